@@ -1,0 +1,116 @@
+/**
+ * What flared and flarei have in common as programs: arguments to settings, `--print-config`, `--daemonize`, the pid
+ * file, SIGHUP and the way down. The servers themselves come from the library.
+ */
+
+import { join } from "node:path";
+import process from "node:process";
+import { FlareError } from "../lib/base/errors.ts";
+import type { OptionTable, OptionValues } from "../lib/base/option_schema.ts";
+import type { Settings } from "../lib/base/settings.ts";
+import { optionsWithoutEffect, printConfig, reloadSettings } from "../lib/base/settings.ts";
+import type { processOptions } from "../lib/net/daemon_options.ts";
+import type { Address, Runtime } from "../lib/runtime/runtime.ts";
+import { detectRuntime } from "../mod.ts";
+import { startInBackground } from "./background.ts";
+import { addOptions, createCommand, expandAbbreviations, givenFlags, readSettings } from "./command_line.ts";
+import { handleSignals } from "./main.ts";
+import { checkPidFile, removePidFile, writePidFile } from "./pid_file.ts";
+
+/** A started server, as the library hands it out. */
+export interface RunningServer<Options> {
+  /** Where it listens. */
+  readonly addresses: readonly Address[];
+  /** Takes up the reloadable settings. */
+  reload(options: Options): void | Promise<void>;
+  stop(): Promise<void>;
+}
+
+type DaemonOptions = OptionValues<typeof processOptions> & { readonly dataDir: string };
+
+/** One daemon: its name, its options and how it is started. */
+export interface Daemon<Table extends OptionTable, Options extends DaemonOptions> {
+  readonly name: string;
+  readonly description: string;
+  readonly table: Table;
+  /** @throws FlareError INVALID_OPTION */
+  complete(values: OptionValues<Table>): Options;
+  /** @throws FlareError */
+  start(runtime: Runtime, options: Options): Promise<RunningServer<Options>>;
+}
+
+/** Runs a daemon until a signal ends it. @throws FlareError | CommanderError */
+export async function runDaemon<Table extends OptionTable, Options extends DaemonOptions>(
+  daemon: Daemon<Table, Options>,
+  args: readonly string[],
+): Promise<void> {
+  const { name, table } = daemon;
+  const command = createCommand(name, daemon.description);
+  addOptions(command, table);
+  command.option("--print-config", "print the settings as a config file, with where each comes from, and exit");
+  command.parse(expandAbbreviations(args, command), { from: "user" });
+  const flags = givenFlags(command, table);
+  const settings = readSettings(table, flags);
+  if (command.getOptionValue("printConfig") === true) {
+    process.stdout.write(printConfig(table, settings));
+    return;
+  }
+
+  const options = daemon.complete(settings.values);
+  const pidPath = options.pidPath || (options.dataDir === "" ? "" : join(options.dataDir, `${name}.pid`));
+  if (pidPath !== "") checkPidFile(pidPath);
+  if (options.daemonize) {
+    if (pidPath === "") throw new FlareError("INVALID_OPTION", 'option "daemonize": "true" needs "pid" or "data-dir"');
+    const logPath = options.dataDir === "" ? undefined : join(options.dataDir, `${name}.log`);
+    const pid = await startInBackground({ args, pidPath, logPath });
+    process.stdout.write(`${name}: ready in the background, pid ${pid}\n`);
+    return;
+  }
+  await runForeground(daemon, { flags, settings, options, pidPath });
+}
+
+interface Foreground<Table extends OptionTable, Options> {
+  readonly flags: Readonly<Record<string, string>>;
+  readonly settings: Settings<Table>;
+  readonly options: Options;
+  readonly pidPath: string;
+}
+
+async function runForeground<Table extends OptionTable, Options extends DaemonOptions>(
+  daemon: Daemon<Table, Options>,
+  { flags, settings, options, pidPath }: Foreground<Table, Options>,
+): Promise<void> {
+  const { name, table } = daemon;
+  const runtime = await detectRuntime({ programName: name, logLevel: options.logLevel });
+  const idle = optionsWithoutEffect(table, settings);
+  if (idle.length > 0) runtime.log.write("notice", `accepted without effect: ${idle.join(", ")}`);
+
+  const starting = daemon.start(runtime, options);
+  let current = settings;
+  handleSignals(name, {
+    async stop() {
+      runtime.log.write("notice", "stopping");
+      await (await starting).stop();
+      removePidFile(pidPath);
+      runtime.log.write("notice", "stopped");
+    },
+    async reload() {
+      const server = await starting;
+      try {
+        const { settings: next, needRestart } = reloadSettings(table, current, readSettings(table, flags, current));
+        await server.reload(daemon.complete(next.values));
+        current = next;
+        const later = needRestart.length === 0 ? "" : `; these wait for a restart: ${needRestart.join(", ")}`;
+        runtime.log.write("notice", `settings reloaded${later}`);
+      } catch (error) {
+        if (!(error instanceof FlareError)) throw error;
+        runtime.log.write("warning", `settings not reloaded, nothing is changed: ${error.message}`);
+      }
+    },
+  });
+
+  const server = await starting;
+  if (pidPath !== "") writePidFile(pidPath);
+  const addresses = server.addresses.map((address) => ("path" in address ? address.path : `${address.host}:${address.port}`));
+  runtime.log.write("notice", `ready on ${addresses.join(", ")}, pid ${process.pid}`);
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+/**
+ * `flare`: `flare up` runs an index server and its nodes in this one process.
+ */
+
+import process from "node:process";
+import { startCluster } from "../mod.ts";
+import { addOptions, createCommand, expandAbbreviations, givenFlags, readSettings } from "./command_line.ts";
+import { handleSignals, runMain } from "./main.ts";
+import { upOptions, upOptionTable } from "./up_options.ts";
+
+await runMain("flare", async () => {
+  const flare = createCommand("flare", "Flare, a persistent memcached cluster.");
+  const up = createCommand("up", "run a whole cluster in this process: an index server and its nodes");
+  addOptions(up, upOptionTable);
+  up.action(() => runCluster(givenFlags(up, upOptionTable)));
+  flare.addCommand(up);
+  await flare.parseAsync(expandAbbreviations(process.argv.slice(2), up), { from: "user" });
+});
+
+async function runCluster(flags: Readonly<Record<string, string>>): Promise<void> {
+  const options = upOptions(readSettings(upOptionTable, flags).values);
+  const say = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  const starting = startCluster({ ...options, onProgress: say });
+  handleSignals("flare", {
+    async stop() {
+      say("stopping");
+      await (await starting).stop();
+      say("stopped");
+    },
+  });
+  const cluster = await starting;
+  say(`index server on ${cluster.indexAddress.host}:${cluster.indexAddress.port}`);
+  for (const { host, port } of cluster.addresses) say(`node server on ${host}:${port}`);
+  say("ready: connect any memcached client to any of the node servers; Ctrl-C stops");
+}

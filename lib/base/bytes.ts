@@ -1,0 +1,54 @@
+/**
+ * Bytes and the strings made of them. Keys, host names and protocol words are byte strings: one character
+ * U+0000…U+00FF per byte (latin-1), so that any byte survives the way in and out.
+ */
+
+const CHUNK = 8192;
+
+/** The bytes of `bytes[start, end)` as a latin-1 string. */
+export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  let text = "";
+  if (end - start <= 64) {
+    for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] as number);
+    return text;
+  }
+  for (let i = start; i < end; i += CHUNK) {
+    text += String.fromCharCode.apply(null, bytes.subarray(i, Math.min(end, i + CHUNK)) as unknown as number[]);
+  }
+  return text;
+}
+
+/** The bytes of a latin-1 string; characters above U+00FF lose their upper bits. */
+export function fromLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** True when both ranges hold the same bytes. */
+export function equalBytes(
+  left: Uint8Array,
+  leftStart: number,
+  leftEnd: number,
+  right: Uint8Array,
+  rightStart: number,
+  rightEnd: number,
+): boolean {
+  const length = leftEnd - leftStart;
+  if (length !== rightEnd - rightStart) return false;
+  for (let i = 0; i < length; i++) if (left[leftStart + i] !== right[rightStart + i]) return false;
+  return true;
+}
+
+/** One array with the bytes of all parts. */
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,35 @@
+/**
+ * The one class of fault the library throws or hands on. Everything the protocol can say is an ordinary value
+ * (`STORED`, `NOT_FOUND` …); a `FlareError` means that something around the protocol went wrong: a disk, a
+ * socket, an option, a file. Bytes from a peer never cause a throw; bugs are assertions.
+ */
+
+/** What went wrong, as a closed set a program can switch over. */
+export type FlareErrorCode =
+  | "INVALID_OPTION" // an option is unknown, malformed or out of range
+  | "ADDRESS_IN_USE" // a port or socket path is already taken
+  | "CONNECTION_FAILED" // a peer could not be reached, or the connection broke
+  | "TIMED_OUT" // an answer or a connection did not come in time
+  | "DATA_DIR_LOCKED" // another process uses this data directory
+  | "DISK_FULL" // no space left on the device (retriable once space is free)
+  | "IO_ERROR" // the disk or the engine failed
+  | "CORRUPT" // stored bytes do not match their checksum
+  | "UNSUPPORTED" // the engine, runtime or format cannot do this
+  | "LIMIT_EXCEEDED" // a named limit was reached
+  | "IN_DOUBT" // the request was sent, its outcome is unknown
+  | "REFUSED" // the index server or a node refused the request
+  | "CLOSED"; // the object was closed before or during the call
+
+/** A fault: what failed in `message` (no final period, values in quotes), which kind in `code`. */
+export class FlareError extends Error {
+  readonly code: FlareErrorCode;
+  /** True when the same call may succeed later without anybody changing a setting. */
+  readonly retriable: boolean;
+
+  constructor(code: FlareErrorCode, message: string, options: { cause?: unknown; retriable?: boolean } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "FlareError";
+    this.code = code;
+    this.retriable = options.retriable ?? false;
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * What an option is: its name on the command line and in files, how its text becomes a value and back, what is
+ * allowed. A daemon declares one table of these; parsing, defaults, `--help`, `--print-config` and the TypeScript
+ * type of its settings all come from that table. Pure; must not know any particular option.
+ */
+
+import { FlareError } from "./errors.ts";
+
+/** A host and a port, as in `host:port`. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One option whose value in the program is a `V`. */
+export interface Option<V> extends OptionDescription {
+  /** The value where nobody gave one. */
+  readonly default: V;
+  /** What may stand there, for messages: `an integer from 1 to 65535`. */
+  readonly allowed: string;
+  /** What stands for the value in `--help`. */
+  readonly placeholder: string;
+  /** True if the name alone means `true`. */
+  readonly bare: boolean;
+  /** The value of a text as it stands in a file, or undefined if it is not allowed. */
+  parse(text: string): V | undefined;
+  /** The text that `parse` turns into this value. */
+  format(value: V): string;
+  /** Whether a value given by a program is of the right type and in range. */
+  accepts(value: unknown): boolean;
+}
+
+/** The part of an option that only describes it. */
+export interface OptionDescription {
+  /** As in files and flags: `server-port`. */
+  readonly name: string;
+  /** What it does, one line. */
+  readonly help: string;
+  /** The first release of Flare that had it. */
+  readonly since: string;
+  /** One letter for the command line. */
+  readonly short?: string;
+  /** Taken up from the config file on SIGHUP, without a restart. */
+  readonly reloadable?: boolean;
+  /** False where it is accepted and shown but changes nothing. */
+  readonly effective?: boolean;
+  /** Not possible in a config file. */
+  readonly commandLineOnly?: boolean;
+}
+
+/** The options of one daemon, by their name in code. */
+export type OptionTable = { readonly [field: string]: Option<unknown> };
+
+/** The settings a table describes. */
+export type OptionValues<Table> = { readonly [Field in keyof Table]: Table[Field] extends Option<infer V> ? V : never };
+
+/** An integer; the value in code is the number in the text times `scale` (`unit` says what the text counts). */
+export function integerOption(
+  description: OptionDescription & { default: number; min: number; max: number; unit?: string; scale?: number },
+): Option<number> {
+  const { min, max, unit, scale = 1 } = description;
+  return {
+    ...description,
+    default: description.default * scale,
+    allowed: `an integer from ${min} to ${max}${unit === undefined ? "" : ` (${unit})`}`,
+    placeholder: unit ?? "n",
+    bare: false,
+    parse(text) {
+      if (!/^[+-]?\d{1,16}$/.test(text)) return undefined;
+      const number = Number(text);
+      return number >= min && number <= max ? number * scale : undefined;
+    },
+    format: (value) => String(value / scale),
+    accepts: (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max * scale,
+  };
+}
+
+const booleanWords: ReadonlyMap<string, boolean> = new Map([
+  ["", true],
+  ["true", true],
+  ["on", true],
+  ["yes", true],
+  ["1", true],
+  ["false", false],
+  ["off", false],
+  ["no", false],
+  ["0", false],
+]);
+
+/** A switch: the bare name means `true`. */
+export function booleanOption(description: OptionDescription & { default: boolean }): Option<boolean> {
+  return {
+    ...description,
+    allowed: "true, on, yes, 1, false, off, no or 0",
+    placeholder: "boolean",
+    bare: true,
+    parse: (text) => booleanWords.get(text.toLowerCase()),
+    format: String,
+    accepts: (value) => typeof value === "boolean",
+  };
+}
+
+/** Any text on one line. */
+export function textOption(description: OptionDescription & { default: string; placeholder: string }): Option<string> {
+  return {
+    ...description,
+    allowed: "text on one line",
+    bare: false,
+    parse: (text) => (isOneLine(text) ? text : undefined),
+    format: (value) => value,
+    accepts: (value) => typeof value === "string" && isOneLine(value),
+  };
+}
+
+function isOneLine(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (text.charCodeAt(i) < 0x20) return false;
+  }
+  return true;
+}
+
+/** One word of a closed set. */
+export function choiceOption<const Word extends string>(
+  description: OptionDescription & { default: NoInfer<Word>; choices: readonly Word[] },
+): Option<Word> {
+  const { choices } = description;
+  return {
+    ...description,
+    allowed: choices.length === 1 ? `"${choices[0]}"` : `one of ${choices.map((word) => `"${word}"`).join(", ")}`,
+    placeholder: choices.join("|"),
+    bare: false,
+    parse: (text) => choices.find((word) => word === text),
+    format: (value) => value,
+    accepts: (value) => choices.some((word) => word === value),
+  };
+}
+
+/** `host:port` pairs separated by commas; empty by default. */
+export function hostPortsOption(description: OptionDescription): Option<readonly HostPort[]> {
+  return {
+    ...description,
+    default: [],
+    allowed: "host:port pairs separated by commas",
+    placeholder: "host:port,...",
+    bare: false,
+    parse: parseHostPorts,
+    format: (value) => value.map(({ host, port }) => `${host}:${port}`).join(","),
+    accepts: (value) => Array.isArray(value) && value.every(isHostPort),
+  };
+}
+
+function parseHostPorts(text: string): readonly HostPort[] | undefined {
+  const pairs: HostPort[] = [];
+  if (text === "") return pairs;
+  for (const part of text.split(",")) {
+    const match = /^\s*([^\s,]+):(\d{1,5})\s*$/.exec(part);
+    const pair = { host: match?.[1], port: Number(match?.[2]) };
+    if (!isHostPort(pair)) return undefined;
+    pairs.push(pair);
+  }
+  return pairs;
+}
+
+function isHostPort(value: unknown): value is HostPort {
+  if (typeof value !== "object" || value === null) return false;
+  const { host, port } = value as { host?: unknown; port?: unknown };
+  return typeof host === "string" && host !== "" && Number.isInteger(port) && Number(port) > 0 && Number(port) <= 65535;
+}
+
+/**
+ * Complete settings from the ones a program gave; the others take their defaults.
+ * @throws FlareError INVALID_OPTION for a name that is not in the table or a value that is not allowed
+ */
+export function completeOptions<Table extends OptionTable>(
+  table: Table,
+  given: Partial<OptionValues<Table>>,
+): OptionValues<Table> {
+  const values: Record<string, unknown> = {};
+  for (const [field, option] of Object.entries(table)) values[field] = option.default;
+  for (const [field, value] of Object.entries(given)) {
+    const option = Object.hasOwn(table, field) ? table[field] : undefined;
+    if (option === undefined) {
+      throw new FlareError("INVALID_OPTION", `unknown option "${field}"; allowed are ${Object.keys(table).join(", ")}`);
+    }
+    if (value === undefined) continue;
+    if (!option.accepts(value)) {
+      throw new FlareError(
+        "INVALID_OPTION",
+        `option "${field}": "${String(value)}" is not ${option.allowed} for "${option.name}"`,
+      );
+    }
+    values[field] = value;
+  }
+  return values as OptionValues<Table>;
+}

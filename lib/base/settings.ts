@@ -1,0 +1,139 @@
+/**
+ * Where the settings of a daemon come from: command line over environment over config file over default. Keeps, for
+ * each, who gave it, and can write them all down as a config file. Everything read (arguments, variables, the file's
+ * text) is handed in: nothing here knows a process or a file system.
+ */
+
+import { fitsConfigFile, parseConfigFile } from "./config_file.ts";
+import { FlareError } from "./errors.ts";
+import type { OptionTable, OptionValues } from "./option_schema.ts";
+
+/** What the settings are taken from. */
+export interface SettingSources<Table extends OptionTable> {
+  /** Texts from the command line, by option name. */
+  readonly flags?: Readonly<Record<string, string>>;
+  /** The process's environment: `FLARE_SERVER_PORT` stands for `server-port`; other variables are left alone. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** The config file, already read. */
+  readonly file?: { readonly path: string; readonly text: string };
+  /** What holds where no source says anything, instead of the defaults: the settings before a reload. */
+  readonly before?: Settings<Table>;
+}
+
+/** Complete settings, each with where it came from. */
+export interface Settings<Table extends OptionTable> {
+  readonly values: OptionValues<Table>;
+  /** `flag`, `environment FLARE_…`, `config file "…" line n`, or `default`. */
+  readonly origins: { readonly [Field in keyof Table]: string };
+}
+
+const defaultOrigin = "default";
+
+/**
+ * The settings a daemon runs with.
+ * @throws FlareError INVALID_OPTION naming the option, the value and what is allowed
+ */
+export function resolveSettings<Table extends OptionTable>(table: Table, sources: SettingSources<Table>): Settings<Table> {
+  const values: Record<string, unknown> = {};
+  const origins: Record<string, string> = {};
+  const fieldOfName = new Map<string, string>();
+  for (const [field, option] of Object.entries(table)) {
+    fieldOfName.set(option.name, field);
+    values[field] = sources.before === undefined ? option.default : sources.before.values[field];
+    origins[field] = sources.before?.origins[field] ?? defaultOrigin;
+  }
+
+  const take = (name: string, text: string, origin: string): void => {
+    const field = fieldOfName.get(name);
+    const option = field === undefined ? undefined : table[field];
+    if (field === undefined || option === undefined) throw unknownOption(table, name, text, origin);
+    const value = option.parse(text);
+    if (value === undefined) {
+      throw new FlareError("INVALID_OPTION", `option "${name}" (${origin}): "${text}" is not ${option.allowed}`);
+    }
+    values[field] = value;
+    origins[field] = origin;
+  };
+
+  if (sources.file !== undefined) {
+    for (const { name, value, line } of parseConfigFile(sources.file.text, sources.file.path)) {
+      const origin = `config file "${sources.file.path}" line ${line}`;
+      const field = fieldOfName.get(name);
+      if (field !== undefined && table[field]?.commandLineOnly) {
+        throw new FlareError("INVALID_OPTION", `option "${name}" (${origin}): "${value}" is only allowed on the command line`);
+      }
+      take(name, value, origin);
+    }
+  }
+  for (const option of Object.values(table)) {
+    const variable = environmentName(option.name);
+    const text = sources.environment?.[variable];
+    if (text !== undefined) take(option.name, text, `environment ${variable}`);
+  }
+  for (const [name, text] of Object.entries(sources.flags ?? {})) take(name, text, "flag");
+
+  return { values: values as OptionValues<Table>, origins: origins as Settings<Table>["origins"] };
+}
+
+/** The environment variable of an option: `FLARE_SERVER_PORT` for `server-port`. */
+export function environmentName(optionName: string): string {
+  return `FLARE_${optionName.toUpperCase().replaceAll("-", "_")}`;
+}
+
+function unknownOption(table: OptionTable, name: string, text: string, origin: string): FlareError {
+  const names = Object.values(table).filter((option) => !option.commandLineOnly);
+  const allowed = names.map((option) => option.name).join(", ");
+  return new FlareError("INVALID_OPTION", `unknown option "${name}" with value "${text}" (${origin}); allowed are ${allowed}`);
+}
+
+/** Names of the options somebody gave although they change nothing here. */
+export function optionsWithoutEffect<Table extends OptionTable>(table: Table, settings: Settings<Table>): readonly string[] {
+  const fields = Object.keys(table).filter((field) => settings.origins[field] !== defaultOrigin);
+  return fields.flatMap((field) => (table[field]?.effective === false ? [table[field].name] : []));
+}
+
+/** What a reload may change and what it may not. */
+export interface ReloadedSettings<Table extends OptionTable> {
+  /** The settings to go on with: the new value of each reloadable option, the old one of every other. */
+  readonly settings: Settings<Table>;
+  /** Names of the options whose new value waits for a restart. */
+  readonly needRestart: readonly string[];
+}
+
+/** Splits what changed between two settings by what a running daemon can take up. */
+export function reloadSettings<Table extends OptionTable>(
+  table: Table,
+  before: Settings<Table>,
+  after: Settings<Table>,
+): ReloadedSettings<Table> {
+  const values: Record<string, unknown> = { ...before.values };
+  const origins: Record<string, string> = { ...before.origins };
+  const needRestart: string[] = [];
+  for (const [field, option] of Object.entries(table)) {
+    if (option.format(after.values[field]) === option.format(before.values[field])) continue;
+    if (option.reloadable) {
+      values[field] = after.values[field];
+      origins[field] = after.origins[field] ?? defaultOrigin;
+    } else {
+      needRestart.push(option.name);
+    }
+  }
+  return {
+    settings: { values: values as OptionValues<Table>, origins: origins as Settings<Table>["origins"] },
+    needRestart,
+  };
+}
+
+/** The settings as a config file that gives the same settings again; each line's comment says where its value came from. */
+export function printConfig<Table extends OptionTable>(table: Table, settings: Settings<Table>): string {
+  let text = "";
+  for (const [field, option] of Object.entries(table)) {
+    if (option.commandLineOnly) continue;
+    const value = option.format(settings.values[field]);
+    const origin = settings.origins[field];
+    text += fitsConfigFile(value)
+      ? `${`${option.name} = ${value}`.trimEnd()} # ${origin}\n`
+      : `# ${option.name} = ${value} (${origin}): this value cannot stand in a config file\n`;
+  }
+  return text;
+}

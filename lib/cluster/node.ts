@@ -1,0 +1,65 @@
+/**
+ * One entry of the node map: a node, its role and its state, with the numbers and names Flare uses on the wire and in
+ * its commands. Plain data; the rules how roles and states change are in `node_map.ts`.
+ */
+
+/** What a node is there for; the numbers are those of NODE lines. */
+export const NodeRole = { master: 0, slave: 1, proxy: 2 } as const;
+export type NodeRole = (typeof NodeRole)[keyof typeof NodeRole];
+
+/** How far a node is; the numbers are those of NODE lines. */
+export const NodeState = { active: 0, prepare: 1, down: 2, ready: 3 } as const;
+export type NodeState = (typeof NodeState)[keyof typeof NodeState];
+
+/** The partition of a node that belongs to none. */
+export const PARTITION_NONE = -1;
+
+/** A node as the cluster knows it; never changed, only replaced. */
+export interface ClusterNode {
+  /** Name as registered; names are never resolved to compare them. */
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`, the node's identity. */
+  readonly key: string;
+  readonly role: NodeRole;
+  readonly state: NodeState;
+  /** 0 …, or `PARTITION_NONE`. */
+  readonly partition: number;
+  /** Weight for reads within the partition, 0 … 2^31-1; the largest slave is promoted first. */
+  readonly balance: number;
+  /** Identifies the threads that serve this node in the original, 16 …; unique in a node map, never reused. */
+  readonly threadType: number;
+}
+
+const ROLE_NAMES = ["master", "slave", "proxy"] as const;
+const STATE_NAMES = ["active", "prepare", "down", "ready"] as const;
+
+/** `master`, `slave` or `proxy`. */
+export function roleName(role: NodeRole): string {
+  return ROLE_NAMES[role];
+}
+
+/** `active`, `prepare`, `down` or `ready`. */
+export function stateName(state: NodeState): string {
+  return STATE_NAMES[state];
+}
+
+/** The role called `name`, or undefined. */
+export function parseRole(name: string): NodeRole | undefined {
+  return Object.hasOwn(NodeRole, name) ? NodeRole[name as keyof typeof NodeRole] : undefined;
+}
+
+/** The state called `name`, or undefined. */
+export function parseState(name: string): NodeState | undefined {
+  return Object.hasOwn(NodeState, name) ? NodeState[name as keyof typeof NodeState] : undefined;
+}
+
+/** The identity of a node. @example nodeKey("10.0.0.1", 12121) // "10.0.0.1:12121" */
+export function nodeKey(host: string, port: number): string {
+  return `${host}:${port}`;
+}
+
+/** A frozen node with its key. */
+export function createNode(fields: Omit<ClusterNode, "key">): ClusterNode {
+  return Object.freeze({ ...fields, key: nodeKey(fields.host, fields.port) });
+}

@@ -1,0 +1,116 @@
+/**
+ * The node map and the key parameters as lines of text, both ways: `NODE …` (in `node add` replies and `node sync`
+ * pushes) and `META …`. Lines come without their CRLF, one character per byte. What a peer sent is checked here, and a bad
+ * line is an ordinary answer (undefined), not a fault.
+ */
+
+import { KeyHashAlgorithm, parseKeyHashAlgorithm } from "../partition/key_hash.ts";
+import type { KeyResolverOptions } from "../partition/key_resolver.ts";
+import type { ClusterNode } from "./node.ts";
+import { createNode, NodeRole, NodeState, PARTITION_NONE } from "./node.ts";
+import type { NodeMap } from "./node_map.ts";
+
+/** What `meta` tells: how keys are placed. */
+export interface ClusterMeta extends KeyResolverOptions {
+  readonly keyHashAlgorithm: KeyHashAlgorithm;
+}
+
+/** The values of a cluster that was not told otherwise. */
+export const META_DEFAULTS: ClusterMeta = Object.freeze({
+  partitionSize: 1024,
+  keyHashAlgorithm: KeyHashAlgorithm.simple,
+  hint: 1,
+  virtual: 4096,
+});
+
+const INT32_MAX = 0x7fffffff;
+
+/** One NODE line with its CRLF. */
+export function encodeNodeLine(node: ClusterNode): string {
+  return `NODE ${node.host} ${node.port} ${node.role} ${node.state} ${node.partition} ${node.balance} ${node.threadType}\r\n`;
+}
+
+/** All NODE lines and `END`: the answer to `node add`. */
+export function encodeNodeList(map: NodeMap): string {
+  return `${map.nodes.map(encodeNodeLine).join("")}END\r\n`;
+}
+
+/** The push of a map to a node. */
+export function encodeNodeSync(map: NodeMap): string {
+  return `node sync ${map.version}\r\n${encodeNodeList(map)}`;
+}
+
+/** Reads a NODE line; words after the seventh field are ignored. Undefined if it is no well-formed NODE line. */
+export function parseNodeLine(line: string): ClusterNode | undefined {
+  const words = line.split(" ").filter((word) => word !== "");
+  const [first, host, ...numbers] = words;
+  if (first !== "NODE" || host === undefined || numbers.length < 6) return undefined;
+  const [port, role, state, partition, balance, threadType] = numbers.slice(0, 6).map(parseInteger);
+  if (port === undefined || port < 0 || port > 65535) return undefined;
+  if (role === undefined || role < NodeRole.master || role > NodeRole.proxy) return undefined;
+  if (state === undefined || state < NodeState.active || state > NodeState.ready) return undefined;
+  if (partition === undefined || partition < PARTITION_NONE) return undefined;
+  if (balance === undefined || balance < 0 || threadType === undefined || threadType < 0) return undefined;
+  return createNode({ host, port, role: role as NodeRole, state: state as NodeState, partition, balance, threadType });
+}
+
+/** The five META lines and `END`. */
+export function encodeMeta(meta: ClusterMeta): string {
+  return [
+    `META partition-size ${meta.partitionSize}`,
+    `META key-hash-algorithm ${meta.keyHashAlgorithm}`,
+    "META partition-type modular",
+    `META partition-modular-hint ${meta.hint}`,
+    `META partition-modular-virtual ${meta.virtual}`,
+    "END",
+    "",
+  ].join("\r\n");
+}
+
+/**
+ * Reads the lines of a `meta` answer up to, not including, `END`. Unknown keys and words after the value are ignored, what
+ * is missing keeps its default. Undefined if a line does not begin with META, or a value is malformed or unknown; ranges
+ * are the `KeyResolver`'s to check.
+ */
+export function parseMeta(lines: readonly string[]): ClusterMeta | undefined {
+  const meta = { ...META_DEFAULTS };
+  for (const line of lines) {
+    const [first, key, value] = line.split(" ").filter((word) => word !== "");
+    if (first !== "META") return undefined;
+    if (!applyMeta(meta, key ?? "", value ?? "")) return undefined;
+  }
+  return Object.freeze(meta);
+}
+
+function applyMeta(meta: { -readonly [Name in keyof ClusterMeta]: ClusterMeta[Name] }, key: string, value: string): boolean {
+  switch (key) {
+    case "partition-type":
+      return value === "modular";
+    case "key-hash-algorithm": {
+      const algorithm = parseKeyHashAlgorithm(value);
+      meta.keyHashAlgorithm = algorithm ?? meta.keyHashAlgorithm;
+      return algorithm !== undefined;
+    }
+    case "partition-size":
+      return applyNumber(value, (number) => (meta.partitionSize = number));
+    case "partition-modular-hint":
+      return applyNumber(value, (number) => (meta.hint = number));
+    case "partition-modular-virtual":
+      return applyNumber(value, (number) => (meta.virtual = number));
+    default:
+      return true;
+  }
+}
+
+function applyNumber(value: string, apply: (number: number) => void): boolean {
+  const number = parseInteger(value);
+  if (number !== undefined) apply(number);
+  return number !== undefined;
+}
+
+/** A decimal integer of 32 bits, or undefined. */
+function parseInteger(word: string): number | undefined {
+  if (!/^-?\d{1,10}$/.test(word)) return undefined;
+  const value = Number(word);
+  return value >= -INT32_MAX - 1 && value <= INT32_MAX ? value : undefined;
+}

@@ -1,0 +1,263 @@
+/**
+ * Keeps one connection to every node: pings over it, pushes new maps over it, and reports when a node goes down or comes
+ * back. What to do when is `monitor.ts`; this carries it out. It never changes the node map itself.
+ */
+
+import { fromLatin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import type { ClusterNode } from "../cluster/node.ts";
+import { NodeState } from "../cluster/node.ts";
+import type { NodeMap, NodeMapChanges } from "../cluster/node_map.ts";
+import { encodeNodeSync } from "../cluster/node_map_codec.ts";
+import { Peer } from "../net/peer.ts";
+import type { WorkerRegistry } from "../net/worker.ts";
+import { ReplyShape } from "../protocol/text_client.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
+import {
+  type MonitorEffect,
+  type MonitorEvent,
+  type MonitorOptions,
+  type MonitorState,
+  startMonitor,
+  stepMonitor,
+} from "./monitor.ts";
+
+export interface BroadcasterOptions extends MonitorOptions {
+  /** How long a node may take to accept a connection, and then to answer, in milliseconds. */
+  readonly readTimeoutMs: number;
+}
+
+/** What the broadcaster reports; the promise resolves when the map has been changed, or could not be. */
+export interface HealthListener {
+  onDown(key: string): Promise<void>;
+  onUp(key: string): Promise<void>;
+}
+
+/** Bytes that wait to be sent to one node: a map and a ping fit, whatever the size of the cluster. */
+const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
+const REPLY_BYTES_MAX = 8192;
+const PING = fromLatin1("ping\r\n");
+
+export class Broadcaster {
+  readonly #runtime: Runtime;
+  readonly #workers: WorkerRegistry;
+  readonly #health: HealthListener;
+  readonly #watches = new Map<string, NodeWatch>();
+  #options: BroadcasterOptions;
+
+  constructor(runtime: Runtime, workers: WorkerRegistry, options: BroadcasterOptions, health: HealthListener) {
+    this.#runtime = runtime;
+    this.#workers = workers;
+    this.#options = options;
+    this.#health = health;
+  }
+
+  /** Watches the nodes of `map` and no others. Nothing is pushed at once: each node gets the map after its next answer. */
+  watch(map: NodeMap): void {
+    this.#dropMissing(map);
+    for (const node of map.nodes) {
+      if (!this.#addMissing(node, map)) this.#watches.get(node.key)?.learn(map, node.state === NodeState.down);
+    }
+  }
+
+  /**
+   * Tells the nodes a new map. Resolves when those that must know first have answered, or have had `readTimeoutMs` to
+   * do so; the others are told then and may take their time.
+   */
+  async publish(map: NodeMap, changes: NodeMapChanges): Promise<void> {
+    this.#dropMissing(map);
+    const told = new Set<string>();
+    for (const node of map.nodes) {
+      // A node that has just joined got the map in its answer.
+      if (this.#addMissing(node, map)) told.add(node.key);
+    }
+    const first = map.nodes.filter((node) => changes.first.includes(node.key) && !told.has(node.key));
+    if (first.length > 0) {
+      for (const node of first) told.add(node.key);
+      await this.#within(
+        this.#options.readTimeoutMs,
+        first.map((node) => this.#push(node, map)),
+      );
+    }
+    for (const node of map.nodes) {
+      if (told.has(node.key)) continue;
+      if (node.key === changes.skip) this.#watches.get(node.key)?.learn(map, node.state === NodeState.down);
+      else void this.#push(node, map);
+    }
+  }
+
+  /** Takes other intervals and limits. */
+  reload(options: BroadcasterOptions): void {
+    this.#options = options;
+    for (const watch of this.#watches.values()) watch.options = options;
+  }
+
+  /** Ends all connections; nothing is reported any more. */
+  stop(): void {
+    for (const watch of this.#watches.values()) watch.stop();
+    this.#watches.clear();
+  }
+
+  #push(node: ClusterNode, map: NodeMap): Promise<boolean> {
+    const watch = this.#watches.get(node.key);
+    return watch === undefined ? Promise.resolve(false) : watch.push(map, node.state === NodeState.down);
+  }
+
+  #addMissing(node: ClusterNode, map: NodeMap): boolean {
+    if (this.#watches.has(node.key)) return false;
+    this.#watches.set(node.key, new NodeWatch(this.#runtime, this.#workers, node, map, this.#options, this.#health));
+    return true;
+  }
+
+  #dropMissing(map: NodeMap): void {
+    const keys = new Set(map.nodes.map((node) => node.key));
+    for (const [key, watch] of this.#watches) {
+      if (keys.has(key)) continue;
+      watch.stop();
+      this.#watches.delete(key);
+    }
+  }
+
+  async #within(timeoutMs: number, answers: Promise<boolean>[]): Promise<void> {
+    const { clock } = this.#runtime;
+    let timer: Timer | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = clock.setTimer(resolve, timeoutMs);
+    });
+    await Promise.race([Promise.all(answers), timeout]);
+    if (timer !== undefined) clock.clearTimer(timer);
+  }
+}
+
+/** One node: its monitor's state, its connection and its timer. */
+class NodeWatch {
+  options: BroadcasterOptions;
+  readonly #runtime: Runtime;
+  readonly #workers: WorkerRegistry;
+  readonly #node: ClusterNode;
+  readonly #health: HealthListener;
+  /** Who waits for the outcome of a push. */
+  readonly #waiters = new Map<NodeMap, ((ok: boolean) => void)[]>();
+  #state: MonitorState;
+  #peer: Peer;
+  #peerTimeoutMs: number;
+  #timer: Timer | undefined;
+  #reporting = false;
+  #stopped = false;
+
+  constructor(
+    runtime: Runtime,
+    workers: WorkerRegistry,
+    node: ClusterNode,
+    map: NodeMap,
+    options: BroadcasterOptions,
+    health: HealthListener,
+  ) {
+    this.#runtime = runtime;
+    this.#workers = workers;
+    this.#node = node;
+    this.#health = health;
+    this.options = options;
+    this.#state = startMonitor(map, node.state === NodeState.down, runtime.clock.monotonicMs(), options);
+    this.#peerTimeoutMs = options.readTimeoutMs;
+    this.#peer = this.#createPeer();
+    this.#schedule();
+  }
+
+  /** There is a new map the node need not be told at once. */
+  learn(map: NodeMap, down: boolean): void {
+    this.#step({ kind: "map", map, down, push: false });
+  }
+
+  /** Sends a map; resolves to whether the node acknowledged it. */
+  push(map: NodeMap, down: boolean): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#waiters.set(map, [...(this.#waiters.get(map) ?? []), resolve]);
+      this.#step({ kind: "map", map, down, push: true });
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
+    this.#peer.close();
+    for (const map of [...this.#waiters.keys()]) this.#answerWaiters(map, false);
+  }
+
+  #step(event: MonitorEvent): void {
+    if (this.#stopped) return;
+    const { state, effects } = stepMonitor(this.#state, event, this.#runtime.clock.monotonicMs(), this.options);
+    this.#state = state;
+    for (const effect of effects) this.#carryOut(effect);
+    this.#schedule();
+  }
+
+  #carryOut(effect: MonitorEffect): void {
+    switch (effect.kind) {
+      case "ping":
+        void this.#exchange(PING, "ping");
+        return;
+      case "push":
+        void this.#exchange(fromLatin1(encodeNodeSync(effect.map)), `node sync ${effect.map.version}`);
+        return;
+      case "pushed":
+        this.#answerWaiters(effect.map, effect.ok);
+        return;
+      case "down":
+      case "up":
+        void this.#report(effect.kind);
+    }
+  }
+
+  async #exchange(bytes: Uint8Array, command: string): Promise<void> {
+    if (this.#peerTimeoutMs !== this.options.readTimeoutMs) {
+      this.#peerTimeoutMs = this.options.readTimeoutMs;
+      this.#peer.close();
+      this.#peer = this.#createPeer();
+    }
+    let ok = false;
+    try {
+      const { line } = await this.#peer.request(bytes, ReplyShape.line);
+      ok = line === "OK";
+      if (!ok) this.#runtime.log.write("notice", `"${this.#node.key}" answered "${line}" to "${command}"`);
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      if (!this.#stopped) this.#runtime.log.write("info", `"${command}" to "${this.#node.key}" failed: ${error.message}`);
+    }
+    this.#step({ kind: "answered", ok });
+  }
+
+  /** One report at a time: the next answer, or failure, brings up again what is still true. */
+  async #report(kind: "down" | "up"): Promise<void> {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    this.#runtime.log.write("notice", `node "${this.#node.key}" is ${kind}`);
+    await (kind === "down" ? this.#health.onDown(this.#node.key) : this.#health.onUp(this.#node.key));
+    this.#reporting = false;
+  }
+
+  #answerWaiters(map: NodeMap, ok: boolean): void {
+    const waiters = this.#waiters.get(map) ?? [];
+    this.#waiters.delete(map);
+    for (const waiter of waiters) waiter(ok);
+  }
+
+  #schedule(): void {
+    const { clock } = this.#runtime;
+    if (this.#timer !== undefined) clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+    if (this.#stopped || this.#state.phase !== "idle") return;
+    const delayMs = Math.max(0, this.#state.dueMs - clock.monotonicMs());
+    this.#timer = clock.setTimer(() => this.#step({ kind: "tick" }), delayMs);
+  }
+
+  #createPeer(): Peer {
+    const timeoutMs = this.#peerTimeoutMs;
+    return new Peer(this.#runtime, { host: this.#node.host, port: this.#node.port }, this.#node.threadType, this.#workers, {
+      connectTimeoutMs: timeoutMs,
+      replyTimeoutMs: timeoutMs,
+      queueBytesMax: QUEUE_BYTES_MAX,
+      replyBytesMax: REPLY_BYTES_MAX,
+    });
+  }
+}

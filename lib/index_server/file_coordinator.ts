@@ -1,0 +1,92 @@
+/**
+ * A coordinator that keeps the map in a `flare.xml` the original index server reads and writes as well. Each store is
+ * all or nothing and leaves the previous file beside it; a file that is damaged or gone is replaced by that. One index
+ * server per file: the token only notices that an operator or another program changed it meanwhile.
+ */
+
+import { fromLatin1, latin1 } from "../base/bytes.ts";
+import { crc32 } from "../base/crc32.ts";
+import { FlareError } from "../base/errors.ts";
+import { decodeFlareXml, encodeFlareXml } from "../cluster/flare_xml.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import { EMPTY_NODE_MAP } from "../cluster/node_map.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Coordinator, RestoredMap } from "./coordinator.ts";
+
+export interface FileCoordinatorOptions {
+  /** Boost archive version in the file's head; old builds of the original want 4. Default 18. */
+  readonly archiveVersion?: number;
+}
+
+export class FileCoordinator implements Coordinator {
+  readonly #runtime: Runtime;
+  readonly #path: string;
+  readonly #archiveVersion: number | undefined;
+
+  /** @param path the file itself, usually `<data-dir>/flare.xml` */
+  constructor(runtime: Runtime, path: string, options: FileCoordinatorOptions = {}) {
+    this.#runtime = runtime;
+    this.#path = path;
+    this.#archiveVersion = options.archiveVersion;
+  }
+
+  async restore(): Promise<RestoredMap> {
+    const bytes = await this.#runtime.files.read(this.#path);
+    const token = tokenOf(bytes);
+    let damage: FlareError | undefined;
+    if (bytes !== undefined && bytes.length > 0) {
+      const found = this.#decode(this.#path, bytes);
+      if (!(found instanceof FlareError)) return { map: found, token };
+      damage = found;
+    }
+    const previous = await this.#readPrevious();
+    if (previous !== undefined) {
+      const state = damage === undefined ? "missing or empty" : "damaged";
+      this.#runtime.log.write(
+        "warning",
+        `"${this.#path}" is ${state}, using version ${previous.version} from the previous file`,
+      );
+      return { map: previous, token };
+    }
+    if (damage !== undefined) throw damage;
+    return { map: EMPTY_NODE_MAP, token };
+  }
+
+  async store(map: NodeMap, expectedToken: string): Promise<string | undefined> {
+    if (tokenOf(await this.#runtime.files.read(this.#path)) !== expectedToken) return undefined;
+    const bytes = fromLatin1(encodeFlareXml(map, this.#archiveVersion));
+    await this.#runtime.files.replace(this.#path, bytes);
+    return tokenOf(bytes);
+  }
+
+  /** Nobody tells when a file changes: every operation reads it again. */
+  onChange(): void {}
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** The map in the previous file; undefined if there is none or it is no better. */
+  async #readPrevious(): Promise<NodeMap | undefined> {
+    const path = `${this.#path}.previous`;
+    const bytes = await this.#runtime.files.read(path);
+    if (bytes === undefined || bytes.length === 0) return undefined;
+    const found = this.#decode(path, bytes);
+    if (!(found instanceof FlareError)) return found;
+    this.#runtime.log.write("warning", found.message);
+    return undefined;
+  }
+
+  #decode(path: string, bytes: Uint8Array): NodeMap | FlareError {
+    try {
+      return decodeFlareXml(latin1(bytes));
+    } catch (error) {
+      if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
+      return new FlareError("CORRUPT", `node map in "${path}" is damaged: ${error.message}`, { cause: error });
+    }
+  }
+}
+
+function tokenOf(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? "none" : `${bytes.length}:${crc32(bytes)}`;
+}

@@ -1,0 +1,80 @@
+/**
+ * The commands that change the node map, from words to the change they ask for. Pure; exactly the original's texts,
+ * because tools match them. How a change is stored and told to the nodes is `node_map_service.ts`.
+ */
+
+import { nodeKey, PARTITION_NONE, parseRole, parseState } from "../cluster/node.ts";
+import type { NodeMap, Transition } from "../cluster/node_map.ts";
+import { addNode, removeNode, setRole, setState, shutdown } from "../cluster/node_map.ts";
+import { encodeNodeList } from "../cluster/node_map_codec.ts";
+
+/** A change of the node map, and what to answer. */
+export interface MapChange {
+  /** The next map, or the refusal. */
+  apply(map: NodeMap): Transition;
+  /** The complete answer once the map is stored. */
+  reply(map: NodeMap): string;
+  /** The text behind `SERVER_ERROR` if it cannot be stored. */
+  readonly failure: string;
+}
+
+const INT32_MAX = 0x7fffffff;
+
+/** What `shutdown` followed by `words` asks for; undefined = `ERROR`. */
+export function shutdownChange(words: readonly string[]): MapChange | undefined {
+  const node = parseNode(words);
+  if (node === undefined || words.length !== 2) return undefined;
+  return change((map) => shutdown(map, node.key), "failed to shutdown");
+}
+
+/**
+ * What `node` followed by `words` asks for; undefined = `ERROR`. There can be `partitionCountMax` partitions.
+ */
+export function nodeChange(words: readonly string[], partitionCountMax: number): MapChange | undefined {
+  const rest = words.slice(1);
+  const node = parseNode(rest);
+  if (node === undefined) return undefined;
+  const { key, host, port } = node;
+  switch (words[0]) {
+    case "add":
+      if (rest.length !== 2) return undefined;
+      return { apply: (map) => addNode(map, host, port), reply: encodeNodeList, failure: "failed to add node" };
+    case "remove":
+      return rest.length === 2 ? change((map) => removeNode(map, key), "failed to remove node") : undefined;
+    case "state": {
+      const state = parseState(rest[2] ?? "");
+      if (state === undefined || rest.length !== 3) return undefined;
+      return change((map) => setState(map, key, state), "failed to set state");
+    }
+    case "role": {
+      // Words behind the partition are ignored, as the original does.
+      const role = parseRole(rest[2] ?? "");
+      const balance = parseInteger(rest[3] ?? "0");
+      const partition = parseInteger(rest[4] ?? String(PARTITION_NONE));
+      if (role === undefined || balance === undefined || partition === undefined) return undefined;
+      const request = { role, balance, partition };
+      return change((map) => setRole(map, key, request, partitionCountMax), "failed to set role (and balance)");
+    }
+    default:
+      return undefined;
+  }
+}
+
+function change(apply: (map: NodeMap) => Transition, failure: string): MapChange {
+  return { apply, reply: () => "OK\r\n", failure };
+}
+
+/** The node named by the first two words. */
+function parseNode(words: readonly string[]): { key: string; host: string; port: number } | undefined {
+  const host = words[0];
+  const port = parseInteger(words[1] ?? "");
+  if (host === undefined || port === undefined || port < 0 || port > 65535) return undefined;
+  return { key: nodeKey(host, port), host, port };
+}
+
+/** A decimal integer of 32 bits, or undefined. */
+function parseInteger(word: string): number | undefined {
+  if (!/^-?\d{1,10}$/.test(word)) return undefined;
+  const value = Number(word);
+  return value >= -INT32_MAX - 1 && value <= INT32_MAX ? value : undefined;
+}

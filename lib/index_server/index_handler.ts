@@ -1,0 +1,113 @@
+/**
+ * Everything an index server answers: which word does what, and the reports about itself. Changes of the node map are
+ * handed on; their answers come once the new map is stored.
+ */
+
+import { fromLatin1 } from "../base/bytes.ts";
+import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import { type ClusterMeta, encodeMeta } from "../cluster/node_map_codec.ts";
+import { statsGeneral } from "../net/general_stats.ts";
+import type { Server } from "../net/server.ts";
+import type { RequestHandler } from "../net/session.ts";
+import { killWorker, statsNodes, statsThreads, verbosity } from "../net/stats_commands.ts";
+import type { WorkerRegistry } from "../net/worker.ts";
+import { Command, CommandTable } from "../protocol/command.ts";
+import type { Request } from "../protocol/request.ts";
+import type { TextReply } from "../protocol/text_reply.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type MapChange, nodeChange, shutdownChange } from "./index_commands.ts";
+
+/** What the handler asks of the index server it belongs to. */
+export interface IndexHost {
+  readonly runtime: Runtime;
+  readonly workers: WorkerRegistry;
+  readonly server: Server;
+  /** The map in use. */
+  readonly map: NodeMap;
+  readonly meta: ClusterMeta;
+  /** The lines of `show variables` in front of `END`. */
+  variables(): readonly string[];
+  /** Carries out a change; resolves to the complete answer. */
+  change(change: MapChange): Promise<string>;
+}
+
+const COMMANDS = new CommandTable(
+  ["ping", "version", "verbosity", "quit", "stats", "show", "kill", "node", "meta", "shutdown"],
+  { takesNodeMaps: false },
+);
+const NO_SLAVES: ReadonlySet<number> = new Set();
+
+export class IndexHandler implements RequestHandler {
+  readonly commands = COMMANDS;
+  readonly #host: IndexHost;
+  readonly #startedMs: number;
+
+  constructor(host: IndexHost) {
+    this.#host = host;
+    this.#startedMs = host.runtime.clock.monotonicMs();
+  }
+
+  handle(request: Request, reply: TextReply): void | Promise<void> {
+    const { command, words } = request;
+    switch (command) {
+      case Command.ping:
+        return reply.line(words.length === 0 ? "OK" : "ERROR");
+      case Command.version:
+        return reply.line(words.length === 0 ? `VERSION ${PROTOCOL_VERSION}` : "ERROR");
+      case Command.meta:
+        return words.length === 0 ? reply.raw(fromLatin1(encodeMeta(this.#host.meta))) : reply.line("ERROR");
+      case Command.verbosity: {
+        const line = verbosity(words);
+        return line === undefined ? undefined : reply.line(line);
+      }
+      case Command.stats:
+        return this.#stats(words, reply);
+      case Command.show:
+        return this.#show(words, reply);
+      case Command.kill:
+        return reply.line(killWorker(words, this.#host.workers));
+      case Command.node:
+        return this.#change(nodeChange(words, this.#host.meta.partitionSize - 1), reply);
+      case Command.shutdown:
+        return this.#change(shutdownChange(words), reply);
+      case Command.quit:
+        return;
+      default:
+        return reply.line("ERROR");
+    }
+  }
+
+  async #answer(change: MapChange, reply: TextReply): Promise<void> {
+    reply.raw(fromLatin1(await this.#host.change(change)));
+  }
+
+  #change(change: MapChange | undefined, reply: TextReply): void | Promise<void> {
+    return change === undefined ? reply.line("ERROR") : this.#answer(change, reply);
+  }
+
+  #show(words: readonly string[], reply: TextReply): void {
+    if (words[0] !== "variables") return reply.line("ERROR");
+    for (const line of this.#host.variables()) reply.line(line);
+    reply.end();
+  }
+
+  #stats(words: readonly string[], reply: TextReply): void {
+    const { runtime, server, workers, map } = this.#host;
+    switch (words[0]) {
+      case undefined:
+        return statsGeneral(runtime, server, workers, this.#startedMs, VERSION, map.version, {}, reply);
+      case "nodes":
+        return statsNodes(map, reply);
+      case "threads":
+        return statsThreads(words.slice(1), workers, NO_SLAVES, runtime.clock.monotonicMs(), reply);
+      case "items":
+      case "slabs":
+      case "sizes":
+        // An index server stores no items.
+        return reply.end();
+      default:
+        return reply.line("ERROR");
+    }
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Every option of flarei, once: the table from which flags, config file, environment, `--help`, `--print-config`,
+ * `show variables` and the type `IndexServerOptions` come. Flare's spelling in files and flags, camelCase with the
+ * unit in code. Knows nothing of how the settings are used.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { OptionValues } from "../base/option_schema.ts";
+import { choiceOption, completeOptions, integerOption, textOption } from "../base/option_schema.ts";
+import {
+  dataDirOption,
+  int32Max,
+  netReadTimeoutOption,
+  processOptions,
+  serverOptions,
+  serverPortOption,
+} from "../net/daemon_options.ts";
+
+/** The options of flarei, in the order `--help` and `--print-config` show them. */
+export const indexOptionTable = {
+  ...processOptions,
+  dataDir: dataDirOption("the node map and the pid file"),
+  indexDb: textOption({
+    name: "index-db",
+    default: "",
+    placeholder: "uri",
+    since: "1.1.0",
+    help: "where the node map is kept; file://<data-dir> unless given",
+  }),
+  ...serverOptions,
+  serverPort: serverPortOption(12120),
+  netReadTimeoutMs: netReadTimeoutOption(600000),
+
+  monitorIntervalMs: integerOption({
+    name: "monitor-interval",
+    default: 5,
+    min: 1,
+    max: 86400,
+    unit: "s",
+    scale: 1000,
+    since: "0.9.8",
+    reloadable: true,
+    help: "pause between two pings of a node",
+  }),
+  monitorReadTimeoutMs: integerOption({
+    name: "monitor-read-timeout",
+    default: 1000,
+    min: 1,
+    max: int32Max,
+    unit: "ms",
+    since: "0.9.9.8",
+    reloadable: true,
+    help: "how long a node may take to answer a ping",
+  }),
+  monitorThreshold: integerOption({
+    name: "monitor-threshold",
+    default: 3,
+    min: 1,
+    max: int32Max,
+    since: "0.9.8",
+    reloadable: true,
+    help: "failed pings in a row after which a node is down",
+  }),
+
+  keyHashAlgorithm: choiceOption({
+    name: "key-hash-algorithm",
+    default: "simple",
+    choices: ["simple", "crc32", "jenkins"],
+    since: "1.0.16",
+    help: "hash from key to partition",
+  }),
+  partitionType: choiceOption({
+    name: "partition-type",
+    default: "modular",
+    choices: ["modular"],
+    since: "1.0.9",
+    help: "how keys are spread over partitions",
+  }),
+  partitionModularHint: integerOption({
+    name: "partition-modular-hint",
+    default: 1,
+    min: 1,
+    max: 65535,
+    since: "1.0.9",
+    help: "partitions the cluster is expected to start with",
+  }),
+  partitionModularVirtual: integerOption({
+    name: "partition-modular-virtual",
+    default: 4096,
+    min: 1,
+    max: 1048576,
+    since: "1.0.11",
+    help: "virtual partitions keys are spread over",
+  }),
+  partitionSize: integerOption({
+    name: "partition-size",
+    default: 1024,
+    min: 2,
+    max: 65535,
+    since: "1.0.11",
+    help: "one more than the largest number of partitions",
+  }),
+};
+
+/** The settings of an index server, complete. */
+export type IndexServerOptions = OptionValues<typeof indexOptionTable>;
+
+/**
+ * The settings of an index server from the ones that were given, with the defaults filled in and `indexDb` always a
+ * URI. An empty `serverName` stands for the host's full name.
+ * @throws FlareError INVALID_OPTION for a wrong value or a missing data directory
+ */
+export function indexServerOptions(given: Partial<IndexServerOptions>): IndexServerOptions {
+  const options = completeOptions(indexOptionTable, given);
+  if (options.dataDir === "" && !options.indexDb.startsWith("memory:")) {
+    throw new FlareError(
+      "INVALID_OPTION",
+      'option "data-dir" is missing: a directory is needed unless "index-db" is "memory://"',
+    );
+  }
+  return { ...options, indexDb: options.indexDb || `file://${options.dataDir}` };
+}

@@ -1,0 +1,151 @@
+/**
+ * An index server, put together: settings in, a running server out. It owns the order of starting and stopping and
+ * nothing else; who does what is in the files beside it.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import type { ClusterMeta } from "../cluster/node_map_codec.ts";
+import { Server, type ServerOptions } from "../net/server.ts";
+import { WorkerRegistry } from "../net/worker.ts";
+import type { Address, FileLock, Runtime } from "../runtime/runtime.ts";
+import type { BroadcasterOptions } from "./broadcaster.ts";
+import type { Coordinator } from "./coordinator.ts";
+import { FileCoordinator } from "./file_coordinator.ts";
+import type { MapChange } from "./index_commands.ts";
+import { IndexHandler, type IndexHost } from "./index_handler.ts";
+import type { IndexServerOptions } from "./index_options.ts";
+import { MemoryCoordinator } from "./memory_coordinator.ts";
+import { NodeMapService } from "./node_map_service.ts";
+import { showIndexVariables } from "./show_variables.ts";
+
+/** Length of the kernel's queue of connections; the original asks for the system's maximum. */
+const BACKLOG = 1024;
+/** Requests under way get this long to be answered when the server stops. */
+const STOP_GRACE_MS = 1000;
+
+/**
+ * Starts an index server; it serves when the promise resolves.
+ * @param coordinator where the node map is kept; by default what `index-db` says
+ * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | CORRUPT | IO_ERROR
+ */
+export async function startIndexServer(
+  runtime: Runtime,
+  options: IndexServerOptions,
+  coordinator?: Coordinator,
+): Promise<IndexServer> {
+  const server = new IndexServer(runtime, options, coordinator ?? openCoordinator(runtime, options));
+  try {
+    await server.start();
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+export class IndexServer implements IndexHost {
+  readonly runtime: Runtime;
+  readonly workers = new WorkerRegistry();
+  readonly server: Server;
+  readonly meta: ClusterMeta;
+  readonly #service: NodeMapService;
+  readonly #addresses: Address[] = [];
+  #options: IndexServerOptions;
+  #lock: FileLock | undefined;
+
+  constructor(runtime: Runtime, options: IndexServerOptions, coordinator: Coordinator) {
+    this.runtime = runtime;
+    this.#options = options;
+    this.meta = Object.freeze({
+      partitionSize: options.partitionSize,
+      keyHashAlgorithm: options.keyHashAlgorithm,
+      hint: options.partitionModularHint,
+      virtual: options.partitionModularVirtual,
+    });
+    this.#service = new NodeMapService(runtime, this.workers, coordinator, broadcasterOptions(options));
+    this.server = new Server(runtime, this.workers, serverOptions(options));
+  }
+
+  /** Where it listens; empty before the start. */
+  get addresses(): readonly Address[] {
+    return this.#addresses;
+  }
+
+  get map(): NodeMap {
+    return this.#service.map;
+  }
+
+  /** @throws FlareError ADDRESS_IN_USE | DATA_DIR_LOCKED | CORRUPT | IO_ERROR */
+  async start(): Promise<void> {
+    const { dataDir, bind, serverPort, serverSocket } = this.#options;
+    const { files } = this.runtime;
+    if (dataDir !== "") {
+      await files.makeDirectory(dataDir);
+      this.#lock = await files.lock(files.join(dataDir, "flarei.lock"));
+    }
+    await this.#service.start();
+    this.server.open(new IndexHandler(this));
+    const address = await this.server.listen({ host: bind, port: serverPort });
+    this.#addresses.push(address);
+    if ("port" in address) this.#options = { ...this.#options, serverPort: address.port };
+    if (serverSocket !== "") this.#addresses.push(await this.server.listen({ path: serverSocket }));
+  }
+
+  /** Takes up the settings that may change while it runs. */
+  reload(options: IndexServerOptions): void {
+    this.#options = options;
+    this.server.reload({ maxConnections: options.maxConnection, idleTimeoutMs: options.netReadTimeoutMs });
+    this.#service.reload(broadcasterOptions(options));
+  }
+
+  /** Answers what was received, then closes everything. The nodes are told nothing: they go on with the map they have. */
+  async stop(): Promise<void> {
+    await this.server.stop(STOP_GRACE_MS);
+    await this.#service.stop();
+    await this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  variables(): readonly string[] {
+    const serverName = this.#options.serverName || this.runtime.process.hostName();
+    return showIndexVariables({ ...this.#options, serverName });
+  }
+
+  change(change: MapChange): Promise<string> {
+    return this.#service.change(change);
+  }
+}
+
+function openCoordinator(runtime: Runtime, options: IndexServerOptions): Coordinator {
+  const { indexDb } = options;
+  if (indexDb.startsWith("file://")) {
+    return new FileCoordinator(runtime, runtime.files.join(indexDb.slice("file://".length), "flare.xml"));
+  }
+  if (indexDb.startsWith("memory:")) return new MemoryCoordinator();
+  throw new FlareError("INVALID_OPTION", `"index-db" must begin with "file://" or be "memory://", not "${indexDb}"`);
+}
+
+function broadcasterOptions(options: IndexServerOptions): BroadcasterOptions {
+  return {
+    intervalMs: options.monitorIntervalMs,
+    threshold: options.monitorThreshold,
+    readTimeoutMs: options.monitorReadTimeoutMs,
+  };
+}
+
+function serverOptions(options: IndexServerOptions): ServerOptions {
+  return {
+    maxConnections: options.maxConnection,
+    idleTimeoutMs: options.netReadTimeoutMs,
+    requestMemoryBytesMax: options.requestMemoryBytesMax,
+    backlog: BACKLOG,
+    // An index server takes no keys and no values.
+    limits: {
+      lineBytesMax: options.lineBytesMax,
+      keyBytesMax: 1,
+      valueBytesMax: 1,
+      outputHighWaterBytes: options.outputHighWaterBytes,
+    },
+  };
+}

@@ -1,0 +1,160 @@
+/**
+ * The one place where the cluster's node map changes: one change after another, each read, worked out, stored and told to
+ * the nodes before the next begins. Commands and the monitors come here; what may change is `cluster/node_map.ts`.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import { EMPTY_NODE_MAP, nodeDown, nodeUp } from "../cluster/node_map.ts";
+import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { Broadcaster, type BroadcasterOptions } from "./broadcaster.ts";
+import type { Coordinator, RestoredMap } from "./coordinator.ts";
+import type { MapChange } from "./index_commands.ts";
+
+/** So often a change is worked out anew because somebody else changed the map meanwhile. */
+const ATTEMPTS_MAX = 5;
+/** Changes that may wait for their turn. */
+const QUEUE_MAX = 4096;
+
+export class NodeMapService implements Worker {
+  readonly id: number;
+  readonly type = WorkerType.controller;
+  readonly peer = ":0";
+  readonly startedMs: number;
+  readonly #runtime: Runtime;
+  readonly #workers: WorkerRegistry;
+  readonly #coordinator: Coordinator;
+  readonly #broadcaster: Broadcaster;
+  #map: NodeMap = EMPTY_NODE_MAP;
+  #tail: Promise<unknown> = Promise.resolve();
+  /** When each change that waits or is under way came in, oldest first. */
+  readonly #queuedMs: number[] = [];
+  #stopped = false;
+
+  constructor(runtime: Runtime, workers: WorkerRegistry, coordinator: Coordinator, options: BroadcasterOptions) {
+    this.id = workers.nextId();
+    this.startedMs = runtime.clock.monotonicMs();
+    workers.add(this);
+    this.#runtime = runtime;
+    this.#workers = workers;
+    this.#coordinator = coordinator;
+    this.#broadcaster = new Broadcaster(runtime, workers, options, {
+      onDown: (key) =>
+        this.#healthChange({ apply: (map) => nodeDown(map, key), reply: () => "", failure: `"${key}" stays as it is` }),
+      onUp: (key) =>
+        this.#healthChange({ apply: (map) => nodeUp(map, key), reply: () => "", failure: `"${key}" stays as it is` }),
+    });
+  }
+
+  get operation(): string {
+    return this.queue > 0 ? "node" : "";
+  }
+
+  get state(): string {
+    return this.queue > 0 ? "execute" : "wait";
+  }
+
+  get queue(): number {
+    return this.#queuedMs.length;
+  }
+
+  get behindSeconds(): number {
+    const oldestMs = this.#queuedMs[0];
+    return oldestMs === undefined ? 0 : Math.floor((this.#runtime.clock.monotonicMs() - oldestMs) / 1000);
+  }
+
+  /** Nothing: without it the cluster would have no index server any more. */
+  kill(): void {}
+
+  /** The map in use. */
+  get map(): NodeMap {
+    return this.#map;
+  }
+
+  /** Loads the map and begins to watch its nodes; nothing is pushed. @throws FlareError CORRUPT | IO_ERROR */
+  async start(): Promise<void> {
+    const { map } = await this.#coordinator.restore();
+    this.#map = map;
+    this.#broadcaster.watch(map);
+    this.#coordinator.onChange(() => void this.#inTurn(() => this.#refresh()));
+  }
+
+  /** Carries out a change; resolves to the complete answer, `SERVER_ERROR …` if it was refused or could not be stored. */
+  change(change: MapChange): Promise<string> {
+    if (this.#stopped || this.queue >= QUEUE_MAX) return Promise.resolve(serverError(change.failure));
+    return this.#inTurn(() => this.#carryOut(change));
+  }
+
+  /** Takes other intervals and limits of the monitoring. */
+  reload(options: BroadcasterOptions): void {
+    this.#broadcaster.reload(options);
+  }
+
+  /** Refuses further changes, waits for the one under way, and ends all connections to the nodes. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#tail;
+    this.#broadcaster.stop();
+    this.#workers.remove(this);
+    await this.#coordinator.close();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#queuedMs.push(this.#runtime.clock.monotonicMs());
+    const outcome = this.#tail.then(work).finally(() => this.#queuedMs.shift());
+    this.#tail = outcome.catch(() => undefined);
+    return outcome;
+  }
+
+  async #carryOut(change: MapChange): Promise<string> {
+    try {
+      for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        const { map, token } = await this.#restore();
+        const outcome = change.apply(map);
+        if (!outcome.ok) return serverError(outcome.error);
+        if (!outcome.changes.stored) return change.reply(map);
+        if ((await this.#coordinator.store(outcome.map, token)) === undefined) continue;
+        this.#map = outcome.map;
+        await this.#broadcaster.publish(outcome.map, outcome.changes);
+        return change.reply(outcome.map);
+      }
+      this.#runtime.log.write("error", `${change.failure}: others changed the node map ${ATTEMPTS_MAX} times meanwhile`);
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      this.#runtime.log.write("error", `${change.failure}: ${error.message}`);
+    }
+    return serverError(change.failure);
+  }
+
+  /** The map a change starts from: the stored one, unless that has fallen behind the one in use. */
+  async #restore(): Promise<RestoredMap> {
+    const restored = await this.#coordinator.restore();
+    if (restored.map.version < this.#map.version) {
+      const text = `stored node map has version ${restored.map.version}, going on with version ${this.#map.version} in use`;
+      this.#runtime.log.write("warning", text);
+      return { map: this.#map, token: restored.token };
+    }
+    if (restored.map.version > this.#map.version) this.#broadcaster.watch(restored.map);
+    this.#map = restored.map;
+    return restored;
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      if (!this.#stopped) await this.#restore();
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      this.#runtime.log.write("error", `changed node map cannot be read: ${error.message}`);
+    }
+  }
+
+  async #healthChange(change: MapChange): Promise<void> {
+    const answer = await this.change(change);
+    if (answer !== "") this.#runtime.log.write("notice", answer.trimEnd());
+  }
+}
+
+function serverError(text: string): string {
+  return `SERVER_ERROR ${text}\r\n`;
+}

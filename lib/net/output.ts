@@ -1,0 +1,75 @@
+/**
+ * A connection's way out: the ordered segments of its replies. Requests answered at once write into the current
+ * segment; one that waits keeps its segment and a new one becomes current. What may leave is what stands before the
+ * first byte somebody still has to write or to commit.
+ */
+
+import { Segment } from "../protocol/segment.ts";
+import type { Connection } from "../runtime/runtime.ts";
+
+export class Output {
+  readonly #connection: Connection;
+  /** In the order of the requests; the last one is current. */
+  readonly #segments: Segment[];
+  /** A segment to use again: most connections never need a third. */
+  #spare: Segment | undefined;
+  /** The connection keeps bytes and has not drained yet. */
+  #blocked = false;
+
+  readonly #traffic: { bytesWritten: number };
+
+  constructor(connection: Connection, first: Segment, traffic: { bytesWritten: number }) {
+    this.#connection = connection;
+    this.#traffic = traffic;
+    this.#segments = [first];
+  }
+
+  get current(): Segment {
+    return this.#segments[this.#segments.length - 1] as Segment;
+  }
+
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** Nothing is left to write, to wait for or to send. */
+  get idle(): boolean {
+    return !this.#blocked && this.#segments.length === 1 && this.current.size === 0 && this.current.closed;
+  }
+
+  /** Bytes held back, whatever for. */
+  get size(): number {
+    let size = 0;
+    for (let i = 0; i < this.#segments.length; i++) size += (this.#segments[i] as Segment).size;
+    return size;
+  }
+
+  /** Opens a new current segment behind the one in use. */
+  openNext(): Segment {
+    const segment = this.#spare ?? new Segment();
+    this.#spare = undefined;
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  /** Sends what may leave, in as few writes as there are segments. */
+  flush(): void {
+    while (!this.#blocked) {
+      const head = this.#segments[0] as Segment;
+      if (head.hasUncommitted) return;
+      const size = head.size;
+      if (!head.drainTo(this.#connection)) this.#blocked = true;
+      this.#traffic.bytesWritten += size - head.size;
+      if (this.#blocked) return;
+      if (!head.closed || this.#segments.length === 1) return;
+      this.#segments.shift();
+      head.reset();
+      this.#spare = head;
+    }
+  }
+
+  drained(): void {
+    this.#blocked = false;
+    this.flush();
+  }
+}

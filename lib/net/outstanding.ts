@@ -1,0 +1,68 @@
+/**
+ * The requests of one connection that still wait for an answer from elsewhere. A later request may overtake them in
+ * execution (never in its reply) unless both touch a key and one of them writes: so a client that pipelines reads its
+ * own writes. Requests without a key wait for all, and all wait for them.
+ */
+
+import { latin1 } from "../base/bytes.ts";
+import { CommandShape, shapeOf } from "../protocol/command.ts";
+import type { Request } from "../protocol/request.ts";
+
+/** What a waiting request touches. */
+export interface Claim {
+  /** Undefined: everything. */
+  readonly keys: readonly string[] | undefined;
+  readonly writes: boolean;
+}
+
+export class Outstanding {
+  readonly #claims = new Set<Claim>();
+
+  get size(): number {
+    return this.#claims.size;
+  }
+
+  add(request: Request): Claim {
+    const claim = claimOf(request);
+    this.#claims.add(claim);
+    return claim;
+  }
+
+  remove(claim: Claim): void {
+    this.#claims.delete(claim);
+  }
+
+  /** True when `request` has to wait for one of the claims. */
+  conflicts(request: Request): boolean {
+    if (this.#claims.size === 0) return false;
+    const mine = claimOf(request);
+    for (const other of this.#claims) {
+      if (mine.keys === undefined || other.keys === undefined) return true;
+      if (!mine.writes && !other.writes) continue;
+      if (mine.keys.some((key) => (other.keys as readonly string[]).includes(key))) return true;
+    }
+    return false;
+  }
+}
+
+function claimOf(request: Request): Claim {
+  switch (shapeOf(request.command)) {
+    case CommandShape.retrieval:
+      return { keys: keysOf(request), writes: false };
+    case CommandShape.touchRetrieval:
+      return { keys: keysOf(request), writes: true };
+    case CommandShape.words:
+      return { keys: undefined, writes: true };
+    default: {
+      const key = request.mutation.key;
+      return { keys: [latin1(key.bytes, key.start, key.end)], writes: true };
+    }
+  }
+}
+
+/** The keys of a retrieval as byte strings. */
+export function keysOf(request: Request): string[] {
+  return latin1(request.bytes, request.keysStart, request.keysEnd)
+    .split(" ")
+    .filter((word) => word.length > 0);
+}

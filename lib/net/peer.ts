@@ -1,0 +1,252 @@
+/**
+ * A connection to another node: requests go out in order, pipelined, and replies are matched to them in order. When it
+ * breaks, every outstanding request fails and says whether it may have been executed; a reply that does not come in
+ * time breaks it too, so that no reply can ever shift onto another request.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import { type ClientReply, MALFORMED, ReplyParser, type ReplyShape } from "../protocol/text_client.ts";
+import type { Address, Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
+import type { Worker, WorkerRegistry } from "./worker.ts";
+
+export interface PeerOptions {
+  readonly connectTimeoutMs: number;
+  /** How long the oldest outstanding reply may take. */
+  readonly replyTimeoutMs: number;
+  /** Bytes that may wait to be sent; more is refused with LIMIT_EXCEEDED. */
+  readonly queueBytesMax: number;
+  readonly replyBytesMax: number;
+}
+
+/** A request that failed; `mayHaveHappened` is true once its bytes were handed to the connection. */
+export class PeerError extends FlareError {
+  readonly mayHaveHappened: boolean;
+
+  constructor(cause: FlareError, mayHaveHappened: boolean) {
+    super(cause.code, cause.message, { cause, retriable: cause.retriable });
+    this.name = "PeerError";
+    this.mayHaveHappened = mayHaveHappened;
+  }
+}
+
+interface PendingRequest {
+  readonly bytes: Uint8Array;
+  /** Undefined: no reply will come (`noreply`). */
+  readonly shape: ReplyShape | undefined;
+  readonly resolve: (reply: ClientReply) => void;
+  readonly reject: (error: PeerError) => void;
+  readonly queuedMs: number;
+  sent: boolean;
+}
+
+const NO_REPLY: ClientReply = { line: "", body: new Uint8Array(0) };
+
+/** One lane to a node. It connects on the first request and again after a break. */
+export class Peer implements Worker {
+  readonly id: number;
+  readonly type: number;
+  readonly startedMs: number;
+  readonly #runtime: Runtime;
+  readonly #address: { readonly host: string; readonly port: number };
+  readonly #options: PeerOptions;
+  readonly #workers: WorkerRegistry;
+  #link: PeerLink | undefined;
+  /** Not sent yet, oldest first. */
+  readonly #waiting: PendingRequest[] = [];
+  #waitingBytes = 0;
+  #closed = false;
+
+  constructor(
+    runtime: Runtime, address: { host: string; port: number }, type: number, workers: WorkerRegistry, options: PeerOptions,
+  ) {
+    this.#runtime = runtime;
+    this.#address = address;
+    this.#options = options;
+    this.#workers = workers;
+    this.type = type;
+    this.id = workers.nextId();
+    this.startedMs = runtime.clock.monotonicMs();
+    workers.add(this);
+  }
+
+  get peer(): string {
+    return `${this.#address.host}:${this.#address.port}`;
+  }
+
+  get operation(): string {
+    return this.queue > 0 ? "proxy" : "";
+  }
+
+  get state(): string {
+    if (this.#link !== undefined && !this.#link.open) return "connect";
+    return this.queue > 0 ? "execute" : "wait";
+  }
+
+  get queue(): number {
+    return this.#waiting.length + (this.#link?.outstanding.length ?? 0);
+  }
+
+  get behindSeconds(): number {
+    const oldest = this.#link?.outstanding[0] ?? this.#waiting[0];
+    return oldest === undefined ? 0 : Math.floor((this.#runtime.clock.monotonicMs() - oldest.queuedMs) / 1000);
+  }
+
+  /** Sends a request; `shape` undefined = no reply comes and the promise resolves once the bytes are on their way. */
+  request(bytes: Uint8Array, shape: ReplyShape | undefined): Promise<ClientReply> {
+    return new Promise((resolve, reject) => {
+      const queuedMs = this.#runtime.clock.monotonicMs();
+      const pending: PendingRequest = { bytes, shape, resolve, reject, queuedMs, sent: false };
+      if (this.#closed) return reject(new PeerError(new FlareError("CLOSED", `connection to "${this.peer}" is closed`), false));
+      if (this.#waitingBytes + bytes.length > this.#options.queueBytesMax && this.#waiting.length > 0) {
+        const error = new FlareError("LIMIT_EXCEEDED", `queue to "${this.peer}" is full`, { retriable: true });
+        return reject(new PeerError(error, false));
+      }
+      this.#waiting.push(pending);
+      this.#waitingBytes += bytes.length;
+      this.#link ??= this.#connect();
+      this.#send();
+    });
+  }
+
+  kill(): void {
+    this.#link?.fail(new FlareError("CLOSED", `connection to "${this.peer}" was ended by an operator`));
+  }
+
+  /** Fails what waits and closes. */
+  close(): void {
+    this.#closed = true;
+    this.#workers.remove(this);
+    const error = new FlareError("CLOSED", `connection to "${this.peer}" was closed`);
+    this.#link?.fail(error);
+    this.#failWaiting(error);
+  }
+
+  #connect(): PeerLink {
+    return new PeerLink(this.#runtime, this.#address, this.#options, {
+      onReady: () => this.#send(),
+      onGone: (link, error) => {
+        if (this.#link !== link) return;
+        this.#link = undefined;
+        // What was never sent fails too: the caller decides anew where it belongs.
+        this.#failWaiting(error);
+      },
+    });
+  }
+
+  #send(): void {
+    const link = this.#link;
+    if (link === undefined) return;
+    while (this.#waiting.length > 0 && link.writable) {
+      const pending = this.#waiting.shift() as PendingRequest;
+      this.#waitingBytes -= pending.bytes.length;
+      link.send(pending);
+    }
+  }
+
+  #failWaiting(error: FlareError): void {
+    this.#waitingBytes = 0;
+    for (const pending of this.#waiting.splice(0)) pending.reject(new PeerError(error, false));
+  }
+}
+
+interface LinkOwner {
+  onReady(): void;
+  onGone(link: PeerLink, error: FlareError): void;
+}
+
+/** One TCP connection of a peer, from connecting to its end. */
+class PeerLink implements ConnectionHandler {
+  readonly outstanding: PendingRequest[] = [];
+  open = false;
+  readonly #runtime: Runtime;
+  readonly #options: PeerOptions;
+  readonly #owner: LinkOwner;
+  readonly #connection: Connection;
+  readonly #parser: ReplyParser;
+  readonly #name: string;
+  #blocked = false;
+  #failed = false;
+  #timer: Timer | undefined;
+
+  constructor(runtime: Runtime, address: Address & { host: string; port: number }, options: PeerOptions, owner: LinkOwner) {
+    this.#runtime = runtime;
+    this.#options = options;
+    this.#owner = owner;
+    this.#name = `${address.host}:${address.port}`;
+    this.#parser = new ReplyParser(options.replyBytesMax);
+    this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this);
+  }
+
+  get writable(): boolean {
+    return this.open && !this.#blocked && !this.#failed;
+  }
+
+  send(pending: PendingRequest): void {
+    pending.sent = true;
+    if (!this.#connection.write(pending.bytes)) this.#blocked = true;
+    if (pending.shape === undefined) {
+      pending.resolve(NO_REPLY);
+      return;
+    }
+    this.outstanding.push(pending);
+    if (this.#timer === undefined) this.#watch(this.#options.replyTimeoutMs);
+  }
+
+  /** Ends the connection and tells everybody who waits for it. */
+  fail(error: FlareError): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
+    this.#connection.destroy();
+    const outstanding = this.outstanding.splice(0);
+    this.#owner.onGone(this, error);
+    for (const pending of outstanding) pending.reject(new PeerError(error, true));
+  }
+
+  onOpen(): void {
+    this.open = true;
+    this.#owner.onReady();
+  }
+
+  onDrain(): void {
+    this.#blocked = false;
+    this.#owner.onReady();
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#parser.push(chunk);
+    while (this.outstanding.length > 0) {
+      const pending = this.outstanding[0] as PendingRequest;
+      const reply = this.#parser.next(pending.shape as ReplyShape);
+      if (reply === undefined) return;
+      if (reply === MALFORMED) return this.fail(new FlareError("CONNECTION_FAILED", `malformed reply from "${this.#name}"`));
+      this.outstanding.shift();
+      pending.resolve(reply);
+    }
+    // An answer to a request marked noreply (an error the other side sends all the same) cannot be told from the next reply.
+    if (!this.#parser.empty) this.fail(new FlareError("CONNECTION_FAILED", `unexpected reply from "${this.#name}"`));
+  }
+
+  onEnd(): void {
+    this.fail(new FlareError("CONNECTION_FAILED", `"${this.#name}" closed the connection`, { retriable: true }));
+  }
+
+  onClose(error?: Error): void {
+    if (error instanceof FlareError) this.fail(error);
+    else {
+      const text = `connection to "${this.#name}" broke${error === undefined ? "" : `: ${error.message}`}`;
+      this.fail(new FlareError("CONNECTION_FAILED", text, { retriable: true, cause: error }));
+    }
+  }
+
+  #watch(delayMs: number): void {
+    this.#timer = this.#runtime.clock.setTimer(() => {
+      this.#timer = undefined;
+      const oldest = this.outstanding[0];
+      if (oldest === undefined) return;
+      const leftMs = oldest.queuedMs + this.#options.replyTimeoutMs - this.#runtime.clock.monotonicMs();
+      if (leftMs > 0) this.#watch(leftMs);
+      else this.fail(new FlareError("TIMED_OUT", `no reply from "${this.#name}" in ${this.#options.replyTimeoutMs} ms`));
+    }, delayMs);
+  }
+}

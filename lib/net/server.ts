@@ -1,0 +1,174 @@
+/**
+ * Accepts connections and keeps their sessions: how many there may be, how long they may be silent, and how they
+ * end when the server stops. Both daemons use it; what the commands mean is the handler's.
+ */
+
+import { fromLatin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer } from "../runtime/runtime.ts";
+import { type RequestHandler, Session, type SessionHost, type SessionLimits } from "./session.ts";
+import type { WorkerRegistry } from "./worker.ts";
+
+export interface ServerOptions {
+  /** Simultaneous client connections; further ones are told so and closed. */
+  readonly maxConnections: number;
+  /** A connection silent for this long is closed; 0 = never. */
+  readonly idleTimeoutMs: number;
+  /** Bytes all connections together may hold of incomplete requests. */
+  readonly requestMemoryBytesMax: number;
+  /** Length of the kernel's queue of connections. */
+  readonly backlog: number;
+  readonly limits: SessionLimits;
+}
+
+const TOO_MANY = fromLatin1("ERROR Too many open connections\r\n");
+const NOT_OPEN = new Uint8Array(0);
+const SWEEP_MS = 1000;
+
+export class Server implements SessionHost {
+  readonly limits: SessionLimits;
+  readonly requestMemory: { usedBytes: number; bytesMax: number };
+  readonly traffic = { bytesRead: 0, bytesWritten: 0 };
+  /** Connections accepted since the start. */
+  totalConnections = 0;
+  /** Connections turned away at the limit. */
+  rejectedConnections = 0;
+  readonly #runtime: Runtime;
+  readonly #workers: WorkerRegistry;
+  readonly #sessions = new Set<Session>();
+  readonly #listeners: Listener[] = [];
+  #options: ServerOptions;
+  #handler: RequestHandler | undefined;
+  /** Called when the last connection has gone. */
+  #emptied: (() => void) | undefined;
+  #sweepTimer: Timer | undefined;
+
+  constructor(runtime: Runtime, workers: WorkerRegistry, options: ServerOptions) {
+    this.#runtime = runtime;
+    this.#workers = workers;
+    this.#options = options;
+    this.limits = options.limits;
+    this.requestMemory = { usedBytes: 0, bytesMax: options.requestMemoryBytesMax };
+  }
+
+  /** @throws FlareError CLOSED before `open` */
+  get handler(): RequestHandler {
+    if (this.#handler === undefined) throw new FlareError("CLOSED", "server is not open yet");
+    return this.#handler;
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  get sessions(): ReadonlySet<Session> {
+    return this.#sessions;
+  }
+
+  /** Takes new values for what may change while running: the number of connections and their idle time. */
+  reload(options: Pick<ServerOptions, "maxConnections" | "idleTimeoutMs">): void {
+    this.#options = { ...this.#options, ...options };
+  }
+
+  /** From now on connections are served. */
+  open(handler: RequestHandler): void {
+    this.#handler = handler;
+  }
+
+  /** Takes the address; until `open` connections are closed at once. @throws FlareError ADDRESS_IN_USE | IO_ERROR */
+  async listen(address: Address): Promise<Address> {
+    const listener = await this.#runtime.transport.listen(address, (connection) => this.#accept(connection), {
+      backlog: this.#options.backlog,
+    });
+    this.#listeners.push(listener);
+    if (this.#sweepTimer === undefined) this.#scheduleSweep();
+    return listener.address;
+  }
+
+  /** Accepts no more; open connections stay. */
+  async stopListening(): Promise<void> {
+    for (const listener of this.#listeners.splice(0)) await listener.close();
+  }
+
+  /** Stops: no new connections, received requests are answered for up to `graceMs`, then everything closes. */
+  async stop(graceMs: number): Promise<void> {
+    await this.stopListening();
+    if (this.#sweepTimer !== undefined) this.#runtime.clock.clearTimer(this.#sweepTimer);
+    this.#sweepTimer = undefined;
+    for (const session of [...this.#sessions]) session.drain();
+    if (this.#sessions.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      this.#runtime.clock.setTimer(resolve, graceMs);
+    });
+    for (const session of [...this.#sessions]) session.kill();
+  }
+
+  monotonicMs(): number {
+    return this.#runtime.clock.monotonicMs();
+  }
+
+  opened(session: Session): void {
+    this.#sessions.add(session);
+    this.#workers.add(session);
+  }
+
+  closed(session: Session): void {
+    this.#sessions.delete(session);
+    this.#workers.remove(session);
+    if (this.#sessions.size === 0) this.#emptied?.();
+  }
+
+  unexpected(error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#runtime.log.write("error", `request failed unexpectedly: ${text}`);
+  }
+
+  #accept(connection: Connection): ConnectionHandler {
+    if (this.#handler === undefined) return new RejectedConnection(connection, NOT_OPEN);
+    if (this.#sessions.size >= this.#options.maxConnections) {
+      this.rejectedConnections++;
+      return new RejectedConnection(connection, TOO_MANY);
+    }
+    this.totalConnections++;
+    return new Session(this.#workers.nextId(), connection, this);
+  }
+
+  #scheduleSweep(): void {
+    this.#sweepTimer = this.#runtime.clock.setTimer(() => {
+      this.#closeIdle();
+      this.#scheduleSweep();
+    }, SWEEP_MS);
+  }
+
+  #closeIdle(): void {
+    const { idleTimeoutMs } = this.#options;
+    if (idleTimeoutMs === 0) return;
+    const oldestMs = this.monotonicMs() - idleTimeoutMs;
+    for (const session of this.#sessions) {
+      if (session.lastActiveMs < oldestMs && session.operation === "") session.kill();
+    }
+  }
+}
+
+/** A connection that is not served: hears why and is closed. */
+class RejectedConnection implements ConnectionHandler {
+  readonly #connection: Connection;
+  readonly #reason: Uint8Array;
+
+  constructor(connection: Connection, reason: Uint8Array) {
+    this.#connection = connection;
+    this.#reason = reason;
+  }
+
+  onOpen(): void {
+    if (this.#reason.length > 0) this.#connection.write(this.#reason);
+    this.#connection.close();
+  }
+
+  onData(): void {}
+  onDrain(): void {}
+  onEnd(): void {}
+  onClose(): void {}
+}

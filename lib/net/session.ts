@@ -1,0 +1,361 @@
+/**
+ * One client connection: bytes in, parser, handler, output, bytes out. It keeps what is incomplete, stops reading when
+ * the client does not take its replies, and writes once per chunk. It knows nothing of keys, storage or clusters.
+ */
+
+import { fromLatin1 } from "../base/bytes.ts";
+import type { FlareError } from "../base/errors.ts";
+import { Command, type CommandTable, commandName } from "../protocol/command.ts";
+import { Request } from "../protocol/request.ts";
+import type { Segment } from "../protocol/segment.ts";
+import { ParseStatus, type TextLimits, TextParser } from "../protocol/text_parser.ts";
+import { TextReply } from "../protocol/text_reply.ts";
+import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
+import { Output } from "./output.ts";
+import { type Claim, Outstanding } from "./outstanding.ts";
+import { type Worker, WorkerType } from "./worker.ts";
+
+/** Answers requests; a promise means the reply comes later (the request object must not be read after the first wait). */
+export interface RequestHandler {
+  readonly commands: CommandTable;
+  handle(request: Request, reply: TextReply, session: Session): void | Promise<void>;
+  /** Calls back once everything written so far is committed; absent where nothing is ever stored. */
+  onCommit?(listener: { onCommitted(error?: FlareError): void }): void;
+}
+
+/** Limits of all connections of a server; see the options of the same names. */
+export interface SessionLimits extends TextLimits {
+  /** Replies a client has not taken, in bytes, above which nothing more is read from it. */
+  readonly outputHighWaterBytes: number;
+}
+
+/** What the sessions of one server share. */
+export interface SessionHost {
+  readonly handler: RequestHandler;
+  readonly limits: SessionLimits;
+  /** Bytes all sessions together hold of requests that are not complete, and the most they may. */
+  readonly requestMemory: { usedBytes: number; readonly bytesMax: number };
+  readonly traffic: { bytesRead: number; bytesWritten: number };
+  monotonicMs(): number;
+  opened(session: Session): void;
+  closed(session: Session): void;
+  /** An error nobody expected (a bug): reported, the connection gets an answer and goes on. */
+  unexpected(error: unknown): void;
+}
+
+const BINARY_MAGIC = 0x80;
+const FIRST_HELD_BYTES = 1024;
+const OUT_OF_MEMORY = "SERVER_ERROR out of memory storing object";
+
+export class Session implements ConnectionHandler, Worker {
+  readonly id: number;
+  readonly type = WorkerType.request;
+  readonly peer: string;
+  readonly startedMs: number;
+  /** A session has no queue of its own; these are what `stats threads` prints. */
+  readonly queue = 0;
+  readonly behindSeconds = 0;
+  lastActiveMs: number;
+  readonly #host: SessionHost;
+  readonly #connection: Connection;
+  readonly #parser: TextParser;
+  readonly #request = new Request();
+  #reply = new TextReply();
+  readonly #output: Output;
+  readonly #outstanding = new Outstanding();
+  /** Segments with replies to writes, one per commit asked for, oldest first. */
+  readonly #awaitingCommit: Segment[] = [];
+  /** Bytes received and not consumed: `#held[0, #heldLength)`. */
+  #held: Uint8Array | undefined;
+  #heldLength = 0;
+  /** Held bytes known to contain no complete line. */
+  #scanned = 0;
+  /** Total length the incomplete request needs, 0 = unknown. */
+  #needed = 0;
+  /** Bytes of a refused data block still to be skipped. */
+  #swallow = 0;
+  #executing = false;
+  /** The next request waits for an outstanding one or for the client to take its replies. */
+  #waiting = false;
+  #ended = false;
+  /** No further request is read; the connection closes when all replies have left. */
+  #closing = false;
+  #gone = false;
+
+  constructor(id: number, connection: Connection, host: SessionHost) {
+    this.id = id;
+    this.peer = connection.peer;
+    this.#connection = connection;
+    this.#host = host;
+    this.#parser = new TextParser(host.limits, host.handler.commands);
+    this.#output = new Output(connection, this.#reply.segment, host.traffic);
+    this.startedMs = host.monotonicMs();
+    this.lastActiveMs = this.startedMs;
+  }
+
+  /** The word of the command at work, empty when idle. */
+  get operation(): string {
+    return this.#executing || this.#outstanding.size > 0 ? commandName(this.#request.command) : "";
+  }
+
+  get state(): string {
+    return this.operation === "" ? "wait" : "execute";
+  }
+
+  /** True while a request of this connection waits for its answer. */
+  get busy(): boolean {
+    return !this.#output.idle || this.#outstanding.size > 0;
+  }
+
+  onOpen(): void {
+    this.#host.opened(this);
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#host.traffic.bytesRead += chunk.length;
+    this.lastActiveMs = this.#host.monotonicMs();
+    if (this.#closing) return;
+    if (this.#heldLength === 0 && !this.#waiting) {
+      const consumed = this.#process(chunk, chunk.length);
+      if (consumed < chunk.length && !this.#closing) this.#hold(chunk, consumed);
+    } else if (this.#hold(chunk, 0) && !this.#waiting && this.#heldLength >= this.#needed) {
+      this.#processHeld();
+    }
+    this.#finishChunk();
+  }
+
+  onDrain(): void {
+    this.#output.drained();
+    this.#continue();
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    this.#closeWhenDone();
+  }
+
+  onClose(): void {
+    this.#gone = true;
+    this.#release();
+    this.#host.closed(this);
+  }
+
+  /** Ends the connection at once. */
+  kill(): void {
+    this.#connection.destroy();
+  }
+
+  /** Reads no further request, answers what was received, then closes. */
+  drain(): void {
+    this.#closing = true;
+    this.#release();
+    this.#closeWhenDone();
+  }
+
+  /**
+   * For long replies: sends what may leave. True = the client keeps up; false = wait with `roomInOutput` before writing more.
+   */
+  makeRoom(): boolean {
+    if (this.#output.size <= this.#host.limits.outputHighWaterBytes) return true;
+    this.#output.flush();
+    return this.#gone || this.#output.size <= this.#host.limits.outputHighWaterBytes;
+  }
+
+  #roomWaiters: (() => void)[] = [];
+
+  /** Resolves when the client has taken enough for more to be written, or is gone. */
+  roomInOutput(): Promise<void> {
+    if (this.makeRoom()) return Promise.resolve();
+    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+  }
+
+  /** True when the client has left: long replies stop. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Answers to the commit asked for at the end of a chunk. */
+  onCommitted(error?: FlareError): void {
+    const segment = this.#awaitingCommit.shift() as Segment;
+    if (error === undefined) segment.committed();
+    else segment.failUncommitted(fromLatin1(`SERVER_ERROR ${error.message}\r\n`));
+    this.#output.flush();
+    this.#continue();
+  }
+
+  /** Executes the complete requests in `bytes[0, end)`; returns how many bytes are done with. */
+  #process(bytes: Uint8Array, end: number): number {
+    let at = 0;
+    let scanned = this.#scanned;
+    this.#scanned = 0;
+    this.#needed = 0;
+    while (at < end && !this.#closing) {
+      if (this.#swallow > 0) {
+        const skipped = Math.min(this.#swallow, end - at);
+        this.#swallow -= skipped;
+        at += skipped;
+        continue;
+      }
+      if (bytes[at] === BINARY_MAGIC) {
+        this.#closing = true;
+        break;
+      }
+      const status = this.#parser.parse(this.#request, bytes, at, end, scanned);
+      scanned = 0;
+      if (status === ParseStatus.more) {
+        this.#needed = this.#parser.needed;
+        this.#scanned = this.#parser.scanned;
+        break;
+      }
+      if (status === ParseStatus.request) {
+        if (this.#outstanding.conflicts(this.#request) || !this.makeRoom()) {
+          this.#waiting = true;
+          this.#connection.pause();
+          break;
+        }
+        at = this.#parser.position;
+        this.#execute();
+      } else {
+        at = this.#parser.position;
+        this.#swallow = this.#parser.swallow;
+        if (this.#parser.reject !== "") this.#reply.line(this.#parser.reject);
+        if (status === ParseStatus.fatal) this.#closing = true;
+      }
+    }
+    return at;
+  }
+
+  #execute(): void {
+    this.#executing = true;
+    try {
+      const waiting = this.#host.handler.handle(this.#request, this.#reply, this);
+      if (waiting !== undefined) this.#detach(waiting);
+    } catch (error) {
+      this.#host.unexpected(error);
+      this.#reply.line("SERVER_ERROR internal error");
+    }
+    this.#executing = false;
+    if (this.#request.command === Command.quit) this.#closing = true;
+  }
+
+  /** Leaves the current segment to a request that waits and opens the next one. */
+  #detach(waiting: Promise<void>): void {
+    const claim = this.#outstanding.add(this.#request);
+    const reply = this.#reply;
+    const segment = reply.segment;
+    segment.closed = false;
+    if (segment.hasUncommitted) this.#commit(segment);
+    this.#nextSegment();
+    waiting.then(
+      () => this.#finish(segment, claim),
+      (error) => {
+        this.#host.unexpected(error);
+        reply.line("SERVER_ERROR internal error");
+        this.#finish(segment, claim);
+      },
+    );
+  }
+
+  #finish(segment: Segment, claim: Claim): void {
+    segment.closed = true;
+    this.#outstanding.remove(claim);
+    this.#output.flush();
+    this.#continue();
+  }
+
+  #nextSegment(): void {
+    this.#reply = new TextReply(this.#output.openNext());
+  }
+
+  /** Asks for the commit of the writes answered in this segment; `onCommitted` follows. */
+  #commit(segment: Segment): void {
+    this.#awaitingCommit.push(segment);
+    this.#host.handler.onCommit?.(this);
+  }
+
+  /** At the end of a chunk: one commit for all its writes, one write for all its replies. */
+  #finishChunk(): void {
+    const segment = this.#reply.segment;
+    if (segment.hasUncommitted) {
+      this.#commit(segment);
+      if (segment.hasUncommitted) this.#nextSegment();
+    }
+    this.#output.flush();
+    this.#closeWhenDone();
+  }
+
+  /** Goes on after a wait: with the long replies that want room, then with the requests held back. */
+  #continue(): void {
+    if (this.#gone) return;
+    if (this.#roomWaiters.length > 0 && this.makeRoom()) {
+      const waiters = this.#roomWaiters;
+      this.#roomWaiters = [];
+      for (const waiter of waiters) waiter();
+    }
+    if (this.#waiting && !this.#closing) {
+      this.#waiting = false;
+      this.#connection.resume();
+      this.#processHeld();
+      this.#finishChunk();
+    } else {
+      this.#closeWhenDone();
+    }
+  }
+
+  #processHeld(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    const length = this.#heldLength;
+    const consumed = this.#process(held.subarray(0, length), length);
+    if (this.#held === undefined) return;
+    if (consumed === length) this.#release();
+    else if (consumed > 0) {
+      held.copyWithin(0, consumed, length);
+      this.#heldLength = length - consumed;
+    }
+  }
+
+  /** Keeps `chunk[from, …)` for later; false when the memory for it was refused. */
+  #hold(chunk: Uint8Array, from: number): boolean {
+    const count = chunk.length - from;
+    const length = this.#heldLength + count;
+    if (!this.#ensureHeld(length)) {
+      // The value being received is refused: skip what is still to come of it.
+      this.#swallow = Math.max(0, this.#needed - length);
+      this.#closing = this.#needed === 0;
+      this.#reply.line(OUT_OF_MEMORY);
+      this.#release();
+      return false;
+    }
+    (this.#held as Uint8Array).set(from === 0 ? chunk : chunk.subarray(from), this.#heldLength);
+    this.#heldLength = length;
+    return true;
+  }
+
+  #ensureHeld(length: number): boolean {
+    const capacity = this.#held?.length ?? 0;
+    if (length <= capacity) return true;
+    // Memory follows the bytes that came, not the length a header claims.
+    let grown = Math.max(length, capacity * 2, FIRST_HELD_BYTES);
+    if (this.#needed > length) grown = Math.min(grown, this.#needed);
+    const memory = this.#host.requestMemory;
+    if (memory.usedBytes + grown - capacity > memory.bytesMax) return false;
+    memory.usedBytes += grown - capacity;
+    const bytes = new Uint8Array(grown);
+    if (this.#held !== undefined) bytes.set(this.#held.subarray(0, this.#heldLength));
+    this.#held = bytes;
+    return true;
+  }
+
+  #release(): void {
+    if (this.#held !== undefined) this.#host.requestMemory.usedBytes -= this.#held.length;
+    this.#held = undefined;
+    this.#heldLength = 0;
+    this.#scanned = 0;
+  }
+
+  #closeWhenDone(): void {
+    if (this.#gone || !(this.#closing || (this.#ended && !this.#waiting))) return;
+    if (this.#output.idle && this.#outstanding.size === 0) this.#connection.close();
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * A node server's way to the index servers: joining the cluster and the few things a node says on its own account.
+ * Each conversation has its own short connection, as in Flare; of several index servers the first that answers counts.
+ */
+
+import { fromLatin1, latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import type { HostPort } from "../base/option_schema.ts";
+import type { ClusterNode } from "../cluster/node.ts";
+import { createNodeMap, type NodeMap } from "../cluster/node_map.ts";
+import { type ClusterMeta, parseMeta, parseNodeLine } from "../cluster/node_map_codec.ts";
+import { Peer, type PeerOptions } from "../net/peer.ts";
+import { WorkerRegistry, WorkerType } from "../net/worker.ts";
+import { ReplyShape } from "../protocol/text_client.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** A node that cannot join at once tries again after this pause … */
+const JOIN_PAUSE_MS = 500;
+/** … this often; an index server needs a while to notice that the node had crashed. */
+const JOIN_ATTEMPTS = 60;
+const TOLD_ATTEMPTS = 20;
+
+/** What a node learns when it joins. */
+export interface Joined {
+  /** Version 0: the first push of the index server is newer. */
+  readonly map: NodeMap;
+  readonly meta: ClusterMeta;
+}
+
+export class IndexLink {
+  readonly #runtime: Runtime;
+  readonly #self: HostPort;
+  readonly #options: PeerOptions;
+  /** Reloadable. */
+  servers: readonly HostPort[];
+  #stopped = false;
+
+  constructor(runtime: Runtime, servers: readonly HostPort[], self: HostPort, options: PeerOptions) {
+    this.#runtime = runtime;
+    this.#self = self;
+    this.#options = options;
+    this.servers = servers;
+  }
+
+  /** Ends the attempts under way. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** `node add` and `meta`. @throws FlareError CONNECTION_FAILED | REFUSED | CORRUPT naming the index servers */
+  async join(): Promise<Joined> {
+    let lastError: unknown;
+    for (let attempt = 0; attempt < JOIN_ATTEMPTS && !this.#stopped; attempt++) {
+      if (attempt > 0) await this.#pause(JOIN_PAUSE_MS);
+      for (const server of this.servers) {
+        try {
+          return await this.#joinAt(server);
+        } catch (error) {
+          if (!(error instanceof FlareError) || !error.retriable) throw error;
+          if (attempt === 0) this.#runtime.log.write("notice", `cannot join yet: ${error.message}; trying again`);
+          lastError = error;
+        }
+      }
+    }
+    throw lastError ?? new FlareError("CLOSED", "joining the cluster was given up");
+  }
+
+  /** `node state <self> active|ready`: a copy is complete. */
+  tellState(state: "active" | "ready"): Promise<boolean> {
+    return this.#tell(`node state ${this.#name} ${state}`);
+  }
+
+  /** `node role <self> proxy 0 -1`: a copy failed. */
+  tellProxy(): Promise<boolean> {
+    return this.#tell(`node role ${this.#name} proxy 0 -1`);
+  }
+
+  /** `shutdown <self>`: another node shall take over; one attempt. */
+  async tellShutdown(): Promise<boolean> {
+    for (const server of this.servers) {
+      const line = await this.#converse(server, [`shutdown ${this.#name}`]).catch(() => undefined);
+      if (line?.[0]?.line === "OK") return true;
+    }
+    return false;
+  }
+
+  get #name(): string {
+    return `${this.#self.host} ${this.#self.port}`;
+  }
+
+  /** Says it until an index server has answered; false = it refused, or none could be reached for long. */
+  async #tell(command: string): Promise<boolean> {
+    for (let attempt = 0; attempt < TOLD_ATTEMPTS && !this.#stopped; attempt++) {
+      if (attempt > 0) await this.#pause(JOIN_PAUSE_MS);
+      for (const server of this.servers) {
+        const answers = await this.#converse(server, [command]).catch((error: Error) => {
+          this.#runtime.log.write("info", `"${command}" could not be said: ${error.message}`);
+          return undefined;
+        });
+        const line = answers?.[0]?.line;
+        if (line === undefined) continue;
+        if (line !== "OK") this.#runtime.log.write("warning", `index server answered "${line}" to "${command}"`);
+        return line === "OK";
+      }
+    }
+    return false;
+  }
+
+  async #joinAt(server: HostPort): Promise<Joined> {
+    const name = `${server.host}:${server.port}`;
+    const [added, told] = await this.#converse(server, [`node add ${this.#name}`, "meta"]);
+    if (added?.line !== "END") {
+      const text = `index server "${name}" refused this node: "${added?.line ?? ""}"`;
+      throw new FlareError("REFUSED", text, { retriable: added?.line.startsWith("SERVER_ERROR") === true });
+    }
+    const nodes = lines(added.body).map(parseNodeLine);
+    if (nodes.includes(undefined)) throw new FlareError("CORRUPT", `index server "${name}" sent a malformed node list`);
+    const meta = told?.line === "END" ? parseMeta(lines(told.body)) : undefined;
+    if (meta === undefined) throw new FlareError("CORRUPT", `index server "${name}" sent malformed key parameters`);
+    return { map: createNodeMap(0, nodes as ClusterNode[], 0), meta };
+  }
+
+  async #converse(server: HostPort, commands: readonly string[]): Promise<{ line: string; body: Uint8Array }[]> {
+    const peer = new Peer(this.#runtime, server, WorkerType.controller, new WorkerRegistry(), this.#options);
+    try {
+      const answers: { line: string; body: Uint8Array }[] = [];
+      for (const command of commands) {
+        const answer = await peer.request(fromLatin1(`${command}\r\n`), ReplyShape.lines);
+        answers.push(answer);
+        if (answer.line !== "END" && answer.line !== "OK") break;
+      }
+      return answers;
+    } finally {
+      peer.close();
+    }
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#runtime.clock.setTimer(resolve, delayMs));
+  }
+}
+
+function lines(body: Uint8Array): string[] {
+  return latin1(body)
+    .split(/\r?\n/)
+    .filter((line) => line !== "");
+}

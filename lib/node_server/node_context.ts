@@ -1,0 +1,35 @@
+/**
+ * What the command handlers of one node server share: its parts and its settings. Built once by the node server; no
+ * handler knows another.
+ */
+
+import type { Routing } from "../cluster/routing.ts";
+import type { PeerPool } from "../net/peer_pool.ts";
+import type { WorkerRegistry } from "../net/worker.ts";
+import type { KeyHash } from "../partition/key_hash.ts";
+import type { Replicator } from "../replication/replicator.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { NodeServerOptions } from "./node_options.ts";
+import type { NodeStats } from "./node_stats.ts";
+
+export interface NodeContext {
+  readonly runtime: Runtime;
+  /** Reloadable settings change here, so handlers read them when they need them. */
+  options: NodeServerOptions;
+  readonly storage: Storage;
+  /** Replaced when the node learns how keys are placed; its map changes with every node sync. */
+  readonly routing: Routing;
+  readonly keyHash: KeyHash;
+  readonly peers: PeerPool;
+  readonly replicator: Replicator;
+  readonly workers: WorkerRegistry;
+  readonly stats: NodeStats;
+  /** Our own `host:port`. */
+  readonly selfKey: string;
+}
+
+/** The wall clock in whole seconds. */
+export function nowSeconds(context: NodeContext): number {
+  return Math.floor(context.runtime.clock.nowMs() / 1000);
+}

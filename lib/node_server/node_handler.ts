@@ -1,0 +1,84 @@
+/**
+ * A node server's commands: which word goes to which group. The groups know what to do; this only tells them apart.
+ */
+
+import type { FlareError } from "../base/errors.ts";
+import type { RequestHandler, Session } from "../net/session.ts";
+import { Command, CommandTable } from "../protocol/command.ts";
+import type { Request } from "../protocol/request.ts";
+import type { TextReply } from "../protocol/text_reply.ts";
+import type { AdminCommands } from "./admin_commands.ts";
+import type { DumpCommands } from "./dump_commands.ts";
+import type { NodeContext } from "./node_context.ts";
+import type { ReadCommands } from "./read_commands.ts";
+import type { WriteCommands } from "./write_commands.ts";
+
+const COMMANDS = new CommandTable([
+  "get", "gets", "gat", "gats", "set", "add", "replace", "append", "prepend", "cas", "incr", "decr", "delete", "touch",
+  "flush_all", "version", "verbosity", "quit", "stats", "ping", "dump", "dump_key", "keys", "show", "kill", "node",
+]);
+
+/** The groups of commands of one node server. */
+export interface CommandGroups {
+  readonly read: ReadCommands;
+  readonly write: WriteCommands;
+  readonly dump: DumpCommands;
+  readonly admin: AdminCommands;
+}
+
+export class NodeHandler implements RequestHandler {
+  readonly commands = COMMANDS;
+  readonly #context: NodeContext;
+  readonly #groups: CommandGroups;
+
+  constructor(context: NodeContext, groups: CommandGroups) {
+    this.#context = context;
+    this.#groups = groups;
+  }
+
+  onCommit(listener: { onCommitted(error?: FlareError): void }): void {
+    this.#context.storage.onCommit(listener);
+  }
+
+  handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+    const { read, write, dump, admin } = this.#groups;
+    switch (request.command) {
+      case Command.get:
+      case Command.gets:
+        return read.retrieve(request, reply, session);
+      case Command.gat:
+      case Command.gats:
+        return write.touchAndRetrieve(request, reply);
+      case Command.keys:
+        return isKeysRequest(request.words) ? read.keys(request.words, reply, session) : reply.line("ERROR");
+      case Command.dump:
+      case Command.dump_key:
+        return dump.dump(request.command, request.words, reply, session);
+      case Command.node:
+        return admin.nodeSync(request, reply);
+      case Command.version:
+        return admin.version(reply);
+      case Command.verbosity:
+        return admin.verbosity(request.words, reply);
+      case Command.flush_all:
+        return admin.flushAll(request.words, reply);
+      case Command.stats:
+        return admin.stats(request.words, reply);
+      case Command.show:
+        return admin.show(request.words, reply);
+      case Command.ping:
+        return admin.ping(request.words, reply);
+      case Command.kill:
+        return admin.kill(request.words, reply);
+      case Command.quit:
+        return;
+      default:
+        return write.write(request, reply);
+    }
+  }
+}
+
+function isKeysRequest(words: readonly string[]): boolean {
+  const limit = words[words.length - 1];
+  return words.length >= 2 && limit !== undefined && /^\d{1,9}$/.test(limit) && Number(limit) > 0;
+}

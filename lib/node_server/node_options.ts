@@ -1,0 +1,415 @@
+/**
+ * Every option of flared, once: the table from which flags, config file, environment, `--help`, `--print-config`,
+ * `show variables` and the type `NodeServerOptions` come. Flare's spelling in files and flags, camelCase with the unit
+ * in code. Knows nothing of how the settings are used.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { OptionValues } from "../base/option_schema.ts";
+import {
+  booleanOption,
+  choiceOption,
+  completeOptions,
+  hostPortsOption,
+  integerOption,
+  textOption,
+} from "../base/option_schema.ts";
+import {
+  dataDirOption,
+  int32Max,
+  netReadTimeoutOption,
+  processOptions,
+  serverOptions,
+  serverPortOption,
+} from "../net/daemon_options.ts";
+
+const uint32Max = 0xffffffff;
+
+/** The options of flared, in the order `--help` and `--print-config` show them. */
+export const nodeOptionTable = {
+  ...processOptions,
+  dataDir: dataDirOption("the data, the change log and the pid file"),
+  ...serverOptions,
+  serverPort: serverPortOption(12121),
+  backLog: integerOption({
+    name: "back-log",
+    default: 30,
+    min: 1,
+    max: 65535,
+    since: "1.0.9",
+    help: "connections the kernel keeps that were not yet accepted",
+  }),
+  netReadTimeoutMs: netReadTimeoutOption(600),
+
+  indexServers: hostPortsOption({ name: "index-servers", since: "1.1.0", reloadable: true, help: "the index servers" }),
+  indexServerName: textOption({
+    name: "index-server-name",
+    default: "",
+    placeholder: "host",
+    since: "0.9.8",
+    reloadable: true,
+    help: "the index server, where there is only one",
+  }),
+  indexServerPort: integerOption({
+    name: "index-server-port",
+    default: 12120,
+    min: 1,
+    max: 65535,
+    since: "0.9.8",
+    reloadable: true,
+    help: "its port",
+  }),
+
+  proxyConcurrency: integerOption({
+    name: "proxy-concurrency",
+    default: 2,
+    min: 1,
+    max: 1024,
+    since: "0.9.8",
+    help: "connections to each other node",
+  }),
+  proxyPriorNetmask: integerOption({
+    name: "proxy-prior-netmask",
+    default: 0,
+    min: 0,
+    max: 32,
+    unit: "bits",
+    since: "1.0.14",
+    help: "prefer replicas in the same network for reads; 0 is off",
+  }),
+  maxTotalThreadQueue: integerOption({
+    name: "max-total-thread-queue",
+    default: 0,
+    min: 0,
+    max: uint32Max,
+    since: "1.0.14",
+    reloadable: true,
+    help: "requests waiting for other nodes, all together; 0 is no limit of their own",
+  }),
+  replicationType: choiceOption({
+    name: "replication-type",
+    default: "async",
+    choices: ["async", "sync"],
+    since: "1.0.10",
+    reloadable: true,
+    help: "whether a write is answered before or after its replicas have it",
+  }),
+  noreplyWindowLimit: integerOption({
+    name: "noreply-window-limit",
+    default: 0,
+    min: 0,
+    max: int32Max,
+    since: "1.0.16",
+    reloadable: true,
+    effective: false,
+    help: "replicated writes sent without waiting for an answer (replicas always answer here)",
+  }),
+  reconstructionIntervalUs: integerOption({
+    name: "reconstruction-interval",
+    default: 0,
+    min: 0,
+    max: int32Max,
+    unit: "us",
+    since: "1.0.9",
+    reloadable: true,
+    help: "pause after each item copied to a new replica",
+  }),
+  reconstructionBwlimitBytesPerSecond: integerOption({
+    name: "reconstruction-bwlimit",
+    default: 0,
+    min: 0,
+    max: int32Max,
+    unit: "KiB/s",
+    scale: 1024,
+    since: "1.0.13",
+    reloadable: true,
+    help: "speed of the copy to a new replica; 0 is no limit",
+  }),
+
+  clusterReplication: booleanOption({
+    name: "cluster-replication",
+    default: false,
+    since: "1.2.0",
+    reloadable: true,
+    help: "send writes to another cluster too",
+  }),
+  clusterReplicationServerName: textOption({
+    name: "cluster-replication-server-name",
+    default: "",
+    placeholder: "host",
+    since: "1.2.0",
+    reloadable: true,
+    help: "a node of the other cluster",
+  }),
+  clusterReplicationServerPort: integerOption({
+    name: "cluster-replication-server-port",
+    default: 12121,
+    min: 1,
+    max: 65535,
+    since: "1.2.0",
+    reloadable: true,
+    help: "its port",
+  }),
+  clusterReplicationConcurrency: integerOption({
+    name: "cluster-replication-concurrency",
+    default: 0,
+    min: 0,
+    max: 1024,
+    since: "1.2.0",
+    help: "connections to the other cluster; as many as proxy-concurrency unless given",
+  }),
+  clusterReplicationMode: choiceOption({
+    name: "cluster-replication-mode",
+    default: "duplicate",
+    choices: ["duplicate", "forward"],
+    since: "1.3.0",
+    reloadable: true,
+    help: "keep a copy there, or answer with what the other cluster says",
+  }),
+
+  storageType: choiceOption({
+    name: "storage-type",
+    default: "level",
+    choices: ["level", "memory", "tch", "tcb", "kch"],
+    since: "0.9.8",
+    help: "the storage engine; tch, tcb and kch select level",
+  }),
+  memoryBytesMax: integerOption({
+    name: "memory-limit",
+    default: 256,
+    min: 1,
+    max: 1048576,
+    unit: "MiB",
+    scale: 1048576,
+    since: "2.0.0",
+    help: "memory for entries",
+  }),
+  keyBytesMax: integerOption({
+    name: "key-bytes-max",
+    default: 8191,
+    min: 250,
+    max: 65535,
+    unit: "bytes",
+    since: "2.0.0",
+    help: "longest key",
+  }),
+  valueBytesMax: integerOption({
+    name: "value-bytes-max",
+    default: 2147483645,
+    min: 1,
+    max: 2147483645,
+    unit: "bytes",
+    since: "2.0.0",
+    help: "longest value",
+  }),
+  fsync: choiceOption({
+    name: "fsync",
+    default: "interval",
+    choices: ["always", "interval", "os"],
+    since: "2.0.0",
+    help: "when written data is forced to the disk: before the answer, regularly, or when the system does it",
+  }),
+  fsyncIntervalMs: integerOption({
+    name: "fsync-interval",
+    default: 1000,
+    min: 1,
+    max: 3600000,
+    unit: "ms",
+    since: "2.0.0",
+    help: "how often, with fsync = interval",
+  }),
+  checkpointIntervalMs: integerOption({
+    name: "checkpoint-interval",
+    default: 60,
+    min: 1,
+    max: 86400,
+    unit: "s",
+    scale: 1000,
+    since: "2.0.0",
+    help: "how often changed entries move from the change log into the engine",
+  }),
+  logSegmentBytes: integerOption({
+    name: "log-segment-size",
+    default: 64,
+    min: 1,
+    max: 1024,
+    unit: "MiB",
+    scale: 1048576,
+    since: "2.0.0",
+    help: "size of one file of the change log",
+  }),
+  tombstoneRetentionSeconds: integerOption({
+    name: "tombstone-retention",
+    default: 86400,
+    min: 0,
+    max: int32Max,
+    unit: "s",
+    since: "2.0.0",
+    help: "how long a deletion is remembered",
+  }),
+
+  mutexSlot: integerOption({
+    name: "mutex-slot",
+    default: 64,
+    min: 1,
+    max: int32Max,
+    since: "0.9.8",
+    effective: false,
+    help: "storage lock slots",
+  }),
+  storageAp: integerOption({
+    name: "storage-ap",
+    default: 4,
+    min: 0,
+    max: uint32Max,
+    since: "0.9.9.5",
+    effective: false,
+    help: "alignment of records, a power of two",
+  }),
+  storageBucketSize: integerOption({
+    name: "storage-bucket-size",
+    default: 131071,
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    since: "0.9.9.5",
+    effective: false,
+    help: "hash buckets of the original's engines",
+  }),
+  storageCacheSize: integerOption({
+    name: "storage-cache-size",
+    default: 65536,
+    min: 0,
+    max: int32Max,
+    since: "1.0.6",
+    effective: false,
+    help: "deletions kept in memory (all are kept here, see tombstone-retention)",
+  }),
+  storageCompress: choiceOption({
+    name: "storage-compress",
+    default: "",
+    choices: ["", "deflate", "bz2", "tcbs"],
+    since: "0.9.9.5",
+    effective: false,
+    help: "compression of the original's engines",
+  }),
+  storageDfunit: integerOption({
+    name: "storage-dfunit",
+    default: 0,
+    min: 0,
+    max: int32Max,
+    since: "1.0.14",
+    effective: false,
+    help: "defragmentation unit of the original's engines",
+  }),
+  storageFp: integerOption({
+    name: "storage-fp",
+    default: 10,
+    min: 0,
+    max: uint32Max,
+    since: "1.0.18",
+    effective: false,
+    help: "free block pool of the original's engines, a power of two",
+  }),
+  storageLarge: booleanOption({
+    name: "storage-large",
+    default: false,
+    since: "0.9.9.5",
+    effective: false,
+    help: "files over 2 GB in the original's engines",
+  }),
+  storageLmemb: integerOption({
+    name: "storage-lmemb",
+    default: 128,
+    min: 0,
+    max: int32Max,
+    since: "1.0.10",
+    effective: false,
+    help: "records in a leaf page of tcb",
+  }),
+  storageNmemb: integerOption({
+    name: "storage-nmemb",
+    default: 256,
+    min: 0,
+    max: int32Max,
+    since: "1.0.10",
+    effective: false,
+    help: "records in an inner page of tcb",
+  }),
+  timeWatcherEnabled: booleanOption({
+    name: "time-watcher-enabled",
+    default: false,
+    since: "1.2.0",
+    reloadable: true,
+    effective: false,
+    help: "watch the time storage accesses take",
+  }),
+  timeWatcherPollingIntervalMs: integerOption({
+    name: "time-watcher-polling-interval-msec",
+    default: 0,
+    min: 0,
+    max: uint32Max,
+    unit: "ms",
+    since: "1.2.0",
+    reloadable: true,
+    effective: false,
+    help: "how often the time watcher looks",
+  }),
+  storageAccessWatchThresholdWarnMs: integerOption({
+    name: "storage-access-watch-threshold-warn-msec",
+    default: 0,
+    min: 0,
+    max: uint32Max,
+    unit: "ms",
+    since: "1.2.0",
+    reloadable: true,
+    effective: false,
+    help: "storage access time the time watcher warns of",
+  }),
+  storageAccessWatchThresholdPingNgMs: integerOption({
+    name: "storage-access-watch-threshold-ping-ng-msec",
+    default: 0,
+    min: 0,
+    max: uint32Max,
+    unit: "ms",
+    since: "1.2.0",
+    reloadable: true,
+    effective: false,
+    help: "storage access time after which the time watcher takes the node down",
+  }),
+};
+
+/** The settings of a node server, complete. */
+export type NodeServerOptions = OptionValues<typeof nodeOptionTable>;
+
+/**
+ * The settings of a node server from the ones that were given: defaults filled in, `indexServers` alone naming the
+ * index servers, `clusterReplicationConcurrency` never 0. An empty `serverName` stands for the host's full name.
+ * @throws FlareError INVALID_OPTION for a wrong value, no data directory, no index server or two ways of naming one
+ */
+export function nodeServerOptions(given: Partial<NodeServerOptions>): NodeServerOptions {
+  const options = completeOptions(nodeOptionTable, given);
+  if (options.dataDir === "" && options.storageType !== "memory") {
+    throw new FlareError(
+      "INVALID_OPTION",
+      'option "data-dir" is missing: a directory is needed unless "storage-type" is "memory"',
+    );
+  }
+  return {
+    ...options,
+    indexServers: chooseIndexServers(options),
+    indexServerName: "",
+    clusterReplicationConcurrency: options.clusterReplicationConcurrency || options.proxyConcurrency,
+  };
+}
+
+function chooseIndexServers(options: NodeServerOptions): NodeServerOptions["indexServers"] {
+  const { indexServers, indexServerName, indexServerPort } = options;
+  const named = indexServerName === "" ? [] : [{ host: indexServerName, port: indexServerPort }];
+  if (indexServers.length > 0 && named.length > 0) {
+    throw new FlareError("INVALID_OPTION", '"index-servers" and "index-server-name" are both given; only one is allowed');
+  }
+  if (indexServers.length === 0 && named.length === 0) {
+    throw new FlareError("INVALID_OPTION", 'the index server is missing: "index-servers" or "index-server-name" is needed');
+  }
+  return indexServers.length > 0 ? indexServers : named;
+}

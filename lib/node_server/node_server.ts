@@ -1,0 +1,247 @@
+/**
+ * flared: wires storage, cluster, connections and commands of one node together, and runs its life: open what is
+ * stored, take the address, join, serve, follow the node map, hand over, stop.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import { NodeRole, NodeState } from "../cluster/node.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import { type Reconstruction, reconstructionFor } from "../cluster/role_change.ts";
+import { Routing } from "../cluster/routing.ts";
+import type { PeerOptions } from "../net/peer.ts";
+import { PeerPool } from "../net/peer_pool.ts";
+import { Server } from "../net/server.ts";
+import { WorkerRegistry } from "../net/worker.ts";
+import { KEY_HASHES } from "../partition/key_hash.ts";
+import { KeyResolver } from "../partition/key_resolver.ts";
+import { CopyTask } from "../replication/copy_task.ts";
+import { Replicator } from "../replication/replicator.ts";
+import type { Address, Runtime } from "../runtime/runtime.ts";
+import { Storage, type StorageOptions } from "../storage/storage.ts";
+import { AdminCommands } from "./admin_commands.ts";
+import { DumpCommands } from "./dump_commands.ts";
+import { IndexLink, type Joined } from "./index_link.ts";
+import type { NodeContext } from "./node_context.ts";
+import { NodeHandler } from "./node_handler.ts";
+import { type NodeServerOptions, nodeServerOptions } from "./node_options.ts";
+import { NodeStats } from "./node_stats.ts";
+import { ReadCommands } from "./read_commands.ts";
+import { WriteCommands } from "./write_commands.ts";
+
+const CONNECT_TIMEOUT_MS = 2000;
+const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
+const DRAIN_MS = 5000;
+
+/** What only a program can give, beside the options. */
+export interface NodeServerParts {
+  /** Any abstract-level database instead of what `storage-type` names. */
+  readonly engine?: StorageOptions["engine"];
+  readonly onProgress?: StorageOptions["onProgress"];
+}
+
+/** A running node server. */
+export class NodeServer {
+  /** `host:port` by which the cluster knows this node. */
+  readonly key: string;
+  /** Where it listens. */
+  readonly addresses: readonly Address[];
+  readonly #runtime: Runtime;
+  readonly #context: NodeContext;
+  readonly #server: Server;
+  readonly #link: IndexLink;
+  readonly #partitionCountMax: number;
+  #copy: CopyTask | undefined;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(
+    runtime: Runtime, context: NodeContext, server: Server, addresses: readonly Address[], link: IndexLink, resolver: KeyResolver,
+  ) {
+    this.#runtime = runtime;
+    this.#context = context;
+    this.#server = server;
+    this.addresses = addresses;
+    this.#link = link;
+    this.#partitionCountMax = resolver.partitionCountMax;
+    this.key = context.selfKey;
+    server.open(
+      new NodeHandler(context, {
+        read: new ReadCommands(context),
+        write: new WriteCommands(context),
+        dump: new DumpCommands(context, resolver),
+        admin: new AdminCommands(context, () => server, (map) => this.#install(map)),
+      }),
+    );
+  }
+
+  /**
+   * Starts a node server; it resolves when clients are served.
+   * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT | CONNECTION_FAILED | REFUSED
+   */
+  static async start(runtime: Runtime, given: Partial<NodeServerOptions>, parts: NodeServerParts = {}): Promise<NodeServer> {
+    const checked = nodeServerOptions(given);
+    const workers = new WorkerRegistry();
+    const server = new Server(runtime, workers, {
+      maxConnections: checked.maxConnection,
+      idleTimeoutMs: checked.netReadTimeoutMs,
+      requestMemoryBytesMax: checked.requestMemoryBytesMax,
+      backlog: checked.backLog,
+      limits: checked,
+    });
+    // The address is taken before anything is promised to the index server, and the data are opened after it.
+    const address = await server.listen({ host: checked.bind, port: checked.serverPort });
+    const addresses = [address];
+    let storage: Storage | undefined;
+    try {
+      if (checked.serverSocket !== "") addresses.push(await server.listen({ path: checked.serverSocket }));
+      const options = {
+        ...checked,
+        serverName: checked.serverName === "" ? runtime.process.hostName() : checked.serverName,
+        serverPort: "port" in address ? address.port : checked.serverPort,
+      };
+      storage = await Storage.open(runtime, storageOptions(options, parts));
+      const peerOptions: PeerOptions = {
+        connectTimeoutMs: CONNECT_TIMEOUT_MS,
+        replyTimeoutMs: options.netReadTimeoutMs,
+        queueBytesMax: PEER_QUEUE_BYTES_MAX,
+        replyBytesMax: options.valueBytesMax + options.lineBytesMax,
+      };
+      const self = { host: options.serverName, port: options.serverPort };
+      const link = new IndexLink(runtime, options.indexServers, self, { ...peerOptions, replyTimeoutMs: CONNECT_TIMEOUT_MS * 5 });
+      const joined = await link.join();
+      const resolver = new KeyResolver(joined.meta);
+      const context = buildContext(runtime, options, storage, joined, resolver, workers, peerOptions);
+      const node = new NodeServer(runtime, context, server, addresses, link, resolver);
+      runtime.log.write("notice", `node "${node.key}" serves, engine ${storage.manifest.engine}, fsync ${options.fsync}`);
+      return node;
+    } catch (error) {
+      await server.stop(0);
+      await storage?.close();
+      throw error;
+    }
+  }
+
+  /** The port clients connect to. */
+  get port(): number {
+    return this.#context.options.serverPort;
+  }
+
+  /** The node map in use. */
+  get nodeMap(): NodeMap {
+    return this.#context.routing.nodeMap;
+  }
+
+  /** Our role in the node map in use, undefined while we are not in it. */
+  get role(): NodeRole | undefined {
+    return this.#context.routing.self?.role;
+  }
+
+  get options(): NodeServerOptions {
+    return this.#context.options;
+  }
+
+  get storage(): Storage {
+    return this.#context.storage;
+  }
+
+  /** Takes new values of the options that are marked reloadable; the others keep theirs. */
+  reload(options: NodeServerOptions): void {
+    this.#context.options = options;
+    this.#server.reload({ maxConnections: options.maxConnection, idleTimeoutMs: options.netReadTimeoutMs });
+    this.#link.servers = options.indexServers;
+  }
+
+  /**
+   * Stops in order: the index server is told, so that a slave takes over; requests received are answered; everything
+   * is written. Calling it again waits for the same end.
+   * @param announce false: the cluster as a whole is stopping and nobody shall take over
+   */
+  stop(announce = true): Promise<void> {
+    this.#stopping ??= this.#stop(announce);
+    return this.#stopping;
+  }
+
+  async #stop(announce: boolean): Promise<void> {
+    this.#runtime.log.write("notice", `node "${this.key}" stops`);
+    this.#link.stop();
+    this.#copy?.kill();
+    await this.#server.stopListening();
+    if (announce && !(await this.#link.tellShutdown())) {
+      this.#runtime.log.write("warning", "no index server could be told of the shutdown");
+    }
+    await this.#server.stop(DRAIN_MS);
+    this.#context.peers.close();
+    await this.#context.storage.close();
+    this.#runtime.log.write("notice", `node "${this.key}" has stopped`);
+  }
+
+  #install(map: NodeMap): void {
+    const { routing, peers } = this.#context;
+    const previous = routing.nodeMap;
+    const first = previous.nodes.length === 0 && previous.version === 0;
+    routing.install(map);
+    peers.retain(new Set(map.nodes.map((node) => node.key)));
+    this.#runtime.log.write("info", `node map ${map.version} in use`);
+    const plan = reconstructionFor(first ? undefined : previous, map, this.key, this.#partitionCountMax);
+    // The first partition's master, and one that replaces a lost master, have nobody to copy from and nothing to report.
+    const pointless = plan?.sources.length === 0 && routing.self?.state === NodeState.active;
+    if (plan !== undefined && !pointless) void this.#reconstruct(plan);
+    else if (routing.self?.role === NodeRole.proxy) this.#copy?.kill();
+  }
+
+  /** Copies what the plan says and tells the index server how it went. */
+  async #reconstruct(plan: Reconstruction): Promise<void> {
+    this.#copy?.kill();
+    const { options, storage, workers } = this.#context;
+    const copy = new CopyTask(this.#runtime, workers, storage, plan, {
+      intervalUs: options.reconstructionIntervalUs,
+      bytesPerSecond: options.reconstructionBwlimitBytesPerSecond,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      silenceMs: options.netReadTimeoutMs,
+      valueBytesMax: options.valueBytesMax,
+    });
+    this.#copy = copy;
+    try {
+      await copy.run();
+    } catch (error) {
+      if (this.#copy !== copy || this.#stopping !== undefined) return;
+      this.#runtime.log.write("error", `copy failed: ${(error as Error).message}`);
+      await this.#link.tellProxy();
+      return;
+    }
+    // A newer map may have made this copy pointless meanwhile.
+    if (this.#copy === copy && this.#stopping === undefined) {
+      await this.#link.tellState(plan.role === NodeRole.master ? "ready" : "active");
+    }
+  }
+}
+
+function storageOptions(options: NodeServerOptions, parts: NodeServerParts): StorageOptions {
+  return {
+    ...(options.storageType === "memory" && parts.engine === undefined ? {} : { dataDir: options.dataDir }),
+    engine: parts.engine ?? (options.storageType === "memory" ? "memory" : "level"),
+    memoryBytesMax: options.memoryBytesMax,
+    fsync: options.fsync,
+    fsyncIntervalMs: options.fsyncIntervalMs,
+    logSegmentBytes: options.logSegmentBytes,
+    checkpointIntervalMs: options.checkpointIntervalMs,
+    tombstoneRetentionSeconds: options.tombstoneRetentionSeconds,
+    keyBytesMax: options.keyBytesMax,
+    valueBytesMax: options.valueBytesMax,
+    ...(parts.onProgress === undefined ? {} : { onProgress: parts.onProgress }),
+  };
+}
+
+function buildContext(
+  runtime: Runtime, options: NodeServerOptions, storage: Storage, joined: Joined, resolver: KeyResolver,
+  workers: WorkerRegistry, peerOptions: PeerOptions,
+): NodeContext {
+  const selfKey = `${options.serverName}:${options.serverPort}`;
+  const keyHash = KEY_HASHES[joined.meta.keyHashAlgorithm];
+  if (keyHash === undefined) throw new FlareError("UNSUPPORTED", `key hash "${joined.meta.keyHashAlgorithm}" is unknown`);
+  const routing = new Routing(joined.map, { selfKey, resolver, proxyPriorNetmask: options.proxyPriorNetmask });
+  const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions);
+  const replicator = new Replicator(routing, peers, runtime.log, selfKey);
+  return {
+    runtime, options, storage, routing, keyHash, peers, replicator, workers, selfKey, stats: new NodeStats(),
+  };
+}

@@ -1,0 +1,232 @@
+/**
+ * The writes: decided where the key's master is, forwarded there from anywhere else, replicated from there. A local
+ * write without replicas to wait for is answered within the call; its reply leaves when the storage has committed it.
+ */
+
+import { fromLatin1 } from "../base/bytes.ts";
+import type { FlareError } from "../base/errors.ts";
+import type { ClusterNode } from "../cluster/node.ts";
+import { LOCAL, NO_PARTITION, PROXY_FAILURE } from "../cluster/routing.ts";
+import { keysOf } from "../net/outstanding.ts";
+import { PeerError } from "../net/peer.ts";
+import { Command } from "../protocol/command.ts";
+import { absoluteExpire } from "../protocol/expiry.ts";
+import { type Request, SyncMode } from "../protocol/request.ts";
+import { type ClientReply, encodeForwarded, ReplyShape } from "../protocol/text_client.ts";
+import type { TextReply } from "../protocol/text_reply.ts";
+import { type Applied, MutationKind, MutationResult } from "../storage/mutation.ts";
+import { type NodeContext, nowSeconds } from "./node_context.ts";
+import { encodeValue } from "./read_commands.ts";
+
+const NO_PARTITION_TEXT = "SERVER_ERROR no partition available";
+const PROXY_FAILURE_TEXT = "SERVER_ERROR proxy failure";
+const PROXY_ERROR_TEXT = "SERVER_ERROR proxy error";
+/** A write that never reached the other node is tried again, by the newest map, this often … */
+const FORWARD_ATTEMPTS = 4;
+/** … after this pause. */
+const FORWARD_PAUSE_MS = 250;
+
+export class WriteCommands {
+  readonly #context: NodeContext;
+
+  constructor(context: NodeContext) {
+    this.#context = context;
+  }
+
+  /** set add replace append prepend cas incr decr delete touch. */
+  write(request: Request, reply: TextReply): void | Promise<void> {
+    const { key, kind } = request.mutation;
+    if (carriesData(kind)) this.#context.stats.cmdSet++;
+    const hash = this.#hash(key.bytes, key.start, key.end);
+    const route = this.#context.routing.routeWrite(hash, request.prefix !== undefined);
+    if (route === LOCAL) return this.#writeHere(request, reply, hash);
+    if (route === NO_PARTITION) return reply.line(NO_PARTITION_TEXT);
+    if (route === PROXY_FAILURE) return reply.line(PROXY_FAILURE_TEXT);
+    return this.#forward(route, request.clone(), reply);
+  }
+
+  /** gat and gats: every key is touched and answered; Flare's form takes one key and has no END. */
+  touchAndRetrieve(request: Request, reply: TextReply): void | Promise<void> {
+    const keys = keysOf(request);
+    if (keys.some((key) => key.length > this.#context.options.keyBytesMax)) {
+      return reply.line("CLIENT_ERROR bad command line format");
+    }
+    const requests = keys.map((key) => {
+      const single = request.clone();
+      const bytes = fromLatin1(key);
+      Object.assign(single.mutation.key, { bytes, start: 0, end: bytes.length });
+      return single;
+    });
+    return this.#touchAll(requests, request.flareOrder, reply);
+  }
+
+  async #touchAll(requests: readonly Request[], flareOrder: boolean, reply: TextReply): Promise<void> {
+    for (const request of requests) {
+      this.#context.stats.cmdSet++;
+      const error = await this.#touchOne(request, reply);
+      if (error !== undefined) return reply.line(error);
+    }
+    if (!flareOrder) reply.end();
+  }
+
+  /** Answers one key of gat; gives the line that ends the whole request if it failed. */
+  async #touchOne(request: Request, reply: TextReply): Promise<string | undefined> {
+    const { routing, storage } = this.#context;
+    const { bytes, end } = request.mutation.key;
+    const hash = this.#hash(bytes, 0, end);
+    const route = routing.routeWrite(hash, request.prefix !== undefined);
+    if (route === NO_PARTITION) return NO_PARTITION_TEXT;
+    if (route === PROXY_FAILURE) return PROXY_FAILURE_TEXT;
+    const now = nowSeconds(this.#context);
+    const expire = absoluteExpire(request.exptime, now);
+    if (route !== LOCAL) {
+      const withVersion = request.command === Command.gats;
+      const answer = await this.#ask(route, request, encodeForwarded(request, this.#prefix(request), expire), ReplyShape.value);
+      if (answer instanceof PeerError) return PROXY_ERROR_TEXT;
+      if (answer.body.length > 0) reply.raw(withVersion ? await this.#withVersion(route, request, answer.body) : answer.body);
+      else if (answer.line !== "NOT_FOUND") return answer.line;
+      else if (request.flareOrder) return "NOT_FOUND";
+      return undefined;
+    }
+    request.mutation.expire = expire;
+    const pending = storage.apply(request.mutation, now);
+    const applied = pending instanceof Promise ? await pending : pending;
+    if (applied.result === MutationResult.failed) return `SERVER_ERROR ${applied.error}`;
+    if (applied.result !== MutationResult.touched) return request.flareOrder ? "NOT_FOUND" : undefined;
+    const block = encodeValue(applied.entry, request.command === Command.gats);
+    const replicated = this.#spread(request, hash, applied);
+    const error = await this.#committed();
+    if (error !== undefined) return `SERVER_ERROR ${error.message}`;
+    if (replicated !== undefined && this.#isSync(request)) await replicated;
+    reply.raw(block);
+    return undefined;
+  }
+
+  /** Flare's gat carries no version: it is asked for separately. */
+  async #withVersion(node: ClusterNode, request: Request, block: Uint8Array): Promise<Uint8Array> {
+    const { bytes, end } = request.mutation.key;
+    const line = new Uint8Array(7 + end);
+    line.set(fromLatin1("gets "));
+    line.set(bytes, 5);
+    line.set(fromLatin1("\r\n"), 5 + end);
+    const answer = await this.#ask(node, request, line, ReplyShape.values);
+    return answer instanceof PeerError || answer.body.length === 0 ? block : answer.body;
+  }
+
+  #writeHere(request: Request, reply: TextReply, hash: number): void | Promise<void> {
+    const { storage } = this.#context;
+    const now = nowSeconds(this.#context);
+    request.mutation.expire = absoluteExpire(request.exptime, now);
+    const applied = storage.apply(request.mutation, now);
+    if (applied instanceof Promise) return this.#writeLater(request.clone(), reply, hash, applied);
+    return this.#applied(request, reply, hash, applied);
+  }
+
+  /** The storage had to wait: the chunk this came with is long done, so the commit is waited for here. */
+  async #writeLater(request: Request, reply: TextReply, hash: number, pending: Promise<Applied>): Promise<void> {
+    const applied = await pending;
+    const replicated = this.#spread(request, hash, applied);
+    if (!changed(applied.result)) return this.#refused(request, reply, applied);
+    return this.#answerAfter(this.#isSync(request) ? replicated : undefined, request, reply, applied);
+  }
+
+  #applied(request: Request, reply: TextReply, hash: number, applied: Applied): void | Promise<void> {
+    const replicated = this.#spread(request, hash, applied);
+    if (!changed(applied.result)) return this.#refused(request, reply, applied);
+    if (request.noreply) return;
+    if (replicated !== undefined && this.#isSync(request)) return this.#answerAfter(replicated, request, reply, { ...applied });
+    const start = reply.segment.length;
+    reply.applied(applied);
+    reply.segment.markUncommitted(start);
+  }
+
+  /** Counts a write that was executed here and passes it on; undefined when nobody else needs it. */
+  #spread(request: Request, hash: number, applied: Applied): Promise<void> | undefined {
+    const { stats, replicator } = this.#context;
+    stats.countApplied(request.mutation.kind, applied.result);
+    if (!changed(applied.result) || !replicator.concerns(hash, request.prefix !== undefined)) return undefined;
+    return replicator.replicate(request, applied, hash, request.mutation.expire);
+  }
+
+  #refused(request: Request, reply: TextReply, applied: Applied): void {
+    if (!request.noreply || applied.result === MutationResult.failed) reply.applied(applied);
+  }
+
+  async #answerAfter(
+    replicated: Promise<void> | undefined, request: Request, reply: TextReply, applied: Applied,
+  ): Promise<void> {
+    const { noreply } = request;
+    const committed = this.#committed();
+    await replicated;
+    const error = await committed;
+    if (noreply) return;
+    if (error === undefined) reply.applied(applied);
+    else reply.line(`SERVER_ERROR ${error.message}`);
+  }
+
+  async #forward(node: ClusterNode, request: Request, reply: TextReply): Promise<void> {
+    const bytes = encodeForwarded(
+      request, this.#prefix(request), absoluteExpire(request.exptime, nowSeconds(this.#context)),
+    );
+    const answer = await this.#ask(node, request, bytes, request.noreply ? undefined : ReplyShape.line);
+    if (request.noreply) return;
+    if (answer instanceof PeerError) return reply.line(PROXY_ERROR_TEXT);
+    reply.line(answer.line);
+  }
+
+  /**
+   * Sends a request to the node that owns its key. What never left is sent again by the newest map, to a promoted slave
+   * for instance; what may have arrived is not, because incr or append would happen twice.
+   */
+  async #ask(
+    node: ClusterNode, request: Request, bytes: Uint8Array, shape: ReplyShape | undefined,
+  ): Promise<ClientReply | PeerError> {
+    const { peers, routing, runtime } = this.#context;
+    const key = request.mutation.key;
+    let target = node;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await peers.lane(target, key.bytes, key.start, key.end).request(bytes, shape);
+      } catch (error) {
+        if (!(error instanceof PeerError)) throw error;
+        runtime.log.write("info", `request to "${target.key}" failed: ${error.message}`);
+        if (error.mayHaveHappened || attempt === FORWARD_ATTEMPTS) return error;
+      }
+      await new Promise<void>((resolve) => runtime.clock.setTimer(resolve, FORWARD_PAUSE_MS));
+      const route = routing.routeWrite(this.#hash(key.bytes, key.start, key.end), false);
+      if (typeof route === "object") target = route;
+    }
+  }
+
+  /** The received node list with us at its end. */
+  #prefix(request: Request): string {
+    const { selfKey } = this.#context;
+    return request.prefix === undefined || request.prefix === "" ? `<${selfKey}>` : `<${request.prefix},${selfKey}>`;
+  }
+
+  #hash(bytes: Uint8Array, start: number, end: number): number {
+    return this.#context.routing.partitionCount > 1 ? this.#context.keyHash(bytes, start, end) : 0;
+  }
+
+  #isSync(request: Request): boolean {
+    if (request.syncMode === SyncMode.byDefault) return this.#context.options.replicationType === "sync";
+    return request.syncMode === SyncMode.sync;
+  }
+
+  #committed(): Promise<FlareError | undefined> {
+    return new Promise((resolve) => this.#context.storage.onCommit({ onCommitted: resolve }));
+  }
+}
+
+function changed(result: MutationResult): boolean {
+  return (
+    result === MutationResult.stored ||
+    result === MutationResult.deleted ||
+    result === MutationResult.touched ||
+    result === MutationResult.number
+  );
+}
+
+function carriesData(kind: MutationKind): boolean {
+  return kind <= MutationKind.cas || kind === MutationKind.touch;
+}

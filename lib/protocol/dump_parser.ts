@@ -1,0 +1,86 @@
+/**
+ * Cuts the answer to `dump` into items as it streams in: `VALUE key flags bytes version exptime`, data, … `END`. The
+ * items are views into memory that is used again; sans I/O.
+ */
+
+import { latin1 } from "../base/bytes.ts";
+import type { Uint64 } from "../base/uint64.ts";
+import { parseUint64 } from "../base/uint64.ts";
+
+/** One item of a dump; the bytes are only valid until the next call of the parser. */
+export interface DumpItem {
+  bytes: Uint8Array;
+  keyStart: number;
+  keyEnd: number;
+  valueStart: number;
+  valueEnd: number;
+  flags: number;
+  version: Uint64;
+  /** Absolute second, 0 = never. */
+  expire: number;
+}
+
+const LF = 0x0a;
+const SPACE = 0x20;
+const VALUE = "VALUE ";
+
+export class DumpParser {
+  /** Filled by `next`. */
+  readonly item: DumpItem = {
+    bytes: new Uint8Array(0), keyStart: 0, keyEnd: 0, valueStart: 0, valueEnd: 0, flags: 0, version: 0, expire: 0,
+  };
+  /** The line that ended the dump. */
+  lastLine = "";
+  #held = new Uint8Array(65536);
+  #start = 0;
+  #end = 0;
+  readonly #valueBytesMax: number;
+
+  /** @param valueBytesMax longest value accepted, in bytes */
+  constructor(valueBytesMax: number) {
+    this.#valueBytesMax = valueBytesMax;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#end + chunk.length > this.#held.length) {
+      const length = this.#end - this.#start;
+      const target = length + chunk.length > this.#held.length ? new Uint8Array((length + chunk.length) * 2) : this.#held;
+      target.set(this.#held.subarray(this.#start, this.#end));
+      this.#held = target;
+      this.#start = 0;
+      this.#end = length;
+    }
+    this.#held.set(chunk, this.#end);
+    this.#end += chunk.length;
+  }
+
+  /** "item" = `item` is filled, "more" = it goes on behind these bytes, "end" = see `lastLine`, "bad" = this is no dump. */
+  next(): "item" | "more" | "end" | "bad" {
+    const lineFeed = this.#held.subarray(0, this.#end).indexOf(LF, this.#start);
+    if (lineFeed < 0) return "more";
+    const lineEnd = lineFeed > this.#start && this.#held[lineFeed - 1] === 0x0d ? lineFeed - 1 : lineFeed;
+    if (latin1(this.#held, this.#start, Math.min(lineEnd, this.#start + VALUE.length)) !== VALUE) {
+      this.lastLine = latin1(this.#held, this.#start, lineEnd);
+      return "end";
+    }
+    const keyStart = this.#start + VALUE.length;
+    const keyEnd = this.#held.indexOf(SPACE, keyStart);
+    const words = latin1(this.#held, keyEnd + 1, lineEnd).split(" ");
+    const [flags, bytes, , expire] = words.map(Number);
+    const version = parseUint64Word(words[2] ?? "");
+    if (keyEnd <= keyStart || keyEnd > lineEnd || version === undefined) return "bad";
+    if (![flags, bytes, expire].every((number) => Number.isSafeInteger(number) && (number as number) >= 0)) return "bad";
+    if ((bytes as number) > this.#valueBytesMax) return "bad";
+    const valueStart = lineFeed + 1;
+    const valueEnd = valueStart + (bytes as number);
+    if (valueEnd + 2 > this.#end) return "more";
+    Object.assign(this.item, { bytes: this.#held, keyStart, keyEnd, valueStart, valueEnd, flags, version, expire });
+    this.#start = valueEnd + 2;
+    return "item";
+  }
+}
+
+function parseUint64Word(word: string): Uint64 | undefined {
+  const bytes = Uint8Array.from(word, (character) => character.charCodeAt(0));
+  return parseUint64(bytes, 0, bytes.length);
+}

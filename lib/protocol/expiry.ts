@@ -1,0 +1,19 @@
+/**
+ * From the times clients send to the times that are stored. memcached's rules; the node that first parses a command
+ * converts, so that forwarded and replicated commands carry absolute seconds.
+ */
+
+import { EXPIRE_PAST, EXPTIME_RELATIVE_MAX } from "../storage/entry.ts";
+
+/** The latest second that can be stored (in the year 2106). */
+const EXPIRE_MAX = 0xffffffff;
+
+/**
+ * The absolute second of an `exptime`: 0 stays 0 (never), up to 30 days is relative to now, more is absolute. Negative
+ * times, and absolute ones beyond 2106, are in the past, as they are for memcached.
+ */
+export function absoluteExpire(exptime: number, nowSeconds: number): number {
+  if (exptime === 0) return 0;
+  if (exptime < 0 || exptime > EXPIRE_MAX) return EXPIRE_PAST;
+  return exptime <= EXPTIME_RELATIVE_MAX ? nowSeconds + exptime : exptime;
+}

@@ -1,0 +1,69 @@
+/**
+ * One parsed request. A session owns a single object of this class and the parser fills it again for every request,
+ * so nothing in it may be kept by a handler that waits: such a handler takes copies first.
+ */
+
+import type { Mutation } from "../storage/mutation.ts";
+import { Command } from "./command.ts";
+
+/** Whether a write answers before or after the slaves have it; `byDefault` = as `replication-type` says. */
+export const SyncMode = { byDefault: 0, sync: 1, async: 2 } as const;
+export type SyncMode = (typeof SyncMode)[keyof typeof SyncMode];
+
+const NO_BYTES = new Uint8Array(0);
+
+export class Request {
+  command: Command = Command.get;
+  /** The node list between `<` and `>`, undefined when the request came without one (an ordinary client). */
+  prefix: string | undefined = undefined;
+  noreply = false;
+  syncMode: SyncMode = SyncMode.byDefault;
+  /** The key, value and numbers of a write, ready for the storage but for `expire` (see `exptime`). */
+  readonly mutation: Mutation = {
+    kind: 0,
+    key: { bytes: NO_BYTES, start: 0, end: 0 },
+    flags: 0,
+    expire: 0,
+    version: 0,
+    value: NO_BYTES,
+    valueStart: 0,
+    valueEnd: 0,
+    delta: 0,
+  };
+  /** The time as given: 0 never, negative past, up to 30 days relative, above absolute seconds. */
+  exptime = 0;
+  /** get, gets, gat, gats: the keys are the blank-separated words of `bytes[keysStart, keysEnd)`. */
+  bytes: Uint8Array = NO_BYTES;
+  keysStart = 0;
+  keysEnd = 0;
+  /** gat in Flare's order, `gat <key> <exptime>`: answers without END, a miss with NOT_FOUND. */
+  flareOrder = false;
+  /** Commands of free words: what follows the command word. */
+  words: readonly string[] = [];
+  /** node sync: the NODE lines. */
+  lines: readonly string[] = [];
+
+  /** A copy with bytes of its own, for a handler that waits. */
+  clone(): Request {
+    const copy = new Request();
+    copy.command = this.command;
+    copy.prefix = this.prefix;
+    copy.noreply = this.noreply;
+    copy.syncMode = this.syncMode;
+    copy.exptime = this.exptime;
+    copy.flareOrder = this.flareOrder;
+    copy.words = this.words;
+    copy.lines = this.lines;
+    copy.bytes = this.bytes.slice(this.keysStart, this.keysEnd);
+    copy.keysEnd = copy.bytes.length;
+    const { key, value, valueStart, valueEnd, ...numbers } = this.mutation;
+    const keyBytes = key.bytes.slice(key.start, key.end);
+    Object.assign(copy.mutation, numbers, {
+      key: { bytes: keyBytes, start: 0, end: keyBytes.length },
+      value: value.slice(valueStart, valueEnd),
+      valueStart: 0,
+      valueEnd: valueEnd - valueStart,
+    });
+    return copy;
+  }
+}

@@ -1,0 +1,435 @@
+/**
+ * The text protocol's requests, from bytes to meaning: a pure function over the contiguous bytes a connection holds.
+ * It never waits and keeps no half-parsed state: what is incomplete is parsed again once there is more, and it tells
+ * how much more it takes. Answers to malformed lines are memcached's (docs/compatibility.md lists where Flare differs).
+ */
+
+import { latin1 } from "../base/bytes.ts";
+import { lowWord, parseUint64 } from "../base/uint64.ts";
+import { MutationKind } from "../storage/mutation.ts";
+import { Command, CommandShape, type CommandTable, shapeOf } from "./command.ts";
+import { type Request, SyncMode } from "./request.ts";
+
+export interface TextLimits {
+  /** Longest request line in bytes. */
+  readonly lineBytesMax: number;
+  /** Longest key in bytes. */
+  readonly keyBytesMax: number;
+  /** Longest value in bytes. */
+  readonly valueBytesMax: number;
+}
+
+export const ParseStatus = {
+  /** The request goes on behind these bytes; `needed` tells how many it takes at least. */
+  more: 0,
+  /** `request` is filled. */
+  request: 1,
+  /** `reject` is the answer (empty = silence); `swallow` bytes of data follow that nobody wants. */
+  reject: 2,
+  /** `reject` is the answer, and the connection has to be closed after it. */
+  fatal: 3,
+} as const;
+export type ParseStatus = (typeof ParseStatus)[keyof typeof ParseStatus];
+
+const BAD_LINE = "CLIENT_ERROR bad command line format";
+const BAD_EXPTIME = "CLIENT_ERROR invalid exptime argument";
+const BAD_DELTA = "CLIENT_ERROR invalid numeric delta argument";
+const BAD_CHUNK = "CLIENT_ERROR bad data chunk";
+const BAD_DELETE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]";
+const TOO_LARGE = "SERVER_ERROR object too large for cache";
+const LINE_TOO_LONG = "CLIENT_ERROR line too long";
+
+/** The largest length memcached and Flare accept in a header: 2^31-1 less the CRLF behind the data. */
+export const DATA_BYTES_MAX = 2147483645;
+
+const SPACE = 0x20;
+const LF = 0x0a;
+const CR = 0x0d;
+const LESS = 0x3c;
+const GREATER = 0x3e;
+/** Behind this many bytes the built-in search beats a loop. */
+const SCAN_LOOP_BYTES = 96;
+
+export class TextParser {
+  /** Behind the request or rejected line, as an index into the bytes given. */
+  position = 0;
+  /** With `more`: bytes the request takes from its start, 0 = not known yet. */
+  needed = 0;
+  /** With `more`: bytes from the request's start that hold no line end, to be passed to the next call. */
+  scanned = 0;
+  reject = "";
+  swallow = 0;
+
+  readonly #limits: TextLimits;
+  readonly #commands: CommandTable;
+  #tokenStart = 0;
+  #tokenEnd = 0;
+
+  constructor(limits: TextLimits, commands: CommandTable) {
+    this.#limits = limits;
+    this.#commands = commands;
+  }
+
+  /**
+   * Parses one request at `bytes[start, end)`. `scanned` bytes from `start` are known to hold no line end.
+   * The request's slices point into `bytes`.
+   */
+  parse(request: Request, bytes: Uint8Array, start: number, end: number, scanned: number): ParseStatus {
+    this.swallow = 0;
+    this.needed = 0;
+    this.scanned = 0;
+    const lineFeed = findLineFeed(bytes, start + scanned, end);
+    if (lineFeed < 0) {
+      if (end - start <= this.#limits.lineBytesMax) {
+        this.scanned = end - start;
+        return ParseStatus.more;
+      }
+      this.position = end;
+      this.reject = LINE_TOO_LONG;
+      return ParseStatus.fatal;
+    }
+    this.position = lineFeed + 1;
+    if (lineFeed - start > this.#limits.lineBytesMax) {
+      this.reject = LINE_TOO_LONG;
+      return ParseStatus.fatal;
+    }
+    const lineEnd = lineFeed > start && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
+    let at = start;
+    request.prefix = undefined;
+    if (bytes[at] === LESS) {
+      const close = bytes.subarray(at, lineEnd).indexOf(GREATER);
+      if (close < 0) return this.#rejected("ERROR");
+      request.prefix = latin1(bytes, at + 1, at + close);
+      at += close + 1;
+    }
+    if (!this.#token(bytes, at, lineEnd)) return this.#rejected("ERROR");
+    const command = this.#commands.find(bytes, this.#tokenStart, this.#tokenEnd);
+    if (command < 0) return this.#rejected("ERROR");
+    request.command = command as Command;
+    request.noreply = false;
+    request.syncMode = SyncMode.byDefault;
+    at = this.#tokenEnd;
+    switch (shapeOf(request.command)) {
+      case CommandShape.retrieval:
+        request.bytes = bytes;
+        request.keysStart = at;
+        request.keysEnd = cutAtNul(bytes, at, lineEnd);
+        return this.#token(bytes, at, lineEnd) ? ParseStatus.request : this.#rejected("ERROR");
+      case CommandShape.storage:
+        return this.#storage(request, bytes, start, end, at, lineEnd);
+      case CommandShape.arithmetic:
+        return this.#arithmetic(request, bytes, at, lineEnd);
+      case CommandShape.deletion:
+        return this.#deletion(request, bytes, at, lineEnd);
+      case CommandShape.touch:
+        return this.#touch(request, bytes, at, lineEnd);
+      case CommandShape.touchRetrieval:
+        return this.#touchRetrieval(request, bytes, at, lineEnd);
+      default:
+        request.words = this.#words(bytes, at, lineEnd);
+        if (request.command === Command.node && request.words[0] === "sync" && this.#commands.takesNodeMaps) {
+          return this.#nodeSync(request, bytes, start, end);
+        }
+        return ParseStatus.request;
+    }
+  }
+
+  /** `node sync [<version>]` and the NODE lines behind it up to END. */
+  #nodeSync(request: Request, bytes: Uint8Array, start: number, end: number): ParseStatus {
+    const version = request.words[1] ?? "0";
+    if (request.words.length > 2 || !/^\d{1,20}$/.test(version)) return this.#rejected("ERROR");
+    const lines: string[] = [];
+    for (;;) {
+      const from = this.position;
+      const lineFeed = findLineFeed(bytes, from, end);
+      if (lineFeed < 0) {
+        if (end - start <= this.#limits.lineBytesMax) return ParseStatus.more;
+        this.reject = LINE_TOO_LONG;
+        return ParseStatus.fatal;
+      }
+      this.position = lineFeed + 1;
+      const line = latin1(bytes, from, lineFeed > from && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed);
+      if (line === "END") break;
+      if (!NODE_LINE.test(line)) return this.#rejected("CLIENT_ERROR format error");
+      lines.push(line);
+    }
+    request.lines = lines;
+    return ParseStatus.request;
+  }
+
+  #storage(
+    request: Request, bytes: Uint8Array, start: number, end: number, from: number, lineEnd: number,
+  ): ParseStatus {
+    const mutation = request.mutation;
+    if (!this.#token(bytes, from, lineEnd)) return this.#rejected("ERROR");
+    mutation.key.bytes = bytes;
+    mutation.key.start = this.#tokenStart;
+    mutation.key.end = this.#tokenEnd;
+    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected("ERROR");
+    const flagsStart = this.#tokenStart;
+    const flagsEnd = this.#tokenEnd;
+    if (!this.#token(bytes, flagsEnd, lineEnd)) return this.#rejected("ERROR");
+    const exptimeStart = this.#tokenStart;
+    const exptimeEnd = this.#tokenEnd;
+    if (!this.#token(bytes, exptimeEnd, lineEnd)) return this.#rejected("ERROR");
+    const lengthStart = this.#tokenStart;
+    const lengthEnd = this.#tokenEnd;
+    let at = lengthEnd;
+    mutation.version = 0;
+    if (request.command === Command.cas) {
+      if (!this.#token(bytes, at, lineEnd)) return this.#rejected("ERROR");
+      const version = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
+      at = this.#tokenEnd;
+      this.#options(request, bytes, at, lineEnd);
+      if (version === undefined) return this.#badLine(request);
+      mutation.version = version;
+    } else if (this.#token(bytes, at, lineEnd)) {
+      const version = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
+      if (version !== undefined) {
+        mutation.version = version;
+        at = this.#tokenEnd;
+      }
+      this.#options(request, bytes, at, lineEnd);
+    }
+    const flags = parseFlags(bytes, flagsStart, flagsEnd);
+    const exptime = parseInteger(bytes, exptimeStart, exptimeEnd);
+    const length = parseInteger(bytes, lengthStart, lengthEnd);
+    if (Number.isNaN(flags) || Number.isNaN(exptime) || Number.isNaN(length)) return this.#badLine(request);
+    if (length < 0 || length > DATA_BYTES_MAX) return this.#badLine(request);
+    if (mutation.key.end - mutation.key.start > this.#limits.keyBytesMax) return this.#badLine(request);
+    if (length > this.#limits.valueBytesMax) {
+      this.swallow = length + 2;
+      return this.#refused(request, TOO_LARGE);
+    }
+    const dataEnd = this.position + length;
+    if (dataEnd + 2 > end) {
+      this.needed = dataEnd + 2 - start;
+      return ParseStatus.more;
+    }
+    mutation.kind = MUTATION_KINDS[request.command] as MutationKind;
+    mutation.flags = flags;
+    request.exptime = exptime;
+    mutation.value = bytes;
+    mutation.valueStart = this.position;
+    mutation.valueEnd = dataEnd;
+    this.position = dataEnd + 2;
+    if (bytes[dataEnd] !== CR || bytes[dataEnd + 1] !== LF) return this.#refused(request, BAD_CHUNK);
+    return ParseStatus.request;
+  }
+
+  #arithmetic(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
+    const mutation = request.mutation;
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected("ERROR");
+    const delta = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
+    this.#options(request, bytes, this.#tokenEnd, lineEnd);
+    if (this.#keyTooLong(request)) return this.#badLine(request);
+    if (delta === undefined) return this.#refused(request, BAD_DELTA);
+    mutation.kind = request.command === Command.incr ? MutationKind.incr : MutationKind.decr;
+    mutation.delta = delta;
+    mutation.version = 0;
+    request.exptime = 0;
+    return ParseStatus.request;
+  }
+
+  #deletion(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
+    const mutation = request.mutation;
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected("ERROR");
+    mutation.kind = MutationKind.delete;
+    mutation.version = 0;
+    request.exptime = 0;
+    let numbers = 0;
+    let valid = true;
+    while (this.#token(bytes, this.#tokenEnd, lineEnd)) {
+      if (this.#option(request, bytes)) continue;
+      const number = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
+      numbers++;
+      if (number === undefined) valid = false;
+      else if (numbers === 1) request.exptime = Number(number);
+      else mutation.version = number;
+    }
+    if (numbers > 2) return this.#rejected("ERROR");
+    if (!valid) return this.#refused(request, BAD_DELETE);
+    return this.#keyTooLong(request) ? this.#badLine(request) : ParseStatus.request;
+  }
+
+  #touch(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected("ERROR");
+    const exptime = parseInteger(bytes, this.#tokenStart, this.#tokenEnd);
+    this.#options(request, bytes, this.#tokenEnd, lineEnd);
+    if (this.#keyTooLong(request)) return this.#badLine(request);
+    if (Number.isNaN(exptime)) return this.#refused(request, BAD_EXPTIME);
+    request.mutation.kind = MutationKind.touch;
+    request.mutation.version = 0;
+    request.exptime = exptime;
+    return ParseStatus.request;
+  }
+
+  /** memcached's `gat <exptime> <key>…`, told from Flare's `gat <key> <exptime>` by which word is the number. */
+  #touchRetrieval(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
+    if (!this.#token(bytes, from, lineEnd)) return this.#rejected("ERROR");
+    const firstStart = this.#tokenStart;
+    const firstEnd = this.#tokenEnd;
+    const first = parseInteger(bytes, firstStart, firstEnd);
+    const more = this.#token(bytes, firstEnd, lineEnd);
+    request.mutation.kind = MutationKind.touch;
+    request.mutation.version = 0;
+    request.bytes = bytes;
+    if (!Number.isNaN(first)) {
+      if (!more) return this.#rejected("ERROR");
+      request.flareOrder = false;
+      request.exptime = first;
+      request.keysStart = this.#tokenStart;
+      request.keysEnd = cutAtNul(bytes, this.#tokenStart, lineEnd);
+      return ParseStatus.request;
+    }
+    const second = more ? parseInteger(bytes, this.#tokenStart, this.#tokenEnd) : Number.NaN;
+    if (request.command !== Command.gat || Number.isNaN(second)) return this.#rejected(BAD_EXPTIME);
+    request.flareOrder = true;
+    request.exptime = second;
+    request.keysStart = firstStart;
+    request.keysEnd = firstEnd;
+    while (this.#token(bytes, this.#tokenEnd, lineEnd)) {
+      if (!this.#option(request, bytes)) return this.#rejected(BAD_EXPTIME);
+    }
+    return ParseStatus.request;
+  }
+
+  #words(bytes: Uint8Array, from: number, lineEnd: number): string[] {
+    const words: string[] = [];
+    let at = from;
+    while (this.#token(bytes, at, lineEnd)) {
+      words.push(latin1(bytes, this.#tokenStart, this.#tokenEnd));
+      at = this.#tokenEnd;
+    }
+    return words;
+  }
+
+  /** Finds the next blank-separated token of the line; a NUL ends the line. */
+  #token(bytes: Uint8Array, from: number, lineEnd: number): boolean {
+    let at = from;
+    while (at < lineEnd && bytes[at] === SPACE) at++;
+    if (at >= lineEnd || bytes[at] === 0) return false;
+    this.#tokenStart = at;
+    do at++;
+    while (at < lineEnd && bytes[at] !== SPACE && bytes[at] !== 0);
+    this.#tokenEnd = at;
+    return true;
+  }
+
+  #keyToken(request: Request, bytes: Uint8Array, from: number, lineEnd: number): boolean {
+    if (!this.#token(bytes, from, lineEnd)) return false;
+    const key = request.mutation.key;
+    key.bytes = bytes;
+    key.start = this.#tokenStart;
+    key.end = this.#tokenEnd;
+    return true;
+  }
+
+  #keyTooLong(request: Request): boolean {
+    return request.mutation.key.end - request.mutation.key.start > this.#limits.keyBytesMax;
+  }
+
+  /** Reads the options up to the end of the line; like memcached it passes over words it does not know. */
+  #options(request: Request, bytes: Uint8Array, from: number, lineEnd: number): void {
+    let at = from;
+    while (this.#token(bytes, at, lineEnd)) {
+      this.#option(request, bytes);
+      at = this.#tokenEnd;
+    }
+  }
+
+  /** Takes the current token as an option if it is one. */
+  #option(request: Request, bytes: Uint8Array): boolean {
+    const start = this.#tokenStart;
+    const length = this.#tokenEnd - start;
+    if (length === 7 && isWord(bytes, start, NOREPLY)) request.noreply = true;
+    else if (length === 4 && isWord(bytes, start, SYNC)) request.syncMode = SyncMode.sync;
+    else if (length === 5 && isWord(bytes, start, ASYNC)) request.syncMode = SyncMode.async;
+    else return false;
+    return true;
+  }
+
+  #rejected(text: string): ParseStatus {
+    this.reject = text;
+    return ParseStatus.reject;
+  }
+
+  /** A rejection that `noreply` silences, as in memcached. */
+  #refused(request: Request, text: string): ParseStatus {
+    return this.#rejected(request.noreply ? "" : text);
+  }
+
+  #badLine(request: Request): ParseStatus {
+    return this.#refused(request, BAD_LINE);
+  }
+}
+
+/** `NODE <host> <port> <role> <state> <partition> <balance> <thread_type>`, anything behind it does not matter. */
+const NODE_LINE = /^NODE +[^ ]+(?: +-?\d+){6}(?: |$)/;
+
+const NOREPLY = [0x6e, 0x6f, 0x72, 0x65, 0x70, 0x6c, 0x79];
+const SYNC = [0x73, 0x79, 0x6e, 0x63];
+const ASYNC = [0x61, 0x73, 0x79, 0x6e, 0x63];
+
+const MUTATION_KINDS: readonly (MutationKind | undefined)[] = buildMutationKinds();
+
+function buildMutationKinds(): (MutationKind | undefined)[] {
+  const kinds: (MutationKind | undefined)[] = [];
+  for (const name of ["set", "add", "replace", "append", "prepend", "cas"] as const) kinds[Command[name]] = MutationKind[name];
+  return kinds;
+}
+
+function isWord(bytes: Uint8Array, start: number, word: readonly number[]): boolean {
+  for (let i = 0; i < word.length; i++) if (bytes[start + i] !== word[i]) return false;
+  return true;
+}
+
+function findLineFeed(bytes: Uint8Array, from: number, end: number): number {
+  const loopEnd = Math.min(end, from + SCAN_LOOP_BYTES);
+  for (let i = from; i < loopEnd; i++) if (bytes[i] === LF) return i;
+  if (loopEnd === end) return -1;
+  const found = bytes.indexOf(LF, loopEnd);
+  return found < end ? found : -1;
+}
+
+function cutAtNul(bytes: Uint8Array, from: number, lineEnd: number): number {
+  for (let i = from; i < lineEnd; i++) if (bytes[i] === 0) return i;
+  return lineEnd;
+}
+
+/** memcached's flags: strtoul, so `+1` and 64-bit numbers pass and the low 32 bits count. NaN = malformed. */
+function parseFlags(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start <= 9) {
+    let value = 0;
+    let i = start;
+    for (; i < end; i++) {
+      const digit = (bytes[i] as number) - 0x30;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+    }
+    if (i === end) return value;
+  }
+  const value = parseUint64(bytes, bytes[start] === 0x2b ? start + 1 : start, end);
+  return value === undefined ? Number.NaN : lowWord(value);
+}
+
+/** memcached's signed numbers: strtoll over the whole token; NaN = malformed or beyond 64 bits. */
+export function parseInteger(bytes: Uint8Array, start: number, end: number): number {
+  const sign = bytes[start];
+  const from = sign === 0x2d || sign === 0x2b ? start + 1 : start;
+  if (from >= end) return Number.NaN;
+  let value = 0;
+  for (let i = from; i < end; i++) {
+    const digit = (bytes[i] as number) - 0x30;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  if (value >= 9223372036854775807) {
+    // Beyond what a double tells apart: compare exactly.
+    const exact = parseUint64(bytes, from, end);
+    if (exact === undefined || exact > (sign === 0x2d ? 9223372036854775808n : 9223372036854775807n)) return Number.NaN;
+  }
+  return sign === 0x2d ? -value : value;
+}

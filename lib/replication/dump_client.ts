@@ -1,0 +1,171 @@
+/**
+ * Copies from one other node: asks it for a dump and stores what comes, newer versions winning over what is here. It
+ * takes in no more than the storage can, and ends with the dump or with the reason why not.
+ */
+
+import { fromLatin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import { DumpParser } from "../protocol/dump_parser.ts";
+import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
+import { type Mutation, MutationKind, MutationResult } from "../storage/mutation.ts";
+import type { Storage } from "../storage/storage.ts";
+
+export interface DumpRequest {
+  readonly host: string;
+  readonly port: number;
+  /** The arguments of `dump`. */
+  readonly intervalUs: number;
+  readonly partition: number;
+  readonly partitionSize: number;
+  /** 0 = no limit. */
+  readonly kibPerSecond: number;
+  readonly connectTimeoutMs: number;
+  /** The other side may be silent for so long. */
+  readonly silenceMs: number;
+  readonly valueBytesMax: number;
+}
+
+/** How far a copy is. */
+export interface DumpProgress {
+  items: number;
+  bytes: number;
+}
+
+export class DumpClient implements ConnectionHandler {
+  readonly progress: DumpProgress = { items: 0, bytes: 0 };
+  readonly #runtime: Runtime;
+  readonly #storage: Storage;
+  readonly #request: DumpRequest;
+  readonly #parser: DumpParser;
+  readonly #mutation: Mutation;
+  #connection: Connection | undefined;
+  #busy = false;
+  #settled = false;
+  #timer: Timer | undefined;
+  #heardMs = 0;
+  #resolve: () => void = () => undefined;
+  #reject: (error: FlareError) => void = () => undefined;
+
+  constructor(runtime: Runtime, storage: Storage, request: DumpRequest) {
+    this.#runtime = runtime;
+    this.#storage = storage;
+    this.#request = request;
+    this.#parser = new DumpParser(request.valueBytesMax);
+    const none = this.#parser.item.bytes;
+    this.#mutation = {
+      kind: MutationKind.restore, key: { bytes: none, start: 0, end: 0 }, flags: 0, expire: 0, version: 0,
+      value: none, valueStart: 0, valueEnd: 0, delta: 0,
+    };
+  }
+
+  /** Resolves when everything is stored. @throws FlareError CONNECTION_FAILED | REFUSED | CORRUPT | IO_ERROR */
+  run(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      const { host, port, connectTimeoutMs } = this.#request;
+      this.#heardMs = this.#runtime.clock.monotonicMs();
+      this.#connection = this.#runtime.transport.connect({ host, port }, connectTimeoutMs, this);
+      this.#watch();
+    });
+  }
+
+  abort(): void {
+    this.#fail(new FlareError("CLOSED", "copy was stopped"));
+  }
+
+  onOpen(): void {
+    const { intervalUs, partition, partitionSize, kibPerSecond } = this.#request;
+    const limit = kibPerSecond > 0 ? ` ${kibPerSecond}` : "";
+    this.#connection?.write(fromLatin1(`dump ${intervalUs} ${partition} ${partitionSize}${limit}\r\n`));
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#heardMs = this.#runtime.clock.monotonicMs();
+    this.progress.bytes += chunk.length;
+    this.#parser.push(chunk);
+    if (!this.#busy) this.#store();
+  }
+
+  onDrain(): void {}
+
+  onEnd(): void {
+    if (!this.#busy) this.#fail(new FlareError("CONNECTION_FAILED", `dump from "${this.#name}" ended early`, { retriable: true }));
+  }
+
+  onClose(error?: Error): void {
+    const text = `dump from "${this.#name}" broke${error === undefined ? "" : `: ${error.message}`}`;
+    this.#fail(new FlareError("CONNECTION_FAILED", text, { retriable: true, cause: error }));
+  }
+
+  get #name(): string {
+    return `${this.#request.host}:${this.#request.port}`;
+  }
+
+  /** Stores the items that are complete; stops reading while the storage has no room. */
+  #store(): void {
+    for (;;) {
+      const what = this.#parser.next();
+      if (what === "more") return;
+      if (what === "end") return this.#finish();
+      if (what === "bad") return this.#fail(new FlareError("CORRUPT", `"${this.#name}" sent a malformed dump`));
+      const { item } = this.#parser;
+      Object.assign(this.#mutation.key, { bytes: item.bytes, start: item.keyStart, end: item.keyEnd });
+      Object.assign(this.#mutation, {
+        flags: item.flags, expire: item.expire, version: item.version,
+        value: item.bytes, valueStart: item.valueStart, valueEnd: item.valueEnd,
+      });
+      this.progress.items++;
+      const applied = this.#storage.apply(this.#mutation, Math.floor(this.#runtime.clock.nowMs() / 1000));
+      if (applied instanceof Promise) {
+        this.#busy = true;
+        this.#connection?.pause();
+        applied.then(
+          (late) => this.#goOn(late.result === MutationResult.failed ? late.error : ""),
+          (error: Error) => this.#goOn(error.message),
+        );
+        return;
+      }
+      if (applied.result === MutationResult.failed) return this.#goOn(applied.error);
+    }
+  }
+
+  #goOn(error: string): void {
+    this.#busy = false;
+    if (error !== "") return this.#fail(new FlareError("IO_ERROR", `copy could not be stored: ${error}`));
+    this.#connection?.resume();
+    this.#store();
+  }
+
+  #finish(): void {
+    const { lastLine } = this.#parser;
+    if (lastLine !== "END") {
+      return this.#fail(new FlareError("REFUSED", `"${this.#name}" answered "${lastLine}" to dump`, { retriable: true }));
+    }
+    this.#settle();
+    this.#storage.onCommit({
+      onCommitted: (error) => (error === undefined ? this.#resolve() : this.#reject(error)),
+    });
+  }
+
+  #fail(error: FlareError): void {
+    if (this.#settled) return;
+    this.#settle();
+    this.#reject(error);
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
+    this.#connection?.destroy();
+  }
+
+  #watch(): void {
+    this.#timer = this.#runtime.clock.setTimer(() => {
+      const silentMs = this.#runtime.clock.monotonicMs() - this.#heardMs;
+      if (!this.#busy && silentMs >= this.#request.silenceMs) {
+        this.#fail(new FlareError("TIMED_OUT", `"${this.#name}" sent nothing for ${silentMs} ms`, { retriable: true }));
+      } else if (!this.#settled) this.#watch();
+    }, this.#request.silenceMs / 2);
+  }
+}

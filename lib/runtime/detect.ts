@@ -1,0 +1,13 @@
+/**
+ * Picks the adapter of the runtime that executes this. Only the picked one is loaded.
+ */
+
+import type { Runtime } from "./runtime.ts";
+import type { RuntimeOptions } from "./runtime_options.ts";
+
+/** The runtime this program runs on. */
+export async function detectRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  if ("Bun" in globalThis) return (await import("./bun.ts")).createBunRuntime(options);
+  if ("Deno" in globalThis) return (await import("./deno.ts")).createDenoRuntime(options);
+  return (await import("./nodejs.ts")).createNodejsRuntime(options);
+}

@@ -1,0 +1,25 @@
+/**
+ * The runtime of Node 20 and later. Named `nodejs` because *node* always means a Flare node here.
+ */
+
+import { createCryptoRandom } from "./crypto_random.ts";
+import { NODE_CLOCK } from "./node_clock.ts";
+import { NodeFileSystem } from "./node_files.ts";
+import { NodeTransport } from "./node_net.ts";
+import { createProcessInfo } from "./process_info.ts";
+import type { Runtime } from "./runtime.ts";
+import type { RuntimeOptions } from "./runtime_options.ts";
+import { createStderrLog } from "./stderr_log.ts";
+
+export function createNodejsRuntime(options: RuntimeOptions = {}): Runtime {
+  const log = createStderrLog(options);
+  return {
+    name: "nodejs",
+    transport: new NodeTransport(log),
+    clock: NODE_CLOCK,
+    random: createCryptoRandom(),
+    files: new NodeFileSystem(),
+    log,
+    process: createProcessInfo(),
+  };
+}

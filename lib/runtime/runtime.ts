@@ -1,0 +1,161 @@
+/**
+ * The seam between the core and the machine: types only. Everything in `lib/` that needs a socket, a clock,
+ * randomness, a file or a log line gets it from a `Runtime`; the adapters beside this file are the only places
+ * that name Node, Deno or Bun. A simulated runtime is one more adapter.
+ */
+
+export interface Runtime {
+  readonly name: "nodejs" | "bun" | "deno" | "simulated";
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: FileSystem;
+  readonly log: Log;
+  readonly process: ProcessInfo;
+}
+
+// ---------------------------------------------------------------------------------------------------- sockets
+
+/** Where to listen or connect: TCP (`port` 0 = any free port) or a UNIX socket path. */
+export type Address =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string; /** Permission bits of the socket file, default 0o777. */ readonly mode?: number };
+
+export interface Transport {
+  /**
+   * Starts listening. `accept` is called once per connection and returns its handler; the handler's `onOpen` follows.
+   * @throws FlareError ADDRESS_IN_USE | IO_ERROR
+   */
+  listen(address: Address, accept: (connection: Connection) => ConnectionHandler, options?: ListenOptions): Promise<Listener>;
+  /** Opens a connection; the outcome is told to `handler` by `onOpen` or `onClose(error)`. `timeoutMs` bounds the opening. */
+  connect(address: Address, timeoutMs: number, handler: ConnectionHandler): Connection;
+}
+
+export interface ListenOptions {
+  /** Length of the kernel's queue of connections not yet accepted, default 1024. */
+  readonly backlog?: number;
+}
+
+export interface Listener {
+  /** The real address (with the port the kernel chose). */
+  readonly address: Address;
+  /** Stops accepting; open connections stay. A UNIX socket file is removed. */
+  close(): Promise<void>;
+}
+
+export interface Connection {
+  /** `host:port` of the other side; `:0` for a UNIX socket. */
+  readonly peer: string;
+  /**
+   * Sends bytes. `true`: they are gone (written or copied), the caller may reuse the memory at once. `false`: the
+   * connection keeps the memory and the caller must neither touch it nor write again before `onDrain`.
+   * After `close`, `destroy` or the end of the connection nothing happens and the answer is `true`.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Stops and restarts `onData` (back-pressure to the sender). Bytes already read may still arrive once. */
+  pause(): void;
+  resume(): void;
+  /** Closes after everything written has been sent; of the handler only `onClose` follows. */
+  close(): void;
+  /** Closes at once and drops what was not sent; of the handler only `onClose` follows. */
+  destroy(): void;
+}
+
+/** Called by the transport, always synchronously one after another, never after `onClose`. */
+export interface ConnectionHandler {
+  onOpen(): void;
+  /** `chunk` is only valid during the call: the adapter reuses its memory. */
+  onData(chunk: Uint8Array): void;
+  /** What `write` left behind (it answered `false`) has been sent. */
+  onDrain(): void;
+  /** The peer finished sending (half-closed); what we write still arrives. The handler decides when to `close`. */
+  onEnd(): void;
+  /** The connection is gone; `error` tells why unless it ended in order. Called exactly once. */
+  onClose(error?: Error): void;
+}
+
+// ---------------------------------------------------------------------------------------- time and randomness
+
+export interface Clock {
+  /** Wall clock, milliseconds since 1970: only for expiry and for what people read. */
+  nowMs(): number;
+  /** A clock that never goes back, in milliseconds: for timeouts, leases and monitoring. */
+  monotonicMs(): number;
+  /** Runs `callback` once after `delayMs`. A timer does not keep the process alive. */
+  setTimer(callback: () => void, delayMs: number): Timer;
+  clearTimer(timer: Timer): void;
+  /** Runs `callback` at the end of this turn of the event loop, after the other sockets that are ready now. */
+  defer(callback: () => void): void;
+}
+
+/** An opaque handle of `Clock.setTimer`. */
+export type Timer = { readonly timer: unique symbol } | object;
+
+export interface Random {
+  /** A uniformly distributed integer, 0 … 2^32-1. */
+  uint32(): number;
+}
+
+// ---------------------------------------------------------------------------------------------------- files
+
+export interface FileSystem {
+  /** Opens a file for appending, creating it if need be. @throws FlareError DISK_FULL | IO_ERROR */
+  openAppend(path: string): AppendFile;
+  /** The whole file, or undefined if there is none. @throws FlareError IO_ERROR */
+  read(path: string): Promise<Uint8Array | undefined>;
+  /**
+   * All or nothing: writes a temporary file, syncs it, keeps the previous content as `path + ".previous"`, renames, syncs the
+   * directory. @throws FlareError DISK_FULL | IO_ERROR
+   */
+  replace(path: string, bytes: Uint8Array): Promise<void>;
+  /** Names (not paths) of the entries of a directory, sorted; empty if it does not exist. */
+  list(directory: string): Promise<string[]>;
+  /** Removes a file or a directory with its content; nothing happens if there is none. */
+  remove(path: string): Promise<void>;
+  /** Creates a directory and its parents. */
+  makeDirectory(path: string): Promise<void>;
+  /** Makes the entries of a directory (created, renamed, removed files) survive a power cut. */
+  syncDirectory(directory: string): Promise<void>;
+  /** Takes an exclusive lock that ends with the process at the latest. @throws FlareError DATA_DIR_LOCKED naming the owner's pid */
+  lock(path: string): Promise<FileLock>;
+  /** Joins path parts as this system writes them. */
+  join(...parts: string[]): string;
+}
+
+export interface AppendFile {
+  /** Bytes in the file. */
+  readonly size: number;
+  /**
+   * Appends all the bytes, synchronously. On a fault the file may hold a part of them: the caller truncates.
+   * @throws FlareError DISK_FULL | IO_ERROR
+   */
+  append(bytes: Uint8Array): void;
+  /** Resolves when everything appended before the call is on the disk (fdatasync). @throws FlareError IO_ERROR */
+  sync(): Promise<void>;
+  /** Cuts the file. @throws FlareError IO_ERROR */
+  truncate(size: number): void;
+  close(): void;
+}
+
+export interface FileLock {
+  release(): Promise<void>;
+}
+
+// ------------------------------------------------------------------------------------------ log and process
+
+export type LogLevel = "error" | "warning" | "notice" | "info" | "debug";
+
+export interface Log {
+  /** Writes one line. Levels above the adapter's threshold cost nothing but the call. */
+  write(level: LogLevel, message: string): void;
+}
+
+export interface ProcessInfo {
+  readonly pid: number;
+  /** Fully qualified name of this machine. */
+  hostName(): string;
+  /** CPU time used so far, in microseconds. */
+  cpuUsage(): { readonly userUs: number; readonly systemUs: number };
+  /** Resident memory in bytes. */
+  memoryBytes(): number;
+}

@@ -1,0 +1,35 @@
+/**
+ * Turns what sockets report into the library's faults. Knows nothing of the runtime that reported it.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import { addressText } from "./address_text.ts";
+import { systemCode } from "./io_fault.ts";
+import type { Address } from "./runtime.ts";
+
+/** The fault for a `listen` that failed. */
+export function listenFault(error: unknown, address: Address): FlareError {
+  if (error instanceof FlareError) return error;
+  const text = addressText(address);
+  const code = systemCode(error);
+  if (code === "EADDRINUSE") return new FlareError("ADDRESS_IN_USE", `"${text}" is already in use`, { cause: error });
+  return new FlareError("IO_ERROR", `cannot listen on "${text}": ${reasonOf(error)}`, { cause: error });
+}
+
+/** The fault for a connection that could not be opened (`opened` false) or broke. */
+export function connectionFault(error: unknown, peer: string, opened: boolean): FlareError {
+  if (error instanceof FlareError) return error;
+  const what = opened ? `connection to "${peer}" broke` : `cannot connect to "${peer}"`;
+  return new FlareError("CONNECTION_FAILED", `${what}: ${reasonOf(error)}`, { cause: error, retriable: true });
+}
+
+/** The fault for a connection that was not open in time. */
+export function connectTimeoutFault(peer: string, timeoutMs: number): FlareError {
+  return new FlareError("TIMED_OUT", `cannot connect to "${peer}": no answer in ${timeoutMs} ms`, { retriable: true });
+}
+
+function reasonOf(error: unknown): string {
+  // Several addresses of one name were tried: the first one's fault tells most.
+  const first = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
+  return systemCode(first) ?? (first instanceof Error ? first.message : String(first));
+}

@@ -1,0 +1,21 @@
+/**
+ * The limits and times of every real transport, so that the adapters behave alike.
+ */
+
+/** One read takes at most this many bytes. */
+export const READ_BUFFER_BYTES = 65_536;
+
+/** Connections the kernel keeps that are not accepted yet. */
+export const SOCKET_BACKLOG = 1024;
+
+/** Permission bits of a UNIX socket file. */
+export const SOCKET_MODE = 0o777;
+
+/** Silence after which the kernel begins to ask whether the peer is still there. */
+export const KEEP_ALIVE_MS = 60_000;
+
+/** How long a closing connection may take to send what is left to send. */
+export const CLOSE_MS = 30_000;
+
+/** How long a closed connection, all sent, waits for the peer to close its side too. */
+export const LINGER_MS = 2_000;

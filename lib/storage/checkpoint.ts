@@ -1,0 +1,242 @@
+/**
+ * The way of changes from the arena into the engine: dirty entries go there in coalesced batches, one after another, and
+ * once the last of them is synced the log segments that held them are removed. A batch that fails is repeated, the engine
+ * reopened if need be; arena and log hold everything meanwhile. Runs beside the requests, a batch per turn.
+ */
+
+import type { FlareError } from "../base/errors.ts";
+import type { Clock, Log, Timer } from "../runtime/runtime.ts";
+import { CurrentKind } from "./decide.ts";
+import type { Engine, EngineOperation } from "./engine.ts";
+import { ENGINE_HEADER_BYTES, encodeMeta, GENERATION_BYTES, META_KEY, writeEngineKey, writeEngineValue } from "./engine_record.ts";
+import { emptyEntry, engineKindOfState, RecordState } from "./entry_cache.ts";
+import type { Keyspace } from "./keyspace.ts";
+
+const SLAB_BYTES_KEPT_MAX = 1 << 22;
+const RETRY_FIRST_MS = 100;
+const RETRY_LAST_MS = 5000;
+/** Failures in a row before the engine is reopened. */
+const REOPEN_AFTER = 2;
+/** Failures in a row after which a closing storage gives up. */
+const CLOSING_ATTEMPTS = 3;
+
+/** What a checkpoint needs of the storage. */
+export interface CheckpointOwner {
+  readonly keyspace: Keyspace;
+  /** Appends to the log what is pending. */
+  commit(): void;
+  /** Begins a new log segment; gives the number of the newest one that is finished. */
+  rotateLog(): number;
+  /** Removes log segments whose changes are all in the engine. */
+  removeLogThrough(number: number): Promise<void>;
+  /** A part of the arena became evictable. */
+  onRoom(): void;
+  /** The engine failed to take a batch, or (undefined) it took it at last. */
+  onEngineFault(error: FlareError | undefined): void;
+}
+
+export class Checkpointer {
+  /** Whole checkpoints so far. */
+  count = 0;
+
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #engine: Engine;
+  readonly #owner: CheckpointOwner;
+  readonly #view = emptyEntry();
+  #slab = new Uint8Array(0);
+  #storedGeneration: number;
+  #running: Promise<void> | undefined;
+  #following: Promise<void> | undefined;
+  #isWanted = false;
+  #closing = false;
+  #pause: { timer: Timer; end: () => void } | undefined;
+
+  /** `storedGeneration` is the one the engine's meta record has, 0 = none. */
+  constructor(clock: Clock, log: Log, engine: Engine, owner: CheckpointOwner, storedGeneration: number) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#engine = engine;
+    this.#owner = owner;
+    this.#storedGeneration = storedGeneration;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** The flush generation the engine durably knows. */
+  get storedGeneration(): number {
+    return this.#storedGeneration;
+  }
+
+  /** Starts a checkpoint, when one is running after that. */
+  request(): void {
+    if (this.#running !== undefined) {
+      this.#isWanted = true;
+      return;
+    }
+    this.run().catch((error: unknown) => this.#log.write("error", `checkpoint failed: ${(error as Error).message}`));
+  }
+
+  /** Resolves when everything applied before the call is in the engine. @throws FlareError when closing and the engine fails */
+  run(): Promise<void> {
+    if (this.#running === undefined) {
+      this.#running = this.#checkpoint().finally(() => {
+        this.#running = undefined;
+        if (this.#isWanted) this.request();
+      });
+      return this.#running;
+    }
+    this.#following ??= this.#running
+      .catch(() => undefined) // Its own callers hear of it.
+      .then(() => {
+        this.#following = undefined;
+        return this.run();
+      });
+    return this.#following;
+  }
+
+  /** From now on a failing engine is given up after a few attempts. */
+  close(): void {
+    this.#closing = true;
+    if (this.#pause !== undefined) {
+      this.#clock.clearTimer(this.#pause.timer);
+      this.#pause.end();
+    }
+  }
+
+  async #checkpoint(): Promise<void> {
+    this.#isWanted = false;
+    while (!(await this.#attempt()));
+  }
+
+  /** One walk from the flush pointer to the present head; false when a flush made it pointless. */
+  async #attempt(): Promise<boolean> {
+    const owner = this.#owner;
+    await this.#turn();
+    owner.commit();
+    const logThrough = owner.rotateLog();
+    const keyspace = owner.keyspace;
+    const { cache } = keyspace;
+    const mark = cache.mark();
+    let unsynced = keyspace.generation !== this.#storedGeneration;
+    for (;;) {
+      // Nothing may be uncommitted here: an entry that a rollback could bring back must not be passed over.
+      cache.takeBatch(mark);
+      const last = cache.batchReachesMark;
+      const operations = this.#encode(keyspace);
+      owner.onRoom();
+      if (operations.length > 0 || (last && unsynced)) {
+        operations.push({
+          type: "put",
+          key: META_KEY,
+          value: encodeMeta({ generation: keyspace.generation, items: keyspace.engineItems, tombstones: keyspace.engineTombstones }),
+        });
+        unsynced = true;
+        await this.#write(operations, last);
+      }
+      await this.#turn();
+      owner.commit();
+      if (owner.keyspace !== keyspace) return false;
+      cache.completeBatch();
+      if (last) break;
+    }
+    owner.onRoom();
+    this.#storedGeneration = keyspace.generation;
+    this.count++;
+    await owner.removeLogThrough(logThrough);
+    return true;
+  }
+
+  /** The end of this turn of the loop: requests come first, and no change is then between its `apply` and its `onCommit`. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#clock.defer(resolve));
+  }
+
+  #encode(keyspace: Keyspace): EngineOperation[] {
+    const { cache, generation } = keyspace;
+    const view = this.#view;
+    const operations: EngineOperation[] = [];
+    const slab = this.#engine.traits.copiesWrites ? this.#ensureSlab(this.#batchBytes(keyspace)) : undefined;
+    let at = 0;
+    for (let i = 0; i < cache.batchCount; i++) {
+      const location = cache.batch[i] as number;
+      const state = cache.state(location);
+      cache.read(location, view);
+      keyspace.countEngine(engineKindOfState(state & ~RecordState.inFlight), view.kind);
+      const keyLength = GENERATION_BYTES + view.keyEnd - view.keyStart;
+      const valueLength = ENGINE_HEADER_BYTES + (view.kind === CurrentKind.value ? view.valueEnd - view.valueStart : 0);
+      if (slab === undefined) at = 0;
+      const target = slab ?? new Uint8Array(keyLength);
+      writeEngineKey(target, at, generation, view.bytes, view.keyStart, view.keyEnd);
+      const key = slab === undefined ? target : slab.subarray(at, at + keyLength);
+      at += keyLength;
+      if (view.kind === CurrentKind.absent) {
+        operations.push({ type: "del", key });
+        continue;
+      }
+      if (slab === undefined) at = 0;
+      const holder = slab ?? new Uint8Array(valueLength);
+      const valueStart = view.kind === CurrentKind.value ? view.valueStart : 0;
+      const valueEnd = view.kind === CurrentKind.value ? view.valueEnd : 0;
+      writeEngineValue(holder, at, view.kind, view.flags, view.expire, view.version, view.bytes, view.keyStart, view.keyEnd, valueStart, valueEnd);
+      operations.push({ type: "put", key, value: slab === undefined ? holder : slab.subarray(at, at + valueLength) });
+      at += valueLength;
+    }
+    return operations;
+  }
+
+  /** An upper bound of the bytes the batch's keys and values take. */
+  #batchBytes(keyspace: Keyspace): number {
+    const { cache } = keyspace;
+    let bytes = 0;
+    for (let i = 0; i < cache.batchCount; i++) {
+      cache.read(cache.batch[i] as number, this.#view);
+      const { keyStart, keyEnd, valueStart, valueEnd } = this.#view;
+      bytes += GENERATION_BYTES + keyEnd - keyStart + ENGINE_HEADER_BYTES + valueEnd - valueStart;
+    }
+    return bytes;
+  }
+
+  #ensureSlab(byteLength: number): Uint8Array {
+    if (this.#slab.length < byteLength || this.#slab.length > SLAB_BYTES_KEPT_MAX) this.#slab = new Uint8Array(byteLength);
+    return this.#slab;
+  }
+
+  async #write(operations: readonly EngineOperation[], sync: boolean): Promise<void> {
+    for (let failures = 0; ; ) {
+      try {
+        await this.#engine.write(operations, sync);
+        if (failures > 0) this.#owner.onEngineFault(undefined);
+        return;
+      } catch (error) {
+        failures++;
+        this.#owner.onEngineFault(error as FlareError);
+        if (this.#closing && failures >= CLOSING_ATTEMPTS) throw error;
+        await this.#wait(Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), RETRY_LAST_MS));
+        if (failures >= REOPEN_AFTER) await this.#reopen();
+      }
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    try {
+      await this.#engine.reopen();
+      this.#log.write("notice", "engine reopened after failed writes");
+    } catch (error) {
+      this.#log.write("error", `engine could not be reopened: ${(error as Error).message}`);
+    }
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    if (this.#closing) return this.#turn();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        this.#pause = undefined;
+        resolve();
+      };
+      this.#pause = { timer: this.#clock.setTimer(end, delayMs), end };
+    });
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Group commit: all changes of a turn of the loop share one append to the log, and with the policy `always` all turns
+ * that end during a sync share the next one. Tells the listeners in the order they came. Knows nothing of what the
+ * changes are; taking them back after a failed append is its owner's part.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { ChangeLog } from "./change_log.ts";
+import { FsyncPolicy } from "./storage_options.ts";
+
+/** Wants to know when what it applied is committed. */
+export interface CommitListener {
+  /** With an error nothing of it is stored, or nobody can say (a failed sync); its message is for SERVER_ERROR. */
+  onCommitted(error?: FlareError): void;
+}
+
+/** What a commit group tells its owner. */
+export interface CommitOwner {
+  /** The pending changes are in the log. */
+  onAppended(): void;
+  /** The append failed: the pending changes must be taken back. */
+  onAppendFailed(error: FlareError): void;
+  /** Nothing can be promised any more until a restart. */
+  onFailure(error: FlareError): void;
+}
+
+export class CommitGroup {
+  readonly #runtime: Runtime;
+  readonly #log: ChangeLog;
+  readonly #fsync: FsyncPolicy;
+  readonly #intervalMs: number;
+  readonly #owner: CommitOwner;
+  readonly #onTurnEnd: () => void;
+  #turn: CommitListener[] = [];
+  #awaitingSync: CommitListener[] = [];
+  #syncDue = false;
+  #syncing: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #closed = false;
+  /** True between a change and its append. */
+  hasPending = false;
+
+  constructor(runtime: Runtime, log: ChangeLog, fsync: FsyncPolicy, intervalMs: number, owner: CommitOwner) {
+    this.#runtime = runtime;
+    this.#log = log;
+    this.#fsync = fsync;
+    this.#intervalMs = intervalMs;
+    this.#owner = owner;
+    this.#onTurnEnd = () => this.commit();
+  }
+
+  /** Something was put into the log's buffer: it is appended at the end of this turn. */
+  begin(): void {
+    if (this.hasPending) return;
+    this.hasPending = true;
+    this.#runtime.clock.defer(this.#onTurnEnd);
+  }
+
+  /** Calls the listener when everything so far is committed; at once when it is. */
+  onCommit(listener: CommitListener): void {
+    if (this.hasPending) this.#turn.push(listener);
+    else if (this.#syncDue || (this.#syncing !== undefined && this.#fsync === FsyncPolicy.always)) this.#awaitingSync.push(listener);
+    else listener.onCommitted();
+  }
+
+  /** Appends what is pending. Call it only where a turn begins, never between a change and its `onCommit`. */
+  commit(): void {
+    if (!this.hasPending) return;
+    this.hasPending = false;
+    const listeners = this.#turn;
+    this.#turn = [];
+    try {
+      if (this.#log.hasPending) this.#log.append();
+    } catch (error) {
+      const fault = error as FlareError;
+      this.#owner.onAppendFailed(fault);
+      if (fault.code !== "DISK_FULL") this.#owner.onFailure(fault);
+      for (const listener of listeners) listener.onCommitted(fault);
+      return;
+    }
+    this.#owner.onAppended();
+    if (this.#fsync === FsyncPolicy.always) {
+      for (const listener of listeners) this.#awaitingSync.push(listener);
+      this.#requestSync();
+      return;
+    }
+    for (const listener of listeners) listener.onCommitted();
+    if (this.#fsync === FsyncPolicy.interval && this.#timer === undefined && !this.#closed) {
+      this.#timer = this.#runtime.clock.setTimer(() => {
+        this.#timer = undefined;
+        this.#requestSync();
+      }, this.#intervalMs);
+    }
+  }
+
+  /** Commits, and syncs unless the policy leaves that to the system; resolves when nothing is under way any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+    this.commit();
+    if (this.#fsync === FsyncPolicy.interval) this.#requestSync();
+    while (this.#syncing !== undefined) await this.#syncing;
+  }
+
+  /** One sync at a time; what is asked for meanwhile shares the next. */
+  #requestSync(): void {
+    this.#syncDue = true;
+    if (this.#syncing !== undefined) return;
+    this.#syncing = this.#syncAll().finally(() => {
+      this.#syncing = undefined;
+    });
+  }
+
+  async #syncAll(): Promise<void> {
+    while (this.#syncDue) {
+      this.#syncDue = false;
+      const listeners = this.#awaitingSync;
+      this.#awaitingSync = [];
+      let fault: FlareError | undefined;
+      try {
+        await this.#log.sync();
+      } catch (error) {
+        fault = error instanceof FlareError ? error : new FlareError("IO_ERROR", "change log sync failed", { cause: error });
+        this.#owner.onFailure(fault);
+      }
+      for (const listener of listeners) listener.onCommitted(fault);
+    }
+  }
+}

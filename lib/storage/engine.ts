@@ -1,0 +1,187 @@
+/**
+ * The engine: an ordered key-value database behind the arena and the log, seen through the few calls the storage needs.
+ * Any abstract-level database will do; which one is chosen elsewhere. Writes go one after another, never two at a time
+ * (concurrent ones are not applied in call order). Knows bytes, not items.
+ */
+
+import type { AbstractLevel } from "abstract-level";
+import { FlareError } from "../base/errors.ts";
+
+/** Any abstract-level database, whatever its formats and default encodings. */
+export type EngineDatabase = Pick<AbstractLevel<unknown>, "status" | "supports" | "open" | "close">;
+
+/** One change of a batch. */
+export type EngineOperation =
+  | { readonly type: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: "del"; readonly key: Uint8Array };
+
+/** A key with its value. */
+export type EnginePair = [key: Uint8Array, value: Uint8Array];
+
+/** What is known of a database that we make ourselves. */
+export interface EngineTraits {
+  readonly name: string;
+  /** It survives the process. */
+  readonly durable: boolean;
+  /** `write` has copied keys and values when it returns, so their memory may be used again. */
+  readonly copiesWrites: boolean;
+  /** Ours to close. */
+  readonly owned: boolean;
+}
+
+/** What is used of a database, with `view` as the encoding of keys and values. */
+interface Database {
+  readonly status: string;
+  readonly supports: { readonly getSync?: boolean };
+  open(): Promise<void>;
+  close(): Promise<void>;
+  get(key: Uint8Array, options: ViewEncoding): Promise<Uint8Array | undefined>;
+  getSync(key: Uint8Array, options: ViewEncoding): Uint8Array | undefined;
+  batch(operations: readonly EngineOperation[], options: ViewEncoding & { sync: boolean }): Promise<void>;
+  iterator(options: ViewEncoding & { gt?: Uint8Array; gte?: Uint8Array; lt: Uint8Array; limit: number; fillCache: boolean }): {
+    nextv(count: number): Promise<EnginePair[]>;
+    close(): Promise<void>;
+  };
+  /** LevelDB has it, others need not. */
+  approximateSize?(start: Uint8Array, end: Uint8Array, options: { keyEncoding: "view" }): Promise<number>;
+  clear(options: ViewEncoding & { gte: Uint8Array; lt: Uint8Array; limit: number }): Promise<void>;
+}
+
+interface ViewEncoding {
+  readonly keyEncoding: "view";
+  readonly valueEncoding: "view";
+}
+
+const VIEW: ViewEncoding = { keyEncoding: "view", valueEncoding: "view" };
+const NEXT_COUNT = 100;
+const RANGE_START = new Uint8Array([0]);
+const RANGE_END = new Uint8Array([255, 255, 255, 255]);
+
+export class Engine {
+  readonly traits: EngineTraits;
+  readonly syncReads: boolean;
+  /** Reads that went to the database. */
+  reads = 0;
+
+  readonly #database: Database;
+  #lane: Promise<unknown> = Promise.resolve();
+
+  private constructor(database: Database, traits: EngineTraits) {
+    this.#database = database;
+    this.traits = traits;
+    this.syncReads = database.supports.getSync === true;
+  }
+
+  /** Opens the database if it is not open. @throws FlareError IO_ERROR */
+  static async open(database: EngineDatabase, traits: EngineTraits): Promise<Engine> {
+    const engine = new Engine(database as unknown as Database, traits);
+    try {
+      await engine.#database.open();
+    } catch (error) {
+      throw engineFault("open", error);
+    }
+    return engine;
+  }
+
+  /** Only with `syncReads`. @throws FlareError IO_ERROR */
+  getSync(key: Uint8Array): Uint8Array | undefined {
+    this.reads++;
+    try {
+      return this.#database.getSync(key, VIEW);
+    } catch (error) {
+      throw engineFault("read", error);
+    }
+  }
+
+  /** @throws FlareError IO_ERROR */
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    this.reads++;
+    try {
+      return await this.#database.get(key, VIEW);
+    } catch (error) {
+      throw engineFault("read", error);
+    }
+  }
+
+  /** All or nothing; `sync` waits for the disk. @throws FlareError IO_ERROR | DISK_FULL */
+  write(operations: readonly EngineOperation[], sync: boolean): Promise<void> {
+    return this.#inLane("write", () => this.#database.batch(operations, { ...VIEW, sync }));
+  }
+
+  /** Removes up to `limit` keys of a range. */
+  clear(gte: Uint8Array, lt: Uint8Array, limit: number): Promise<void> {
+    return this.#inLane("clear", () => this.#database.clear({ ...VIEW, gte, lt, limit }));
+  }
+
+  /** Closes and opens the database again: some stay failed after a failed write. @throws FlareError IO_ERROR */
+  reopen(): Promise<void> {
+    return this.#inLane("reopen", async () => {
+      await this.#database.close();
+      await this.#database.open();
+    });
+  }
+
+  /**
+   * Pairs in key order, behind `after` (exclusive) or from `from` on, below `before`: until `limit` pairs or `bytesMax`
+   * bytes are reached. None = the end.
+   */
+  async scan(start: { after: Uint8Array } | { from: Uint8Array }, before: Uint8Array, limit: number, bytesMax: number): Promise<EnginePair[]> {
+    const range = "after" in start ? { gt: start.after } : { gte: start.from };
+    const pairs: EnginePair[] = [];
+    try {
+      const iterator = this.#database.iterator({ ...VIEW, ...range, lt: before, limit, fillCache: false });
+      try {
+        let bytes = 0;
+        while (pairs.length < limit && bytes < bytesMax) {
+          const found = await iterator.nextv(Math.min(limit - pairs.length, NEXT_COUNT));
+          if (found.length === 0) break;
+          for (const pair of found) {
+            pairs.push(pair);
+            bytes += pair[0].length + pair[1].length;
+          }
+        }
+      } finally {
+        await iterator.close();
+      }
+    } catch (error) {
+      throw engineFault("iterate", error);
+    }
+    return pairs;
+  }
+
+  /** About how many bytes the database takes, undefined when it cannot say. @throws FlareError IO_ERROR */
+  async approximateBytes(): Promise<number | undefined> {
+    try {
+      return await this.#database.approximateSize?.(RANGE_START, RANGE_END, { keyEncoding: "view" });
+    } catch (error) {
+      throw engineFault("size", error);
+    }
+  }
+
+  /** Waits for what is under way, then closes the database if it is ours. */
+  async close(): Promise<void> {
+    await this.#inLane("close", async () => {
+      if (this.traits.owned) await this.#database.close();
+    });
+  }
+
+  #inLane(what: string, work: () => Promise<void>): Promise<void> {
+    const result = this.#lane.then(async () => {
+      try {
+        await work();
+      } catch (error) {
+        throw engineFault(what, error);
+      }
+    });
+    // The lane goes on after a fault; the fault belongs to its caller.
+    this.#lane = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function engineFault(what: string, error: unknown): FlareError {
+  if (error instanceof FlareError) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
+  return new FlareError("IO_ERROR", `engine ${what} failed: ${detail}${cause}`, { cause: error, retriable: true });
+}

@@ -1,0 +1,672 @@
+/**
+ * The arena: items as reply-ready bytes in a few large segments, found through a hash index in typed arrays, so that a
+ * million keys are no work for the collector. Records are appended; an overwritten one is dead. Each ring of segments has
+ * three positions: head (append), flush (first record the engine may not have) and tail (evict). The tail never passes
+ * the flush pointer, so what is not yet in the engine stays; what is, gets a second chance if it was used, else is dropped.
+ * Values too large for a segment live in a ring of their own, one segment each, whose memory is never reused.
+ * Knows nothing of the engine, the log and the clock.
+ */
+
+import { equalBytes } from "../base/bytes.ts";
+import { fromWords, highWord, lowWord, type Uint64 } from "../base/uint64.ts";
+import { copyBytes, decimalLength, writeDecimal } from "./copy_bytes.ts";
+import { CurrentKind } from "./decide.ts";
+import type { EntryView } from "./entry.ts";
+import { keyHash } from "./key_hash.ts";
+import { KeyIndex } from "./key_index.ts";
+
+/** An entry of any kind as the arena shows it: an `EntryView` that may also be a tombstone or nothing. */
+export interface CachedEntry extends EntryView {
+  kind: CurrentKind;
+}
+
+/** Bits of a record's state word. */
+export const RecordState = {
+  /** The engine does not have this record yet. */
+  dirty: 1,
+  /** Read since it was stored or last spared by the eviction. */
+  referenced: 2,
+  tombstone: 4,
+  /** Overwritten; nothing points here. */
+  dead: 8,
+  /** In a batch on its way to the engine. */
+  inFlight: 16,
+  /** A tombstone whose time is over: the engine is to forget the key. */
+  purged: 32,
+  /** What the engine holds under the key of a dirty record. */
+  engineValue: 64,
+  engineTombstone: 128,
+} as const;
+
+const ENGINE_BITS = RecordState.engineValue | RecordState.engineTombstone;
+
+// A record: nine words, then `VALUE <key> <flags> <bytes>\r\n<value>\r\n` (of a tombstone only `VALUE <key>`).
+const LENGTH = 0;
+const HASH = 1;
+/** Key length in the lower 16 bits, head length in the upper. */
+const KEY_AND_HEAD = 2;
+const FLAGS = 3;
+const VALUE_LENGTH = 4;
+const EXPIRE = 5;
+const VERSION_LOW = 6;
+const VERSION_HIGH = 7;
+const STATE = 8;
+const HEADER_BYTES = 36;
+/** Length of `VALUE `. */
+const PREFIX_BYTES = 6;
+
+/** A location is a segment's id and an offset in units of eight bytes; 0 = none. */
+const OFFSET_BITS = 17;
+const OFFSET_MASK = (1 << OFFSET_BITS) - 1;
+const SEGMENT_IDS_MAX = 32767;
+const SEGMENT_BYTES_MAX = 1 << 20;
+const SEGMENT_BYTES_MIN = 1 << 12;
+const SEGMENTS_WANTED = 16;
+
+/** The bounds of `memoryBytesMax`: below, eviction has nothing to choose from; above, locations run out. */
+export const CACHE_BYTES_MIN = SEGMENT_BYTES_MIN * SEGMENTS_WANTED;
+export const CACHE_BYTES_MAX = 2 ** 33;
+
+/** Records of one batch for the engine. */
+export const BATCH_RECORDS_MAX = 4000;
+const BATCH_BYTES_MAX = 1 << 20;
+
+const EMPTY = new Uint8Array(0);
+const CR = 13;
+const LF = 10;
+const SPACE = 0x20;
+
+class Segment {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  used = 0;
+  /** Age: a larger one was (re)filled later. */
+  sequence: number;
+  next: Segment | undefined = undefined;
+
+  constructor(id: number, byteLength: number, sequence: number) {
+    const buffer = new ArrayBuffer(byteLength);
+    this.id = id;
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Int32Array(buffer);
+    this.sequence = sequence;
+  }
+}
+
+/** Segments from oldest to newest, and how far the engine has them. */
+class Ring {
+  tail: Segment | undefined = undefined;
+  head: Segment | undefined = undefined;
+  flushSegment: Segment | undefined = undefined;
+  flushOffset = 0;
+  /** Where the batch in flight ends. */
+  batchSegment: Segment | undefined = undefined;
+  batchOffset = 0;
+
+  push(segment: Segment): void {
+    segment.next = undefined;
+    if (this.head === undefined) this.tail = segment;
+    else this.head.next = segment;
+    this.head = segment;
+    if (this.flushSegment === undefined) {
+      this.flushSegment = segment;
+      this.flushOffset = 0;
+    }
+  }
+
+  /** Takes out the oldest segment, all of whose records are behind the flush pointer. */
+  shift(): Segment {
+    const segment = this.tail as Segment;
+    this.tail = segment.next;
+    if (this.tail === undefined) this.head = undefined;
+    if (this.flushSegment === segment) {
+      this.flushSegment = this.tail;
+      this.flushOffset = 0;
+    }
+    segment.next = undefined;
+    return segment;
+  }
+}
+
+/** How far a checkpoint has to go: the heads at its start. */
+export interface CacheMark {
+  readonly smallSequence: number;
+  readonly smallOffset: number;
+  readonly largeSequence: number;
+}
+
+export class EntryCache {
+  readonly bytesMax: number;
+  /** The largest record: half of the arena, so that one can be written while another is read. */
+  readonly recordBytesMax: number;
+  /** Evicted items so far. */
+  evictions = 0;
+  /** Bytes of live records the engine does not have. */
+  dirtyBytes = 0;
+  /** Locations of the batch `takeBatch` made. */
+  readonly batch = new Int32Array(BATCH_RECORDS_MAX);
+  batchCount = 0;
+  /** True when the batch reaches the mark it was taken for. */
+  batchReachesMark = false;
+
+  readonly #seed: number;
+  readonly #segmentBytes: number;
+  readonly #largeBytesMin: number;
+  readonly #index = new KeyIndex();
+  readonly #segments: (Segment | undefined)[] = [undefined];
+  readonly #freeIds: number[] = [];
+  readonly #small = new Ring();
+  readonly #large = new Ring();
+  #nextSequence = 1;
+  #allocatedBytes = 0;
+  #appendedBytes = 0;
+  #flushedBytes = 0;
+  #batchBytes = 0;
+  #batchInFlight = false;
+  /** Where the last `find` ended. */
+  #slot = 0;
+
+  /** `bytesMax` is 64 KiB … 8 GiB; memory is taken as it is needed. `seed` is any 32 bits. */
+  constructor(bytesMax: number, seed: number) {
+    this.bytesMax = bytesMax;
+    this.recordBytesMax = Math.floor(bytesMax / 2);
+    this.#seed = seed | 0;
+    let segmentBytes = SEGMENT_BYTES_MAX;
+    while (segmentBytes > SEGMENT_BYTES_MIN && segmentBytes * SEGMENTS_WANTED > bytesMax) segmentBytes /= 2;
+    this.#segmentBytes = segmentBytes;
+    this.#largeBytesMin = segmentBytes / 4;
+  }
+
+  get allocatedBytes(): number {
+    return this.#allocatedBytes;
+  }
+
+  /** Bytes that cannot be evicted before the engine has taken what is dirty among them. */
+  get pinnedBytes(): number {
+    return this.#appendedBytes - this.#flushedBytes;
+  }
+
+  /** Entries found through the index. */
+  get count(): number {
+    return this.#index.count;
+  }
+
+  hash(bytes: Uint8Array, start: number, end: number): number {
+    return keyHash(bytes, start, end, this.#seed);
+  }
+
+  /** The location of a key, 0 = not here. */
+  find(hash: number, bytes: Uint8Array, start: number, end: number): number {
+    const { slots, mask } = this.#index;
+    const segments = this.#segments;
+    const length = end - start;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const location = slots[slot * 2 + 1] as number;
+      if (location === 0) {
+        this.#slot = slot;
+        return 0;
+      }
+      if (slots[slot * 2] !== hash) continue;
+      const segment = segments[location >>> OFFSET_BITS] as Segment;
+      const offset = (location & OFFSET_MASK) << 3;
+      if (((segment.words[(offset >> 2) + KEY_AND_HEAD] as number) & 0xffff) !== length) continue;
+      const keyStart = offset + HEADER_BYTES + PREFIX_BYTES;
+      if (!equalBytes(segment.bytes, keyStart, keyStart + length, bytes, start, end)) continue;
+      this.#slot = slot;
+      return location;
+    }
+  }
+
+  state(location: number): number {
+    const segment = this.#segments[location >>> OFFSET_BITS] as Segment;
+    return segment.words[(((location & OFFSET_MASK) << 3) >> 2) + STATE] as number;
+  }
+
+  /** Fills `view` with the record at a location. */
+  read(location: number, view: CachedEntry): void {
+    const id = location >>> OFFSET_BITS;
+    const segment = this.#segments[id] as Segment;
+    const offset = (location & OFFSET_MASK) << 3;
+    const words = segment.words;
+    const at = offset >> 2;
+    const state = words[at + STATE] as number;
+    const keyAndHead = words[at + KEY_AND_HEAD] as number;
+    const headStart = offset + HEADER_BYTES;
+    const headEnd = headStart + (keyAndHead >>> 16);
+    view.bytes = segment.bytes;
+    view.headStart = headStart;
+    view.headEnd = headEnd;
+    view.keyStart = headStart + PREFIX_BYTES;
+    view.keyEnd = headStart + PREFIX_BYTES + (keyAndHead & 0xffff);
+    view.valueStart = headEnd + 2;
+    view.valueEnd = headEnd + 2 + (words[at + VALUE_LENGTH] as number);
+    view.flags = (words[at + FLAGS] as number) >>> 0;
+    view.expire = (words[at + EXPIRE] as number) >>> 0;
+    const high = words[at + VERSION_HIGH] as number;
+    view.version =
+      high === 0 ? (words[at + VERSION_LOW] as number) >>> 0 : fromWords(high >>> 0, (words[at + VERSION_LOW] as number) >>> 0);
+    view.kind = kindOfState(state);
+    view.stable = segment.bytes.length !== this.#segmentBytes;
+  }
+
+  /** Tells the eviction that an entry is in use. */
+  markReferenced(location: number): void {
+    const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
+    const at = (((location & OFFSET_MASK) << 3) >> 2) + STATE;
+    const state = words[at] as number;
+    if ((state & RecordState.referenced) === 0) words[at] = state | RecordState.referenced;
+  }
+
+  /** Bytes a record takes. */
+  recordBytes(kind: CurrentKind, keyLength: number, flags: number, valueLength: number): number {
+    const payload =
+      kind === CurrentKind.value
+        ? headBytes(keyLength, flags, valueLength) + 2 + valueLength + 2
+        : PREFIX_BYTES + keyLength;
+    return (HEADER_BYTES + payload + 7) & ~7;
+  }
+
+  /** True when a record of this size fits without moving or dropping any other. */
+  fits(recordBytes: number): boolean {
+    if (recordBytes > this.#largeBytesMin) return this.#mayAllocate(recordBytes);
+    const head = this.#small.head;
+    if (head !== undefined && head.used + recordBytes <= head.bytes.length) return true;
+    return this.#mayAllocate(this.#segmentBytes);
+  }
+
+  /**
+   * Evicts until a record of this size fits; false when all that is left is not yet in the engine. Locations, views and
+   * the last `find` are void afterwards. `mayForgetDead`: no overwritten record may come back by `undo`.
+   */
+  makeRoom(recordBytes: number, mayForgetDead: boolean): boolean {
+    const large = recordBytes > this.#largeBytesMin;
+    const needed = large ? recordBytes : this.#segmentBytes;
+    while (!this.#mayAllocate(needed)) {
+      const ring = this.#oldestEvictable(mayForgetDead);
+      if (ring === undefined) return false;
+      if (ring === this.#large) this.#evictLarge();
+      else if (large) this.#free(this.#clear(ring.shift()));
+      else {
+        this.#recycle(ring.shift());
+        return true;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Appends a record and makes it the key's entry; the last call must have been `find` for this key, and the room must be
+   * there. The caller then copies the value to where `view` says. `state` are the bits of `RecordState` it begins with.
+   */
+  append(
+    hash: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    state: number,
+    flags: number,
+    expire: number,
+    version: Uint64,
+    valueLength: number,
+    replaced: number,
+    view: CachedEntry,
+  ): number {
+    const kind = kindOfState(state);
+    const keyLength = keyEnd - keyStart;
+    const length = this.recordBytes(state & RecordState.tombstone ? CurrentKind.tombstone : CurrentKind.value, keyLength, flags, valueLength);
+    const segment = this.#reserve(length);
+    const offset = segment.used;
+    segment.used = offset + length;
+    this.#appendedBytes += length;
+    if (state & RecordState.dirty) this.dirtyBytes += length;
+
+    const { bytes, words } = segment;
+    const headStart = offset + HEADER_BYTES;
+    writePrefix(bytes, headStart);
+    let at = copyBytes(bytes, headStart + PREFIX_BYTES, key, keyStart, keyEnd);
+    view.keyStart = headStart + PREFIX_BYTES;
+    view.keyEnd = at;
+    if ((state & RecordState.tombstone) === 0) {
+      bytes[at++] = SPACE;
+      at = writeDecimal(bytes, at, flags);
+      bytes[at++] = SPACE;
+      at = writeDecimal(bytes, at, valueLength);
+      bytes[at] = CR;
+      bytes[at + 1] = LF;
+      bytes[at + 2 + valueLength] = CR;
+      bytes[at + 3 + valueLength] = LF;
+    }
+    const w = offset >> 2;
+    words[w + LENGTH] = length;
+    words[w + HASH] = hash;
+    words[w + KEY_AND_HEAD] = keyLength | ((at - headStart) << 16);
+    words[w + FLAGS] = flags;
+    words[w + VALUE_LENGTH] = valueLength;
+    words[w + EXPIRE] = expire;
+    words[w + VERSION_LOW] = lowWord(version);
+    words[w + VERSION_HIGH] = highWord(version);
+    words[w + STATE] = state;
+
+    view.bytes = bytes;
+    view.headStart = headStart;
+    view.headEnd = at;
+    view.valueStart = at + 2;
+    view.valueEnd = at + 2 + valueLength;
+    view.flags = flags;
+    view.expire = expire;
+    view.version = version;
+    view.kind = kind;
+    view.stable = bytes.length !== this.#segmentBytes;
+
+    const location = (segment.id << OFFSET_BITS) | (offset >> 3);
+    if (replaced === 0) this.#index.insert(this.#slot, hash, location);
+    else {
+      // The index may have grown since `find`, when the replaced record itself was inserted in between.
+      if (this.#index.slots[this.#slot * 2 + 1] !== replaced) this.#slot = this.#index.slotOf(hash, replaced);
+      this.#index.slots[this.#slot * 2 + 1] = location;
+      this.#kill(replaced);
+    }
+    return location;
+  }
+
+  /** Takes back an append: the key's entry is again `previous`, a dirty record it replaced, or (0) not in the arena. */
+  undo(location: number, previous: number): void {
+    const segment = this.#segments[location >>> OFFSET_BITS] as Segment;
+    const hash = segment.words[(((location & OFFSET_MASK) << 3) >> 2) + HASH] as number;
+    const slot = this.#index.slotOf(hash, location);
+    if (previous === 0) this.#index.remove(slot);
+    else {
+      this.#index.slots[slot * 2 + 1] = previous;
+      const words = (this.#segments[previous >>> OFFSET_BITS] as Segment).words;
+      const at = ((previous & OFFSET_MASK) << 3) >> 2;
+      words[at + STATE] = (words[at + STATE] as number) & ~RecordState.dead;
+      this.dirtyBytes += words[at + LENGTH] as number;
+    }
+    this.#kill(location);
+  }
+
+  // ------------------------------------------------------------------------------------------------ checkpoint
+
+  /** The present heads: a checkpoint that reaches them has everything stored so far. */
+  mark(): CacheMark {
+    const head = this.#small.head;
+    return { smallSequence: head?.sequence ?? 0, smallOffset: head?.used ?? 0, largeSequence: this.#large.head?.sequence ?? 0 };
+  }
+
+  /** Collects the next dirty records up to `mark` in `batch`; they stay dirty until `completeBatch`. */
+  takeBatch(mark: CacheMark): void {
+    this.batchCount = 0;
+    this.#batchBytes = 0;
+    this.#batchInFlight = true;
+    const smallDone = this.#scan(this.#small, mark.smallSequence, mark.smallOffset);
+    const largeDone = this.#scan(this.#large, mark.largeSequence, Number.MAX_SAFE_INTEGER);
+    this.batchReachesMark = smallDone && largeDone;
+  }
+
+  /** The engine has the batch: its records are clean now, and the flush pointer moves behind them. */
+  completeBatch(): void {
+    for (let i = 0; i < this.batchCount; i++) {
+      const location = this.batch[i] as number;
+      const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
+      const at = ((location & OFFSET_MASK) << 3) >> 2;
+      const state = words[at + STATE] as number;
+      words[at + STATE] = state & ~(RecordState.dirty | RecordState.inFlight | ENGINE_BITS);
+      if (state & RecordState.dead) continue;
+      this.dirtyBytes -= words[at + LENGTH] as number;
+      if (state & RecordState.purged) this.#drop(words, at, location);
+    }
+    this.batchCount = 0;
+    for (const ring of [this.#small, this.#large]) {
+      // A ring that was empty has nothing flushed, whatever was appended to it meanwhile.
+      if (ring.batchSegment === undefined) continue;
+      this.#countFlushed(ring);
+      ring.flushSegment = ring.batchSegment;
+      ring.flushOffset = ring.batchOffset;
+    }
+    this.#batchInFlight = false;
+  }
+
+  // -------------------------------------------------------------------------------------------------- internals
+
+  #mayAllocate(byteLength: number): boolean {
+    if (this.#allocatedBytes + byteLength > this.bytesMax) return false;
+    return this.#freeIds.length > 0 || this.#segments.length <= SEGMENT_IDS_MAX;
+  }
+
+  #allocate(byteLength: number): Segment {
+    const id = this.#freeIds.pop() ?? this.#segments.length;
+    const segment = new Segment(id, byteLength, this.#nextSequence++);
+    this.#segments[id] = segment;
+    this.#allocatedBytes += byteLength;
+    return segment;
+  }
+
+  #free(segment: Segment): void {
+    this.#segments[segment.id] = undefined;
+    this.#freeIds.push(segment.id);
+    this.#allocatedBytes -= segment.bytes.length;
+  }
+
+  /** The segment to append to: a new one for a large record, else the head or a new head. */
+  #reserve(recordBytes: number): Segment {
+    if (recordBytes > this.#largeBytesMin) {
+      const segment = this.#allocate(recordBytes);
+      this.#large.push(segment);
+      return segment;
+    }
+    const head = this.#small.head;
+    if (head !== undefined && head.used + recordBytes <= head.bytes.length) return head;
+    const segment = this.#allocate(this.#segmentBytes);
+    this.#small.push(segment);
+    return segment;
+  }
+
+  #kill(location: number): void {
+    const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
+    const at = ((location & OFFSET_MASK) << 3) >> 2;
+    const state = words[at + STATE] as number;
+    words[at + STATE] = state | RecordState.dead;
+    if (state & RecordState.dirty) this.dirtyBytes -= words[at + LENGTH] as number;
+  }
+
+  /** Takes a clean record out of the index. */
+  #drop(words: Int32Array, at: number, location: number): void {
+    this.#index.remove(this.#index.slotOf(words[at + HASH] as number, location));
+    words[at + STATE] = (words[at + STATE] as number) | RecordState.dead;
+  }
+
+  #oldestEvictable(mayForgetDead: boolean): Ring | undefined {
+    const small = this.#small;
+    const large = this.#large;
+    const smallSequence = this.#isEvictable(small, mayForgetDead) ? (small.tail as Segment).sequence : Number.POSITIVE_INFINITY;
+    const largeSequence = this.#isEvictable(large, mayForgetDead) ? (large.tail as Segment).sequence : Number.POSITIVE_INFINITY;
+    if (smallSequence === largeSequence) return undefined;
+    return smallSequence < largeSequence ? small : large;
+  }
+
+  /** The segment that is being filled stays; so does what the flush pointer has not left. */
+  #isEvictable(ring: Ring, mayForgetDead: boolean): boolean {
+    const tail = ring.tail;
+    if (tail === undefined || (ring === this.#small && tail === ring.head)) return false;
+    if (ring.flushSegment === tail) this.#skipClean(ring, mayForgetDead);
+    const flush = ring.flushSegment as Segment;
+    return flush !== tail || (ring.flushOffset >= tail.used && !this.#batchInFlight);
+  }
+
+  /** Moves the flush pointer over records the engine has or does not need. */
+  #skipClean(ring: Ring, mayForgetDead: boolean): void {
+    if (this.#batchInFlight) return;
+    let segment = ring.flushSegment as Segment;
+    let offset = ring.flushOffset;
+    for (;;) {
+      if (offset >= segment.used) {
+        if (segment.next === undefined) break;
+        segment = segment.next;
+        offset = 0;
+        continue;
+      }
+      const at = offset >> 2;
+      const state = segment.words[at + STATE] as number;
+      if (state & RecordState.dirty && !(state & RecordState.dead && mayForgetDead)) break;
+      const length = segment.words[at + LENGTH] as number;
+      this.#flushedBytes += length;
+      offset += length;
+    }
+    ring.flushSegment = segment;
+    ring.flushOffset = offset;
+  }
+
+  #scan(ring: Ring, markSequence: number, markOffset: number): boolean {
+    let segment = ring.flushSegment;
+    let offset = ring.flushOffset;
+    let done = segment === undefined;
+    while (segment !== undefined) {
+      if (segment.sequence > markSequence || (segment.sequence === markSequence && offset >= markOffset)) {
+        done = true;
+        break;
+      }
+      if (offset >= segment.used) {
+        if (segment.next === undefined) {
+          done = true;
+          break;
+        }
+        segment = segment.next;
+        offset = 0;
+        continue;
+      }
+      if (this.batchCount === BATCH_RECORDS_MAX || this.#batchBytes >= BATCH_BYTES_MAX) break;
+      const { words } = segment;
+      const at = offset >> 2;
+      const state = words[at + STATE] as number;
+      const length = words[at + LENGTH] as number;
+      if ((state & (RecordState.dirty | RecordState.dead)) === RecordState.dirty) {
+        words[at + STATE] = state | RecordState.inFlight;
+        this.batch[this.batchCount++] = (segment.id << OFFSET_BITS) | (offset >> 3);
+        this.#batchBytes += length;
+      }
+      offset += length;
+    }
+    ring.batchSegment = segment;
+    ring.batchOffset = offset;
+    return done;
+  }
+
+  /** Adds what lies between the flush pointer and the end of the batch to the flushed bytes. */
+  #countFlushed(ring: Ring): void {
+    let segment = ring.flushSegment;
+    let offset = ring.flushOffset;
+    while (segment !== undefined && segment !== ring.batchSegment) {
+      this.#flushedBytes += segment.used - offset;
+      segment = segment.next;
+      offset = 0;
+    }
+    if (segment !== undefined) this.#flushedBytes += ring.batchOffset - offset;
+  }
+
+  /** Drops all entries of a segment that has left its ring. */
+  #clear(segment: Segment): Segment {
+    const { words } = segment;
+    for (let offset = 0; offset < segment.used; ) {
+      const at = offset >> 2;
+      if (((words[at + STATE] as number) & RecordState.dead) === 0) {
+        this.#drop(words, at, (segment.id << OFFSET_BITS) | (offset >> 3));
+        this.evictions++;
+      }
+      offset += words[at + LENGTH] as number;
+    }
+    return segment;
+  }
+
+  /** A large value that was used since it came goes once more to the head, else its memory goes. */
+  #evictLarge(): void {
+    const segment = this.#large.shift();
+    const state = segment.words[STATE] as number;
+    if ((state & (RecordState.dead | RecordState.referenced)) === RecordState.referenced) {
+      segment.words[STATE] = state & ~RecordState.referenced;
+      segment.sequence = this.#nextSequence++;
+      this.#appendedBytes += segment.used;
+      this.#large.push(segment);
+    } else this.#free(this.#clear(segment));
+  }
+
+  /** Makes a segment the new head: entries used since they came move to its front, at most half of it; the rest is dropped. */
+  #recycle(segment: Segment): void {
+    const { bytes, words } = segment;
+    const keptMax = bytes.length / 2;
+    let kept = 0;
+    for (let offset = 0; offset < segment.used; ) {
+      const at = offset >> 2;
+      const state = words[at + STATE] as number;
+      const length = words[at + LENGTH] as number;
+      if ((state & RecordState.dead) === 0) {
+        const location = (segment.id << OFFSET_BITS) | (offset >> 3);
+        if (state & RecordState.referenced && kept + length <= keptMax) {
+          const slot = this.#index.slotOf(words[at + HASH] as number, location);
+          this.#index.slots[slot * 2 + 1] = (segment.id << OFFSET_BITS) | (kept >> 3);
+          words[at + STATE] = state & ~RecordState.referenced;
+          bytes.copyWithin(kept, offset, offset + length);
+          kept += length;
+        } else {
+          this.#drop(words, at, location);
+          this.evictions++;
+        }
+      }
+      offset += length;
+    }
+    segment.used = kept;
+    segment.sequence = this.#nextSequence++;
+    this.#appendedBytes += kept;
+    this.#small.push(segment);
+  }
+}
+
+/** A view that points nowhere, for a storage to fill. */
+export function emptyEntry(): CachedEntry {
+  return {
+    bytes: EMPTY,
+    headStart: 0,
+    headEnd: 0,
+    keyStart: 0,
+    keyEnd: 0,
+    valueStart: 0,
+    valueEnd: 0,
+    flags: 0,
+    expire: 0,
+    version: 0,
+    stable: false,
+    kind: CurrentKind.absent,
+  };
+}
+
+/** What a record says about its key. */
+export function kindOfState(state: number): CurrentKind {
+  if ((state & (RecordState.tombstone | RecordState.purged)) === 0) return CurrentKind.value;
+  return state & RecordState.purged ? CurrentKind.absent : CurrentKind.tombstone;
+}
+
+/** What the engine holds under the key of a record, or will hold when the batch in flight is through. */
+export function engineKindOfState(state: number): CurrentKind {
+  if ((state & RecordState.dirty) === 0 || state & RecordState.inFlight) return kindOfState(state);
+  if (state & RecordState.engineValue) return CurrentKind.value;
+  return state & RecordState.engineTombstone ? CurrentKind.tombstone : CurrentKind.absent;
+}
+
+/** The state bits that remember what the engine holds. */
+export function engineBits(kind: CurrentKind): number {
+  if (kind === CurrentKind.value) return RecordState.engineValue;
+  return kind === CurrentKind.tombstone ? RecordState.engineTombstone : 0;
+}
+
+function headBytes(keyLength: number, flags: number, valueLength: number): number {
+  return PREFIX_BYTES + keyLength + 1 + decimalLength(flags) + 1 + decimalLength(valueLength);
+}
+
+function writePrefix(bytes: Uint8Array, at: number): void {
+  bytes[at] = 0x56;
+  bytes[at + 1] = 0x41;
+  bytes[at + 2] = 0x4c;
+  bytes[at + 3] = 0x55;
+  bytes[at + 4] = 0x45;
+  bytes[at + 5] = SPACE;
+}

@@ -1,0 +1,70 @@
+/**
+ * Flare for TypeScript: a persistent, replicated, partitioned key-value store that speaks the memcached protocol, as a
+ * library. Start a whole cluster in your process, or one of its servers.
+ *
+ * @example
+ * ```ts
+ * import { startCluster } from "flare-kv";
+ *
+ * const cluster = await startCluster({ dataDir: "data" });
+ * console.log("connect any memcached client to", cluster.addresses[0]);
+ * await cluster.stop();
+ * ```
+ * @module
+ */
+
+import type { IndexServerOptions } from "./lib/index_server/index_options.ts";
+import { indexServerOptions } from "./lib/index_server/index_options.ts";
+import type { IndexServer } from "./lib/index_server/index_server.ts";
+import { startIndexServer as startIndex } from "./lib/index_server/index_server.ts";
+import { type ClusterOptions, LocalCluster } from "./lib/local_cluster/local_cluster.ts";
+import type { NodeServerOptions } from "./lib/node_server/node_options.ts";
+import { NodeServer, type NodeServerParts } from "./lib/node_server/node_server.ts";
+import { detectRuntime } from "./lib/runtime/detect.ts";
+import type { Runtime } from "./lib/runtime/runtime.ts";
+
+/** Faults, and what kinds there are. */
+export { FlareError, type FlareErrorCode } from "./lib/base/errors.ts";
+/** The release. */
+export { VERSION } from "./lib/base/version.ts";
+/** A node in the node map, with the words for its role and state. */
+export { type ClusterNode, NodeRole, NodeState } from "./lib/cluster/node.ts";
+/** Picks the adapter for Node, Deno or Bun. */
+export { detectRuntime } from "./lib/runtime/detect.ts";
+/** The seam to sockets, clocks and files, for whoever brings an adapter. */
+export type { Runtime } from "./lib/runtime/runtime.ts";
+export type { ClusterOptions, IndexServer, IndexServerOptions, LocalCluster, NodeServerOptions, NodeServerParts };
+export { NodeServer };
+
+/** What `startCluster` takes: the shape and settings of the cluster, and an adapter if not the one detected. */
+export interface StartClusterOptions extends ClusterOptions {
+  readonly runtime?: Runtime;
+}
+
+/**
+ * Starts an index server and its nodes in this process and resolves when clients can connect to any of the nodes.
+ * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT
+ *
+ * @example
+ * ```ts
+ * import { startCluster } from "flare-kv";
+ *
+ * const cluster = await startCluster({ partitions: 2, slaves: 1 });
+ * console.log(cluster.addresses.length); // 4
+ * await cluster.stop();
+ * ```
+ */
+export async function startCluster(options: StartClusterOptions = {}): Promise<LocalCluster> {
+  const runtime = options.runtime ?? (await detectRuntime({ programName: "flare", logLevel: options.logLevel ?? "warning" }));
+  return LocalCluster.start(runtime, options);
+}
+
+/** Starts one node server (`flared`); options as in `docs/operations.md`, camelCase with the unit. @throws FlareError */
+export function startNodeServer(runtime: Runtime, options: Partial<NodeServerOptions>): Promise<NodeServer> {
+  return NodeServer.start(runtime, options);
+}
+
+/** Starts an index server (`flarei`). @throws FlareError */
+export function startIndexServer(runtime: Runtime, options: Partial<IndexServerOptions>): Promise<IndexServer> {
+  return startIndex(runtime, indexServerOptions(options));
+}

@@ -1,0 +1,186 @@
+/**
+ * The programs as processes: ready, signals, pid files, the background, ports that are taken.
+ */
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import type { Server } from "node:net";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import process from "node:process";
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { runProgram, startProgram } from "../support/spawn.ts";
+import { withTemporaryDirectory } from "../support/temporary_directory.ts";
+
+const index = (directory: string, ...more: string[]) => [
+  "--data-dir",
+  directory,
+  "--bind",
+  "127.0.0.1",
+  "--server-port",
+  "0",
+  ...more,
+];
+
+describe("flarei", () => {
+  it("says when it is ready, keeps a pid file meanwhile and ends with status 0 on SIGTERM", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const program = startProgram("flarei", index(directory));
+      await program.waitFor("ready on 127.0.0.1:");
+      assertEquals(readFileSync(join(directory, "flarei.pid"), "utf8"), `${program.pid}\n`);
+      program.kill("SIGTERM");
+      const { status, stderr } = await program.finished;
+      assertEquals(status, 0, stderr);
+      assertEquals(existsSync(join(directory, "flarei.pid")), false);
+    });
+  });
+
+  it("takes Ctrl-C passed on twice as one wish to stop", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const program = startProgram("flarei", index(directory));
+      await program.waitFor("ready on");
+      program.kill("SIGINT");
+      program.kill("SIGINT");
+      assertEquals((await program.finished).status, 0);
+    });
+  });
+
+  it("reads its config file again on SIGHUP and keeps its settings if the file is wrong", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const config = join(directory, "flarei.conf");
+      writeFileSync(config, "monitor-interval = 7\n");
+      const program = startProgram("flarei", index(directory, "-f", config));
+      await program.waitFor("ready on");
+      writeFileSync(config, "monitor-interval = 8\npartition-size = 2048\n");
+      program.kill("SIGHUP");
+      await program.waitFor("settings reloaded; these wait for a restart: partition-size");
+      writeFileSync(config, "monitor-interval = x\n");
+      program.kill("SIGHUP");
+      await program.waitFor("settings not reloaded, nothing is changed");
+      program.kill("SIGTERM");
+      assertEquals((await program.finished).status, 0);
+    });
+  });
+
+  it("refuses the pid file of a running flare and replaces one that is left over", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const pidFile = join(directory, "flarei.pid");
+      const first = startProgram("flarei", index(directory));
+      await first.waitFor("ready on");
+      const second = await runProgram("flarei", index(directory));
+      assertEquals(second.status, 1);
+      assertStringIncludes(second.stderr, `flarei: pid file "${pidFile}" names a running flare process, pid ${first.pid}`);
+      first.kill("SIGKILL");
+      await first.finished;
+      assertEquals(existsSync(pidFile), true);
+      const third = startProgram("flarei", index(directory));
+      await third.waitFor("ready on");
+      third.kill("SIGTERM");
+      assertEquals((await third.finished).status, 0);
+    });
+  });
+
+  it("names the options it takes without effect, only if they are given", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const program = startProgram("flarei", index(directory, "--stack-size", "64"));
+      await program.waitFor("accepted without effect: stack-size");
+      await program.waitFor("ready on");
+      program.kill("SIGTERM");
+      assertEquals((await program.finished).status, 0);
+    });
+  });
+
+  it("ends with one line and status 1 when its port is taken", async () => {
+    const { server: other, port } = await listen();
+    await withTemporaryDirectory(async (directory) => {
+      const args = ["--data-dir", directory, "--bind", "127.0.0.1", "--server-port", String(port)];
+      const { status, stderr } = await runProgram("flarei", args);
+      assertEquals(status, 1, stderr);
+      const lines = stderr.split("\n").filter((line) => line.startsWith("flarei: "));
+      assertEquals(lines.length, 1, stderr);
+      assertStringIncludes(lines[0] ?? "", String(port));
+      assertEquals(stderr.includes("    at "), false, stderr);
+    });
+    await new Promise((resolve) => other.close(resolve));
+  });
+
+  it("runs in the background with --daemonize and reports failures of the child", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const { status, stdout, stderr } = await runProgram("flarei", index(directory, "--daemonize"));
+      assertEquals(status, 0, stderr);
+      const pid = Number(readFileSync(join(directory, "flarei.pid"), "utf8"));
+      assertStringIncludes(stdout, `flarei: ready in the background, pid ${pid}`);
+      assertStringIncludes(readFileSync(join(directory, "flarei.log"), "utf8"), "ready on");
+      const failing = await runProgram(
+        "flarei",
+        index(directory, "--daemonize", "--bind", "256.0.0.1", "--pid", join(directory, "b.pid")),
+      );
+      process.kill(pid, "SIGTERM");
+      assertEquals(failing.status, 1);
+      assertStringIncludes(failing.stderr, "could not start in the background");
+      await waitUntil(() => !existsSync(join(directory, "flarei.pid")));
+    });
+  });
+});
+
+describe("flared", () => {
+  it("joins an index server, says when it is ready and ends with status 0 on SIGTERM", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const indexPort = await freePort();
+      const flarei = startProgram("flarei", [
+        ...["--data-dir", join(directory, "index"), "--bind", "127.0.0.1"],
+        ...["--server-name", "127.0.0.1", "--server-port", String(indexPort)],
+      ]);
+      await flarei.waitFor("ready on");
+      const nodeDirectory = join(directory, "node");
+      const flared = startProgram("flared", [
+        ...["--data-dir", nodeDirectory, "--bind", "127.0.0.1", "--server-name", "127.0.0.1", "--server-port", "0"],
+        ...["--index-servers", `127.0.0.1:${indexPort}`],
+      ]);
+      await flared.waitFor("ready on 127.0.0.1:");
+      assertEquals(readFileSync(join(nodeDirectory, "flared.pid"), "utf8"), `${flared.pid}\n`);
+      flared.kill("SIGTERM");
+      const { status, stderr } = await flared.finished;
+      assertEquals(status, 0, stderr);
+      assertEquals(existsSync(join(nodeDirectory, "flared.pid")), false);
+      flarei.kill("SIGTERM");
+      assertEquals((await flarei.finished).status, 0);
+    });
+  });
+});
+
+describe("flare up", () => {
+  it("runs a cluster that answers, says ready, and stops on SIGTERM", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const ports = ["--port", "0", "--index-port", "0"];
+      const program = startProgram("flare", ["up", "--data-dir", directory, "--partitions", "2", "--slaves", "0", ...ports]);
+      await program.waitFor("ready");
+      program.kill("SIGTERM");
+      const { status, stdout, stderr } = await program.finished;
+      assertEquals(status, 0, stderr);
+      assertEquals([...stdout.matchAll(/node server on 127\.0\.0\.1:\d+/g)].length, 2, stdout);
+      assert(stdout.endsWith("stopped\n"), stdout);
+    });
+  });
+});
+
+async function listen(): Promise<{ server: Server; port: number }> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  assert(typeof address === "object" && address !== null);
+  return { server, port: address.port };
+}
+
+async function freePort(): Promise<number> {
+  const { server, port } = await listen();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function waitUntil(condition: () => boolean): Promise<void> {
+  for (let round = 0; !condition(); round++) {
+    assert(round < 400, "waited in vain");
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}

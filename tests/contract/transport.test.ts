@@ -1,0 +1,14 @@
+/**
+ * Runs the transport contract for the runtime that runs the tests, and for its fallback where there is one.
+ */
+
+import { detectRuntime } from "../../lib/runtime/detect.ts";
+import { NodeTransport } from "../../lib/runtime/node_net.ts";
+import { transportSuite } from "./transport_suite.ts";
+
+const runtime = await detectRuntime();
+
+transportSuite(runtime.name, runtime.transport);
+if (runtime.name !== "bun") {
+  transportSuite(`${runtime.name} by data events`, new NodeTransport(runtime.log, { sharedReadBuffer: false }));
+}

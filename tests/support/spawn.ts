@@ -1,0 +1,99 @@
+/**
+ * Runs the programs of the command line as processes, from their sources, on the runtime the test runs on.
+ */
+
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { spawn } from "node:child_process";
+import process from "node:process";
+import { repositoryRoot } from "./repository.ts";
+
+/** What a program did, complete. */
+export interface Finished {
+  /** The exit status; undefined if a signal ended it. */
+  readonly status: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const waitMsMax = 60_000;
+
+/** A program that runs. */
+export class SpawnedProgram {
+  /** Resolves when it has ended. */
+  readonly finished: Promise<Finished>;
+  #child: ChildProcessWithoutNullStreams;
+  #stdout = "";
+  #stderr = "";
+  #watchers = new Set<() => void>();
+
+  constructor(command: string, args: readonly string[], environment: Readonly<Record<string, string>>) {
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("FLARE_"));
+    this.#child = spawn(command, args, { cwd: repositoryRoot, env: { ...Object.fromEntries(inherited), ...environment } });
+    this.#child.stdout.on("data", (chunk: Uint8Array) => {
+      this.#stdout += new TextDecoder().decode(chunk);
+      for (const watcher of this.#watchers) watcher();
+    });
+    this.#child.stderr.on("data", (chunk: Uint8Array) => {
+      this.#stderr += new TextDecoder().decode(chunk);
+      for (const watcher of this.#watchers) watcher();
+    });
+    this.finished = new Promise((resolve, reject) => {
+      this.#child.on("error", reject);
+      this.#child.on("close", (status) => {
+        resolve({ status: status ?? undefined, stdout: this.#stdout, stderr: this.#stderr });
+        for (const watcher of this.#watchers) watcher();
+      });
+    });
+  }
+
+  /** The process id. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Waits for a text on stdout or stderr; rejects if the program ends, or a minute passes, without it. */
+  waitFor(text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if ((this.#stdout + this.#stderr).includes(text)) settle(resolve);
+        else if (this.#child.exitCode !== null || this.#child.signalCode !== null) giveUp("the program ended");
+      };
+      const giveUp = (reason: string): void => {
+        settle(() => reject(new Error(`"${text}" did not come, ${reason}:\n${this.#stdout}${this.#stderr}`)));
+      };
+      const timer = setTimeout(() => giveUp("a minute passed"), waitMsMax);
+      const settle = (then: () => void): void => {
+        clearTimeout(timer);
+        this.#watchers.delete(look);
+        then();
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  /** Sends a signal. */
+  kill(signal: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGKILL"): void {
+    // Not through the child: Deno would then report the signal as the end, whatever the program's exit status.
+    process.kill(this.pid, signal);
+  }
+}
+
+/** Starts a program of `cli/` by its name. */
+export function startProgram(
+  name: "flare" | "flared" | "flarei",
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): SpawnedProgram {
+  const runtimeArgs = "Bun" in globalThis ? [] : "Deno" in globalThis ? ["run", "--allow-all"] : ["--import", "tsx"];
+  return new SpawnedProgram(process.execPath, [...runtimeArgs, `cli/${name}.ts`, ...args], environment);
+}
+
+/** Runs a program of `cli/` to its end. */
+export function runProgram(
+  name: "flare" | "flared" | "flarei",
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
+  return startProgram(name, args, environment).finished;
+}

@@ -1,0 +1,151 @@
+/**
+ * The house rules a tool can check: who may import whom, and what the core must not name.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { readRepositoryFile, repositoryFiles } from "../support/repository.ts";
+import { sourceFacts } from "./source_facts.ts";
+
+/** Floors of `lib/`: a folder imports itself and what lies on lower floors. */
+const floors: Readonly<Record<string, number>> = {
+  base: 1,
+  runtime: 1,
+  vocabulary: 2,
+  protocol: 3,
+  partition: 3,
+  storage: 4,
+  cluster: 4,
+  net: 5,
+  replication: 6,
+  index_server: 6,
+  client: 6,
+  admin: 7,
+  node_server: 7,
+  local_cluster: 8,
+};
+
+/** What an entry is and what a write does to it: words the parsers and reply writers speak too, below their floor. */
+const vocabulary = new Set(["lib/storage/entry.ts", "lib/storage/mutation.ts"]);
+
+const bannedGlobals = new Set([
+  "Date",
+  "Math.random",
+  "setTimeout",
+  "setInterval",
+  "setImmediate",
+  "queueMicrotask",
+  "clearTimeout",
+  "clearInterval",
+  "clearImmediate",
+  "performance",
+  "crypto",
+  "process",
+  "console",
+  "Buffer",
+  "Deno",
+  "Bun",
+  "globalThis",
+  "require",
+  "fetch",
+]);
+
+const seam = "lib/runtime/runtime.ts";
+const sources = repositoryFiles("lib", ".ts").map((path) => ({ path, ...sourceFacts(path, readRepositoryFile(path)) }));
+
+/** The path from the top directory that a relative import means. */
+function resolve(importer: string, specifier: string): string {
+  return new URL(specifier, `file:///${importer}`).pathname.slice(1);
+}
+
+function floorOf(path: string): { folder: string; floor: number } {
+  const folder = vocabulary.has(path) ? "vocabulary" : (path.split("/")[1] ?? "");
+  return { folder, floor: floors[folder] ?? 0 };
+}
+
+describe("layering", () => {
+  it("knows every folder of lib", () => {
+    assert(sources.length > 0);
+    const folders = [...new Set(sources.map(({ path }) => floorOf(path).folder))];
+    assertEquals(
+      folders.filter((folder) => floors[folder] === undefined),
+      [],
+    );
+  });
+
+  it("imports only what lies on lower floors", () => {
+    const wrong: string[] = [];
+    for (const { path, imports } of sources) {
+      const from = floorOf(path);
+      for (const specifier of imports.filter((each) => each.startsWith("."))) {
+        const target = resolve(path, specifier);
+        const to = floorOf(target);
+        const allowed = target.startsWith("lib/") && (to.folder === from.folder || to.floor < from.floor || target === seam);
+        const adapterToBase = from.folder === "runtime" && to.folder === "base";
+        if (!allowed && !adapterToBase) wrong.push(`${path} imports ${target}`);
+      }
+    }
+    assertEquals(wrong, []);
+  });
+
+  it("names runtime adapters only in the adapters", () => {
+    const wrong = sources
+      .filter(({ path }) => floorOf(path).folder !== "runtime")
+      .flatMap(({ path, imports }) => imports.map((specifier) => ({ path, specifier })))
+      .filter(({ path, specifier }) => specifier.startsWith(".") && floorOf(resolve(path, specifier)).folder === "runtime")
+      .filter(({ path, specifier }) => resolve(path, specifier) !== seam);
+    assertEquals(wrong, []);
+  });
+
+  it("imports node:* only in the adapters, and no other package than the engines", () => {
+    const packages = new Set(["abstract-level", "level", "memory-level"]);
+    const wrong: string[] = [];
+    for (const { path, imports } of sources) {
+      for (const specifier of imports.filter((each) => !each.startsWith("."))) {
+        const allowed = specifier.startsWith("node:") ? path.startsWith("lib/runtime/") : packages.has(specifier);
+        if (!allowed) wrong.push(`${path} imports ${specifier}`);
+      }
+    }
+    assertEquals(wrong, []);
+  });
+
+  it("imports the engine in one file at most", () => {
+    const files = sources.filter(({ imports }) => imports.includes("level")).map(({ path }) => path);
+    assert(files.length <= 1, `"level" is imported in ${files.join(", ")}`);
+  });
+
+  it("uses no clock, timer, randomness, process or runtime in the core", () => {
+    const wrong = sources
+      .filter(({ path }) => !path.startsWith("lib/runtime/"))
+      .flatMap(({ path, globals }) =>
+        globals.filter(({ name }) => bannedGlobals.has(name)).map(({ name, line }) => `${path}:${line} uses ${name}`),
+      );
+    assertEquals(wrong, []);
+  });
+
+  it("finds a banned name that is used and none that is only a word", () => {
+    const { globals, imports } = sourceFacts(
+      "a.ts",
+      'import a from "x"; const p = a.process; p(Math.random, "Date"); // Date\nnew Date();',
+    );
+    assertEquals(imports, ["x"]);
+    assertEquals(
+      globals.filter(({ name }) => bannedGlobals.has(name)),
+      [
+        { name: "Math.random", line: 1 },
+        { name: "Date", line: 2 },
+      ],
+    );
+  });
+
+  it("lets examples import the public face only", () => {
+    const wrong: string[] = [];
+    for (const path of repositoryFiles("examples", ".ts")) {
+      for (const specifier of sourceFacts(path, readRepositoryFile(path)).imports) {
+        const allowed = specifier.startsWith("node:") || (specifier.startsWith(".") && resolve(path, specifier) === "mod.ts");
+        if (!allowed) wrong.push(`${path} imports ${specifier}`);
+      }
+    }
+    assertEquals(wrong, []);
+  });
+});

@@ -1,0 +1,119 @@
+/**
+ * How the text of an option becomes a value and back.
+ */
+
+import { describe, it } from "node:test";
+import { assertEquals, assertThrows } from "@std/assert";
+import { FlareError } from "../../../lib/base/errors.ts";
+import {
+  booleanOption,
+  choiceOption,
+  completeOptions,
+  hostPortsOption,
+  integerOption,
+  textOption,
+} from "../../../lib/base/option_schema.ts";
+
+const described = { since: "2.0.0", help: "an option" };
+const port = integerOption({ ...described, name: "port", default: 7, min: 0, max: 65535 });
+const interval = integerOption({ ...described, name: "interval", default: 5, min: 1, max: 100, unit: "s", scale: 1000 });
+const on = booleanOption({ ...described, name: "on", default: false });
+const word = choiceOption({ ...described, name: "word", default: "b", choices: ["a", "b"] });
+const text = textOption({ ...described, name: "text", default: "", placeholder: "path" });
+const servers = hostPortsOption({ ...described, name: "servers" });
+
+describe("integerOption", () => {
+  it("parses whole numbers in range only", () => {
+    assertEquals(
+      ["0", "+12", "65535", "007"].map((each) => port.parse(each)),
+      [0, 12, 65535, 7],
+    );
+    for (const wrong of ["", " 1", "1 ", "1.5", "1e3", "0x10", "abc", "-1", "65536", "99999999999999999999"]) {
+      assertEquals(port.parse(wrong), undefined, wrong);
+    }
+  });
+
+  it("scales the text's unit to the code's and back", () => {
+    assertEquals(interval.default, 5000);
+    assertEquals(interval.parse("2"), 2000);
+    assertEquals(interval.format(2000), "2");
+    assertEquals(interval.parse("101"), undefined);
+    assertEquals(interval.allowed, "an integer from 1 to 100 (s)");
+  });
+
+  it("lets a program be finer than a file", () => {
+    assertEquals([50, 100000].map(interval.accepts), [true, true]);
+    assertEquals([0, 100001, 1.5, "5", Number.NaN, undefined].map(interval.accepts), [
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+});
+
+describe("booleanOption", () => {
+  it("knows the words of the original, and the bare name", () => {
+    assertEquals(
+      ["", "true", "on", "yes", "1", "True", "ON"].map((each) => on.parse(each)),
+      Array(7).fill(true),
+    );
+    assertEquals(
+      ["false", "off", "no", "0", "False"].map((each) => on.parse(each)),
+      Array(5).fill(false),
+    );
+    assertEquals(
+      ["2", "ja", " true"].map((each) => on.parse(each)),
+      [undefined, undefined, undefined],
+    );
+  });
+});
+
+describe("choiceOption", () => {
+  it("takes its words only, as they are written", () => {
+    assertEquals(
+      ["a", "b", "A", "", "c"].map((each) => word.parse(each)),
+      ["a", "b", undefined, undefined, undefined],
+    );
+    assertEquals(word.allowed, 'one of "a", "b"');
+  });
+});
+
+describe("textOption", () => {
+  it("takes one line", () => {
+    assertEquals(text.parse("/var/lib flare"), "/var/lib flare");
+    assertEquals([text.parse("a\nb"), text.parse("a\0")], [undefined, undefined]);
+  });
+});
+
+describe("hostPortsOption", () => {
+  it("parses pairs, comma separated, and gives them back", () => {
+    const pairs = servers.parse("a:1, b.example.org:65535");
+    assertEquals(pairs, [
+      { host: "a", port: 1 },
+      { host: "b.example.org", port: 65535 },
+    ]);
+    assertEquals(servers.format(pairs ?? []), "a:1,b.example.org:65535");
+    assertEquals(servers.parse(""), []);
+    for (const wrong of ["a", "a:", ":1", "a:0", "a:65536", "a:1,", "a:1 b:2", "a:x"])
+      assertEquals(servers.parse(wrong), undefined, wrong);
+  });
+});
+
+describe("completeOptions", () => {
+  const table = { port, interval, on };
+
+  it("fills in defaults and keeps what is given", () => {
+    assertEquals(completeOptions(table, { on: true }), { port: 7, interval: 5000, on: true });
+  });
+
+  it("names the option, the value and what is allowed", () => {
+    const wrong = assertThrows(() => completeOptions(table, { port: 70000 }), FlareError);
+    assertEquals(wrong.message, 'option "port": "70000" is not an integer from 0 to 65535 for "port"');
+    const unknown = assertThrows(() => completeOptions(table, { ports: 1 } as object), FlareError);
+    assertEquals(unknown.message, 'unknown option "ports"; allowed are port, interval, on');
+    assertEquals([wrong.code, unknown.code], ["INVALID_OPTION", "INVALID_OPTION"]);
+  });
+});

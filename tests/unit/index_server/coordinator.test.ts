@@ -1,0 +1,138 @@
+/** What every coordinator promises, and what the file adds: either program's file, and the previous one if it is damaged. */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
+import { FlareError } from "../../../lib/base/errors.ts";
+import { encodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
+import type { NodeMap } from "../../../lib/cluster/node_map.ts";
+import { addNode, EMPTY_NODE_MAP } from "../../../lib/cluster/node_map.ts";
+import type { Coordinator } from "../../../lib/index_server/coordinator.ts";
+import { FileCoordinator } from "../../../lib/index_server/file_coordinator.ts";
+import { MemoryCoordinator } from "../../../lib/index_server/memory_coordinator.ts";
+import { IndexWorld } from "../../support/index_world.ts";
+
+const PATH = "/data/flare.xml";
+
+function with1(map: NodeMap, host: string): NodeMap {
+  const outcome = addNode(map, host, 1);
+  assert(outcome.ok);
+  return outcome.map;
+}
+
+const MAP1 = with1(EMPTY_NODE_MAP, "a");
+const MAP2 = with1(MAP1, "b");
+
+const coordinators: Readonly<Record<string, () => Coordinator>> = {
+  file: () => new FileCoordinator(new IndexWorld(), PATH),
+  memory: () => new MemoryCoordinator(),
+};
+
+for (const [name, open] of Object.entries(coordinators)) {
+  describe(`${name} coordinator`, () => {
+    it("starts with an empty map and gives back what was stored", async () => {
+      const coordinator = open();
+      const first = await coordinator.restore();
+      assertEquals(first.map, EMPTY_NODE_MAP);
+      const token = await coordinator.store(MAP1, first.token);
+      assertEquals(await coordinator.restore(), { map: MAP1, token: token as string });
+      assert((await coordinator.store(MAP2, token as string)) !== undefined);
+      assertEquals((await coordinator.restore()).map, MAP2);
+      await coordinator.close();
+    });
+
+    it("stores nothing for somebody who has not seen the latest state", async () => {
+      const coordinator = open();
+      const { token } = await coordinator.restore();
+      await coordinator.store(MAP1, token);
+      assertEquals(await coordinator.store(MAP2, token), undefined);
+      assertEquals(await coordinator.store(MAP2, "anything"), undefined);
+      assertEquals((await coordinator.restore()).map, MAP1);
+    });
+  });
+}
+
+describe("memory coordinator", () => {
+  it("tells of every store until it is closed", async () => {
+    const coordinator = new MemoryCoordinator(MAP1);
+    let calls = 0;
+    coordinator.onChange(() => calls++);
+    const { map, token } = await coordinator.restore();
+    assertEquals(map, MAP1);
+    const next = await coordinator.store(MAP2, token);
+    await coordinator.store(MAP1, token);
+    assertEquals(calls, 1);
+    await coordinator.close();
+    await coordinator.store(MAP1, next as string);
+    assertEquals(calls, 1);
+  });
+});
+
+describe("file coordinator", () => {
+  function worldWith(
+    main: string | undefined,
+    previous: string | undefined,
+  ): { world: IndexWorld; coordinator: FileCoordinator } {
+    const world = new IndexWorld();
+    if (main !== undefined) world.files.contents.set(PATH, fromLatin1(main));
+    if (previous !== undefined) world.files.contents.set(`${PATH}.previous`, fromLatin1(previous));
+    return { world, coordinator: new FileCoordinator(world, PATH) };
+  }
+
+  it("writes what the original reads, for old Boosts too", async () => {
+    for (const archiveVersion of [undefined, 4]) {
+      const world = new IndexWorld();
+      const coordinator = new FileCoordinator(world, PATH, archiveVersion === undefined ? {} : { archiveVersion });
+      await coordinator.store(MAP1, (await coordinator.restore()).token);
+      assertEquals(latin1(world.files.contents.get(PATH) as Uint8Array), encodeFlareXml(MAP1, archiveVersion));
+    }
+  });
+
+  it("goes on with the previous file when the main one is torn, empty or gone, and says so", async () => {
+    const whole = encodeFlareXml(MAP2);
+    for (const main of [whole.slice(0, 300), "", undefined]) {
+      const { world, coordinator } = worldWith(main, encodeFlareXml(MAP1));
+      const { map, token } = await coordinator.restore();
+      assertEquals(map, MAP1);
+      assertEquals(world.logged.length, 1);
+      assert(world.logged[0]?.startsWith(`warning "${PATH}" is `));
+      assert((await coordinator.store(MAP2, token)) !== undefined);
+      assertEquals((await coordinator.restore()).map, MAP2);
+    }
+  });
+
+  it("does not look at the previous file when the main one is whole", async () => {
+    const { world, coordinator } = worldWith(encodeFlareXml(MAP2), "garbage");
+    assertEquals((await coordinator.restore()).map, MAP2);
+    assertEquals(world.logged, []);
+  });
+
+  it("is empty when there is nothing or only nothing", async () => {
+    assertEquals((await worldWith("", undefined).coordinator.restore()).map, EMPTY_NODE_MAP);
+    assertEquals((await worldWith("", "").coordinator.restore()).map, EMPTY_NODE_MAP);
+  });
+
+  it("names the file that is damaged when there is no other", async () => {
+    for (const previous of [undefined, "", "garbage"]) {
+      const error = (await assertRejects(() => worldWith("garbage", previous).coordinator.restore(), FlareError)) as FlareError;
+      assertEquals(error.code, "CORRUPT");
+      assert(error.message.includes(`"${PATH}"`), error.message);
+    }
+  });
+
+  it("notices that somebody else changed the file", async () => {
+    const { world, coordinator } = worldWith(encodeFlareXml(MAP1), undefined);
+    const { token } = await coordinator.restore();
+    world.files.contents.set(PATH, fromLatin1(encodeFlareXml(MAP2)));
+    assertEquals(await coordinator.store(MAP1, token), undefined);
+  });
+
+  it("hands on a full disk", async () => {
+    const { world, coordinator } = worldWith(undefined, undefined);
+    const { token } = await coordinator.restore();
+    world.files.nextFault = new FlareError("DISK_FULL", "no space");
+    const error = (await assertRejects(() => coordinator.store(MAP1, token), FlareError)) as FlareError;
+    assertEquals(error.code, "DISK_FULL");
+    assertEquals((await coordinator.restore()).map, EMPTY_NODE_MAP);
+  });
+});

@@ -1,0 +1,321 @@
+/** The index server among its nodes: who is told what and in which order, who is down and who is back, what survives. */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { fromLatin1 } from "../../../lib/base/bytes.ts";
+import { FlareError } from "../../../lib/base/errors.ts";
+import { encodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
+import type { ClusterNode } from "../../../lib/cluster/node.ts";
+import type { NodeMap } from "../../../lib/cluster/node_map.ts";
+import { addNode, createNodeMap } from "../../../lib/cluster/node_map.ts";
+import { parseNodeLine } from "../../../lib/cluster/node_map_codec.ts";
+import type { Coordinator } from "../../../lib/index_server/coordinator.ts";
+import { indexServerOptions } from "../../../lib/index_server/index_options.ts";
+import { type IndexServer, startIndexServer } from "../../../lib/index_server/index_server.ts";
+import { MemoryCoordinator } from "../../../lib/index_server/memory_coordinator.ts";
+import { IndexWorld, settle } from "../../support/index_world.ts";
+
+/** Each line: `name role state partition balance`, numbers as on the wire; port 1. */
+function mapOf(version: number, ...lines: string[]): NodeMap {
+  const nodes = lines.map((line, i) => {
+    const [name, ...rest] = line.split(" ");
+    return parseNodeLine(`NODE ${name} 1 ${rest.join(" ")} ${16 + i}`) as ClusterNode;
+  });
+  return createNodeMap(version, nodes, 16 + lines.length);
+}
+
+const FOUR = mapOf(11, "a 0 0 0 1", "b 1 0 0 1", "d 1 0 0 3", "p 2 0 -1 0");
+
+interface Scene {
+  world: IndexWorld;
+  server: IndexServer;
+}
+
+async function start(
+  map: NodeMap,
+  coordinator: Coordinator = new MemoryCoordinator(map),
+  world = new IndexWorld(),
+): Promise<Scene> {
+  const options = indexServerOptions({
+    dataDir: "/data",
+    monitorIntervalMs: 1000,
+    monitorThreshold: 3,
+    monitorReadTimeoutMs: 500,
+  });
+  const server = await startIndexServer(world, options, coordinator);
+  return { world, server };
+}
+
+/** Started, every node pinged once and up to date, and the trace empty. */
+async function startSettled(map: NodeMap): Promise<Scene> {
+  const scene = await start(map);
+  await scene.world.advance(1100);
+  scene.world.trace.length = 0;
+  return scene;
+}
+
+function rolesOf(server: IndexServer): string[] {
+  return server.map.nodes.map((node) => `${node.host} ${node.role} ${node.state} ${node.partition} ${node.balance}`);
+}
+
+/** The trace without what is sent to everybody all the time. */
+function pushes(world: IndexWorld): string[] {
+  return world.trace.filter((line) => !line.endsWith(" ping"));
+}
+
+function nodeSync(version: number, ...lines: string[]): string {
+  return [`node sync ${version}`, ...lines].join("|");
+}
+
+describe("index server", () => {
+  it("answers a new node with the map, and tells the others, not the new one", async () => {
+    const { world } = await startSettled(mapOf(1, "a 2 0 -1 0"));
+    const { reply } = await world.ask("node add b 1\r\n");
+    assertEquals(reply, "NODE a 1 2 0 -1 0 16\r\nNODE b 1 2 0 -1 0 17\r\nEND\r\n");
+    assertEquals(world.trace, [`a:1 ${nodeSync(2, "a 1 2 0 -1 0 16", "b 1 2 0 -1 0 17")}`]);
+    await world.advance(999);
+    assertEquals(world.node("b:1").received, []);
+    await world.advance(10);
+    assertEquals(world.node("b:1").received, ["ping", nodeSync(2, "a 1 2 0 -1 0 16", "b 1 2 0 -1 0 17")]);
+  });
+
+  it("pushes nothing at its own start before a node has answered a ping", async () => {
+    const { world } = await start(FOUR);
+    await world.advance(900);
+    assertEquals(world.trace, []);
+    await world.advance(200);
+    assertEquals(
+      world.trace.filter((line) => line.startsWith("b:1")).map((line) => line.slice(0, 20)),
+      ["b:1 ping", "b:1 node sync 11|a 1"],
+    );
+    await world.advance(1000);
+    assertEquals(pushes(world).length, 4, "each once");
+  });
+
+  it("promotes the slave with the largest balance when the master is gone, and tells it first", async () => {
+    const { world, server } = await startSettled(FOUR);
+    world.node("a:1").reachable = false;
+    world.node("a:1").answer = () => "";
+    world.node("d:1").answer = (command) => (command === "ping" ? "OK\r\n" : undefined);
+    await world.advance(2800);
+    assertEquals(server.map.version, 11);
+    await world.advance(250);
+    assertEquals(rolesOf(server), ["a 2 2 -1 0", "b 1 0 0 1", "d 0 0 0 3", "p 2 0 -1 0"]);
+    assertEquals(server.map.version, 12);
+    const sync = nodeSync(12, "a 1 2 2 -1 0 16", "b 1 1 0 0 1 17", "d 1 0 0 0 3 18", "p 1 2 0 -1 0 19");
+    assertEquals(pushes(world), [`d:1 ${sync}`], "the others wait for its answer");
+    await world.advance(600);
+    assertEquals(pushes(world).slice(1).sort(), [`b:1 ${sync}`, `p:1 ${sync}`], "but not for ever");
+    world.node("d:1").answer = () => "OK\r\n";
+    await world.advance(1500);
+    assertEquals(pushes(world).filter((line) => line === `d:1 ${sync}`).length, 2, "and it is told again");
+  });
+
+  it("takes a node back when it answers again", async () => {
+    const { world, server } = await startSettled(FOUR);
+    world.node("p:1").answer = (command) => (command === "ping" ? "SERVER_ERROR storage error\r\n" : "OK\r\n");
+    await world.advance(3100);
+    assertEquals(rolesOf(server)[3], "p 2 2 -1 0");
+    world.node("p:1").answer = () => "OK\r\n";
+    await world.advance(1100);
+    assertEquals(rolesOf(server)[3], "p 2 0 -1 0");
+    assertEquals(server.map.version, 13);
+  });
+
+  it("undoes a down somebody ordered for a healthy node", async () => {
+    const { world, server } = await startSettled(mapOf(3, "a 0 0 0 1", "p 2 0 -1 0"));
+    assertEquals((await world.ask("node state a 1 down\r\n")).reply, "OK\r\n");
+    assertEquals(rolesOf(server)[0], "a 0 2 0 1");
+    await world.advance(1100);
+    assertEquals(rolesOf(server)[0], "a 0 0 0 1");
+  });
+
+  it("tells the master of a new partition and its slaves first, and answers after them", async () => {
+    const { world, server } = await startSettled(mapOf(13, "a 0 0 0 1", "b 0 3 1 1", "c 1 0 1 1", "p 2 0 -1 0"));
+    const answering = world.ask("node state b 1 active\r\n");
+    await settle();
+    await answering;
+    const order = pushes(world).map((line) => line.slice(0, 3));
+    assertEquals(order.slice(0, 2).sort(), ["b:1", "c:1"]);
+    assertEquals(order.slice(2).sort(), ["a:1", "p:1"]);
+    assertEquals((await answering).reply, "OK\r\n");
+    assertEquals(rolesOf(server)[1], "b 0 0 1 1");
+  });
+
+  it("does not wait for the nodes otherwise", async () => {
+    const { world } = await startSettled(FOUR);
+    for (const name of ["a", "b", "d", "p"]) world.node(`${name}:1`).answer = () => undefined;
+    assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
+    assertEquals(pushes(world).length, 4);
+  });
+
+  it("does not tell a slave that is stopping", async () => {
+    const { world } = await startSettled(FOUR);
+    assertEquals((await world.ask("shutdown b 1\r\n")).reply, "OK\r\n");
+    assertEquals(
+      pushes(world)
+        .map((line) => line.slice(0, 3))
+        .sort(),
+      ["a:1", "d:1", "p:1"],
+    );
+  });
+
+  it("pushes again what a node did not take, until it has it", async () => {
+    const { world } = await startSettled(FOUR);
+    world.node("b:1").answer = (command) => (command === "ping" ? "OK\r\n" : "");
+    await world.ask("node role b 1 slave 5\r\n");
+    await world.advance(2500);
+    const attempts = world.node("b:1").received.filter((command) => command.startsWith("node sync 12")).length;
+    assert(attempts >= 2, `${attempts} attempts`);
+    world.node("b:1").answer = () => "OK\r\n";
+    await world.advance(3000);
+    const after = world.node("b:1").received.filter((command) => command.startsWith("node sync 12")).length;
+    assertEquals(after, attempts + 1);
+  });
+
+  it("keeps a node up that refuses the map but answers pings", async () => {
+    const { world, server } = await startSettled(FOUR);
+    world.node("p:1").answer = (command) => (command === "ping" ? "OK\r\n" : "SERVER_ERROR node sync error\r\n");
+    await world.ask("node role b 1 slave 5\r\n");
+    await world.advance(10_000);
+    assertEquals(rolesOf(server)[3], "p 2 0 -1 0");
+  });
+
+  it("takes one command at a time", async () => {
+    const { world, server } = await startSettled(mapOf(1));
+    const replies = await Promise.all(["a", "b", "c", "d"].map((name) => world.ask(`node add ${name} 1\r\n`)));
+    assertEquals(
+      replies.map(({ reply }) => reply.split("NODE").length - 1),
+      [1, 2, 3, 4],
+    );
+    assertEquals([server.map.version, server.map.nextThreadType], [5, 20]);
+  });
+
+  it("answers pipelined commands in order", async () => {
+    const { world } = await startSettled(mapOf(1));
+    const { reply } = await world.ask(
+      "node add a 1\r\nping\r\nnode role a 1 master 1 0\r\nnode role a 1 slave 1 0\r\nnode state a 1 active\r\n",
+    );
+    assertEquals(reply, "NODE a 1 2 0 -1 0 16\r\nEND\r\nOK\r\nOK\r\nSERVER_ERROR failed to set role (and balance)\r\nOK\r\n");
+  });
+
+  it("works a change out anew when another index server was faster", async () => {
+    const coordinator = new MemoryCoordinator(FOUR);
+    let disturb = true;
+    const disturbed: Coordinator = {
+      restore: () => coordinator.restore(),
+      store: async (map, token) => {
+        if (disturb) {
+          disturb = false;
+          const current = await coordinator.restore();
+          const other = addNode(current.map, "other", 1);
+          assert(other.ok);
+          await coordinator.store(other.map, current.token);
+        }
+        return coordinator.store(map, token);
+      },
+      onChange: (listener) => coordinator.onChange(listener),
+      close: () => coordinator.close(),
+    };
+    const { world, server } = await start(FOUR, disturbed);
+    assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
+    assertEquals(server.map.version, 13);
+    assertEquals(rolesOf(server)[1], "b 1 0 0 5");
+    assert(server.map.nodes.some((node) => node.key === "other:1"));
+  });
+
+  it("learns what another index server stored", async () => {
+    const coordinator = new MemoryCoordinator(FOUR);
+    const one = await start(FOUR, coordinator);
+    const two = await start(FOUR, coordinator);
+    await one.world.ask("node role b 1 slave 5\r\n");
+    await settle();
+    assertEquals(rolesOf(two.server), rolesOf(one.server));
+    await two.world.advance(1100);
+    assert(two.world.node("p:1").received.some((command) => command.startsWith("node sync 12")));
+  });
+
+  it("refuses what it cannot store, and tells nobody", async () => {
+    const world = new IndexWorld();
+    const coordinator = new MemoryCoordinator(FOUR);
+    coordinator.store = () => Promise.reject(new FlareError("DISK_FULL", "no space left"));
+    const { server } = await start(FOUR, coordinator, world);
+    assertEquals((await world.ask("node add x 1\r\n")).reply, "SERVER_ERROR failed to add node\r\n");
+    assertEquals((await world.ask("shutdown b 1\r\n")).reply, "SERVER_ERROR failed to shutdown\r\n");
+    assertEquals([server.map.version, world.trace], [11, []]);
+    assert(world.logged.includes("error failed to add node: no space left"));
+  });
+
+  it("takes a node down later if the map cannot be stored at once", async () => {
+    const { world, server } = await startSettled(FOUR);
+    const refuse = new MemoryCoordinator(FOUR);
+    refuse.store = () => Promise.reject(new FlareError("DISK_FULL", "no space left"));
+    const full = await start(FOUR, refuse);
+    for (const each of [world, full.world]) {
+      each.node("a:1").reachable = false;
+      each.node("a:1").answer = () => "";
+      await each.advance(3500);
+    }
+    assertEquals([rolesOf(server)[0], rolesOf(full.server)[0]], ["a 2 2 -1 0", "a 0 0 0 1"]);
+    refuse.store = MemoryCoordinator.prototype.store.bind(refuse);
+    await full.world.advance(1500);
+    assertEquals(rolesOf(full.server), rolesOf(server));
+  });
+
+  it("goes on with its map when the stored one is lost or older", async () => {
+    const world = new IndexWorld();
+    const options = indexServerOptions({ dataDir: "/data", monitorIntervalMs: 1000 });
+    world.files.contents.set("/data/flare.xml", fromLatin1(encodeFlareXml(FOUR)));
+    const server = await startIndexServer(world, options);
+    world.files.contents.clear();
+    assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
+    assertEquals([server.map.version, rolesOf(server)[1]], [12, "b 1 0 0 5"]);
+    await server.stop();
+    const again = await startIndexServer(world, options);
+    assertEquals(again.map, server.map);
+  });
+
+  it("does not start with a damaged file", async () => {
+    const world = new IndexWorld();
+    world.files.contents.set("/data/flare.xml", fromLatin1("garbage"));
+    const error = (await assertRejects(
+      () => startIndexServer(world, indexServerOptions({ dataDir: "/data" })),
+      FlareError,
+    )) as FlareError;
+    assertEquals(error.code, "CORRUPT");
+  });
+
+  it("keeps its map where index-db says", async () => {
+    const world = new IndexWorld();
+    await startIndexServer(world, indexServerOptions({ dataDir: "/data", indexDb: "file:///elsewhere" }));
+    await world.ask("node add a 1\r\n");
+    assertEquals([...world.files.contents.keys()], ["/elsewhere/flare.xml"]);
+    const error = (await assertRejects(
+      () => startIndexServer(world, indexServerOptions({ dataDir: "/data", indexDb: "zookeeper://h:1/c" })),
+      FlareError,
+    )) as FlareError;
+    assertEquals(error.code, "INVALID_OPTION");
+  });
+
+  it("stops: answers nothing more, pings nobody", async () => {
+    const { world, server } = await startSettled(FOUR);
+    await server.stop();
+    await world.advance(5000);
+    assertEquals(world.trace, []);
+    assertEquals(
+      await server.change({ apply: () => ({ ok: false, error: "" }), reply: () => "", failure: "stopped" }),
+      "SERVER_ERROR stopped\r\n",
+    );
+  });
+
+  it("takes new intervals while it runs", async () => {
+    const { world, server } = await startSettled(FOUR);
+    server.reload(indexServerOptions({ dataDir: "/data", monitorIntervalMs: 5000, monitorReadTimeoutMs: 700 }));
+    await world.advance(1000);
+    world.trace.length = 0;
+    await world.advance(4800);
+    assertEquals(world.trace, []);
+    await world.advance(300);
+    assertEquals(world.trace.length, 4);
+  });
+});

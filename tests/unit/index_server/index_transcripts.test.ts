@@ -1,0 +1,94 @@
+/**
+ * Everything recorded of the original index server, asked of ours: the same bytes in, the same bytes out. Versions are
+ * ours, and so is the number of threads: there is no thread for the clock.
+ */
+
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import { VERSION } from "../../../lib/base/version.ts";
+import type { ClusterNode } from "../../../lib/cluster/node.ts";
+import type { NodeMap } from "../../../lib/cluster/node_map.ts";
+import { createNodeMap } from "../../../lib/cluster/node_map.ts";
+import { parseNodeLine } from "../../../lib/cluster/node_map_codec.ts";
+import { indexServerOptions } from "../../../lib/index_server/index_options.ts";
+import { startIndexServer } from "../../../lib/index_server/index_server.ts";
+import { MemoryCoordinator } from "../../../lib/index_server/memory_coordinator.ts";
+import { IndexWorld } from "../../support/index_world.ts";
+
+interface Case {
+  name: string;
+  role: string;
+  send: string;
+  expect: string;
+  closed: boolean;
+  template?: boolean;
+}
+
+const recorded = JSON.parse(readFileSync(new URL("../../data/golden_text.json", import.meta.url), "utf8")) as Case[];
+const CLOCK_THREAD =
+  "STAT {INT}:type 2\r\nSTAT {INT}:peer :0\r\nSTAT {INT}:op \r\nSTAT {INT}:uptime {INT}\r\nSTAT {INT}:state wait\r\n" +
+  "STAT {INT}:info \r\nSTAT {INT}:queue 0\r\nSTAT {INT}:behind 0\r\n";
+
+/** What the recorded servers knew before the first case. */
+const MAPS: Readonly<Record<string, NodeMap>> = {
+  index: mapOf("127.0.0.1 22121 0 0 0 1 16", "127.0.0.1 22122 1 0 0 1 17", "127.0.0.1 22123 2 0 -1 0 18"),
+  "index-empty": mapOf("127.0.0.1 22141 2 0 -1 0 16"),
+  "index-lifecycle": mapOf(),
+};
+
+const cases = recorded.filter(({ role }) => Object.hasOwn(MAPS, role));
+
+function mapOf(...lines: string[]): NodeMap {
+  return createNodeMap(
+    lines.length === 0 ? 0 : 7,
+    lines.map((line) => parseNodeLine(`NODE ${line}`) as ClusterNode),
+    16 + lines.length,
+  );
+}
+
+function patternOf(expected: string): RegExp {
+  const pattern = expected
+    .replace(CLOCK_THREAD, "")
+    .replaceAll("1.3.4", VERSION)
+    .replace(/[.*+?^$()|[\]\\]/g, "\\$&")
+    .replaceAll("{INT}", "\\d+")
+    .replaceAll("{FLOAT}", "\\d+\\.\\d{6}")
+    .replaceAll("{DATADIR}", "/data");
+  return new RegExp(`^${pattern}$`);
+}
+
+/** As the recorded servers were started. */
+function optionsOf(role: string): Parameters<typeof indexServerOptions>[0] {
+  return {
+    dataDir: "/data",
+    serverName: "127.0.0.1",
+    serverPort: 22120,
+    maxConnection: 128,
+    netReadTimeoutMs: 600_000_000,
+    monitorIntervalMs: role === "index-lifecycle" ? 600_000 : 1000,
+  };
+}
+
+for (const [role, map] of Object.entries(MAPS)) {
+  describe(`recorded cases of ${role}`, () => {
+    const world = new IndexWorld();
+    const starting = startIndexServer(world, indexServerOptions(optionsOf(role)), new MemoryCoordinator(map));
+    if (role === "index-lifecycle") for (const port of [5, 6, 7, 9]) world.node(`127.0.0.1:${port}`).reachable = false;
+    for (const { name, send, expect, closed, template } of cases.filter((each) => each.role === role)) {
+      it(name, async () => {
+        await starting;
+        const heard = await world.ask(send);
+        if (template === true) assertEquals(heard.reply.replace(patternOf(expect), ""), "");
+        else assertEquals(heard.reply, expect.replaceAll("1.3.4", VERSION));
+        assertEquals(heard.closed, closed);
+      });
+    }
+  });
+}
+
+describe("recorded cases", () => {
+  it("are all there", () => {
+    assertEquals(cases.length, 104);
+  });
+});

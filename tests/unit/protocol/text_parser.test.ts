@@ -1,0 +1,169 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { concatBytes, fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
+import { Command, CommandTable, commandName } from "../../../lib/protocol/command.ts";
+import { Request } from "../../../lib/protocol/request.ts";
+import { ParseStatus, TextParser } from "../../../lib/protocol/text_parser.ts";
+
+const ALL = new CommandTable(Object.keys(Command) as (keyof typeof Command)[]);
+const LIMITS = { lineBytesMax: 4096, keyBytesMax: 250, valueBytesMax: 1000 };
+
+/** What one pass over the bytes yields: requests and rejections in order, as readable lines. */
+function parseAll(bytes: Uint8Array): { said: string[]; rest: number } {
+  const parser = new TextParser(LIMITS, ALL);
+  const request = new Request();
+  const said: string[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const status = parser.parse(request, bytes, at, bytes.length, 0);
+    if (status === ParseStatus.more) break;
+    at = parser.position;
+    if (status === ParseStatus.request) said.push(describeRequest(request));
+    else {
+      said.push(`reject ${parser.reject}`);
+      at += parser.swallow;
+      if (status === ParseStatus.fatal) break;
+    }
+  }
+  return { said, rest: bytes.length - at };
+}
+
+function describeRequest(request: Request): string {
+  const { mutation } = request;
+  const name = commandName(request.command);
+  const options = `${request.noreply ? " noreply" : ""}${request.syncMode === 0 ? "" : ` sync=${request.syncMode}`}`;
+  const prefix = request.prefix === undefined ? "" : `<${request.prefix}>`;
+  if (request.command <= Command.gats) {
+    const keys = latin1(request.bytes, request.keysStart, request.keysEnd).trim();
+    return `${prefix}${name} [${keys}]${request.command >= Command.gat ? ` exptime=${request.exptime}` : ""}`;
+  }
+  if (request.command > Command.touch) return `${prefix}${name} ${request.words.join("|")}${request.lines.map((line) => `/${line}`).join("")}`;
+  const key = latin1(mutation.key.bytes, mutation.key.start, mutation.key.end);
+  if (request.command <= Command.cas) {
+    const value = latin1(mutation.value, mutation.valueStart, mutation.valueEnd);
+    return `${prefix}${name} ${key} f=${mutation.flags} e=${request.exptime} v=${mutation.version} "${value}"${options}`;
+  }
+  if (request.command <= Command.decr) return `${prefix}${name} ${key} by ${mutation.delta}${options}`;
+  return `${prefix}${name} ${key} e=${request.exptime} v=${mutation.version}${options}`;
+}
+
+const CORPUS: readonly (readonly [string, string])[] = [
+  ["get a\r\n", "get [a]"],
+  ["gets  a  bb \r\n", "gets [a  bb]"],
+  ["get a\n", "get [a]"],
+  ["get a\0b c\r\n", "get [a]"],
+  ["set k 7 10 3\r\nabc\r\n", 'set k f=7 e=10 v=0 "abc"'],
+  ["set k 0 0 0\r\n\r\n", 'set k f=0 e=0 v=0 ""'],
+  ["set k 0 0 4\r\na\r\nb\r\n", 'set k f=0 e=0 v=0 "a\r\nb"'],
+  ["set k +1 -1 1 9 noreply sync\r\nx\r\n", 'set k f=1 e=-1 v=9 "x" noreply sync=1'],
+  ["set k 4294967296 0 1 foo async\r\nx\r\n", 'set k f=0 e=0 v=0 "x" sync=2'],
+  ["add k 0 0 1\r\nx\r\n", 'add k f=0 e=0 v=0 "x"'],
+  ["cas k 1 2 1 18446744073709551615\r\nx\r\n", 'cas k f=1 e=2 v=18446744073709551615 "x"'],
+  ["<a:1,b:2> set k 0 0 1\r\nx\r\n", '<a:1,b:2>set k f=0 e=0 v=0 "x"'],
+  ["<>touch k 5\r\n", "<>touch k e=5 v=0"],
+  ["incr k 5 noreply\r\n", "incr k by 5 noreply"],
+  ["decr k 18446744073709551615\r\n", "decr k by 18446744073709551615"],
+  ["delete k 100 7 noreply\r\n", "delete k e=100 v=7 noreply"],
+  ["gat 10 a b\r\n", "gat [a b] exptime=10"],
+  ["gat a 10\r\n", "gat [a] exptime=10"],
+  ["gats 0 a\r\n", "gats [a] exptime=0"],
+  ["stats threads queue\r\n", "stats threads|queue"],
+  ["flush_all 0 noreply\r\n", "flush_all 0|noreply"],
+  ["node sync 5\r\nNODE h 1 0 0 0 1 16\r\nNODE h 2 1 0 0 1 17 extra\r\nEND\r\n", "node sync|5/NODE h 1 0 0 0 1 16/NODE h 2 1 0 0 1 17 extra"],
+  ["node sync 6\r\nBOGUS\r\n", "reject CLIENT_ERROR format error"],
+  ["node sync x\r\n", "reject ERROR"],
+  ["\r\n", "reject ERROR"],
+  ["   \r\n", "reject ERROR"],
+  ["GET a\r\n", "reject ERROR"],
+  ["<h:1 get a\r\n", "reject ERROR"],
+  ["get \r\n", "reject ERROR"],
+  ["set k 0 0\r\n", "reject ERROR"],
+  ["set k a 0 1\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["set k 0 0 -1 noreply\r\n", "reject "],
+  ["set k 0 9223372036854775808 1\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["set k 0 0 99999999999999999999\r\n", "reject CLIENT_ERROR bad command line format"],
+  [`set ${"k".repeat(251)} 0 0 1\r\n`, "reject CLIENT_ERROR bad command line format"],
+  [`set k 0 0 1001\r\n${"v".repeat(1001)}\r\n`, "reject SERVER_ERROR object too large for cache"],
+  ["set k 0 0 3\r\nabcde", "reject CLIENT_ERROR bad data chunk"],
+  ["cas k 0 0 1\r\n", "reject ERROR"],
+  ["incr k abc\r\n", "reject CLIENT_ERROR invalid numeric delta argument"],
+  ["incr k\r\n", "reject ERROR"],
+  ["delete k foo\r\n", "reject CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]"],
+  ["delete k 1 2 3\r\n", "reject ERROR"],
+  ["touch k\r\n", "reject ERROR"],
+  ["touch k x\r\n", "reject CLIENT_ERROR invalid exptime argument"],
+  ["gat a b\r\n", "reject CLIENT_ERROR invalid exptime argument"],
+  ["gat 10\r\n", "reject ERROR"],
+];
+
+describe("text parser", () => {
+  for (const [bytes, expected] of CORPUS) {
+    it(`reads ${JSON.stringify(bytes.slice(0, 60))}`, () => {
+      assertEquals(parseAll(fromLatin1(bytes)), { said: [expected], rest: 0 });
+    });
+  }
+
+  it("says the same wherever the stream is cut", () => {
+    const stream = fromLatin1(CORPUS.map(([bytes]) => bytes).join(""));
+    const whole = parseAll(stream);
+    assertEquals(whole.rest, 0);
+    const parser = new TextParser(LIMITS, ALL);
+    const request = new Request();
+    // Every prefix must end in "more" at a request's beginning, never in another reading of it.
+    let at = 0;
+    let said = 0;
+    for (let end = 1; end <= stream.length; end++) {
+      const status = parser.parse(request, stream, at, end, 0);
+      if (status === ParseStatus.more) {
+        assert(parser.needed === 0 || parser.needed > end - at, "asks for bytes it has");
+        continue;
+      }
+      const text = status === ParseStatus.request ? describeRequest(request) : `reject ${parser.reject}`;
+      assertEquals(text, whole.said[said++]);
+      at = parser.position + parser.swallow;
+      end = at;
+    }
+    assertEquals(said, whole.said.length);
+  });
+
+  it("needs no byte twice: a line known to have no end is not searched again", () => {
+    const parser = new TextParser(LIMITS, ALL);
+    const request = new Request();
+    const bytes = fromLatin1("get aaaa\r\n");
+    assertEquals(parser.parse(request, bytes, 0, 5, 0), ParseStatus.more);
+    assertEquals(parser.scanned, 5);
+    assertEquals(parser.parse(request, bytes, 0, bytes.length, parser.scanned), ParseStatus.request);
+  });
+
+  it("ends a connection whose line has no end", () => {
+    const parser = new TextParser(LIMITS, ALL);
+    const request = new Request();
+    const bytes = new Uint8Array(LIMITS.lineBytesMax + 1).fill(0x78);
+    assertEquals(parser.parse(request, bytes, 0, LIMITS.lineBytesMax, 0), ParseStatus.more);
+    assertEquals(parser.parse(request, bytes, 0, bytes.length, 0), ParseStatus.fatal);
+    assertEquals(parser.reject, "CLIENT_ERROR line too long");
+  });
+
+  it("gets through any bytes, always forward, whatever they are", () => {
+    const word = fc.constantFrom(...Object.keys(Command), "set k 0 0 3", "<a:1>", " ", "\r\n", "\n", "\0", "END", "noreply", "k", "1", "-1");
+    const bytes = fc
+      .array(fc.oneof(word.map(fromLatin1), fc.uint8Array({ maxLength: 20 })), { maxLength: 40 })
+      .map((parts) => concatBytes(parts));
+    fc.assert(
+      fc.property(bytes, (input) => {
+        const parser = new TextParser(LIMITS, ALL);
+        const request = new Request();
+        let at = 0;
+        while (at < input.length) {
+          const status = parser.parse(request, input, at, input.length, 0);
+          if (status === ParseStatus.more || status === ParseStatus.fatal) break;
+          assert(parser.position > at, "makes no progress");
+          assert(parser.position <= input.length, "reads beyond the bytes");
+          at = parser.position;
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

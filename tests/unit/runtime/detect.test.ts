@@ -1,0 +1,11 @@
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import { detectRuntime } from "../../../lib/runtime/detect.ts";
+
+describe("detectRuntime", () => {
+  it("picks the adapter of what runs this", async () => {
+    const { bun, deno } = process.versions;
+    const expected = bun !== undefined ? "bun" : deno !== undefined ? "deno" : "nodejs";
+    assertEquals((await detectRuntime()).name, expected);
+  });
+});

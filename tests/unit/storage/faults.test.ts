@@ -1,0 +1,355 @@
+/**
+ * A full or failing disk, a slow or failing engine: what is answered, what is kept, what heals.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { FlareError } from "../../../lib/base/errors.ts";
+import { type Applied, MutationKind, MutationResult } from "../../../lib/storage/mutation.ts";
+import { Storage, type StorageOptions } from "../../../lib/storage/storage.ts";
+import type { FaultyFiles } from "../../support/faulty_files.ts";
+import { committed, keyOf, mutation, read, StorageWorld, set, turns, write, writeDurably } from "../../support/storage_world.ts";
+import { TestDatabase } from "../../support/test_database.ts";
+
+function open(world: StorageWorld, database: TestDatabase, more: StorageOptions = {}): Promise<Storage> {
+  return Storage.open(world.runtime, { dataDir: "data", engine: database.asEngine, memoryBytesMax: 1 << 20, ...more });
+}
+
+function disk(world: StorageWorld): FaultyFiles {
+  return world.files as FaultyFiles;
+}
+
+describe("a full disk", () => {
+  it("takes back all changes of the turn and heals with freed space", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase());
+    const now = world.nowSeconds;
+    await writeDurably(storage, set("clean", "1"), now);
+    await storage.checkpoint();
+    await writeDurably(storage, set("dirty", "1"), now);
+    const before = storage.stats();
+
+    disk(world).freeBytes = 70;
+    await write(storage, set("clean", "2"), now);
+    await write(storage, set("dirty", "2"), now);
+    await write(storage, set("dirty", "3"), now);
+    await write(storage, set("new", "1"), now);
+    await write(storage, mutation(MutationKind.delete, "clean"), now);
+    const error = await committed(storage);
+    assertEquals(error?.code, "DISK_FULL");
+    assertEquals(storage.failure, undefined);
+    assertEquals((await read(storage, "clean", now))?.version, 1);
+    assertEquals((await read(storage, "dirty", now))?.version, 1);
+    assertEquals(await read(storage, "new", now), undefined);
+    const after = storage.stats();
+    assertEquals([after.items, after.tombstones, after.logBytes, after.appendErrors], [before.items, 0, before.logBytes, 1]);
+
+    disk(world).freeBytes = Number.POSITIVE_INFINITY;
+    assertEquals((await writeDurably(storage, set("dirty", "4"), now)).entry.version, 2);
+    assertEquals((await writeDurably(storage, set("new", "2"), now)).entry.version, 1);
+    const recovered = await open(new StorageWorld(disk(world).killed()), new TestDatabase());
+    assertEquals((await read(recovered, "dirty", now))?.value, "4");
+    assertEquals((await read(recovered, "new", now))?.value, "2");
+    await recovered.close();
+    await storage.close();
+  });
+
+  it("takes back a flush with what came before and after it in the turn", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase());
+    const now = world.nowSeconds;
+    await writeDurably(storage, set("a", "1"), now);
+    await write(storage, mutation(MutationKind.delete, "a"), now);
+    await committed(storage);
+    await writeDurably(storage, set("b", "1"), now);
+    disk(world).freeBytes = 0;
+    await write(storage, set("b", "2"), now);
+    storage.flushAll();
+    await write(storage, set("b", "3"), now);
+    storage.flushAll();
+    assertEquals(await read(storage, "b", now), undefined);
+    assertEquals((await committed(storage))?.code, "DISK_FULL");
+    assertEquals(await read(storage, "b", now), { value: "1", flags: 0, expire: 0, version: 1 });
+    assertEquals([storage.stats().items, storage.stats().tombstones], [1, 1]);
+    disk(world).freeBytes = Number.POSITIVE_INFINITY;
+    storage.flushAll();
+    assertEquals(await committed(storage), undefined);
+    assertEquals((await writeDurably(storage, set("a", "2"), now)).entry.version, 1);
+    await storage.checkpoint();
+    await storage.close();
+    const again = await open(new StorageWorld(disk(world)), new TestDatabase());
+    assertEquals(again.stats().items, 0);
+    await again.close();
+  });
+
+  it("during a checkpoint leaves what the engine got consistent with the log", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    const storage = await open(world, database);
+    const now = world.nowSeconds;
+    await writeDurably(storage, set("k", "1"), now);
+    database.hold();
+    const checkpoint = storage.checkpoint();
+    await turns(3);
+    disk(world).freeBytes = 10;
+    await write(storage, set("k", "2"), now);
+    assertEquals((await committed(storage))?.code, "DISK_FULL");
+    database.release();
+    await checkpoint;
+    assertEquals((await read(storage, "k", now))?.value, "1");
+    assertEquals(storage.stats().dirtyBytes, 0);
+    disk(world).freeBytes = Number.POSITIVE_INFINITY;
+    await storage.close();
+    const again = await open(world, database);
+    assertEquals((await read(again, "k", now))?.value, "1");
+    assertEquals(again.stats().items, 1);
+    await again.close();
+  });
+});
+
+describe("a failing disk", () => {
+  it("ends writing for good when an append fails otherwise than for space", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase());
+    const now = world.nowSeconds;
+    await writeDurably(storage, set("k", "1"), now);
+    disk(world).appendFault = new FlareError("IO_ERROR", "append failed: EIO");
+    await write(storage, set("k", "2"), now);
+    assertEquals((await committed(storage))?.code, "IO_ERROR");
+    disk(world).appendFault = undefined;
+    assertEquals(storage.failure?.code, "IO_ERROR");
+    const refused = await write(storage, set("k", "3"), now);
+    assertEquals([refused.result, refused.error], [MutationResult.failed, "append failed: EIO"]);
+    assertThrows(() => storage.flushAll(), FlareError, "append failed");
+    assertEquals((await read(storage, "k", now))?.value, "1");
+    await storage.close();
+    const again = await open(world, new TestDatabase());
+    assertEquals(again.failure, undefined);
+    await again.close();
+  });
+
+  it("ends writing when a failed append cannot be cut off", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase());
+    disk(world).freeBytes = 5;
+    disk(world).truncateFault = new FlareError("IO_ERROR", "truncate failed: EIO");
+    await write(storage, set("k", "1"), world.nowSeconds);
+    assertEquals((await committed(storage))?.code, "IO_ERROR");
+    assertEquals(storage.failure?.code, "IO_ERROR");
+    disk(world).truncateFault = undefined;
+    await storage.close();
+  });
+
+  it("ends writing when a sync fails", async () => {
+    for (const fsync of ["always", "interval"] as const) {
+      const world = new StorageWorld();
+      const storage = await open(world, new TestDatabase(), { fsync });
+      disk(world).syncFault = new FlareError("IO_ERROR", "sync failed: EIO");
+      await write(storage, set("k", "1"), world.nowSeconds);
+      const error = await committed(storage);
+      await world.advance(1000);
+      assertEquals(error?.code, fsync === "always" ? "IO_ERROR" : undefined);
+      assertEquals(storage.failure?.message, "sync failed: EIO");
+      assertEquals((await write(storage, set("k", "2"), world.nowSeconds)).result, MutationResult.failed);
+      disk(world).syncFault = undefined;
+      await storage.close();
+    }
+  });
+});
+
+describe("commits", () => {
+  it("share one append per turn and tell in order", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase());
+    const appends = disk(world).appends;
+    const told: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      storage.apply(set(`k${i}`, "1"), world.nowSeconds);
+      storage.onCommit({ onCommitted: () => told.push(i) });
+    }
+    assertEquals([storage.hasUncommitted, told.length], [true, 0]);
+    await turns(1);
+    assertEquals([storage.hasUncommitted, disk(world).appends - appends], [false, 1]);
+    assertEquals(told, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    storage.onCommit({ onCommitted: () => told.push(10) });
+    assertEquals(told.at(-1), 10);
+    await storage.close();
+  });
+
+  it("wait for the sync they share", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase(), { fsync: "always" });
+    disk(world).holdSyncs();
+    const told: string[] = [];
+    const go = (key: string): void => {
+      storage.apply(set(key, "1"), world.nowSeconds);
+      storage.onCommit({ onCommitted: () => told.push(key) });
+    };
+    go("a");
+    await turns(2);
+    const syncs = disk(world).syncs;
+    for (const key of ["b", "c"]) {
+      go(key);
+      await turns(2);
+    }
+    storage.onCommit({ onCommitted: () => told.push("reader") });
+    assertEquals([disk(world).syncs, told.length], [syncs, 0]);
+    disk(world).releaseSyncs();
+    await turns(3);
+    assertEquals(told, ["a", "b", "c", "reader"]);
+    assertEquals(disk(world).syncs, syncs + 1);
+    await storage.close();
+  });
+
+  it("are synced within the interval", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase(), { fsyncIntervalMs: 500 });
+    await writeDurably(storage, set("a", "1"), world.nowSeconds);
+    await world.advance(499);
+    assertEquals(storage.stats().fsyncs, 0);
+    await world.advance(1);
+    assertEquals(storage.stats().fsyncs, 1);
+    await world.advance(10000);
+    assertEquals(storage.stats().fsyncs, 1);
+    await storage.close();
+  });
+
+  it("need nothing without a data directory", async () => {
+    const world = new StorageWorld();
+    const storage = await Storage.open(world.runtime, {});
+    storage.apply(set("k", "1"), world.nowSeconds);
+    let told = false;
+    storage.onCommit({
+      onCommitted: () => {
+        told = true;
+      },
+    });
+    assertEquals([storage.hasUncommitted, told, storage.manifest.durable], [false, true, false]);
+    await storage.close();
+  });
+});
+
+describe("an engine that is behind", () => {
+  async function fill(storage: Storage, world: StorageWorld): Promise<{ waiting: Promise<Applied>[]; count: number }> {
+    const waiting: Promise<Applied>[] = [];
+    let count = 0;
+    while (waiting.length < 20) {
+      const outcome = storage.apply(set(`k${count}`, `${count}`.padStart(500, "x")), world.nowSeconds);
+      if (outcome instanceof Promise) waiting.push(outcome);
+      else assertEquals(outcome.result, MutationResult.stored);
+      count++;
+      if (count % 10 === 0) await turns(1);
+    }
+    return { waiting, count };
+  }
+
+  it("holds writers back and lets them go in order", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    database.hold();
+    const storage = await open(world, database, { memoryBytesMax: 65536 });
+    const { waiting, count } = await fill(storage, world);
+    assert(storage.stats().arenaBytes <= 65536);
+    // Later calls for a waiting key wait behind it; the first is not forgotten.
+    const first = `k${count - 20}`;
+    const append = storage.apply(mutation(MutationKind.append, first, "+"), world.nowSeconds);
+    const reading = storage.get(keyOf(first), world.nowSeconds);
+    assert(append instanceof Promise && reading instanceof Promise);
+    const order: number[] = [];
+    waiting.forEach((promise, i) => void promise.then(() => order.push(i)));
+    database.release();
+    for (const outcome of await Promise.all(waiting)) assertEquals([outcome.result, outcome.entry.version], [MutationResult.stored, 1]);
+    assertEquals((await append).entry.version, 2);
+    assertEquals((await reading)?.version, 2);
+    assertEquals(order, [...order].sort((left, right) => left - right));
+    assertEquals(await committed(storage), undefined);
+    for (let i = 0; i < count; i++) assert((await read(storage, `k${i}`, world.nowSeconds))?.value.startsWith("x"), `k${i}`);
+    await storage.close();
+  });
+
+  it("fails writers after a bounded wait and says why", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    database.failures = 1_000_000;
+    const storage = await open(world, database, { memoryBytesMax: 65536, roomWaitMs: 5000 });
+    const { waiting } = await fill(storage, world);
+    await world.advance(5000);
+    for (const outcome of await Promise.all(waiting)) {
+      assertEquals(outcome.result, MutationResult.failed);
+      assert(outcome.error.startsWith("memory is full of changes the engine has not taken yet: engine write failed: disk on fire"));
+    }
+    // Nothing is lost by it: the log and the arena have what was answered.
+    database.failures = 0;
+    await world.advance(10000);
+    assertEquals((await writeDurably(storage, set("later", "1"), world.nowSeconds)).result, MutationResult.stored);
+    assert((await read(storage, "k0", world.nowSeconds)) !== undefined);
+    await storage.close();
+  });
+
+  it("is reopened when it stays failed", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    const storage = await open(world, database);
+    await writeDurably(storage, set("k", "1"), world.nowSeconds);
+    database.failures = 1;
+    database.staysFailed = true;
+    const checkpoint = storage.checkpoint();
+    for (let i = 0; i < 20; i++) await world.advance(500);
+    await checkpoint;
+    assertEquals(database.opens, 2);
+    assertEquals(storage.stats().dirtyBytes, 0);
+    assert(database.pairs.size === 2);
+    await storage.close();
+  });
+
+  it("that fails while the storage closes costs nothing but the next start's time", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    const storage = await open(world, database);
+    await writeDurably(storage, set("k", "1"), world.nowSeconds);
+    database.failures = 1_000_000;
+    await storage.close();
+    assert(world.messages("error").some((line) => line.startsWith("not everything could be brought into the engine")));
+    database.failures = 0;
+    const again = await open(world, database);
+    assertEquals((await read(again, "k", world.nowSeconds))?.value, "1");
+    await again.close();
+  });
+});
+
+describe("limits", () => {
+  it("are answered with their name", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase(), { memoryBytesMax: 65536, keyBytesMax: 10, valueBytesMax: 50000 });
+    const attempt = async (key: string, value: string): Promise<string> => (await write(storage, set(key, value), 1)).error;
+    assertEquals(await attempt("12345678901", ""), "key exceeds 10 bytes");
+    assertEquals(await attempt("k", "x".repeat(50001)), "value exceeds 50000 bytes");
+    assertEquals(await attempt("k", "x".repeat(40000)), "item exceeds half of the memory for items (32768 bytes)");
+    assertEquals((await write(storage, set("k", "x".repeat(32000)), 1)).result, MutationResult.stored);
+    assertEquals(await read(storage, "12345678901", 1), undefined);
+    await storage.close();
+  });
+
+  it("of options are checked", async () => {
+    const world = new StorageWorld();
+    for (const options of [
+      { memoryBytesMax: 65535 },
+      { logSegmentBytes: Number.NaN },
+      { fsync: "sometimes" as "always" },
+      { engine: "level" as const },
+      { engine: "memory" as const, dataDir: "data" },
+    ]) {
+      const error = await assertRejects(() => Storage.open(world.runtime, options), FlareError);
+      assertEquals(error.code, "INVALID_OPTION");
+    }
+  });
+
+  it("keep a second storage off the directory", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase());
+    const error = await assertRejects(() => open(world, new TestDatabase()), FlareError);
+    assertEquals(error.code, "DATA_DIR_LOCKED");
+    await storage.close();
+    await (await open(world, new TestDatabase())).close();
+  });
+});
