@@ -83,6 +83,21 @@ export function addNode(map: NodeMap, host: string, port: number): Transition {
 }
 
 /**
+ * `node add` of a known node that is not down but does not answer: it has restarted before anybody noticed. An active
+ * master has its data and stays what it is; what anybody else has may have fallen behind, and becomes a proxy.
+ *
+ * Flare differs: the original refuses a node until its monitor has noticed that it was gone.
+ */
+export function rejoinNode(map: NodeMap, host: string, port: number): Transition {
+  const key = nodeKey(host, port);
+  const known = findNode(map, key);
+  if (known === undefined || known.state === NodeState.down) return addNode(map, host, port);
+  if (known.role === NodeRole.proxy || (known.role === NodeRole.master && known.state === NodeState.active)) return accept(map, []);
+  const down = nodeDown(map, key);
+  return down.ok ? nodeUp(down.map, key) : down;
+}
+
+/**
  * `node remove`: deletes a node that is down, unless it is a preserved master nobody has replaced.
  *
  * Flare differs: the original lets any other live node of the partition stand in, also a slave; then the partition

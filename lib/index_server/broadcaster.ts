@@ -86,6 +86,19 @@ export class Broadcaster {
     }
   }
 
+  /** Whether a node answers a ping on a connection of its own, within `readTimeoutMs`. */
+  async probe(node: ClusterNode): Promise<boolean> {
+    const peer = createPeer(this.#runtime, this.#workers, node, this.#options.readTimeoutMs);
+    try {
+      return (await peer.request(PING, ReplyShape.line)).line === "OK";
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      return false;
+    } finally {
+      peer.close();
+    }
+  }
+
   /** Takes other intervals and limits. */
   reload(options: BroadcasterOptions): void {
     this.#options = options;
@@ -160,7 +173,7 @@ class NodeWatch {
     this.options = options;
     this.#state = startMonitor(map, node.state === NodeState.down, runtime.clock.monotonicMs(), options);
     this.#peerTimeoutMs = options.readTimeoutMs;
-    this.#peer = this.#createPeer();
+    this.#peer = createPeer(this.#runtime, this.#workers, this.#node, this.#peerTimeoutMs);
     this.#schedule();
   }
 
@@ -213,7 +226,7 @@ class NodeWatch {
     if (this.#peerTimeoutMs !== this.options.readTimeoutMs) {
       this.#peerTimeoutMs = this.options.readTimeoutMs;
       this.#peer.close();
-      this.#peer = this.#createPeer();
+      this.#peer = createPeer(this.#runtime, this.#workers, this.#node, this.#peerTimeoutMs);
     }
     let ok = false;
     try {
@@ -250,14 +263,10 @@ class NodeWatch {
     const delayMs = Math.max(0, this.#state.dueMs - clock.monotonicMs());
     this.#timer = clock.setTimer(() => this.#step({ kind: "tick" }), delayMs);
   }
+}
 
-  #createPeer(): Peer {
-    const timeoutMs = this.#peerTimeoutMs;
-    return new Peer(this.#runtime, { host: this.#node.host, port: this.#node.port }, this.#node.threadType, this.#workers, {
-      connectTimeoutMs: timeoutMs,
-      replyTimeoutMs: timeoutMs,
-      queueBytesMax: QUEUE_BYTES_MAX,
-      replyBytesMax: REPLY_BYTES_MAX,
-    });
-  }
+function createPeer(runtime: Runtime, workers: WorkerRegistry, node: ClusterNode, timeoutMs: number): Peer {
+  return new Peer(runtime, { host: node.host, port: node.port }, node.threadType, workers, {
+    connectTimeoutMs: timeoutMs, replyTimeoutMs: timeoutMs, queueBytesMax: QUEUE_BYTES_MAX, replyBytesMax: REPLY_BYTES_MAX,
+  });
 }

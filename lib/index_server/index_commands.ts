@@ -5,13 +5,15 @@
 
 import { nodeKey, PARTITION_NONE, parseRole, parseState } from "../cluster/node.ts";
 import type { NodeMap, Transition } from "../cluster/node_map.ts";
-import { addNode, removeNode, setRole, setState, shutdown } from "../cluster/node_map.ts";
+import { addNode, rejoinNode, removeNode, setRole, setState, shutdown } from "../cluster/node_map.ts";
 import { encodeNodeList } from "../cluster/node_map_codec.ts";
 
 /** A change of the node map, and what to answer. */
 export interface MapChange {
-  /** The next map, or the refusal. */
-  apply(map: NodeMap): Transition;
+  /** The next map, or the refusal; `silent` tells that the node named by `asksAfter` did not answer. */
+  apply(map: NodeMap, silent: boolean): Transition;
+  /** The key of a node that is pinged first if the map says that it is there. */
+  readonly asksAfter?: string;
   /** The complete answer once the map is stored. */
   reply(map: NodeMap): string;
   /** The text behind `SERVER_ERROR` if it cannot be stored. */
@@ -38,7 +40,12 @@ export function nodeChange(words: readonly string[], partitionCountMax: number):
   switch (words[0]) {
     case "add":
       if (rest.length !== 2) return undefined;
-      return { apply: (map) => addNode(map, host, port), reply: encodeNodeList, failure: "failed to add node" };
+      return {
+        apply: (map, silent) => (silent ? rejoinNode(map, host, port) : addNode(map, host, port)),
+        asksAfter: key,
+        reply: encodeNodeList,
+        failure: "failed to add node",
+      };
     case "remove":
       return rest.length === 2 ? change((map) => removeNode(map, key), "failed to remove node") : undefined;
     case "state": {

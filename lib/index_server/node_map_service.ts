@@ -4,8 +4,9 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
-import { EMPTY_NODE_MAP, nodeDown, nodeUp } from "../cluster/node_map.ts";
+import { EMPTY_NODE_MAP, findNode, nodeDown, nodeUp } from "../cluster/node_map.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Broadcaster, type BroadcasterOptions } from "./broadcaster.ts";
@@ -111,7 +112,7 @@ export class NodeMapService implements Worker {
     try {
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         const { map, token } = await this.#restore();
-        const outcome = change.apply(map);
+        const outcome = change.apply(map, await this.#isSilent(map, change.asksAfter));
         if (!outcome.ok) return serverError(outcome.error);
         if (!outcome.changes.stored) return change.reply(map);
         if ((await this.#coordinator.store(outcome.map, token)) === undefined) continue;
@@ -125,6 +126,13 @@ export class NodeMapService implements Worker {
       this.#runtime.log.write("error", `${change.failure}: ${error.message}`);
     }
     return serverError(change.failure);
+  }
+
+  /** Whether a node that should be there does not answer. */
+  async #isSilent(map: NodeMap, key: string | undefined): Promise<boolean> {
+    const node = key === undefined ? undefined : findNode(map, key);
+    if (node === undefined || node.state === NodeState.down) return false;
+    return !(await this.#broadcaster.probe(node));
   }
 
   /** The map a change starts from: the stored one, unless that has fallen behind the one in use. */

@@ -14,6 +14,7 @@ import type { NodeServerOptions } from "../node_server/node_options.ts";
 import { NodeServer } from "../node_server/node_server.ts";
 import type { LogLevel, Runtime } from "../runtime/runtime.ts";
 import type { StorageOptions } from "../storage/storage.ts";
+import { findFreePorts, renameNodes } from "./node_addresses.ts";
 
 /** The shape and the settings of a cluster; everything has a default. */
 export interface ClusterOptions {
@@ -58,15 +59,17 @@ const PROGRESS_MS = 1000;
 /** A running cluster. */
 export class LocalCluster {
   readonly index: IndexServer;
-  readonly nodes: NodeServer[];
+  readonly nodes: NodeServer[] = [];
+  /** Of the nodes the cluster started with; 0 = any free one. */
+  readonly #ports: readonly number[];
   readonly #runtime: Runtime;
   readonly #options: ClusterOptions;
 
-  private constructor(runtime: Runtime, options: ClusterOptions, index: IndexServer, nodes: NodeServer[]) {
+  private constructor(runtime: Runtime, options: ClusterOptions, ports: readonly number[], index: IndexServer) {
     this.#runtime = runtime;
     this.#options = options;
+    this.#ports = ports;
     this.index = index;
-    this.nodes = nodes;
   }
 
   /**
@@ -81,12 +84,18 @@ export class LocalCluster {
       throw new FlareError("INVALID_OPTION", `"${count}" nodes are not enough for "${partitions}" partitions with "${slaves}" slaves`);
     }
     const { dataDir, bind = "127.0.0.1" } = options;
-    if (dataDir !== undefined) await runtime.files.makeDirectory(dataDir);
+    let ports = Array.from({ length: count }, (_, number) => (options.port ? options.port + number : 0));
+    if (dataDir !== undefined) {
+      if (!options.port) ports = await findFreePorts(runtime, bind, count);
+      await runtime.files.makeDirectory(runtime.files.join(dataDir, "index"));
+      const paths = [runtime.files.join(dataDir, "nodes"), runtime.files.join(dataDir, "index", "flare.xml")] as const;
+      await renameNodes(runtime, ...paths, ports.map((port) => ({ host: bind, port })));
+    }
     const index = await startIndexServer(runtime, indexServerOptions({
       bind, serverName: bind, serverPort: options.indexPort ?? 0, monitorIntervalMs: options.monitorIntervalMs ?? 1000,
       ...(dataDir === undefined ? { indexDb: "memory://" } : { dataDir: runtime.files.join(dataDir, "index") }),
     }));
-    const cluster = new LocalCluster(runtime, options, index, []);
+    const cluster = new LocalCluster(runtime, options, ports, index);
     try {
       for (let number = 0; number < count; number++) await cluster.addNode();
       await cluster.#shape(partitions, slaves);
@@ -114,7 +123,7 @@ export class LocalCluster {
     const { bind = "127.0.0.1", dataDir, onProgress } = this.#options;
     const number = this.nodes.length;
     const memory = (this.#options.storage ?? (dataDir === undefined ? "memory" : "level")) === "memory";
-    const port = this.#options.port === undefined || this.#options.port === 0 ? 0 : this.#options.port + number;
+    const port = this.#ports[number] ?? (this.#options.port ? this.#options.port + number : 0);
     const given: Partial<NodeServerOptions> = {
       bind, serverName: bind, serverPort: port, indexServers: [this.indexAddress],
       storageType: memory ? "memory" : "level",

@@ -4,6 +4,7 @@
  * time breaks it too, so that no reply can ever shift onto another request.
  */
 
+import { concatBytes } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { type ClientReply, MALFORMED, ReplyParser, type ReplyShape } from "../protocol/text_client.ts";
 import type { Address, Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
@@ -36,9 +37,10 @@ interface PendingRequest {
   readonly resolve: (reply: ClientReply) => void;
   readonly reject: (error: PeerError) => void;
   readonly queuedMs: number;
-  sent: boolean;
 }
 
+/** Requests are gathered into writes of about this size. */
+const WRITE_BYTES_MAX = 262144;
 const NO_REPLY: ClientReply = { line: "", body: new Uint8Array(0) };
 
 /** One lane to a node. It connects on the first request and again after a break. */
@@ -54,6 +56,7 @@ export class Peer implements Worker {
   /** Not sent yet, oldest first. */
   readonly #waiting: PendingRequest[] = [];
   #waitingBytes = 0;
+  #sendDeferred = false;
   #closed = false;
 
   constructor(
@@ -95,7 +98,7 @@ export class Peer implements Worker {
   request(bytes: Uint8Array, shape: ReplyShape | undefined): Promise<ClientReply> {
     return new Promise((resolve, reject) => {
       const queuedMs = this.#runtime.clock.monotonicMs();
-      const pending: PendingRequest = { bytes, shape, resolve, reject, queuedMs, sent: false };
+      const pending: PendingRequest = { bytes, shape, resolve, reject, queuedMs };
       if (this.#closed) return reject(new PeerError(new FlareError("CLOSED", `connection to "${this.peer}" is closed`), false));
       if (this.#waitingBytes + bytes.length > this.#options.queueBytesMax && this.#waiting.length > 0) {
         const error = new FlareError("LIMIT_EXCEEDED", `queue to "${this.peer}" is full`, { retriable: true });
@@ -104,7 +107,7 @@ export class Peer implements Worker {
       this.#waiting.push(pending);
       this.#waitingBytes += bytes.length;
       this.#link ??= this.#connect();
-      this.#send();
+      this.#sendSoon();
     });
   }
 
@@ -133,13 +136,26 @@ export class Peer implements Worker {
     });
   }
 
+  /** Everything asked for in one turn of the event loop goes out in one write. */
+  #sendSoon(): void {
+    if (this.#sendDeferred) return;
+    this.#sendDeferred = true;
+    this.#runtime.clock.defer(() => {
+      this.#sendDeferred = false;
+      this.#send();
+    });
+  }
+
   #send(): void {
     const link = this.#link;
     if (link === undefined) return;
     while (this.#waiting.length > 0 && link.writable) {
-      const pending = this.#waiting.shift() as PendingRequest;
-      this.#waitingBytes -= pending.bytes.length;
-      link.send(pending);
+      let count = 0;
+      let bytes = 0;
+      do bytes += (this.#waiting[count++] as PendingRequest).bytes.length;
+      while (count < this.#waiting.length && bytes < WRITE_BYTES_MAX);
+      this.#waitingBytes -= bytes;
+      link.send(this.#waiting.splice(0, count));
     }
   }
 
@@ -181,15 +197,15 @@ class PeerLink implements ConnectionHandler {
     return this.open && !this.#blocked && !this.#failed;
   }
 
-  send(pending: PendingRequest): void {
-    pending.sent = true;
-    if (!this.#connection.write(pending.bytes)) this.#blocked = true;
-    if (pending.shape === undefined) {
-      pending.resolve(NO_REPLY);
-      return;
+  send(requests: readonly PendingRequest[]): void {
+    const [first] = requests;
+    const bytes = first !== undefined && requests.length === 1 ? first.bytes : concatBytes(requests.map((one) => one.bytes));
+    if (!this.#connection.write(bytes)) this.#blocked = true;
+    for (const request of requests) {
+      if (request.shape === undefined) request.resolve(NO_REPLY);
+      else this.outstanding.push(request);
     }
-    this.outstanding.push(pending);
-    if (this.#timer === undefined) this.#watch(this.#options.replyTimeoutMs);
+    if (this.#timer === undefined && this.outstanding.length > 0) this.#watch(this.#options.replyTimeoutMs);
   }
 
   /** Ends the connection and tells everybody who waits for it. */

@@ -144,7 +144,10 @@ export class NodeServer {
   }
 
   /** Takes new values of the options that are marked reloadable; the others keep theirs. */
-  reload(options: NodeServerOptions): void {
+  reload(given: NodeServerOptions): void {
+    // The name and the port are this node's identity, found out at the start.
+    const { serverName, serverPort } = this.#context.options;
+    const options = { ...given, serverName, serverPort };
     this.#context.options = options;
     this.#server.reload({ maxConnections: options.maxConnection, idleTimeoutMs: options.netReadTimeoutMs });
     this.#link.servers = options.indexServers;
@@ -217,7 +220,9 @@ export class NodeServer {
 
 function storageOptions(options: NodeServerOptions, parts: NodeServerParts): StorageOptions {
   return {
-    ...(options.storageType === "memory" && parts.engine === undefined ? {} : { dataDir: options.dataDir }),
+    ...(options.dataDir === "" || (options.storageType === "memory" && parts.engine === undefined)
+      ? {}
+      : { dataDir: options.dataDir }),
     engine: parts.engine ?? (options.storageType === "memory" ? "memory" : "level"),
     memoryBytesMax: options.memoryBytesMax,
     fsync: options.fsync,
@@ -240,7 +245,7 @@ function buildContext(
   if (keyHash === undefined) throw new FlareError("UNSUPPORTED", `key hash "${joined.meta.keyHashAlgorithm}" is unknown`);
   const routing = new Routing(joined.map, { selfKey, resolver, proxyPriorNetmask: options.proxyPriorNetmask });
   const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions);
-  const replicator = new Replicator(routing, peers, runtime.log, selfKey);
+  const replicator = new Replicator(routing, peers, storage, runtime.log, selfKey);
   return {
     runtime, options, storage, routing, keyHash, peers, replicator, workers, selfKey, stats: new NodeStats(),
   };

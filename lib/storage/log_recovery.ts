@@ -73,7 +73,7 @@ class LogRecoverer {
     const path = this.#path(number);
     const bytes = (await this.#runtime.files.read(path)) ?? new Uint8Array(0);
     const header = decodeLogHeader(bytes, path);
-    if (header === undefined) return this.#skipSegment(number, path, bytes.length, last);
+    if (header === undefined) return this.#skipSegment(number, path, bytes.length);
     if (!first && header.firstSequence > this.#nextSequence) this.#countMissing(path, header);
     const reader = new LogReader(bytes, header);
     let damages = 0;
@@ -99,9 +99,12 @@ class LogRecoverer {
     await new Promise<void>((resolve) => this.#runtime.clock.defer(resolve));
   }
 
-  /** The newest segment may have been cut while it was being created; any other without a header is a loss. */
-  async #skipSegment(number: number, path: string, length: number, last: boolean): Promise<void> {
-    if (last && length <= LOG_HEADER_BYTES) {
+  /**
+   * A segment without records may have been cut while it was created, or before its header was synced; a longer one
+   * without a header is a loss. (Records that are gone altogether are missed by the sequence of those behind them.)
+   */
+  async #skipSegment(number: number, path: string, length: number): Promise<void> {
+    if (length <= LOG_HEADER_BYTES) {
       this.#runtime.log.write("notice", `log segment "${path}" was not finished when it was created: removed`);
       await this.#runtime.files.remove(path);
       return;

@@ -83,6 +83,8 @@ type Attempt = (typeof Attempt)[keyof typeof Attempt];
 const FORMAT_TEXT = "flare-kv data format 1\n";
 const EMPTY = new Uint8Array(0);
 const WAITING_COUNT_MAX = 100000;
+/** Of values that wait; a small arena does not make the bound smaller than this. */
+const WAITING_BYTES_MIN = 1 << 20;
 /** Checkpoints begin when this part of the arena is pinned. */
 const PINNED_PART = 4;
 const NUMBER_BYTES_MAX = 20;
@@ -164,7 +166,7 @@ export class Storage {
     this.#engine = engine;
     this.#keyspace = parts.keyspace;
     this.#lock = parts.lock;
-    this.#waiting = new WaitingKeys(WAITING_COUNT_MAX, settings.memoryBytesMax / PINNED_PART);
+    this.#waiting = new WaitingKeys(WAITING_COUNT_MAX, Math.max(settings.memoryBytesMax / PINNED_PART, WAITING_BYTES_MIN));
     this.#pinnedBytesMax = settings.memoryBytesMax / PINNED_PART;
     this.manifest = {
       syncReads: engine.syncReads,

@@ -41,7 +41,7 @@ class ManualClock implements Clock {
   }
 
   defer(callback: () => void): void {
-    this.setTimer(callback, 0);
+    queueMicrotask(callback);
   }
 
   /** Runs what is due up to `untilMs`, in order, letting promises settle in between. */

@@ -85,7 +85,7 @@ class GoldenServers {
     await this.#node("proxy", "22123", index, { storageType: "memory" });
     await this.#say(index, `node role 127.0.0.1 ${master.port} master 1 0`);
     await this.#say(index, `node role 127.0.0.1 ${slave.port} slave 1 0`);
-    await this.#until(() => slave.nodeMap.nodes.some((node) => node.key === slave.key && node.state === 0));
+    await this.#until(() => slave.nodeMap.nodes.some((node) => node.key === slave.key && node.role === 1 && node.state === 0));
     await this.#say(index, `node role 127.0.0.1 ${slave.port} slave 1 0`);
 
     const alone = await this.#index("index-tcb", "22130", 1);

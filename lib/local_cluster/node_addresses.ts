@@ -1,0 +1,56 @@
+/**
+ * The addresses of a local cluster's nodes across restarts. The node map knows nodes by `host:port`; a cluster that is
+ * started again on other ports (free ones, usually) must find its nodes in it all the same, so the addresses of the
+ * last time are kept beside the data and written over by the new ones before anybody starts.
+ */
+
+import { fromLatin1, latin1 } from "../base/bytes.ts";
+import type { HostPort } from "../base/option_schema.ts";
+import { createNode, nodeKey } from "../cluster/node.ts";
+import { createNodeMap } from "../cluster/node_map.ts";
+import { FileCoordinator } from "../index_server/file_coordinator.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** Finds `count` free ports. Somebody else may take one before it is used: then the start fails and says so. */
+export async function findFreePorts(runtime: Runtime, host: string, count: number): Promise<number[]> {
+  const listeners = [];
+  for (let i = 0; i < count; i++) listeners.push(await runtime.transport.listen({ host, port: 0 }, refuse));
+  const ports = listeners.map(({ address }) => ("port" in address ? address.port : 0));
+  for (const listener of listeners) await listener.close();
+  return ports;
+}
+
+const refuse = (connection: { destroy(): void }) => ({
+  onOpen: () => connection.destroy(),
+  onData: () => undefined,
+  onDrain: () => undefined,
+  onEnd: () => undefined,
+  onClose: () => undefined,
+});
+
+/**
+ * Gives the nodes of a stored cluster their new addresses, by their numbers, and remembers these.
+ * @param path of the file that remembers them; @param mapPath of the stored node map
+ * @throws FlareError CORRUPT | IO_ERROR | DISK_FULL
+ */
+export async function renameNodes(runtime: Runtime, path: string, mapPath: string, addresses: readonly HostPort[]): Promise<void> {
+  const newKeys = addresses.map(({ host, port }) => nodeKey(host, port));
+  const stored = await runtime.files.read(path);
+  const oldKeys = stored === undefined ? newKeys : latin1(stored).trim().split("\n");
+  const changed = oldKeys.some((key, number) => newKeys[number] !== undefined && key !== newKeys[number]);
+  if (changed) {
+    const coordinator = new FileCoordinator(runtime, mapPath);
+    const { map, token } = await coordinator.restore();
+    const nodes = map.nodes.map((node) => {
+      const address = addresses[oldKeys.indexOf(node.key)];
+      return address === undefined ? node : createNode({ ...node, host: address.host, port: address.port });
+    });
+    await coordinator.store(createNodeMap(map.version, nodes, map.nextThreadType), token);
+    await coordinator.close();
+  }
+  if (stored === undefined || changed || oldKeys.length < newKeys.length) {
+    // Nodes beyond today's number may come back another time.
+    const keys = [...newKeys, ...oldKeys.slice(newKeys.length)];
+    await runtime.files.replace(path, fromLatin1(`${keys.join("\n")}\n`));
+  }
+}
