@@ -17,6 +17,8 @@ export interface Reconstruction {
   readonly partitionSize: number;
   /** The partition's master for a slave, every active master for a new master; may be empty. */
   readonly sources: readonly ClusterNode[];
+  /** Partitions that should be copied from and have no master now: without them the copy would not be whole. */
+  readonly missing: readonly number[];
 }
 
 /**
@@ -44,7 +46,8 @@ export function reconstructionFor(
   const { partition } = self;
   if (self.role === NodeRole.master) {
     const sources = active.flatMap(({ master }) => (master === undefined || master.key === selfKey ? [] : [master]));
-    return { role: NodeRole.master, partition, partitionSize, sources };
+    const missing = active.flatMap(({ index, master }) => (master === undefined ? [index] : []));
+    return { role: NodeRole.master, partition, partitionSize, sources, missing };
   }
   const isPreparing = preparing?.index === partition;
   const master = isPreparing ? preparing.master : active[partition]?.master;
@@ -53,5 +56,6 @@ export function reconstructionFor(
     partition,
     partitionSize: isPreparing ? active.length + 1 : active.length,
     sources: master === undefined ? [] : [master],
+    missing: master === undefined ? [partition] : [],
   };
 }

@@ -125,6 +125,17 @@ export const nodeOptionTable = {
     reloadable: true,
     help: "speed of the copy to a new replica; 0 is no limit",
   }),
+  movedKeysDelayMs: integerOption({
+    name: "moved-keys-delay",
+    default: 10,
+    min: 0,
+    max: 86400,
+    unit: "s",
+    scale: 1000,
+    since: "2.0.0",
+    reloadable: true,
+    help: "how long after a new partition took over its old owners remove the keys that moved there",
+  }),
 
   clusterReplication: booleanOption({
     name: "cluster-replication",

@@ -6,6 +6,7 @@
 import { FlareError } from "../base/errors.ts";
 import { NodeRole, NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
+import { buildPartitionMap } from "../cluster/partition_map.ts";
 import { type Reconstruction, reconstructionFor } from "../cluster/role_change.ts";
 import { Routing } from "../cluster/routing.ts";
 import type { PeerOptions } from "../net/peer.ts";
@@ -15,6 +16,7 @@ import { WorkerRegistry } from "../net/worker.ts";
 import { KEY_HASHES } from "../partition/key_hash.ts";
 import { KeyResolver } from "../partition/key_resolver.ts";
 import { CopyTask } from "../replication/copy_task.ts";
+import { MovedKeys } from "../replication/moved_keys.ts";
 import { Replicator } from "../replication/replicator.ts";
 import type { Address, Runtime } from "../runtime/runtime.ts";
 import { Storage, type StorageOptions } from "../storage/storage.ts";
@@ -50,6 +52,8 @@ export class NodeServer {
   readonly #server: Server;
   readonly #link: IndexLink;
   readonly #partitionCountMax: number;
+  readonly #resolver: KeyResolver;
+  readonly #movedKeys: MovedKeys;
   #copy: CopyTask | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -62,6 +66,8 @@ export class NodeServer {
     this.addresses = addresses;
     this.#link = link;
     this.#partitionCountMax = resolver.partitionCountMax;
+    this.#resolver = resolver;
+    this.#movedKeys = new MovedKeys(runtime.clock, runtime.log, context.storage);
     this.key = context.selfKey;
     server.open(
       new NodeHandler(context, {
@@ -167,6 +173,7 @@ export class NodeServer {
     this.#runtime.log.write("notice", `node "${this.key}" stops`);
     this.#link.stop();
     this.#copy?.kill();
+    this.#movedKeys.stop();
     await this.#server.stopListening();
     if (announce && !(await this.#link.tellShutdown())) {
       this.#runtime.log.write("warning", "no index server could be told of the shutdown");
@@ -189,6 +196,21 @@ export class NodeServer {
     const pointless = plan?.sources.length === 0 && routing.self?.state === NodeState.active;
     if (plan !== undefined && !pointless) void this.#reconstruct(plan);
     else if (routing.self?.role === NodeRole.proxy) this.#copy?.kill();
+    this.#removeMovedKeys(first ? 0 : countPartitions(previous, this.#partitionCountMax));
+  }
+
+  /** Plans the removal of what other partitions own now, if there are more of them than before. */
+  #removeMovedKeys(partitionsBefore: number): void {
+    const { routing, keyHash, options } = this.#context;
+    const self = routing.self;
+    if (self === undefined || self.partition < 0 || self.state !== NodeState.active) return this.#movedKeys.stop();
+    const count = routing.partitionMap.active.length;
+    if (count <= partitionsBefore || count <= 1) return;
+    this.#movedKeys.start((key) => this.#resolver.resolve(keyHash(key, 0, key.length), count) !== self.partition, {
+      delayMs: options.movedKeysDelayMs,
+      intervalUs: options.reconstructionIntervalUs,
+      bytesPerSecond: options.reconstructionBwlimitBytesPerSecond,
+    });
   }
 
   /** Copies what the plan says and tells the index server how it went. */
@@ -216,6 +238,10 @@ export class NodeServer {
       await this.#link.tellState(plan.role === NodeRole.master ? "ready" : "active");
     }
   }
+}
+
+function countPartitions(map: NodeMap, partitionCountMax: number): number {
+  return buildPartitionMap(map, partitionCountMax).active.length;
 }
 
 function storageOptions(options: NodeServerOptions, parts: NodeServerParts): StorageOptions {

@@ -1,9 +1,11 @@
 /**
  * One reconstruction: a node that became a slave, or master of a new partition, copies what it will be responsible
- * for from the nodes that have it. It shows up in `stats threads` and reports progress; what follows from its end is
- * the node server's business.
+ * for from the nodes that have it. What it held before is dropped first, as soon as a source is there: keys deleted
+ * elsewhere meanwhile must not come back, and the source's state counts even where ours has a higher version. It shows
+ * up in `stats threads` and reports progress; what follows from its end is the node server's business.
  */
 
+import { FlareError } from "../base/errors.ts";
 import type { Reconstruction } from "../cluster/role_change.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
@@ -35,6 +37,7 @@ export class CopyTask implements Worker {
   readonly #plan: Reconstruction;
   readonly #clients: DumpClient[];
   #timer: Timer | undefined;
+  #cleaned = false;
   #done = false;
 
   constructor(runtime: Runtime, workers: WorkerRegistry, storage: Storage, plan: Reconstruction, options: CopyOptions) {
@@ -51,6 +54,11 @@ export class CopyTask implements Worker {
       host, port, kibPerSecond,
       intervalUs: options.intervalUs, partition: plan.partition, partitionSize: plan.partitionSize,
       connectTimeoutMs: options.connectTimeoutMs, silenceMs: options.silenceMs, valueBytesMax: options.valueBytesMax,
+      onReachable: () => {
+        // Once, before the first source is asked: live writes that arrive from then on are in every answer, or newer.
+        if (!this.#cleaned) storage.flushAll();
+        this.#cleaned = true;
+      },
     }));
   }
 
@@ -68,8 +76,11 @@ export class CopyTask implements Worker {
     return total;
   }
 
-  /** Resolves when all sources are copied. @throws FlareError see `DumpClient.run` */
+  /** Resolves when all sources are copied. @throws FlareError REFUSED if one is missing; see `DumpClient.run` */
   async run(): Promise<void> {
+    if (this.#plan.missing.length > 0) {
+      throw new FlareError("REFUSED", `partition ${this.#plan.missing.join(", ")} has no master to copy from`);
+    }
     this.#workers.add(this);
     this.#runtime.log.write("notice", `copying partition ${this.#plan.partition} of ${this.#plan.partitionSize} from ${this.#names}`);
     this.#report();

@@ -23,6 +23,8 @@ export interface DumpRequest {
   /** The other side may be silent for so long. */
   readonly silenceMs: number;
   readonly valueBytesMax: number;
+  /** Called when the source is there, before it is asked for anything. */
+  readonly onReachable: () => void;
 }
 
 /** How far a copy is. */
@@ -75,6 +77,7 @@ export class DumpClient implements ConnectionHandler {
   }
 
   onOpen(): void {
+    this.#request.onReachable();
     const { intervalUs, partition, partitionSize, kibPerSecond } = this.#request;
     const limit = kibPerSecond > 0 ? ` ${kibPerSecond}` : "";
     this.#connection?.write(fromLatin1(`dump ${intervalUs} ${partition} ${partitionSize}${limit}\r\n`));

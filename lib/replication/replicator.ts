@@ -50,7 +50,8 @@ export class Replicator {
 
   /**
    * Queues the outcome of a write to every replica, then to the master of a partition that is being created. Resolves
-   * when each replica has answered or failed; the preparing master is never waited for.
+   * when each replica has answered or failed. The preparing master counts once it is ready: it may own the key at any
+   * moment, and whoever was told of the write must find it there. (Flare differs: the original never waits for it.)
    * @param expire as in the request (for delete: until when the key is blocked)
    */
   replicate(request: Request, applied: Applied, hash: number, expire: number): Promise<void> {
@@ -72,7 +73,8 @@ export class Replicator {
       deliveries.push({ node, lane, line, shape, done });
     };
     const sent = replicas.map((node) => new Promise<void>((resolve) => add(node, resolve)));
-    if (preparing !== undefined) add(preparing, undefined);
+    if (preparing?.state === NodeState.ready) sent.push(new Promise<void>((resolve) => add(preparing, resolve)));
+    else if (preparing !== undefined) add(preparing, undefined);
     this.#storage.onCommit({
       onCommitted: (error) => {
         for (const delivery of deliveries) {

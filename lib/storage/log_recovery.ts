@@ -38,6 +38,8 @@ class LogRecoverer {
   readonly #onProgress: RecoveryProgress;
   readonly #segments: LogSegment[] = [];
   #nextSequence = 1;
+  /** A segment was read, so the next one must go on where it ended. */
+  #isSequenceKnown = false;
   #records = 0;
   #corruptRecords = 0;
   #bytesBefore = 0;
@@ -58,7 +60,7 @@ class LogRecoverer {
     let previous: number | undefined;
     for (const number of numbers) {
       if (previous !== undefined && number !== previous + 1) this.#reportMissing(previous + 1, number - 1);
-      await this.#readSegment(number, previous === undefined, number === numbers.at(-1));
+      await this.#readSegment(number, number === numbers.at(-1));
       previous = number;
     }
     return {
@@ -69,12 +71,13 @@ class LogRecoverer {
     };
   }
 
-  async #readSegment(number: number, first: boolean, last: boolean): Promise<void> {
+  async #readSegment(number: number, last: boolean): Promise<void> {
     const path = this.#path(number);
     const bytes = (await this.#runtime.files.read(path)) ?? new Uint8Array(0);
     const header = decodeLogHeader(bytes, path);
     if (header === undefined) return this.#skipSegment(number, path, bytes.length);
-    if (!first && header.firstSequence > this.#nextSequence) this.#countMissing(path, header);
+    if (this.#isSequenceKnown && header.firstSequence > this.#nextSequence) this.#countMissing(path, header);
+    this.#isSequenceKnown = true;
     const reader = new LogReader(bytes, header);
     let damages = 0;
     while (reader.next()) {

@@ -1,0 +1,84 @@
+/**
+ * Removes the keys that belong to another partition now: when a partition has been added, its keys still lie with
+ * their old owners. A slow walk in the background, some time after the change, when every node has heard of it.
+ *
+ * Flare differs: the original keeps such keys for ever.
+ */
+
+import type { Clock, Log, Timer } from "../runtime/runtime.ts";
+import { type Mutation, MutationKind } from "../storage/mutation.ts";
+import type { Storage } from "../storage/storage.ts";
+import { BandwidthLimit } from "./bandwidth_limit.ts";
+
+export interface MovedKeysOptions {
+  /** How long after the change the walk begins. */
+  readonly delayMs: number;
+  /** `reconstruction-interval`: pause per item in microseconds. */
+  readonly intervalUs: number;
+  /** `reconstruction-bwlimit`; 0 = no limit. */
+  readonly bytesPerSecond: number;
+}
+
+const SLICE_ITEMS_MAX = 500;
+const SLICE_BYTES_MAX = 1048576;
+
+export class MovedKeys {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #storage: Storage;
+  #timer: Timer | undefined;
+  /** Grows with every start and stop: a walk that is not the latest ends. */
+  #walk = 0;
+  /** Keys removed since the start. */
+  removed = 0;
+
+  constructor(clock: Clock, log: Log, storage: Storage) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#storage = storage;
+  }
+
+  /** Plans a walk that removes the keys `moved` says yes to; an earlier one is given up. */
+  start(moved: (key: Uint8Array) => boolean, options: MovedKeysOptions): void {
+    this.stop();
+    const walk = this.#walk;
+    this.#timer = this.#clock.setTimer(() => {
+      this.#remove(walk, moved, options).catch((error: Error) => {
+        this.#log.write("warning", `moved keys could not be removed: ${error.message}`);
+      });
+    }, options.delayMs);
+  }
+
+  stop(): void {
+    this.#walk++;
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #remove(walk: number, moved: (key: Uint8Array) => boolean, options: MovedKeysOptions): Promise<void> {
+    const limit = new BandwidthLimit(this.#clock, options.bytesPerSecond, options.intervalUs);
+    const cursor = this.#storage.openCursor({ includeExpired: true });
+    const before = this.removed;
+    try {
+      while (walk === this.#walk) {
+        const items = await cursor.next(SLICE_ITEMS_MAX, SLICE_BYTES_MAX);
+        if (items.length === 0) break;
+        let bytes = 0;
+        for (const { key, value, version } of items) {
+          bytes += key.length + value.length;
+          if (walk !== this.#walk || !moved(key)) continue;
+          const mutation: Mutation = {
+            kind: MutationKind.delete, key: { bytes: key, start: 0, end: key.length }, flags: 0, expire: 0, version,
+            value: key, valueStart: 0, valueEnd: 0, delta: 0,
+          };
+          await this.#storage.apply(mutation, Math.floor(this.#clock.nowMs() / 1000));
+          this.removed++;
+        }
+        await limit.spend(bytes, items.length);
+      }
+    } finally {
+      await cursor.close();
+    }
+    if (this.removed > before) this.#log.write("notice", `${this.removed - before} keys that moved to other partitions were removed`);
+  }
+}
