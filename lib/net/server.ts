@@ -7,7 +7,7 @@ import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer } from "../runtime/runtime.ts";
 import { type RequestHandler, Session, type SessionHost, type SessionLimits } from "./session.ts";
-import type { WorkerRegistry } from "./worker.ts";
+import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
 
 export interface ServerOptions {
   /** Simultaneous client connections; further ones are told so and closed. */
@@ -48,6 +48,7 @@ export class Server implements SessionHost {
     this.#workers = workers;
     this.#options = options;
     this.limits = options.limits;
+    workers.add(new Alarm(workers.nextId(), runtime.clock.monotonicMs()));
     this.requestMemory = { usedBytes: 0, bytesMax: options.requestMemoryBytesMax };
   }
 
@@ -150,6 +151,26 @@ export class Server implements SessionHost {
       if (session.lastActiveMs < oldestMs && session.operation === "") session.kill();
     }
   }
+}
+
+/** The periodic work of a server, as `stats threads` of the original shows it. */
+class Alarm implements Worker {
+  readonly type = WorkerType.alarm;
+  readonly peer = ":0";
+  readonly operation = "";
+  readonly state = "wait";
+  readonly queue = 0;
+  readonly behindSeconds = 0;
+  readonly id: number;
+  readonly startedMs: number;
+
+  constructor(id: number, startedMs: number) {
+    this.id = id;
+    this.startedMs = startedMs;
+  }
+
+  /** Nothing: without it idle connections would stay for ever. */
+  kill(): void {}
 }
 
 /** A connection that is not served: hears why and is closed. */

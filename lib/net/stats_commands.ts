@@ -46,7 +46,7 @@ function statsWorker(worker: Worker, nowMs: number, reply: TextReply): void {
   reply.stat(`${worker.id}:op`, worker.operation);
   reply.stat(`${worker.id}:uptime`, Math.floor((nowMs - worker.startedMs) / 1000));
   reply.stat(`${worker.id}:state`, worker.state);
-  reply.stat(`${worker.id}:info`, "");
+  reply.stat(`${worker.id}:info`, worker.info ?? "");
   reply.stat(`${worker.id}:queue`, worker.queue);
   reply.stat(`${worker.id}:behind`, worker.behindSeconds);
 }

@@ -14,6 +14,8 @@ export interface Worker {
   /** The command at work, empty when idle. */
   readonly operation: string;
   readonly state: string;
+  /** What else there is to say, without blanks. */
+  readonly info?: string;
   /** Monotonic time of birth, in milliseconds. */
   readonly startedMs: number;
   /** Things waiting to be done. */

@@ -33,6 +33,9 @@ import { WriteCommands } from "./write_commands.ts";
 const CONNECT_TIMEOUT_MS = 2000;
 const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
 const DRAIN_MS = 5000;
+/** A copy that breaks off is begun anew so often, after a pause, before the node becomes a proxy again. */
+const COPY_ATTEMPTS = 3;
+const COPY_PAUSE_MS = 1000;
 
 /** What only a program can give, beside the options. */
 export interface NodeServerParts {
@@ -195,7 +198,7 @@ export class NodeServer {
     // The first partition's master, and one that replaces a lost master, have nobody to copy from and nothing to report.
     const pointless = plan?.sources.length === 0 && routing.self?.state === NodeState.active;
     if (plan !== undefined && !pointless) void this.#reconstruct(plan);
-    else if (routing.self?.role === NodeRole.proxy) this.#copy?.kill();
+    else if (routing.self?.role === NodeRole.proxy) this.#endCopy();
     this.#removeMovedKeys(first ? 0 : countPartitions(previous, this.#partitionCountMax));
   }
 
@@ -213,8 +216,13 @@ export class NodeServer {
     });
   }
 
+  #endCopy(): void {
+    this.#copy?.kill();
+    this.#copy = undefined;
+  }
+
   /** Copies what the plan says and tells the index server how it went. */
-  async #reconstruct(plan: Reconstruction): Promise<void> {
+  async #reconstruct(plan: Reconstruction, attempt = 1): Promise<void> {
     this.#copy?.kill();
     const { options, storage, workers } = this.#context;
     const copy = new CopyTask(this.#runtime, workers, storage, plan, {
@@ -230,7 +238,12 @@ export class NodeServer {
     } catch (error) {
       if (this.#copy !== copy || this.#stopping !== undefined) return;
       this.#runtime.log.write("error", `copy failed: ${(error as Error).message}`);
-      await this.#link.tellProxy();
+      if (attempt < COPY_ATTEMPTS && error instanceof FlareError && error.retriable) {
+        await new Promise<void>((resolve) => this.#runtime.clock.setTimer(resolve, COPY_PAUSE_MS));
+        if (this.#copy === copy && this.#stopping === undefined) await this.#reconstruct(plan, attempt + 1);
+      } else {
+        await this.#link.tellProxy();
+      }
       return;
     }
     // A newer map may have made this copy pointless meanwhile.

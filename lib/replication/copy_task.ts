@@ -5,9 +5,13 @@
  * up in `stats threads` and reports progress; what follows from its end is the node server's business.
  */
 
+import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import { type ClusterNode, NodeRole } from "../cluster/node.ts";
 import type { Reconstruction } from "../cluster/role_change.ts";
-import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
+import { Peer } from "../net/peer.ts";
+import { type Worker, WorkerRegistry, WorkerType } from "../net/worker.ts";
+import { ReplyShape } from "../protocol/text_client.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { DumpClient } from "./dump_client.ts";
@@ -22,7 +26,19 @@ export interface CopyOptions {
   readonly valueBytesMax: number;
 }
 
+/** How far a copy is. */
+export interface CopyProgress {
+  readonly items: number;
+  /** Received, including what surrounds keys and values. */
+  readonly bytes: number;
+  readonly expected: number | undefined;
+  readonly seconds: number;
+  readonly itemsPerSecond: number;
+  readonly secondsLeft: number | undefined;
+}
+
 const REPORT_MS = 1000;
+const STATS_BYTES_MAX = 65536;
 
 export class CopyTask implements Worker {
   readonly id: number;
@@ -37,6 +53,8 @@ export class CopyTask implements Worker {
   readonly #plan: Reconstruction;
   readonly #clients: DumpClient[];
   #timer: Timer | undefined;
+  readonly #options: CopyOptions;
+  #expected: number | undefined;
   #cleaned = false;
   #done = false;
 
@@ -44,6 +62,7 @@ export class CopyTask implements Worker {
     this.#runtime = runtime;
     this.#workers = workers;
     this.#plan = plan;
+    this.#options = options;
     this.id = workers.nextId();
     this.startedMs = runtime.clock.monotonicMs();
     this.peer = plan.sources[0]?.key ?? ":0";
@@ -66,14 +85,25 @@ export class CopyTask implements Worker {
     return this.#done ? "killed" : "execute";
   }
 
-  /** Items and bytes copied so far. */
-  get progress(): { items: number; bytes: number } {
-    const total = { items: 0, bytes: 0 };
+  /** Progress for `stats threads`, without blanks. */
+  get info(): string {
+    const { items, bytes, expected, itemsPerSecond, secondsLeft } = this.progress;
+    return `items=${items}/${expected ?? "?"},bytes=${bytes},items/s=${itemsPerSecond},eta=${secondsLeft ?? "?"}s`;
+  }
+
+  /** How far the copy is; `expected` items are an estimate, undefined while nobody has told. */
+  get progress(): CopyProgress {
+    let items = 0;
+    let bytes = 0;
     for (const { progress } of this.#clients) {
-      total.items += progress.items;
-      total.bytes += progress.bytes;
+      items += progress.items;
+      bytes += progress.bytes;
     }
-    return total;
+    const seconds = Math.max(0.001, (this.#runtime.clock.monotonicMs() - this.startedMs) / 1000);
+    const itemsPerSecond = Math.round(items / seconds);
+    const left = this.#expected === undefined ? undefined : Math.max(0, this.#expected - items);
+    const secondsLeft = left === undefined || itemsPerSecond === 0 ? undefined : Math.ceil(left / itemsPerSecond);
+    return { items, bytes, expected: this.#expected, seconds, itemsPerSecond, secondsLeft };
   }
 
   /** Resolves when all sources are copied. @throws FlareError REFUSED if one is missing; see `DumpClient.run` */
@@ -84,6 +114,7 @@ export class CopyTask implements Worker {
     this.#workers.add(this);
     this.#runtime.log.write("notice", `copying partition ${this.#plan.partition} of ${this.#plan.partitionSize} from ${this.#names}`);
     this.#report();
+    void this.#estimate();
     try {
       await Promise.all(this.#clients.map((client) => client.run()));
       this.#runtime.log.write("notice", `copy complete: ${this.#text}`);
@@ -106,9 +137,35 @@ export class CopyTask implements Worker {
   }
 
   get #text(): string {
-    const { items, bytes } = this.progress;
-    const seconds = Math.max(0.001, (this.#runtime.clock.monotonicMs() - this.startedMs) / 1000);
-    return `${items} items, ${bytes} bytes in ${seconds.toFixed(1)} s (${Math.round(items / seconds)} items/s)`;
+    const { items, bytes, expected, seconds, itemsPerSecond, secondsLeft } = this.progress;
+    const of = expected === undefined ? "" : ` of about ${expected}`;
+    const eta = secondsLeft === undefined ? "" : `, about ${secondsLeft} s left`;
+    return `${items}${of} items, ${bytes} bytes in ${seconds.toFixed(1)} s (${itemsPerSecond} items/s${eta})`;
+  }
+
+  /** Asks the sources how much they hold; for a new partition a part of that. Only progress depends on it. */
+  async #estimate(): Promise<void> {
+    const counts = await Promise.all(this.#plan.sources.map((node) => this.#countItems(node)));
+    if (counts.includes(undefined)) return;
+    const total = (counts as number[]).reduce((sum, count) => sum + count, 0);
+    this.#expected = this.#plan.role === NodeRole.slave ? total : Math.round(total / this.#plan.partitionSize);
+  }
+
+  async #countItems({ host, port, threadType }: ClusterNode): Promise<number | undefined> {
+    const peer = new Peer(this.#runtime, { host, port }, threadType, new WorkerRegistry(), {
+      connectTimeoutMs: this.#options.connectTimeoutMs, replyTimeoutMs: this.#options.connectTimeoutMs,
+      queueBytesMax: STATS_BYTES_MAX, replyBytesMax: STATS_BYTES_MAX,
+    });
+    try {
+      const { body } = await peer.request(fromLatin1("stats\r\n"), ReplyShape.lines);
+      const count = /STAT curr_items (\d+)/.exec(latin1(body))?.[1];
+      return count === undefined ? undefined : Number(count);
+    } catch (error) {
+      this.#runtime.log.write("info", `"${host}:${port}" does not tell how much it holds: ${(error as Error).message}`);
+      return undefined;
+    } finally {
+      peer.close();
+    }
   }
 
   #report(): void {

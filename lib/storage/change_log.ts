@@ -109,12 +109,12 @@ export class ChangeLog {
   }
 
   /** Adds an item to the pending changes. `bytes` must stay as they are until `append` when the value is a large one. */
-  put(bytes: Uint8Array, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number, flags: number, expire: number, version: Uint64, generation: number): void {
+  put(bytes: Uint8Array, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number, flags: number, expire: number, version: Uint64, marks: number, generation: number): void {
     const start = this.#used;
     const valueLength = valueEnd - valueStart;
     const direct = valueLength >= DIRECT_VALUE_BYTES_MIN;
     this.#reserve(LOG_RECORD_HEADER_BYTES + (keyEnd - keyStart) + (direct ? 0 : valueLength));
-    const at = encodeLogRecord(this.#buffer, this.#view, start, LogKind.put, generation, this.nextSequence, version, flags, expire, bytes, keyStart, keyEnd, valueLength);
+    const at = encodeLogRecord(this.#buffer, this.#view, start, LogKind.put, generation, this.nextSequence, version, flags, expire, marks, bytes, keyStart, keyEnd, valueLength);
     if (direct) {
       this.#used = at;
       this.#directs.push({ at, bytes: bytes.subarray(valueStart, valueEnd) });
@@ -235,7 +235,7 @@ export class ChangeLog {
   #short(kind: LogKind, generation: number, version: Uint64, flags: number, expire: number, key: Uint8Array, keyStart: number, keyEnd: number): void {
     const start = this.#used;
     this.#reserve(LOG_RECORD_HEADER_BYTES + (keyEnd - keyStart));
-    const end = encodeLogRecord(this.#buffer, this.#view, start, kind, generation, this.nextSequence, version, flags, expire, key, keyStart, keyEnd, 0);
+    const end = encodeLogRecord(this.#buffer, this.#view, start, kind, generation, this.nextSequence, version, flags, expire, 0, key, keyStart, keyEnd, 0);
     this.#used = end;
     this.#view.setUint32(start, logRecordCrc(this.#buffer, start, end, this.#salt), true);
     this.#count();

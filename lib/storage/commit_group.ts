@@ -60,7 +60,8 @@ export class CommitGroup {
   /** Calls the listener when everything so far is committed; at once when it is. */
   onCommit(listener: CommitListener): void {
     if (this.hasPending) this.#turn.push(listener);
-    else if (this.#syncDue || (this.#syncing !== undefined && this.#fsync === FsyncPolicy.always)) this.#awaitingSync.push(listener);
+    else if (this.#syncDue || (this.#syncing !== undefined && this.#fsync === FsyncPolicy.always))
+      this.#awaitingSync.push(listener);
     else listener.onCommitted();
   }
 

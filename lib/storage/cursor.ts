@@ -26,6 +26,8 @@ export interface StoredItem {
   /** Of a tombstone: until when add, replace and append are refused. */
   readonly expire: number;
   readonly version: Uint64;
+  /** Bits of `EntryMark`. */
+  readonly marks: number;
   readonly tombstone: boolean;
 }
 

@@ -18,6 +18,8 @@ export interface Current {
   /** A value: when it ceases to exist, 0 = never. A tombstone: until when add, replace and append are refused. */
   expire: number;
   version: Uint64;
+  /** Bits of `EntryMark`. */
+  marks: number;
   bytes: Uint8Array;
   valueStart: number;
   valueEnd: number;
@@ -28,7 +30,7 @@ export const Change = { none: 0, put: 1, remove: 2 } as const;
 export type Change = (typeof Change)[keyof typeof Change];
 
 /** Where the value of the item to store comes from. */
-export const Content = { request: 0, current: 1, currentThenRequest: 2, requestThenCurrent: 3, number: 4 } as const;
+export const Content = { request: 0, current: 1, currentThenRequest: 2, requestThenCurrent: 3, number: 4, nothing: 5 } as const;
 export type Content = (typeof Content)[keyof typeof Content];
 
 /** What `decide` decided; filled again and again. */
@@ -40,6 +42,8 @@ export interface Decision {
   flags: number;
   expire: number;
   version: Uint64;
+  /** Bits of `EntryMark` of the item to store. */
+  marks: number;
   /** incr, decr: the new value. */
   number: Uint64;
 }
@@ -60,6 +64,7 @@ export function decide(
   const alive = current.kind === CurrentKind.value && !isExpired(current.expire, nowSeconds);
   const blocked = current.kind === CurrentKind.tombstone && current.expire > nowSeconds;
   decision.change = Change.none;
+  decision.marks = 0;
   switch (mutation.kind) {
     case MutationKind.set:
       return store(current, alive, mutation, decision);
@@ -86,19 +91,25 @@ export function decide(
     case MutationKind.touch:
       if (!alive) return refuse(decision, MutationResult.notFound);
       put(decision, Content.current, current.flags, mutation.expire, current.version);
+      decision.marks = current.marks;
       decision.result = MutationResult.touched;
       return;
     case MutationKind.restore:
       if (mutation.version <= current.version) return refuse(decision, MutationResult.notStored);
       return put(decision, Content.request, mutation.flags, mutation.expire, mutation.version);
+    default:
+      // The other kinds come with terms: see `decideWithTerms`.
+      return refuse(decision, MutationResult.notStored);
   }
 }
 
-function refuse(decision: Decision, result: MutationResult): void {
+/** Refuses a write. */
+export function refuse(decision: Decision, result: MutationResult): void {
   decision.result = result;
 }
 
-function put(decision: Decision, content: Content, flags: number, expire: number, version: Uint64): void {
+/** Decides that an item is stored. */
+export function put(decision: Decision, content: Content, flags: number, expire: number, version: Uint64): void {
   decision.result = MutationResult.stored;
   decision.change = Change.put;
   decision.content = content;
@@ -134,6 +145,7 @@ function count(current: Current, mutation: Mutation, decision: Decision): void {
     current.valueEnd - start > DIGITS_MAX ? undefined : parseUint64(current.bytes, start, current.valueEnd);
   if (value === undefined) return refuse(decision, MutationResult.nonNumeric);
   put(decision, Content.number, current.flags, current.expire, increment(current.version));
+  decision.marks = current.marks;
   decision.result = MutationResult.number;
   decision.number =
     mutation.kind === MutationKind.incr ? addWrapping(value, mutation.delta) : subtractSaturating(value, mutation.delta);

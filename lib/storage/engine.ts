@@ -25,6 +25,8 @@ export interface EngineTraits {
   readonly durable: boolean;
   /** `write` has copied keys and values when it returns, so their memory may be used again. */
   readonly copiesWrites: boolean;
+  /** Keys and values are views by default: saying so with each call would only cost time. */
+  readonly viewsByDefault: boolean;
   /** Ours to close. */
   readonly owned: boolean;
 }
@@ -35,9 +37,14 @@ interface Database {
   readonly supports: { readonly getSync?: boolean };
   open(): Promise<void>;
   close(): Promise<void>;
-  get(key: Uint8Array, options: ViewEncoding): Promise<Uint8Array | undefined>;
-  getSync(key: Uint8Array, options: ViewEncoding): Uint8Array | undefined;
-  batch(operations: readonly EngineOperation[], options: ViewEncoding & { sync: boolean }): Promise<void>;
+  get(key: Uint8Array, options?: ViewEncoding): Promise<Uint8Array | undefined>;
+  getSync(key: Uint8Array, options?: ViewEncoding): Uint8Array | undefined;
+  /** A chained batch costs a third of an array of operations. */
+  batch(): {
+    put(key: Uint8Array, value: Uint8Array, options?: ViewEncoding): unknown;
+    del(key: Uint8Array, options?: ViewEncoding): unknown;
+    write(options: { sync: boolean }): Promise<void>;
+  };
   iterator(options: ViewEncoding & { gt?: Uint8Array; gte?: Uint8Array; lt: Uint8Array; limit: number; fillCache: boolean }): {
     nextv(count: number): Promise<EnginePair[]>;
     close(): Promise<void>;
@@ -64,11 +71,13 @@ export class Engine {
   reads = 0;
 
   readonly #database: Database;
+  readonly #encoding: ViewEncoding | undefined;
   #lane: Promise<unknown> = Promise.resolve();
 
   private constructor(database: Database, traits: EngineTraits) {
     this.#database = database;
     this.traits = traits;
+    this.#encoding = traits.viewsByDefault ? undefined : VIEW;
     this.syncReads = database.supports.getSync === true;
   }
 
@@ -87,7 +96,7 @@ export class Engine {
   getSync(key: Uint8Array): Uint8Array | undefined {
     this.reads++;
     try {
-      return this.#database.getSync(key, VIEW);
+      return this.#database.getSync(key, this.#encoding);
     } catch (error) {
       throw engineFault("read", error);
     }
@@ -97,7 +106,7 @@ export class Engine {
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     this.reads++;
     try {
-      return await this.#database.get(key, VIEW);
+      return await this.#database.get(key, this.#encoding);
     } catch (error) {
       throw engineFault("read", error);
     }
@@ -105,7 +114,14 @@ export class Engine {
 
   /** All or nothing; `sync` waits for the disk. @throws FlareError IO_ERROR | DISK_FULL */
   write(operations: readonly EngineOperation[], sync: boolean): Promise<void> {
-    return this.#inLane("write", () => this.#database.batch(operations, { ...VIEW, sync }));
+    return this.#inLane("write", () => {
+      const batch = this.#database.batch();
+      for (const operation of operations) {
+        if (operation.type === "put") batch.put(operation.key, operation.value, this.#encoding);
+        else batch.del(operation.key, this.#encoding);
+      }
+      return batch.write({ sync });
+    });
   }
 
   /** Removes up to `limit` keys of a range. */
@@ -125,7 +141,12 @@ export class Engine {
    * Pairs in key order, behind `after` (exclusive) or from `from` on, below `before`: until `limit` pairs or `bytesMax`
    * bytes are reached. None = the end.
    */
-  async scan(start: { after: Uint8Array } | { from: Uint8Array }, before: Uint8Array, limit: number, bytesMax: number): Promise<EnginePair[]> {
+  async scan(
+    start: { after: Uint8Array } | { from: Uint8Array },
+    before: Uint8Array,
+    limit: number,
+    bytesMax: number,
+  ): Promise<EnginePair[]> {
     const range = "after" in start ? { gt: start.after } : { gte: start.from };
     const pairs: EnginePair[] = [];
     try {

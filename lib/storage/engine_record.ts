@@ -16,8 +16,9 @@ export const ENGINE_FORMAT = 1;
 /** Bytes before the item's key. */
 export const GENERATION_BYTES = 4;
 
-// format, kind, two spare bytes, crc, flags, expire, version; little-endian.
+// format, kind, marks, a spare byte, crc, flags, expire, version; little-endian.
 const AT_KIND = 1;
+const AT_MARKS = 2;
 const AT_CRC = 4;
 const AT_FLAGS = 8;
 const AT_EXPIRE = 12;
@@ -62,6 +63,7 @@ export function writeEngineValue(
   flags: number,
   expire: number,
   version: Uint64,
+  marks: number,
   bytes: Uint8Array,
   keyStart: number,
   keyEnd: number,
@@ -70,7 +72,7 @@ export function writeEngineValue(
 ): number {
   target[at] = ENGINE_FORMAT;
   target[at + AT_KIND] = kind;
-  target[at + 2] = 0;
+  target[at + AT_MARKS] = marks;
   target[at + 3] = 0;
   writeUint32(target, at + AT_FLAGS, flags);
   writeUint32(target, at + AT_EXPIRE, expire);
@@ -87,6 +89,8 @@ export interface EngineRecord {
   flags: number;
   expire: number;
   version: Uint64;
+  /** Bits of `EntryMark`. */
+  marks: number;
   bytes: Uint8Array;
 }
 
@@ -100,6 +104,7 @@ export function readEngineValue(bytes: Uint8Array, key: Uint8Array, keyStart: nu
   record.flags = readUint32(bytes, AT_FLAGS);
   record.expire = readUint32(bytes, AT_EXPIRE);
   record.version = fromWords(readUint32(bytes, AT_VERSION + 4), readUint32(bytes, AT_VERSION));
+  record.marks = bytes[AT_MARKS] as number;
   record.bytes = bytes;
 }
 

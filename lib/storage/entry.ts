@@ -32,9 +32,23 @@ export interface EntryView {
   /** Absolute second (since 1970) at which the item ceases to exist; 0 = never. 32 bits. */
   expire: number;
   version: Uint64;
+  /** Bits of `EntryMark`. */
+  marks: number;
+  /** Read since it was stored; as far as the memory remembers, for the disk does not. */
+  fetched: boolean;
+  /** The second it was last stored or read, before the read that gives this view. */
+  accessSeconds: number;
   /** True: `bytes` never changes and may be kept after the call (values too large for the arena). */
   stable: boolean;
 }
+
+/** What the meta commands note about an item, beside its value; kept and replicated with it. */
+export const EntryMark = {
+  /** Invalidated: still served, as old. */
+  stale: 1,
+  /** A client was told that it is the one to write the value anew. */
+  won: 2,
+} as const;
 
 /** Absolute second that lies in the past for everybody and that no node reads as a relative time (> 30 days). */
 export const EXPIRE_PAST = 2592001;

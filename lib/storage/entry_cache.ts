@@ -11,7 +11,7 @@ import { equalBytes } from "../base/bytes.ts";
 import { fromWords, highWord, lowWord, type Uint64 } from "../base/uint64.ts";
 import { copyBytes, decimalLength, writeDecimal } from "./copy_bytes.ts";
 import { CurrentKind } from "./decide.ts";
-import type { EntryView } from "./entry.ts";
+import { EntryMark, type EntryView } from "./entry.ts";
 import { keyHash } from "./key_hash.ts";
 import { KeyIndex } from "./key_index.ts";
 
@@ -36,11 +36,21 @@ export const RecordState = {
   /** What the engine holds under the key of a dirty record. */
   engineValue: 64,
   engineTombstone: 128,
+  /** Read since it was stored. */
+  fetched: 256,
+  /** `EntryMark`, from `MARKS_SHIFT` on. */
+  stale: EntryMark.stale << 9,
+  won: EntryMark.won << 9,
 } as const;
+
+/** How far the bits of `EntryMark` are moved up in a state word. */
+const MARKS_SHIFT = 9;
+const MARKS = RecordState.stale | RecordState.won;
+const ACCESSED = RecordState.referenced | RecordState.fetched;
 
 const ENGINE_BITS = RecordState.engineValue | RecordState.engineTombstone;
 
-// A record: nine words, then `VALUE <key> <flags> <bytes>\r\n<value>\r\n` (of a tombstone only `VALUE <key>`).
+// A record: ten words, then `VALUE <key> <flags> <bytes>\r\n<value>\r\n` (of a tombstone only `VALUE <key>`).
 const LENGTH = 0;
 const HASH = 1;
 /** Key length in the lower 16 bits, head length in the upper. */
@@ -51,7 +61,9 @@ const EXPIRE = 5;
 const VERSION_LOW = 6;
 const VERSION_HIGH = 7;
 const STATE = 8;
-const HEADER_BYTES = 36;
+/** The second of the last write or read. */
+const ACCESS = 9;
+const HEADER_BYTES = 40;
 /** Length of `VALUE `. */
 const PREFIX_BYTES = 6;
 
@@ -246,16 +258,20 @@ export class EntryCache {
     const high = words[at + VERSION_HIGH] as number;
     view.version =
       high === 0 ? (words[at + VERSION_LOW] as number) >>> 0 : fromWords(high >>> 0, (words[at + VERSION_LOW] as number) >>> 0);
+    view.marks = (state & MARKS) >> MARKS_SHIFT;
+    view.fetched = (state & RecordState.fetched) !== 0;
+    view.accessSeconds = (words[at + ACCESS] as number) >>> 0;
     view.kind = kindOfState(state);
     view.stable = segment.bytes.length !== this.#segmentBytes;
   }
 
-  /** Tells the eviction that an entry is in use. */
-  markReferenced(location: number): void {
+  /** Notes a read, and so tells the eviction that an entry is in use. */
+  markAccessed(location: number, nowSeconds: number): void {
     const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
-    const at = (((location & OFFSET_MASK) << 3) >> 2) + STATE;
-    const state = words[at] as number;
-    if ((state & RecordState.referenced) === 0) words[at] = state | RecordState.referenced;
+    const at = ((location & OFFSET_MASK) << 3) >> 2;
+    const state = words[at + STATE] as number;
+    if ((state & ACCESSED) !== ACCESSED) words[at + STATE] = state | ACCESSED;
+    words[at + ACCESS] = nowSeconds;
   }
 
   /** Bytes a record takes. */
@@ -308,6 +324,7 @@ export class EntryCache {
     flags: number,
     expire: number,
     version: Uint64,
+    accessSeconds: number,
     valueLength: number,
     replaced: number,
     view: CachedEntry,
@@ -347,6 +364,7 @@ export class EntryCache {
     words[w + VERSION_LOW] = lowWord(version);
     words[w + VERSION_HIGH] = highWord(version);
     words[w + STATE] = state;
+    words[w + ACCESS] = accessSeconds;
 
     view.bytes = bytes;
     view.headStart = headStart;
@@ -356,6 +374,9 @@ export class EntryCache {
     view.flags = flags;
     view.expire = expire;
     view.version = version;
+    view.marks = (state & MARKS) >> MARKS_SHIFT;
+    view.fetched = (state & RecordState.fetched) !== 0;
+    view.accessSeconds = accessSeconds;
     view.kind = kind;
     view.stable = bytes.length !== this.#segmentBytes;
 
@@ -634,9 +655,17 @@ export function emptyEntry(): CachedEntry {
     flags: 0,
     expire: 0,
     version: 0,
+    marks: 0,
+    fetched: false,
+    accessSeconds: 0,
     stable: false,
     kind: CurrentKind.absent,
   };
+}
+
+/** The state bits of what an entry is noted to be. */
+export function stateOfMarks(marks: number, fetched: boolean): number {
+  return (marks << MARKS_SHIFT) | (fetched ? RecordState.fetched : 0);
 }
 
 /** What a record says about its key. */

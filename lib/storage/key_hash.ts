@@ -12,7 +12,10 @@ export function keyHash(bytes: Uint8Array, start: number, end: number, seed: num
   let i = start;
   for (const limit = end - 3; i < limit; i += 4) {
     let word =
-      (bytes[i] as number) | ((bytes[i + 1] as number) << 8) | ((bytes[i + 2] as number) << 16) | ((bytes[i + 3] as number) << 24);
+      (bytes[i] as number) |
+      ((bytes[i + 1] as number) << 8) |
+      ((bytes[i + 2] as number) << 16) |
+      ((bytes[i + 3] as number) << 24);
     word = Math.imul(word, MULTIPLIER);
     word = Math.imul((word << 15) | (word >>> 17), MULTIPLIER_2);
     hash ^= word;

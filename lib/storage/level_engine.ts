@@ -18,5 +18,5 @@ export async function openLevelEngine(directory: string): Promise<Engine> {
     writeBufferSize: WRITE_BUFFER_BYTES,
     cacheSize: BLOCK_CACHE_BYTES,
   });
-  return Engine.open(database, { name: "level", durable: true, copiesWrites: true, owned: true });
+  return Engine.open(database, { name: "level", durable: true, copiesWrites: true, viewsByDefault: true, owned: true });
 }

@@ -24,10 +24,11 @@ const HEADER_COPY_BYTES = 36;
 /** Bytes before the first record. */
 export const LOG_HEADER_BYTES = HEADER_COPY_BYTES * 2;
 
-// A record: crc, marker, kind, length, generation, sequence, version, flags, expire, key length, key, value.
+// A record: crc, marker, kind, marks, length, generation, sequence, version, flags, expire, key length, key, value.
 const MARKER = 0xf1a3;
 const AT_MARKER = 4;
 const AT_KIND = 6;
+const AT_MARKS = 7;
 const AT_LENGTH = 8;
 const AT_GENERATION = 12;
 const AT_SEQUENCE = 16;
@@ -93,6 +94,7 @@ export function encodeLogRecord(
   version: Uint64,
   flags: number,
   expire: number,
+  marks: number,
   key: Uint8Array,
   keyStart: number,
   keyEnd: number,
@@ -100,7 +102,8 @@ export function encodeLogRecord(
 ): number {
   const keyLength = keyEnd - keyStart;
   view.setUint16(at + AT_MARKER, MARKER, true);
-  view.setUint16(at + AT_KIND, kind, true);
+  view.setUint8(at + AT_KIND, kind);
+  view.setUint8(at + AT_MARKS, marks);
   view.setUint32(at + AT_LENGTH, LOG_RECORD_HEADER_BYTES + keyLength + valueLength, true);
   view.setUint32(at + AT_GENERATION, generation, true);
   setUint64(view, at + AT_SEQUENCE, sequence);
@@ -131,6 +134,8 @@ export class LogReader {
   version: Uint64 = 0;
   flags = 0;
   expire = 0;
+  /** Bits of `EntryMark`. */
+  marks = 0;
   keyStart = 0;
   keyEnd = 0;
   valueStart = 0;
@@ -182,7 +187,8 @@ export class LogReader {
 
   #load(at: number): void {
     const view = this.#view;
-    this.kind = view.getUint16(at + AT_KIND, true) as LogKind;
+    this.kind = view.getUint8(at + AT_KIND) as LogKind;
+    this.marks = view.getUint8(at + AT_MARKS);
     this.generation = view.getUint32(at + AT_GENERATION, true);
     this.sequence = Number(getUint64(view, at + AT_SEQUENCE));
     this.version = getUint64(view, at + AT_VERSION);

@@ -45,7 +45,12 @@ class LogRecoverer {
   #bytesBefore = 0;
   #bytesTotal = 0;
 
-  constructor(runtime: Runtime, directory: string, replay: (reader: LogReader) => void | Promise<void>, onProgress: RecoveryProgress) {
+  constructor(
+    runtime: Runtime,
+    directory: string,
+    replay: (reader: LogReader) => void | Promise<void>,
+    onProgress: RecoveryProgress,
+  ) {
     this.#runtime = runtime;
     this.#directory = directory;
     this.#replay = replay;

@@ -7,6 +7,10 @@ import { Engine } from "./engine.ts";
 
 /** An empty database in memory. */
 export function openMemoryEngine(): Promise<Engine> {
-  const database = new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" });
-  return Engine.open(database, { name: "memory", durable: false, copiesWrites: false, owned: true });
+  const database = new MemoryLevel<Uint8Array, Uint8Array>({
+    keyEncoding: "view",
+    valueEncoding: "view",
+    storeEncoding: "view",
+  });
+  return Engine.open(database, { name: "memory", durable: false, copiesWrites: false, viewsByDefault: true, owned: true });
 }

@@ -19,6 +19,12 @@ export const MutationKind = {
   delete: 8,
   touch: 9,
   restore: 10,
+  /** Only with `terms`: an item is touched, created when absent, or its win token is taken. */
+  fetch: 11,
+  /** Only with `terms`: an item stays as it is but is stale from now on. */
+  invalidate: 12,
+  /** Only with `terms`: an item loses its value. */
+  clear: 13,
 } as const;
 export type MutationKind = (typeof MutationKind)[keyof typeof MutationKind];
 
@@ -38,6 +44,38 @@ export interface Mutation {
   valueEnd: number;
   /** incr, decr. */
   delta: Uint64;
+  /** What the meta and the binary protocol ask for beyond that; undefined for an ordinary write. */
+  terms?: MutationTerms | undefined;
+}
+
+/** Conditions and extras of a write. Filled again and again by its owner, like the mutation. */
+export interface MutationTerms {
+  /** The version the item must have, undefined = any. */
+  compare: Uint64 | undefined;
+  /** set with `compare`: a smaller `compare` than the item's version is stored all the same, as stale. clear: stale as well. */
+  invalidate: boolean;
+  /** append prepend incr decr fetch: what is absent is created … */
+  vivify: boolean;
+  /** … until this absolute second, 0 = for ever … */
+  vivifyExpire: number;
+  /** … by incr and decr with this value. */
+  initial: Uint64;
+  /** incr decr fetch invalidate: `Mutation.expire` becomes the item's. */
+  updateExpire: boolean;
+  /** fetch: an item that ceases to exist before this absolute second gives its win token, 0 = only a stale one does. */
+  recacheExpire: number;
+  /** fetch: `recacheExpire` is compared with the item's time before it is touched. */
+  recacheFirst: boolean;
+  /** set restore fetch: bits of `EntryMark` the item gets, as another node has them. */
+  marks: number;
+}
+
+/** Terms that ask for nothing. */
+export function emptyTerms(): MutationTerms {
+  return {
+    compare: undefined, invalidate: false, vivify: false, vivifyExpire: 0, initial: 0, updateExpire: false,
+    recacheExpire: 0, recacheFirst: false, marks: 0,
+  };
 }
 
 /** What became of a write. */
@@ -55,6 +93,8 @@ export const MutationResult = {
   tooLarge: 8,
   /** Disk or engine failure, or no room (see `Applied.error`): nothing changed. */
   failed: 9,
+  /** fetch: touched, and the win token was taken. */
+  won: 10,
 } as const;
 export type MutationResult = (typeof MutationResult)[keyof typeof MutationResult];
 

@@ -22,6 +22,9 @@ export function copyEntry<View extends EntryView>(source: EntryView, target: Vie
   target.flags = source.flags;
   target.expire = source.expire;
   target.version = source.version;
+  target.marks = source.marks;
+  target.fetched = source.fetched;
+  target.accessSeconds = source.accessSeconds;
   target.stable = true;
   return target;
 }
@@ -34,6 +37,8 @@ export function privateEntry(
   flags: number,
   expire: number,
   version: Uint64,
+  marks: number,
+  accessSeconds: number,
   bytes: Uint8Array,
   valueStart: number,
   valueEnd: number,
@@ -55,5 +60,8 @@ export function privateEntry(
   target.flags = flags;
   target.expire = expire;
   target.version = version;
+  target.marks = marks;
+  target.fetched = false;
+  target.accessSeconds = accessSeconds;
   target.stable = true;
 }

@@ -14,6 +14,7 @@ import { CommitGroup, type CommitListener } from "./commit_group.ts";
 import { copyBytes } from "./copy_bytes.ts";
 import { Cursor, type CursorOptions, type CursorSlice, type StoredItem } from "./cursor.ts";
 import { Change, Content, CurrentKind, type Decision, decide, isExpired } from "./decide.ts";
+import { decideWithTerms } from "./decide_terms.ts";
 import { Engine } from "./engine.ts";
 import {
   decodeMeta,
@@ -26,7 +27,7 @@ import {
   writeEngineKey,
 } from "./engine_record.ts";
 import type { EntryView, KeySlice } from "./entry.ts";
-import { type CachedEntry, emptyEntry, engineBits, engineKindOfState, kindOfState, RecordState } from "./entry_cache.ts";
+import { type CachedEntry, emptyEntry, engineBits, engineKindOfState, kindOfState, RecordState, stateOfMarks } from "./entry_cache.ts";
 import { Keyspace } from "./keyspace.ts";
 import { LogKind, type LogReader } from "./log_record.ts";
 import { recoverLog } from "./log_recovery.ts";
@@ -139,7 +140,7 @@ export class Storage {
   /** An engine read that came asynchronously, for the next look at its key. */
   #loaded: { readonly bytes: Uint8Array | undefined } | undefined;
 
-  readonly #record: EngineRecord = { kind: CurrentKind.absent, flags: 0, expire: 0, version: 0, bytes: EMPTY };
+  readonly #record: EngineRecord = { kind: CurrentKind.absent, flags: 0, expire: 0, version: 0, marks: 0, bytes: EMPTY };
   readonly #decision: Decision = {
     result: MutationResult.stored,
     change: Change.none,
@@ -147,12 +148,15 @@ export class Storage {
     flags: 0,
     expire: 0,
     version: 0,
+    marks: 0,
     number: 0,
   };
   readonly #written: CachedEntry = emptyEntry();
   readonly #applied: Applied = { result: MutationResult.stored, entry: this.#written, number: 0, error: "" };
   readonly #digits = new Uint8Array(NUMBER_BYTES_MAX);
   #digitsLength = 0;
+  /** Of the call at work: when what it touches was last used. */
+  #nowSeconds: number;
 
   /** What a failed append takes back, newest last: location, the dirty record it replaced or 0, the kind before. */
   #undo = new Int32Array(3 * 1024);
@@ -163,6 +167,7 @@ export class Storage {
     const { runtime, settings, engine } = parts;
     this.#runtime = runtime;
     this.#settings = settings;
+    this.#nowSeconds = Math.floor(runtime.clock.nowMs() / 1000);
     this.#engine = engine;
     this.#keyspace = parts.keyspace;
     this.#lock = parts.lock;
@@ -257,6 +262,7 @@ export class Storage {
    */
   get(key: KeySlice, nowSeconds: number): EntryView | undefined | Promise<EntryView | undefined> {
     if (key.end - key.start > this.#settings.keyBytesMax) return undefined;
+    this.#nowSeconds = nowSeconds;
     if (!this.#waiting.isEmpty && this.#waiting.has(key)) return this.#waitToGet(key, nowSeconds);
     const hash = this.#keyspace.cache.hash(key.bytes, key.start, key.end);
     if (!this.#lookUp(hash, key)) return this.#waitToGet(key, nowSeconds);
@@ -379,6 +385,8 @@ export class Storage {
     current.kind = CurrentKind.absent;
     current.version = 0;
     current.expire = 0;
+    current.marks = 0;
+    current.fetched = false;
     if (bytes === undefined) return;
     // Until it is read: a record that cannot be read was counted as an item.
     this.#storedKind = CurrentKind.value;
@@ -398,12 +406,13 @@ export class Storage {
     // Making room, even in vain, moves things.
     cache.find(hash, key.bytes, key.start, key.end);
     if (!fits) {
-      privateEntry(current, record.kind, key, record.flags, record.expire, record.version, bytes, ENGINE_HEADER_BYTES, bytes.length);
+      const { kind, flags, expire, version, marks } = record;
+      privateEntry(current, kind, key, flags, expire, version, marks, this.#nowSeconds, bytes, ENGINE_HEADER_BYTES, bytes.length);
       return;
     }
-    const state = isValue ? 0 : RecordState.tombstone;
+    const state = isValue ? stateOfMarks(record.marks, false) : RecordState.tombstone;
     this.#location = cache.append(
-      hash, key.bytes, key.start, key.end, state, record.flags, record.expire, record.version, valueLength, 0, current,
+      hash, key.bytes, key.start, key.end, state, record.flags, record.expire, record.version, this.#nowSeconds, valueLength, 0, current,
     );
     if (isValue) copyBytes(current.bytes, current.valueStart, bytes, ENGINE_HEADER_BYTES, bytes.length);
   }
@@ -418,7 +427,7 @@ export class Storage {
   #live(nowSeconds: number): CachedEntry | undefined {
     const current = this.#current;
     if (current.kind !== CurrentKind.value || isExpired(current.expire, nowSeconds)) return undefined;
-    if (this.#location !== 0) this.#keyspace.cache.markReferenced(this.#location);
+    if (this.#location !== 0) this.#keyspace.cache.markAccessed(this.#location, nowSeconds);
     return current;
   }
 
@@ -458,7 +467,9 @@ export class Storage {
       }
     }
     const decision = this.#decision;
-    decide(this.#current, mutation, nowSeconds, this.#settings.valueBytesMax, decision);
+    this.#nowSeconds = nowSeconds;
+    if (mutation.terms === undefined) decide(this.#current, mutation, nowSeconds, this.#settings.valueBytesMax, decision);
+    else decideWithTerms(this.#current, mutation, mutation.terms, nowSeconds, this.#settings.valueBytesMax, decision);
     if (decision.change !== Change.none) {
       const attempt = this.#carryOut(hash, key, decision, mutation);
       if (attempt !== Attempt.done || this.#applied.result === MutationResult.failed) return attempt;
@@ -480,7 +491,9 @@ export class Storage {
       this.#fail(`item exceeds half of the memory for items (${cache.recordBytesMax} bytes)`);
       return Attempt.done;
     }
-    const state = RecordState.dirty | (isTombstone ? RecordState.tombstone : 0);
+    const keepsItem = decision.content === Content.current || decision.content === Content.number;
+    const kindState = isTombstone ? RecordState.tombstone : stateOfMarks(decision.marks, keepsItem && this.#current.fetched);
+    const state = RecordState.dirty | kindState;
     if (!this.#append(hash, key, size, state, decision.flags, decision.expire, decision.version, valueLength)) return Attempt.room;
     const { bytes, keyStart, keyEnd, valueStart, valueEnd } = this.#written;
     if (!isTombstone) this.#fillValue(decision, mutation as Mutation);
@@ -488,7 +501,7 @@ export class Storage {
     if (log === undefined) return Attempt.done;
     const { generation } = this.#keyspace;
     if (isTombstone) log.delete(bytes, keyStart, keyEnd, decision.flags, decision.expire, decision.version, generation);
-    else log.put(bytes, keyStart, keyEnd, valueStart, valueEnd, decision.flags, decision.expire, decision.version, generation);
+    else log.put(bytes, keyStart, keyEnd, valueStart, valueEnd, decision.flags, decision.expire, decision.version, decision.marks, generation);
     this.#commits?.begin();
     return Attempt.done;
   }
@@ -515,7 +528,7 @@ export class Storage {
     }
     const replacedDirty = location !== 0 && cache.state(location) & RecordState.dirty ? location : 0;
     const state = kindState | engineBits(engineKind);
-    const added = cache.append(hash, key.bytes, key.start, key.end, state, flags, expire, version, valueLength, location, this.#written);
+    const added = cache.append(hash, key.bytes, key.start, key.end, state, flags, expire, version, this.#nowSeconds, valueLength, location, this.#written);
     keyspace.count(before, kindOfState(state));
     if (this.#log !== undefined) this.#pushUndo(added, replacedDirty, before);
     if (cache.pinnedBytes >= this.#pinnedBytesMax && !this.#checkpointer.isRunning) this.#checkpointer.request();
@@ -533,6 +546,8 @@ export class Storage {
       case Content.number:
         this.#digitsLength = writeNumber(this.#digits, decision.number);
         return this.#digitsLength;
+      case Content.nothing:
+        return 0;
       default:
         return currentLength + requestLength;
     }
@@ -551,6 +566,8 @@ export class Storage {
         return;
       case Content.number:
         copyBytes(target, at, this.#digits, 0, this.#digitsLength);
+        return;
+      case Content.nothing:
         return;
       case Content.currentThenRequest: {
         const middle = copyBytes(target, at, current.bytes, current.valueStart, current.valueEnd);
@@ -847,7 +864,8 @@ export class Storage {
       this.#reportCorrupt(key);
       return false;
     }
-    privateEntry(this.#current, record.kind, key, record.flags, record.expire, record.version, value, ENGINE_HEADER_BYTES, value.length);
+    const { kind, flags, expire, version, marks } = record;
+    privateEntry(this.#current, kind, key, flags, expire, version, marks, 0, value, ENGINE_HEADER_BYTES, value.length);
     return true;
   }
 
@@ -901,7 +919,7 @@ export class Storage {
     if (size > cache.recordBytesMax) {
       throw new FlareError("INVALID_OPTION", `memoryBytesMax is too small for an item of ${valueLength} bytes in the change log`);
     }
-    const state = RecordState.dirty | (isTombstone ? RecordState.tombstone : 0);
+    const state = RecordState.dirty | (isTombstone ? RecordState.tombstone : stateOfMarks(reader.marks, false));
     if (!this.#append(hash, key, size, state, reader.flags, reader.expire, reader.version, valueLength)) return false;
     copyBytes(this.#written.bytes, this.#written.valueStart, reader.bytes, reader.valueStart, reader.valueEnd);
     return true;
@@ -979,7 +997,7 @@ async function prepareDirectory(runtime: Runtime, dataDir: string): Promise<File
 async function openEngine(runtime: Runtime, options: StorageOptions): Promise<Engine> {
   const { dataDir, engine } = options;
   if (typeof engine === "object") {
-    return Engine.open(engine, { name: "custom", durable: dataDir !== undefined, copiesWrites: false, owned: false });
+    return Engine.open(engine, { name: "custom", durable: dataDir !== undefined, copiesWrites: false, viewsByDefault: false, owned: false });
   }
   if (dataDir === undefined) {
     const { openMemoryEngine } = await import("./memory_engine.ts");
@@ -991,8 +1009,9 @@ async function openEngine(runtime: Runtime, options: StorageOptions): Promise<En
 
 /** Writes that need to know nothing of what they replace. */
 function replacesUnseen(mutation: Mutation): boolean {
-  if (mutation.kind === MutationKind.set || mutation.kind === MutationKind.restore) return true;
-  return mutation.kind === MutationKind.delete && mutation.version !== 0;
+  if (mutation.kind === MutationKind.set) return mutation.terms?.compare === undefined;
+  if (mutation.kind === MutationKind.restore) return true;
+  return mutation.kind === MutationKind.delete && mutation.version !== 0 && mutation.terms?.compare === undefined;
 }
 
 function writeNumber(target: Uint8Array, value: Decision["number"]): number {
@@ -1033,6 +1052,7 @@ function storedItem(entry: CachedEntry): StoredItem {
     flags: entry.flags,
     expire: entry.expire,
     version: entry.version,
+    marks: entry.marks,
     tombstone,
   };
 }

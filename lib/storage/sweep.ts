@@ -6,8 +6,8 @@
 
 import type { FlareError } from "../base/errors.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
-import type { Engine } from "./engine.ts";
 import { CurrentKind, isExpired } from "./decide.ts";
+import type { Engine } from "./engine.ts";
 import { GENERATION_BYTES, generationStart, peekEngineValue } from "./engine_record.ts";
 import type { Keyspace } from "./keyspace.ts";
 

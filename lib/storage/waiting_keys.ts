@@ -89,6 +89,7 @@ export function copyMutation(mutation: Mutation): Mutation {
     valueStart: 0,
     valueEnd: value.length,
     delta: mutation.delta,
+    terms: mutation.terms === undefined ? undefined : { ...mutation.terms },
   };
 }
 

@@ -1,0 +1,77 @@
+/**
+ * Base64 (RFC 4648, with padding) over byte ranges: how keys with any bytes in them travel in lines of text. Pure.
+ */
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const PADDING = 0x3d;
+const CODES: Uint8Array = Uint8Array.from(ALPHABET, (character) => character.charCodeAt(0));
+const VALUES: Uint8Array = buildValues();
+
+function buildValues(): Uint8Array {
+  const values = new Uint8Array(256).fill(255);
+  CODES.forEach((code, value) => {
+    values[code] = value;
+  });
+  return values;
+}
+
+/** Bytes the base64 form of `count` bytes takes. */
+export function base64Length(count: number): number {
+  return Math.ceil(count / 3) * 4;
+}
+
+/** Writes the base64 form of `bytes[start, end)` to `target` from `at` on and returns where it ended. */
+export function encodeBase64(target: Uint8Array, at: number, bytes: Uint8Array, start: number, end: number): number {
+  let out = at;
+  for (let i = start; i < end; i += 3) {
+    const first = bytes[i] as number;
+    const second = i + 1 < end ? (bytes[i + 1] as number) : 0;
+    const third = i + 2 < end ? (bytes[i + 2] as number) : 0;
+    target[out] = CODES[first >> 2] as number;
+    target[out + 1] = CODES[((first & 3) << 4) | (second >> 4)] as number;
+    target[out + 2] = i + 1 < end ? (CODES[((second & 15) << 2) | (third >> 6)] as number) : PADDING;
+    target[out + 3] = i + 2 < end ? (CODES[third & 63] as number) : PADDING;
+    out += 4;
+  }
+  return out;
+}
+
+/** The base64 form of `bytes[start, end)` as a string. */
+export function base64(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  let text = "";
+  for (let i = start; i < end; i += 3) {
+    const first = bytes[i] as number;
+    const second = i + 1 < end ? (bytes[i + 1] as number) : 0;
+    const third = i + 2 < end ? (bytes[i + 2] as number) : 0;
+    text += ALPHABET[first >> 2];
+    text += ALPHABET[((first & 3) << 4) | (second >> 4)];
+    text += i + 1 < end ? ALPHABET[((second & 15) << 2) | (third >> 6)] : "=";
+    text += i + 2 < end ? ALPHABET[third & 63] : "=";
+  }
+  return text;
+}
+
+/** The bytes whose base64 form is `bytes[start, end)`; undefined when that is empty or no base64. */
+export function decodeBase64(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
+  const length = end - start;
+  if (length === 0 || length % 4 !== 0) return undefined;
+  let padding = 0;
+  while (padding < 2 && bytes[end - 1 - padding] === PADDING) padding++;
+  const decoded = new Uint8Array((length / 4) * 3 - padding);
+  let out = 0;
+  for (let i = start; i < end; i += 4) {
+    let word = 0;
+    for (let j = 0; j < 4; j++) {
+      const isPadding = i + j >= end - padding;
+      const value = isPadding ? 0 : (VALUES[bytes[i + j] as number] as number);
+      if (value === 255) return undefined;
+      word = (word << 6) | value;
+    }
+    // Bytes beyond the array's end fall away: they are the padding.
+    decoded[out] = word >> 16;
+    decoded[out + 1] = word >> 8;
+    decoded[out + 2] = word;
+    out += 3;
+  }
+  return decoded;
+}

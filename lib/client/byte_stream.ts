@@ -1,0 +1,122 @@
+/**
+ * A conversation of one request and a long answer, as an asynchronous sequence of chunks: what `dump` needs, whose
+ * answer is larger than memory. The sender is slowed down to the pace of the reader. Knows no protocol.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { HostPort } from "../base/option_schema.ts";
+import type { PeerOptions } from "../net/peer.ts";
+import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
+
+/** Bytes that may wait for the reader. */
+const HELD_BYTES_MAX = 4 * 1048576;
+
+/**
+ * Sends a request on a connection of its own and yields what comes back until the other side closes or the reader has
+ * enough (which closes, too). The chunks are the reader's.
+ * @throws FlareError CONNECTION_FAILED | TIMED_OUT when nothing comes for `replyTimeoutMs`
+ */
+export async function* byteStream(
+  runtime: Runtime,
+  address: HostPort,
+  request: Uint8Array,
+  options: PeerOptions,
+): AsyncGenerator<Uint8Array> {
+  const reader = new StreamReader(runtime, address, request, options);
+  try {
+    for (;;) {
+      const chunk = await reader.next();
+      if (chunk === undefined) return;
+      yield chunk;
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+class StreamReader implements ConnectionHandler {
+  readonly #runtime: Runtime;
+  readonly #name: string;
+  readonly #request: Uint8Array;
+  readonly #silenceMs: number;
+  readonly #connection: Connection;
+  readonly #chunks: Uint8Array[] = [];
+  #heldBytes = 0;
+  #paused = false;
+  #ended = false;
+  #error: FlareError | undefined;
+  #wake: () => void = () => undefined;
+
+  constructor(runtime: Runtime, address: HostPort, request: Uint8Array, options: PeerOptions) {
+    this.#runtime = runtime;
+    this.#name = `${address.host}:${address.port}`;
+    this.#request = request;
+    this.#silenceMs = options.replyTimeoutMs;
+    this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this);
+  }
+
+  /** The next chunk, undefined at the end. */
+  async next(): Promise<Uint8Array | undefined> {
+    while (this.#chunks.length === 0 && this.#error === undefined && !this.#ended) await this.#more();
+    const chunk = this.#chunks.shift();
+    if (chunk === undefined) {
+      if (this.#error !== undefined) throw this.#error;
+      return undefined;
+    }
+    this.#heldBytes -= chunk.length;
+    if (this.#paused && this.#heldBytes < HELD_BYTES_MAX / 2) {
+      this.#paused = false;
+      this.#connection.resume();
+    }
+    return chunk;
+  }
+
+  close(): void {
+    this.#connection.destroy();
+  }
+
+  onOpen(): void {
+    this.#connection.write(this.#request);
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#chunks.push(chunk.slice());
+    this.#heldBytes += chunk.length;
+    if (this.#heldBytes > HELD_BYTES_MAX && !this.#paused) {
+      this.#paused = true;
+      this.#connection.pause();
+    }
+    this.#wake();
+  }
+
+  onDrain(): void {}
+
+  onEnd(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  onClose(error?: Error): void {
+    this.#ended = true;
+    if (error instanceof FlareError) this.#error = error;
+    else if (error !== undefined) {
+      const text = `connection to "${this.#name}" broke: ${error.message}`;
+      this.#error = new FlareError("CONNECTION_FAILED", text, { retriable: true, cause: error });
+    }
+    this.#wake();
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer: Timer = this.#runtime.clock.setTimer(() => {
+        this.#error ??= new FlareError("TIMED_OUT", `"${this.#name}" sent nothing for ${this.#silenceMs} ms`, { retriable: true });
+        this.#wake();
+      }, this.#silenceMs);
+      this.#wake = () => {
+        this.#runtime.clock.clearTimer(timer);
+        this.#wake = () => undefined;
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * A typed client of one server: the commands of memcached and Flare as methods over one pipelined connection, and raw
+ * lines for everything else. Keys and values are bytes; a string stands for its UTF-8 bytes. What a server refuses for
+ * good reasons is a value (`NOT_STORED`), what it cannot do is a `FlareError`. It knows nothing of clusters.
+ */
+
+import { concatBytes, fromLatin1, latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import type { HostPort } from "../base/option_schema.ts";
+import { parseUint64, type Uint64 } from "../base/uint64.ts";
+import { Peer } from "../net/peer.ts";
+import { WorkerRegistry, WorkerType } from "../net/worker.ts";
+import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type ClientOptions, completeClientOptions } from "./client_options.ts";
+import { parseValues } from "./value_blocks.ts";
+
+/** Bytes, or a string that stands for its UTF-8 bytes. */
+export type Bytes = Uint8Array | string;
+
+/** An item as a server returns it; the bytes belong to the caller. */
+export interface Item {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  /** 0 … 2^32-1. */
+  readonly flags: number;
+  /** Flare's version, memcached's cas unique; undefined when not asked for. */
+  readonly version: Uint64 | undefined;
+}
+
+/** What a server answers to a write that carries data. */
+export const StoreResult = { stored: "STORED", notStored: "NOT_STORED", exists: "EXISTS", notFound: "NOT_FOUND" } as const;
+export type StoreResult = (typeof StoreResult)[keyof typeof StoreResult];
+
+/** How an item is stored. */
+export interface StoreOptions {
+  /** 0 … 2^32-1, default 0. */
+  readonly flags?: number;
+  /** As on the wire: 0 = never (the default), up to 2592000 seconds from now, above that an absolute second. */
+  readonly exptime?: number;
+  /** Flare: store only if this is higher than the item's version; default 0 = whatever it is. */
+  readonly version?: Uint64;
+  /** Flare: whether the answer waits for the slaves; default as the server is set. */
+  readonly replication?: "sync" | "async";
+}
+
+/** Longer keys are cut in two by the original. */
+const KEY_BYTES_MAX = 8191;
+const UINT32_MAX = 0xffffffff;
+const UTF8 = new TextEncoder();
+const STORE_RESULTS: readonly string[] = Object.values(StoreResult);
+
+export class Client {
+  /** `host:port` of the server. */
+  readonly server: string;
+  readonly #peer: Peer;
+
+  /** Nothing is connected before the first request. */
+  constructor(runtime: Runtime, address: HostPort, options: ClientOptions = {}) {
+    this.server = `${address.host}:${address.port}`;
+    this.#peer = new Peer(runtime, address, WorkerType.request, new WorkerRegistry(), completeClientOptions(options));
+  }
+
+  /** Ends the connection; what still waits for an answer fails with CLOSED. */
+  close(): void {
+    this.#peer.close();
+  }
+
+  /** The item, without its version; undefined if there is none. @throws FlareError */
+  async get(key: Bytes): Promise<Item | undefined> {
+    return (await this.#retrieve("get", [key]))[0];
+  }
+
+  /** The item with its version; undefined if there is none. @throws FlareError */
+  async gets(key: Bytes): Promise<Item | undefined> {
+    return (await this.#retrieve("gets", [key]))[0];
+  }
+
+  /** The items that exist, with their versions, in the order of the keys. @throws FlareError */
+  async getMany(keys: readonly Bytes[]): Promise<Item[]> {
+    return keys.length === 0 ? [] : this.#retrieve("gets", keys);
+  }
+
+  /** Stores an item. @throws FlareError */
+  set(key: Bytes, value: Bytes, options: StoreOptions = {}): Promise<StoreResult> {
+    return this.#store("set", key, value, options);
+  }
+
+  /** Stores an item that does not exist yet. @throws FlareError */
+  add(key: Bytes, value: Bytes, options: StoreOptions = {}): Promise<StoreResult> {
+    return this.#store("add", key, value, options);
+  }
+
+  /** Stores an item that exists already. @throws FlareError */
+  replace(key: Bytes, value: Bytes, options: StoreOptions = {}): Promise<StoreResult> {
+    return this.#store("replace", key, value, options);
+  }
+
+  /** Puts bytes behind the value of an item. @throws FlareError */
+  append(key: Bytes, value: Bytes): Promise<StoreResult> {
+    return this.#store("append", key, value, {});
+  }
+
+  /** Puts bytes in front of the value of an item. @throws FlareError */
+  prepend(key: Bytes, value: Bytes): Promise<StoreResult> {
+    return this.#store("prepend", key, value, {});
+  }
+
+  /** Stores an item whose version still is `version`. @throws FlareError */
+  cas(key: Bytes, value: Bytes, version: Uint64, options: Omit<StoreOptions, "version"> = {}): Promise<StoreResult> {
+    return this.#store("cas", key, value, { ...options, version });
+  }
+
+  /** Adds to a decimal value; the new value, undefined if there is none. @throws FlareError */
+  incr(key: Bytes, delta: Uint64 = 1): Promise<Uint64 | undefined> {
+    return this.#count("incr", key, delta);
+  }
+
+  /** Subtracts from a decimal value, down to 0; the new value, undefined if there is none. @throws FlareError */
+  decr(key: Bytes, delta: Uint64 = 1): Promise<Uint64 | undefined> {
+    return this.#count("decr", key, delta);
+  }
+
+  /** Deletes an item; false if there was none. @throws FlareError */
+  async delete(key: Bytes): Promise<boolean> {
+    return (await this.#tell("delete", [keyText(key)], ["DELETED", "NOT_FOUND"])) === "DELETED";
+  }
+
+  /** Gives an item another exptime (as in `StoreOptions`); false if there is none. @throws FlareError */
+  async touch(key: Bytes, exptime: number): Promise<boolean> {
+    const words = [keyText(key), integer("exptime", exptime, Number.MAX_SAFE_INTEGER)];
+    return (await this.#tell("touch", words, ["TOUCHED", "NOT_FOUND"])) === "TOUCHED";
+  }
+
+  /** Removes every item of this server (not of its cluster) at once. @throws FlareError */
+  async flushAll(): Promise<void> {
+    await this.#tell("flush_all", [], ["OK"]);
+  }
+
+  /** Asks whether the server is well. @throws FlareError REFUSED with its answer if not */
+  async ping(): Promise<void> {
+    await this.#tell("ping", [], ["OK"]);
+  }
+
+  /** The version of the server, such as `flare-2.0.0`. @throws FlareError */
+  async version(): Promise<string> {
+    const line = await this.line("version");
+    if (!line.startsWith("VERSION ")) throw refused(this.server, "version", line);
+    return line.slice("VERSION ".length);
+  }
+
+  /** The figures of `stats` and the words behind it, in the server's order. @throws FlareError */
+  async stats(...words: readonly string[]): Promise<Map<string, string>> {
+    const command = ["stats", ...words].join(" ");
+    const figures = new Map<string, string>();
+    for (const line of await this.lines(command)) {
+      const [, name, value] = /^STAT (\S+) ?(.*)$/.exec(line) ?? [];
+      if (name === undefined || value === undefined) throw refused(this.server, command, line);
+      figures.set(name, value);
+    }
+    return figures;
+  }
+
+  /** Sends any command whose answer is one line, and returns that line. @throws FlareError */
+  async line(command: string): Promise<string> {
+    return (await this.#request(fromLatin1(`${oneLine(command)}\r\n`), ReplyShape.line)).line;
+  }
+
+  /** Sends any command whose answer is lines up to `END`, and returns those in front of it. @throws FlareError */
+  async lines(command: string): Promise<string[]> {
+    const { line, body } = await this.#request(fromLatin1(`${oneLine(command)}\r\n`), ReplyShape.lines);
+    if (line !== "END") throw refused(this.server, command, line);
+    return latin1(body).split("\r\n").slice(0, -1);
+  }
+
+  async #retrieve(command: "get" | "gets", keys: readonly Bytes[]): Promise<Item[]> {
+    const text = `${command} ${keys.map(keyText).join(" ")}\r\n`;
+    const { line, body } = await this.#request(fromLatin1(text), ReplyShape.values);
+    if (line !== "END") throw refused(this.server, command, line);
+    return parseValues(body);
+  }
+
+  async #store(command: string, key: Bytes, value: Bytes, options: StoreOptions): Promise<StoreResult> {
+    const data = toBytes(value);
+    const flags = integer("flags", options.flags ?? 0, UINT32_MAX);
+    const exptime = integer("exptime", options.exptime ?? 0, Number.MAX_SAFE_INTEGER);
+    const version = options.version === undefined ? "" : ` ${options.version}`;
+    const replication = options.replication === undefined ? "" : ` ${options.replication}`;
+    const head = `${command} ${keyText(key)} ${flags} ${exptime} ${data.length}${version}${replication}\r\n`;
+    const bytes = concatBytes([fromLatin1(head), data, fromLatin1("\r\n")]);
+    const { line } = await this.#request(bytes, ReplyShape.line);
+    if (!STORE_RESULTS.includes(line)) throw refused(this.server, command, line);
+    return line as StoreResult;
+  }
+
+  async #count(command: "incr" | "decr", key: Bytes, delta: Uint64): Promise<Uint64 | undefined> {
+    const line = await this.line(`${command} ${keyText(key)} ${delta}`);
+    if (line === "NOT_FOUND") return undefined;
+    const value = parseUint64(fromLatin1(line), 0, line.length);
+    if (value === undefined) throw refused(this.server, command, line);
+    return value;
+  }
+
+  async #tell(command: string, words: readonly string[], expected: readonly string[]): Promise<string> {
+    const line = await this.line([command, ...words].join(" "));
+    if (!expected.includes(line)) throw refused(this.server, command, line);
+    return line;
+  }
+
+  #request(bytes: Uint8Array, shape: ReplyShape): Promise<ClientReply> {
+    return this.#peer.request(bytes, shape);
+  }
+}
+
+/** The bytes of a key or value. */
+export function toBytes(bytes: Bytes): Uint8Array {
+  return typeof bytes === "string" ? UTF8.encode(bytes) : bytes;
+}
+
+/** Whether the text protocol can carry a key: not empty, not too long, no blank, line end or NUL. */
+export function isTextKey(key: Uint8Array): boolean {
+  if (key.length === 0 || key.length > KEY_BYTES_MAX) return false;
+  for (const byte of key) if (byte === 0 || byte === 0x0a || byte === 0x0d || byte === 0x20) return false;
+  return true;
+}
+
+function keyText(key: Bytes): string {
+  const bytes = toBytes(key);
+  if (isTextKey(bytes)) return latin1(bytes);
+  const shown = new TextDecoder().decode(bytes.subarray(0, 250));
+  throw new FlareError("INVALID_OPTION", `key "${shown}" must have 1 to ${KEY_BYTES_MAX} bytes without blanks, line ends and NUL`);
+}
+
+function integer(name: string, value: number, maximum: number): string {
+  if (Number.isSafeInteger(value) && value >= 0 && value <= maximum) return String(value);
+  throw new FlareError("INVALID_OPTION", `"${name}" must be an integer between 0 and ${maximum}, not "${value}"`);
+}
+
+function oneLine(command: string): string {
+  if (!/[\r\n]/.test(command)) return command;
+  throw new FlareError("INVALID_OPTION", "a command must be one line");
+}
+
+function refused(server: string, command: string, line: string): FlareError {
+  const code = line.startsWith("SERVER_ERROR in doubt") ? "IN_DOUBT" : "REFUSED";
+  return new FlareError(code, `"${server}" answered "${line}" to "${command}"`);
+}

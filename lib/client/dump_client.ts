@@ -1,0 +1,117 @@
+/**
+ * `dump` and `dump_key` of one server, streamed: items or keys in batches, as they come. What to do with them is the
+ * reader's business.
+ */
+
+import { fromLatin1, latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import type { HostPort } from "../base/option_schema.ts";
+import type { Uint64 } from "../base/uint64.ts";
+import { DumpParser } from "../protocol/dump_parser.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { byteStream } from "./byte_stream.ts";
+import { type ClientOptions, completeClientOptions } from "./client_options.ts";
+
+/** One item with everything Flare knows of it; the bytes are the reader's. */
+export interface DumpedItem {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  /** 0 … 2^32-1. */
+  readonly flags: number;
+  readonly version: Uint64;
+  /** Absolute second, 0 = never. */
+  readonly expire: number;
+}
+
+/** Which part of a server's data to read, and how fast. */
+export interface DumpRange {
+  /** With `partitionSize`: only keys of this partition out of so many; default all keys. */
+  readonly partition?: number;
+  readonly partitionSize?: number;
+  /** 0 = as fast as it goes (the default); the server counts in KiB. */
+  readonly bytesPerSecond?: number;
+}
+
+const KIB = 1024;
+const LF = 0x0a;
+const CR = 0x0d;
+
+/**
+ * Everything a server holds of a range, in batches.
+ * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED (another dump is under way) | CORRUPT
+ */
+export async function* dumpItems(
+  runtime: Runtime,
+  address: HostPort,
+  range: DumpRange,
+  options: ClientOptions = {},
+): AsyncGenerator<DumpedItem[]> {
+  const settings = completeClientOptions(options);
+  const parser = new DumpParser(settings.replyBytesMax);
+  const name = `${address.host}:${address.port}`;
+  for await (const chunk of byteStream(runtime, address, fromLatin1(`dump 0 ${rangeWords(range)}\r\n`), settings)) {
+    parser.push(chunk);
+    const batch: DumpedItem[] = [];
+    for (;;) {
+      const what = parser.next();
+      if (what === "more") break;
+      if (what === "bad") throw new FlareError("CORRUPT", `"${name}" sent a malformed dump`);
+      if (what === "end") {
+        checkEnd(name, "dump", parser.lastLine);
+        if (batch.length > 0) yield batch;
+        return;
+      }
+      const { bytes, keyStart, keyEnd, valueStart, valueEnd, flags, version, expire } = parser.item;
+      batch.push({ key: bytes.slice(keyStart, keyEnd), value: bytes.slice(valueStart, valueEnd), flags, version, expire });
+    }
+    if (batch.length > 0) yield batch;
+  }
+  throw endedEarly(name);
+}
+
+/** The keys a server holds of a range, expired ones included, in batches. @throws FlareError as `dumpItems` */
+export async function* dumpKeys(
+  runtime: Runtime,
+  address: HostPort,
+  range: DumpRange,
+  options: ClientOptions = {},
+): AsyncGenerator<Uint8Array[]> {
+  const settings = completeClientOptions(options);
+  const name = `${address.host}:${address.port}`;
+  let held = new Uint8Array(0);
+  for await (const chunk of byteStream(runtime, address, fromLatin1(`dump_key ${rangeWords(range)}\r\n`), settings)) {
+    const bytes = new Uint8Array(held.length + chunk.length);
+    bytes.set(held);
+    bytes.set(chunk, held.length);
+    const batch: Uint8Array[] = [];
+    let at = 0;
+    for (let lineFeed = bytes.indexOf(LF); lineFeed >= 0; lineFeed = bytes.indexOf(LF, at)) {
+      const end = bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
+      if (latin1(bytes, at, Math.min(end, at + 4)) !== "KEY ") {
+        checkEnd(name, "dump_key", latin1(bytes, at, end));
+        if (batch.length > 0) yield batch;
+        return;
+      }
+      batch.push(bytes.slice(at + 4, end));
+      at = lineFeed + 1;
+    }
+    held = bytes.slice(at);
+    if (held.length > settings.replyBytesMax) throw new FlareError("CORRUPT", `"${name}" sent a line without an end`);
+    if (batch.length > 0) yield batch;
+  }
+  throw endedEarly(name);
+}
+
+function rangeWords(range: DumpRange): string {
+  const { partition = -1, partitionSize = 0, bytesPerSecond = 0 } = range;
+  const limit = bytesPerSecond > 0 ? ` ${Math.max(1, Math.round(bytesPerSecond / KIB))}` : "";
+  return `${partition} ${partitionSize}${limit}`;
+}
+
+function checkEnd(name: string, command: string, line: string): void {
+  if (line !== "END") throw new FlareError("REFUSED", `"${name}" answered "${line}" to "${command}"`, { retriable: true });
+}
+
+function endedEarly(name: string): FlareError {
+  return new FlareError("CONNECTION_FAILED", `dump from "${name}" ended early`, { retriable: true });
+}

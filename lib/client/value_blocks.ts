@@ -1,0 +1,36 @@
+/**
+ * The answer to get and gets, from bytes to items: `VALUE key flags bytes [version]`, data. Pure; the blocks are known
+ * to be complete.
+ */
+
+import { latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import { parseUint64 } from "../base/uint64.ts";
+import type { Item } from "./client.ts";
+
+const LF = 0x0a;
+const SPACE = 0x20;
+const KEY_START = "VALUE ".length;
+
+/** The items of complete `VALUE` blocks; keys and values are copies. @throws FlareError CORRUPT */
+export function parseValues(body: Uint8Array): Item[] {
+  const items: Item[] = [];
+  for (let at = 0; at < body.length; ) {
+    const keyEnd = body.indexOf(SPACE, at + KEY_START);
+    const lineFeed = body.indexOf(LF, at);
+    const [flags, bytes, version] = latin1(body, keyEnd + 1, lineFeed).trimEnd().split(" ");
+    const end = lineFeed + 1 + Number(bytes);
+    if (keyEnd < 0 || keyEnd > lineFeed || !Number.isSafeInteger(end) || end > body.length || !/^\d+$/.test(flags ?? "")) {
+      throw new FlareError("CORRUPT", "a server sent a malformed VALUE block");
+    }
+    const versionBytes = Uint8Array.from(version ?? "", (character) => character.charCodeAt(0));
+    items.push({
+      key: body.slice(at + KEY_START, keyEnd),
+      value: body.slice(lineFeed + 1, end),
+      flags: Number(flags),
+      version: parseUint64(versionBytes, 0, versionBytes.length),
+    });
+    at = end + 2;
+  }
+  return items;
+}
