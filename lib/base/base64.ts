@@ -2,6 +2,8 @@
  * Base64 (RFC 4648, with padding) over byte ranges: how keys with any bytes in them travel in lines of text. Pure.
  */
 
+import { latin1 } from "./bytes.ts";
+
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const PADDING = 0x3d;
 const CODES: Uint8Array = Uint8Array.from(ALPHABET, (character) => character.charCodeAt(0));
@@ -38,17 +40,8 @@ export function encodeBase64(target: Uint8Array, at: number, bytes: Uint8Array, 
 
 /** The base64 form of `bytes[start, end)` as a string. */
 export function base64(bytes: Uint8Array, start = 0, end = bytes.length): string {
-  let text = "";
-  for (let i = start; i < end; i += 3) {
-    const first = bytes[i] as number;
-    const second = i + 1 < end ? (bytes[i + 1] as number) : 0;
-    const third = i + 2 < end ? (bytes[i + 2] as number) : 0;
-    text += ALPHABET[first >> 2];
-    text += ALPHABET[((first & 3) << 4) | (second >> 4)];
-    text += i + 1 < end ? ALPHABET[((second & 15) << 2) | (third >> 6)] : "=";
-    text += i + 2 < end ? ALPHABET[third & 63] : "=";
-  }
-  return text;
+  const target = new Uint8Array(base64Length(end - start));
+  return latin1(target, 0, encodeBase64(target, 0, bytes, start, end));
 }
 
 /** The bytes whose base64 form is `bytes[start, end)`; undefined when that is empty or no base64. */

@@ -109,7 +109,9 @@ class StreamReader implements ConnectionHandler {
   #more(): Promise<void> {
     return new Promise((resolve) => {
       const timer: Timer = this.#runtime.clock.setTimer(() => {
-        this.#error ??= new FlareError("TIMED_OUT", `"${this.#name}" sent nothing for ${this.#silenceMs} ms`, { retriable: true });
+        this.#error ??= new FlareError("TIMED_OUT", `"${this.#name}" sent nothing for ${this.#silenceMs} ms`, {
+          retriable: true,
+        });
         this.#wake();
       }, this.#silenceMs);
       this.#wake = () => {

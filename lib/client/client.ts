@@ -228,7 +228,10 @@ function keyText(key: Bytes): string {
   const bytes = toBytes(key);
   if (isTextKey(bytes)) return latin1(bytes);
   const shown = new TextDecoder().decode(bytes.subarray(0, 250));
-  throw new FlareError("INVALID_OPTION", `key "${shown}" must have 1 to ${KEY_BYTES_MAX} bytes without blanks, line ends and NUL`);
+  throw new FlareError(
+    "INVALID_OPTION",
+    `key "${shown}" must have 1 to ${KEY_BYTES_MAX} bytes without blanks, line ends and NUL`,
+  );
 }
 
 function integer(name: string, value: number, maximum: number): string {

@@ -78,7 +78,7 @@ export async function* dumpKeys(
 ): AsyncGenerator<Uint8Array[]> {
   const settings = completeClientOptions(options);
   const name = `${address.host}:${address.port}`;
-  let held = new Uint8Array(0);
+  let held: Uint8Array = new Uint8Array(0);
   for await (const chunk of byteStream(runtime, address, fromLatin1(`dump_key ${rangeWords(range)}\r\n`), settings)) {
     const bytes = new Uint8Array(held.length + chunk.length);
     bytes.set(held);

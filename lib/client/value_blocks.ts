@@ -18,7 +18,9 @@ export function parseValues(body: Uint8Array): Item[] {
   for (let at = 0; at < body.length; ) {
     const keyEnd = body.indexOf(SPACE, at + KEY_START);
     const lineFeed = body.indexOf(LF, at);
-    const [flags, bytes, version] = latin1(body, keyEnd + 1, lineFeed).trimEnd().split(" ");
+    const [flags, bytes, version] = latin1(body, keyEnd + 1, lineFeed)
+      .trimEnd()
+      .split(" ");
     const end = lineFeed + 1 + Number(bytes);
     if (keyEnd < 0 || keyEnd > lineFeed || !Number.isSafeInteger(end) || end > body.length || !/^\d+$/.test(flags ?? "")) {
       throw new FlareError("CORRUPT", "a server sent a malformed VALUE block");

@@ -4,6 +4,7 @@
  * first byte somebody still has to write or to commit.
  */
 
+import type { BufferPool } from "../protocol/buffer_pool.ts";
 import { Segment } from "../protocol/segment.ts";
 import type { Connection } from "../runtime/runtime.ts";
 
@@ -18,10 +19,13 @@ export class Output {
 
   readonly #traffic: { bytesWritten: number };
 
-  constructor(connection: Connection, first: Segment, traffic: { bytesWritten: number }) {
+  readonly #pool: BufferPool;
+
+  constructor(connection: Connection, pool: BufferPool, traffic: { bytesWritten: number }) {
     this.#connection = connection;
+    this.#pool = pool;
     this.#traffic = traffic;
-    this.#segments = [first];
+    this.#segments = [new Segment(pool)];
   }
 
   get current(): Segment {
@@ -46,7 +50,7 @@ export class Output {
 
   /** Opens a new current segment behind the one in use. */
   openNext(): Segment {
-    const segment = this.#spare ?? new Segment();
+    const segment = this.#spare ?? new Segment(this.#pool);
     this.#spare = undefined;
     this.#segments.push(segment);
     return segment;

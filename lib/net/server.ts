@@ -5,6 +5,7 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import { BufferPool } from "../protocol/buffer_pool.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer } from "../runtime/runtime.ts";
 import { type RequestHandler, Session, type SessionHost, type SessionLimits } from "./session.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
@@ -28,6 +29,7 @@ const SWEEP_MS = 1000;
 export class Server implements SessionHost {
   readonly limits: SessionLimits;
   readonly requestMemory: { usedBytes: number; bytesMax: number };
+  readonly buffers = new BufferPool();
   readonly traffic = { bytesRead: 0, bytesWritten: 0 };
   /** Connections accepted since the start. */
   totalConnections = 0;

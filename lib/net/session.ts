@@ -5,6 +5,7 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import type { FlareError } from "../base/errors.ts";
+import type { BufferPool } from "../protocol/buffer_pool.ts";
 import { Command, type CommandTable, commandName } from "../protocol/command.ts";
 import { Request } from "../protocol/request.ts";
 import type { Segment } from "../protocol/segment.ts";
@@ -35,6 +36,7 @@ export interface SessionHost {
   readonly limits: SessionLimits;
   /** Bytes all sessions together hold of requests that are not complete, and the most they may. */
   readonly requestMemory: { usedBytes: number; readonly bytesMax: number };
+  readonly buffers: BufferPool;
   readonly traffic: { bytesRead: number; bytesWritten: number };
   monotonicMs(): number;
   opened(session: Session): void;
@@ -60,7 +62,7 @@ export class Session implements ConnectionHandler, Worker {
   readonly #connection: Connection;
   readonly #parser: TextParser;
   readonly #request = new Request();
-  #reply = new TextReply();
+  #reply: TextReply;
   readonly #output: Output;
   readonly #outstanding = new Outstanding();
   /** Segments with replies to writes, one per commit asked for, oldest first. */
@@ -88,7 +90,8 @@ export class Session implements ConnectionHandler, Worker {
     this.#connection = connection;
     this.#host = host;
     this.#parser = new TextParser(host.limits, host.handler.commands);
-    this.#output = new Output(connection, this.#reply.segment, host.traffic);
+    this.#output = new Output(connection, host.buffers, host.traffic);
+    this.#reply = new TextReply(this.#output.current);
     this.startedMs = host.monotonicMs();
     this.lastActiveMs = this.startedMs;
   }

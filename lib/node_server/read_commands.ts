@@ -9,8 +9,10 @@ import type { ClusterNode } from "../cluster/node.ts";
 import { LOCAL } from "../cluster/routing.ts";
 import { keysOf } from "../net/outstanding.ts";
 import type { Session } from "../net/session.ts";
+import { BufferPool } from "../protocol/buffer_pool.ts";
 import { Command } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
+import { Segment } from "../protocol/segment.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
 import { TextReply } from "../protocol/text_reply.ts";
 import type { EntryView, KeySlice } from "../storage/entry.ts";
@@ -170,7 +172,7 @@ function noAnswer(): undefined {
 
 /** A VALUE block in memory of its own. */
 export function encodeValue(entry: EntryView, withVersion: boolean): Uint8Array {
-  const reply = new TextReply();
-  reply.value({ ...entry, stable: false }, withVersion);
-  return reply.segment.bytes.slice(0, reply.segment.length);
+  const segment = new Segment(new BufferPool());
+  new TextReply(segment).value({ ...entry, stable: false }, withVersion);
+  return segment.bytes.slice(0, segment.length);
 }

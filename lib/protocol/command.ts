@@ -34,6 +34,12 @@ export const Command = {
   node: 25,
   meta: 26,
   shutdown: 27,
+  mg: 28,
+  ms: 29,
+  md: 30,
+  ma: 31,
+  mn: 32,
+  me: 33,
 } as const;
 export type Command = (typeof Command)[keyof typeof Command];
 
@@ -53,6 +59,8 @@ export const CommandShape = {
   touch: 5,
   /** free words, split at blanks */
   words: 6,
+  /** `<key> <flag>…`, of ms `<key> <bytes> <flag>…` and a data block */
+  meta: 7,
 } as const;
 export type CommandShape = (typeof CommandShape)[keyof typeof CommandShape];
 
@@ -104,6 +112,7 @@ function buildShapes(): CommandShape[] {
   shapes[Command.incr] = shapes[Command.decr] = CommandShape.arithmetic;
   shapes[Command.delete] = CommandShape.deletion;
   shapes[Command.touch] = CommandShape.touch;
+  for (const name of ["mg", "ms", "md", "ma", "me"] as const) shapes[Command[name]] = CommandShape.meta;
   return shapes;
 }
 

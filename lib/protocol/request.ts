@@ -3,8 +3,9 @@
  * so nothing in it may be kept by a handler that waits: such a handler takes copies first.
  */
 
-import type { Mutation } from "../storage/mutation.ts";
+import { emptyTerms, type Mutation, type MutationTerms } from "../storage/mutation.ts";
 import { Command } from "./command.ts";
+import { MetaFlags } from "./meta_flags.ts";
 
 /** Whether a write answers before or after the slaves have it; `byDefault` = as `replication-type` says. */
 export const SyncMode = { byDefault: 0, sync: 1, async: 2 } as const;
@@ -29,7 +30,16 @@ export class Request {
     valueStart: 0,
     valueEnd: 0,
     delta: 0,
+    terms: undefined,
   };
+  /** mg ms md ma me, and what came by the binary protocol; the words behind the key are `bytes[keysStart, keysEnd)`. */
+  readonly meta = new MetaFlags();
+  /** Room for `mutation.terms`, which points here when they count. */
+  readonly terms: MutationTerms = emptyTerms();
+  /** Of the binary protocol; -1 = the request came as text. */
+  opcode = -1;
+  /** Of the binary protocol: 32 bits that come back with the answer. */
+  opaque = 0;
   /** The time as given: 0 never, negative past, up to 30 days relative, above absolute seconds. */
   exptime = 0;
   /** get, gets, gat, gats: the keys are the blank-separated words of `bytes[keysStart, keysEnd)`. */
@@ -56,13 +66,18 @@ export class Request {
     copy.lines = this.lines;
     copy.bytes = this.bytes.slice(this.keysStart, this.keysEnd);
     copy.keysEnd = copy.bytes.length;
-    const { key, value, valueStart, valueEnd, ...numbers } = this.mutation;
+    copy.opcode = this.opcode;
+    copy.opaque = this.opaque;
+    Object.assign(copy.meta, this.meta);
+    Object.assign(copy.terms, this.terms);
+    const { key, value, valueStart, valueEnd, terms, ...numbers } = this.mutation;
     const keyBytes = key.bytes.slice(key.start, key.end);
     Object.assign(copy.mutation, numbers, {
       key: { bytes: keyBytes, start: 0, end: keyBytes.length },
       value: value.slice(valueStart, valueEnd),
       valueStart: 0,
       valueEnd: valueEnd - valueStart,
+      terms: terms === undefined ? undefined : copy.terms,
     });
     return copy;
   }

@@ -5,10 +5,11 @@
  */
 
 import type { Uint64 } from "../base/uint64.ts";
+import { type BufferPool, POOLED_BYTES } from "./buffer_pool.ts";
 
 /** Copies of up to this many bytes are faster in a loop than through `set`. */
 const LOOP_COPY_MAX = 48;
-const FIRST_BYTES = 4096;
+const EMPTY = new Uint8Array(0);
 
 /** What takes the bytes; `false` = it keeps the memory and takes no more for now (see `Connection.write`). */
 export interface ByteSink {
@@ -16,15 +17,20 @@ export interface ByteSink {
 }
 
 export class Segment {
-  bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
+  bytes: Uint8Array = EMPTY;
   length = 0;
   /** False while a request still writes here, or while a write in here is not committed. */
   closed = true;
   /** Full buffers and values taken by reference, all of them before `bytes`. */
   #parts: Uint8Array[] = [];
   #partBytes = 0;
-  /** Start and end of each reply to a write that is not committed yet. */
+  /** Start and end of each reply to a write that is not committed yet, and how its failure is to be told. */
   #uncommitted: number[] = [];
+  readonly #pool: BufferPool;
+
+  constructor(pool: BufferPool) {
+    this.#pool = pool;
+  }
 
   /** Bytes held in all. */
   get size(): number {
@@ -39,11 +45,17 @@ export class Segment {
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
-    let size = this.bytes.length * 2;
+    const old = this.bytes;
+    if (old.length === 0 && needed <= POOLED_BYTES) {
+      this.bytes = this.#pool.take();
+      return;
+    }
+    let size = Math.max(old.length, POOLED_BYTES) * 2;
     while (size < needed) size *= 2;
     const grown = new Uint8Array(size);
-    grown.set(this.bytes.subarray(0, this.length));
+    grown.set(old.subarray(0, this.length));
     this.bytes = grown;
+    this.#pool.give(old);
   }
 
   put(source: Uint8Array, start: number, end: number): void {
@@ -97,9 +109,12 @@ export class Segment {
     this.length += digits;
   }
 
-  /** Says that what was written from `start` on answers a write that is not committed yet. */
-  markUncommitted(start: number): void {
-    this.#uncommitted.push(start, this.length);
+  /**
+   * Says that what was written from `start` on answers a write that is not committed yet. `how` and `tag` come back when
+   * its failure has to be told; a silent reply stays silent unless `how` is at least 0.
+   */
+  markUncommitted(start: number, how = -1, tag = 0): void {
+    this.#uncommitted.push(start, this.length, how, tag);
   }
 
   /** Takes back what was written from `start` on (no part may have been sealed since). */
@@ -111,21 +126,26 @@ export class Segment {
     this.#uncommitted.length = 0;
   }
 
-  /** Puts `line` in the place of each reply to a write that could not be committed. Silent ones stay silent. */
-  failUncommitted(line: Uint8Array): void {
+  /** Puts what `encode` gives in the place of each reply to a write that could not be committed. */
+  failUncommitted(encode: (how: number, tag: number) => Uint8Array): void {
     const old = this.bytes;
     const oldLength = this.length;
-    this.bytes = new Uint8Array(old.length);
+    this.bytes = EMPTY;
     this.length = 0;
     let from = 0;
-    for (let i = 0; i < this.#uncommitted.length; i += 2) {
+    for (let i = 0; i < this.#uncommitted.length; i += 4) {
       const start = this.#uncommitted[i] as number;
       const end = this.#uncommitted[i + 1] as number;
       this.put(old, from, start);
-      if (end > start) this.put(line, 0, line.length);
+      const how = this.#uncommitted[i + 2] as number;
+      if (end > start || how >= 0) {
+        const bytes = encode(how, this.#uncommitted[i + 3] as number);
+        this.put(bytes, 0, bytes.length);
+      }
       from = end;
     }
     this.put(old, from, oldLength);
+    this.#pool.give(old);
     this.#uncommitted.length = 0;
   }
 
@@ -137,17 +157,20 @@ export class Segment {
       if (!sink.write(part)) return false;
     }
     if (this.length === 0) return true;
-    const bytes = this.bytes.subarray(0, this.length);
+    const bytes = this.bytes;
+    const length = this.length;
+    this.bytes = EMPTY;
     this.length = 0;
-    if (sink.write(bytes)) return true;
-    // The sink keeps this memory until it has drained.
-    this.bytes = new Uint8Array(FIRST_BYTES);
-    return false;
+    // With false the sink keeps the memory until it has drained.
+    if (!sink.write(bytes.subarray(0, length))) return false;
+    this.#pool.give(bytes);
+    return true;
   }
 
-  /** Back to an empty, closed segment; a buffer that grew large is let go. */
+  /** Back to an empty, closed segment. */
   reset(): void {
-    if (this.bytes.length > FIRST_BYTES * 16) this.bytes = new Uint8Array(FIRST_BYTES);
+    this.#pool.give(this.bytes);
+    this.bytes = EMPTY;
     this.length = 0;
     this.closed = true;
     this.#uncommitted.length = 0;
@@ -159,7 +182,7 @@ export class Segment {
     if (this.length === 0) return;
     this.#parts.push(this.bytes.subarray(0, this.length));
     this.#partBytes += this.length;
-    this.bytes = new Uint8Array(FIRST_BYTES);
+    this.bytes = EMPTY;
     this.length = 0;
   }
 }

@@ -5,9 +5,13 @@
  */
 
 import { latin1 } from "../base/bytes.ts";
-import { lowWord, parseUint64 } from "../base/uint64.ts";
+import { decodeBase64 } from "../base/base64.ts";
+import { parseUint64 } from "../base/uint64.ts";
 import { MutationKind } from "../storage/mutation.ts";
 import { Command, CommandShape, type CommandTable, shapeOf } from "./command.ts";
+import { MetaFlag } from "./meta_flags.ts";
+import { parseMetaFlags } from "./meta_parser.ts";
+import { parseFlags, parseInteger } from "./numbers.ts";
 import { type Request, SyncMode } from "./request.ts";
 
 export interface TextLimits {
@@ -108,6 +112,8 @@ export class TextParser {
     request.command = command as Command;
     request.noreply = false;
     request.syncMode = SyncMode.byDefault;
+    request.opcode = -1;
+    request.mutation.terms = undefined;
     at = this.#tokenEnd;
     switch (shapeOf(request.command)) {
       case CommandShape.retrieval:
@@ -125,6 +131,8 @@ export class TextParser {
         return this.#touch(request, bytes, at, lineEnd);
       case CommandShape.touchRetrieval:
         return this.#touchRetrieval(request, bytes, at, lineEnd);
+      case CommandShape.meta:
+        return this.#meta(request, bytes, start, end, at, lineEnd);
       default:
         request.words = this.#words(bytes, at, lineEnd);
         if (request.command === Command.node && request.words[0] === "sync" && this.#commands.takesNodeMaps) {
@@ -201,14 +209,20 @@ export class TextParser {
       this.swallow = length + 2;
       return this.#refused(request, TOO_LARGE);
     }
+    mutation.kind = MUTATION_KINDS[request.command] as MutationKind;
+    mutation.flags = flags;
+    request.exptime = exptime;
+    return this.#data(request, bytes, start, end, length);
+  }
+
+  /** The data block of `length` bytes behind the line that is parsed. */
+  #data(request: Request, bytes: Uint8Array, start: number, end: number, length: number): ParseStatus {
+    const { mutation } = request;
     const dataEnd = this.position + length;
     if (dataEnd + 2 > end) {
       this.needed = dataEnd + 2 - start;
       return ParseStatus.more;
     }
-    mutation.kind = MUTATION_KINDS[request.command] as MutationKind;
-    mutation.flags = flags;
-    request.exptime = exptime;
     mutation.value = bytes;
     mutation.valueStart = this.position;
     mutation.valueEnd = dataEnd;
@@ -294,6 +308,49 @@ export class TextParser {
       if (!this.#option(request, bytes)) return this.#rejected(BAD_EXPTIME);
     }
     return ParseStatus.request;
+  }
+
+  /** `<key> [<bytes>] <flag>…`, with a data block where `<bytes>` is. */
+  #meta(request: Request, bytes: Uint8Array, start: number, end: number, from: number, lineEnd: number): ParseStatus {
+    const { mutation, meta, command } = request;
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(command === Command.me ? BAD_LINE : "ERROR");
+    let length = -1;
+    if (command === Command.ms) {
+      if (!this.#token(bytes, mutation.key.end, lineEnd)) return this.#rejected(BAD_LINE);
+      length = parseInteger(bytes, this.#tokenStart, this.#tokenEnd);
+      if (Number.isNaN(length) || length < 0 || length > DATA_BYTES_MAX) return this.#rejected(BAD_LINE);
+    }
+    request.bytes = bytes;
+    request.keysStart = this.#tokenEnd;
+    request.keysEnd = cutAtNul(bytes, this.#tokenEnd, lineEnd);
+    let error = parseMetaFlags(request, bytes, request.keysStart, request.keysEnd);
+    if (error === "" && (meta.flags & MetaFlag.b) !== 0) error = this.#decodeKey(request);
+    if (error === "" && this.#keyTooLong(request)) error = BAD_LINE;
+    mutation.version = 0;
+    mutation.value = bytes;
+    mutation.valueStart = 0;
+    mutation.valueEnd = 0;
+    if (length < 0) return error === "" ? ParseStatus.request : this.#rejected(error);
+    if (error === "" && length > this.#limits.valueBytesMax) error = TOO_LARGE;
+    if (error !== "") {
+      this.swallow = length + 2;
+      return this.#rejected(error);
+    }
+    return this.#data(request, bytes, start, end, length);
+  }
+
+  #decodeKey(request: Request): string {
+    const { key } = request.mutation;
+    const decoded = decodeBase64(key.bytes, key.start, key.end);
+    if (decoded === undefined) {
+      return request.command === Command.mg || request.command === Command.ms
+        ? "CLIENT_ERROR error decoding key"
+        : "CLIENT_ERROR invalid or duplicate flag";
+    }
+    key.bytes = decoded;
+    key.start = 0;
+    key.end = decoded.length;
+    return "";
   }
 
   #words(bytes: Uint8Array, from: number, lineEnd: number): string[] {
@@ -397,39 +454,4 @@ function findLineFeed(bytes: Uint8Array, from: number, end: number): number {
 function cutAtNul(bytes: Uint8Array, from: number, lineEnd: number): number {
   for (let i = from; i < lineEnd; i++) if (bytes[i] === 0) return i;
   return lineEnd;
-}
-
-/** memcached's flags: strtoul, so `+1` and 64-bit numbers pass and the low 32 bits count. NaN = malformed. */
-function parseFlags(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start <= 9) {
-    let value = 0;
-    let i = start;
-    for (; i < end; i++) {
-      const digit = (bytes[i] as number) - 0x30;
-      if (digit < 0 || digit > 9) break;
-      value = value * 10 + digit;
-    }
-    if (i === end) return value;
-  }
-  const value = parseUint64(bytes, bytes[start] === 0x2b ? start + 1 : start, end);
-  return value === undefined ? Number.NaN : lowWord(value);
-}
-
-/** memcached's signed numbers: strtoll over the whole token; NaN = malformed or beyond 64 bits. */
-export function parseInteger(bytes: Uint8Array, start: number, end: number): number {
-  const sign = bytes[start];
-  const from = sign === 0x2d || sign === 0x2b ? start + 1 : start;
-  if (from >= end) return Number.NaN;
-  let value = 0;
-  for (let i = from; i < end; i++) {
-    const digit = (bytes[i] as number) - 0x30;
-    if (digit < 0 || digit > 9) return Number.NaN;
-    value = value * 10 + digit;
-  }
-  if (value >= 9223372036854775807) {
-    // Beyond what a double tells apart: compare exactly.
-    const exact = parseUint64(bytes, from, end);
-    if (exact === undefined || exact > (sign === 0x2d ? 9223372036854775808n : 9223372036854775807n)) return Number.NaN;
-  }
-  return sign === 0x2d ? -value : value;
 }

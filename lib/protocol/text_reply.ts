@@ -7,7 +7,7 @@ import { fromLatin1 } from "../base/bytes.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import type { EntryView } from "../storage/entry.ts";
 import { type Applied, MutationResult } from "../storage/mutation.ts";
-import { Segment } from "./segment.ts";
+import type { Segment } from "./segment.ts";
 
 const CRLF = fromLatin1("\r\n");
 const END = fromLatin1("END\r\n");
@@ -29,7 +29,7 @@ function buildResultLines(): Uint8Array[] {
 export class TextReply {
   readonly segment: Segment;
 
-  constructor(segment: Segment = new Segment()) {
+  constructor(segment: Segment) {
     this.segment = segment;
   }
 

@@ -33,6 +33,8 @@ export class CommitGroup {
   readonly #owner: CommitOwner;
   readonly #onTurnEnd: () => void;
   #turn: CommitListener[] = [];
+  /** Told after the sync that runs, and after the next one. */
+  #inSync: CommitListener[] = [];
   #awaitingSync: CommitListener[] = [];
   #syncDue = false;
   #syncing: Promise<void> | undefined;
@@ -60,9 +62,9 @@ export class CommitGroup {
   /** Calls the listener when everything so far is committed; at once when it is. */
   onCommit(listener: CommitListener): void {
     if (this.hasPending) this.#turn.push(listener);
-    else if (this.#syncDue || (this.#syncing !== undefined && this.#fsync === FsyncPolicy.always))
-      this.#awaitingSync.push(listener);
-    else listener.onCommitted();
+    else if (this.#fsync !== FsyncPolicy.always || this.#syncing === undefined) listener.onCommitted();
+    else if (this.#syncDue) this.#awaitingSync.push(listener);
+    else this.#inSync.push(listener);
   }
 
   /** Appends what is pending. Call it only where a turn begins, never between a change and its `onCommit`. */
@@ -109,24 +111,31 @@ export class CommitGroup {
   #requestSync(): void {
     this.#syncDue = true;
     if (this.#syncing !== undefined) return;
-    this.#syncing = this.#syncAll().finally(() => {
-      this.#syncing = undefined;
-    });
+    this.#syncing = this.#syncAll();
   }
 
   async #syncAll(): Promise<void> {
-    while (this.#syncDue) {
-      this.#syncDue = false;
-      const listeners = this.#awaitingSync;
-      this.#awaitingSync = [];
-      let fault: FlareError | undefined;
-      try {
-        await this.#log.sync();
-      } catch (error) {
-        fault = error instanceof FlareError ? error : new FlareError("IO_ERROR", "change log sync failed", { cause: error });
-        this.#owner.onFailure(fault);
-      }
-      for (const listener of listeners) listener.onCommitted(fault);
+    try {
+      while (this.#syncDue) await this.#syncOnce();
+    } finally {
+      // In the same step as the last look at what is due, lest a request falls between the two.
+      this.#syncing = undefined;
     }
+  }
+
+  async #syncOnce(): Promise<void> {
+    this.#syncDue = false;
+    this.#inSync = this.#awaitingSync;
+    this.#awaitingSync = [];
+    let fault: FlareError | undefined;
+    try {
+      await this.#log.sync();
+    } catch (error) {
+      fault = error instanceof FlareError ? error : new FlareError("IO_ERROR", "change log sync failed", { cause: error });
+      this.#owner.onFailure(fault);
+    }
+    // More of them may come while they are told.
+    for (let i = 0; i < this.#inSync.length; i++) this.#inSync[i]?.onCommitted(fault);
+    this.#inSync = [];
   }
 }

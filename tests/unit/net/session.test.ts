@@ -5,6 +5,7 @@ import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { keysOf } from "../../../lib/net/outstanding.ts";
 import { type RequestHandler, Session, type SessionHost } from "../../../lib/net/session.ts";
+import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
 import { Command, CommandTable } from "../../../lib/protocol/command.ts";
 import type { Request } from "../../../lib/protocol/request.ts";
 import type { TextReply } from "../../../lib/protocol/text_reply.ts";
@@ -75,6 +76,7 @@ function open(limits: { highWater?: number; memory?: number } = {}) {
     handler,
     limits: { lineBytesMax: 2048, keyBytesMax: 250, valueBytesMax: 100000, outputHighWaterBytes: limits.highWater ?? 1 << 20 },
     requestMemory: { usedBytes: 0, bytesMax: limits.memory ?? 1 << 20 },
+    buffers: new BufferPool(),
     traffic: { bytesRead: 0, bytesWritten: 0 },
     monotonicMs: () => 0,
     opened: () => undefined,

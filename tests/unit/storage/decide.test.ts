@@ -15,7 +15,7 @@ const NOW = 1_700_000_000;
 
 function item(value: string, version: Uint64, expire = 0): Current {
   const bytes = fromLatin1(value);
-  return { kind: CurrentKind.value, flags: 9, expire, version, bytes, valueStart: 0, valueEnd: bytes.length };
+  return { kind: CurrentKind.value, flags: 9, expire, version, marks: 0, bytes, valueStart: 0, valueEnd: bytes.length };
 }
 
 function tombstone(version: Uint64, blockedUntil = 0): Current {
@@ -30,7 +30,7 @@ const BLOCKED = tombstone(7, NOW + 1);
 const UNBLOCKED = tombstone(7, NOW);
 
 function decided(current: Current, kind: MutationKind, more: Partial<Mutation> = {}, value = "new", valueBytesMax = 1000): Decision {
-  const decision: Decision = { result: 0, change: Change.none, content: Content.request, flags: 0, expire: 0, version: 0, number: 0 };
+  const decision: Decision = { result: 0, change: Change.none, content: Content.request, flags: 0, expire: 0, version: 0, marks: 0, number: 0 };
   decide(current, mutation(kind, "k", value, { flags: 3, expire: 77, ...more }), NOW, valueBytesMax, decision);
   return decision;
 }

@@ -8,7 +8,17 @@ import { FlareError } from "../../../lib/base/errors.ts";
 import { type Applied, MutationKind, MutationResult } from "../../../lib/storage/mutation.ts";
 import { Storage, type StorageOptions } from "../../../lib/storage/storage.ts";
 import type { FaultyFiles } from "../../support/faulty_files.ts";
-import { committed, keyOf, mutation, read, StorageWorld, set, turns, write, writeDurably } from "../../support/storage_world.ts";
+import {
+  committed,
+  keyOf,
+  mutation,
+  read,
+  StorageWorld,
+  set,
+  turns,
+  write,
+  writeDurably,
+} from "../../support/storage_world.ts";
 import { TestDatabase } from "../../support/test_database.ts";
 
 function open(world: StorageWorld, database: TestDatabase, more: StorageOptions = {}): Promise<Storage> {
@@ -201,6 +211,26 @@ describe("commits", () => {
     await storage.close();
   });
 
+  it("of a reader wait for the sync of what it may have seen, not for another one", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase(), { fsync: "always" });
+    disk(world).holdSyncs();
+    storage.apply(set("a", "1"), world.nowSeconds);
+    await turns(2);
+    const syncs = disk(world).syncs;
+    let told = false;
+    storage.onCommit({
+      onCommitted: () => {
+        told = true;
+      },
+    });
+    assertEquals(told, false);
+    disk(world).releaseSyncs();
+    await turns(3);
+    assertEquals([told, disk(world).syncs], [true, syncs]);
+    await storage.close();
+  });
+
   it("are synced within the interval", async () => {
     const world = new StorageWorld();
     const storage = await open(world, new TestDatabase(), { fsyncIntervalMs: 500 });
@@ -258,10 +288,14 @@ describe("an engine that is behind", () => {
     const order: number[] = [];
     waiting.forEach((promise, i) => void promise.then(() => order.push(i)));
     database.release();
-    for (const outcome of await Promise.all(waiting)) assertEquals([outcome.result, outcome.entry.version], [MutationResult.stored, 1]);
+    for (const outcome of await Promise.all(waiting))
+      assertEquals([outcome.result, outcome.entry.version], [MutationResult.stored, 1]);
     assertEquals((await append).entry.version, 2);
     assertEquals((await reading)?.version, 2);
-    assertEquals(order, [...order].sort((left, right) => left - right));
+    assertEquals(
+      order,
+      [...order].sort((left, right) => left - right),
+    );
     assertEquals(await committed(storage), undefined);
     for (let i = 0; i < count; i++) assert((await read(storage, `k${i}`, world.nowSeconds))?.value.startsWith("x"), `k${i}`);
     await storage.close();
@@ -276,7 +310,9 @@ describe("an engine that is behind", () => {
     await world.advance(5000);
     for (const outcome of await Promise.all(waiting)) {
       assertEquals(outcome.result, MutationResult.failed);
-      assert(outcome.error.startsWith("memory is full of changes the engine has not taken yet: engine write failed: disk on fire"));
+      assert(
+        outcome.error.startsWith("memory is full of changes the engine has not taken yet: engine write failed: disk on fire"),
+      );
     }
     // Nothing is lost by it: the log and the arena have what was answered.
     database.failures = 0;

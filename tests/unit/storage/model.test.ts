@@ -8,9 +8,9 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { Change, Content, type Current, CurrentKind, type Decision, decide, isExpired } from "../../../lib/storage/decide.ts";
-import { type Applied, type Mutation, MutationKind, MutationResult } from "../../../lib/storage/mutation.ts";
+import { type Applied, type Mutation, MutationKind, type MutationResult } from "../../../lib/storage/mutation.ts";
 import { Storage } from "../../../lib/storage/storage.ts";
-import { FaultyFiles } from "../../support/faulty_files.ts";
+import type { FaultyFiles } from "../../support/faulty_files.ts";
 import { committed, keyOf, mutation, StorageWorld, seen, turns } from "../../support/storage_world.ts";
 import { TestDatabase } from "../../support/test_database.ts";
 
@@ -18,7 +18,13 @@ const MEMORY_BYTES = 65536;
 const VALUE_BYTES_MAX = 20000;
 const RETENTION_SECONDS = 100;
 
-type Write = { readonly kind: MutationKind; readonly key: number; readonly size: number; readonly version: number; readonly expire: number };
+type Write = {
+  readonly kind: MutationKind;
+  readonly key: number;
+  readonly size: number;
+  readonly version: number;
+  readonly expire: number;
+};
 
 type Step =
   | { readonly type: "write"; readonly write: Write }
@@ -41,30 +47,61 @@ const writeArbitrary: fc.Arbitrary<Write> = fc.record({
   expire: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 50 }) }),
 });
 
-const only = <Type extends string>(...types: Type[]): fc.Arbitrary<{ type: Type }> => fc.record({ type: fc.constantFrom(...types) });
+const only = <Type extends string>(...types: Type[]): fc.Arbitrary<{ type: Type }> =>
+  fc.record({ type: fc.constantFrom(...types) });
 
 const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
   { weight: 50, arbitrary: fc.record({ type: fc.constant("write" as const), write: writeArbitrary }) },
-  { weight: 15, arbitrary: fc.record({ type: fc.constant("burst" as const), writes: fc.array(writeArbitrary, { maxLength: 40 }) }) },
+  {
+    weight: 15,
+    arbitrary: fc.record({ type: fc.constant("burst" as const), writes: fc.array(writeArbitrary, { maxLength: 40 }) }),
+  },
   { weight: 20, arbitrary: fc.record({ type: fc.constant("read" as const), key: keyArbitrary }) },
   { weight: 10, arbitrary: only("commit") },
   { weight: 6, arbitrary: only("checkpoint", "hold", "release") },
   { weight: 2, arbitrary: only("walk", "flush") },
   { weight: 2, arbitrary: only("restart", "kill") },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant("fullDisk" as const), writes: fc.array(writeArbitrary, { minLength: 1, maxLength: 12 }) }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant("powerCut" as const), keptBytes: fc.nat(3000), keptBatches: fc.nat(5) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      type: fc.constant("fullDisk" as const),
+      writes: fc.array(writeArbitrary, { minLength: 1, maxLength: 12 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant("powerCut" as const), keptBytes: fc.nat(3000), keptBatches: fc.nat(5) }),
+  },
   { weight: 3, arbitrary: fc.record({ type: fc.constant("wait" as const), seconds: fc.nat(20) }) },
 );
 
 type Model = Map<string, Current>;
 
-const ABSENT: Current = { kind: CurrentKind.absent, flags: 0, expire: 0, version: 0, bytes: new Uint8Array(0), valueStart: 0, valueEnd: 0 };
+const ABSENT: Current = {
+  kind: CurrentKind.absent,
+  flags: 0,
+  expire: 0,
+  version: 0,
+  marks: 0,
+  bytes: new Uint8Array(0),
+  valueStart: 0,
+  valueEnd: 0,
+};
 
 /** Applies a write to the model; gives its result and version. */
 function applyToModel(model: Model, request: Mutation, now: number): { result: MutationResult; version: Current["version"] } {
   const key = latin1(request.key.bytes);
   const current = model.get(key) ?? ABSENT;
-  const decision: Decision = { result: 0, change: Change.none, content: Content.request, flags: 0, expire: 0, version: 0, number: 0 };
+  const decision: Decision = {
+    result: 0,
+    change: Change.none,
+    content: Content.request,
+    flags: 0,
+    expire: 0,
+    version: 0,
+    marks: 0,
+    number: 0,
+  };
   decide(current, request, now, VALUE_BYTES_MAX, decision);
   const { result, change, content, flags, expire, version } = decision;
   if (change === Change.none) return { result, version: 0 };
@@ -72,7 +109,17 @@ function applyToModel(model: Model, request: Mutation, now: number): { result: M
   const given = latin1(request.value);
   const value = fromLatin1([given, old, old + given, given + old, `${decision.number}`][content] as string);
   if (change === Change.remove) model.set(key, { ...ABSENT, kind: CurrentKind.tombstone, flags, expire, version });
-  else model.set(key, { kind: CurrentKind.value, flags, expire, version, bytes: value, valueStart: 0, valueEnd: value.length });
+  else
+    model.set(key, {
+      kind: CurrentKind.value,
+      flags,
+      expire,
+      version,
+      marks: 0,
+      bytes: value,
+      valueStart: 0,
+      valueEnd: value.length,
+    });
   return { result, version };
 }
 
@@ -252,7 +299,8 @@ class Run {
     const cursor = this.#storage.openCursor({ includeTombstones: true });
     const found: string[] = [];
     for (let items = await cursor.next(7, 5000); items.length > 0; items = await cursor.next(7, 5000)) {
-      for (const { key, value, version, tombstone } of items) found.push(`${latin1(key)} ${tombstone} ${version} ${latin1(value)}`);
+      for (const { key, value, version, tombstone } of items)
+        found.push(`${latin1(key)} ${tombstone} ${version} ${latin1(value)}`);
     }
     const expected = [...this.#model]
       .filter(([, { kind, expire }]) => kind === CurrentKind.tombstone || !isExpired(expire, nowSeconds))

@@ -95,14 +95,19 @@ describe("a killed storage", () => {
       assertEquals(storage.stats().corruptRecords, 0, `cut at ${cut}`);
       // Half a header is a whole one: it stands there twice.
       const isClean = sizes.includes(cut) || (cut >= LOG_HEADER_BYTES / 2 && cut < LOG_HEADER_BYTES);
-      assertEquals(world.messages("notice").filter((line) => line.includes("cut") || line.includes("removed")).length, isClean ? 0 : 1);
+      assertEquals(
+        world.messages("notice").filter((line) => line.includes("cut") || line.includes("removed")).length,
+        isClean ? 0 : 1,
+      );
       await storage.close();
     }
   });
 
   it("steps over any damaged byte but loses nothing else", async () => {
     const keys = ["a", "b", "c"];
-    const { files, sizes } = await killedAfter(keys.map((key) => (storage: Storage, now: number) => write(storage, set(key, `value of ${key}`), now)));
+    const { files, sizes } = await killedAfter(
+      keys.map((key) => (storage: Storage, now: number) => write(storage, set(key, `value of ${key}`), now)),
+    );
     const log = files.content(FIRST);
     for (let at = 0; at < log.length; at++) {
       const damaged = log.slice();
@@ -124,10 +129,10 @@ describe("a killed storage", () => {
 
   it("does not take a record planted in a value for one of its own", async () => {
     // A record with a later sequence, as another server with another salt wrote it.
-    const other = await killedAfter([
-      (storage, now) => write(storage, set("first", "1"), now),
-      (storage, now) => write(storage, set("planted", "evil"), now),
-    ], 99);
+    const other = await killedAfter(
+      [(storage, now) => write(storage, set("first", "1"), now), (storage, now) => write(storage, set("planted", "evil"), now)],
+      99,
+    );
     const record = String.fromCharCode(...other.files.content(FIRST).subarray(other.sizes[1]));
     const { files } = await killedAfter([
       (storage, now) => write(storage, set("carrier", record), now),
@@ -155,7 +160,10 @@ describe("a killed storage", () => {
     }
     files.write(FIRST, log);
     const error = await assertRejects(() => open(new StorageWorld(files), new TestDatabase()), FlareError);
-    assertEquals([error.code, error.message], ["UNSUPPORTED", `log segment "${FIRST}" has format 9, this version reads format 1`]);
+    assertEquals(
+      [error.code, error.message],
+      ["UNSUPPORTED", `log segment "${FIRST}" has format 9, this version reads format 1`],
+    );
     // The failed opening has given the directory free.
     (await files.lock("data/LOCK.flare")).release();
   });
@@ -213,7 +221,10 @@ describe("a killed storage", () => {
 
   it("recovers through an arena much smaller than its log, with and without synchronous reads", async () => {
     const { files } = await killedAfter(
-      Array.from({ length: 300 }, (_, i) => (storage: Storage, now: number) => write(storage, set(`k${i % 200}`, `${i}`.repeat(200)), now)),
+      Array.from(
+        { length: 300 },
+        (_, i) => (storage: Storage, now: number) => write(storage, set(`k${i % 200}`, `${i}`.repeat(200)), now),
+      ),
     );
     for (const syncReads of [true, false]) {
       const world = new StorageWorld(files.killed());
@@ -225,6 +236,21 @@ describe("a killed storage", () => {
       }
       await storage.close();
     }
+  });
+});
+
+describe("a storage with more keys than its index begins with", () => {
+  it("overwrites what it has to read from the engine first", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    const storage = await open(world, database);
+    for (let i = 0; i < 3000; i++) await write(storage, set(`k${i}`, "1"), world.nowSeconds);
+    await storage.close();
+    const again = await open(world, database);
+    for (let i = 0; i < 3000; i++) await write(again, set(`k${i}`, "2"), world.nowSeconds);
+    for (let i = 0; i < 3000; i++) assertEquals((await read(again, `k${i}`, world.nowSeconds))?.version, 2, `k${i}`);
+    assertEquals(again.stats().items, 3000);
+    await again.close();
   });
 });
 
@@ -278,8 +304,11 @@ describe("a power cut", () => {
       await writeDurably(storage, set(key, `${i}`.repeat(100)), now);
       if (i % 40 !== 39) continue;
       for (let kept = 0; kept <= database.unsyncedBatches; kept++) {
-        const after = await open(new StorageWorld(files.powerCut(kept * 50)), database.powerCut(kept), { memoryBytesMax: 65536 });
-        for (const [name, value] of last) assertEquals((await read(after, name, now))?.value, value, `${name} after ${i}, ${kept}`);
+        const after = await open(new StorageWorld(files.powerCut(kept * 50)), database.powerCut(kept), {
+          memoryBytesMax: 65536,
+        });
+        for (const [name, value] of last)
+          assertEquals((await read(after, name, now))?.value, value, `${name} after ${i}, ${kept}`);
         assertEquals(after.stats().items, last.size);
         await after.close();
       }

@@ -1,0 +1,147 @@
+/**
+ * Carries out a change step by step against the index server and the nodes, and tells as it goes. Every node's part is
+ * planned from the map of that moment, checked as a whole, and begun only when the nodes it touches answer.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
+import { findNode, type NodeMap } from "../cluster/node_map.ts";
+import { Awaited, type Change, describeStep, isReached, nodeText, previewSteps, type Step } from "./change.ts";
+import { type ClusterAdmin, isUnreachable } from "./cluster_admin.ts";
+
+/** What happens while a change is carried out. */
+export type ChangeEvent =
+  /** This is done next. */
+  | { readonly kind: "step"; readonly step: Step }
+  /** The node waited for is here; about once a second. */
+  | { readonly kind: "progress"; readonly progress: CopyProgress }
+  /** The node waited for is what it should be. */
+  | { readonly kind: "reached"; readonly node: ClusterNode }
+  /** The part of one node failed and is tried again. */
+  | { readonly kind: "retry"; readonly node: string; readonly error: FlareError }
+  /** The part of one node is done; undefined = it was removed. */
+  | { readonly kind: "done"; readonly key: string; readonly node: ClusterNode | undefined };
+
+/** How far a copy is. */
+export interface CopyProgress {
+  readonly node: ClusterNode;
+  /** Items the node has. */
+  readonly items: number;
+  /** Items it is likely to have in the end. */
+  readonly itemsTotal: number;
+  readonly elapsedMs: number;
+}
+
+/** How a change is carried out. */
+export interface RunOptions {
+  /** Pause between two looks at a node that is waited for, in milliseconds; default 250. */
+  readonly pollMs?: number;
+  /** Pause between two progress reports, in milliseconds; default 1000. */
+  readonly reportMs?: number;
+  /** So long the index server may be away while something is waited for, in milliseconds; default 60000. */
+  readonly patienceMs?: number;
+}
+
+const RETRY_MS = 1000;
+
+/**
+ * Carries out a change.
+ * @throws FlareError REFUSED | CONNECTION_FAILED | TIMED_OUT; what was done before stays
+ */
+export async function* runChange(admin: ClusterAdmin, change: Change, options: RunOptions = {}): AsyncGenerator<ChangeEvent> {
+  for (const { node, plan } of change.planners) {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const view = await admin.view();
+        const steps = plan(view);
+        previewSteps(view, steps);
+        for (const step of steps) if (step.kind === "clean") await admin.ping(step.node);
+        for (const step of steps) yield* runStep(admin, step, options);
+        break;
+      } catch (error) {
+        if (!(error instanceof FlareError) || attempt >= change.retries) throw error;
+        yield { kind: "retry", node, error };
+        await admin.sleep(RETRY_MS);
+      }
+    }
+    yield { kind: "done", key: node, node: findNode(await admin.nodeMap(), node) };
+  }
+}
+
+async function* runStep(admin: ClusterAdmin, step: Step, options: RunOptions): AsyncGenerator<ChangeEvent> {
+  yield { kind: "step", step };
+  switch (step.kind) {
+    case "clean":
+      return admin.clean(step.node);
+    case "wait":
+      return yield* waitFor(admin, step.node, step.until, options);
+    case "stopped": {
+      if (await admin.answers(step.node)) throw new FlareError("REFUSED", `"${step.node}" still runs: stop it first`);
+      return;
+    }
+    default:
+      return admin.tellIndex(describeStep(step));
+  }
+}
+
+async function* waitFor(admin: ClusterAdmin, key: string, until: Awaited, options: RunOptions): AsyncGenerator<ChangeEvent> {
+  const { pollMs = 250, reportMs = 1000, patienceMs = 60000 } = options;
+  const startedMs = admin.nowMs();
+  let heardMs = startedMs;
+  let reportedMs = startedMs;
+  for (;;) {
+    try {
+      const map = await admin.nodeMap();
+      heardMs = admin.nowMs();
+      const node = requireNode(map, key);
+      if (isReached(node, until)) return yield { kind: "reached", node };
+      requireOnItsWay(node, until);
+      if (until !== Awaited.activeProxy && heardMs - reportedMs >= reportMs) {
+        reportedMs = heardMs;
+        const figures = await copyFigures(admin, map, node);
+        if (figures !== undefined) yield { kind: "progress", progress: { node, ...figures, elapsedMs: heardMs - startedMs } };
+      }
+    } catch (error) {
+      if (!isUnreachable(error) || admin.nowMs() - heardMs > patienceMs) throw error;
+    }
+    await admin.sleep(pollMs);
+  }
+}
+
+function requireNode(map: NodeMap, key: string): ClusterNode {
+  const node = findNode(map, key);
+  if (node === undefined) throw new FlareError("REFUSED", `"${key}" was removed from the node map meanwhile`);
+  return node;
+}
+
+/** A node that waits for its turn is still down or copies; another role means that it gave up. */
+function requireOnItsWay(node: ClusterNode, until: Awaited): void {
+  const onItsWay =
+    until === Awaited.activeProxy
+      ? node.role === NodeRole.proxy
+      : node.state !== NodeState.down && node.role === (until === Awaited.activeSlave ? NodeRole.slave : NodeRole.master);
+  if (!onItsWay) throw new FlareError("REFUSED", `"${node.key}" is ${nodeText(node)} instead of ${until}: its log tells why`);
+}
+
+/** Undefined when one of the nodes does not answer: the copy goes on all the same. */
+async function copyFigures(
+  admin: ClusterAdmin,
+  map: NodeMap,
+  node: ClusterNode,
+): Promise<{ items: number; itemsTotal: number } | undefined> {
+  const masters = map.nodes.filter(
+    (other) => other.role === NodeRole.master && other !== node && other.state !== NodeState.down,
+  );
+  const sources = node.role === NodeRole.master ? masters : masters.filter((other) => other.partition === node.partition);
+  try {
+    const items = await admin.itemsOf(node.key);
+    let itemsTotal = 0;
+    for (const source of sources) itemsTotal += await admin.itemsOf(source.key);
+    // A new partition gets its share of everybody's keys.
+    if (node.role === NodeRole.master) itemsTotal = Math.round(itemsTotal / (sources.length + 1));
+    return { items, itemsTotal };
+  } catch (error) {
+    if (!(error instanceof FlareError)) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * The operator's verbs that change the cluster, as plans: what is done for each node named, in which order, and what is
+ * refused because it would lose data. Pure; `change.ts` shows such a plan, `change_runner.ts` carries it out.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
+import { findNode, type NodeMap } from "../cluster/node_map.ts";
+import { Awaited, type Change, nodeText, type Planner, type Step } from "./change.ts";
+import type { BalanceTarget, RoleTarget } from "./node_targets.ts";
+
+/** How a node becomes member of a partition. */
+export interface JoinOptions {
+  /** Empty the node first, default true: what it holds from earlier could come back. */
+  readonly clean?: boolean;
+}
+
+/** How a node becomes master. */
+export interface MasterOptions extends JoinOptions {
+  /** Go on to active once it has copied its keys, default false. */
+  readonly activate?: boolean;
+  /** Also put an empty master in the place of one that is down, default false: what that one holds is then lost. */
+  readonly unsafe?: boolean;
+}
+
+/** How nodes are rebuilt. */
+export interface ReconstructOptions extends JoinOptions {
+  /** Do not insist on another active copy, default false. Nothing is done where there is nothing to copy from. */
+  readonly unsafe?: boolean;
+}
+
+/** `master`: each node becomes master of a new partition. */
+export function masterChange(targets: readonly RoleTarget[], options: MasterOptions = {}): Change {
+  return { planners: targets.map((target) => masterPlanner(target, options)), retries: 0 };
+}
+
+/** `slave`: each node becomes a slave, copies the partition and then takes its share of the reads. */
+export function slaveChange(targets: readonly RoleTarget[], options: JoinOptions = {}): Change {
+  return { planners: targets.map((target) => slavePlanner(target, options)), retries: 0 };
+}
+
+/**
+ * `part`: a new partition, the first node its master, the others its slaves.
+ * @throws FlareError INVALID_OPTION when the nodes are for different partitions
+ */
+export function partChange(targets: readonly RoleTarget[], retries: number, options: JoinOptions = {}): Change {
+  const [master, ...slaves] = targets;
+  if (master === undefined) throw new FlareError("INVALID_OPTION", "a partition needs at least one node");
+  const other = slaves.find((slave) => slave.partition !== master.partition);
+  if (other !== undefined) {
+    const text = `"${other.node}" is for partition ${other.partition}, not for the new partition ${master.partition}`;
+    throw new FlareError("INVALID_OPTION", text);
+  }
+  const planners = [
+    masterPlanner(master, { ...options, activate: true }),
+    ...slaves.map((slave) => slavePlanner(slave, options)),
+  ];
+  return { planners, retries };
+}
+
+/** `balance`: each node gets another weight for reads. */
+export function balanceChange(targets: readonly BalanceTarget[]): Change {
+  return {
+    planners: targets.map(({ node, balance }) =>
+      planner(node, ({ role, partition }) => {
+        if (role === NodeRole.proxy) throw refusal(`"${node}" is a proxy and has no balance`);
+        return [{ kind: "role", node, role, balance, partition }];
+      }),
+    ),
+    retries: 0,
+  };
+}
+
+/** `down`: each node is taken out of service; a slave takes a master's place. */
+export function downChange(nodes: readonly string[]): Change {
+  return { planners: nodes.map((node) => planner(node, () => [stateStep(node, NodeState.down)])), retries: 0 };
+}
+
+/** `activate`: each node comes (back) into service; a master that is ready takes over its keys. */
+export function activateChange(nodes: readonly string[]): Change {
+  return { planners: nodes.map((node) => planner(node, () => [stateStep(node, NodeState.active)])), retries: 0 };
+}
+
+/** `reconstruct`: each node leaves its partition and comes back as a slave with a fresh copy; a master fails over first. */
+export function reconstructChange(nodes: readonly string[], options: ReconstructOptions = {}): Change {
+  return {
+    planners: nodes.map((node) => planner(node, (entry, map) => reconstructSteps(entry, map, options))),
+    retries: 0,
+  };
+}
+
+/** All nodes `reconstruct --all` means: every partition's slaves, then its master. */
+export function reconstructible(map: NodeMap): string[] {
+  const members = map.nodes.filter((node) => node.role !== NodeRole.proxy && node.state !== NodeState.down);
+  return [...members].sort((left, right) => left.partition - right.partition || right.role - left.role).map((node) => node.key);
+}
+
+/** `remove`: each node, which must be down and stopped, is struck from the node map. */
+export function removeChange(nodes: readonly string[], retries: number): Change {
+  return {
+    planners: nodes.map((node) =>
+      planner(node, (entry) => {
+        if (entry.state !== NodeState.down) throw refusal(`"${node}" is ${nodeText(entry)}: stop it and wait until it is down`);
+        return [
+          { kind: "stopped", node },
+          { kind: "remove", node },
+        ];
+      }),
+    ),
+    retries,
+  };
+}
+
+function masterPlanner({ node, balance, partition }: RoleTarget, options: MasterOptions): Planner {
+  return planner(node, (entry, map) => {
+    requireProxy(entry, "master");
+    const lost = map.nodes.find((other) => other.role === NodeRole.master && other.partition === partition);
+    if (lost !== undefined && lost.state !== NodeState.down)
+      throw refusal(`partition ${partition} has the master "${lost.key}"`);
+    if (lost !== undefined && options.unsafe !== true) {
+      throw refusal(
+        `partition ${partition} waits for its master "${lost.key}": a new one would be empty and the data of the old one lost`,
+      );
+    }
+    return [
+      ...cleanSteps(node, options),
+      { kind: "role", node, role: NodeRole.master, balance, partition },
+      { kind: "wait", node, until: Awaited.readyMaster },
+      ...(options.activate === true ? [stateStep(node, NodeState.active)] : []),
+    ];
+  });
+}
+
+function slavePlanner({ node, balance, partition }: RoleTarget, options: JoinOptions): Planner {
+  return planner(node, (entry) => {
+    requireProxy(entry, "slave");
+    return copySteps(node, balance, partition, options);
+  });
+}
+
+function reconstructSteps(entry: ClusterNode, map: NodeMap, options: ReconstructOptions): Step[] {
+  const { key, role, state, balance, partition } = entry;
+  if (role === NodeRole.proxy || state === NodeState.down)
+    throw refusal(`"${key}" is ${nodeText(entry)}: there is nothing to rebuild`);
+  const others = map.nodes.filter((node) => node !== entry && node.partition === partition && node.state === NodeState.active);
+  if (others.length === 0 && options.unsafe !== true) {
+    throw refusal(`partition ${partition} has no other active copy than the one on "${key}"`);
+  }
+  return [
+    stateStep(key, NodeState.down),
+    { kind: "wait", node: key, until: Awaited.activeProxy },
+    ...copySteps(key, balance, partition, options),
+  ];
+}
+
+/** It reads nothing (balance 0) before it has everything. */
+function copySteps(node: string, balance: number, partition: number, options: JoinOptions): Step[] {
+  const role = NodeRole.slave;
+  return [
+    ...cleanSteps(node, options),
+    { kind: "role", node, role, balance: 0, partition },
+    { kind: "wait", node, until: Awaited.activeSlave },
+    ...(balance === 0 ? [] : [{ kind: "role", node, role, balance, partition } as const]),
+  ];
+}
+
+function cleanSteps(node: string, { clean = true }: JoinOptions): Step[] {
+  return clean ? [{ kind: "clean", node }] : [];
+}
+
+function stateStep(node: string, state: NodeState): Step {
+  return { kind: "state", node, state };
+}
+
+function planner(node: string, steps: (entry: ClusterNode, map: NodeMap) => readonly Step[]): Planner {
+  return {
+    node,
+    plan({ map }) {
+      const entry = findNode(map, node);
+      if (entry === undefined) throw refusal(`"${node}" is not in the node map`);
+      return steps(entry, map);
+    },
+  };
+}
+
+function requireProxy(entry: ClusterNode, wanted: string): void {
+  if (entry.role === NodeRole.proxy && entry.state === NodeState.active) return;
+  throw refusal(`"${entry.key}" is ${nodeText(entry)}: only an active proxy can become ${wanted}`);
+}
+
+function refusal(text: string): FlareError {
+  return new FlareError("REFUSED", text);
+}

@@ -1,0 +1,198 @@
+/**
+ * An operator's hands: asks an index server and its nodes, and tells the index server what to change, over the wire
+ * protocol only, so that it works on C++ clusters too. The verbs themselves are pure plans (`change_verbs.ts`) and
+ * readers of what is found here.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { HostPort } from "../base/option_schema.ts";
+import { Client } from "../client/client.ts";
+import type { ClientOptions } from "../client/client_options.ts";
+import { type ClusterNode, NodeState } from "../cluster/node.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type Change, type ClusterView, type Preview, previewChange } from "./change.ts";
+import { type ChangeEvent, type RunOptions, runChange } from "./change_runner.ts";
+import { byPartition, type NodeReport, parseFigures, parseNodeMap, parseThreads, type ThreadReport } from "./node_report.ts";
+import { addressOf } from "./node_targets.ts";
+
+/** Where the cluster is and how long to wait for it. */
+export interface ClusterAdminOptions extends ClientOptions {
+  readonly indexServer: HostPort;
+}
+
+/** A node map whose version changes all the time cannot be read in one piece. */
+const MAP_ATTEMPTS = 5;
+const ALIVE_POLL_MS = 500;
+
+export class ClusterAdmin {
+  readonly runtime: Runtime;
+  readonly options: ClusterAdminOptions;
+  readonly #clients = new Map<string, Client>();
+
+  constructor(runtime: Runtime, options: ClusterAdminOptions) {
+    this.runtime = runtime;
+    this.options = options;
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    for (const client of this.#clients.values()) client.close();
+    this.#clients.clear();
+  }
+
+  /** A client of any server by its `host:port`, one per server, closed together with this. @throws FlareError INVALID_OPTION */
+  client(key: string): Client {
+    const known = this.#clients.get(key);
+    if (known !== undefined) return known;
+    const client = new Client(this.runtime, addressOf(key), this.options);
+    this.#clients.set(key, client);
+    return client;
+  }
+
+  /** The client of the index server. */
+  get index(): Client {
+    const { host, port } = this.options.indexServer;
+    return this.client(`${host}:${port}`);
+  }
+
+  /** The index server's node map. @throws FlareError */
+  async nodeMap(): Promise<NodeMap> {
+    const { index } = this;
+    for (let attempt = 0; ; attempt++) {
+      const [before, nodes, after] = await Promise.all([index.stats(), index.stats("nodes"), index.stats()]);
+      const settled = before.get("node_map_version") === after.get("node_map_version");
+      if (settled || attempt === MAP_ATTEMPTS) return parseNodeMap(nodes, after);
+    }
+  }
+
+  /** How the cluster places keys. @throws FlareError */
+  async meta(): Promise<ClusterMeta> {
+    const meta = parseMeta(await this.index.lines("meta"));
+    if (meta === undefined) throw new FlareError("CORRUPT", `"${this.index.server}" sent malformed key parameters`);
+    return meta;
+  }
+
+  /** What plans are made from. @throws FlareError */
+  async view(): Promise<ClusterView> {
+    const [map, meta] = await Promise.all([this.nodeMap(), this.meta().catch(originalMeta)]);
+    return { map, partitionCountMax: meta.partitionSize - 1 };
+  }
+
+  /** What the nodes say of themselves: proxies first, then by partition; those named, or all. @throws FlareError */
+  async stats(keys: readonly string[] = []): Promise<NodeReport[]> {
+    const { nodes } = await this.nodeMap();
+    const unknown = keys.find((key) => !nodes.some((node) => node.key === key));
+    if (unknown !== undefined) throw new FlareError("REFUSED", `"${unknown}" is not in the node map`);
+    const wanted = nodes.filter((node) => keys.length === 0 || keys.includes(node.key)).sort(byPartition);
+    return Promise.all(wanted.map((node) => this.#report(node)));
+  }
+
+  /** The threads of any server. @throws FlareError */
+  async threads(key: string): Promise<ThreadReport[]> {
+    return parseThreads(await this.client(key).stats("threads"));
+  }
+
+  /** Asks any server whether it is well. @throws FlareError */
+  ping(key: string): Promise<void> {
+    return this.client(key).ping();
+  }
+
+  /** Whether anybody listens there, well or not. */
+  async answers(key: string): Promise<boolean> {
+    try {
+      await this.ping(key);
+      return true;
+    } catch (error) {
+      if (isUnreachable(error)) return false;
+      if (error instanceof FlareError && error.code === "REFUSED") return true;
+      throw error;
+    }
+  }
+
+  /** Resolves when a server answers, however long that takes. */
+  async waitUntilAlive(key: string): Promise<void> {
+    for (;;) {
+      try {
+        return await this.ping(key);
+      } catch (error) {
+        if (!(error instanceof FlareError)) throw error;
+        this.#debug(`"${key}" is not alive yet: ${error.message}`);
+      }
+      await this.sleep(ALIVE_POLL_MS);
+    }
+  }
+
+  /** Removes everything a node holds. @throws FlareError */
+  clean(key: string): Promise<void> {
+    this.#debug(`${key} < flush_all`);
+    return this.client(key).flushAll();
+  }
+
+  /** How many items a node holds. @throws FlareError */
+  async itemsOf(key: string): Promise<number> {
+    return Number((await this.client(key).stats()).get("curr_items") ?? 0);
+  }
+
+  /** Sends the index server a command it answers with OK. @throws FlareError REFUSED */
+  async tellIndex(command: string): Promise<void> {
+    const line = await this.index.line(command);
+    this.#debug(`${this.index.server} < ${command} > ${line}`);
+    if (line !== "OK") throw new FlareError("REFUSED", `index server answered "${line}" to "${command}"`);
+  }
+
+  /** What a change would do. @throws FlareError REFUSED */
+  async preview(change: Change): Promise<Preview> {
+    return previewChange(await this.view(), change);
+  }
+
+  /** Carries out a change; it goes on as its events are taken. @throws FlareError what was done before stays */
+  carryOut(change: Change, options: RunOptions = {}): AsyncGenerator<ChangeEvent> {
+    return runChange(this, change, options);
+  }
+
+  /** A node any client could ask. @throws FlareError REFUSED when there is none */
+  async anyNode(): Promise<string> {
+    const { nodes } = await this.nodeMap();
+    const node = [...nodes].sort(byPartition).find(({ state }) => state === NodeState.active);
+    if (node === undefined) throw new FlareError("REFUSED", "no node of the cluster is active");
+    return node.key;
+  }
+
+  /** The monotonic clock, in milliseconds. */
+  nowMs(): number {
+    return this.runtime.clock.monotonicMs();
+  }
+
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.runtime.clock.setTimer(resolve, delayMs));
+  }
+
+  async #report(node: ClusterNode): Promise<NodeReport> {
+    try {
+      const client = this.client(node.key);
+      const [general, threads] = await Promise.all([client.stats(), client.stats("threads")]);
+      return { node, figures: parseFigures(general, threads) };
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      this.#debug(`"${node.key}" does not tell: ${error.message}`);
+      return { node, figures: undefined };
+    }
+  }
+
+  #debug(text: string): void {
+    this.runtime.log.write("debug", text);
+  }
+}
+
+/** Whether a fault means that the other side could not be reached or does not answer. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof FlareError && (error.code === "CONNECTION_FAILED" || error.code === "TIMED_OUT");
+}
+
+/** Index servers before `meta` was invented have no other parameters than these. */
+function originalMeta(error: unknown): ClusterMeta {
+  if (error instanceof FlareError && error.code === "REFUSED") return META_DEFAULTS;
+  throw error;
+}

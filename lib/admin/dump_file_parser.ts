@@ -1,0 +1,187 @@
+/**
+ * The text of a dump, the way back: chunks in, items out, in either form of `dump_format.ts`. Sans I/O. A text that is
+ * damaged is refused with its line, never guessed at.
+ */
+
+import { latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import { parseUint64 } from "../base/uint64.ts";
+import type { DumpedItem } from "../client/dump_client.ts";
+import { DumpFormat } from "./dump_format.ts";
+
+/** A record longer than this is none. */
+const RECORD_BYTES_MAX = 1073741824;
+const UINT32_MAX = 0xffffffff;
+const BACKSLASH = 0x5c;
+const QUOTE = 0x27;
+const DOUBLE_QUOTE = 0x22;
+const COMMA = 0x2c;
+const BLANK = 0x20;
+const LF = 0x0a;
+const CR = 0x0d;
+const ESCAPES: ReadonlyMap<number, number> = new Map([
+  [BACKSLASH, BACKSLASH],
+  [QUOTE, QUOTE],
+  [0x6e, LF],
+  [0x72, CR],
+  [0x74, 0x09],
+]);
+const LETTER_X = 0x78;
+
+export class DumpFileParser {
+  readonly #format: DumpFormat;
+  #held: Uint8Array = new Uint8Array(65536);
+  #start = 0;
+  #end = 0;
+  /** Where the search for the end of the record goes on, and whether that is within quotes (csv). */
+  #searched = 0;
+  #quoted = false;
+  #line = 1;
+
+  constructor(format: DumpFormat) {
+    this.#format = format;
+  }
+
+  /** Takes in the next chunk. @throws FlareError CORRUPT when no record ends where one should */
+  push(chunk: Uint8Array): void {
+    const length = this.#end - this.#start;
+    if (length > RECORD_BYTES_MAX) throw this.#fault("a record has no end");
+    if (this.#end + chunk.length > this.#held.length) {
+      const room = length + chunk.length > this.#held.length ? new Uint8Array((length + chunk.length) * 2) : this.#held;
+      room.set(this.#held.subarray(this.#start, this.#end));
+      this.#held = room;
+      this.#searched -= this.#start;
+      this.#start = 0;
+      this.#end = length;
+    }
+    this.#held.set(chunk, this.#end);
+    this.#end += chunk.length;
+  }
+
+  /** The next whole item; undefined = it goes on behind these bytes. @throws FlareError CORRUPT naming the line */
+  next(): DumpedItem | undefined {
+    for (;;) {
+      const recordEnd = this.#recordEnd();
+      if (recordEnd < 0) return undefined;
+      const item = this.#record(this.#start, recordEnd);
+      this.#start = this.#searched;
+      this.#line++;
+      if (item !== undefined) return item;
+    }
+  }
+
+  /** The item behind which no line end came, at the end of the text. @throws FlareError CORRUPT */
+  last(): DumpedItem | undefined {
+    if (this.#start === this.#end) return undefined;
+    if (this.#quoted) throw this.#fault("a quote is not closed");
+    const item = this.#record(this.#start, this.#end);
+    this.#start = this.#end;
+    return item;
+  }
+
+  #recordEnd(): number {
+    const held = this.#held;
+    for (let at = this.#searched; at < this.#end; at++) {
+      const byte = held[at] as number;
+      if (byte === DOUBLE_QUOTE && this.#format === DumpFormat.csv) this.#quoted = !this.#quoted;
+      else if (byte === LF && !this.#quoted) {
+        this.#searched = at + 1;
+        return at;
+      }
+    }
+    this.#searched = this.#end;
+    return -1;
+  }
+
+  /** Undefined for an empty line. */
+  #record(start: number, recordEnd: number): DumpedItem | undefined {
+    const end = recordEnd > start && this.#held[recordEnd - 1] === CR ? recordEnd - 1 : recordEnd;
+    if (end === start) return undefined;
+    return this.#format === DumpFormat.csv ? this.#csvRecord(start, end) : this.#defaultRecord(start, end);
+  }
+
+  #defaultRecord(start: number, end: number): DumpedItem {
+    const held = this.#held;
+    const keyEnd = held.indexOf(BLANK, start);
+    const open = held.indexOf(QUOTE, Math.max(start, keyEnd));
+    if (keyEnd < 0 || open < 0 || open >= end - 1 || held[end - 1] !== QUOTE) throw this.#fault("is not \"key flag size version expire 'value'\"");
+    const numbers = latin1(held, keyEnd + 1, open).split(" ");
+    if (numbers.pop() !== "") throw this.#fault("has no blank in front of its value");
+    return this.#item(this.#unescape(start, keyEnd), numbers, this.#unescape(open + 1, end - 1));
+  }
+
+  #csvRecord(start: number, end: number): DumpedItem {
+    const fields: Uint8Array[] = [];
+    let at = start;
+    for (;;) {
+      const quoted = this.#held[at] === DOUBLE_QUOTE && at < end;
+      const field = quoted ? this.#quotedField(at, end) : this.#plainField(at, end);
+      fields.push(field.bytes);
+      if (field.next === end) break;
+      if (this.#held[field.next] !== COMMA) throw this.#fault("has bytes behind a quoted field");
+      at = field.next + 1;
+    }
+    const [key, value] = [fields[0], fields[5]];
+    if (key === undefined || value === undefined || fields.length !== 6) {
+      throw this.#fault(`has ${fields.length} fields instead of key,flag,size,version,expire,value`);
+    }
+    return this.#item(key, fields.slice(1, 5).map((field) => latin1(field)), value);
+  }
+
+  #plainField(at: number, end: number): { bytes: Uint8Array; next: number } {
+    const comma = this.#held.indexOf(COMMA, at);
+    const next = comma < 0 || comma > end ? end : comma;
+    return { bytes: this.#held.slice(at, next), next };
+  }
+
+  #quotedField(at: number, end: number): { bytes: Uint8Array; next: number } {
+    const bytes = new Uint8Array(end - at);
+    let length = 0;
+    for (let i = at + 1; i < end; i++) {
+      if (this.#held[i] === DOUBLE_QUOTE && this.#held[++i] !== DOUBLE_QUOTE) return { bytes: bytes.slice(0, length), next: i };
+      bytes[length++] = this.#held[i] as number;
+    }
+    throw this.#fault("has a quote that is not closed");
+  }
+
+  #unescape(start: number, end: number): Uint8Array {
+    const first = this.#held.indexOf(BACKSLASH, start);
+    if (first < 0 || first >= end) return this.#held.slice(start, end);
+    const bytes = new Uint8Array(end - start);
+    let length = 0;
+    for (let at = start; at < end; at++) {
+      const byte = this.#held[at] as number;
+      if (byte !== BACKSLASH) {
+        bytes[length++] = byte;
+        continue;
+      }
+      const letter = at + 1 < end ? (this.#held[++at] as number) : -1;
+      const plain = ESCAPES.get(letter);
+      if (plain !== undefined) bytes[length++] = plain;
+      else {
+        const digits = latin1(this.#held, at + 1, Math.min(end, at + 3));
+        if (letter !== LETTER_X || !/^[0-9a-fA-F]{2}$/.test(digits)) throw this.#fault("has a backslash with nothing known behind it");
+        bytes[length++] = Number.parseInt(digits, 16);
+        at += 2;
+      }
+    }
+    return bytes.slice(0, length);
+  }
+
+  #item(key: Uint8Array, numbers: readonly string[], value: Uint8Array): DumpedItem {
+    const [flags, size, version, expire] = numbers.map((text) => {
+      const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+      return parseUint64(bytes, 0, bytes.length);
+    });
+    if (numbers.length !== 4 || typeof flags !== "number" || flags > UINT32_MAX || version === undefined || typeof expire !== "number") {
+      throw this.#fault("has malformed numbers");
+    }
+    if (size !== value.length) throw this.#fault(`says ${size} bytes but holds ${value.length}`);
+    if (key.length === 0) throw this.#fault("has an empty key");
+    return { key, value, flags, version, expire };
+  }
+
+  #fault(what: string): FlareError {
+    return new FlareError("CORRUPT", `record ${this.#line} of the dump ${what}`);
+  }
+}

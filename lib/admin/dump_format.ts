@@ -1,0 +1,109 @@
+/**
+ * Dumped items as text, the way out: one record per item, in a form `dump_file_parser.ts` turns back into the same bytes.
+ *
+ * default: `key flag size version expire 'value'`, one line. In the key and between the quotes `\\` stands for a
+ * backslash, `\'` for a quote, `\n`, `\r`, `\t` for those, `\xHH` for any other byte below 0x20, for 0x7f, and for a
+ * blank in a key; all other bytes, UTF-8 too, stand for themselves. `size` counts the bytes of the value itself.
+ *
+ * csv: `key,flag,size,version,expire,value` as RFC 4180 has it: a field with a comma, a quote, CR, LF, or a blank at its
+ * ends, is put in quotes, a quote in it doubled; all other bytes stand for themselves.
+ */
+
+import { fromLatin1 } from "../base/bytes.ts";
+import type { DumpedItem } from "../client/dump_client.ts";
+import { Segment } from "../protocol/segment.ts";
+
+/** The forms of a dump. */
+export const DumpFormat = { default: "default", csv: "csv" } as const;
+export type DumpFormat = (typeof DumpFormat)[keyof typeof DumpFormat];
+
+const BACKSLASH = 0x5c;
+const QUOTE = 0x27;
+const DOUBLE_QUOTE = 0x22;
+const BLANK = 0x20;
+const COMMA = 0x2c;
+const LF = 0x0a;
+const CR = 0x0d;
+const DELETE = 0x7f;
+const NAMED_ESCAPES: ReadonlyMap<number, string> = new Map([
+  [0x09, "\\t"],
+  [LF, "\\n"],
+  [CR, "\\r"],
+]);
+
+/** The records of some items, each with its line end. */
+export function encodeItems(items: readonly DumpedItem[], format: DumpFormat): Uint8Array {
+  const out = new Segment();
+  for (const item of items) {
+    const numbers = [item.flags, item.value.length, item.version, item.expire];
+    if (format === DumpFormat.csv) {
+      putField(out, item.key);
+      out.putText(`,${numbers.join(",")},`);
+      putField(out, item.value);
+    } else {
+      putEscaped(out, item.key, true);
+      out.putText(` ${numbers.join(" ")} '`);
+      putEscaped(out, item.value, false);
+      out.putText("'");
+    }
+    out.putByte(LF);
+  }
+  return out.bytes.subarray(0, out.length);
+}
+
+/** Some keys, one on each line, quoted as in a dump of the same form. */
+export function encodeKeys(keys: readonly Uint8Array[], format: DumpFormat): Uint8Array {
+  const out = new Segment();
+  for (const key of keys) {
+    if (format === DumpFormat.csv) putField(out, key);
+    else putEscaped(out, key, true);
+    out.putByte(LF);
+  }
+  return out.bytes.subarray(0, out.length);
+}
+
+/** A key as one word for people: as in the default form. */
+export function keyWord(key: Uint8Array): string {
+  const out = new Segment();
+  putEscaped(out, key, true);
+  return new TextDecoder().decode(out.bytes.subarray(0, out.length));
+}
+
+function putEscaped(out: Segment, bytes: Uint8Array, blanks: boolean): void {
+  let from = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number;
+    const plain = byte !== BACKSLASH && byte !== QUOTE && byte !== DELETE && (byte > BLANK || (byte === BLANK && !blanks));
+    if (plain) continue;
+    out.put(bytes, from, i);
+    out.putText(escapeOf(byte));
+    from = i + 1;
+  }
+  out.put(bytes, from, bytes.length);
+}
+
+function escapeOf(byte: number): string {
+  if (byte === BACKSLASH || byte === QUOTE) return `\\${String.fromCharCode(byte)}`;
+  return NAMED_ESCAPES.get(byte) ?? `\\x${byte.toString(16).padStart(2, "0")}`;
+}
+
+const DOUBLED = fromLatin1('""');
+
+function putField(out: Segment, bytes: Uint8Array): void {
+  if (!needsQuotes(bytes)) return out.put(bytes, 0, bytes.length);
+  out.putByte(DOUBLE_QUOTE);
+  let from = 0;
+  for (let at = bytes.indexOf(DOUBLE_QUOTE); at >= 0; at = bytes.indexOf(DOUBLE_QUOTE, from)) {
+    out.put(bytes, from, at);
+    out.put(DOUBLED, 0, DOUBLED.length);
+    from = at + 1;
+  }
+  out.put(bytes, from, bytes.length);
+  out.putByte(DOUBLE_QUOTE);
+}
+
+function needsQuotes(bytes: Uint8Array): boolean {
+  if (bytes[0] === BLANK || bytes[bytes.length - 1] === BLANK) return true;
+  for (const byte of bytes) if (byte === COMMA || byte === DOUBLE_QUOTE || byte === CR || byte === LF) return true;
+  return false;
+}

@@ -1,0 +1,71 @@
+/**
+ * How an operator names nodes: `host:port`, `host:port:balance` and `host:port:balance:partition`, from text to data.
+ * Pure. Names may hold colons (IPv6), so texts are read from their end.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { HostPort } from "../base/option_schema.ts";
+import { nodeKey } from "../cluster/node.ts";
+
+/** A node and the balance it shall have. */
+export interface BalanceTarget {
+  /** `host:port`. */
+  readonly node: string;
+  /** 0 … 2^31-1. */
+  readonly balance: number;
+}
+
+/** A node, the balance and the partition it shall have. */
+export interface RoleTarget extends BalanceTarget {
+  /** 0 …. */
+  readonly partition: number;
+}
+
+const INT32_MAX = 0x7fffffff;
+
+/** `host:port`. @throws FlareError INVALID_OPTION */
+export function parseAddress(text: string): HostPort {
+  const [, host = "", port = ""] = /^(\S+):(\d{1,5})$/.exec(text) ?? [];
+  if (host === "" || Number(port) < 1 || Number(port) > 65535) throw invalid(text, "host:port");
+  return { host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
+}
+
+/** `host:port` as the key of a node. @throws FlareError INVALID_OPTION */
+export function parseNodeKey(text: string): string {
+  const { host, port } = parseAddress(text);
+  return nodeKey(host, port);
+}
+
+/** `host:port:balance`. @throws FlareError INVALID_OPTION */
+export function parseBalanceTarget(text: string): BalanceTarget {
+  const form = "host:port:balance";
+  const [, node = "", balance = ""] = /^(\S+:\d+):(\d{1,10})$/.exec(text) ?? [];
+  return { node: keyOf(node, text, form), balance: numberOf(balance, text, form) };
+}
+
+/** `host:port:balance:partition`. @throws FlareError INVALID_OPTION */
+export function parseRoleTarget(text: string): RoleTarget {
+  const form = "host:port:balance:partition";
+  const [, node = "", balance = "", partition = ""] = /^(\S+:\d+):(\d{1,10}):(\d{1,10})$/.exec(text) ?? [];
+  return { node: keyOf(node, text, form), balance: numberOf(balance, text, form), partition: numberOf(partition, text, form) };
+}
+
+/** The address of a node by its key. @throws FlareError INVALID_OPTION */
+export function addressOf(key: string): HostPort {
+  return parseAddress(key);
+}
+
+function keyOf(node: string, text: string, form: string): string {
+  const port = Number(node.slice(node.lastIndexOf(":") + 1));
+  if (node === "" || port < 1 || port > 65535) throw invalid(text, form);
+  return parseNodeKey(node);
+}
+
+function numberOf(digits: string, text: string, form: string): number {
+  if (digits === "" || Number(digits) > INT32_MAX) throw invalid(text, form);
+  return Number(digits);
+}
+
+function invalid(text: string, form: string): FlareError {
+  return new FlareError("INVALID_OPTION", `"${text}" is not of the form "${form}"`);
+}

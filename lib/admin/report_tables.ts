@@ -1,0 +1,189 @@
+/**
+ * The tables of the operator's verbs, column by column as Flare's tools print them, and the same as data for JSON.
+ * Pure: from reports to lines.
+ */
+
+import { type ClusterNode, roleName, stateName } from "../cluster/node.ts";
+import type { NodeDifference } from "./change.ts";
+import { nodeText } from "./change.ts";
+import type { ClusterSummary } from "./cluster_summary.ts";
+import type { NodeReport, ThreadReport } from "./node_report.ts";
+import { type Column, formatTable } from "./text_table.ts";
+
+/** Requests per second of one node. */
+export interface NodeRates {
+  readonly reads: number;
+  readonly writes: number;
+}
+
+const GIB = 1073741824;
+const NOTHING = "-";
+
+const NODE_COLUMNS: readonly Column[] = [
+  { title: "node", align: "left", width: 32 },
+  { title: "partition", align: "right" },
+  { title: "role", align: "right", width: 6 },
+  { title: "state", align: "right", width: 6 },
+  { title: "balance", align: "right" },
+];
+
+const STATS_COLUMNS: readonly Column[] = [
+  { title: "hostname:port", align: "left" },
+  { title: "state", align: "left" },
+  { title: "role", align: "left" },
+  { title: "partition", align: "right" },
+  { title: "balance", align: "right" },
+  { title: "items", align: "right" },
+  { title: "conn", align: "right" },
+  { title: "behind", align: "right" },
+  { title: "hit", align: "right" },
+  { title: "size", align: "right" },
+  { title: "uptime", align: "right" },
+  { title: "version", align: "right" },
+];
+
+const RATE_COLUMNS: readonly Column[] = [
+  { title: "qps", align: "right" },
+  { title: "qps-r", align: "right" },
+  { title: "qps-w", align: "right" },
+];
+
+const SUMMARY_COLUMNS: readonly Column[] = [
+  { title: "#cluster", align: "left", width: 31 },
+  { title: "part", align: "right" },
+  { title: "node", align: "right", width: 5 },
+  { title: "master", align: "right" },
+  { title: "slave", align: "right" },
+  { title: "size", align: "right", width: 15 },
+  { title: "items", align: "right", width: 12 },
+];
+
+const THREAD_COLUMNS: readonly Column[] = [
+  { title: "id", align: "right", width: 5 },
+  { title: "peer", align: "left", width: 32 },
+  { title: "operation", align: "left", width: 12 },
+  { title: "type", align: "right", width: 5 },
+  { title: "queue", align: "right", width: 8 },
+];
+
+const DIFFERENCE_COLUMNS: readonly Column[] = [
+  { title: "node", align: "left" },
+  { title: "before", align: "left" },
+  { title: "  ", align: "left" },
+  { title: "after", align: "left" },
+];
+
+/** `list`. */
+export function nodeTable(nodes: readonly ClusterNode[]): string[] {
+  return formatTable(
+    NODE_COLUMNS,
+    nodes.map((node) => [
+      node.key,
+      node.partition < 0 ? NOTHING : String(node.partition),
+      roleName(node.role),
+      stateName(node.state),
+      String(node.balance),
+    ]),
+  );
+}
+
+/** `stats`; with rates, by the keys of the nodes, three more columns. */
+export function statsTable(
+  reports: readonly NodeReport[],
+  rates?: ReadonlyMap<string, NodeRates>,
+  delimiter?: string,
+): string[] {
+  const columns = rates === undefined ? STATS_COLUMNS : [...STATS_COLUMNS, ...RATE_COLUMNS];
+  return formatTable(
+    columns,
+    reports.map((report) => statsRow(report, rates)),
+    delimiter,
+  );
+}
+
+/** `summary`. */
+export function summaryTable(summaries: readonly ClusterSummary[]): string[] {
+  return formatTable(
+    SUMMARY_COLUMNS,
+    summaries.map((summary) => [
+      summary.cluster,
+      ...[summary.partitions, summary.nodes, summary.masters, summary.slaves, summary.bytes, summary.items].map(String),
+    ]),
+  );
+}
+
+/** `threads`. */
+export function threadTable(threads: readonly ThreadReport[]): string[] {
+  return formatTable(
+    THREAD_COLUMNS,
+    threads.map(({ id, peer, operation, type, queue }) => [
+      String(id),
+      peer,
+      operation === "" ? NOTHING : operation,
+      String(type),
+      String(queue),
+    ]),
+  );
+}
+
+/** What a change makes of each node it touches. */
+export function differenceTable(nodes: readonly NodeDifference[]): string[] {
+  return formatTable(
+    DIFFERENCE_COLUMNS,
+    nodes.map(({ key, before, after }) => [key, nodeText(before), "->", nodeText(after)]),
+  );
+}
+
+/** A node as data. */
+export function nodeRecord(node: ClusterNode): Record<string, unknown> {
+  return {
+    node: node.key,
+    partition: node.partition < 0 ? null : node.partition,
+    role: roleName(node.role),
+    state: stateName(node.state),
+    balance: node.balance,
+  };
+}
+
+/** A node with its figures as data; null where there is nothing. */
+export function reportRecord({ node, figures }: NodeReport, rates?: NodeRates): Record<string, unknown> {
+  return {
+    ...nodeRecord(node),
+    items: figures?.items ?? null,
+    connections: figures?.connections ?? null,
+    behindSeconds: figures?.behindSeconds ?? null,
+    hitRate: figures?.hitRate ?? null,
+    bytes: figures?.bytes ?? null,
+    uptimeSeconds: figures?.uptimeSeconds ?? null,
+    version: figures?.version ?? null,
+    ...(rates === undefined ? {} : { readsPerSecond: rates.reads, writesPerSecond: rates.writes }),
+  };
+}
+
+/** A duration in its largest unit. @example uptimeText(7300) // "2h" */
+export function uptimeText(seconds: number): string {
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)}h`;
+  return `${Math.floor(seconds / 86400)}d`;
+}
+
+function statsRow({ node, figures }: NodeReport, rates: ReadonlyMap<string, NodeRates> | undefined): string[] {
+  const own =
+    figures === undefined
+      ? Array<string>(7).fill(NOTHING)
+      : [
+          String(figures.items),
+          String(figures.connections),
+          String(figures.behindSeconds),
+          figures.hitRate === undefined ? NOTHING : String(Math.floor(figures.hitRate * 100)),
+          String(Math.floor(figures.bytes / GIB)),
+          uptimeText(figures.uptimeSeconds),
+          figures.version,
+        ];
+  const place = [node.key, stateName(node.state), roleName(node.role), String(node.partition), String(node.balance)];
+  const rate = rates?.get(node.key);
+  const qps =
+    rate === undefined ? Array<string>(3).fill(NOTHING) : [rate.reads + rate.writes, rate.reads, rate.writes].map(String);
+  return [...place, ...own, ...(rates === undefined ? [] : qps)];
+}

@@ -1,0 +1,104 @@
+/**
+ * `restore`: sets the items of a dump on a server, many at a time, and tells what became of each. It reads chunks of
+ * bytes and knows no files.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import { type Client, isTextKey, StoreResult } from "../client/client.ts";
+import type { DumpedItem } from "../client/dump_client.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { DumpFileParser } from "./dump_file_parser.ts";
+import type { DumpFormat } from "./dump_format.ts";
+
+/** Which items are restored, and how. */
+export interface RestoreOptions {
+  readonly format: DumpFormat;
+  /** Only keys (read as UTF-8) that match one of these; none = all keys. */
+  readonly include?: readonly RegExp[];
+  /** No keys that match one of these. */
+  readonly exclude?: readonly RegExp[];
+  /** Only keys that begin so. */
+  readonly prefix?: string;
+  /** 0 = no limit (the default). */
+  readonly bytesPerSecond?: number;
+  /** Keep the versions of the dump; an item whose version is not lower then stays as it is. Default false: it is replaced. */
+  readonly keepVersions?: boolean;
+}
+
+/** What became of one item of the dump. */
+export interface RestoredItem {
+  readonly key: Uint8Array;
+  /** `kept` = the server has a newer version; `excluded` by the options; `expired` meanwhile; `refused` by the server. */
+  readonly outcome: "stored" | "kept" | "excluded" | "expired" | "refused";
+  /** Why it was refused. */
+  readonly reason: string;
+}
+
+/** Items under way at a time. */
+const WINDOW_ITEMS_MAX = 256;
+const WINDOW_BYTES_MAX = 4 * 1048576;
+
+/**
+ * Restores a dump, in batches; the next one is begun when the reader asks for it.
+ * @throws FlareError CORRUPT naming the record | CONNECTION_FAILED | TIMED_OUT; what was stored before stays
+ */
+export async function* restoreItems(
+  runtime: Runtime,
+  client: Client,
+  chunks: AsyncIterable<Uint8Array>,
+  options: RestoreOptions,
+): AsyncGenerator<RestoredItem[]> {
+  const startedMs = runtime.clock.monotonicMs();
+  let bytes = 0;
+  for await (const window of windows(chunks, options.format)) {
+    const nowSeconds = Math.floor(runtime.clock.nowMs() / 1000);
+    yield await Promise.all(window.map((item) => restoreItem(client, item, nowSeconds, options)));
+    if (options.bytesPerSecond === undefined || options.bytesPerSecond === 0) continue;
+    bytes += windowBytes(window);
+    const aheadMs = (bytes * 1000) / options.bytesPerSecond - (runtime.clock.monotonicMs() - startedMs);
+    if (aheadMs > 0) await new Promise<void>((resolve) => runtime.clock.setTimer(resolve, aheadMs));
+  }
+}
+
+async function* windows(chunks: AsyncIterable<Uint8Array>, format: DumpFormat): AsyncGenerator<DumpedItem[]> {
+  const parser = new DumpFileParser(format);
+  let window: DumpedItem[] = [];
+  for await (const chunk of chunks) {
+    parser.push(chunk);
+    for (let item = parser.next(); item !== undefined; item = parser.next()) {
+      window.push(item);
+      if (window.length < WINDOW_ITEMS_MAX && windowBytes(window) < WINDOW_BYTES_MAX) continue;
+      yield window;
+      window = [];
+    }
+  }
+  const last = parser.last();
+  if (last !== undefined) window.push(last);
+  if (window.length > 0) yield window;
+}
+
+function windowBytes(window: readonly DumpedItem[]): number {
+  return window.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+}
+
+async function restoreItem(client: Client, item: DumpedItem, nowSeconds: number, options: RestoreOptions): Promise<RestoredItem> {
+  const { key, value, flags, version, expire } = item;
+  if (!isWanted(key, options)) return { key, outcome: "excluded", reason: "" };
+  if (expire > 0 && expire <= nowSeconds) return { key, outcome: "expired", reason: "" };
+  if (!isTextKey(key)) return { key, outcome: "refused", reason: "the text protocol cannot carry this key" };
+  try {
+    const result = await client.set(key, value, { flags, exptime: expire, ...(options.keepVersions === true ? { version } : {}) });
+    return { key, outcome: result === StoreResult.stored ? "stored" : "kept", reason: "" };
+  } catch (error) {
+    if (!(error instanceof FlareError) || error.code !== "REFUSED") throw error;
+    return { key, outcome: "refused", reason: error.message };
+  }
+}
+
+function isWanted(key: Uint8Array, { include = [], exclude = [], prefix = "" }: RestoreOptions): boolean {
+  if (include.length === 0 && exclude.length === 0 && prefix === "") return true;
+  const text = new TextDecoder().decode(key);
+  if (!text.startsWith(prefix)) return false;
+  if (include.length > 0 && !include.some((pattern) => pattern.test(text))) return false;
+  return !exclude.some((pattern) => pattern.test(text));
+}
