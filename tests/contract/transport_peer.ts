@@ -29,6 +29,8 @@ export function isPattern(chunk: Uint8Array, position: number): boolean {
 }
 
 export class Peer implements ConnectionHandler {
+  /** Those that are open. */
+  static readonly alive = new Set<Peer>();
   connection!: Connection;
   opened = false;
   ended = false;
@@ -36,6 +38,8 @@ export class Peer implements ConnectionHandler {
   error: Error | undefined;
   drains = 0;
   bytesReceived = 0;
+  /** By `sendPattern`. */
+  bytesSent = 0;
   /** Called after the checks; the default throws the bytes away. */
   handleData: (chunk: Uint8Array) => void = () => undefined;
   handleDrain: () => void = () => undefined;
@@ -45,6 +49,7 @@ export class Peer implements ConnectionHandler {
   onOpen(): void {
     this.#rule(!this.opened && !this.closed, "onOpen comes once and before onClose");
     this.opened = true;
+    Peer.alive.add(this);
   }
 
   onData(chunk: Uint8Array): void {
@@ -69,6 +74,7 @@ export class Peer implements ConnectionHandler {
   onClose(error?: Error): void {
     this.#rule(!this.closed, "onClose comes once");
     this.closed = true;
+    Peer.alive.delete(this);
     this.error = error;
   }
 
@@ -125,15 +131,14 @@ export class Peer implements ConnectionHandler {
    */
   async sendPattern(byteCount: number, nextSize: () => number): Promise<void> {
     const memory = new Uint8Array(WINDOW);
-    let sent = 0;
-    let drains = this.drains;
-    while (sent < byteCount) {
-      const size = Math.min(nextSize(), byteCount - sent, WINDOW);
+    while (this.bytesSent < byteCount) {
+      const size = Math.min(nextSize(), byteCount - this.bytesSent, WINDOW);
+      const start = this.bytesSent % PERIOD;
       const piece = memory.subarray(0, size);
-      piece.set(PATTERN.subarray(sent % PERIOD, (sent % PERIOD) + size));
-      drains = this.drains;
+      piece.set(PATTERN.subarray(start, start + size));
+      const drains = this.drains;
       const free = this.connection.write(piece);
-      sent += size;
+      this.bytesSent += size;
       if (!free) await this.until(() => this.drains > drains || this.closed, 30_000);
       if (this.closed) return;
       piece.fill(0x21);
@@ -157,7 +162,10 @@ export class PeerListener {
 
   /** Ends what failed tests left behind: open sockets would keep the process alive. */
   static async stopAll(): Promise<void> {
-    for (const listener of PeerListener.#running) await listener.stop();
+    for (const listener of PeerListener.#running) {
+      await listener.listener.close();
+    }
+    for (const peer of Peer.alive) peer.connection.destroy();
   }
 
   static async start(
@@ -189,7 +197,11 @@ export class PeerListener {
   }
 
   async untilAccepted(count: number): Promise<void> {
-    while (this.peers.length < count) await sleep(1);
+    const deadline = performance.now() + 10_000;
+    while (this.peers.length < count) {
+      assert(performance.now() < deadline, `${this.peers.length} of ${count} connections came`);
+      await sleep(1);
+    }
   }
 
   /** Ends everything and checks the rules a last time. */

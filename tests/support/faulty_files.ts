@@ -24,6 +24,11 @@ class FaultyFile {
   content(): Uint8Array {
     return this.bytes.slice(0, this.size);
   }
+
+  /** Forgets what is behind a size. */
+  reset(size: number): void {
+    this.size = size;
+  }
 }
 
 export class FaultyFiles implements FileSystem {
@@ -54,7 +59,8 @@ export class FaultyFiles implements FileSystem {
         const written = Math.min(bytes.length, files.freeBytes);
         file.append(bytes.subarray(0, written));
         files.freeBytes -= written;
-        if (written < bytes.length) throw new FlareError("DISK_FULL", `append to "${path}" failed: no space left`, { retriable: true });
+        if (written < bytes.length)
+          throw new FlareError("DISK_FULL", `append to "${path}" failed: no space left`, { retriable: true });
       },
       async sync() {
         files.syncs++;

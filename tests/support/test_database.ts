@@ -80,12 +80,20 @@ export class TestDatabase {
     return this.pairs.get(latin1(key))?.[1];
   }
 
-  async batch(operations: readonly Operation[], options: { readonly sync?: boolean }): Promise<void> {
-    const own = operations.map((operation) => ({
-      type: operation.type,
-      key: operation.key.slice(),
-      ...(operation.value === undefined ? {} : { value: operation.value.slice() }),
-    }));
+  batch(): {
+    put(key: Uint8Array, value: Uint8Array): void;
+    del(key: Uint8Array): void;
+    write(options: { readonly sync?: boolean }): Promise<void>;
+  } {
+    const operations: Operation[] = [];
+    return {
+      put: (key, value) => void operations.push({ type: "put", key: key.slice(), value: value.slice() }),
+      del: (key) => void operations.push({ type: "del", key: key.slice() }),
+      write: (options) => this.#write(operations, options.sync === true),
+    };
+  }
+
+  async #write(own: Operation[], sync: boolean): Promise<void> {
     await this.#gate;
     this.batches++;
     if (this.failures > 0) {
@@ -96,7 +104,7 @@ export class TestDatabase {
     if (this.#failed) throw new Error("still failed");
     apply(this.pairs, own);
     this.#unsynced.push(own);
-    if (options.sync === true) {
+    if (sync) {
       this.#synced = new Map(this.pairs);
       this.#unsynced = [];
     }

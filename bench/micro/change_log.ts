@@ -1,0 +1,45 @@
+/**
+ * The change log: encoding a change of 100 bytes with its checksum, and reading a log again.
+ */
+
+import { assertEquals } from "@std/assert";
+import { bench, run } from "mitata";
+import { fromLatin1 } from "../../lib/base/bytes.ts";
+import { detectRuntime } from "../../lib/runtime/detect.ts";
+import { ChangeLog, logSegmentName } from "../../lib/storage/change_log.ts";
+import { decodeLogHeader, LogReader, type LogSegmentHeader } from "../../lib/storage/log_record.ts";
+import { FaultyFiles } from "../../tests/support/faulty_files.ts";
+
+const CHANGES = 1000;
+const KEY_BYTES = 14;
+const bytes = fromLatin1(`key:0000000001${"v".repeat(100)}`);
+
+const files = new FaultyFiles();
+const runtime = { ...(await detectRuntime()), files };
+const log = ChangeLog.open(runtime, "log", 1 << 30, [], 1);
+
+function putAll(): void {
+  for (let i = 0; i < CHANGES; i++) log.put(bytes, 0, KEY_BYTES, KEY_BYTES, bytes.length, 0, 0, i + 1, 0, 1);
+}
+
+putAll();
+log.append();
+const segment = files.content(`log/${logSegmentName(1)}`);
+const header = decodeLogHeader(segment, "log") as LogSegmentHeader;
+
+function readAll(): number {
+  const reader = new LogReader(segment, header);
+  let records = 0;
+  while (reader.next()) records++;
+  return records;
+}
+
+assertEquals(readAll(), CHANGES);
+
+bench(`encode and append ${CHANGES} changes`, () => {
+  putAll();
+  log.append();
+  files.files.get(`log/${logSegmentName(1)}`)?.reset(segment.length);
+});
+bench(`read ${CHANGES} changes`, readAll);
+await run();

@@ -1,0 +1,248 @@
+/**
+ * What every storage does, whatever its engine: in memory only, with a database of the caller (with and without
+ * synchronous reads), and on LevelDB in a real directory.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { MemoryLevel } from "memory-level";
+import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
+import { FlareError } from "../../lib/base/errors.ts";
+import { NodeFileSystem } from "../../lib/runtime/node_files.ts";
+import { MutationKind, MutationResult } from "../../lib/storage/mutation.ts";
+import { Storage, type StorageOptions } from "../../lib/storage/storage.ts";
+import { committed, mutation, read, StorageWorld, set, turns, write } from "../support/storage_world.ts";
+import { withTemporaryDirectory } from "../support/temporary_directory.ts";
+import { TestDatabase } from "../support/test_database.ts";
+
+interface Driver {
+  readonly name: string;
+  readonly durable: boolean;
+  /** Runs a test with a way to open one storage again and again. */
+  run(test: (open: (more?: StorageOptions) => Promise<Storage>, world: StorageWorld) => Promise<void>): Promise<void>;
+}
+
+const drivers: Driver[] = [
+  {
+    name: "memory",
+    durable: false,
+    run: async (test) => {
+      const world = new StorageWorld();
+      await test((more) => Storage.open(world.runtime, { ...more }), world);
+    },
+  },
+  {
+    name: "memory-level of the caller",
+    durable: true,
+    run: async (test) => {
+      const world = new StorageWorld();
+      const engine = new MemoryLevel();
+      await test((more) => Storage.open(world.runtime, { dataDir: "data", engine, ...more }), world);
+    },
+  },
+  {
+    name: "database without synchronous reads",
+    durable: true,
+    run: async (test) => {
+      const world = new StorageWorld();
+      const engine = new TestDatabase({ syncReads: false }).asEngine;
+      await test((more) => Storage.open(world.runtime, { dataDir: "data", engine, ...more }), world);
+    },
+  },
+  {
+    name: "level",
+    durable: true,
+    run: (test) =>
+      withTemporaryDirectory(async (dataDir) => {
+        const world = new StorageWorld(new NodeFileSystem());
+        await test((more) => Storage.open(world.runtime, { dataDir, ...more }), world);
+      }),
+  },
+];
+
+for (const driver of drivers) {
+  describe(`storage: ${driver.name}`, () => {
+    it("stores, reads, changes and deletes", () =>
+      driver.run(async (open, world) => {
+        const storage = await open();
+        const now = world.nowSeconds;
+        assertEquals(await read(storage, "k", now), undefined);
+        assertEquals((await write(storage, set("k", "1", { flags: 4294967295 }), now)).result, MutationResult.stored);
+        assertEquals(await read(storage, "k", now), { value: "1", flags: 4294967295, expire: 0, version: 1 });
+        const appended = await write(storage, mutation(MutationKind.append, "k", "0"), now);
+        assertEquals(latin1(appended.entry.bytes, appended.entry.valueStart, appended.entry.valueEnd), "10");
+        await write(storage, mutation(MutationKind.prepend, "k", "1"), now);
+        const counted = await write(storage, mutation(MutationKind.incr, "k", "", { delta: 5 }), now);
+        assertEquals([counted.result, counted.number], [MutationResult.number, 115]);
+        await write(storage, mutation(MutationKind.touch, "k", "", { expire: now + 10 }), now);
+        assertEquals(await read(storage, "k", now), { value: "115", flags: 4294967295, expire: now + 10, version: 4 });
+        assertEquals(await read(storage, "k", now + 10), undefined);
+        assertEquals((await write(storage, mutation(MutationKind.delete, "k"), now)).result, MutationResult.deleted);
+        assertEquals(await read(storage, "k", now), undefined);
+        assertEquals((await write(storage, set("k", ""), now)).entry.version, 5);
+        assertEquals(await read(storage, "k", now), { value: "", flags: 0, expire: 0, version: 5 });
+        await storage.close();
+      }));
+
+    it("keeps any bytes, in keys and values, small and large", () =>
+      driver.run(async (open, world) => {
+        const storage = await open({ memoryBytesMax: 1 << 20 });
+        const bytes = String.fromCharCode(...Array.from({ length: 256 }, (_, i) => i));
+        const items: [string, string][] = [
+          ["", "empty key"],
+          [bytes, bytes],
+          ["x".repeat(8191), "long key"],
+          ["large", bytes.repeat(1000)],
+          ["larger", bytes.repeat(1900)],
+        ];
+        for (const [key, value] of items) await write(storage, set(key, value), world.nowSeconds);
+        await storage.checkpoint();
+        for (let i = 0; i < 3000; i++) await write(storage, set(`filler${i}`, "x".repeat(1000)), world.nowSeconds);
+        for (const [key, value] of items) assertEquals((await read(storage, key, world.nowSeconds))?.value, value);
+        assert(storage.stats().evictions > 0);
+        await storage.close();
+      }));
+
+    it("keeps the order of calls per key, waited for or not", () =>
+      driver.run(async (open, world) => {
+        const storage = await open({ memoryBytesMax: 65536 });
+        const now = world.nowSeconds;
+        const pending: unknown[] = [];
+        for (let i = 0; i < 600; i++) {
+          const key = `k${i % 50}`;
+          pending.push(
+            storage.apply(
+              i < 50 ? set(key, "") : mutation(MutationKind.append, key, String.fromCharCode(65 + Math.floor(i / 50))),
+              now,
+            ),
+          );
+        }
+        await Promise.all(pending);
+        for (let i = 0; i < 50; i++) assertEquals((await read(storage, `k${i}`, now))?.value, "BCDEFGHIJKL");
+        await storage.close();
+      }));
+
+    it("walks in key order, newer state first, while it is written", () =>
+      driver.run(async (open, world) => {
+        const storage = await open();
+        const now = world.nowSeconds;
+        for (let i = 0; i < 300; i++) await write(storage, set(`k${String(i).padStart(3, "0")}`, "old"), now);
+        await write(storage, set("other", "1"), now);
+        await write(storage, set("k998", "expired", { expire: now }), now);
+        await write(storage, mutation(MutationKind.delete, "k000"), now);
+        const cursor = storage.openCursor({ prefix: fromLatin1("k") });
+        const first = await cursor.next(100, 1 << 20);
+        await write(storage, set("k250", "new"), now);
+        await write(storage, mutation(MutationKind.delete, "k260"), now);
+        const rest: string[] = [];
+        for (let items = await cursor.next(50, 1 << 20); items.length > 0; items = await cursor.next(50, 1 << 20)) {
+          for (const { key, value } of items) rest.push(`${latin1(key)}=${latin1(value)}`);
+        }
+        await cursor.close();
+        assertEquals(latin1(first[0]?.key ?? new Uint8Array(0)), "k001");
+        const expected: string[] = [];
+        for (let i = first.length + 1; i < 300; i++)
+          if (i !== 260) expected.push(`k${String(i).padStart(3, "0")}=${i === 250 ? "new" : "old"}`);
+        assertEquals(rest, expected);
+        const all = storage.openCursor({ includeExpired: true, includeTombstones: true });
+        const found = await all.next(1000, 1 << 20);
+        assertEquals(
+          found.filter(({ tombstone }) => tombstone).map(({ key, version }) => `${latin1(key)} ${version}`),
+          ["k000 1", "k260 1"],
+        );
+        assert(found.some(({ key }) => latin1(key) === "k998"));
+        await storage.close();
+      }));
+
+    it("sweeps what is expired, and tombstones when their time is over", () =>
+      driver.run(async (open, world) => {
+        const storage = await open({ tombstoneRetentionSeconds: 100, sweepIntervalMs: 1 });
+        const now = world.nowSeconds;
+        for (let i = 0; i < 10; i++) await write(storage, set(`k${i}`, "1", { expire: i < 5 ? now + 1 : 0 }), now);
+        await write(storage, mutation(MutationKind.delete, "k9"), now);
+        const until = async (items: number, tombstones: number): Promise<void> => {
+          for (let i = 0; i < 2000; i++) {
+            const stats = storage.stats();
+            if (stats.items === items && stats.tombstones === tombstones) return;
+            await storage.checkpoint();
+            await world.advance(1);
+          }
+          assertEquals([storage.stats().items, storage.stats().tombstones], [items, tombstones]);
+        };
+        assertEquals([storage.stats().items, storage.stats().tombstones], [9, 1]);
+        world.nowMs += 2000;
+        await until(4, 6);
+        // A swept item still gives its version to the next one.
+        assertEquals((await write(storage, set("k0", "2"), world.nowSeconds)).entry.version, 2);
+        world.nowMs += 200_000;
+        await until(5, 0);
+        assertEquals((await write(storage, set("k1", "2"), world.nowSeconds)).entry.version, 1);
+        await storage.close();
+      }));
+
+    it("flushes everything, versions included", () =>
+      driver.run(async (open, world) => {
+        const storage = await open();
+        const now = world.nowSeconds;
+        for (let i = 0; i < 10; i++) await write(storage, set("k", `${i}`), now);
+        await storage.checkpoint();
+        await write(storage, mutation(MutationKind.delete, "k"), now);
+        storage.flushAll();
+        assertEquals([storage.stats().items, storage.stats().tombstones], [0, 0]);
+        assertEquals((await write(storage, set("k", "x"), now)).entry.version, 1);
+        assertEquals((await storage.openCursor().next(10, 1000)).length, 1);
+        await storage.close();
+      }));
+
+    it("refuses calls after its end", () =>
+      driver.run(async (open) => {
+        const storage = await open();
+        await storage.close();
+        assertEquals((await write(storage, set("k", "1"), 1)).error, "storage is closed");
+        await assertRejects(() => storage.checkpoint(), FlareError, "closed");
+        await storage.close();
+      }));
+
+    if (!driver.durable) return;
+    it("is the same after a restart", () =>
+      driver.run(async (open, world) => {
+        let storage = await open();
+        const now = world.nowSeconds;
+        for (let i = 0; i < 1000; i++) await write(storage, set(`k${i}`, `v${i}`), now);
+        await write(storage, mutation(MutationKind.delete, "k7", "", { expire: now + 100 }), now);
+        assertEquals(await committed(storage), undefined);
+        await turns(1);
+        await storage.close();
+        storage = await open();
+        assertEquals([storage.stats().items, storage.stats().tombstones, storage.manifest.durable], [999, 1, true]);
+        for (let i = 0; i < 1000; i++) assertEquals((await read(storage, `k${i}`, now))?.value, i === 7 ? undefined : `v${i}`);
+        assertEquals((await write(storage, mutation(MutationKind.add, "k7", "x"), now)).result, MutationResult.notStored);
+        assertEquals((await write(storage, mutation(MutationKind.add, "k7", "x"), now + 100)).entry.version, 2);
+        await storage.close();
+      }));
+  });
+}
+
+describe("storage: a corrupt record in the engine", () => {
+  it("is never served, counted and healed by a set", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    const open = (): Promise<Storage> => Storage.open(world.runtime, { dataDir: "data", engine: database.asEngine });
+    let storage = await open();
+    for (const key of ["a", "b"]) await write(storage, set(key, "value"), world.nowSeconds);
+    await storage.close();
+    for (const [key, [, value]] of database.pairs) if (key.endsWith("a") && !key.endsWith("meta")) value[value.length - 1] = 0;
+    storage = await open();
+    const error = await assertRejects(() => read(storage, "a", world.nowSeconds), FlareError);
+    assertEquals([error.code, error.message], ["CORRUPT", "corrupt record"]);
+    const refused = await write(storage, mutation(MutationKind.append, "a", "x"), world.nowSeconds);
+    assertEquals([refused.result, refused.error], [MutationResult.failed, "corrupt record"]);
+    assertEquals((await read(storage, "b", world.nowSeconds))?.value, "value");
+    assertEquals((await storage.openCursor().next(10, 1000)).length, 1);
+    assert(storage.stats().corruptRecords > 0);
+    assertEquals((await write(storage, set("a", "new"), world.nowSeconds)).result, MutationResult.stored);
+    assertEquals((await read(storage, "a", world.nowSeconds))?.value, "new");
+    assertEquals(storage.stats().items, 2);
+    await storage.close();
+  });
+});
