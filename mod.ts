@@ -23,10 +23,25 @@ import { NodeServer, type NodeServerParts } from "./lib/node_server/node_server.
 import { detectRuntime } from "./lib/runtime/detect.ts";
 import type { Runtime } from "./lib/runtime/runtime.ts";
 
+/** The operator's verbs: plans of changes, and the hands that carry them out on any cluster there is. */
+export {
+  activateChange,
+  balanceChange,
+  downChange,
+  masterChange,
+  partChange,
+  reconstructChange,
+  removeChange,
+  slaveChange,
+} from "./lib/admin/change_verbs.ts";
+export { ClusterAdmin, type ClusterAdminOptions } from "./lib/admin/cluster_admin.ts";
 /** Faults, and what kinds there are. */
 export { FlareError, type FlareErrorCode } from "./lib/base/errors.ts";
 /** The release. */
 export { VERSION } from "./lib/base/version.ts";
+/** A typed client of one server. */
+export { type Bytes, Client, type Item, type StoreOptions, StoreResult } from "./lib/client/client.ts";
+export type { ClientOptions } from "./lib/client/client_options.ts";
 /** A node in the node map, with the words for its role and state. */
 export { type ClusterNode, NodeRole, NodeState } from "./lib/cluster/node.ts";
 /** Picks the adapter for Node, Deno or Bun. */

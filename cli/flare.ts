@@ -1,12 +1,17 @@
 #!/usr/bin/env node
 /**
- * `flare`: `flare up` runs an index server and its nodes in this one process.
+ * `flare`: `flare up` runs an index server and its nodes in this one process; the other verbs are the operator's, for
+ * any cluster there is.
  */
 
 import process from "node:process";
 import { startCluster } from "../mod.ts";
+import { changeCommands } from "./admin_changes.ts";
+import { dataCommands } from "./admin_data.ts";
+import { watchCommands } from "./admin_watch.ts";
 import { addOptions, createCommand, expandAbbreviations, givenFlags, readSettings } from "./command_line.ts";
 import { handleSignals, runMain } from "./main.ts";
+import { endWithReader } from "./output.ts";
 import { upOptions, upOptionTable } from "./up_options.ts";
 
 await runMain("flare", async () => {
@@ -14,8 +19,11 @@ await runMain("flare", async () => {
   const up = createCommand("up", "run a whole cluster in this process: an index server and its nodes");
   addOptions(up, upOptionTable);
   up.action(() => runCluster(givenFlags(up, upOptionTable)));
-  flare.addCommand(up);
-  await flare.parseAsync(expandAbbreviations(process.argv.slice(2), up), { from: "user" });
+  endWithReader();
+  for (const command of [up, ...watchCommands(), ...changeCommands(), ...dataCommands()]) flare.addCommand(command);
+  const args = process.argv.slice(2);
+  const verb = flare.commands.find((command) => command.name() === args[0]) ?? flare;
+  await flare.parseAsync(expandAbbreviations(args, verb), { from: "user" });
 });
 
 async function runCluster(flags: Readonly<Record<string, string>>): Promise<void> {

@@ -156,7 +156,7 @@ function applyWait(map: NodeMap, key: string, until: Awaited): Transition {
   if (!outcome.ok) return outcome;
   const changed = findNode(outcome.map, key);
   if (changed !== undefined && isReached(changed, until)) return outcome;
-  return { ok: false, error: `"${key}" would stay ${nodeText(node)}` };
+  return { ok: false, error: `"${key}" would become ${nodeText(changed)}` };
 }
 
 /** Whether a node is what is waited for. */

@@ -6,8 +6,17 @@
 import { FlareError } from "../base/errors.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
-import { Awaited, type Change, describeStep, isReached, nodeText, previewSteps, type Step } from "./change.ts";
-import { type ClusterAdmin, isUnreachable } from "./cluster_admin.ts";
+import {
+  Awaited,
+  type Change,
+  type ClusterView,
+  describeStep,
+  isReached,
+  nodeText,
+  previewSteps,
+  type Step,
+} from "./change.ts";
+import { isUnreachable } from "./unreachable.ts";
 
 /** What happens while a change is carried out. */
 export type ChangeEvent =
@@ -21,6 +30,19 @@ export type ChangeEvent =
   | { readonly kind: "retry"; readonly node: string; readonly error: FlareError }
   /** The part of one node is done; undefined = it was removed. */
   | { readonly kind: "done"; readonly key: string; readonly node: ClusterNode | undefined };
+
+/** The cluster, as far as a change needs it; `ClusterAdmin` documents each. */
+export interface ChangeHost {
+  view(): Promise<ClusterView>;
+  nodeMap(): Promise<NodeMap>;
+  ping(key: string): Promise<void>;
+  answers(key: string): Promise<boolean>;
+  clean(key: string): Promise<void>;
+  itemsOf(key: string): Promise<number>;
+  tellIndex(command: string): Promise<void>;
+  nowMs(): number;
+  sleep(delayMs: number): Promise<void>;
+}
 
 /** How far a copy is. */
 export interface CopyProgress {
@@ -48,63 +70,63 @@ const RETRY_MS = 1000;
  * Carries out a change.
  * @throws FlareError REFUSED | CONNECTION_FAILED | TIMED_OUT; what was done before stays
  */
-export async function* runChange(admin: ClusterAdmin, change: Change, options: RunOptions = {}): AsyncGenerator<ChangeEvent> {
+export async function* runChange(host: ChangeHost, change: Change, options: RunOptions = {}): AsyncGenerator<ChangeEvent> {
   for (const { node, plan } of change.planners) {
     for (let attempt = 0; ; attempt++) {
       try {
-        const view = await admin.view();
+        const view = await host.view();
         const steps = plan(view);
         previewSteps(view, steps);
-        for (const step of steps) if (step.kind === "clean") await admin.ping(step.node);
-        for (const step of steps) yield* runStep(admin, step, options);
+        for (const step of steps) if (step.kind === "clean") await host.ping(step.node);
+        for (const step of steps) yield* runStep(host, step, options);
         break;
       } catch (error) {
         if (!(error instanceof FlareError) || attempt >= change.retries) throw error;
         yield { kind: "retry", node, error };
-        await admin.sleep(RETRY_MS);
+        await host.sleep(RETRY_MS);
       }
     }
-    yield { kind: "done", key: node, node: findNode(await admin.nodeMap(), node) };
+    yield { kind: "done", key: node, node: findNode(await host.nodeMap(), node) };
   }
 }
 
-async function* runStep(admin: ClusterAdmin, step: Step, options: RunOptions): AsyncGenerator<ChangeEvent> {
+async function* runStep(host: ChangeHost, step: Step, options: RunOptions): AsyncGenerator<ChangeEvent> {
   yield { kind: "step", step };
   switch (step.kind) {
     case "clean":
-      return admin.clean(step.node);
+      return host.clean(step.node);
     case "wait":
-      return yield* waitFor(admin, step.node, step.until, options);
+      return yield* waitFor(host, step.node, step.until, options);
     case "stopped": {
-      if (await admin.answers(step.node)) throw new FlareError("REFUSED", `"${step.node}" still runs: stop it first`);
+      if (await host.answers(step.node)) throw new FlareError("REFUSED", `"${step.node}" still runs: stop it first`);
       return;
     }
     default:
-      return admin.tellIndex(describeStep(step));
+      return host.tellIndex(describeStep(step));
   }
 }
 
-async function* waitFor(admin: ClusterAdmin, key: string, until: Awaited, options: RunOptions): AsyncGenerator<ChangeEvent> {
+async function* waitFor(host: ChangeHost, key: string, until: Awaited, options: RunOptions): AsyncGenerator<ChangeEvent> {
   const { pollMs = 250, reportMs = 1000, patienceMs = 60000 } = options;
-  const startedMs = admin.nowMs();
+  const startedMs = host.nowMs();
   let heardMs = startedMs;
   let reportedMs = startedMs;
   for (;;) {
     try {
-      const map = await admin.nodeMap();
-      heardMs = admin.nowMs();
+      const map = await host.nodeMap();
+      heardMs = host.nowMs();
       const node = requireNode(map, key);
       if (isReached(node, until)) return yield { kind: "reached", node };
       requireOnItsWay(node, until);
       if (until !== Awaited.activeProxy && heardMs - reportedMs >= reportMs) {
         reportedMs = heardMs;
-        const figures = await copyFigures(admin, map, node);
+        const figures = await copyFigures(host, map, node);
         if (figures !== undefined) yield { kind: "progress", progress: { node, ...figures, elapsedMs: heardMs - startedMs } };
       }
     } catch (error) {
-      if (!isUnreachable(error) || admin.nowMs() - heardMs > patienceMs) throw error;
+      if (!isUnreachable(error) || host.nowMs() - heardMs > patienceMs) throw error;
     }
-    await admin.sleep(pollMs);
+    await host.sleep(pollMs);
   }
 }
 
@@ -125,7 +147,7 @@ function requireOnItsWay(node: ClusterNode, until: Awaited): void {
 
 /** Undefined when one of the nodes does not answer: the copy goes on all the same. */
 async function copyFigures(
-  admin: ClusterAdmin,
+  host: ChangeHost,
   map: NodeMap,
   node: ClusterNode,
 ): Promise<{ items: number; itemsTotal: number } | undefined> {
@@ -134,9 +156,9 @@ async function copyFigures(
   );
   const sources = node.role === NodeRole.master ? masters : masters.filter((other) => other.partition === node.partition);
   try {
-    const items = await admin.itemsOf(node.key);
+    const items = await host.itemsOf(node.key);
     let itemsTotal = 0;
-    for (const source of sources) itemsTotal += await admin.itemsOf(source.key);
+    for (const source of sources) itemsTotal += await host.itemsOf(source.key);
     // A new partition gets its share of everybody's keys.
     if (node.role === NodeRole.master) itemsTotal = Math.round(itemsTotal / (sources.length + 1));
     return { items, itemsTotal };

@@ -13,9 +13,10 @@ import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Change, type ClusterView, type Preview, previewChange } from "./change.ts";
-import { type ChangeEvent, type RunOptions, runChange } from "./change_runner.ts";
+import { type ChangeEvent, type ChangeHost, type RunOptions, runChange } from "./change_runner.ts";
 import { byPartition, type NodeReport, parseFigures, parseNodeMap, parseThreads, type ThreadReport } from "./node_report.ts";
 import { addressOf } from "./node_targets.ts";
+import { isUnreachable } from "./unreachable.ts";
 
 /** Where the cluster is and how long to wait for it. */
 export interface ClusterAdminOptions extends ClientOptions {
@@ -26,7 +27,7 @@ export interface ClusterAdminOptions extends ClientOptions {
 const MAP_ATTEMPTS = 5;
 const ALIVE_POLL_MS = 500;
 
-export class ClusterAdmin {
+export class ClusterAdmin implements ChangeHost {
   readonly runtime: Runtime;
   readonly options: ClusterAdminOptions;
   readonly #clients = new Map<string, Client>();
@@ -184,11 +185,6 @@ export class ClusterAdmin {
   #debug(text: string): void {
     this.runtime.log.write("debug", text);
   }
-}
-
-/** Whether a fault means that the other side could not be reached or does not answer. */
-export function isUnreachable(error: unknown): boolean {
-  return error instanceof FlareError && (error.code === "CONNECTION_FAILED" || error.code === "TIMED_OUT");
 }
 
 /** Index servers before `meta` was invented have no other parameters than these. */

@@ -45,7 +45,7 @@ export class DumpFileParser {
   /** Takes in the next chunk. @throws FlareError CORRUPT when no record ends where one should */
   push(chunk: Uint8Array): void {
     const length = this.#end - this.#start;
-    if (length > RECORD_BYTES_MAX) throw this.#fault("a record has no end");
+    if (length > RECORD_BYTES_MAX) throw this.#fault("has no end");
     if (this.#end + chunk.length > this.#held.length) {
       const room = length + chunk.length > this.#held.length ? new Uint8Array((length + chunk.length) * 2) : this.#held;
       room.set(this.#held.subarray(this.#start, this.#end));
@@ -73,7 +73,7 @@ export class DumpFileParser {
   /** The item behind which no line end came, at the end of the text. @throws FlareError CORRUPT */
   last(): DumpedItem | undefined {
     if (this.#start === this.#end) return undefined;
-    if (this.#quoted) throw this.#fault("a quote is not closed");
+    if (this.#quoted) throw this.#fault("has a quote that is not closed");
     const item = this.#record(this.#start, this.#end);
     this.#start = this.#end;
     return item;
@@ -104,7 +104,8 @@ export class DumpFileParser {
     const held = this.#held;
     const keyEnd = held.indexOf(BLANK, start);
     const open = held.indexOf(QUOTE, Math.max(start, keyEnd));
-    if (keyEnd < 0 || open < 0 || open >= end - 1 || held[end - 1] !== QUOTE) throw this.#fault("is not \"key flag size version expire 'value'\"");
+    if (keyEnd < 0 || open < 0 || open >= end - 1 || held[end - 1] !== QUOTE)
+      throw this.#fault("is not \"key flag size version expire 'value'\"");
     const numbers = latin1(held, keyEnd + 1, open).split(" ");
     if (numbers.pop() !== "") throw this.#fault("has no blank in front of its value");
     return this.#item(this.#unescape(start, keyEnd), numbers, this.#unescape(open + 1, end - 1));
@@ -125,7 +126,11 @@ export class DumpFileParser {
     if (key === undefined || value === undefined || fields.length !== 6) {
       throw this.#fault(`has ${fields.length} fields instead of key,flag,size,version,expire,value`);
     }
-    return this.#item(key, fields.slice(1, 5).map((field) => latin1(field)), value);
+    return this.#item(
+      key,
+      fields.slice(1, 5).map((field) => latin1(field)),
+      value,
+    );
   }
 
   #plainField(at: number, end: number): { bytes: Uint8Array; next: number } {
@@ -160,7 +165,8 @@ export class DumpFileParser {
       if (plain !== undefined) bytes[length++] = plain;
       else {
         const digits = latin1(this.#held, at + 1, Math.min(end, at + 3));
-        if (letter !== LETTER_X || !/^[0-9a-fA-F]{2}$/.test(digits)) throw this.#fault("has a backslash with nothing known behind it");
+        if (letter !== LETTER_X || !/^[0-9a-fA-F]{2}$/.test(digits))
+          throw this.#fault("has a backslash with nothing known behind it");
         bytes[length++] = Number.parseInt(digits, 16);
         at += 2;
       }
@@ -173,7 +179,13 @@ export class DumpFileParser {
       const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
       return parseUint64(bytes, 0, bytes.length);
     });
-    if (numbers.length !== 4 || typeof flags !== "number" || flags > UINT32_MAX || version === undefined || typeof expire !== "number") {
+    if (
+      numbers.length !== 4 ||
+      typeof flags !== "number" ||
+      flags > UINT32_MAX ||
+      version === undefined ||
+      typeof expire !== "number"
+    ) {
       throw this.#fault("has malformed numbers");
     }
     if (size !== value.length) throw this.#fault(`says ${size} bytes but holds ${value.length}`);

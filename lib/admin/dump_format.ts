@@ -11,7 +11,7 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import type { DumpedItem } from "../client/dump_client.ts";
-import { Segment } from "../protocol/segment.ts";
+import { ByteWriter } from "./byte_writer.ts";
 
 /** The forms of a dump. */
 export const DumpFormat = { default: "default", csv: "csv" } as const;
@@ -33,7 +33,7 @@ const NAMED_ESCAPES: ReadonlyMap<number, string> = new Map([
 
 /** The records of some items, each with its line end. */
 export function encodeItems(items: readonly DumpedItem[], format: DumpFormat): Uint8Array {
-  const out = new Segment();
+  const out = new ByteWriter();
   for (const item of items) {
     const numbers = [item.flags, item.value.length, item.version, item.expire];
     if (format === DumpFormat.csv) {
@@ -48,28 +48,28 @@ export function encodeItems(items: readonly DumpedItem[], format: DumpFormat): U
     }
     out.putByte(LF);
   }
-  return out.bytes.subarray(0, out.length);
+  return out.written;
 }
 
 /** Some keys, one on each line, quoted as in a dump of the same form. */
 export function encodeKeys(keys: readonly Uint8Array[], format: DumpFormat): Uint8Array {
-  const out = new Segment();
+  const out = new ByteWriter();
   for (const key of keys) {
     if (format === DumpFormat.csv) putField(out, key);
     else putEscaped(out, key, true);
     out.putByte(LF);
   }
-  return out.bytes.subarray(0, out.length);
+  return out.written;
 }
 
 /** A key as one word for people: as in the default form. */
 export function keyWord(key: Uint8Array): string {
-  const out = new Segment();
+  const out = new ByteWriter();
   putEscaped(out, key, true);
-  return new TextDecoder().decode(out.bytes.subarray(0, out.length));
+  return new TextDecoder().decode(out.written);
 }
 
-function putEscaped(out: Segment, bytes: Uint8Array, blanks: boolean): void {
+function putEscaped(out: ByteWriter, bytes: Uint8Array, blanks: boolean): void {
   let from = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i] as number;
@@ -89,7 +89,7 @@ function escapeOf(byte: number): string {
 
 const DOUBLED = fromLatin1('""');
 
-function putField(out: Segment, bytes: Uint8Array): void {
+function putField(out: ByteWriter, bytes: Uint8Array): void {
   if (!needsQuotes(bytes)) return out.put(bytes, 0, bytes.length);
   out.putByte(DOUBLE_QUOTE);
   let from = 0;

@@ -37,9 +37,13 @@ export function dumpSources(map: NodeMap, partitionCountMax: number, selection: 
     throw new FlareError("INVALID_OPTION", `"partition-size" needs a "partition"`);
   }
   if (partition !== undefined && partition >= (partitionSize ?? partitions.active.length)) {
-    throw new FlareError("INVALID_OPTION", `there is no partition ${partition} out of ${partitionSize ?? partitions.active.length}`);
+    throw new FlareError(
+      "INVALID_OPTION",
+      `there is no partition ${partition} out of ${partitionSize ?? partitions.active.length}`,
+    );
   }
-  const nodes = selection.nodes.length > 0 ? selection.nodes : masters(partitions, partitionSize === undefined ? partition : undefined);
+  const nodes =
+    selection.nodes.length > 0 ? selection.nodes : masters(partitions, partitionSize === undefined ? partition : undefined);
   return nodes.map((node) => ({ node, range: rangeOf(map, partitions, node, selection) }));
 }
 

@@ -63,13 +63,16 @@ export async function* restoreItems(
 async function* windows(chunks: AsyncIterable<Uint8Array>, format: DumpFormat): AsyncGenerator<DumpedItem[]> {
   const parser = new DumpFileParser(format);
   let window: DumpedItem[] = [];
+  let bytes = 0;
   for await (const chunk of chunks) {
     parser.push(chunk);
     for (let item = parser.next(); item !== undefined; item = parser.next()) {
       window.push(item);
-      if (window.length < WINDOW_ITEMS_MAX && windowBytes(window) < WINDOW_BYTES_MAX) continue;
+      bytes += item.key.length + item.value.length;
+      if (window.length < WINDOW_ITEMS_MAX && bytes < WINDOW_BYTES_MAX) continue;
       yield window;
       window = [];
+      bytes = 0;
     }
   }
   const last = parser.last();
@@ -81,13 +84,22 @@ function windowBytes(window: readonly DumpedItem[]): number {
   return window.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
 }
 
-async function restoreItem(client: Client, item: DumpedItem, nowSeconds: number, options: RestoreOptions): Promise<RestoredItem> {
+async function restoreItem(
+  client: Client,
+  item: DumpedItem,
+  nowSeconds: number,
+  options: RestoreOptions,
+): Promise<RestoredItem> {
   const { key, value, flags, version, expire } = item;
   if (!isWanted(key, options)) return { key, outcome: "excluded", reason: "" };
   if (expire > 0 && expire <= nowSeconds) return { key, outcome: "expired", reason: "" };
   if (!isTextKey(key)) return { key, outcome: "refused", reason: "the text protocol cannot carry this key" };
   try {
-    const result = await client.set(key, value, { flags, exptime: expire, ...(options.keepVersions === true ? { version } : {}) });
+    const result = await client.set(key, value, {
+      flags,
+      exptime: expire,
+      ...(options.keepVersions === true ? { version } : {}),
+    });
     return { key, outcome: result === StoreResult.stored ? "stored" : "kept", reason: "" };
   } catch (error) {
     if (!(error instanceof FlareError) || error.code !== "REFUSED") throw error;

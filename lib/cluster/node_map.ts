@@ -22,8 +22,8 @@ export interface NodeMap {
 export interface NodeMapChanges {
   /** False: the request was met already, there is nothing to store or to send. */
   readonly stored: boolean;
-  /** Keys of the nodes that must have acknowledged the new map before the others hear of it. */
-  readonly first: readonly string[];
+  /** Groups of node keys: each has to acknowledge the new map before the next one, and then everybody else, hears of it. */
+  readonly first: readonly (readonly string[])[];
   /** Key of the one node that is not to be told, if any: it is going away. */
   readonly skip: string | undefined;
 }
@@ -111,17 +111,28 @@ export function removeNode(map: NodeMap, key: string): Transition {
   return { ok: true, map: createNodeMap(increment(map.version), nodes, map.nextThreadType), changes: STORED };
 }
 
-/** `node role`: gives a node another role or balance; never more than `partitionCountMax` partitions. */
+/**
+ * `node role`: gives a node another role or balance; never more than `partitionCountMax` partitions. The masters a node is
+ * going to copy from hear of it first.
+ *
+ * Flare differs: the original tells all at once, and what a master changes between its dump and the map is never copied.
+ */
 export function setRole(map: NodeMap, key: string, request: RoleRequest, partitionCountMax: number): Transition {
   const node = findNode(map, key);
   const changed =
     node === undefined || node.state === NodeState.down ? undefined : withRole(map, node, request, partitionCountMax);
-  return changed === undefined ? refuse("failed to set role (and balance)") : accept(map, changed);
+  if (changed === undefined) return refuse("failed to set role (and balance)");
+  if (request.role === NodeRole.proxy) return beforeOthers(map, key, accept(map, changed));
+  const copying = changed.find(({ state }) => state === NodeState.prepare);
+  return accept(map, changed, copying === undefined || node?.role !== NodeRole.proxy ? [] : [mastersFor(map, copying)]);
 }
 
-/** `node state`: `down` and `active` are `nodeDown` and `nodeUp`, `ready` ends a preparation, `prepare` cannot be asked for. */
+/**
+ * `node state`: `down` and `active` are `nodeDown` and `nodeUp`, `ready` ends a preparation, `prepare` cannot be asked for.
+ * A slave that is ordered down may be well: it hears of it first.
+ */
 export function setState(map: NodeMap, key: string, state: NodeState): Transition {
-  if (state === NodeState.down) return nodeDown(map, key);
+  if (state === NodeState.down) return beforeOthers(map, key, nodeDown(map, key));
   if (state === NodeState.active) return nodeUp(map, key);
   const node = findNode(map, key);
   if (state !== NodeState.ready || node?.state !== NodeState.prepare) return refuse("failed to set state");
@@ -129,7 +140,11 @@ export function setState(map: NodeMap, key: string, state: NodeState): Transitio
 }
 
 /**
- * A node is there again, or has finished its preparation. A preserved master takes its partition back.
+ * A node is there again, or has finished its preparation. A preserved master takes its partition back. When a new
+ * partition becomes active, those that have its keys hear of it first, its own nodes with everybody else: until they do,
+ * its master takes writes and reads from the present owners only, so that there is never more than one authority for a key.
+ *
+ * Flare differs: the original tells the new master and its slaves first; for a while it and the old one both take writes.
  *
  * Flare differs: the original makes a preserved master a proxy as soon as any other node of its partition is not down,
  * also a slave that was still copying; nobody could become master of that partition again. Here only a live master does that.
@@ -146,11 +161,8 @@ export function nodeUp(map: NodeMap, key: string): Transition {
       return accept(map, [toProxy(node, NodeState.active)]);
     case NodeState.prepare:
       return node.role === NodeRole.slave ? accept(map, [active]) : refuse("failed to set state");
-    case NodeState.ready: {
-      if (node.role === NodeRole.slave) return accept(map, [active]);
-      const slaves = liveSlaves(map, node.partition);
-      return accept(map, [active], [key, ...slaves.map((slave) => slave.key)]);
-    }
+    case NodeState.ready:
+      return accept(map, [active], node.role === NodeRole.slave ? [] : presentOwners(map, node));
   }
 }
 
@@ -166,7 +178,7 @@ export function nodeDown(map: NodeMap, key: string): Transition {
   const promoted = largestBalance(slaves.filter((slave) => slave.state === NodeState.active));
   if (promoted === undefined) return accept(map, [change(node, { state: NodeState.down })]);
   const master = change(promoted, { role: NodeRole.master, balance: promoted.balance === 0 ? 1 : promoted.balance });
-  return accept(map, [down, master], [master.key]);
+  return accept(map, [down, master], [[master.key]]);
 }
 
 /** `shutdown`: a node says that it is stopping; unless it was a master it need not hear what becomes of it. */
@@ -242,7 +254,7 @@ function unchanged(map: NodeMap): Transition {
   return { ok: true, map, changes: UNCHANGED };
 }
 
-function accept(map: NodeMap, changed: readonly ClusterNode[], first: readonly string[] = []): Transition {
+function accept(map: NodeMap, changed: readonly ClusterNode[], first: NodeMapChanges["first"] = []): Transition {
   const nodes = keepReadable(map.nodes.map((node) => changed.find((other) => other.key === node.key) ?? node));
   return {
     ok: true,
@@ -275,6 +287,36 @@ function liveMaster(map: NodeMap, partition: number): ClusterNode | undefined {
   return map.nodes.find(
     (node) => node.role === NodeRole.master && node.state !== NodeState.down && node.partition === partition,
   );
+}
+
+/**
+ * A slave that leaves its partition hears of it before its master does.
+ *
+ * Flare differs: the original tells all at once; for a while the slave still answers reads, and gets no writes any more.
+ */
+function beforeOthers(map: NodeMap, key: string, outcome: Transition): Transition {
+  const node = findNode(map, key);
+  const reads = node?.role === NodeRole.slave && node.state === NodeState.active;
+  if (!reads || !outcome.ok || !outcome.changes.stored) return outcome;
+  return { ...outcome, changes: { ...outcome.changes, first: [[key]] } };
+}
+
+/** The masters a node copies from that becomes a slave, or master of a new partition. */
+function mastersFor(map: NodeMap, node: ClusterNode): string[] {
+  const masters = map.nodes.filter(({ role, state }) => role === NodeRole.master && state !== NodeState.down);
+  return masters.filter(({ state, partition }) =>
+    node.role === NodeRole.slave ? partition === node.partition : state === NodeState.active,
+  ).map(({ key }) => key);
+}
+
+/** Who has the keys of a partition that becomes active: first those that only answer reads, then the masters. */
+function presentOwners(map: NodeMap, master: ClusterNode): string[][] {
+  const owners = map.nodes.filter(({ partition, state }) => {
+    return partition >= 0 && partition !== master.partition && state !== NodeState.down;
+  });
+  const slaves = owners.filter(({ role }) => role === NodeRole.slave);
+  const masters = owners.filter(({ role }) => role === NodeRole.master);
+  return [slaves, masters].filter(({ length }) => length > 0).map((group) => group.map(({ key }) => key));
 }
 
 function liveSlaves(map: NodeMap, partition: number): ClusterNode[] {

@@ -39,6 +39,11 @@ export class Routing {
   #partitionMap: PartitionMap;
   #active: readonly Lane[] = [];
   #preparing: Lane | undefined;
+  #leaving = false;
+  /** We serve the partition about to become active, and have everything: reads of its keys come from nodes that know more. */
+  #readsMoving = false;
+  /** The partitions as they were before the newest one became active, while not all their owners need know that yet. */
+  #former: readonly Lane[] | undefined;
 
   constructor(nodeMap: NodeMap, options: RoutingOptions) {
     this.#selfKey = options.selfKey;
@@ -72,20 +77,26 @@ export class Routing {
   /** Replaces the map; whether its version may replace ours is the caller's question (`acceptsVersion`). */
   install(nodeMap: NodeMap): void {
     const partitionMap = buildPartitionMap(nodeMap, this.#resolver.partitionCountMax);
+    const grows = this.#preparing !== undefined && partitionMap.active.length === this.#active.length + 1;
+    if (nodeMap !== this.#nodeMap) this.#former = grows && this.#active.some(({ isMember }) => isMember) ? this.#active : undefined;
     this.#nodeMap = nodeMap;
     this.#partitionMap = partitionMap;
-    this.#active = partitionMap.active.map((partition) => new Lane(partition, this.#selfKey, this.#netmask));
-    this.#preparing =
-      partitionMap.preparing === undefined ? undefined : new Lane(partitionMap.preparing, this.#selfKey, this.#netmask);
+    this.#active = partitionMap.active.map((partition) => this.#createLane(partition));
+    this.#preparing = partitionMap.preparing === undefined ? undefined : this.#createLane(partitionMap.preparing);
+    this.#readsMoving = this.#preparing?.readsHere === true && this.#preparing.partition.master?.state === NodeState.ready;
   }
 
   /**
    * The route of a read of a key with this hash. `random` is any integer ≥ 0; evenly distributed ones spread reads by balance.
+   *
+   * Flare differs: the nodes of a partition about to become active read its keys themselves. They have every acknowledged
+   * write of them, and the present owner, who hears of the new partition first, must not get its own question back.
    */
   routeRead(hash: number, random: number): Route {
     const lane = this.#laneOf(hash);
     if (lane === undefined) return NO_PARTITION;
-    return lane.readsHere ? LOCAL : lane.pickReader(random);
+    if (lane.readsHere || (this.#readsMoving && this.#isMoving(hash))) return LOCAL;
+    return lane.pickReader(random);
   }
 
   /** The route of a write; `fromNode`: it came with a proxy prefix, from another node that thinks we are concerned. */
@@ -93,6 +104,11 @@ export class Routing {
     const lane = this.#laneOf(hash);
     if (lane === undefined) return NO_PARTITION;
     if (lane.isMaster) return LOCAL;
+    const former = this.#formerLaneOf(hash);
+    if (former !== undefined && !former.isMaster) {
+      if (fromNode && former.isMember) return LOCAL;
+      if (former.partition.master !== undefined) return former.partition.master;
+    }
     if (fromNode && (lane.isMember || (this.#preparing?.isMember === true && this.#isMoving(hash)))) return LOCAL;
     return lane.partition.master ?? PROXY_FAILURE;
   }
@@ -122,6 +138,58 @@ export class Routing {
     return this.#laneOf(hash)?.isMaster === true ? preparing.partition.master : undefined;
   }
 
+  /**
+   * We are about to stop, and soon get no more replication: as a slave we read nothing here any more. False takes it back.
+   */
+  setLeaving(leaving: boolean): void {
+    this.#leaving = leaving;
+    this.install(this.#nodeMap);
+  }
+
+  /**
+   * A partition has just become active, and other owners of its keys may not know it yet: until `settle`, writes of a key
+   * go to its former master, whom every node still agrees on, and he passes them on.
+   */
+  get settling(): boolean {
+    return this.#former !== undefined;
+  }
+
+  settle(): void {
+    this.#former = undefined;
+  }
+
+  /** Whom else to ask for a key when those in `failed` did not answer: another reader of its partition, or the master. */
+  routeReadAgain(hash: number, failed: readonly string[]): Route {
+    const lane = this.#laneOf(hash);
+    if (lane === undefined) return NO_PARTITION;
+    if (lane.readsHere) return LOCAL;
+    const others = [...lane.partition.readers, ...(lane.partition.master === undefined ? [] : [lane.partition.master])];
+    return others.find(({ key }) => key !== this.#selfKey && !failed.includes(key)) ?? PROXY_FAILURE;
+  }
+
+  #createLane(partition: Partition): Lane {
+    return new Lane(partition, this.#selfKey, this.#netmask, this.#leaving);
+  }
+
+  /** Where a key lay that has just moved to the newest partition; undefined for other keys, and when all is settled. */
+  #formerLaneOf(hash: number): Lane | undefined {
+    const former = this.#former;
+    const count = this.#active.length;
+    if (former === undefined || this.#resolver.resolve(hash, count) !== count - 1) return undefined;
+    return former[former.length <= 1 ? 0 : this.#resolver.resolve(hash, former.length)];
+  }
+
+  /**
+   * The node that takes the key over and must have a write that ran here: the master of the partition being created, or,
+   * when that became active while the write waited for the storage, the key's owner by now.
+   */
+  successorOf(hash: number, fromNode: boolean): ClusterNode | undefined {
+    const preparing = this.preparingMasterOf(hash);
+    if (preparing !== undefined) return preparing;
+    const route = this.routeWrite(hash, fromNode);
+    return typeof route === "object" ? route : undefined;
+  }
+
   #laneOf(hash: number): Lane | undefined {
     const count = this.#active.length;
     return this.#active[count <= 1 ? 0 : this.#resolver.resolve(hash, count)];
@@ -144,14 +212,15 @@ class Lane {
   readonly #readers: readonly ClusterNode[];
   readonly #weightTotal: number;
 
-  constructor(partition: Partition, selfKey: string, netmask: number) {
+  constructor(partition: Partition, selfKey: string, netmask: number, leaving: boolean) {
     this.partition = partition;
     this.isMaster = partition.master?.key === selfKey;
     const self = this.isMaster ? partition.master : partition.slaves.find((slave) => slave.key === selfKey);
     this.isMember = self !== undefined;
-    this.readsHere = this.isMaster || (self !== undefined && self.state === NodeState.active && self.balance > 0);
-    const near = netmask === 0 ? NO_NODES : partition.readers.filter((node) => sharesNetwork(node.key, selfKey, netmask));
-    this.#readers = near.length > 0 ? near : partition.readers;
+    this.readsHere = this.isMaster || (self !== undefined && self.state === NodeState.active && self.balance > 0 && !leaving);
+    const readers = leaving && !this.isMaster ? readersWithout(partition, selfKey) : partition.readers;
+    const near = netmask === 0 ? NO_NODES : readers.filter((node) => sharesNetwork(node.key, selfKey, netmask));
+    this.#readers = near.length > 0 ? near : readers;
     this.#weightTotal = this.#readers.reduce((sum, node) => sum + weightOf(node), 0);
   }
 
@@ -165,6 +234,12 @@ class Lane {
     }
     return PROXY_FAILURE;
   }
+}
+
+/** The readers of a partition but one; the master stands in where nobody else is left. */
+function readersWithout({ readers, master }: Partition, key: string): readonly ClusterNode[] {
+  const others = readers.filter((node) => node.key !== key);
+  return others.length > 0 || master === undefined ? others : [master];
 }
 
 /** A reader without balance is a master that stands alone. */

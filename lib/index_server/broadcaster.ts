@@ -61,29 +61,32 @@ export class Broadcaster {
   }
 
   /**
-   * Tells the nodes a new map. Resolves when those that must know first have answered, or have had `readTimeoutMs` to
-   * do so; the others are told then and may take their time.
+   * Tells the nodes a new map. Resolves when those that must know first have answered, or each group of them has had
+   * `readTimeoutMs` to do so; the others are told then and may take their time, unless all are to be waited for.
    */
-  async publish(map: NodeMap, changes: NodeMapChanges): Promise<void> {
+  async publish(map: NodeMap, changes: NodeMapChanges, awaitsAll = false): Promise<void> {
     this.#dropMissing(map);
     const told = new Set<string>();
     for (const node of map.nodes) {
       // A node that has just joined got the map in its answer.
       if (this.#addMissing(node, map)) told.add(node.key);
     }
-    const first = map.nodes.filter((node) => changes.first.includes(node.key) && !told.has(node.key));
-    if (first.length > 0) {
+    for (const group of changes.first) {
+      const first = map.nodes.filter((node) => group.includes(node.key) && !told.has(node.key));
+      if (first.length === 0) continue;
       for (const node of first) told.add(node.key);
       await this.#within(
         this.#options.readTimeoutMs,
         first.map((node) => this.#push(node, map)),
       );
     }
+    const answers: Promise<boolean>[] = [];
     for (const node of map.nodes) {
       if (told.has(node.key)) continue;
       if (node.key === changes.skip) this.#watches.get(node.key)?.learn(map, node.state === NodeState.down);
-      else void this.#push(node, map);
+      else answers.push(this.#push(node, map));
     }
+    if (awaitsAll) await this.#within(this.#options.readTimeoutMs, answers);
   }
 
   /** Whether a node answers a ping on a connection of its own, within `readTimeoutMs`. */

@@ -18,6 +18,8 @@ export interface MapChange {
   reply(map: NodeMap): string;
   /** The text behind `SERVER_ERROR` if it cannot be stored. */
   readonly failure: string;
+  /** The answer waits until all nodes have heard, or have had their time: what asks is about to stop. */
+  readonly awaitsAll?: boolean;
 }
 
 const INT32_MAX = 0x7fffffff;
@@ -26,7 +28,7 @@ const INT32_MAX = 0x7fffffff;
 export function shutdownChange(words: readonly string[]): MapChange | undefined {
   const node = parseNode(words);
   if (node === undefined || words.length !== 2) return undefined;
-  return change((map) => shutdown(map, node.key), "failed to shutdown");
+  return { ...change((map) => shutdown(map, node.key), "failed to shutdown"), awaitsAll: true };
 }
 
 /**

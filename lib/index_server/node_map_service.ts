@@ -117,7 +117,7 @@ export class NodeMapService implements Worker {
         if (!outcome.changes.stored) return change.reply(map);
         if ((await this.#coordinator.store(outcome.map, token)) === undefined) continue;
         this.#map = outcome.map;
-        await this.#broadcaster.publish(outcome.map, outcome.changes);
+        await this.#broadcaster.publish(outcome.map, outcome.changes, change.awaitsAll);
         return change.reply(outcome.map);
       }
       this.#runtime.log.write("error", `${change.failure}: others changed the node map ${ATTEMPTS_MAX} times meanwhile`);

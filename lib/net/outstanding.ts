@@ -5,8 +5,10 @@
  */
 
 import { latin1 } from "../base/bytes.ts";
-import { CommandShape, shapeOf } from "../protocol/command.ts";
+import { Command, CommandShape, shapeOf } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
+
+const COMPARED_BYTES_MAX = 16384;
 
 /** What a waiting request touches. */
 export interface Claim {
@@ -37,8 +39,8 @@ export class Outstanding {
     if (this.#claims.size === 0) return false;
     const mine = claimOf(request);
     for (const other of this.#claims) {
-      if (mine.keys === undefined || other.keys === undefined) return true;
       if (!mine.writes && !other.writes) continue;
+      if (mine.keys === undefined || other.keys === undefined) return true;
       if (mine.keys.some((key) => (other.keys as readonly string[]).includes(key))) return true;
     }
     return false;
@@ -48,16 +50,26 @@ export class Outstanding {
 function claimOf(request: Request): Claim {
   switch (shapeOf(request.command)) {
     case CommandShape.retrieval:
-      return { keys: keysOf(request), writes: false };
+      return { keys: keysToCompare(request), writes: false };
     case CommandShape.touchRetrieval:
-      return { keys: keysOf(request), writes: true };
+      return { keys: keysToCompare(request), writes: true };
     case CommandShape.words:
       return { keys: undefined, writes: true };
     default: {
       const key = request.mutation.key;
-      return { keys: [latin1(key.bytes, key.start, key.end)], writes: true };
+      return { keys: [latin1(key.bytes, key.start, key.end)], writes: !isPlainMetaGet(request) };
     }
   }
+}
+
+/** mg without an argument that might change the item. */
+function isPlainMetaGet(request: Request): boolean {
+  return request.command === Command.mg && request.meta.arguments === 0;
+}
+
+/** A long list of keys counts as everything: comparing it with another would take longer than waiting. */
+function keysToCompare(request: Request): readonly string[] | undefined {
+  return request.keysEnd - request.keysStart > COMPARED_BYTES_MAX ? undefined : keysOf(request);
 }
 
 /** The keys of a retrieval as byte strings. */

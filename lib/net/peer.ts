@@ -4,9 +4,9 @@
  * time breaks it too, so that no reply can ever shift onto another request.
  */
 
-import { concatBytes } from "../base/bytes.ts";
+import { concatBytes, fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
-import { type ClientReply, MALFORMED, ReplyParser, type ReplyShape } from "../protocol/text_client.ts";
+import { type ClientReply, MALFORMED, ReplyParser, ReplyShape } from "../protocol/text_client.ts";
 import type { Address, Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 import type { Worker, WorkerRegistry } from "./worker.ts";
 
@@ -37,10 +37,14 @@ interface PendingRequest {
   readonly resolve: (reply: ClientReply) => void;
   readonly reject: (error: PeerError) => void;
   readonly queuedMs: number;
+  /** Must not reach a node that does not know the meta commands: it would take a value for commands. */
+  readonly isMeta: boolean;
 }
 
 /** Requests are gathered into writes of about this size. */
 const WRITE_BYTES_MAX = 262144;
+/** Does nothing where it is known, and is an unknown command elsewhere. */
+const META_PROBE = fromLatin1("mn\r\n");
 const NO_REPLY: ClientReply = { line: "", body: new Uint8Array(0) };
 
 /** One lane to a node. It connects on the first request and again after a break. */
@@ -95,10 +99,10 @@ export class Peer implements Worker {
   }
 
   /** Sends a request; `shape` undefined = no reply comes and the promise resolves once the bytes are on their way. */
-  request(bytes: Uint8Array, shape: ReplyShape | undefined): Promise<ClientReply> {
+  request(bytes: Uint8Array, shape: ReplyShape | undefined, isMeta = false): Promise<ClientReply> {
     return new Promise((resolve, reject) => {
       const queuedMs = this.#runtime.clock.monotonicMs();
-      const pending: PendingRequest = { bytes, shape, resolve, reject, queuedMs };
+      const pending: PendingRequest = { bytes, shape, resolve, reject, queuedMs, isMeta };
       if (this.#closed) return reject(new PeerError(new FlareError("CLOSED", `connection to "${this.peer}" is closed`), false));
       if (this.#waitingBytes + bytes.length > this.#options.queueBytesMax && this.#waiting.length > 0) {
         const error = new FlareError("LIMIT_EXCEEDED", `queue to "${this.peer}" is full`, { retriable: true });
@@ -111,8 +115,30 @@ export class Peer implements Worker {
     });
   }
 
+  /** Whether the node is known to know the meta commands; undefined = it was not asked since the connection stands. */
+  get knowsMeta(): boolean | undefined {
+    return this.#link?.speaksMeta;
+  }
+
+  /** Whether the node knows the meta commands; asked once for each connection. @throws PeerError */
+  async speaksMeta(): Promise<boolean> {
+    if (this.knowsMeta !== undefined) return this.knowsMeta;
+    const { line } = await this.request(META_PROBE, ReplyShape.line);
+    const answer = line === "MN";
+    if (this.#link !== undefined) this.#link.speaksMeta = answer;
+    return answer;
+  }
+
   kill(): void {
     this.#link?.fail(new FlareError("CLOSED", `connection to "${this.peer}" was ended by an operator`));
+  }
+
+  /** Takes nothing more and fails what has not been sent; what is under way has `graceMs` to be answered. */
+  retire(graceMs: number): void {
+    this.#closed = true;
+    this.#failWaiting(new FlareError("CLOSED", `"${this.peer}" left the cluster`, { retriable: true }));
+    if (this.#link === undefined || this.#link.outstanding.length === 0) this.close();
+    else this.#runtime.clock.setTimer(() => this.close(), graceMs);
   }
 
   /** Fails what waits and closes. */
@@ -152,11 +178,27 @@ export class Peer implements Worker {
     while (this.#waiting.length > 0 && link.writable) {
       let count = 0;
       let bytes = 0;
-      do bytes += (this.#waiting[count++] as PendingRequest).bytes.length;
-      while (count < this.#waiting.length && bytes < WRITE_BYTES_MAX);
+      while (count < this.#waiting.length && bytes < WRITE_BYTES_MAX) {
+        const pending = this.#waiting[count] as PendingRequest;
+        if (pending.isMeta && link.speaksMeta !== true) break;
+        bytes += pending.bytes.length;
+        count++;
+      }
+      if (count === 0) {
+        this.#refuseMeta();
+        continue;
+      }
       this.#waitingBytes -= bytes;
       link.send(this.#waiting.splice(0, count));
     }
+  }
+
+  /** The connection that was found to know the meta commands is gone: whoever asked begins anew. */
+  #refuseMeta(): void {
+    const pending = this.#waiting.shift() as PendingRequest;
+    this.#waitingBytes -= pending.bytes.length;
+    const error = new FlareError("UNSUPPORTED", `"${this.peer}" may not know the meta commands`, { retriable: true });
+    pending.reject(new PeerError(error, false));
   }
 
   #failWaiting(error: FlareError): void {
@@ -174,6 +216,8 @@ interface LinkOwner {
 class PeerLink implements ConnectionHandler {
   readonly outstanding: PendingRequest[] = [];
   open = false;
+  /** Whether the other side knows the meta commands, as far as it was asked. */
+  speaksMeta: boolean | undefined;
   readonly #runtime: Runtime;
   readonly #options: PeerOptions;
   readonly #owner: LinkOwner;

@@ -14,7 +14,12 @@ export interface PeerTarget {
   readonly host: string;
   readonly port: number;
   readonly threadType: number;
+  /** Connections to this node; absent = as many as to any. */
+  readonly lanes?: number;
 }
+
+/** A node that is down has this long to answer what is under way to it. */
+const GRACE_MS = 1000;
 
 export class PeerPool {
   readonly #runtime: Runtime;
@@ -36,29 +41,37 @@ export class PeerPool {
     return lanes[Math.abs(hashMurmur(bytes, start, end)) % lanes.length] as Peer;
   }
 
+  /** Requests that wait or are under way, to all nodes together. */
+  get queue(): number {
+    let queue = 0;
+    for (const lanes of this.#lanes.values()) for (const lane of lanes) queue += lane.queue;
+    return queue;
+  }
+
   /** All lanes opened to a node so far. */
   lanesOf(nodeKey: string): readonly Peer[] {
     return this.#lanes.get(nodeKey) ?? [];
   }
 
-  /** Drops the lanes of nodes that are not in `keep`. */
+  /** Drops the lanes of nodes that are not in `keep`. A node that leaves in order still answers what it was asked. */
   retain(keep: ReadonlySet<string>): void {
     for (const [key, lanes] of this.#lanes) {
       if (keep.has(key)) continue;
       this.#lanes.delete(key);
-      for (const lane of lanes) lane.close();
+      for (const lane of lanes) lane.retire(GRACE_MS);
     }
   }
 
   close(): void {
-    this.retain(new Set());
+    for (const lanes of this.#lanes.values()) for (const lane of lanes) lane.close();
+    this.#lanes.clear();
   }
 
   #lanesTo(node: PeerTarget): Peer[] {
     let lanes = this.#lanes.get(node.key);
     if (lanes === undefined) {
       lanes = [];
-      for (let i = 0; i < this.#lanesPerNode; i++) {
+      for (let i = 0; i < (node.lanes ?? this.#lanesPerNode); i++) {
         lanes.push(new Peer(this.#runtime, { host: node.host, port: node.port }, node.threadType, this.#workers, this.#options));
       }
       this.#lanes.set(node.key, lanes);

@@ -5,6 +5,9 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import type { FlareError } from "../base/errors.ts";
+import { BinaryParser } from "../protocol/binary_parser.ts";
+import { BINARY_REQUEST, BinaryStatus } from "../protocol/binary_protocol.ts";
+import { encodeBinaryError, putBinaryError } from "../protocol/binary_reply.ts";
 import type { BufferPool } from "../protocol/buffer_pool.ts";
 import { Command, type CommandTable, commandName } from "../protocol/command.ts";
 import { Request } from "../protocol/request.ts";
@@ -19,6 +22,8 @@ import { type Worker, WorkerType } from "./worker.ts";
 /** Answers requests; a promise means the reply comes later (the request object must not be read after the first wait). */
 export interface RequestHandler {
   readonly commands: CommandTable;
+  /** False: a request of the binary protocol closes the connection. */
+  readonly speaksBinary?: boolean;
   handle(request: Request, reply: TextReply, session: Session): void | Promise<void>;
   /** Calls back once everything written so far is committed; absent where nothing is ever stored. */
   onCommit?(listener: { onCommitted(error?: FlareError): void }): void;
@@ -45,7 +50,6 @@ export interface SessionHost {
   unexpected(error: unknown): void;
 }
 
-const BINARY_MAGIC = 0x80;
 const FIRST_HELD_BYTES = 1024;
 const OUT_OF_MEMORY = "SERVER_ERROR out of memory storing object";
 
@@ -61,6 +65,7 @@ export class Session implements ConnectionHandler, Worker {
   readonly #host: SessionHost;
   readonly #connection: Connection;
   readonly #parser: TextParser;
+  #binaryParser: BinaryParser | undefined;
   readonly #request = new Request();
   #reply: TextReply;
   readonly #output: Output;
@@ -181,7 +186,11 @@ export class Session implements ConnectionHandler, Worker {
   onCommitted(error?: FlareError): void {
     const segment = this.#awaitingCommit.shift() as Segment;
     if (error === undefined) segment.committed();
-    else segment.failUncommitted(fromLatin1(`SERVER_ERROR ${error.message}\r\n`));
+    else {
+      const line = fromLatin1(`SERVER_ERROR ${error.message}\r\n`);
+      segment.failUncommitted((opcode, opaque) =>
+        opcode > 0 ? encodeBinaryError(opcode, opaque, BinaryStatus.internalError, error.message) : line);
+    }
     this.#output.flush();
     this.#continue();
   }
@@ -199,15 +208,17 @@ export class Session implements ConnectionHandler, Worker {
         at += skipped;
         continue;
       }
-      if (bytes[at] === BINARY_MAGIC) {
+      if (bytes[at] === BINARY_REQUEST && !this.#host.handler.speaksBinary) {
         this.#closing = true;
         break;
       }
-      const status = this.#parser.parse(this.#request, bytes, at, end, scanned);
+      const binary = bytes[at] === BINARY_REQUEST ? (this.#binaryParser ??= new BinaryParser(this.#host.limits)) : undefined;
+      const parser = binary ?? this.#parser;
+      const status = binary?.parse(this.#request, bytes, at, end) ?? this.#parser.parse(this.#request, bytes, at, end, scanned);
       scanned = 0;
       if (status === ParseStatus.more) {
-        this.#needed = this.#parser.needed;
-        this.#scanned = this.#parser.scanned;
+        this.#needed = parser.needed;
+        this.#scanned = binary === undefined ? this.#parser.scanned : 0;
         break;
       }
       if (status === ParseStatus.request) {
@@ -216,12 +227,13 @@ export class Session implements ConnectionHandler, Worker {
           this.#connection.pause();
           break;
         }
-        at = this.#parser.position;
+        at = parser.position;
         this.#execute();
       } else {
-        at = this.#parser.position;
-        this.#swallow = this.#parser.swallow;
-        if (this.#parser.reject !== "") this.#reply.line(this.#parser.reject);
+        at = parser.position;
+        this.#swallow = parser.swallow;
+        if (binary !== undefined) putBinaryError(this.#reply.segment, binary.opcode, binary.opaque, binary.status);
+        else if (this.#parser.reject !== "") this.#reply.line(this.#parser.reject);
         if (status === ParseStatus.fatal) this.#closing = true;
       }
     }
@@ -235,7 +247,7 @@ export class Session implements ConnectionHandler, Worker {
       if (waiting !== undefined) this.#detach(waiting);
     } catch (error) {
       this.#host.unexpected(error);
-      this.#reply.line("SERVER_ERROR internal error");
+      sayInternalError(this.#reply, this.#request.opcode, this.#request.opaque);
     }
     this.#executing = false;
     if (this.#request.command === Command.quit) this.#closing = true;
@@ -245,6 +257,7 @@ export class Session implements ConnectionHandler, Worker {
   #detach(waiting: Promise<void>): void {
     const claim = this.#outstanding.add(this.#request);
     const reply = this.#reply;
+    const { opcode, opaque } = this.#request;
     const segment = reply.segment;
     segment.closed = false;
     if (segment.hasUncommitted) this.#commit(segment);
@@ -253,7 +266,7 @@ export class Session implements ConnectionHandler, Worker {
       () => this.#finish(segment, claim),
       (error) => {
         this.#host.unexpected(error);
-        reply.line("SERVER_ERROR internal error");
+        sayInternalError(reply, opcode, opaque);
         this.#finish(segment, claim);
       },
     );
@@ -261,6 +274,8 @@ export class Session implements ConnectionHandler, Worker {
 
   #finish(segment: Segment, claim: Claim): void {
     segment.closed = true;
+    // A request that was held back may have ended as one that is answered at once.
+    if (segment.hasUncommitted) this.#commit(segment);
     this.#outstanding.remove(claim);
     this.#output.flush();
     this.#continue();
@@ -361,4 +376,10 @@ export class Session implements ConnectionHandler, Worker {
     if (this.#gone || !(this.#closing || (this.#ended && !this.#waiting))) return;
     if (this.#output.idle && this.#outstanding.size === 0) this.#connection.close();
   }
+}
+
+/** A bug has kept a request from its answer. */
+function sayInternalError(reply: TextReply, opcode: number, opaque: number): void {
+  if (opcode < 0) reply.line("SERVER_ERROR internal error");
+  else putBinaryError(reply.segment, opcode, opaque, BinaryStatus.internalError);
 }

@@ -43,7 +43,9 @@ export class AdminCommands {
 
   ping(words: readonly string[], reply: TextReply): void {
     if (words.length > 0) return reply.line("ERROR");
-    reply.line(this.#context.storage.failure === undefined ? "OK" : "SERVER_ERROR storage error");
+    const { storage, handover } = this.#context;
+    if (handover.announced) return reply.line("SERVER_ERROR stopping");
+    reply.line(storage.failure === undefined ? "OK" : "SERVER_ERROR storage error");
   }
 
   kill(words: readonly string[], reply: TextReply): void {
@@ -60,7 +62,7 @@ export class AdminCommands {
     if (rest.includes("noreply")) return;
     const start = reply.segment.length;
     reply.line("OK");
-    reply.segment.markUncommitted(start);
+    reply.markUncommitted(start);
   }
 
   show(words: readonly string[], reply: TextReply): void {

@@ -3,10 +3,14 @@
  * node copies from when it becomes a replica, and what an operator's backup reads.
  */
 
-import { concatBytes, fromLatin1 } from "../base/bytes.ts";
+import { base64 } from "../base/base64.ts";
+import { concatBytes, fromLatin1, latin1 } from "../base/bytes.ts";
+import { PARTITION_NONE } from "../cluster/node.ts";
 import type { Session } from "../net/session.ts";
 import type { KeyResolver } from "../partition/key_resolver.ts";
 import { Command } from "../protocol/command.ts";
+import { isSayable, markWords } from "../protocol/meta_client.ts";
+import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import { BandwidthLimit } from "../replication/bandwidth_limit.ts";
 import type { StoredItem } from "../storage/storage.ts";
@@ -34,23 +38,34 @@ export class DumpCommands {
     this.#resolver = resolver;
   }
 
-  dump(command: Command, words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
+  /** Nodes of this kind ask with a prefix and understand base64 keys and marks; everybody else gets what a line can hold. */
+  dump(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+    const { command, words, prefix } = request;
     const given = command === Command.dump ? parseDump(words) : parseDump(["0", ...words]);
     if (given === undefined || given.partitionSize > this.#resolver.partitionCountMax) return reply.line("ERROR");
-    return this.#stream(given, command === Command.dump_key, reply, session);
+    const encode = command === Command.dump_key ? keyLine : valueBlock;
+    return this.#stream(given, command === Command.dump_key, prefix === undefined ? encode : completeBlock, reply, session);
   }
 
-  async #stream(given: DumpArguments, keysOnly: boolean, reply: TextReply, session: Session): Promise<void> {
+  async #stream(
+    given: DumpArguments, keysOnly: boolean, encode: (item: StoredItem) => Uint8Array, reply: TextReply, session: Session,
+  ): Promise<void> {
     const { storage, runtime } = this.#context;
+    let unsayable = 0;
     const limit = new BandwidthLimit(runtime.clock, given.bytesPerSecond, given.waitUs);
     const cursor = storage.openCursor({ includeExpired: keysOnly });
     const itemsMax = given.waitUs > 0 ? PACED_SLICE_ITEMS_MAX : SLICE_ITEMS_MAX;
     try {
       while (!session.gone) {
         const items = await cursor.next(itemsMax, SLICE_BYTES_MAX);
-        if (items.length === 0) return reply.end();
-        const wanted = items.filter((item) => this.#belongs(item.key, given));
-        const bytes = concatBytes(wanted.map(keysOnly ? keyLine : valueBlock));
+        if (items.length === 0) {
+          if (unsayable > 0) runtime.log.write("warning", `dump left out ${unsayable} key(s) that no line of text can hold`);
+          return reply.end();
+        }
+        const mine = items.filter((item) => this.#belongs(item.key, given));
+        const wanted = encode === completeBlock ? mine : mine.filter(isSayableItem);
+        unsayable += mine.length - wanted.length;
+        const bytes = concatBytes(wanted.map(encode));
         reply.raw(bytes);
         await limit.spend(bytes.length, wanted.length);
         // What is written so far goes out even while later slices are still to come.
@@ -64,9 +79,18 @@ export class DumpCommands {
     }
   }
 
+  /**
+   * Flare differs: the original also hands out what it kept of keys that have moved away; a new partition then got keys
+   * back that their present owner had deleted.
+   */
   #belongs(key: Uint8Array, given: DumpArguments): boolean {
     if (given.partition < 0) return true;
-    return this.#resolver.resolve(this.#context.keyHash(key, 0, key.length), given.partitionSize) === given.partition;
+    const { routing, keyHash } = this.#context;
+    const hash = keyHash(key, 0, key.length);
+    if (this.#resolver.resolve(hash, given.partitionSize) !== given.partition) return false;
+    const own = routing.self?.partition ?? PARTITION_NONE;
+    const count = routing.partitionMap.active.length;
+    return own < 0 || own >= count || own === given.partition || this.#resolver.resolve(hash, count) === own;
   }
 }
 
@@ -77,6 +101,20 @@ function keyLine(item: StoredItem): Uint8Array {
 function valueBlock(item: StoredItem): Uint8Array {
   const numbers = ` ${item.flags} ${item.value.length} ${item.version} ${item.expire}\r\n`;
   return concatBytes([fromLatin1("VALUE "), item.key, fromLatin1(numbers), item.value, CRLF]);
+}
+
+/** Behind the numbers come `b` for a key in base64 and the marks of the item. */
+function completeBlock(item: StoredItem): Uint8Array {
+  const sayable = isSayableItem(item);
+  if (sayable && item.marks === 0) return valueBlock(item);
+  const key = sayable ? latin1(item.key) : base64(item.key);
+  const words = `${sayable ? "" : " b"}${markWords(item.marks)}`;
+  const head = `VALUE ${key} ${item.flags} ${item.value.length} ${item.version} ${item.expire}${words}\r\n`;
+  return concatBytes([fromLatin1(head), item.value, CRLF]);
+}
+
+function isSayableItem({ key }: StoredItem): boolean {
+  return isSayable({ bytes: key, start: 0, end: key.length });
 }
 
 /**

@@ -10,8 +10,10 @@ import type { KeyHash } from "../partition/key_hash.ts";
 import type { Replicator } from "../replication/replicator.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { Handover } from "./handover.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 import type { NodeStats } from "./node_stats.ts";
+import type { OtherCluster } from "./other_cluster.ts";
 
 export interface NodeContext {
   readonly runtime: Runtime;
@@ -23,8 +25,11 @@ export interface NodeContext {
   readonly keyHash: KeyHash;
   readonly peers: PeerPool;
   readonly replicator: Replicator;
+  /** Cluster replication. */
+  readonly otherCluster: OtherCluster;
   readonly workers: WorkerRegistry;
   readonly stats: NodeStats;
+  readonly handover: Handover;
   /** Our own `host:port`. */
   readonly selfKey: string;
 }

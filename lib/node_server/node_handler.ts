@@ -3,18 +3,22 @@
  */
 
 import type { FlareError } from "../base/errors.ts";
+import { PROTOCOL_VERSION } from "../base/version.ts";
 import type { RequestHandler, Session } from "../net/session.ts";
-import { Command, CommandTable } from "../protocol/command.ts";
+import { BinaryReply } from "../protocol/binary_reply.ts";
+import { Command, CommandShape, CommandTable, shapeOf } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import type { AdminCommands } from "./admin_commands.ts";
 import type { DumpCommands } from "./dump_commands.ts";
+import type { MetaCommands } from "./meta_commands.ts";
 import type { NodeContext } from "./node_context.ts";
 import type { ReadCommands } from "./read_commands.ts";
 import type { WriteCommands } from "./write_commands.ts";
 
 const COMMANDS = new CommandTable([
   "get", "gets", "gat", "gats", "set", "add", "replace", "append", "prepend", "cas", "incr", "decr", "delete", "touch",
+  "mg", "ms", "md", "ma", "mn", "me",
   "flush_all", "version", "verbosity", "quit", "stats", "ping", "dump", "dump_key", "keys", "show", "kill", "node",
 ]);
 
@@ -22,12 +26,14 @@ const COMMANDS = new CommandTable([
 export interface CommandGroups {
   readonly read: ReadCommands;
   readonly write: WriteCommands;
+  readonly meta: MetaCommands;
   readonly dump: DumpCommands;
   readonly admin: AdminCommands;
 }
 
 export class NodeHandler implements RequestHandler {
   readonly commands = COMMANDS;
+  readonly speaksBinary = true;
   readonly #context: NodeContext;
   readonly #groups: CommandGroups;
 
@@ -41,7 +47,23 @@ export class NodeHandler implements RequestHandler {
   }
 
   handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
-    const { read, write, dump, admin } = this.#groups;
+    const { handover } = this.#context;
+    const shape = shapeOf(request.command);
+    if (handover.holding && shape !== CommandShape.words) return this.#hold(request.clone(), reply, session);
+    const waiting = this.#dispatch(request, reply, session);
+    return waiting !== undefined && mayWrite(shape)
+      ? handover.track(waiting)
+      : waiting;
+  }
+
+  async #hold(request: Request, reply: TextReply, session: Session): Promise<void> {
+    await this.#context.handover.over;
+    return this.handle(request, reply, session);
+  }
+
+  #dispatch(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+    const { read, write, meta, dump, admin } = this.#groups;
+    if (request.opcode >= 0 && shapeOf(request.command) === CommandShape.words) return this.#dispatchBinary(request, reply);
     switch (request.command) {
       case Command.get:
       case Command.gets:
@@ -49,11 +71,21 @@ export class NodeHandler implements RequestHandler {
       case Command.gat:
       case Command.gats:
         return write.touchAndRetrieve(request, reply);
+      case Command.mg:
+        return meta.get(request, reply, session);
+      case Command.ms:
+      case Command.md:
+      case Command.ma:
+        return meta.write(request, reply);
+      case Command.me:
+        return meta.debug(request, reply);
+      case Command.mn:
+        return reply.line("MN");
       case Command.keys:
         return isKeysRequest(request.words) ? read.keys(request.words, reply, session) : reply.line("ERROR");
       case Command.dump:
       case Command.dump_key:
-        return dump.dump(request.command, request.words, reply, session);
+        return dump.dump(request, reply, session);
       case Command.node:
         return admin.nodeSync(request, reply);
       case Command.version:
@@ -76,6 +108,27 @@ export class NodeHandler implements RequestHandler {
         return write.write(request, reply);
     }
   }
+
+  /** The binary requests that concern no item. */
+  #dispatchBinary(request: Request, plain: TextReply): void {
+    const { admin } = this.#groups;
+    const reply = new BinaryReply(plain.segment, request);
+    switch (request.command) {
+      case Command.version:
+        return reply.text(PROTOCOL_VERSION);
+      case Command.flush_all:
+        return admin.flushAll([], reply);
+      case Command.stats:
+        return admin.stats(request.words, reply);
+      default:
+        // noop, verbosity and quit.
+        return reply.success(0);
+    }
+  }
+}
+
+function mayWrite(shape: CommandShape): boolean {
+  return shape !== CommandShape.words && shape !== CommandShape.retrieval;
 }
 
 function isKeysRequest(words: readonly string[]): boolean {

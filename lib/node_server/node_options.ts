@@ -101,8 +101,7 @@ export const nodeOptionTable = {
     max: int32Max,
     since: "1.0.16",
     reloadable: true,
-    effective: false,
-    help: "replicated writes sent without waiting for an answer (replicas always answer here)",
+    help: "asynchronously replicated writes in a row that ask for no answer; 0 is off",
   }),
   reconstructionIntervalUs: integerOption({
     name: "reconstruction-interval",

@@ -5,7 +5,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import { NodeRole, NodeState } from "../cluster/node.ts";
-import type { NodeMap } from "../cluster/node_map.ts";
+import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import { buildPartitionMap } from "../cluster/partition_map.ts";
 import { type Reconstruction, reconstructionFor } from "../cluster/role_change.ts";
 import { Routing } from "../cluster/routing.ts";
@@ -22,17 +22,24 @@ import type { Address, Runtime } from "../runtime/runtime.ts";
 import { Storage, type StorageOptions } from "../storage/storage.ts";
 import { AdminCommands } from "./admin_commands.ts";
 import { DumpCommands } from "./dump_commands.ts";
+import { Handover } from "./handover.ts";
 import { IndexLink, type Joined } from "./index_link.ts";
 import type { NodeContext } from "./node_context.ts";
 import { NodeHandler } from "./node_handler.ts";
 import { type NodeServerOptions, nodeServerOptions } from "./node_options.ts";
 import { NodeStats } from "./node_stats.ts";
+import { OtherCluster } from "./other_cluster.ts";
+import { MetaCommands } from "./meta_commands.ts";
 import { ReadCommands } from "./read_commands.ts";
 import { WriteCommands } from "./write_commands.ts";
 
 const CONNECT_TIMEOUT_MS = 2000;
 const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
 const DRAIN_MS = 5000;
+/** The writes under way when a master leaves, and then the choice of the next one, may take so long each. */
+const HANDOVER_MS = 2000;
+/** When a partition has become active, all its former owners know after so long. */
+const SETTLE_MS = 1000;
 /** A copy that breaks off is begun anew so often, after a pause, before the node becomes a proxy again. */
 const COPY_ATTEMPTS = 3;
 const COPY_PAUSE_MS = 1000;
@@ -72,14 +79,17 @@ export class NodeServer {
     this.#resolver = resolver;
     this.#movedKeys = new MovedKeys(runtime.clock, runtime.log, context.storage);
     this.key = context.selfKey;
+    const write = new WriteCommands(context);
     server.open(
       new NodeHandler(context, {
         read: new ReadCommands(context),
-        write: new WriteCommands(context),
+        write,
+        meta: new MetaCommands(context, write),
         dump: new DumpCommands(context, resolver),
         admin: new AdminCommands(context, () => server, (map) => this.#install(map)),
       }),
     );
+    context.otherCluster.configure(context.options);
   }
 
   /**
@@ -160,6 +170,9 @@ export class NodeServer {
     this.#context.options = options;
     this.#server.reload({ maxConnections: options.maxConnection, idleTimeoutMs: options.netReadTimeoutMs });
     this.#link.servers = options.indexServers;
+    this.#context.replicator.options = options;
+    this.#context.otherCluster.configure(options);
+    this.#dropLanes(this.nodeMap);
   }
 
   /**
@@ -177,22 +190,55 @@ export class NodeServer {
     this.#link.stop();
     this.#copy?.kill();
     this.#movedKeys.stop();
-    await this.#server.stopListening();
-    if (announce && !(await this.#link.tellShutdown())) {
-      this.#runtime.log.write("warning", "no index server could be told of the shutdown");
-    }
+    if (announce) await this.#handOver();
     await this.#server.stop(DRAIN_MS);
     this.#context.peers.close();
+    this.#context.otherCluster.close();
     await this.#context.storage.close();
     this.#runtime.log.write("notice", `node "${this.key}" has stopped`);
   }
 
+  /**
+   * Leaves the cluster while it is still being served: reads are answered by other replicas from now on; a master
+   * with a slave finishes its writes and holds further requests until the slave has taken over.
+   */
+  async #handOver(): Promise<void> {
+    const { routing, handover, replicator, storage } = this.#context;
+    routing.setLeaving(true);
+    const replaceable = this.#isReplaceableMaster();
+    if (replaceable) {
+      handover.begin();
+      const committed = new Promise<void>((resolve) => storage.onCommit({ onCommitted: () => resolve() }));
+      const finished = Promise.all([handover.finished(), committed]).then(() => replicator.idle());
+      if (!(await handover.within(HANDOVER_MS, finished))) {
+        this.#runtime.log.write("warning", `writes under way did not end within ${HANDOVER_MS} ms`);
+      }
+    }
+    handover.announced = true;
+    if (await this.#link.tellShutdown()) {
+      if (replaceable) await handover.within(HANDOVER_MS, handover.over);
+    } else {
+      this.#runtime.log.write("warning", "no index server could be told of the shutdown");
+      routing.setLeaving(false);
+    }
+    handover.end();
+  }
+
+  #isReplaceableMaster(): boolean {
+    const { self, partitionMap } = this.#context.routing;
+    const partition = self === undefined ? undefined : partitionMap.active[self.partition];
+    if (partition?.master?.key !== this.key) return false;
+    return partition.slaves.some(({ state }) => state === NodeState.active);
+  }
+
   #install(map: NodeMap): void {
-    const { routing, peers } = this.#context;
+    const { routing, handover } = this.#context;
     const previous = routing.nodeMap;
     const first = previous.nodes.length === 0 && previous.version === 0;
     routing.install(map);
-    peers.retain(new Set(map.nodes.map((node) => node.key)));
+    if (routing.settling) this.#runtime.clock.setTimer(() => routing.settle(), SETTLE_MS);
+    this.#dropLanes(map);
+    if (handover.holding && !this.#isReplaceableMaster()) handover.end();
     this.#runtime.log.write("info", `node map ${map.version} in use`);
     const plan = reconstructionFor(first ? undefined : previous, map, this.key, this.#partitionCountMax);
     // The first partition's master, and one that replaces a lost master, have nobody to copy from and nothing to report.
@@ -200,6 +246,16 @@ export class NodeServer {
     if (plan !== undefined && !pointless) void this.#reconstruct(plan);
     else if (routing.self?.role === NodeRole.proxy) this.#endCopy();
     this.#removeMovedKeys(first ? 0 : countPartitions(previous, this.#partitionCountMax));
+    const wasMaster = findNode(previous, this.key)?.role === NodeRole.master;
+    if (!wasMaster && routing.self?.role === NodeRole.master) this.#context.otherCluster.onBecameMaster();
+  }
+
+  /** Closes the connections to nodes that have left or are down: nobody waits for those any longer. */
+  #dropLanes(map: NodeMap): void {
+    const { peers, otherCluster } = this.#context;
+    const kept = new Set(map.nodes.filter(({ state }) => state !== NodeState.down).map((node) => node.key));
+    if (otherCluster.node !== undefined) kept.add(otherCluster.node.key);
+    peers.retain(kept);
   }
 
   /** Plans the removal of what other partitions own now, if there are more of them than before. */
@@ -231,6 +287,7 @@ export class NodeServer {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       silenceMs: options.netReadTimeoutMs,
       valueBytesMax: options.valueBytesMax,
+      selfKey: this.key,
     });
     this.#copy = copy;
     try {
@@ -284,8 +341,10 @@ function buildContext(
   if (keyHash === undefined) throw new FlareError("UNSUPPORTED", `key hash "${joined.meta.keyHashAlgorithm}" is unknown`);
   const routing = new Routing(joined.map, { selfKey, resolver, proxyPriorNetmask: options.proxyPriorNetmask });
   const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions);
-  const replicator = new Replicator(routing, peers, storage, runtime.log, selfKey);
+  const replicator = new Replicator(routing, peers, storage, runtime.log, selfKey, options);
+  const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
   return {
-    runtime, options, storage, routing, keyHash, peers, replicator, workers, selfKey, stats: new NodeStats(),
+    runtime, options, storage, routing, keyHash, peers, replicator, otherCluster, workers, selfKey, stats: new NodeStats(),
+    handover: new Handover(runtime.clock),
   };
 }

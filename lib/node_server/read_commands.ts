@@ -6,7 +6,7 @@
 import { concatBytes, fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { ClusterNode } from "../cluster/node.ts";
-import { LOCAL } from "../cluster/routing.ts";
+import { LOCAL, PROXY_FAILURE } from "../cluster/routing.ts";
 import { keysOf } from "../net/outstanding.ts";
 import type { Session } from "../net/session.ts";
 import { BufferPool } from "../protocol/buffer_pool.ts";
@@ -19,8 +19,12 @@ import type { EntryView, KeySlice } from "../storage/entry.ts";
 import { type NodeContext, nowSeconds } from "./node_context.ts";
 
 const SPACE = 0x20;
-/** Keys of one request that are fetched side by side. */
+/** Keys of one request that are fetched side by side: at first, and at most when they turn out to be small. */
+const FETCHES_FIRST = 16;
 const FETCHES_MAX = 64;
+const FETCHED_BYTES_MAX = 1048576;
+/** Requests on one connection above which reads are not added: two nodes may take each other for the owner of a key. */
+const FORWARDED_MAX = 65536;
 const BAD_LINE = "CLIENT_ERROR bad command line format";
 const CORRUPT = "SERVER_ERROR corrupt record";
 const NO_FETCH: Uint8Array = new Uint8Array(0);
@@ -34,7 +38,7 @@ export class ReadCommands {
   }
 
   retrieve(request: Request, reply: TextReply, session: Session): void | Promise<void> {
-    const { storage, routing, stats, options } = this.#context;
+    const { storage, routing, stats, options, otherCluster } = this.#context;
     const withVersion = request.command === Command.gets;
     const now = nowSeconds(this.#context);
     const start = reply.segment.length;
@@ -53,7 +57,9 @@ export class ReadCommands {
         return reply.line(BAD_LINE);
       }
       const hash = routing.partitionCount > 1 ? this.#context.keyHash(bytes, key.start, key.end) : 0;
-      if (routing.routeRead(hash, 0) !== LOCAL) return this.#gather(request, key.start, reply, session);
+      if (otherCluster.node !== undefined || routing.routeRead(hash, 0) !== LOCAL) {
+        return this.#gather(request, key.start, reply, session);
+      }
       let entry: EntryView | undefined | Promise<EntryView | undefined>;
       try {
         entry = storage.get(key, now);
@@ -75,11 +81,12 @@ export class ReadCommands {
   /** `keys <prefix>… <limit>`: up to `limit` keys for each prefix, in key order; asked where a key of that name would lie. */
   async keys(words: readonly string[], reply: TextReply, session: Session): Promise<void> {
     const limit = Number(words[words.length - 1]);
-    const { routing, storage, runtime, peers, stats } = this.#context;
+    const { routing, storage, runtime, peers, stats, otherCluster } = this.#context;
     for (const prefix of words.slice(0, -1)) {
       stats.cmdGet++;
       const bytes = fromLatin1(prefix);
-      const route = routing.routeRead(this.#context.keyHash(bytes, 0, bytes.length), runtime.random.uint32());
+      const hash = this.#context.keyHash(bytes, 0, bytes.length);
+      const route = otherCluster.node ?? routing.routeRead(hash, runtime.random.uint32());
       if (route === LOCAL) {
         const cursor = storage.openCursor({ prefix: bytes });
         let left = limit;
@@ -104,55 +111,77 @@ export class ReadCommands {
   async #gather(request: Request, keysStart: number, reply: TextReply, session: Session): Promise<void> {
     const withVersion = request.command === Command.gets;
     request.keysStart = keysStart;
-    const keys = keysOf(request).map(fromLatin1);
+    const keys = keysOf(request);
     if (keys.some((key) => key.length > this.#context.options.keyBytesMax)) return reply.line(BAD_LINE);
-    for (let from = 0; from < keys.length && !session.gone; from += FETCHES_MAX) {
+    let count = FETCHES_FIRST;
+    for (let from = 0; from < keys.length && !session.gone; ) {
       // Every promise is looked at below, one after the other: a failure must not count as unhandled meanwhile.
-      const fetches = keys.slice(from, from + FETCHES_MAX).map((key) => {
-        const fetch = this.#fetch(key, withVersion);
+      const fetches = keys.slice(from, from + count).map((key) => {
+        const fetch = this.#fetch(fromLatin1(key), withVersion);
         fetch.catch(() => undefined);
         return fetch;
       });
+      from += fetches.length;
+      let bytes = 1;
       for (const fetch of fetches) {
         try {
-          reply.raw(await fetch);
+          const block = await fetch;
+          bytes += block.length;
+          reply.raw(block);
         } catch (error) {
           return this.#failed(error, reply);
         }
         await session.roomInOutput();
       }
+      // What is fetched ahead stays in memory for as long as the client does not read: large values come one by one.
+      count = Math.max(1, Math.min(FETCHES_MAX, Math.floor((FETCHED_BYTES_MAX * fetches.length) / bytes)));
     }
     reply.end();
   }
 
   /** The VALUE block of a key, empty for a miss. */
   async #fetch(key: Uint8Array, withVersion: boolean): Promise<Uint8Array> {
-    const { storage, routing, runtime, stats, keyHash } = this.#context;
+    const { storage, routing, runtime, stats, keyHash, otherCluster } = this.#context;
     stats.cmdGet++;
-    const route = routing.routeRead(keyHash(key, 0, key.length), runtime.random.uint32());
-    let block = NO_FETCH;
-    if (route === LOCAL) {
-      const entry = await storage.get({ bytes: key, start: 0, end: key.length }, nowSeconds(this.#context));
-      if (entry !== undefined) block = encodeValue(entry, withVersion);
-    } else if (typeof route === "object") {
+    const hash = keyHash(key, 0, key.length);
+    let route = otherCluster.node ?? routing.routeRead(hash, runtime.random.uint32());
+    let block: Uint8Array | undefined;
+    // Any replica can answer: only when none does, a key is a miss although it may exist.
+    const failed: string[] = [];
+    while (typeof route === "object") {
       block = await this.#fetchFrom(route, key, withVersion);
+      if (block !== undefined) break;
+      failed.push(route.key);
+      route = otherCluster.node === undefined ? routing.routeReadAgain(hash, failed) : PROXY_FAILURE;
     }
+    if (route === LOCAL) {
+      // The view is gone with the next call: what came at once is copied at once.
+      const found = storage.get({ bytes: key, start: 0, end: key.length }, nowSeconds(this.#context));
+      const entry = found instanceof Promise ? await found : found;
+      if (entry !== undefined) block = encodeValue(entry, withVersion);
+    }
+    block ??= NO_FETCH;
     if (block.length > 0) stats.getHits++;
     else stats.getMisses++;
     return block;
   }
 
-  async #fetchFrom(node: ClusterNode, key: Uint8Array, withVersion: boolean): Promise<Uint8Array> {
+  /** The VALUE block from another node, empty for a miss; undefined if the node does not answer. */
+  async #fetchFrom(node: ClusterNode, key: Uint8Array, withVersion: boolean): Promise<Uint8Array | undefined> {
     const line = concatBytes([withVersion ? GETS_WORD : GET_WORD, key, CRLF]);
     const lane = this.#context.peers.lane(node, key, 0, key.length);
+    if (lane.queue >= FORWARDED_MAX) {
+      this.#context.runtime.log.write("warning", `read from "${node.key}" given up: "${FORWARDED_MAX}" requests wait already`);
+      return undefined;
+    }
     let answer: ClientReply;
     try {
       answer = await lane.request(line, ReplyShape.values);
     } catch (error) {
       this.#context.runtime.log.write("info", `read from "${node.key}" failed: ${(error as Error).message}`);
-      return NO_FETCH;
+      return undefined;
     }
-    return answer.line === "END" ? answer.body : NO_FETCH;
+    return answer.line === "END" ? answer.body : undefined;
   }
 
   #failed(error: unknown, reply: TextReply): void {

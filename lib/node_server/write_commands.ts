@@ -6,14 +6,18 @@
 import { fromLatin1 } from "../base/bytes.ts";
 import type { FlareError } from "../base/errors.ts";
 import type { ClusterNode } from "../cluster/node.ts";
-import { LOCAL, NO_PARTITION, PROXY_FAILURE } from "../cluster/routing.ts";
+import { LOCAL, NO_PARTITION, PROXY_FAILURE, type Route } from "../cluster/routing.ts";
 import { keysOf } from "../net/outstanding.ts";
-import { PeerError } from "../net/peer.ts";
+import { type Peer, PeerError } from "../net/peer.ts";
 import { Command } from "../protocol/command.ts";
 import { absoluteExpire } from "../protocol/expiry.ts";
 import { type Request, SyncMode } from "../protocol/request.ts";
+import type { ItemReply, RemoteOutcome } from "../protocol/item_reply.ts";
+import { encodeForwardedMeta, isSayable } from "../protocol/meta_client.ts";
 import { type ClientReply, encodeForwarded, ReplyShape } from "../protocol/text_client.ts";
+import { encodeTextFallback, parseTextAnswer } from "../protocol/text_fallback.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
+import type { KeySlice } from "../storage/entry.ts";
 import { type Applied, MutationKind, MutationResult } from "../storage/mutation.ts";
 import { type NodeContext, nowSeconds } from "./node_context.ts";
 import { encodeValue } from "./read_commands.ts";
@@ -21,6 +25,7 @@ import { encodeValue } from "./read_commands.ts";
 const NO_PARTITION_TEXT = "SERVER_ERROR no partition available";
 const PROXY_FAILURE_TEXT = "SERVER_ERROR proxy failure";
 const PROXY_ERROR_TEXT = "SERVER_ERROR proxy error";
+const NOT_SAYABLE_TEXT = "SERVER_ERROR the node that owns this key cannot carry out this request";
 /** A write that never reached the other node is tried again, by the newest map, this often … */
 const FORWARD_ATTEMPTS = 4;
 /** … after this pause. */
@@ -38,11 +43,61 @@ export class WriteCommands {
     const { key, kind } = request.mutation;
     if (carriesData(kind)) this.#context.stats.cmdSet++;
     const hash = this.#hash(key.bytes, key.start, key.end);
-    const route = this.#context.routing.routeWrite(hash, request.prefix !== undefined);
+    const route = this.#route(request, hash);
     if (route === LOCAL) return this.#writeHere(request, reply, hash);
     if (route === NO_PARTITION) return reply.line(NO_PARTITION_TEXT);
     if (route === PROXY_FAILURE) return reply.line(PROXY_FAILURE_TEXT);
     return this.#forward(route, request.clone(), reply);
+  }
+
+  /** A write of the meta or the binary protocol: `request.mutation` comes with terms. */
+  writeItem(request: Request, reply: ItemReply): void | Promise<void> {
+    const { replicator, stats } = this.#context;
+    const { key, kind } = request.mutation;
+    if (carriesData(kind)) stats.cmdSet++;
+    const hash = this.#hash(key.bytes, key.start, key.end);
+    const route = this.#route(request, hash);
+    if (route === NO_PARTITION) return reply.line(NO_PARTITION_TEXT);
+    if (route === PROXY_FAILURE) return reply.line(PROXY_FAILURE_TEXT);
+    if (route !== LOCAL) return this.#forwardItem(route, request.clone(), reply);
+    if (!isSayable(key) && replicator.concerns(hash, request.prefix !== undefined)) {
+      return this.#writeUnsayable(request.clone(), reply, hash);
+    }
+    return this.#writeHere(request, reply, hash);
+  }
+
+  /** A key no line of text can hold is only taken when every replica knows other lines, too. */
+  async #writeUnsayable(request: Request, reply: ItemReply, hash: number): Promise<void> {
+    reply.bind(request);
+    const node = await this.#context.replicator.tooOldFor(request, hash);
+    if (node !== undefined) return reply.line(`SERVER_ERROR replica "${node.key}" cannot hold a key with blanks or line ends`);
+    return this.#writeHere(request, reply, hash);
+  }
+
+  /** Sends a meta or binary request to the node that owns its key, as a meta line if it knows such lines, else as text. */
+  async #forwardItem(node: ClusterNode, request: Request, reply: ItemReply): Promise<void> {
+    reply.bind(request);
+    const { peers, runtime } = this.#context;
+    const { key } = request.mutation;
+    const prefix = this.#prefix(request);
+    const now = nowSeconds(this.#context);
+    let target = node;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return this.#answerItem(reply, await askItem(peers.lane(target, key.bytes, key.start, key.end), request, prefix, now));
+      } catch (error) {
+        if (!(error instanceof PeerError)) throw error;
+        runtime.log.write("info", `request to "${target.key}" failed: ${error.message}`);
+        if (error.mayHaveHappened || attempt === FORWARD_ATTEMPTS) return reply.line(PROXY_ERROR_TEXT);
+      }
+      target = await this.#nextTarget(key, target);
+    }
+  }
+
+  #answerItem(reply: ItemReply, outcome: ItemAnswer): void {
+    if (outcome === undefined) reply.line(NOT_SAYABLE_TEXT);
+    else if ("status" in outcome) reply.remote(outcome);
+    else reply.passOn(outcome);
   }
 
   /** gat and gats: every key is touched and answered; Flare's form takes one key and has no END. */
@@ -71,10 +126,10 @@ export class WriteCommands {
 
   /** Answers one key of gat; gives the line that ends the whole request if it failed. */
   async #touchOne(request: Request, reply: TextReply): Promise<string | undefined> {
-    const { routing, storage } = this.#context;
+    const { storage } = this.#context;
     const { bytes, end } = request.mutation.key;
-    const hash = this.#hash(bytes, 0, end);
-    const route = routing.routeWrite(hash, request.prefix !== undefined);
+    let hash = this.#hash(bytes, 0, end);
+    const route = this.#route(request, hash);
     if (route === NO_PARTITION) return NO_PARTITION_TEXT;
     if (route === PROXY_FAILURE) return PROXY_FAILURE_TEXT;
     const now = nowSeconds(this.#context);
@@ -91,13 +146,14 @@ export class WriteCommands {
     request.mutation.expire = expire;
     const pending = storage.apply(request.mutation, now);
     const applied = pending instanceof Promise ? await pending : pending;
+    if (pending instanceof Promise) hash = this.#hash(bytes, 0, end);
     if (applied.result === MutationResult.failed) return `SERVER_ERROR ${applied.error}`;
     if (applied.result !== MutationResult.touched) return request.flareOrder ? "NOT_FOUND" : undefined;
     const block = encodeValue(applied.entry, request.command === Command.gats);
     const replicated = this.#spread(request, hash, applied);
     const error = await this.#committed();
     if (error !== undefined) return `SERVER_ERROR ${error.message}`;
-    if (replicated !== undefined && this.#isSync(request)) await replicated;
+    if (replicated !== undefined && this.#waitsForCopies(request, hash)) await replicated;
     reply.raw(block);
     return undefined;
   }
@@ -118,34 +174,49 @@ export class WriteCommands {
     const now = nowSeconds(this.#context);
     request.mutation.expire = absoluteExpire(request.exptime, now);
     const applied = storage.apply(request.mutation, now);
-    if (applied instanceof Promise) return this.#writeLater(request.clone(), reply, hash, applied);
+    if (applied instanceof Promise) {
+      const copy = request.clone();
+      reply.bind(copy);
+      return this.#writeLater(copy, reply, applied);
+    }
     return this.#applied(request, reply, hash, applied);
   }
 
   /** The storage had to wait: the chunk this came with is long done, so the commit is waited for here. */
-  async #writeLater(request: Request, reply: TextReply, hash: number, pending: Promise<Applied>): Promise<void> {
+  async #writeLater(request: Request, reply: TextReply, pending: Promise<Applied>): Promise<void> {
     const applied = await pending;
+    // Whom it concerns is a question to the map in use now.
+    const { key } = request.mutation;
+    const hash = this.#hash(key.bytes, key.start, key.end);
     const replicated = this.#spread(request, hash, applied);
     if (!changed(applied.result)) return this.#refused(request, reply, applied);
-    return this.#answerAfter(this.#isSync(request) ? replicated : undefined, request, reply, applied);
+    const text = request.noreply ? "" : reply.appliedText(applied);
+    return this.#answerAfter(this.#waitsForCopies(request, hash) ? replicated : undefined, request.noreply, reply, text);
   }
 
   #applied(request: Request, reply: TextReply, hash: number, applied: Applied): void | Promise<void> {
     const replicated = this.#spread(request, hash, applied);
     if (!changed(applied.result)) return this.#refused(request, reply, applied);
     if (request.noreply) return;
-    if (replicated !== undefined && this.#isSync(request)) return this.#answerAfter(replicated, request, reply, { ...applied });
+    if (replicated !== undefined && this.#waitsForCopies(request, hash)) {
+      return this.#answerAfter(replicated, false, reply, reply.appliedText(applied));
+    }
     const start = reply.segment.length;
     reply.applied(applied);
-    reply.segment.markUncommitted(start);
+    reply.markUncommitted(start);
   }
 
   /** Counts a write that was executed here and passes it on; undefined when nobody else needs it. */
   #spread(request: Request, hash: number, applied: Applied): Promise<void> | undefined {
-    const { stats, replicator } = this.#context;
+    const { stats, replicator, otherCluster, routing } = this.#context;
     stats.countApplied(request.mutation.kind, applied.result);
-    if (!changed(applied.result) || !replicator.concerns(hash, request.prefix !== undefined)) return undefined;
-    return replicator.replicate(request, applied, hash, request.mutation.expire);
+    if (!changed(applied.result)) return undefined;
+    const { expire } = request.mutation;
+    if (otherCluster.replication !== undefined && routing.routeWrite(hash, false) === LOCAL) {
+      otherCluster.replication.replicate(request, applied, expire);
+    }
+    if (!replicator.concerns(hash, request.prefix !== undefined)) return undefined;
+    return replicator.replicate(request, applied, hash, expire, this.#waitsForCopies(request, hash));
   }
 
   #refused(request: Request, reply: TextReply, applied: Applied): void {
@@ -153,18 +224,19 @@ export class WriteCommands {
   }
 
   async #answerAfter(
-    replicated: Promise<void> | undefined, request: Request, reply: TextReply, applied: Applied,
+    replicated: Promise<void> | undefined, noreply: boolean, reply: TextReply, text: string,
   ): Promise<void> {
-    const { noreply } = request;
     const committed = this.#committed();
     await replicated;
     const error = await committed;
     if (noreply) return;
-    if (error === undefined) reply.applied(applied);
+    if (error === undefined) reply.segment.putText(text);
     else reply.line(`SERVER_ERROR ${error.message}`);
   }
 
   async #forward(node: ClusterNode, request: Request, reply: TextReply): Promise<void> {
+    // A key that has just moved from here: its last write, if it is still being committed, goes ahead.
+    if (this.#context.routing.settling) await this.#committed();
     const bytes = encodeForwarded(
       request, this.#prefix(request), absoluteExpire(request.exptime, nowSeconds(this.#context)),
     );
@@ -181,7 +253,7 @@ export class WriteCommands {
   async #ask(
     node: ClusterNode, request: Request, bytes: Uint8Array, shape: ReplyShape | undefined,
   ): Promise<ClientReply | PeerError> {
-    const { peers, routing, runtime } = this.#context;
+    const { peers, runtime } = this.#context;
     const key = request.mutation.key;
     let target = node;
     for (let attempt = 1; ; attempt++) {
@@ -192,20 +264,60 @@ export class WriteCommands {
         runtime.log.write("info", `request to "${target.key}" failed: ${error.message}`);
         if (error.mayHaveHappened || attempt === FORWARD_ATTEMPTS) return error;
       }
-      await new Promise<void>((resolve) => runtime.clock.setTimer(resolve, FORWARD_PAUSE_MS));
-      const route = routing.routeWrite(this.#hash(key.bytes, key.start, key.end), false);
-      if (typeof route === "object") target = route;
+      target = await this.#nextTarget(key, target);
     }
+  }
+
+  /**
+   * Whom to ask after `failed` did not take a request: at once if the map names another owner by now, else after a pause.
+   * The owner may be this node itself, whose own server then gets the request.
+   */
+  async #nextTarget(key: KeySlice, failed: ClusterNode): Promise<ClusterNode> {
+    const { clock } = this.#context.runtime;
+    if (this.#owner(key)?.key === failed.key) await new Promise<void>((resolve) => clock.setTimer(resolve, FORWARD_PAUSE_MS));
+    return this.#owner(key) ?? failed;
+  }
+
+  #owner({ bytes, start, end }: KeySlice): ClusterNode | undefined {
+    const { routing, otherCluster } = this.#context;
+    if (otherCluster.node !== undefined) return otherCluster.node;
+    const route = routing.routeWrite(this.#hash(bytes, start, end), false);
+    if (route === LOCAL) return routing.self;
+    return typeof route === "object" ? route : undefined;
   }
 
   /** The received node list with us at its end. */
   #prefix(request: Request): string {
-    const { selfKey } = this.#context;
+    const { selfKey, otherCluster } = this.#context;
+    // No node of another cluster may take this for replication.
+    if (otherCluster.node !== undefined) return "";
     return request.prefix === undefined || request.prefix === "" ? `<${selfKey}>` : `<${request.prefix},${selfKey}>`;
   }
 
+  /**
+   * Flare differs: two nodes of the original whose maps contradict each other send a request to and fro until they time out;
+   * here it fails when it would pass the same two nodes again.
+   */
+  #route(request: Request, hash: number): Route {
+    const { routing, selfKey, otherCluster, options, peers } = this.#context;
+    if (otherCluster.node !== undefined) return otherCluster.node;
+    const { prefix } = request;
+    const route = routing.routeWrite(hash, prefix !== undefined);
+    if (typeof route !== "object") return route;
+    if (options.maxTotalThreadQueue > 0 && peers.queue >= options.maxTotalThreadQueue) return PROXY_FAILURE;
+    if (prefix === undefined) return route;
+    const passed = prefix.split(",");
+    return passed.includes(selfKey) && passed.includes(route.key) ? PROXY_FAILURE : route;
+  }
+
+  /** 0 while the hash of a key does not matter; another map may change that. */
   #hash(bytes: Uint8Array, start: number, end: number): number {
     return this.#context.routing.partitionCount > 1 ? this.#context.keyHash(bytes, start, end) : 0;
+  }
+
+  /** Whether a write is answered after the others have it; one whose key moves to another partition always is. */
+  #waitsForCopies(request: Request, hash: number): boolean {
+    return this.#isSync(request) || this.#context.routing.successorOf(hash, request.prefix !== undefined) !== undefined;
   }
 
   #isSync(request: Request): boolean {
@@ -223,10 +335,27 @@ function changed(result: MutationResult): boolean {
     result === MutationResult.stored ||
     result === MutationResult.deleted ||
     result === MutationResult.touched ||
+    result === MutationResult.won ||
     result === MutationResult.number
   );
 }
 
 function carriesData(kind: MutationKind): boolean {
-  return kind <= MutationKind.cas || kind === MutationKind.touch;
+  return kind <= MutationKind.cas || kind === MutationKind.touch || kind === MutationKind.fetch;
+}
+
+/** What came of `askItem`: as a node of this kind has said it, taken apart from another, undefined = that one cannot do it. */
+export type ItemAnswer = RemoteOutcome | ClientReply | undefined;
+
+/**
+ * Asks another node for what a meta or binary request wants; `prefix` as for `encodeForwardedMeta`.
+ * @throws PeerError
+ */
+export async function askItem(lane: Peer, request: Request, prefix: string, nowSeconds: number): Promise<ItemAnswer> {
+  if (await lane.speaksMeta()) {
+    return lane.request(encodeForwardedMeta(request, prefix, nowSeconds), ReplyShape.meta, true);
+  }
+  const said = encodeTextFallback(request, prefix, nowSeconds);
+  if (said === undefined) return undefined;
+  return parseTextAnswer(request, await lane.request(said.bytes, said.shape));
 }

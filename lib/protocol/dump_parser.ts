@@ -1,11 +1,13 @@
 /**
- * Cuts the answer to `dump` into items as it streams in: `VALUE key flags bytes version exptime`, data, … `END`. The
- * items are views into memory that is used again; sans I/O.
+ * Cuts the answer to `dump` into items as it streams in: `VALUE key flags bytes version exptime`, data, … `END`. Nodes of
+ * this kind may add `b` (the key is base64) and the marks `X` and `W`. The items are views into memory that is used again; sans I/O.
  */
 
+import { decodeBase64 } from "../base/base64.ts";
 import { latin1 } from "../base/bytes.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { parseUint64 } from "../base/uint64.ts";
+import { EntryMark } from "../storage/entry.ts";
 
 /** One item of a dump; the bytes are only valid until the next call of the parser. */
 export interface DumpItem {
@@ -18,6 +20,8 @@ export interface DumpItem {
   version: Uint64;
   /** Absolute second, 0 = never. */
   expire: number;
+  /** Bits of `EntryMark`. */
+  marks: number;
 }
 
 const LF = 0x0a;
@@ -28,6 +32,7 @@ export class DumpParser {
   /** Filled by `next`. */
   readonly item: DumpItem = {
     bytes: new Uint8Array(0), keyStart: 0, keyEnd: 0, valueStart: 0, valueEnd: 0, flags: 0, version: 0, expire: 0,
+    marks: 0,
   };
   /** The line that ended the dump. */
   lastLine = "";
@@ -74,9 +79,27 @@ export class DumpParser {
     const valueStart = lineFeed + 1;
     const valueEnd = valueStart + (bytes as number);
     if (valueEnd + 2 > this.#end) return "more";
-    Object.assign(this.item, { bytes: this.#held, keyStart, keyEnd, valueStart, valueEnd, flags, version, expire });
+    let keyLength = keyEnd - keyStart;
+    let marks = 0;
+    for (const word of words.slice(4)) {
+      if (word === "b") keyLength = this.#decodeKey(keyStart, keyEnd);
+      else if (word === "X") marks |= EntryMark.stale;
+      else if (word === "W") marks |= EntryMark.won;
+    }
+    if (keyLength === 0) return "bad";
+    Object.assign(this.item, {
+      bytes: this.#held, keyStart, keyEnd: keyStart + keyLength, valueStart, valueEnd, flags, version, expire, marks,
+    });
     this.#start = valueEnd + 2;
     return "item";
+  }
+
+  /** Puts the key in the place of its base64 form, which is longer; gives its length, 0 = it was no base64. */
+  #decodeKey(start: number, end: number): number {
+    const key = decodeBase64(this.#held, start, end);
+    if (key === undefined) return 0;
+    this.#held.set(key, start);
+    return key.length;
   }
 }
 

@@ -25,7 +25,7 @@ export const MetaFlag = {
   s: 1 << 18,
   /** answer the seconds left */
   t: 1 << 19,
-  /** known to memcached, without effect here */
+  /** does not count as an access */
   u: 1 << 20,
   /** answer the value */
   v: 1 << 21,

@@ -52,7 +52,6 @@ export function parseMetaFlags(request: Request, bytes: Uint8Array, from: number
       return refusal(request, code >= 127 ? "CLIENT_ERROR duplicate flag" : "CLIENT_ERROR invalid flag");
     }
   }
-  request.noreply = (meta.flags & MetaFlag.q) !== 0;
   return error;
 }
 

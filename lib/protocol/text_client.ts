@@ -18,13 +18,15 @@ export const ReplyShape = {
   lines: 2,
   /** One `VALUE` block without `END` (Flare's gat), or one line. */
   value: 3,
+  /** One line; behind `VA <bytes> …` comes a value, which is the body. */
+  meta: 4,
 } as const;
 export type ReplyShape = (typeof ReplyShape)[keyof typeof ReplyShape];
 
 export interface ClientReply {
   /** The only or last line, without its line end. */
   readonly line: string;
-  /** All bytes before that line. */
+  /** All bytes before that line; of a meta reply the value behind it. */
   readonly body: Uint8Array;
 }
 
@@ -72,7 +74,14 @@ export class ReplyParser {
       const lineStart = this.#at;
       const lineEnd = lineFeed > lineStart && this.#held[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
       const line = latin1(this.#held, lineStart, lineEnd);
-      if (shape === ReplyShape.line) return this.#take(line, lineStart, lineFeed + 1);
+      if (shape === ReplyShape.meta && line.startsWith("VA ")) {
+        const bytes = Number(line.split(" ")[1]);
+        if (!Number.isSafeInteger(bytes) || bytes < 0 || bytes > this.#replyBytesMax) return MALFORMED;
+        const valueStart = lineFeed + 1;
+        if (valueStart + bytes + 2 > this.#length) return undefined;
+        return this.#take(line, valueStart + bytes, valueStart + bytes + 2, valueStart);
+      }
+      if (shape === ReplyShape.line || shape === ReplyShape.meta) return this.#take(line, lineStart, lineFeed + 1);
       const space = line.indexOf(" ");
       const word = space < 0 ? line : line.slice(0, space);
       if ((shape === ReplyShape.values || shape === ReplyShape.value) && word === "VALUE") {
@@ -89,8 +98,8 @@ export class ReplyParser {
     }
   }
 
-  #take(line: string, bodyEnd: number, replyEnd: number): ClientReply {
-    const body = bodyEnd === 0 ? NOTHING : this.#held.slice(0, bodyEnd);
+  #take(line: string, bodyEnd: number, replyEnd: number, bodyStart = 0): ClientReply {
+    const body = bodyEnd === bodyStart ? NOTHING : this.#held.slice(bodyStart, bodyEnd);
     this.#held.copyWithin(0, replyEnd, this.#length);
     this.#length -= replyEnd;
     this.#at = 0;
@@ -99,8 +108,8 @@ export class ReplyParser {
   }
 }
 
-function options(request: Request): string {
-  let text = request.noreply ? " noreply" : "";
+function options(request: Request, noreply: boolean): string {
+  let text = noreply ? " noreply" : "";
   if (request.syncMode === SyncMode.sync) text += " sync";
   else if (request.syncMode === SyncMode.async) text += " async";
   return text;
@@ -114,10 +123,10 @@ export function encodeForwarded(request: Request, prefix: string, expire: number
   switch (name) {
     case "incr":
     case "decr":
-      return fromLatin1(`${prefix}${name} ${key} ${mutation.delta}${options(request)}\r\n`);
+      return fromLatin1(`${prefix}${name} ${key} ${mutation.delta}${options(request, request.noreply)}\r\n`);
     case "delete": {
       const version = mutation.version === 0 ? "" : ` ${mutation.version}`;
-      return fromLatin1(`${prefix}delete ${key} ${expire}${version}${options(request)}\r\n`);
+      return fromLatin1(`${prefix}delete ${key} ${expire}${version}${options(request, request.noreply)}\r\n`);
     }
     case "touch":
       return encodeTouch(prefix, key, expire, request.noreply);
@@ -127,7 +136,7 @@ export function encodeForwarded(request: Request, prefix: string, expire: number
     default: {
       const version = name === "cas" || mutation.version !== 0 ? ` ${mutation.version}` : "";
       const length = mutation.valueEnd - mutation.valueStart;
-      const head = `${prefix}${name} ${key} ${mutation.flags} ${expire} ${length}${version}${options(request)}\r\n`;
+      const head = `${prefix}${name} ${key} ${mutation.flags} ${expire} ${length}${version}${options(request, request.noreply)}\r\n`;
       return withData(head, mutation.value.subarray(mutation.valueStart, mutation.valueEnd));
     }
   }
@@ -148,9 +157,9 @@ export function encodeTouch(prefix: string, key: string, expire: number, noreply
   return fromLatin1(`${prefix}touch ${key} ${expire}${noreply ? " noreply" : ""}\r\n`);
 }
 
-/** The options of a client's write as replication passes them on. */
-export function encodeOptions(request: Request): string {
-  return options(request);
+/** The options of a client's write as replication passes them on; `noreply` counts, not the client's wish. */
+export function encodeOptions(request: Request, noreply: boolean): string {
+  return options(request, noreply);
 }
 
 function withData(head: string, data: Uint8Array): Uint8Array {

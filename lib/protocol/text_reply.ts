@@ -3,10 +3,11 @@
  * it is silent where the request asked for `noreply`, but for the errors memcached also sends.
  */
 
-import { fromLatin1 } from "../base/bytes.ts";
+import { fromLatin1, latin1 } from "../base/bytes.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import type { EntryView } from "../storage/entry.ts";
 import { type Applied, MutationResult } from "../storage/mutation.ts";
+import type { Request } from "./request.ts";
 import type { Segment } from "./segment.ts";
 
 const CRLF = fromLatin1("\r\n");
@@ -60,6 +61,21 @@ export class TextReply {
     else if (applied.result === MutationResult.number) this.number(applied.number);
     else this.line(`SERVER_ERROR ${applied.error}`);
   }
+
+  /** The same as the bytes it would write, for a reply that has to wait. */
+  appliedText(applied: Applied): string {
+    const line = RESULT_LINES[applied.result];
+    if (line !== undefined) return latin1(line);
+    return applied.result === MutationResult.number ? `${applied.number}\r\n` : `SERVER_ERROR ${applied.error}\r\n`;
+  }
+
+  /** Says that what was written from `start` on answers a write that is not committed yet. */
+  markUncommitted(start: number): void {
+    this.segment.markUncommitted(start);
+  }
+
+  /** From now on the reply answers this copy of its request. */
+  bind(_request: Request): void {}
 
   number(value: Uint64): void {
     this.segment.putNumber(value);

@@ -24,6 +24,8 @@ export interface CopyOptions {
   readonly connectTimeoutMs: number;
   readonly silenceMs: number;
   readonly valueBytesMax: number;
+  /** Our own `host:port`. */
+  readonly selfKey: string;
 }
 
 /** How far a copy is. */
@@ -72,7 +74,7 @@ export class CopyTask implements Worker {
     this.#clients = plan.sources.map(({ host, port }) => new DumpClient(runtime, storage, {
       host, port, kibPerSecond,
       intervalUs: options.intervalUs, partition: plan.partition, partitionSize: plan.partitionSize,
-      connectTimeoutMs: options.connectTimeoutMs, silenceMs: options.silenceMs, valueBytesMax: options.valueBytesMax,
+      connectTimeoutMs: options.connectTimeoutMs, silenceMs: options.silenceMs, valueBytesMax: options.valueBytesMax, selfKey: options.selfKey,
       onReachable: () => {
         // Once, before the first source is asked: live writes that arrive from then on are in every answer, or newer.
         if (!this.#cleaned) storage.flushAll();

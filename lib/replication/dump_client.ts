@@ -7,7 +7,7 @@ import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { DumpParser } from "../protocol/dump_parser.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
-import { type Mutation, MutationKind, MutationResult } from "../storage/mutation.ts";
+import { emptyTerms, type Mutation, MutationKind, MutationResult } from "../storage/mutation.ts";
 import type { Storage } from "../storage/storage.ts";
 
 export interface DumpRequest {
@@ -23,6 +23,8 @@ export interface DumpRequest {
   /** The other side may be silent for so long. */
   readonly silenceMs: number;
   readonly valueBytesMax: number;
+  /** Our own `host:port`. */
+  readonly selfKey: string;
   /** Called when the source is there, before it is asked for anything. */
   readonly onReachable: () => void;
 }
@@ -40,6 +42,8 @@ export class DumpClient implements ConnectionHandler {
   readonly #request: DumpRequest;
   readonly #parser: DumpParser;
   readonly #mutation: Mutation;
+  /** Of items with marks. */
+  readonly #terms = emptyTerms();
   #connection: Connection | undefined;
   #busy = false;
   #settled = false;
@@ -78,9 +82,10 @@ export class DumpClient implements ConnectionHandler {
 
   onOpen(): void {
     this.#request.onReachable();
-    const { intervalUs, partition, partitionSize, kibPerSecond } = this.#request;
+    const { intervalUs, partition, partitionSize, kibPerSecond, selfKey } = this.#request;
     const limit = kibPerSecond > 0 ? ` ${kibPerSecond}` : "";
-    this.#connection?.write(fromLatin1(`dump ${intervalUs} ${partition} ${partitionSize}${limit}\r\n`));
+    // The prefix says that a node asks, one that understands base64 keys and marks; the C++ Flare does not mind it.
+    this.#connection?.write(fromLatin1(`<${selfKey}>dump ${intervalUs} ${partition} ${partitionSize}${limit}\r\n`));
   }
 
   onData(chunk: Uint8Array): void {
@@ -117,7 +122,9 @@ export class DumpClient implements ConnectionHandler {
       Object.assign(this.#mutation, {
         flags: item.flags, expire: item.expire, version: item.version,
         value: item.bytes, valueStart: item.valueStart, valueEnd: item.valueEnd,
+        terms: item.marks === 0 ? undefined : this.#terms,
       });
+      this.#terms.marks = item.marks;
       this.progress.items++;
       const applied = this.#storage.apply(this.#mutation, Math.floor(this.#runtime.clock.nowMs() / 1000));
       if (applied instanceof Promise) {

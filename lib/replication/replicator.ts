@@ -5,21 +5,37 @@
  */
 
 import { latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import type { Routing } from "../cluster/routing.ts";
 import type { Peer } from "../net/peer.ts";
 import type { PeerPool } from "../net/peer_pool.ts";
+import {
+  encodeReplicatedMetaDelete, encodeReplicatedMetaSet, encodeReplicatedMetaTouch, isSayable,
+} from "../protocol/meta_client.ts";
 import type { Request } from "../protocol/request.ts";
 import { encodeOptions, encodeReplicatedDelete, encodeReplicatedSet, encodeTouch, ReplyShape } from "../protocol/text_client.ts";
 import type { Log } from "../runtime/runtime.ts";
 import { type Applied, MutationResult } from "../storage/mutation.ts";
 import type { Storage } from "../storage/storage.ts";
+import { NoreplyWindow } from "./noreply_window.ts";
+
+/** Settings that may change while it runs. */
+export interface ReplicatorOptions {
+  /** Asynchronous writes in a row on one connection that ask for no reply; 0 = none. */
+  readonly noreplyWindowLimit: number;
+  /** With so many requests queued to other nodes no write is queued for replication; 0 = no such limit. */
+  readonly maxTotalThreadQueue: number;
+}
 
 /** One copy of one write on its way to one node. */
 interface Delivery {
   readonly node: ClusterNode;
   readonly lane: Peer;
-  readonly line: Uint8Array;
+  /** Undefined: no line of text can say it. */
+  readonly line: Uint8Array | undefined;
+  /** The same as a meta line, where the text line falls short of it. */
+  readonly metaLine: Uint8Array | undefined;
   /** Undefined: no answer comes. */
   readonly shape: ReplyShape | undefined;
   /** Called when the node has answered or failed; undefined if nobody waits for it. */
@@ -32,10 +48,22 @@ export class Replicator {
   readonly #storage: Storage;
   readonly #log: Log;
   readonly #selfKey: string;
+  readonly #window = new NoreplyWindow();
   /** Copies that could not be delivered, since the start. */
   failures = 0;
+  /** Copies that were not even queued because of `maxTotalThreadQueue`, since the start. */
+  dropped = 0;
+  #dropping = false;
+  /** Copies that wait for their commit or for an answer. */
+  #pending = 0;
+  #idle: (() => void) | undefined;
+  /** Reloadable. */
+  options: ReplicatorOptions;
 
-  constructor(routing: Routing, peers: PeerPool, storage: Storage, log: Log, selfKey: string) {
+  constructor(
+    routing: Routing, peers: PeerPool, storage: Storage, log: Log, selfKey: string, options: ReplicatorOptions,
+  ) {
+    this.options = options;
     this.#routing = routing;
     this.#peers = peers;
     this.#storage = storage;
@@ -45,57 +73,107 @@ export class Replicator {
 
   /** True when a successful write of this key goes to any other node. */
   concerns(hash: number, fromNode: boolean): boolean {
-    return this.#routing.replicasOf(hash, fromNode).length > 0 || this.#routing.preparingMasterOf(hash) !== undefined;
+    return this.#routing.replicasOf(hash, fromNode).length > 0 || this.#routing.successorOf(hash, fromNode) !== undefined;
   }
 
   /**
-   * Queues the outcome of a write to every replica, then to the master of a partition that is being created. Resolves
-   * when each replica has answered or failed. The preparing master counts once it is ready: it may own the key at any
-   * moment, and whoever was told of the write must find it there. (Flare differs: the original never waits for it.)
+   * Queues the outcome of a write to every replica, then to the node that takes the key over, if there is one. Resolves when
+   * each has answered or failed.
+   *
+   * Flare differs: the original never waits for a preparing master; what was still on its way when that became active was
+   * overtaken by newer writes there, and lost.
    * @param expire as in the request (for delete: until when the key is blocked)
+   * @param waited whether somebody waits for the replicas: their answers are asked for then, whatever the window says
    */
-  replicate(request: Request, applied: Applied, hash: number, expire: number): Promise<void> {
+  replicate(request: Request, applied: Applied, hash: number, expire: number, waited: boolean): Promise<void> {
     const prefix = this.#prefixOf(request);
     if (prefix === undefined) return Promise.resolve();
     const replicas = this.#routing.replicasOf(hash, request.prefix !== undefined);
-    const preparing = this.#routing.preparingMasterOf(hash);
+    const successor = this.#routing.successorOf(hash, request.prefix !== undefined);
     const { bytes, start, end } = request.mutation.key;
     const key = latin1(bytes, start, end);
-    const line = encode(request, applied, prefix, key, expire);
+    const sayable = isSayable(request.mutation.key);
+    const metaLine = encodeMetaOutcome(request, applied, prefix, expire, sayable);
     const deliveries: Delivery[] = [];
-    const shape = request.noreply ? undefined : ReplyShape.line;
     const add = (node: ClusterNode, done: (() => void) | undefined): void => {
+      if (this.#isFull()) return done?.();
       const lane = this.#peers.lane(node, bytes, start, end);
-      if (applied.result === MutationResult.touched && node.state !== NodeState.active) {
+      const noreply = request.noreply || (!waited && this.#window.passes(lane, this.options.noreplyWindowLimit));
+      const line = sayable ? encodeOutcome(request, applied, prefix, key, expire, noreply) : undefined;
+      const shape = noreply ? undefined : ReplyShape.line;
+      if (isTouch(applied) && node.state !== NodeState.active) {
         // A copy under way may bring the item later, with its old time: the item of this version goes ahead.
-        deliveries.push({ node, lane, line: encodeSet(applied, prefix, key, ""), shape: ReplyShape.line, done: undefined });
+        const item = sayable ? encodeSet(applied, prefix, key, "") : undefined;
+        const metaItem = metaLine === undefined ? undefined : encodeReplicatedMetaSet(prefix, request.mutation.key, applied.entry);
+        deliveries.push({ node, lane, line: item, metaLine: metaItem, shape: ReplyShape.line, done: undefined });
       }
-      deliveries.push({ node, lane, line, shape, done });
+      deliveries.push({ node, lane, line, metaLine, shape, done });
     };
     const sent = replicas.map((node) => new Promise<void>((resolve) => add(node, resolve)));
-    if (preparing?.state === NodeState.ready) sent.push(new Promise<void>((resolve) => add(preparing, resolve)));
-    else if (preparing !== undefined) add(preparing, undefined);
+    if (successor !== undefined) sent.push(new Promise<void>((resolve) => add(successor, resolve)));
+    this.#pending += deliveries.length;
     this.#storage.onCommit({
       onCommitted: (error) => {
         for (const delivery of deliveries) {
           // What could not be committed is rolled back here and must not exist anywhere else.
           if (error === undefined) this.#send(delivery);
-          else delivery.done?.();
+          else this.#finish(delivery);
         }
       },
     });
     return Promise.all(sent).then(() => undefined);
   }
 
-  #send({ node, lane, line, shape, done }: Delivery): void {
-    lane.request(line, shape).then(
-      () => done?.(),
+  /** Whether so much is queued that further copies are left out; the first of them is reported. */
+  #isFull(): boolean {
+    const { maxTotalThreadQueue } = this.options;
+    const full = maxTotalThreadQueue > 0 && this.#peers.queue >= maxTotalThreadQueue;
+    if (full) this.dropped++;
+    if (full && !this.#dropping) {
+      this.#log.write("warning", `"${maxTotalThreadQueue}" requests are queued to other nodes, writes are not replicated`);
+    }
+    this.#dropping = full;
+    return full;
+  }
+
+  /** Resolves when nothing is on its way to a replica. */
+  idle(): Promise<void> {
+    if (this.#pending === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  /** The first replica that cannot hold the key of a write because it knows nothing but lines of text. */
+  async tooOldFor(request: Request, hash: number): Promise<ClusterNode | undefined> {
+    const { bytes, start, end } = request.mutation.key;
+    const preparing = this.#routing.preparingMasterOf(hash);
+    const nodes = [...this.#routing.replicasOf(hash, request.prefix !== undefined), ...(preparing === undefined ? [] : [preparing])];
+    for (const node of nodes) {
+      // A node that cannot be asked now gets no copy now, whatever it is.
+      const knows = await this.#peers.lane(node, bytes, start, end).speaksMeta().catch(() => true);
+      if (!knows) return node;
+    }
+    return undefined;
+  }
+
+  #send(delivery: Delivery): void {
+    const { lane, line, metaLine, shape } = delivery;
+    const sent = metaLine === undefined && line !== undefined ? lane.request(line, shape) : sendMeta(lane, line, metaLine, shape);
+    sent.then(
+      () => this.#finish(delivery),
       (error: Error) => {
         this.failures++;
-        this.#log.write("warning", `replication to "${node.key}" failed: ${error.message}`);
-        done?.();
+        this.#log.write("warning", `replication to "${delivery.node.key}" failed: ${error.message}`);
+        this.#finish(delivery);
       },
     );
+  }
+
+  #finish({ done }: Delivery): void {
+    done?.();
+    this.#pending--;
+    if (this.#pending === 0) this.#idle?.();
   }
 
   /** The node list with us at its end; undefined when we are in it twice already and the write goes round in a circle. */
@@ -107,15 +185,48 @@ export class Replicator {
   }
 }
 
-function encode(request: Request, applied: Applied, prefix: string, key: string, expire: number): Uint8Array {
+/**
+ * The outcome of a write as other nodes are told: the line that makes them hold the same.
+ * @param prefix with its brackets, or empty
+ */
+export function encodeOutcome(
+  request: Request, applied: Applied, prefix: string, key: string, expire: number, noreply: boolean,
+): Uint8Array {
   switch (applied.result) {
     case MutationResult.deleted:
-      return encodeReplicatedDelete(prefix, key, expire, applied.entry.version, encodeOptions(request));
+      return encodeReplicatedDelete(prefix, key, expire, applied.entry.version, encodeOptions(request, noreply));
     case MutationResult.touched:
-      return encodeTouch(prefix, key, applied.entry.expire, request.noreply);
+    case MutationResult.won:
+      return encodeTouch(prefix, key, applied.entry.expire, noreply);
     default:
-      return encodeSet(applied, prefix, key, encodeOptions(request));
+      return encodeSet(applied, prefix, key, encodeOptions(request, noreply));
   }
+}
+
+/** The outcome as a meta line where a text line cannot hold the key, or would lose the marks of the item; else undefined. */
+function encodeMetaOutcome(
+  request: Request, applied: Applied, prefix: string, expire: number, sayable: boolean,
+): Uint8Array | undefined {
+  const { entry, result } = applied;
+  const { key } = request.mutation;
+  if (result === MutationResult.deleted) return sayable ? undefined : encodeReplicatedMetaDelete(prefix, key, expire, entry.version);
+  if (sayable && entry.marks === 0) return undefined;
+  return isTouch(applied) ? encodeReplicatedMetaTouch(prefix, key, entry) : encodeReplicatedMetaSet(prefix, key, entry);
+}
+
+function isTouch({ result }: Applied): boolean {
+  return result === MutationResult.touched || result === MutationResult.won;
+}
+
+/** Sends the meta line to a node that knows such lines, else the text line, if there is one. @throws FlareError */
+async function sendMeta(
+  lane: Peer, line: Uint8Array | undefined, metaLine: Uint8Array | undefined, shape: ReplyShape | undefined,
+): Promise<unknown> {
+  // Without a wait where the answer is known: writes of one key stay in their order.
+  const knows = lane.knowsMeta ?? (await lane.speaksMeta());
+  if (knows && metaLine !== undefined) return lane.request(metaLine, ReplyShape.meta, true);
+  if (line !== undefined) return lane.request(line, shape);
+  throw new FlareError("UNSUPPORTED", `"${lane.peer}" cannot hold a key with blanks or line ends`);
 }
 
 function encodeSet({ entry }: Applied, prefix: string, key: string, options: string): Uint8Array {

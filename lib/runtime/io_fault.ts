@@ -14,8 +14,9 @@ export function systemCode(error: unknown): string | undefined {
 /** The fault for `error`, which came up while doing `action` (as in `cannot <action> "<path>"`). */
 export function ioFault(error: unknown, action: string, path: string): FlareError {
   const code = systemCode(error);
-  const reason = code ?? (error instanceof Error ? error.message : String(error));
   const diskFull = code === "ENOSPC" || code === "EDQUOT";
+  // Clients see this one.
+  const reason = diskFull ? `no space left (${code})` : (code ?? (error instanceof Error ? error.message : String(error)));
   return new FlareError(diskFull ? "DISK_FULL" : "IO_ERROR", `cannot ${action} "${path}": ${reason}`, {
     cause: error,
     retriable: diskFull,

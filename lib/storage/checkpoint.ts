@@ -8,15 +8,20 @@ import type { FlareError } from "../base/errors.ts";
 import type { Clock, Log, Timer } from "../runtime/runtime.ts";
 import { CurrentKind } from "./decide.ts";
 import type { Engine, EngineOperation } from "./engine.ts";
-import { ENGINE_HEADER_BYTES, encodeMeta, GENERATION_BYTES, META_KEY, writeEngineKey, writeEngineValue } from "./engine_record.ts";
+import {
+  ENGINE_HEADER_BYTES,
+  encodeMeta,
+  GENERATION_BYTES,
+  META_KEY,
+  writeEngineKey,
+  writeEngineValue,
+} from "./engine_record.ts";
 import { emptyEntry, engineKindOfState, RecordState } from "./entry_cache.ts";
 import type { Keyspace } from "./keyspace.ts";
 
 const SLAB_BYTES_KEPT_MAX = 1 << 22;
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 5000;
-/** Failures in a row before the engine is reopened. */
-const REOPEN_AFTER = 2;
 /** Failures in a row after which a closing storage gives up. */
 const CLOSING_ATTEMPTS = 3;
 
@@ -29,6 +34,8 @@ export interface CheckpointOwner {
   rotateLog(): number;
   /** Removes log segments whose changes are all in the engine. */
   removeLogThrough(number: number): Promise<void>;
+  /** Makes sure that the disk has what a closed engine needs to open. @throws FlareError DISK_FULL | IO_ERROR */
+  tryRoomToReopen(): Promise<void>;
   /** A part of the arena became evictable. */
   onRoom(): void;
   /** The engine failed to take a batch, or (undefined) it took it at last. */
@@ -131,7 +138,11 @@ export class Checkpointer {
         operations.push({
           type: "put",
           key: META_KEY,
-          value: encodeMeta({ generation: keyspace.generation, items: keyspace.engineItems, tombstones: keyspace.engineTombstones }),
+          value: encodeMeta({
+            generation: keyspace.generation,
+            items: keyspace.engineItems,
+            tombstones: keyspace.engineTombstones,
+          }),
         });
         unsynced = true;
         await this.#write(operations, last);
@@ -143,6 +154,7 @@ export class Checkpointer {
       if (last) break;
     }
     owner.onRoom();
+    if (unsynced) await this.#engine.settle();
     this.#storedGeneration = keyspace.generation;
     this.count++;
     await owner.removeLogThrough(logThrough);
@@ -180,7 +192,20 @@ export class Checkpointer {
       const holder = slab ?? new Uint8Array(valueLength);
       const valueStart = view.kind === CurrentKind.value ? view.valueStart : 0;
       const valueEnd = view.kind === CurrentKind.value ? view.valueEnd : 0;
-      writeEngineValue(holder, at, view.kind, view.flags, view.expire, view.version, view.marks, view.bytes, view.keyStart, view.keyEnd, valueStart, valueEnd);
+      writeEngineValue(
+        holder,
+        at,
+        view.kind,
+        view.flags,
+        view.expire,
+        view.version,
+        view.marks,
+        view.bytes,
+        view.keyStart,
+        view.keyEnd,
+        valueStart,
+        valueEnd,
+      );
       operations.push({ type: "put", key, value: slab === undefined ? holder : slab.subarray(at, at + valueLength) });
       at += valueLength;
     }
@@ -207,6 +232,7 @@ export class Checkpointer {
   async #write(operations: readonly EngineOperation[], sync: boolean): Promise<void> {
     for (let failures = 0; ; ) {
       try {
+        if (failures > 0) await this.#reopen();
         await this.#engine.write(operations, sync);
         if (failures > 0) this.#owner.onEngineFault(undefined);
         return;
@@ -215,18 +241,18 @@ export class Checkpointer {
         this.#owner.onEngineFault(error as FlareError);
         if (this.#closing && failures >= CLOSING_ATTEMPTS) throw error;
         await this.#wait(Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), RETRY_LAST_MS));
-        if (failures >= REOPEN_AFTER) await this.#reopen();
       }
     }
   }
 
+  /**
+   * After a failed write nothing may be written before this: LevelDB's own log may end in the middle of that write, and
+   * what is behind such a place is lost. Where the disk has no room the engine stays open, for the reads.
+   */
   async #reopen(): Promise<void> {
-    try {
-      await this.#engine.reopen();
-      this.#log.write("notice", "engine reopened after failed writes");
-    } catch (error) {
-      this.#log.write("error", `engine could not be reopened: ${(error as Error).message}`);
-    }
+    await this.#owner.tryRoomToReopen();
+    await this.#engine.reopen();
+    this.#log.write("notice", "engine reopened after failed writes");
   }
 
   #wait(delayMs: number): Promise<void> {

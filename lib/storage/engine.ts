@@ -51,6 +51,8 @@ interface Database {
   };
   /** LevelDB has it, others need not. */
   approximateSize?(start: Uint8Array, end: Uint8Array, options: { keyEncoding: "view" }): Promise<number>;
+  /** LevelDB has it, others need not. */
+  compactRange?(start: Uint8Array, end: Uint8Array, options: { keyEncoding: "view" }): Promise<void>;
   clear(options: ViewEncoding & { gte: Uint8Array; lt: Uint8Array; limit: number }): Promise<void>;
 }
 
@@ -121,6 +123,16 @@ export class Engine {
         else batch.del(operation.key, this.#encoding);
       }
       return batch.write({ sync });
+    });
+  }
+
+  /**
+   * Makes everything written so far as safe as it gets. LevelDB's own log is one whose damaged part, a whole batch maybe, it
+   * passes over in silence: asking for any range to be compacted turns it into a table, where each record tells.
+   */
+  settle(): Promise<void> {
+    return this.#inLane("settle", async () => {
+      await this.#database.compactRange?.(RANGE_END, RANGE_END, { keyEncoding: "view" });
     });
   }
 

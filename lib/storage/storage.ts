@@ -89,6 +89,8 @@ const WAITING_BYTES_MIN = 1 << 20;
 /** Checkpoints begin when this part of the arena is pinned. */
 const PINNED_PART = 4;
 const NUMBER_BYTES_MAX = 20;
+/** LevelDB turns its log, which is about as long as its write buffer at most, into a table when it opens. */
+const REOPEN_BYTES = 20 * 1048576;
 
 /** A flush that is not in the log yet, and what it replaced. */
 interface PendingFlush {
@@ -105,6 +107,7 @@ interface StorageParts {
   readonly keyspace: Keyspace;
   readonly storedGeneration: number;
   readonly lock: FileLock | undefined;
+  readonly dataDir: string | undefined;
 }
 
 export class Storage {
@@ -191,6 +194,7 @@ export class Storage {
         commit: () => this.#commits?.commit(),
         rotateLog: () => this.#rotateLog(),
         removeLogThrough: (number) => this.#removeLogThrough(number),
+        tryRoomToReopen: () => this.#tryRoomToReopen(parts.dataDir),
         onRoom: () => this.#onRoom(),
         onEngineFault: (fault) => this.#onEngineFault(fault),
       },
@@ -233,7 +237,8 @@ export class Storage {
       const meta = await engine.get(META_KEY);
       const { generation, items, tombstones } = meta === undefined ? { generation: 1, items: 0, tombstones: 0 } : decodeMeta(meta);
       const keyspace = new Keyspace(generation, settings.memoryBytesMax, runtime.random.uint32(), items, tombstones);
-      const storage = new Storage({ runtime, settings, engine, keyspace, storedGeneration: meta === undefined ? 0 : generation, lock });
+      const storedGeneration = meta === undefined ? 0 : generation;
+      const storage = new Storage({ runtime, settings, engine, keyspace, storedGeneration, lock, dataDir });
       if (dataDir !== undefined) await storage.#recover(runtime.files.join(dataDir, "log"), options);
       storage.#start();
       return storage;
@@ -257,16 +262,16 @@ export class Storage {
   /**
    * The live item under a key, undefined = none. The view is valid until the next call of any method. A promise only when
    * the engine must be read and cannot be read synchronously, or when earlier calls for this key wait; its view is a
-   * private copy.
+   * private copy. `peek`: the item does not count as read.
    * @throws FlareError CORRUPT | IO_ERROR | LIMIT_EXCEEDED | CLOSED (a promise rejects with them)
    */
-  get(key: KeySlice, nowSeconds: number): EntryView | undefined | Promise<EntryView | undefined> {
+  get(key: KeySlice, nowSeconds: number, peek = false): EntryView | undefined | Promise<EntryView | undefined> {
     if (key.end - key.start > this.#settings.keyBytesMax) return undefined;
     this.#nowSeconds = nowSeconds;
     if (!this.#waiting.isEmpty && this.#waiting.has(key)) return this.#waitToGet(key, nowSeconds);
     const hash = this.#keyspace.cache.hash(key.bytes, key.start, key.end);
     if (!this.#lookUp(hash, key)) return this.#waitToGet(key, nowSeconds);
-    return this.#live(nowSeconds);
+    return this.#live(nowSeconds, peek);
   }
 
   /**
@@ -424,10 +429,10 @@ export class Storage {
   }
 
   /** What was looked up, if it is a live item. */
-  #live(nowSeconds: number): CachedEntry | undefined {
+  #live(nowSeconds: number, peek = false): CachedEntry | undefined {
     const current = this.#current;
     if (current.kind !== CurrentKind.value || isExpired(current.expire, nowSeconds)) return undefined;
-    if (this.#location !== 0) this.#keyspace.cache.markAccessed(this.#location, nowSeconds);
+    if (this.#location !== 0 && !peek) this.#keyspace.cache.markAccessed(this.#location, nowSeconds);
     return current;
   }
 
@@ -651,6 +656,21 @@ export class Storage {
     } catch (error) {
       this.#runtime.log.write("warning", `after a checkpoint: ${(error as FlareError).message}`);
     }
+  }
+
+  /** Writes a file as large as what an opening engine may write, in one step, so that nobody misses that room. */
+  async #tryRoomToReopen(dataDir: string | undefined): Promise<void> {
+    if (dataDir === undefined) return;
+    const { files } = this.#runtime;
+    const path = files.join(dataDir, "room");
+    const file = files.openAppend(path);
+    try {
+      file.append(new Uint8Array(REOPEN_BYTES));
+    } finally {
+      file.truncate(0);
+      file.close();
+    }
+    await files.remove(path);
   }
 
   #onEngineFault(fault: FlareError | undefined): void {

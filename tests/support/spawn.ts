@@ -51,6 +51,11 @@ export class SpawnedProgram {
     return this.#child.pid ?? 0;
   }
 
+  /** What it has said so far, stdout before stderr. */
+  get output(): string {
+    return this.#stdout + this.#stderr;
+  }
+
   /** Waits for a text on stdout or stderr; rejects if the program ends, or a minute passes, without it. */
   waitFor(text: string): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -72,6 +77,11 @@ export class SpawnedProgram {
     });
   }
 
+  /** Writes to its stdin and closes that. */
+  feed(input: Uint8Array | string): void {
+    this.#child.stdin.end(input);
+  }
+
   /** Sends a signal. */
   kill(signal: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGKILL"): void {
     // Not through the child: Deno would then report the signal as the end, whatever the program's exit status.
@@ -89,11 +99,14 @@ export function startProgram(
   return new SpawnedProgram(process.execPath, [...runtimeArgs, `cli/${name}.ts`, ...args], environment);
 }
 
-/** Runs a program of `cli/` to its end. */
+/** Runs a program of `cli/` to its end; `input` is all its stdin has. */
 export function runProgram(
   name: "flare" | "flared" | "flarei",
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  input?: Uint8Array | string,
 ): Promise<Finished> {
-  return startProgram(name, args, environment).finished;
+  const program = startProgram(name, args, environment);
+  if (input !== undefined) program.feed(input);
+  return program.finished;
 }

@@ -6,12 +6,22 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** A new, empty directory, for `removeTemporaryDirectory`. */
+export function makeTemporaryDirectory(): string {
+  return mkdtempSync(join(tmpdir(), "flare-test-"));
+}
+
+/** Removes a directory with its content. */
+export function removeTemporaryDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}
+
 /** Runs a test with a new, empty directory and removes it with its content. */
 export async function withTemporaryDirectory(test: (directory: string) => void | Promise<void>): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "flare-test-"));
+  const directory = makeTemporaryDirectory();
   try {
     await test(directory);
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    removeTemporaryDirectory(directory);
   }
 }

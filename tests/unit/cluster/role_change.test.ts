@@ -34,6 +34,7 @@ describe("role change", () => {
       partition: 1,
       partitionSize: 2,
       sources: ["b:1"],
+      missing: [],
     });
   });
 
@@ -43,6 +44,7 @@ describe("role change", () => {
       partition: 1,
       partitionSize: 2,
       sources: ["n:1"],
+      missing: [],
     });
   });
 
@@ -52,6 +54,7 @@ describe("role change", () => {
       partition: 0,
       partitionSize: 1,
       sources: ["a:1"],
+      missing: [],
     });
   });
 
@@ -61,6 +64,7 @@ describe("role change", () => {
       partition: 2,
       partitionSize: 3,
       sources: ["a:1", "b:1"],
+      missing: [],
     });
   });
 
@@ -70,6 +74,17 @@ describe("role change", () => {
       partition: 1,
       partitionSize: 2,
       sources: ["a:1"],
+      missing: [],
+    });
+  });
+
+  it("tells which partitions have nobody to copy from now", () => {
+    assertEquals(copyOf(proxy, mapOf("a 1 0 0 0 1", "b 1 0 2 1 1", "s 1 0 1 2 1")), {
+      role: MASTER,
+      partition: 2,
+      partitionSize: 3,
+      sources: ["a:1"],
+      missing: [1],
     });
   });
 
@@ -79,6 +94,7 @@ describe("role change", () => {
       partition: 0,
       partitionSize: 1,
       sources: [],
+      missing: [],
     });
   });
 
@@ -88,6 +104,7 @@ describe("role change", () => {
       partition: 0,
       partitionSize: 1,
       sources: ["a:1"],
+      missing: [],
     });
   });
 

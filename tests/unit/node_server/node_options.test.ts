@@ -42,6 +42,7 @@ describe("nodeOptionTable", () => {
       "log-facility",
       "max-connection",
       "max-total-thread-queue",
+      "moved-keys-delay",
       "net-read-timeout",
       "noreply-window-limit",
       "reconstruction-bwlimit",

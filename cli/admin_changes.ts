@@ -1,0 +1,237 @@
+/**
+ * The verbs that change the cluster: master, slave, part, balance, down, activate, reconstruct, remove. Each shows what
+ * it would do, asks, does it, and tells how far it is.
+ */
+
+import process from "node:process";
+import type { Command } from "commander";
+import { type Change, describeStep, differences, type Preview } from "../lib/admin/change.ts";
+import type { ChangeEvent } from "../lib/admin/change_runner.ts";
+import {
+  activateChange,
+  balanceChange,
+  downChange,
+  masterChange,
+  partChange,
+  reconstructChange,
+  reconstructible,
+  removeChange,
+  slaveChange,
+} from "../lib/admin/change_verbs.ts";
+import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
+import { parseBalanceTarget, parseNodeKey, parseRoleTarget } from "../lib/admin/node_targets.ts";
+import { copyProgressText } from "../lib/admin/progress_text.ts";
+import { differenceTable, nodeRecord, nodeTable } from "../lib/admin/report_tables.ts";
+import { FlareError } from "../lib/base/errors.ts";
+import { type ClusterNode, NodeState, stateName } from "../lib/cluster/node.ts";
+import { findNode } from "../lib/cluster/node_map.ts";
+import { addTableOptions, countOption, createVerb, withAdmin } from "./admin_connection.ts";
+import { confirm, isWanted, processTerminal } from "./confirmation.ts";
+import { ProgressLine, printJson, printLines } from "./output.ts";
+
+interface ChangeFlags {
+  readonly dryRun?: true;
+  readonly force?: true;
+  readonly outputFormat: "table" | "json";
+}
+
+/** The verbs that change the cluster. */
+export function changeCommands(): Command[] {
+  return [
+    masterCommand(),
+    slaveCommand(),
+    partCommand(),
+    balanceCommand(),
+    downCommand(),
+    activateCommand(),
+    reconstructCommand(),
+    removeCommand(),
+  ];
+}
+
+const roleForm = "host:port:balance:partition";
+const withoutClean = "--without-clean";
+const withoutCleanHelp = "do not empty the node first: what it holds from earlier may come back";
+
+function masterCommand(): Command {
+  const command = changeVerb("master", "make nodes masters of new partitions")
+    .argument(`<${roleForm}...>`)
+    .option("--activate", "go on to active without asking")
+    .option(withoutClean, withoutCleanHelp)
+    .option("--unsafe", "also replace a master that is down, whose data are then lost");
+  return command.action((targets: string[], flags: { activate?: true; clean?: boolean; unsafe?: true }) =>
+    withAdmin(command, async (admin) => {
+      const parsed = targets.map(parseRoleTarget);
+      const { activate = false, unsafe = false } = flags;
+      const done = await run(admin, command, masterChange(parsed, { activate, unsafe, clean: cleans(command) }));
+      if (done && !activate)
+        await offerActivation(
+          admin,
+          command,
+          parsed.map(({ node }) => node),
+        );
+    }),
+  );
+}
+
+/** A master that has copied its keys waits for the operator's word. */
+async function offerActivation(admin: ClusterAdmin, command: Command, keys: readonly string[]): Promise<void> {
+  const map = await admin.nodeMap();
+  const ready = keys.filter((key) => findNode(map, key)?.state === NodeState.ready);
+  if (ready.length === 0) return;
+  const force = command.opts<ChangeFlags>().force === true;
+  if (!force && (await isWanted(`${ready.join(", ")}: ready. Activate?`, processTerminal))) {
+    await carryOut(admin, command, activateChange(ready));
+  } else {
+    process.stderr.write(`ready, not active yet: flare activate ${ready.join(" ")}\n`);
+  }
+}
+
+function slaveCommand(): Command {
+  const command = changeVerb("slave", "make nodes slaves: they copy their partition, then take their share of the reads")
+    .argument(`<${roleForm}...>`)
+    .option(withoutClean, withoutCleanHelp);
+  return command.action((targets: string[]) =>
+    withAdmin(command, async (admin) => {
+      await run(admin, command, slaveChange(targets.map(parseRoleTarget), { clean: cleans(command) }));
+    }),
+  );
+}
+
+function partCommand(): Command {
+  const command = changeVerb("part", "create a partition: the first node its master, the others its slaves")
+    .argument(`<${roleForm}...>`)
+    .option("--retry <n>", "try each node again so often", "0")
+    .option(withoutClean, withoutCleanHelp);
+  return command.action((targets: string[], flags: { retry: string }) =>
+    withAdmin(command, async (admin) => {
+      const retries = countOption("retry", flags.retry, 0);
+      await run(admin, command, partChange(targets.map(parseRoleTarget), retries, { clean: cleans(command) }));
+    }),
+  );
+}
+
+function balanceCommand(): Command {
+  const command = changeVerb("balance", "give nodes another weight for reads").argument("<host:port:balance...>");
+  return command.action((targets: string[]) =>
+    withAdmin(command, async (admin) => {
+      await run(admin, command, balanceChange(targets.map(parseBalanceTarget)));
+    }),
+  );
+}
+
+function downCommand(): Command {
+  const command = changeVerb("down", "take nodes out of service; a slave takes a master's place").argument("<host:port...>");
+  return command.action((nodes: string[]) =>
+    withAdmin(command, async (admin) => {
+      await run(admin, command, downChange(nodes.map(parseNodeKey)));
+    }),
+  );
+}
+
+function activateCommand(): Command {
+  const command = changeVerb("activate", "bring nodes (back) into service").argument("<host:port...>");
+  return command.action((nodes: string[]) =>
+    withAdmin(command, async (admin) => {
+      await run(admin, command, activateChange(nodes.map(parseNodeKey)));
+    }),
+  );
+}
+
+function reconstructCommand(): Command {
+  const command = changeVerb("reconstruct", "rebuild nodes from another copy of their partition; a master fails over first")
+    .argument("[host:port...]")
+    .option("--all", "every node: each partition's slaves, then its master")
+    .option("--unsafe", "do not insist on another active copy")
+    .option(withoutClean, withoutCleanHelp);
+  return command.action((nodes: string[], flags: { all?: true; unsafe?: true }) =>
+    withAdmin(command, async (admin) => {
+      if (nodes.length > 0 === (flags.all === true)) {
+        throw new FlareError("INVALID_OPTION", 'either nodes or "--all" must be given');
+      }
+      const keys = flags.all ? reconstructible(await admin.nodeMap()) : nodes.map(parseNodeKey);
+      await run(admin, command, reconstructChange(keys, { unsafe: flags.unsafe === true, clean: cleans(command) }));
+    }),
+  );
+}
+
+function removeCommand(): Command {
+  const command = changeVerb("remove", "strike nodes that are down and stopped from the node map")
+    .argument("<host:port...>")
+    .option("--retry <n>", "try each node again so often", "0");
+  return command.action((nodes: string[], flags: { retry: string }) =>
+    withAdmin(command, async (admin) => {
+      await run(admin, command, removeChange(nodes.map(parseNodeKey), countOption("retry", flags.retry, 0)));
+    }),
+  );
+}
+
+function changeVerb(name: string, description: string): Command {
+  return addTableOptions(createVerb(name, description))
+    .option("-n, --dry-run", "show what would change and change nothing")
+    .option("--force", "do not ask");
+}
+
+function cleans(command: Command): boolean {
+  return command.getOptionValue("withoutClean") !== true;
+}
+
+/** Shows, asks and does; false for a dry run. @throws FlareError */
+async function run(admin: ClusterAdmin, command: Command, change: Change): Promise<boolean> {
+  const flags = command.opts<ChangeFlags>();
+  const preview = await admin.preview(change);
+  if (flags.dryRun) {
+    if (flags.outputFormat === "json") await printJson(previewRecord(preview));
+    else await printLines(previewLines(preview));
+    return false;
+  }
+  if (!flags.force) {
+    for (const line of previewLines(preview)) process.stderr.write(`${line}\n`);
+    await confirm("Do that?", processTerminal);
+  }
+  await carryOut(admin, command, change);
+  return true;
+}
+
+async function carryOut(admin: ClusterAdmin, command: Command, change: Change): Promise<void> {
+  const progress = new ProgressLine(0);
+  const nodes: ClusterNode[] = [];
+  for await (const event of admin.carryOut(change)) {
+    if (event.kind === "done" && event.node !== undefined) nodes.push(event.node);
+    if (event.kind === "progress") progress.show(() => copyProgressText(event.progress));
+    else for (const line of eventLines(event)) progress.say(line);
+  }
+  if (command.opts<ChangeFlags>().outputFormat === "json") await printJson(nodes.map(nodeRecord));
+  else if (nodes.length > 0) await printLines(nodeTable(nodes));
+}
+
+function eventLines(event: Exclude<ChangeEvent, { kind: "progress" }>): string[] {
+  switch (event.kind) {
+    case "step":
+      return [describeStep(event.step)];
+    case "reached":
+      return [`state is ${stateName(event.node.state)} -> stop waiting`];
+    case "retry":
+      return [`${event.node}: ${event.error.message}; trying again`];
+    case "done":
+      return event.node === undefined ? [`${event.key} is removed`] : [];
+  }
+}
+
+function previewLines({ before, after, steps }: Preview): string[] {
+  const nodes = differences(before, after);
+  const difference = nodes.length === 0 ? ["the node map stays as it is"] : differenceTable(nodes);
+  return [...steps.map(describeStep), "", ...difference];
+}
+
+function previewRecord({ before, after, steps }: Preview): unknown {
+  const record = (node: ClusterNode | undefined): unknown => (node === undefined ? null : nodeRecord(node));
+  return {
+    steps: steps.map(describeStep),
+    nodes: differences(before, after).map((each) => ({
+      node: each.key,
+      before: record(each.before),
+      after: record(each.after),
+    })),
+  };
+}

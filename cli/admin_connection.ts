@@ -1,0 +1,147 @@
+/**
+ * How the operator's verbs find their cluster: the options and environment variables all of them share, and a
+ * `ClusterAdmin` for as long as a verb runs.
+ */
+
+import { appendFileSync } from "node:fs";
+import process from "node:process";
+import { type Command, Option } from "commander";
+import { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
+import { FlareError } from "../lib/base/errors.ts";
+import type { HostPort } from "../lib/base/option_schema.ts";
+import type { LogLevel, Runtime } from "../lib/runtime/runtime.ts";
+import { detectRuntime } from "../mod.ts";
+import { createCommand } from "./command_line.ts";
+
+const defaultHost = "127.0.0.1";
+const defaultPort = 12120;
+const defaultTimeoutSeconds = 10;
+const keepAliveMs = 3_600_000;
+
+/** Which of the shared options have no short name here, because the verb needs the letter. */
+export interface VerbOptions {
+  readonly lettersTaken?: readonly ("i" | "p")[];
+}
+
+/** A verb of `flare` with the shared options. */
+export function createVerb(name: string, description: string, { lettersTaken = [] }: VerbOptions = {}): Command {
+  const long = (letter: "i" | "p", rest: string): string => (lettersTaken.includes(letter) ? rest : `-${letter}, ${rest}`);
+  return createCommand(name, description)
+    .option(
+      long("i", "--index-server <host[:port]>"),
+      `the index server (default ${defaultHost}; environment FLARE_INDEX_SERVER)`,
+    )
+    .option(long("p", "--index-server-port <n>"), `its port (default ${defaultPort}; environment FLARE_INDEX_SERVER_PORT)`)
+    .option("--cluster <name>", "name of the cluster (no effect: each index server has one)")
+    .option("--timeout <seconds>", `how long a server may take to answer (default ${defaultTimeoutSeconds})`)
+    .option("--debug", "log everything that is said to the servers")
+    .option("--warn", "log warnings and errors only")
+    .option("--log-file <path>", "append the log to a file instead of stderr");
+}
+
+/** `-o json`, for verbs that print tables. */
+export function addTableOptions(command: Command): Command {
+  return command.addOption(
+    new Option("-o, --output-format <format>", "how results are printed").choices(["table", "json"]).default("table"),
+  );
+}
+
+/** What an option or environment variable may say about the index server. */
+export interface IndexServerTexts {
+  readonly indexServer?: string | undefined;
+  readonly indexServerPort?: string | undefined;
+}
+
+/**
+ * The index server meant by the options and, where they say nothing, by the environment. The port next to a host belongs
+ * to that host; a port given by itself beats it if it comes from the same place or a stronger one.
+ * @throws FlareError INVALID_OPTION
+ */
+export function indexServerAddress(
+  options: IndexServerTexts,
+  environment: Readonly<Record<string, string | undefined>>,
+): HostPort {
+  const flag = splitHost(options.indexServer);
+  const variable = splitHost(environment.FLARE_INDEX_SERVER);
+  const given = flag ?? variable;
+  const portText =
+    options.indexServerPort ?? given?.port ?? nonEmpty(environment.FLARE_INDEX_SERVER_PORT) ?? String(defaultPort);
+  const port = Number(portText);
+  if (!/^\d{1,5}$/.test(portText) || port < 1 || port > 65535) {
+    throw new FlareError("INVALID_OPTION", `option "index-server-port": "${portText}" is not an integer from 1 to 65535`);
+  }
+  return { host: given?.host ?? defaultHost, port };
+}
+
+/** An option that counts something. @throws FlareError INVALID_OPTION */
+export function countOption(name: string, text: string | undefined, otherwise: number, minimum = 0): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (/^\d{1,10}$/.test(text) && value >= minimum) return value;
+  throw new FlareError("INVALID_OPTION", `option "${name}": "${text}" is not an integer from ${minimum} on`);
+}
+
+/** An option in seconds, with fractions, in milliseconds. @throws FlareError INVALID_OPTION */
+export function secondsOption(name: string, text: string | undefined, otherwiseSeconds: number): number {
+  if (text === undefined) return otherwiseSeconds * 1000;
+  if (/^\d{1,6}(\.\d{1,3})?$/.test(text)) return Number(text) * 1000;
+  throw new FlareError("INVALID_OPTION", `option "${name}": "${text}" is not a number of seconds`);
+}
+
+/** An option in bytes per second, with k, m or g for 1024 and so on. @throws FlareError INVALID_OPTION */
+export function bandwidthOption(text: string | undefined): number {
+  if (text === undefined) return 0;
+  const [, digits, unit = ""] = /^(\d{1,12})([kmg]?)$/i.exec(text) ?? [];
+  if (digits === undefined) {
+    throw new FlareError(
+      "INVALID_OPTION",
+      `option "bwlimit": "${text}" is not a number of bytes per second such as 65536 or 64k`,
+    );
+  }
+  return Number(digits) * 1024 ** ["", "k", "m", "g"].indexOf(unit.toLowerCase());
+}
+
+/** Runs a verb with its cluster; connections end with it. @throws FlareError */
+export async function withAdmin(command: Command, work: (admin: ClusterAdmin) => Promise<void>): Promise<void> {
+  const options = command.opts<IndexServerTexts & { timeout?: string; debug?: true; warn?: true; logFile?: string }>();
+  const timeoutMs = secondsOption("timeout", options.timeout, defaultTimeoutSeconds);
+  const indexServer = indexServerAddress(options, process.env);
+  const logLevel: LogLevel = options.debug ? "debug" : options.warn ? "warning" : "notice";
+  const runtime = await detectRuntime({ programName: "flare", logLevel });
+  const admin = new ClusterAdmin(options.logFile === undefined ? runtime : logTo(runtime, options.logFile, logLevel), {
+    indexServer,
+    connectTimeoutMs: timeoutMs,
+    replyTimeoutMs: timeoutMs,
+  });
+  // The library's timers keep no process alive: without this one it could end while it waits.
+  const keepAlive = setInterval(() => {}, keepAliveMs);
+  try {
+    await work(admin);
+  } finally {
+    clearInterval(keepAlive);
+    admin.close();
+  }
+}
+
+function logTo(runtime: Runtime, path: string, threshold: LogLevel): Runtime {
+  const levels: readonly LogLevel[] = ["error", "warning", "notice", "info", "debug"];
+  return {
+    ...runtime,
+    log: {
+      write(level, message) {
+        if (levels.indexOf(level) > levels.indexOf(threshold)) return;
+        appendFileSync(path, `${new Date(runtime.clock.nowMs()).toISOString()} ${level} flare ${message}\n`);
+      },
+    },
+  };
+}
+
+function splitHost(text: string | undefined): { host: string; port: string | undefined } | undefined {
+  if (nonEmpty(text) === undefined) return undefined;
+  const [, host, port] = /^(.+):(\d+)$/.exec(text as string) ?? [undefined, text as string, undefined];
+  return { host: (host as string).replace(/^\[(.*)\]$/, "$1"), port };
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
+}

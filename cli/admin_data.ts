@@ -1,0 +1,317 @@
+/**
+ * The verbs about data: dump, dumpkey, restore, and get, set, delete for a look by hand.
+ */
+
+import { createReadStream, statSync } from "node:fs";
+import process from "node:process";
+import { type Command, Option } from "commander";
+import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
+import { DumpFormat, encodeItems, encodeKeys, keyWord } from "../lib/admin/dump_format.ts";
+import { type DumpSource, dumpSources } from "../lib/admin/dump_sources.ts";
+import { addressOf, parseNodeKey } from "../lib/admin/node_targets.ts";
+import { streamProgressText } from "../lib/admin/progress_text.ts";
+import { type RestoredItem, restoreItems } from "../lib/admin/restore.ts";
+import { FlareError } from "../lib/base/errors.ts";
+import type { Client, Item } from "../lib/client/client.ts";
+import { dumpItems, dumpKeys } from "../lib/client/dump_client.ts";
+import { addTableOptions, bandwidthOption, countOption, createVerb, withAdmin } from "./admin_connection.ts";
+import { ExitStatus } from "./main.ts";
+import { openSink, ProgressLine, printJson, printLines, writeOut } from "./output.ts";
+
+const reasonsShownMax = 10;
+
+const formatHelp = `
+Formats, one record for each item; both give any bytes back:
+  default  key flag size version expire 'value'
+           in key and value \\\\ is a backslash, \\' a quote, \\n \\r \\t what they are elsewhere, \\xHH any byte
+  csv      key,flag,size,version,expire,value as in RFC 4180
+The size is that of the value in bytes; expire is an absolute second, 0 is never. tch, the binary file of Tokyo
+Cabinet, is not supported.`;
+
+/** The verbs about data. */
+export function dataCommands(): Command[] {
+  return [dumpCommand(), dumpkeyCommand(), restoreCommand(), getCommand(), setCommand(), deleteCommand()];
+}
+
+interface DumpFlags {
+  readonly output?: string;
+  readonly format: string;
+  readonly bwlimit?: string;
+  readonly raw?: true;
+  readonly partition?: string;
+  readonly partitionSize?: string;
+}
+
+function dumpCommand(): Command {
+  const command = createVerb("dump", "write items to a file or stdout, each once", { lettersTaken: ["p"] })
+    .argument("[host:port...]", "the nodes to read; the master of every partition unless given")
+    .option("-o, --output <path>", "the file to write")
+    .addOption(formatOption())
+    .option("--raw", "everything the nodes hold, also what they no longer own")
+    .addHelpText("after", formatHelp);
+  addRangeOptions(command);
+  return command.action((nodes: string[], flags: DumpFlags) =>
+    dump(command, nodes, flags, "items", async function* (admin, { node, range }) {
+      for await (const items of dumpItems(admin.runtime, addressOf(node), range, admin.options)) {
+        yield { count: items.length, bytes: encodeItems(items, knownFormat(flags.format)) };
+      }
+    }),
+  );
+}
+
+function dumpkeyCommand(): Command {
+  const command = createVerb("dumpkey", "write keys to a file or stdout, each once", { lettersTaken: ["p"] })
+    .argument("[host:port...]", "the nodes to read; the master of every partition unless given")
+    .option("-o, --output <path>", "the file to write")
+    .addOption(new Option("-f, --format <format>", "default or csv").choices(["default", "csv"]).default("default"));
+  addRangeOptions(command);
+  return command.action((nodes: string[], flags: DumpFlags) =>
+    dump(command, nodes, flags, "keys", async function* (admin, { node, range }) {
+      for await (const keys of dumpKeys(admin.runtime, addressOf(node), range, admin.options)) {
+        yield { count: keys.length, bytes: encodeKeys(keys, knownFormat(flags.format)) };
+      }
+    }),
+  );
+}
+
+function addRangeOptions(command: Command): void {
+  command
+    .option("-p, --partition <n>", "only this partition …")
+    .option("-s, --partition-size <n>", "… out of so many (default as many as there are)")
+    .option("--bwlimit <bytes>", "bytes per second of each node, such as 65536 or 64k")
+    .option("--all", "every partition (it is so without nodes)");
+}
+
+type DumpChunks = (admin: ClusterAdmin, source: DumpSource) => AsyncGenerator<{ count: number; bytes: Uint8Array }>;
+
+function dump(command: Command, nodes: readonly string[], flags: DumpFlags, what: string, chunksOf: DumpChunks): Promise<void> {
+  return withAdmin(command, async (admin) => {
+    knownFormat(flags.format);
+    const { map, partitionCountMax } = await admin.view();
+    const sources = dumpSources(map, partitionCountMax, {
+      nodes: nodes.map(parseNodeKey),
+      raw: flags.raw === true,
+      bytesPerSecond: bandwidthOption(flags.bwlimit),
+      ...(flags.partition === undefined ? {} : { partition: countOption("partition", flags.partition, 0) }),
+      ...(flags.partitionSize === undefined ? {} : { partitionSize: countOption("partition-size", flags.partitionSize, 1, 1) }),
+    });
+    const total = await itemsOf(admin, sources);
+    const progress = new ProgressLine();
+    const startedMs = admin.nowMs();
+    let count = 0;
+    const sink = await openSink(flags.output);
+    try {
+      for (const source of sources) {
+        for await (const chunk of chunksOf(admin, source)) {
+          await sink.write(chunk.bytes);
+          count += chunk.count;
+          progress.show(() => streamProgressText(what, count, total, admin.nowMs() - startedMs));
+        }
+      }
+    } catch (error) {
+      progress.say(`the dump is incomplete: ${count} ${what}`);
+      throw error;
+    } finally {
+      await sink.close();
+    }
+    progress.say(streamProgressText(what, count, undefined, admin.nowMs() - startedMs));
+  });
+}
+
+/** What is likely to come: all the nodes have. */
+async function itemsOf(admin: ClusterAdmin, sources: readonly DumpSource[]): Promise<number> {
+  const counts = await Promise.all(sources.map(({ node }) => admin.itemsOf(node)));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+interface RestoreFlags {
+  readonly input?: string;
+  readonly format: string;
+  readonly bwlimit?: string;
+  readonly include?: string[];
+  readonly exclude?: string[];
+  readonly prefixInclude?: string;
+  readonly printKeys?: true;
+  readonly keepVersions?: true;
+}
+
+function restoreCommand(): Command {
+  const command = addTableOptions(createVerb("restore", "set the items of a dump", { lettersTaken: ["i"] }))
+    .argument("[host:port]", "any node of the cluster; one the index server names unless given")
+    .option("-i, --input <path>", "the file to read; stdin unless given")
+    .addOption(formatOption())
+    .option("--bwlimit <bytes>", "bytes per second, such as 65536 or 64k")
+    .option("--include <pattern...>", "only keys that match one of these regular expressions")
+    .option("--exclude <pattern...>", "no keys that match one of these regular expressions")
+    .option("--prefix-include <text>", "only keys that begin so")
+    .option("--keep-versions", "keep the versions of the dump, and items that have a newer one")
+    .option("--print-keys", "print each key that is stored")
+    .addHelpText("after", formatHelp);
+  return command.action((node: string | undefined, flags: RestoreFlags) =>
+    withAdmin(command, async (admin) => {
+      const options = {
+        format: knownFormat(flags.format),
+        include: (flags.include ?? []).map((text) => pattern("include", text)),
+        exclude: (flags.exclude ?? []).map((text) => pattern("exclude", text)),
+        prefix: flags.prefixInclude ?? "",
+        bytesPerSecond: bandwidthOption(flags.bwlimit),
+        keepVersions: flags.keepVersions === true,
+      };
+      const input = openInput(flags.input);
+      const client = admin.client(node === undefined ? await admin.anyNode() : parseNodeKey(node));
+      const counts: Record<RestoredItem["outcome"], number> = { stored: 0, kept: 0, excluded: 0, expired: 0, refused: 0 };
+      const progress = new ProgressLine();
+      const startedMs = admin.nowMs();
+      let done = 0;
+      for await (const items of restoreItems(admin.runtime, client, input.chunks, options)) {
+        for (const { key, outcome, reason } of items) {
+          counts[outcome]++;
+          if (outcome === "refused" && counts.refused <= reasonsShownMax) progress.say(`${keyWord(key)}: ${reason}`);
+        }
+        if (flags.printKeys) await writeOut(encodeKeys(storedKeys(items), DumpFormat.default));
+        done += items.length;
+        progress.show(() => streamProgressText("items", done, input.estimate(done), admin.nowMs() - startedMs));
+      }
+      if (command.getOptionValue("outputFormat") === "json") await printJson(counts);
+      progress.say(streamProgressText("items", done, undefined, admin.nowMs() - startedMs));
+      progress.say(
+        Object.entries(counts)
+          .filter(([, count]) => count > 0)
+          .map(([outcome, count]) => `${count} ${outcome}`)
+          .join(", "),
+      );
+      if (counts.refused > 0) process.exitCode = ExitStatus.failed;
+    }),
+  );
+}
+
+function storedKeys(items: readonly RestoredItem[]): Uint8Array[] {
+  return items.filter(({ outcome }) => outcome === "stored").map(({ key }) => key);
+}
+
+/** The bytes of a dump, and how many items they will be if they go on as so far. @throws FlareError IO_ERROR */
+function openInput(path: string | undefined): {
+  chunks: AsyncIterable<Uint8Array>;
+  estimate(done: number): number | undefined;
+} {
+  const stream = path === undefined || path === "-" ? process.stdin : createReadStream(path);
+  const size = path === undefined || path === "-" ? undefined : fileSize(path);
+  let read = 0;
+  return {
+    chunks: (async function* () {
+      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+        read += chunk.length;
+        yield chunk;
+      }
+    })(),
+    estimate: (done) => (size === undefined || read === 0 ? undefined : Math.max(done, Math.round((done * size) / read))),
+  };
+}
+
+function fileSize(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new FlareError("IO_ERROR", `"${path}" cannot be read: ${reason}`, { cause });
+  }
+}
+
+function getCommand(): Command {
+  const command = nodeVerb("get", "print values").argument("<key...>");
+  return command.action((keys: string[]) =>
+    withNode(command, async (client) => {
+      const items = await client.getMany(keys);
+      if (command.getOptionValue("outputFormat") === "json") await printJson(items.map(itemRecord));
+      else for (const { value } of items) await writeOut(new Uint8Array([...value, 0x0a]));
+      const found = new Set(items.map(({ key }) => new TextDecoder().decode(key)));
+      for (const key of keys.filter((each) => !found.has(each))) missing(key);
+    }),
+  );
+}
+
+function setCommand(): Command {
+  const command = nodeVerb("set", "store a value")
+    .argument("<key>")
+    .argument("<value>", "- takes the bytes of stdin")
+    .option("--flags <n>", "0 to 4294967295", "0")
+    .option("--expire <seconds>", "from now up to 2592000, above that an absolute second; 0 is never", "0");
+  return command.action((key: string, value: string, flags: { flags: string; expire: string }) =>
+    withNode(command, async (client) => {
+      const bytes = value === "-" ? await readStdin() : value;
+      const options = { flags: countOption("flags", flags.flags, 0), exptime: countOption("expire", flags.expire, 0) };
+      const result = await client.set(key, bytes, options);
+      if (command.getOptionValue("outputFormat") === "json") await printJson({ key, result });
+      else await printLines([result]);
+      if (result !== "STORED") process.exitCode = ExitStatus.failed;
+    }),
+  );
+}
+
+function deleteCommand(): Command {
+  const command = nodeVerb("delete", "delete keys").argument("<key...>");
+  return command.action((keys: string[]) =>
+    withNode(command, async (client) => {
+      const results = await Promise.all(keys.map(async (key) => ({ key, deleted: await client.delete(key) })));
+      if (command.getOptionValue("outputFormat") === "json") await printJson(results);
+      else await printLines(results.filter(({ deleted }) => deleted).map(() => "DELETED"));
+      for (const { key, deleted } of results) if (!deleted) missing(key);
+    }),
+  );
+}
+
+function nodeVerb(name: string, description: string): Command {
+  return addTableOptions(createVerb(name, description)).option(
+    "--node <host:port>",
+    "the node to ask; one the index server names unless given",
+  );
+}
+
+function withNode(command: Command, work: (client: Client) => Promise<void>): Promise<void> {
+  return withAdmin(command, async (admin) => {
+    const { node } = command.opts<{ node?: string }>();
+    await work(admin.client(node === undefined ? await admin.anyNode() : parseNodeKey(node)));
+  });
+}
+
+/** A value that is no UTF-8 is told in base64. */
+function itemRecord({ key, value, flags, version }: Item): unknown {
+  const text = new TextDecoder().decode(value);
+  const isText = sameBytes(new TextEncoder().encode(text), value);
+  const shown = isText ? { value: text } : { valueBase64: Buffer.from(value).toString("base64") };
+  return { key: new TextDecoder().decode(key), flags, version, ...shown };
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, i) => byte === right[i]);
+}
+
+function missing(key: string): void {
+  process.stderr.write(`flare: key "${key}" is not there\n`);
+  process.exitCode = ExitStatus.failed;
+}
+
+async function readStdin(): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function formatOption(): Option {
+  return new Option("-f, --format <format>", "default or csv").choices(["default", "csv", "tch"]).default("default");
+}
+
+/** @throws FlareError UNSUPPORTED */
+function knownFormat(name: string): DumpFormat {
+  if (name === DumpFormat.default || name === DumpFormat.csv) return name;
+  throw new FlareError("UNSUPPORTED", `format "${name}" is the binary file of Tokyo Cabinet: use "default" or "csv"`);
+}
+
+/** @throws FlareError INVALID_OPTION */
+function pattern(name: string, text: string): RegExp {
+  try {
+    return new RegExp(text, "u");
+  } catch (cause) {
+    throw new FlareError("INVALID_OPTION", `option "${name}": "${text}" is not a regular expression`, { cause });
+  }
+}

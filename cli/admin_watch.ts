@@ -1,0 +1,191 @@
+/**
+ * The verbs that only look: list, stats, summary, ping, threads, index, verify.
+ */
+
+import { lookup } from "node:dns/promises";
+import { writeFileSync } from "node:fs";
+import process from "node:process";
+import type { Command } from "commander";
+import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
+import { summarize } from "../lib/admin/cluster_summary.ts";
+import { keyWord } from "../lib/admin/dump_format.ts";
+import { rebuildIndexFile } from "../lib/admin/index_file.ts";
+import type { NodeReport } from "../lib/admin/node_report.ts";
+import { parseNodeKey } from "../lib/admin/node_targets.ts";
+import { nodeRecord, nodeTable, reportRecord, statsTable, summaryTable, threadTable } from "../lib/admin/report_tables.ts";
+import { requestRates } from "../lib/admin/request_rates.ts";
+import { isUnreachable } from "../lib/admin/unreachable.ts";
+import { findingText, verifyCluster } from "../lib/admin/verify.ts";
+import { FlareError } from "../lib/base/errors.ts";
+import type { ClusterNode } from "../lib/cluster/node.ts";
+import { parseKeyHashAlgorithm } from "../lib/partition/key_hash.ts";
+import { addTableOptions, countOption, createVerb, secondsOption, withAdmin } from "./admin_connection.ts";
+import { ExitStatus } from "./main.ts";
+import { printJson, printLines, writeOut } from "./output.ts";
+
+/** The verbs that change nothing. */
+export function watchCommands(): Command[] {
+  return [listCommand(), statsCommand(), summaryCommand(), pingCommand(), threadsCommand(), indexCommand(), verifyCommand()];
+}
+
+function listCommand(): Command {
+  const command = addTableOptions(createVerb("list", "the nodes of the cluster with their roles and states"));
+  command.option("--numeric-hosts", "show addresses instead of names");
+  return command.action((options: { numericHosts?: true }) =>
+    withAdmin(command, async (admin) => {
+      const { nodes } = await admin.nodeMap();
+      const shown = options.numericHosts ? await Promise.all(nodes.map(withAddress)) : nodes;
+      if (isJson(command)) await printJson(shown.map(nodeRecord));
+      else await printLines(nodeTable(shown));
+    }),
+  );
+}
+
+function statsCommand(): Command {
+  const command = addTableOptions(createVerb("stats", "what the nodes of the cluster say of themselves"));
+  command
+    .argument("[host:port...]", "only these nodes")
+    .option("-q, --qps", "also requests per second: all, reads, writes")
+    .option("-w, --wait <seconds>", "pause between two tables", "1")
+    .option("-c, --count <n>", "tables to print; 0 goes on for ever", "1")
+    .option("-d, --delimiter <text>", "put this between the columns instead of padding them");
+  return command.action((nodes: string[], options: { qps?: true; wait: string; count: string; delimiter?: string }) =>
+    withAdmin(command, async (admin) => {
+      const keys = nodes.map(parseNodeKey);
+      const waitMs = secondsOption("wait", options.wait, 1);
+      const count = countOption("count", options.count, 1);
+      let before: { reports: NodeReport[]; atMs: number } | undefined;
+      for (let round = options.qps ? 0 : 1; count === 0 || round <= count; round++) {
+        if (round > 1 || before !== undefined) await admin.sleep(waitMs);
+        const reports = await admin.stats(keys);
+        const atMs = admin.nowMs();
+        const rates = before === undefined ? undefined : requestRates(before.reports, reports, atMs - before.atMs);
+        if (options.qps) before = { reports, atMs };
+        // The round in front of the first is only there to count from.
+        if (round === 0) continue;
+        if (isJson(command)) await printJson(reports.map((report) => reportRecord(report, rates?.get(report.node.key))));
+        else await printLines(statsTable(reports, options.qps ? (rates ?? new Map()) : undefined, options.delimiter));
+      }
+    }),
+  );
+}
+
+function summaryCommand(): Command {
+  const command = addTableOptions(createVerb("summary", "the whole cluster in one line"));
+  return command.action(() =>
+    withAdmin(command, async (admin) => {
+      const summary = summarize(admin.index.server, await admin.stats());
+      if (isJson(command)) await printJson([summary]);
+      else await printLines(summaryTable([summary]));
+    }),
+  );
+}
+
+function pingCommand(): Command {
+  const command = addTableOptions(createVerb("ping", "ask whether servers are alive"));
+  command
+    .argument("[host:port...]", "node servers or index servers; the index server unless given")
+    .option("--wait", "wait until all of them answer");
+  return command.action((names: string[], options: { wait?: true }) =>
+    withAdmin(command, async (admin) => {
+      const keys = names.length === 0 ? [admin.index.server] : names.map(parseNodeKey);
+      if (options.wait) await Promise.all(keys.map((key) => admin.waitUntilAlive(key)));
+      const answers = await Promise.all(keys.map((key) => pingAnswer(admin, key)));
+      if (isJson(command)) await printJson(answers.map(({ node, problem }) => ({ node, alive: problem === "" })));
+      else if (answers.every(({ problem }) => problem === "")) await printLines(["alive"]);
+      for (const { problem } of answers) if (problem !== "") process.stderr.write(`flare: ${problem}\n`);
+      if (answers.some(({ problem }) => problem !== "")) process.exitCode = ExitStatus.failed;
+    }),
+  );
+}
+
+async function pingAnswer(admin: ClusterAdmin, node: string): Promise<{ node: string; problem: string }> {
+  try {
+    await admin.ping(node);
+    return { node, problem: "" };
+  } catch (error) {
+    if (!isUnreachable(error) && !(error instanceof FlareError && error.code === "REFUSED")) throw error;
+    return { node, problem: `"${node}" is not alive: ${(error as FlareError).message}` };
+  }
+}
+
+function threadsCommand(): Command {
+  const command = addTableOptions(createVerb("threads", "the threads of a server, and what they do"));
+  command.argument("<host:port>", "the server");
+  return command.action((name: string) =>
+    withAdmin(command, async (admin) => {
+      const threads = await admin.threads(parseNodeKey(name));
+      if (isJson(command)) await printJson(threads);
+      else await printLines(threadTable(threads));
+    }),
+  );
+}
+
+function indexCommand(): Command {
+  const command = createVerb("index", "the text of a flare.xml, rebuilt from what the index server (or any node) knows");
+  command
+    .option("--output <path>", "write it to a file instead of stdout")
+    .option("--increment <n>", "raise the version of the node map by so much", "0");
+  return command.action((options: { output?: string; increment: string }) =>
+    withAdmin(command, async (admin) => {
+      const text = rebuildIndexFile(await admin.nodeMap(), countOption("increment", options.increment, 0));
+      // One character is one byte here.
+      const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+      if (options.output === undefined) await writeOut(bytes);
+      else writeFileSync(options.output, bytes);
+    }),
+  );
+}
+
+function verifyCommand(): Command {
+  const command = addTableOptions(createVerb("verify", "read keys through every node and compare with their owners"));
+  command
+    .option("--key-hash-algorithm <name>", "instead of what the index server says")
+    .option("--use-test-data", "write keys for the purpose and delete them afterwards")
+    .option("--keys <n>", "keys to look at in each partition", "1000")
+    .option("--meta", "take the parameters from the index server (it is always so)")
+    .option("--64bit", "hash as 64-bit programs do (no effect: all hashes are those of Flare)")
+    .option("--verbose", "tell what is going on")
+    .option("--quiet", "print nothing; the exit status tells");
+  return command.action(
+    (options: { keyHashAlgorithm?: string; useTestData?: true; keys: string; verbose?: true; quiet?: true }) =>
+      withAdmin(command, async (admin) => {
+        const { keyHashAlgorithm: name } = options;
+        const algorithm = name === undefined ? undefined : parseKeyHashAlgorithm(name);
+        if (name !== undefined && algorithm === undefined) {
+          throw new FlareError("INVALID_OPTION", `option "key-hash-algorithm": "${name}" is unknown`);
+        }
+        const report = await verifyCluster(admin, {
+          ...(algorithm === undefined ? {} : { keyHashAlgorithm: algorithm }),
+          useTestData: options.useTestData === true,
+          keysPerPartitionMax: countOption("keys", options.keys, 1000, 1),
+          onProgress: (line) => options.verbose && process.stderr.write(`${line}\n`),
+        });
+        if (report.findings.length > 0) process.exitCode = ExitStatus.failed;
+        if (options.quiet) return;
+        if (isJson(command)) {
+          const findings = report.findings.map(({ node, key, problem }) => ({ node, key: keyWord(key), problem }));
+          return printJson({ ...report, findings });
+        }
+        const { keys, nodes, partitions, strayKeys, findings } = report;
+        await printLines([
+          ...findings.map(findingText),
+          `${keys} keys of ${partitions} partitions on ${nodes} nodes: ${findings.length} problems, ${strayKeys} stray keys`,
+        ]);
+      }),
+  );
+}
+
+function isJson(command: Command): boolean {
+  return command.getOptionValue("outputFormat") === "json";
+}
+
+async function withAddress(node: ClusterNode): Promise<ClusterNode> {
+  try {
+    const { address } = await lookup(node.host);
+    return { ...node, host: address, key: `${address}:${node.port}` };
+  } catch {
+    // A name nobody can resolve is shown as it is.
+    return node;
+  }
+}

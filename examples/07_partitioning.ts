@@ -1,0 +1,50 @@
+/**
+ * Partitioning: each key belongs to one partition, so two partitions hold and serve twice as much. A running cluster
+ * grows from one partition to two; the keys that move are copied, and clients notice nothing.
+ *
+ *   node --import tsx examples/07_partitioning.ts
+ *   deno run --allow-all --unsafe-proto examples/07_partitioning.ts
+ *   bun examples/07_partitioning.ts
+ *
+ * (`--unsafe-proto` is for the npm package `memcached`; Flare does without.)
+ */
+
+import { promisify } from "node:util";
+import Memcached from "memcached";
+import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
+
+const cluster = await startCluster();
+const [address] = cluster.addresses;
+const client = new Memcached(`${address?.host}:${address?.port}`);
+const set = promisify(client.set).bind(client);
+const get = promisify(client.get).bind(client);
+
+/** How many of the thousand keys are answered as they should be. */
+async function countRight(): Promise<number> {
+  let right = 0;
+  for (let i = 0; i < 1000; i++) if ((await get(`key:${i}`)) === `value ${i}`) right++;
+  return right;
+}
+
+for (let i = 0; i < 1000; i++) await set(`key:${i}`, `value ${i}`, 0);
+console.log(`one partition answers ${await countRight()} of 1000 keys`);
+
+// A second node becomes the master of partition 1. While it is preparing it copies its share of the keys; then it is
+// made active, and from that moment its keys are read and written there.
+const second = await cluster.addNode();
+await cluster.addPartition(second, 1);
+console.log(`two partitions answer ${await countRight()} of 1000 keys`);
+console.log("the second node holds", second.storage.stats().items > 400 ? "about half of them" : "too few of them");
+
+// Keys of the second partition are no longer used where they came from; clients may ask either node for any key.
+const [first] = cluster.nodes;
+console.log("both nodes use the same node map:", first?.nodeMap.version === second.nodeMap.version);
+
+client.end();
+await cluster.stop();
+
+// Prints:
+// one partition answers 1000 of 1000 keys
+// two partitions answer 1000 of 1000 keys
+// the second node holds about half of them
+// both nodes use the same node map: true

@@ -1,0 +1,38 @@
+/**
+ * A proxy node: it holds no keys but answers for all of them. Put one beside each application server and the clients
+ * need no list of servers: they talk to the proxy, and the proxy knows the cluster.
+ *
+ *   node --import tsx examples/08_proxy_node.ts
+ *   deno run --allow-all --unsafe-proto examples/08_proxy_node.ts
+ *   bun examples/08_proxy_node.ts
+ *
+ * (`--unsafe-proto` is for the npm package `memcached`; Flare does without.)
+ */
+
+import { promisify } from "node:util";
+import Memcached from "memcached";
+import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
+
+// Two masters are needed for two partitions; the third node has nothing to do and stays a proxy.
+const cluster = await startCluster({ partitions: 2, nodes: 3 });
+const [firstMaster, secondMaster, proxy] = cluster.nodes;
+if (firstMaster === undefined || secondMaster === undefined || proxy === undefined) throw new Error("there are three nodes");
+
+const client = new Memcached(`${proxy.options.serverName}:${proxy.port}`);
+const set = promisify(client.set).bind(client);
+const getMulti = promisify(client.getMulti).bind(client);
+for (let i = 0; i < 10; i++) await set(`color:${i}`, `#${i}${i}${i}`, 0);
+
+// One request with keys of both partitions: the proxy asks both masters and puts the answer together.
+const colors = await getMulti(Array.from({ length: 10 }, (_, i) => `color:${i}`));
+console.log(Object.keys(colors).length, "colors through the proxy");
+console.log("the proxy itself holds", proxy.storage.stats().items);
+console.log("the masters together hold", firstMaster.storage.stats().items + secondMaster.storage.stats().items);
+
+client.end();
+await cluster.stop();
+
+// Prints:
+// 10 colors through the proxy
+// the proxy itself holds 0
+// the masters together hold 10

@@ -1,0 +1,43 @@
+/**
+ * A storage engine of your own: any abstract-level database can lie under a node. Here it is `memory-level`, kept and
+ * looked into by the example; `classic-level`, `rocks-level` or one you wrote go in the same way.
+ *
+ *   node --import tsx examples/10_custom_engine.ts
+ *   deno run --allow-all --unsafe-proto examples/10_custom_engine.ts
+ *   bun examples/10_custom_engine.ts
+ *
+ * (`--unsafe-proto` is for the npm package `memcached`; Flare does without.)
+ */
+
+import { promisify } from "node:util";
+import Memcached from "memcached";
+import { MemoryLevel } from "memory-level";
+import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
+
+const database = new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: "view", valueEncoding: "view" });
+
+// Called once per node. The database stays yours: the cluster opens it but does not close it. A `dataDir` beside it would
+// keep the change log, so that a crash between two checkpoints loses nothing; this example does without.
+const cluster = await startCluster({ engine: () => database });
+const [address] = cluster.addresses;
+const client = new Memcached(`${address?.host}:${address?.port}`);
+const set = promisify(client.set).bind(client);
+for (let i = 0; i < 100; i++) await set(`key:${i}`, `value ${i}`, 0);
+client.end();
+
+// Entries are answered from memory and reach the engine in batches: at every checkpoint, and when the node stops.
+await cluster.stop();
+
+let found = 0;
+for await (const key of database.keys()) if (new TextDecoder().decode(key).includes("key:")) found++;
+console.log(found, "keys are in the database");
+
+// A second cluster on the same database has them all.
+const again = await startCluster({ engine: () => database });
+console.log("a new cluster knows", again.nodes[0]?.storage.stats().items, "keys");
+await again.stop();
+await database.close();
+
+// Prints:
+// 100 keys are in the database
+// a new cluster knows 100 keys

@@ -1,0 +1,212 @@
+/**
+ * `verify`: reads keys through every node and compares what comes with what their owner has, and counts what masters
+ * hold of other partitions. Writes and replication that go on meanwhile are given time to settle.
+ */
+
+import { equalBytes, latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import type { Client, Item } from "../client/client.ts";
+import { dumpKeys } from "../client/dump_client.ts";
+import { NodeState } from "../cluster/node.ts";
+import { buildPartitionMap, type Partition } from "../cluster/partition_map.ts";
+import { KEY_HASHES, type KeyHashAlgorithm } from "../partition/key_hash.ts";
+import { KeyResolver } from "../partition/key_resolver.ts";
+import type { ClusterAdmin } from "./cluster_admin.ts";
+import { keyWord } from "./dump_format.ts";
+import { addressOf } from "./node_targets.ts";
+
+/** What is verified. */
+export interface VerifyOptions {
+  /** Instead of what the index server's `meta` says. */
+  readonly keyHashAlgorithm?: KeyHashAlgorithm;
+  /** Write keys for the purpose, and delete them afterwards, instead of reading what is there; default false. */
+  readonly useTestData?: boolean;
+  /** Keys looked at in each partition, default 1000. */
+  readonly keysPerPartitionMax?: number;
+  /** Hears of each partition that is done. */
+  readonly onProgress?: (line: string) => void;
+}
+
+/** A node that gave another answer than the owner. */
+export interface VerifyFinding {
+  readonly node: string;
+  readonly key: Uint8Array;
+  readonly problem: string;
+}
+
+/** What came out. */
+export interface VerifyReport {
+  readonly partitions: number;
+  readonly nodes: number;
+  /** Keys compared on every node. */
+  readonly keys: number;
+  /** Keys that masters hold of other partitions: what is left behind when a partition is added. */
+  readonly strayKeys: number;
+  /** Empty = all is well; at most 1000 are kept. */
+  readonly findings: readonly VerifyFinding[];
+}
+
+const BATCH_KEYS = 100;
+const FINDINGS_MAX = 1000;
+/** An answer that differs is asked for again, so often and after such a pause. */
+const SETTLE_ATTEMPTS = 10;
+const SETTLE_MS = 200;
+/** Should they not be deleted, they go away by themselves. */
+const TEST_DATA_SECONDS = 600;
+const KEYS_DEFAULT = 1000;
+
+/** Verifies a cluster. @throws FlareError */
+export async function verifyCluster(admin: ClusterAdmin, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const [map, meta] = await Promise.all([admin.nodeMap(), admin.meta()]);
+  const resolver = new KeyResolver(meta);
+  const { active } = buildPartitionMap(map, resolver.partitionCountMax);
+  if (active.length === 0) throw new FlareError("REFUSED", "the cluster has no partition yet");
+  const hash = KEY_HASHES[options.keyHashAlgorithm ?? meta.keyHashAlgorithm];
+  const partitionOf = (key: Uint8Array): number => resolver.resolve(hash(key, 0, key.length), active.length);
+  const nodes = map.nodes.filter((node) => node.state !== NodeState.down).map((node) => node.key);
+  const verifier = new Verifier(admin, nodes, partitionOf, options);
+  return verifier.run(active);
+}
+
+class Verifier {
+  readonly #admin: ClusterAdmin;
+  readonly #nodes: readonly string[];
+  readonly #partitionOf: (key: Uint8Array) => number;
+  readonly #options: VerifyOptions;
+  readonly #findings: VerifyFinding[] = [];
+  #keys = 0;
+  #strayKeys = 0;
+
+  constructor(admin: ClusterAdmin, nodes: readonly string[], partitionOf: (key: Uint8Array) => number, options: VerifyOptions) {
+    this.#admin = admin;
+    this.#nodes = nodes;
+    this.#partitionOf = partitionOf;
+    this.#options = options;
+  }
+
+  async run(partitions: readonly Partition[]): Promise<VerifyReport> {
+    const testKeys = this.#options.useTestData === true ? await this.#writeTestData(partitions.length) : undefined;
+    try {
+      for (const { index, master } of partitions) {
+        if (master === undefined) throw new FlareError("REFUSED", `partition ${index} has no master that is up`);
+        const keys = testKeys?.filter((key) => this.#partitionOf(key) === index) ?? (await this.#keysOf(master.key, index));
+        await this.#compare(master.key, keys);
+        this.#options.onProgress?.(`partition ${index}: ${keys.length} keys on ${this.#nodes.length} nodes`);
+      }
+    } finally {
+      if (testKeys !== undefined) await this.#deleteAll(testKeys);
+    }
+    return {
+      partitions: partitions.length,
+      nodes: this.#nodes.length,
+      keys: this.#keys,
+      strayKeys: this.#strayKeys,
+      findings: this.#findings,
+    };
+  }
+
+  /** Keys the master of a partition holds and owns. */
+  async #keysOf(master: string, partition: number): Promise<Uint8Array[]> {
+    const { keysPerPartitionMax = KEYS_DEFAULT } = this.#options;
+    const own: Uint8Array[] = [];
+    for await (const batch of dumpKeys(this.#admin.runtime, addressOf(master), {}, this.#admin.options)) {
+      for (const key of batch) {
+        if (this.#partitionOf(key) === partition) own.push(key);
+        else this.#strayKeys++;
+      }
+      if (own.length >= keysPerPartitionMax) break;
+    }
+    return own.slice(0, keysPerPartitionMax);
+  }
+
+  async #compare(owner: string, keys: readonly Uint8Array[]): Promise<void> {
+    for (let from = 0; from < keys.length; from += BATCH_KEYS) {
+      const batch = keys.slice(from, from + BATCH_KEYS);
+      const expected = byKey(await this.#admin.client(owner).getMany(batch));
+      this.#keys += batch.length;
+      for (const node of this.#nodes) {
+        if (node !== owner) await this.#compareNode(owner, node, batch, expected);
+      }
+    }
+  }
+
+  async #compareNode(
+    owner: string,
+    node: string,
+    keys: readonly Uint8Array[],
+    expected: ReadonlyMap<string, Item>,
+  ): Promise<void> {
+    const client = this.#admin.client(node);
+    let found: ReadonlyMap<string, Item>;
+    try {
+      found = byKey(await client.getMany(keys));
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      for (const key of keys) this.#report({ node, key, problem: error.message });
+      return;
+    }
+    for (const key of keys) {
+      const name = latin1(key);
+      if (sameItem(expected.get(name), found.get(name))) continue;
+      const problem = await this.#settle(this.#admin.client(owner), client, key);
+      if (problem !== undefined) this.#report({ node, key, problem });
+    }
+  }
+
+  /** Looks again until both agree; undefined = they do, otherwise how they differ. */
+  async #settle(owner: Client, node: Client, key: Uint8Array): Promise<string | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      const [expected, found] = await Promise.all([owner.gets(key), node.gets(key)]);
+      if (sameItem(expected, found)) return undefined;
+      if (attempt === SETTLE_ATTEMPTS) return `answers ${itemText(found)}, its owner "${owner.server}" ${itemText(expected)}`;
+      await this.#admin.sleep(SETTLE_MS);
+    }
+  }
+
+  async #writeTestData(partitions: number): Promise<Uint8Array[]> {
+    const { runtime } = this.#admin;
+    const run = runtime.random.uint32().toString(16).padStart(8, "0");
+    const count = Math.min((this.#options.keysPerPartitionMax ?? KEYS_DEFAULT) * partitions, KEYS_DEFAULT);
+    const keys = Array.from({ length: count }, (_, i) => new TextEncoder().encode(`flare-verify-${run}-${i}`));
+    const results = await Promise.all(
+      keys.map((key, i) => {
+        const node = this.#nodes[i % this.#nodes.length] as string;
+        return this.#admin.client(node).set(key, `${run} ${i}`, { exptime: TEST_DATA_SECONDS, flags: i });
+      }),
+    );
+    const refused = results.find((result) => result !== "STORED");
+    if (refused !== undefined) throw new FlareError("REFUSED", `a node answered "${refused}" to test data`);
+    return keys;
+  }
+
+  async #deleteAll(keys: readonly Uint8Array[]): Promise<void> {
+    const client = this.#admin.client(await this.#admin.anyNode());
+    await Promise.all(keys.map((key) => client.delete(key)));
+  }
+
+  #report(finding: VerifyFinding): void {
+    if (this.#findings.length < FINDINGS_MAX) this.#findings.push(finding);
+  }
+}
+
+/** One line about a finding. */
+export function findingText({ node, key, problem }: VerifyFinding): string {
+  return `"${node}" and key ${keyWord(key)}: ${problem}`;
+}
+
+function byKey(items: readonly Item[]): Map<string, Item> {
+  return new Map(items.map((item) => [latin1(item.key), item]));
+}
+
+function sameItem(left: Item | undefined, right: Item | undefined): boolean {
+  if (left === undefined || right === undefined) return left === right;
+  return (
+    left.version === right.version &&
+    left.flags === right.flags &&
+    equalBytes(left.value, 0, left.value.length, right.value, 0, right.value.length)
+  );
+}
+
+function itemText(item: Item | undefined): string {
+  return item === undefined ? "nothing" : `version ${item.version} of ${item.value.length} bytes`;
+}

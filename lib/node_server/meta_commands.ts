@@ -1,0 +1,202 @@
+/**
+ * The meta commands, and the item requests of the binary protocol, which are the same in other clothes. A read that
+ * changes nothing is answered where the item lies; one that touches, creates or wins is a write and goes to the master.
+ */
+
+import type { ClusterNode } from "../cluster/node.ts";
+import { LOCAL } from "../cluster/routing.ts";
+import { PeerError } from "../net/peer.ts";
+import type { Session } from "../net/session.ts";
+import { BinaryReply } from "../protocol/binary_reply.ts";
+import { absoluteExpire } from "../protocol/expiry.ts";
+import type { ItemReply } from "../protocol/item_reply.ts";
+import { MetaArgument, MetaFlag } from "../protocol/meta_flags.ts";
+import { fillMutation } from "../protocol/meta_mutation.ts";
+import { MetaReply, putMetaHit, putMetaMiss } from "../protocol/meta_reply.ts";
+import type { Request } from "../protocol/request.ts";
+import type { TextReply } from "../protocol/text_reply.ts";
+import { winsToken } from "../storage/decide_terms.ts";
+import type { EntryView } from "../storage/entry.ts";
+import { base64 } from "../base/base64.ts";
+import { latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import { type NodeContext, nowSeconds } from "./node_context.ts";
+import { askItem, type WriteCommands } from "./write_commands.ts";
+
+/** What makes a write of a read. */
+const WRITING = MetaArgument.T | MetaArgument.N | MetaArgument.W | MetaArgument.X;
+
+export class MetaCommands {
+  readonly #context: NodeContext;
+  readonly #write: WriteCommands;
+
+  constructor(context: NodeContext, write: WriteCommands) {
+    this.#context = context;
+    this.#write = write;
+  }
+
+  /** mg, and the binary get, touch and gat. */
+  get(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+    if ((request.meta.arguments & WRITING) !== 0) return this.#fetch(request, this.#replyTo(request, reply));
+    const { storage, routing, stats } = this.#context;
+    const { key } = request.mutation;
+    const hash = routing.partitionCount > 1 ? this.#context.keyHash(key.bytes, key.start, key.end) : 0;
+    const route = routing.routeRead(hash, 0);
+    if (route !== LOCAL) return this.#getElsewhere(request.clone(), hash, reply);
+    const now = nowSeconds(this.#context);
+    let entry: EntryView | undefined | Promise<EntryView | undefined>;
+    try {
+      entry = storage.get(key, now, (request.meta.flags & MetaFlag.u) !== 0);
+    } catch (error) {
+      return this.#failed(error, this.#replyTo(request, reply));
+    }
+    if (entry instanceof Promise) return this.#getLater(request.clone(), reply, entry);
+    stats.cmdGet++;
+    if (entry === undefined) {
+      stats.getMisses++;
+      if (request.opcode < 0) putMetaMiss(reply.segment, request);
+      else this.#replyTo(request, reply).miss();
+      return;
+    }
+    stats.getHits++;
+    if (this.#wins(request, entry, now)) return this.#fetch(request, this.#replyTo(request, reply));
+    if (request.opcode < 0) putMetaHit(reply.segment, request, entry, entry, false, now);
+    else this.#replyTo(request, reply).hit(entry);
+    session.makeRoom();
+  }
+
+  /** ms md ma, and the binary writes. */
+  write(request: Request, reply: TextReply): void | Promise<void> {
+    const refusal = fillMutation(request, nowSeconds(this.#context));
+    const own = this.#replyTo(request, reply);
+    return refusal === "" ? this.#write.writeItem(request, own) : own.line(refusal);
+  }
+
+  /** `me <key>`: what is known about an item here, for people. */
+  debug(request: Request, reply: TextReply): void | Promise<void> {
+    const now = nowSeconds(this.#context);
+    try {
+      const entry = this.#context.storage.get(request.mutation.key, now, true);
+      if (entry instanceof Promise) return this.#debugLater(request.clone(), reply, entry, now);
+      reply.line(describeItem(request, entry, now));
+    } catch (error) {
+      this.#failed(error, reply);
+    }
+  }
+
+  async #debugLater(request: Request, reply: TextReply, pending: Promise<EntryView | undefined>, now: number): Promise<void> {
+    try {
+      reply.line(describeItem(request, await pending, now));
+    } catch (error) {
+      this.#failed(error, reply);
+    }
+  }
+
+  #replyTo(request: Request, reply: TextReply): ItemReply {
+    if (request.opcode >= 0) return new BinaryReply(reply.segment, request);
+    return new MetaReply(reply.segment, request, nowSeconds(this.#context));
+  }
+
+  /** True when whoever reads this item is to write it anew. */
+  #wins(request: Request, entry: EntryView, now: number): boolean {
+    if (request.opcode >= 0) return false;
+    const { meta } = request;
+    if (entry.marks === 0 && (meta.arguments & MetaArgument.R) === 0) return false;
+    return winsToken(entry.marks, entry.expire, absoluteExpire(meta.recacheExptime, now));
+  }
+
+  /** A read that changes its item: what the item was before is looked up first, because the answer tells it. */
+  #fetch(request: Request, reply: ItemReply): void | Promise<void> {
+    const { storage } = this.#context;
+    const now = nowSeconds(this.#context);
+    fillMutation(request, now);
+    try {
+      const entry = storage.get(request.mutation.key, now);
+      if (entry instanceof Promise) return this.#fetchLater(request.clone(), reply, entry);
+      reply.before = entry === undefined ? undefined : beforeOf(entry);
+    } catch (error) {
+      return this.#failed(error, reply);
+    }
+    return this.#write.writeItem(request, reply);
+  }
+
+  async #fetchLater(request: Request, reply: ItemReply, pending: Promise<EntryView | undefined>): Promise<void> {
+    reply.bind(request);
+    try {
+      const entry = await pending;
+      reply.before = entry === undefined ? undefined : beforeOf(entry);
+    } catch (error) {
+      return this.#failed(error, reply);
+    }
+    return this.#write.writeItem(request, reply);
+  }
+
+  async #getLater(request: Request, reply: TextReply, pending: Promise<EntryView | undefined>): Promise<void> {
+    const { stats } = this.#context;
+    const own = this.#replyTo(request, reply);
+    stats.cmdGet++;
+    let entry: EntryView | undefined;
+    try {
+      entry = await pending;
+    } catch (error) {
+      return this.#failed(error, own);
+    }
+    if (entry === undefined) {
+      stats.getMisses++;
+      return own.miss();
+    }
+    stats.getHits++;
+    if (this.#wins(request, entry, nowSeconds(this.#context))) return this.#fetch(request, own);
+    own.hit(entry);
+  }
+
+  /** As with get, a partition nobody serves is a miss. */
+  async #getElsewhere(request: Request, hash: number, reply: TextReply): Promise<void> {
+    const { routing, runtime, peers, stats } = this.#context;
+    const own = this.#replyTo(request, reply);
+    stats.cmdGet++;
+    const route = routing.routeRead(hash, runtime.random.uint32());
+    if (typeof route !== "object") {
+      stats.getMisses++;
+      return own.miss();
+    }
+    const { bytes, start, end } = request.mutation.key;
+    try {
+      const answer = await askItem(peers.lane(route, bytes, start, end), request, "", nowSeconds(this.#context));
+      if (answer === undefined) own.line(`SERVER_ERROR node "${route.key}" cannot carry out this request`);
+      else if ("status" in answer) own.remote(answer);
+      else own.passOn(answer);
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      this.#missed(route, error, own);
+    }
+  }
+
+  #missed(node: ClusterNode, error: PeerError, reply: ItemReply): void {
+    const { runtime, stats } = this.#context;
+    runtime.log.write("info", `read from "${node.key}" failed: ${error.message}`);
+    stats.getMisses++;
+    reply.miss();
+  }
+
+  #failed(error: unknown, reply: TextReply): void {
+    if (!(error instanceof FlareError)) throw error;
+    reply.line(error.code === "CORRUPT" ? "SERVER_ERROR corrupt record" : `SERVER_ERROR ${error.message}`);
+  }
+}
+
+function beforeOf({ expire, marks, fetched, accessSeconds }: EntryView): Pick<EntryView, "expire" | "marks" | "fetched" | "accessSeconds"> {
+  return { expire, marks, fetched, accessSeconds };
+}
+
+/** memcached's line for `me`; there are no slab classes, so all items are of class 1. */
+function describeItem(request: Request, entry: EntryView | undefined, now: number): string {
+  if (entry === undefined) return "EN";
+  const { key } = request.mutation;
+  const isBase64 = (request.meta.flags & MetaFlag.b) !== 0;
+  const name = isBase64 ? base64(key.bytes, key.start, key.end) : latin1(key.bytes, key.start, key.end);
+  const left = entry.expire === 0 ? -1 : entry.expire - now;
+  const fetched = entry.fetched ? "yes" : "no";
+  const size = entry.valueEnd + 2 - entry.headStart;
+  return `ME ${name} exp=${left} la=${Math.max(0, now - entry.accessSeconds)} cas=${entry.version} fetch=${fetched} cls=1 size=${size}`;
+}

@@ -1,0 +1,268 @@
+/**
+ * Replication to another cluster, mode duplicate: what was written here, as its partition's master, is sent to one node
+ * of the other cluster, which places it by its own map. Writes wait in memory, within a limit, while that cluster cannot
+ * be reached. When they were too many, or this node begins anew as master, everything is sent again: versions make the
+ * other side take only what it does not have. Knows neither sessions nor the node map.
+ */
+
+import { latin1 } from "../base/bytes.ts";
+import { Peer, type PeerOptions } from "../net/peer.ts";
+import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
+import { hashMurmur } from "../partition/key_hash.ts";
+import type { Request } from "../protocol/request.ts";
+import { encodeReplicatedDelete, encodeReplicatedSet } from "../protocol/text_client.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { StoredItem } from "../storage/cursor.ts";
+import type { Applied } from "../storage/mutation.ts";
+import type { Storage } from "../storage/storage.ts";
+import { BandwidthLimit } from "./bandwidth_limit.ts";
+import { ClusterLane } from "./cluster_lane.ts";
+import { encodeOutcome } from "./replicator.ts";
+
+export interface ClusterReplicationOptions {
+  /** A node of the other cluster. */
+  readonly host: string;
+  readonly port: number;
+  /** Connections to it. */
+  readonly concurrency: number;
+  /** `reconstruction-interval` and `reconstruction-bwlimit`, for sending everything; 0 = no pause, no limit. */
+  readonly intervalUs: number;
+  readonly bytesPerSecond: number;
+  readonly connectTimeoutMs: number;
+  /** The other cluster answers a write within this time, or the connection counts as broken. */
+  readonly replyTimeoutMs: number;
+  /** Bytes of writes that may wait for the other cluster. */
+  readonly queueBytesMax: number;
+  /** Which keys this node answers for. */
+  readonly owns: (key: Uint8Array) => boolean;
+}
+
+/** Sending everything pauses while more than this waits. */
+const SENDING_BYTES_MAX = 1048576;
+const SLICE_ITEMS_MAX = 500;
+const SLICE_BYTES_MAX = 262144;
+const REPLY_BYTES_MAX = 65536;
+
+export class ClusterReplication implements Worker {
+  readonly id: number;
+  readonly type = WorkerType.dumpReplication;
+  readonly startedMs: number;
+  readonly behindSeconds = 0;
+  /** Writes the other cluster refused for good, or that cannot be said in its protocol, since the start. */
+  refused = 0;
+  /** Writes given up because too many waited, since the start; sending everything makes up for them. */
+  dropped = 0;
+  readonly #runtime: Runtime;
+  readonly #storage: Storage;
+  readonly #workers: WorkerRegistry;
+  readonly #options: ClusterReplicationOptions;
+  readonly #lanes: ClusterLane[];
+  #queuedBytes = 0;
+  /** Writes were given up: nothing is queued until the other cluster answers. */
+  #gaveUp = false;
+  #reachable = true;
+  /** Grows when sending everything has to end or begins anew. */
+  #run = 0;
+  /** While a slice of everything is being read: the keys written meanwhile, of which the slice may hold an old state. */
+  #written: Set<string> | undefined;
+  #roomWaiter: (() => void) | undefined;
+  #closed = false;
+
+  constructor(runtime: Runtime, storage: Storage, workers: WorkerRegistry, options: ClusterReplicationOptions) {
+    this.#runtime = runtime;
+    this.#storage = storage;
+    this.#workers = workers;
+    this.#options = options;
+    this.id = workers.nextId();
+    this.startedMs = runtime.clock.monotonicMs();
+    const { host, port, concurrency, connectTimeoutMs, replyTimeoutMs, queueBytesMax } = options;
+    const peerOptions: PeerOptions = { connectTimeoutMs, replyTimeoutMs, queueBytesMax, replyBytesMax: REPLY_BYTES_MAX };
+    const lane = (): ClusterLane =>
+      new ClusterLane(runtime, new Peer(runtime, { host, port }, WorkerType.clusterReplication, workers, peerOptions), {
+        onAnswered: (line, bytes) => this.#onAnswered(line, bytes),
+        onTrouble: (reason) => this.#onTrouble(reason),
+      });
+    this.#lanes = Array.from({ length: concurrency }, lane);
+  }
+
+  get peer(): string {
+    return `${this.#options.host}:${this.#options.port}`;
+  }
+
+  get operation(): string {
+    return "dump";
+  }
+
+  get state(): string {
+    return "execute";
+  }
+
+  /** Writes the other cluster has not answered. */
+  get queue(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.length, 0);
+  }
+
+  /** The bytes of those writes. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Queues the outcome of a write once it is committed; `expire` as in the request. */
+  replicate(request: Request, applied: Applied, expire: number): void {
+    const { bytes, start, end } = request.mutation.key;
+    if (!canBeSaid(bytes, start, end)) {
+      this.refused++;
+      return;
+    }
+    const key = latin1(bytes, start, end);
+    this.#written?.add(key);
+    // Asked for an answer even where the client wants none: only what is answered is known to have arrived.
+    const line = encodeOutcome(request, applied, "", key, expire, false);
+    const lane = this.#laneOf(bytes, start, end);
+    this.#storage.onCommit({
+      onCommitted: (error) => {
+        if (error === undefined) this.#push(lane, line);
+      },
+    });
+  }
+
+  /** Sends all items and remembered deletions this node answers for, at the speed of a reconstruction; ends an earlier run. */
+  sendEverything(): void {
+    const run = ++this.#run;
+    this.#wake();
+    this.#workers.add(this);
+    this.#runtime.log.write("notice", `sending everything to "${this.peer}"`);
+    this.#send(run)
+      .then(
+        (items) => {
+          if (run === this.#run) this.#runtime.log.write("notice", `all ${items} items were sent to "${this.peer}"`);
+        },
+        (error: Error) => this.#runtime.log.write("error", `not everything was sent to "${this.peer}": ${error.message}`),
+      )
+      .finally(() => {
+        if (run !== this.#run) return;
+        this.#written = undefined;
+        this.#workers.remove(this);
+      });
+  }
+
+  /** Ends sending everything. */
+  kill(): void {
+    this.#run++;
+    this.#written = undefined;
+    this.#workers.remove(this);
+    this.#wake();
+  }
+
+  /** Gives up what waits and closes. */
+  close(): void {
+    this.#closed = true;
+    this.kill();
+    if (this.queue > 0) this.#runtime.log.write("notice", `${this.queue} writes were not sent to "${this.peer}" yet`);
+    for (const lane of this.#lanes) lane.close();
+  }
+
+  async #send(run: number): Promise<number> {
+    const { clock } = this.#runtime;
+    const limit = new BandwidthLimit(clock, this.#options.bytesPerSecond, this.#options.intervalUs);
+    const cursor = this.#storage.openCursor({ includeTombstones: true });
+    let sent = 0;
+    try {
+      while (run === this.#run) {
+        const written = new Set<string>();
+        this.#written = written;
+        const items = await cursor.next(SLICE_ITEMS_MAX, SLICE_BYTES_MAX);
+        if (items.length === 0) break;
+        if (run !== this.#run) break;
+        let bytes = 0;
+        for (const item of items) {
+          if (written.has(latin1(item.key)) || !this.#options.owns(item.key)) continue;
+          bytes += this.#sendItem(item);
+          sent++;
+        }
+        this.#written = undefined;
+        await limit.spend(bytes, items.length);
+        while (run === this.#run && this.#queuedBytes > SENDING_BYTES_MAX) await this.#room();
+      }
+    } finally {
+      await cursor.close();
+    }
+    return sent;
+  }
+
+  #sendItem({ key, value, flags, expire, version, tombstone }: StoredItem): number {
+    if (!canBeSaid(key, 0, key.length)) {
+      this.refused++;
+      return 0;
+    }
+    const name = latin1(key);
+    const line = tombstone
+      ? encodeReplicatedDelete("", name, expire, version, "")
+      : encodeReplicatedSet("", name, flags, expire, version, value, "");
+    this.#push(this.#laneOf(key, 0, key.length), line);
+    return line.length;
+  }
+
+  #laneOf(bytes: Uint8Array, start: number, end: number): ClusterLane {
+    return this.#lanes[Math.abs(hashMurmur(bytes, start, end)) % this.#lanes.length] as ClusterLane;
+  }
+
+  #push(lane: ClusterLane, line: Uint8Array): void {
+    if (this.#closed) return;
+    if (!this.#gaveUp && this.#queuedBytes + line.length > this.#options.queueBytesMax && this.#queuedBytes > 0) this.#giveUp();
+    if (this.#gaveUp) {
+      this.dropped++;
+      return;
+    }
+    this.#queuedBytes += line.length;
+    lane.push(line);
+  }
+
+  /** Too much waits: it is let go, and everything is sent when the other cluster answers again. */
+  #giveUp(): void {
+    this.#gaveUp = true;
+    this.kill();
+    const before = this.queue;
+    for (const lane of this.#lanes) this.#queuedBytes -= lane.forget();
+    this.dropped += before - this.queue;
+    this.#runtime.log.write("warning", `too many writes wait for "${this.peer}": everything will be sent when it answers`);
+  }
+
+  #onAnswered(line: string, bytes: number): void {
+    this.#queuedBytes -= bytes;
+    if (line === "ERROR" || line.startsWith("CLIENT_ERROR")) {
+      this.refused++;
+      this.#runtime.log.write("warning", `"${this.peer}" refused a write: "${line}"`);
+    }
+    if (!this.#reachable) this.#runtime.log.write("notice", `"${this.peer}" takes writes again`);
+    this.#reachable = true;
+    if (this.#gaveUp) {
+      this.#gaveUp = false;
+      this.sendEverything();
+    }
+    this.#wake();
+  }
+
+  #onTrouble(reason: string): void {
+    if (this.#reachable) this.#runtime.log.write("warning", `writes wait for "${this.peer}": ${reason}`);
+    this.#reachable = false;
+  }
+
+  #room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#roomWaiter = resolve;
+    });
+  }
+
+  #wake(): void {
+    const waiter = this.#roomWaiter;
+    this.#roomWaiter = undefined;
+    waiter?.();
+  }
+}
+
+/** Whether a key survives the text protocol: no blanks and no control characters. */
+function canBeSaid(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if ((bytes[i] as number) <= 0x20 || bytes[i] === 0x7f) return false;
+  return true;
+}

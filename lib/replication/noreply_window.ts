@@ -1,0 +1,16 @@
+/**
+ * `noreply-window-limit`: on each connection so many replicated writes in a row are sent without asking for a reply,
+ * the next one asks, and the count begins anew. It only counts; it knows neither the writes nor the network.
+ */
+
+export class NoreplyWindow {
+  readonly #counts = new WeakMap<object, number>();
+
+  /** Whether the next write on this connection needs no reply; `limit` 0 = every one asks. */
+  passes(connection: object, limit: number): boolean {
+    if (limit === 0) return false;
+    const count = this.#counts.get(connection) ?? 0;
+    this.#counts.set(connection, count < limit ? count + 1 : 0);
+    return count < limit;
+  }
+}

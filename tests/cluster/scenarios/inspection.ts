@@ -1,0 +1,139 @@
+/**
+ * Looks into a cluster at rest: every node has the newest map, the replicas of a partition are equal key by key, each
+ * key lies only where it belongs, nothing is lost, and every node gives the same answer for every key.
+ */
+
+import { KEY_HASHES } from "../../../lib/partition/key_hash.ts";
+import { KeyResolver } from "../../../lib/partition/key_resolver.ts";
+import type { ClusterDriver, HostPort } from "./cluster_driver.ts";
+import type { Held } from "./key_model.ts";
+import { keyOf, type NodeEntry, type Operator } from "./operator.ts";
+
+/** What a dump tells of an item besides its key. */
+interface DumpedItem {
+  readonly value: string;
+  readonly flags: number;
+  readonly version: string;
+  readonly expire: string;
+}
+
+const POLL_MS = 100;
+const WAIT_MS_MAX = 6000;
+const KEYS_PER_GET = 50;
+/** How the index server of the scenarios spreads keys: its defaults. */
+const RESOLVER = new KeyResolver({ partitionSize: 1024, hint: 1, virtual: 4096 });
+
+/** Waits until everything is as it should be; asynchronous replication and the removal of moved keys take a moment. @throws Error */
+export async function inspectCluster(
+  cluster: ClusterDriver,
+  operator: Operator,
+  running: readonly HostPort[],
+  expected: ReadonlyMap<string, Held>,
+): Promise<void> {
+  const deadlineMs = performance.now() + WAIT_MS_MAX;
+  for (;;) {
+    const entries = await operator.nodes();
+    const differences = [
+      ...(await versionDifferences(cluster, operator, running)),
+      ...(await dumpDifferences(operator, running, entries, expected)),
+    ];
+    if (differences.length === 0) break;
+    if (performance.now() > deadlineMs) throw new Error(`not as it should be:\n${differences.slice(0, 20).join("\n")}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  const differences = await answerDifferences(operator, running, expected);
+  if (differences.length > 0) throw new Error(`wrong answers:\n${differences.slice(0, 20).join("\n")}`);
+}
+
+async function versionDifferences(cluster: ClusterDriver, operator: Operator, running: readonly HostPort[]): Promise<string[]> {
+  const newest = (await operator.stats(cluster.index)).get("node_map_version");
+  const differences: string[] = [];
+  for (const node of running) {
+    const version = (await operator.stats(node)).get("node_map_version");
+    if (version !== newest) differences.push(`${keyOf(node)} has node map ${version}, not ${newest}`);
+  }
+  return differences;
+}
+
+/** Compares the dumps of all members of partitions with what the keys should hold, and the slaves' with the master's. */
+async function dumpDifferences(
+  operator: Operator,
+  running: readonly HostPort[],
+  entries: readonly NodeEntry[],
+  expected: ReadonlyMap<string, Held>,
+): Promise<string[]> {
+  const masters = entries.filter(({ role, state }) => role === "master" && state === "active");
+  const differences: string[] = [];
+  for (const master of masters) {
+    const { partition } = master;
+    const members = entries.filter((entry) => entry.partition === partition && entry.state !== "down");
+    const wanted = new Map(
+      [...expected].filter(([key, held]) => held !== undefined && partitionOf(key, masters.length) === partition),
+    );
+    const atMaster = await dumpOf(operator, running, master.key);
+    for (const key of new Set([...wanted.keys(), ...atMaster.keys()])) {
+      const held = wanted.get(key);
+      const item = atMaster.get(key);
+      if (held?.value !== item?.value || held?.flags !== item?.flags) {
+        differences.push(`${master.key} of partition ${partition} has "${key}" ${show(item)}, not ${show(held)}`);
+      }
+    }
+    for (const { key: node } of members.filter(({ key }) => key !== master.key)) {
+      const atSlave = await dumpOf(operator, running, node);
+      for (const key of new Set([...atMaster.keys(), ...atSlave.keys()])) {
+        const [left, right] = [JSON.stringify(atMaster.get(key)), JSON.stringify(atSlave.get(key))];
+        if (left !== right) differences.push(`"${key}" is ${left} on ${master.key}, ${right} on ${node}`);
+      }
+    }
+  }
+  return differences;
+}
+
+async function answerDifferences(
+  operator: Operator,
+  running: readonly HostPort[],
+  expected: ReadonlyMap<string, Held>,
+): Promise<string[]> {
+  const keys = [...expected.keys()];
+  const differences: string[] = [];
+  for (const node of running) {
+    for (let from = 0; from < keys.length; from += KEYS_PER_GET) {
+      const part = keys.slice(from, from + KEYS_PER_GET);
+      const answer = await operator.ask(node, `get ${part.join(" ")}\r\n`, /END\r\n$/);
+      const blocks = part.map((key) => {
+        const held = expected.get(key);
+        return held === undefined ? "" : `VALUE ${key} ${held.flags} ${held.value.length}\r\n${held.value}\r\n`;
+      });
+      if (answer !== `${blocks.join("")}END\r\n`)
+        differences.push(`${keyOf(node)} gives other values for "${part[0]}" and the keys behind it`);
+    }
+  }
+  return differences;
+}
+
+async function dumpOf(operator: Operator, running: readonly HostPort[], key: string): Promise<Map<string, DumpedItem>> {
+  const node = running.find((other) => keyOf(other) === key);
+  if (node === undefined) throw new Error(`"${key}" should run`);
+  const dump = await operator.ask(node, "dump\r\n", /(^|\r\n)END\r\n$/);
+  const items = new Map<string, DumpedItem>();
+  let at = 0;
+  for (;;) {
+    const lineEnd = dump.indexOf("\r\n", at);
+    const [word, name = "", flags, bytes, version = "", expire = ""] = dump.slice(at, lineEnd).split(" ");
+    if (word !== "VALUE") return items;
+    const start = lineEnd + 2;
+    at = start + Number(bytes) + 2;
+    items.set(name, { value: dump.slice(start, at - 2), flags: Number(flags), version, expire });
+  }
+}
+
+function partitionOf(key: string, count: number): number {
+  const bytes = new TextEncoder().encode(key);
+  const hash = KEY_HASHES.simple;
+  if (hash === undefined) throw new Error('there is no key hash "simple"');
+  return count <= 1 ? 0 : RESOLVER.resolve(hash(bytes, 0, bytes.length), count);
+}
+
+function show(item: { readonly value: string; readonly flags: number } | undefined): string {
+  return item === undefined ? "not at all" : `with flags ${item.flags} and "${item.value.slice(0, 40)}"`;
+}

@@ -1,0 +1,107 @@
+/**
+ * What must hold in a simulated cluster: always (`MapWatch`: versions never go back, one version is one map, no partition
+ * has two active masters), and once the faults are over (`compareReplicas`: replicas equal key by key, every key readable
+ * at its owner).
+ */
+
+import { latin1 } from "../../lib/base/bytes.ts";
+import { NodeRole, NodeState } from "../../lib/cluster/node.ts";
+import type { NodeMap } from "../../lib/cluster/node_map.ts";
+import { encodeNodeList } from "../../lib/cluster/node_map_codec.ts";
+import type { NodeServer } from "../../lib/node_server/node_server.ts";
+import { hashSimple } from "../../lib/partition/key_hash.ts";
+import { KeyResolver } from "../../lib/partition/key_resolver.ts";
+import type { SimCluster } from "./sim_cluster.ts";
+
+/** Looks at every map that comes into use. */
+export class MapWatch {
+  readonly #cluster: SimCluster;
+  readonly #lastSeen = new Map<object, NodeMap>();
+  /** The nodes of each version of the index server's map. */
+  readonly #contents = new Map<string, string>();
+
+  constructor(cluster: SimCluster) {
+    this.#cluster = cluster;
+  }
+
+  /** To be called after every event. */
+  look(): void {
+    const { index, nodes } = this.#cluster;
+    if (index.server !== undefined) this.#see(index.server, index.server.map, "index server");
+    for (const { server } of nodes) if (server !== undefined) this.#see(server, server.nodeMap, server.key);
+  }
+
+  #see(server: object, map: NodeMap, name: string): void {
+    const before = this.#lastSeen.get(server);
+    if (before === map) return;
+    this.#lastSeen.set(server, map);
+    const { world } = this.#cluster;
+    world.note(`${name} uses map ${map.version}`);
+    if (before !== undefined && map.version < before.version) {
+      world.fail(`"${name}" went from map ${before.version} back to ${map.version}`);
+    }
+    // What a node gets when it joins has no version yet.
+    if (map.version === 0) return;
+    const content = encodeNodeList(map);
+    const known = this.#contents.get(String(map.version));
+    if (known === undefined) this.#judge(map, content);
+    else if (known !== content) world.fail(`"${name}" has another map ${map.version} than others`);
+  }
+
+  #judge(map: NodeMap, content: string): void {
+    this.#contents.set(String(map.version), content);
+    const partitions = new Set<number>();
+    for (const { role, state, partition } of map.nodes) {
+      if (role !== NodeRole.master || state !== NodeState.active) continue;
+      if (partitions.has(partition)) this.#cluster.world.fail(`map ${map.version} has two masters of partition ${partition}`);
+      partitions.add(partition);
+    }
+  }
+}
+
+/** What of an item must be the same everywhere, as one text. */
+type Content = ReadonlyMap<string, string>;
+
+/** The differences between the replicas of each partition; `canary` is in the way of nothing. */
+export async function compareReplicas(cluster: SimCluster): Promise<string[]> {
+  const { map } = cluster;
+  if (map === undefined) return ["the index server does not run"];
+  const masters = map.nodes.filter(({ role }) => role === NodeRole.master);
+  const differences: string[] = [];
+  for (const master of masters) {
+    const own = await contentOf(cluster, master.key, master.partition, masters.length);
+    const slaves = map.nodes.filter(({ role, partition }) => role === NodeRole.slave && partition === master.partition);
+    for (const slave of slaves) {
+      const copy = await contentOf(cluster, slave.key, master.partition, masters.length);
+      for (const key of new Set([...own.keys(), ...copy.keys()])) {
+        if (own.get(key) === copy.get(key)) continue;
+        differences.push(`"${key}": master "${master.key}" ${own.get(key) ?? "none"}, slave "${slave.key}" ${copy.get(key) ?? "none"}`);
+      }
+    }
+  }
+  return differences.sort();
+}
+
+/** The live items of one partition at a node. */
+export async function contentOf(cluster: SimCluster, nodeKey: string, partition: number, partitions: number): Promise<Content> {
+  const server = cluster.nodeOf(nodeKey)?.server;
+  const content = new Map<string, string>();
+  if (server === undefined) return content;
+  const resolver = new KeyResolver({ partitionSize: 1024, hint: 1, virtual: 4096 });
+  for (const { key, flags, expire, version, value } of await itemsOf(server)) {
+    if (resolver.resolve(hashSimple(key, 0, key.length), partitions) !== partition) continue;
+    const text = latin1(value);
+    content.set(latin1(key), `v${version} flags ${flags} expire ${expire} ${text.length} bytes "${text.slice(0, 60)}"`);
+  }
+  return content;
+}
+
+async function itemsOf(server: NodeServer) {
+  const cursor = server.storage.openCursor();
+  const items = [];
+  for (;;) {
+    const slice = await cursor.next(500, 1 << 20);
+    if (slice.length === 0) return items;
+    items.push(...slice);
+  }
+}

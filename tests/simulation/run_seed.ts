@@ -1,0 +1,50 @@
+/**
+ * Runs a scenario with a seed, twice, and says how it went: the figures, or what failed with everything needed to see it
+ * again.
+ */
+
+import { RUN_MS_MAX, type Run, type RunFigures, SCENARIOS } from "./scenarios.ts";
+import { SimWorld } from "./sim_world.ts";
+
+/** How one run ended. */
+export interface Outcome {
+  readonly hash: string;
+  readonly figures: RunFigures;
+  readonly error: Error | undefined;
+  /** The newest lines of the trace. */
+  readonly tail: readonly string[];
+}
+
+/** Runs a scenario once. `prepare` may change the world before anything happens. */
+export async function runOnce(scenario: string, seed: string, prepare: (world: SimWorld) => void = () => undefined): Promise<Outcome> {
+  const start = SCENARIOS[scenario];
+  if (start === undefined) throw new Error(`no scenario "${scenario}"`);
+  const world = new SimWorld(`${scenario} ${seed}`);
+  prepare(world);
+  let run: Run | undefined;
+  let error: Error | undefined;
+  try {
+    run = await world.drive(start(world), RUN_MS_MAX);
+  } catch (fault) {
+    error = fault as Error;
+  }
+  const figures = { ...run?.figures, virtualSeconds: Math.round(world.nowMs / 1000), events: world.trace.count };
+  return { hash: world.trace.hash, figures, error, tail: world.trace.tail };
+}
+
+/**
+ * Runs a scenario twice. @throws Error that tells how to run it again, if it fails or the two runs differ
+ */
+export async function runTwice(scenario: string, seed: string, prepare?: (world: SimWorld) => void): Promise<Outcome> {
+  const first = await runOnce(scenario, seed, prepare);
+  if (first.error !== undefined) throw failed(scenario, seed, first, first.error.message);
+  const second = await runOnce(scenario, seed, prepare);
+  if (second.hash !== first.hash) throw failed(scenario, seed, second, `two runs differ: ${first.hash} and ${second.hash}`);
+  return first;
+}
+
+function failed(scenario: string, seed: string, outcome: Outcome, message: string): Error {
+  const faults = outcome.tail.filter((line) => line.includes(" fault: "));
+  const again = `npm run sim -- --scenario ${scenario} --seed ${seed}`;
+  return new Error(`${scenario}, seed ${seed}: ${message}\n${faults.map((line) => `  ${line}`).join("\n")}\nto run it again: ${again}`);
+}

@@ -1,0 +1,168 @@
+/**
+ * A client of a simulated world: one connection that speaks the text protocol, pipelines, and is pedantic about what it
+ * hears. A reply nobody asked for, or of another form than the command's, ends the run.
+ */
+
+import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
+import type { Connection, ConnectionHandler } from "../../lib/runtime/runtime.ts";
+import type { SimProcess } from "./sim_process.ts";
+
+/** An item as `gets` (or, without version, `get`) shows it. */
+export interface ClientItem {
+  readonly key: string;
+  readonly flags: number;
+  readonly value: string;
+  readonly version: string | undefined;
+}
+
+/** What a request was answered. `error`: the connection failed, or the server said so; the request may have been carried out. */
+export type ClientAnswer =
+  | { readonly kind: "line"; readonly line: string }
+  | { readonly kind: "items"; readonly items: readonly ClientItem[] }
+  | { readonly kind: "lines"; readonly lines: readonly string[] }
+  | { readonly kind: "error"; readonly error: string };
+
+type Shape = "line" | "items" | "lines";
+
+interface Waiting {
+  readonly command: string;
+  readonly shape: Shape;
+  readonly resolve: (answer: ClientAnswer) => void;
+}
+
+const CONNECT_TIMEOUT_MS = 3000;
+const LINE = /^(STORED|NOT_STORED|EXISTS|NOT_FOUND|DELETED|TOUCHED|OK|\d{1,20})$/;
+const ERROR = /^(SERVER_ERROR .+|CLIENT_ERROR .+|ERROR.*)$/;
+const VALUE = /^VALUE (\S+) (\d+) (\d+)(?: (\d+))?$/;
+
+export class SimClient implements ConnectionHandler {
+  /** `host:port` of the node it talks to. */
+  readonly target: string;
+  readonly #process: SimProcess;
+  readonly #timeoutMs: number;
+  readonly #connection: Connection;
+  readonly #waiting: Waiting[] = [];
+  #text = "";
+  #unsent: string | undefined = "";
+  #closed = false;
+
+  constructor(process: SimProcess, host: string, port: number, timeoutMs: number) {
+    this.target = `${host}:${port}`;
+    this.#process = process;
+    this.#timeoutMs = timeoutMs;
+    this.#connection = process.transport.connect({ host, port }, CONNECT_TIMEOUT_MS, this);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Sends a command, complete with its data and line ends. */
+  request(command: string, shape: Shape): Promise<ClientAnswer> {
+    if (this.#closed) return Promise.resolve({ kind: "error", error: "not connected" });
+    return new Promise((resolve) => {
+      const waiting = { command, shape, resolve };
+      this.#waiting.push(waiting);
+      this.#send(command);
+      this.#process.clock.setTimer(() => {
+        if (this.#waiting.includes(waiting)) this.#end("timeout");
+      }, this.#timeoutMs);
+    });
+  }
+
+  close(): void {
+    this.#end("closed");
+  }
+
+  onOpen(): void {
+    this.#flush();
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#text += latin1(chunk);
+    while (this.#text !== "" && !this.#closed) {
+      const waiting = this.#waiting[0];
+      if (waiting === undefined) return this.#broken(`unasked for: ${JSON.stringify(this.#text)}`);
+      const answer = this.#parse(waiting.shape);
+      if (answer === undefined) return;
+      this.#waiting.shift();
+      waiting.resolve(answer);
+    }
+  }
+
+  onDrain(): void {
+    this.#flush();
+  }
+
+  onEnd(): void {
+    this.#end("closed by the server");
+  }
+
+  onClose(error?: Error): void {
+    this.#end(error?.message ?? "closed");
+  }
+
+  #send(text: string): void {
+    if (this.#unsent !== undefined) this.#unsent += text;
+    else if (!this.#connection.write(fromLatin1(text))) this.#unsent = "";
+  }
+
+  #flush(): void {
+    const text = this.#unsent ?? "";
+    this.#unsent = undefined;
+    if (text !== "") this.#send(text);
+  }
+
+  #end(error: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#connection.destroy();
+    for (const waiting of this.#waiting.splice(0)) waiting.resolve({ kind: "error", error });
+  }
+
+  #broken(what: string): void {
+    this.#process.host.world.fail(`"${this.target}" answered "${this.#waiting[0]?.command.trimEnd() ?? ""}" ${what}`);
+    this.#end("broken");
+  }
+
+  /** The answer at the beginning of the text, undefined while it is incomplete. */
+  #parse(shape: Shape): ClientAnswer | undefined {
+    const items: ClientItem[] = [];
+    const lines: string[] = [];
+    let at = 0;
+    for (;;) {
+      const end = this.#text.indexOf("\r\n", at);
+      if (end < 0) return undefined;
+      const line = this.#text.slice(at, end);
+      at = end + 2;
+      const answer = (value: ClientAnswer): ClientAnswer => {
+        this.#text = this.#text.slice(at);
+        return value;
+      };
+      if (ERROR.test(line)) return answer({ kind: "error", error: line });
+      if (shape === "line") {
+        if (!LINE.test(line)) this.#broken(`with "${line}"`);
+        return answer({ kind: "line", line });
+      }
+      if (line === "END") return answer(shape === "items" ? { kind: "items", items } : { kind: "lines", lines });
+      if (shape === "lines") {
+        if (line === "OK") return answer({ kind: "line", line });
+        lines.push(line);
+        continue;
+      }
+      const [, key, flags, length, version] = VALUE.exec(line) ?? [];
+      if (key === undefined) {
+        this.#broken(`with "${line}"`);
+        return undefined;
+      }
+      const valueEnd = at + Number(length);
+      if (this.#text.length < valueEnd + 2) return undefined;
+      if (this.#text.slice(valueEnd, valueEnd + 2) !== "\r\n") {
+        this.#broken("with a value that has no end");
+        return undefined;
+      }
+      items.push({ key, flags: Number(flags), value: this.#text.slice(at, valueEnd), version });
+      at = valueEnd + 2;
+    }
+  }
+}

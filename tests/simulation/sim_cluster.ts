@@ -1,0 +1,167 @@
+/**
+ * A cluster in a simulated world: an index server and nodes, each on a host of its own, started, killed and started again
+ * as an operator's service manager does it. It uses what the library offers and nothing below.
+ */
+
+import type { NodeMap } from "../../lib/cluster/node_map.ts";
+import { indexServerOptions } from "../../lib/index_server/index_options.ts";
+import { type IndexServer, startIndexServer } from "../../lib/index_server/index_server.ts";
+import type { NodeServerOptions } from "../../lib/node_server/node_options.ts";
+import { NodeServer } from "../../lib/node_server/node_server.ts";
+import { SimEngine } from "./sim_engine.ts";
+import type { SimHost } from "./sim_host.ts";
+import type { SimProcess } from "./sim_process.ts";
+import type { SimWorld } from "./sim_world.ts";
+
+/** A pause before the service manager starts a daemon again that ended by itself. */
+const RESTART_MS = 1000;
+export const INDEX_PORT = 12120;
+export const NODE_PORT = 12121;
+const DATA_DIR = "/flare";
+
+/** One daemon on one host. */
+export class SimDaemon<Server extends { stop(): Promise<void> }> {
+  readonly host: SimHost;
+  readonly #boot: (process: SimProcess) => Promise<Server>;
+  #server: Server | undefined;
+  #wanted = false;
+
+  constructor(host: SimHost, boot: (process: SimProcess) => Promise<Server>) {
+    this.host = host;
+    this.#boot = boot;
+  }
+
+  /** The running server; undefined while it starts, stops or is dead. */
+  get server(): Server | undefined {
+    return this.#server;
+  }
+
+  /** Starts it now, and again whenever it ends by itself. */
+  start(): void {
+    this.#wanted = true;
+    this.#server = undefined;
+    const process = this.host.start();
+    this.host.world.note(`${this.host.name} starts`);
+    this.#boot(process).then(
+      (server) => {
+        if (process.alive) this.#server = server;
+      },
+      (error: Error) => {
+        this.host.world.note(`${this.host.name} cannot start: ${error.message}`);
+        this.host.world.clock.schedule(() => {
+          if (this.#wanted && this.host.process === process) this.start();
+        }, RESTART_MS * 1000);
+      },
+    );
+  }
+
+  /** Stops it as SIGTERM does; resolves when it is gone. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#wanted = false;
+    this.#server = undefined;
+    await server?.stop();
+    this.host.kill();
+  }
+
+  kill(): void {
+    this.#end(() => this.host.kill());
+  }
+
+  cutPower(): void {
+    this.#end(() => this.host.cutPower());
+  }
+
+  #end(how: () => void): void {
+    this.#wanted = false;
+    this.#server = undefined;
+    how();
+  }
+}
+
+export interface SimClusterOptions {
+  readonly replicationType: "async" | "sync";
+  /** Whether the nodes' engines can be read synchronously. */
+  readonly syncReads: boolean;
+  readonly fsync: "always" | "interval" | "os";
+  /** Any other option of the nodes. */
+  readonly node?: Partial<NodeServerOptions>;
+}
+
+export class SimCluster {
+  readonly world: SimWorld;
+  readonly index: SimDaemon<IndexServer>;
+  readonly nodes: SimDaemon<NodeServer>[] = [];
+  readonly #options: SimClusterOptions;
+
+  constructor(world: SimWorld, options: SimClusterOptions) {
+    this.world = world;
+    this.#options = options;
+    const host = world.host("10.0.0.1");
+    this.index = new SimDaemon(host, (process) =>
+      startIndexServer(
+        process,
+        indexServerOptions({
+          bind: "0.0.0.0",
+          serverName: host.name,
+          serverPort: INDEX_PORT,
+          dataDir: DATA_DIR,
+          monitorIntervalMs: 1000,
+          monitorReadTimeoutMs: 1000,
+          monitorThreshold: 3,
+        }),
+      ),
+    );
+  }
+
+  /** Every daemon. */
+  get daemons(): readonly SimDaemon<IndexServer | NodeServer>[] {
+    return [this.index, ...this.nodes] as SimDaemon<IndexServer | NodeServer>[];
+  }
+
+  /** The index server's map, an empty one while it does not run. */
+  get map(): NodeMap | undefined {
+    return this.index.server?.map;
+  }
+
+  /** Adds a host with a node; it is started. */
+  addNode(): SimDaemon<NodeServer> {
+    const host = this.world.host(`10.0.1.${this.nodes.length + 1}`);
+    const node = new SimDaemon(host, (process) => this.#startNode(process));
+    this.nodes.push(node);
+    node.start();
+    return node;
+  }
+
+  /** Where a client may connect. */
+  addressOf(node: SimDaemon<NodeServer>): { readonly host: string; readonly port: number } {
+    return { host: node.host.name, port: NODE_PORT };
+  }
+
+  /** The node with this `host:port`. */
+  nodeOf(key: string): SimDaemon<NodeServer> | undefined {
+    return this.nodes.find(({ host }) => key === `${host.name}:${NODE_PORT}`);
+  }
+
+  #startNode(process: SimProcess): Promise<NodeServer> {
+    const { replicationType, fsync, syncReads, node } = this.#options;
+    const { host } = process;
+    return NodeServer.start(
+      process,
+      {
+        bind: "0.0.0.0",
+        serverName: host.name,
+        serverPort: NODE_PORT,
+        indexServers: [{ host: this.index.host.name, port: INDEX_PORT }],
+        dataDir: DATA_DIR,
+        replicationType,
+        fsync,
+        netReadTimeoutMs: 10_000,
+        checkpointIntervalMs: 3000,
+        memoryBytesMax: 1 << 20,
+        ...node,
+      },
+      { engine: new SimEngine(process, host.disk.engine("data"), syncReads) },
+    );
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * The network between simulated hosts: who listens where, who can reach whom (in each direction on its own), how long it
+ * takes, and the ways it goes wrong. All times and chances come from the world. Its connections are `sim_connection.ts`.
+ */
+
+import { latin1 } from "../../lib/base/bytes.ts";
+import { FlareError } from "../../lib/base/errors.ts";
+import type { Connection, ConnectionHandler } from "../../lib/runtime/runtime.ts";
+import { SimConnection } from "./sim_connection.ts";
+import type { SimHost } from "./sim_host.ts";
+import type { SimProcess } from "./sim_process.ts";
+import type { SimRandom } from "./sim_random.ts";
+import type { SimWorld } from "./sim_world.ts";
+
+/** What listens on a port of a host. */
+export interface SimListener {
+  readonly process: SimProcess;
+  readonly accept: (connection: Connection) => ConnectionHandler;
+}
+
+const LATENCY_US_MIN = 50;
+const LATENCY_US_MAX = 600;
+const LOCAL_LATENCY_US = 20;
+/** Of a chunk, for whoever reads the trace. */
+const SHOWN_BYTES_MAX = 400;
+/** When an unanswered SYN is sent again, from the first one on. */
+const SYN_TIMES_MS = [0, 1000, 3000, 7000, 15000, 31000];
+/** After a cut has healed, what was held up comes within this time. */
+const RETRANSMIT_US_MAX = 400_000;
+
+export class SimNetwork {
+  readonly connections = new Set<SimConnection>();
+  readonly random: SimRandom;
+  /** How likely it is that written bytes arrive in two pieces; 0 … 1. */
+  cutProbability = 0.2;
+  readonly #world: SimWorld;
+  readonly #listeners = new Map<string, SimListener>();
+  /** `from>to` that carries nothing. */
+  readonly #cut = new Set<string>();
+  /** `from>to` and how much longer it takes. */
+  readonly #clogged = new Map<string, number>();
+  readonly #heldUp = new Set<SimConnection>();
+
+  constructor(world: SimWorld) {
+    this.#world = world;
+    this.random = world.random.split("network");
+  }
+
+  get nowUs(): number {
+    return this.#world.clock.nowUs;
+  }
+
+  // ------------------------------------------------------------------------------------------------- what goes wrong
+
+  /** Nothing gets from one host to another any more; the other direction is another matter. */
+  cut(from: SimHost, to: SimHost): void {
+    this.#cut.add(`${from.name}>${to.name}`);
+  }
+
+  /** Ends a cut. */
+  mend(from: SimHost, to: SimHost): void {
+    if (this.#cut.delete(`${from.name}>${to.name}`)) this.retryHeldUp();
+  }
+
+  /** Everything from one host to another takes `delayUs` longer. */
+  clog(from: SimHost, to: SimHost, delayUs: number): void {
+    this.#clogged.set(`${from.name}>${to.name}`, delayUs);
+  }
+
+  /** All links are as they should be. */
+  heal(): void {
+    this.#cut.clear();
+    this.#clogged.clear();
+    this.retryHeldUp();
+  }
+
+  /** Links that carry again, hosts that are there again. */
+  retryHeldUp(): void {
+    for (const connection of [...this.#heldUp]) {
+      this.#heldUp.delete(connection);
+      this.later(this.random.between(0, RETRANSMIT_US_MAX), () => connection.retry());
+    }
+  }
+
+  // --------------------------------------------------------------------------------------------- listen and connect
+
+  /** @throws FlareError ADDRESS_IN_USE */
+  listen(process: SimProcess, port: number, accept: SimListener["accept"]): number {
+    const { host } = process;
+    let chosen = port;
+    while (chosen === 0 || (port === 0 && this.#listeners.has(`${host.name}:${chosen}`))) chosen = host.nextPort();
+    const key = `${host.name}:${chosen}`;
+    if (this.#listeners.has(key)) throw new FlareError("ADDRESS_IN_USE", `"${key}" is already in use`);
+    const listener = { process, accept };
+    this.#listeners.set(key, listener);
+    process.onEnd(() => this.unlisten(process, chosen));
+    return chosen;
+  }
+
+  unlisten(process: SimProcess, port: number): void {
+    const key = `${process.host.name}:${port}`;
+    if (this.#listeners.get(key)?.process === process) this.#listeners.delete(key);
+  }
+
+  connect(process: SimProcess, hostName: string, port: number, timeoutMs: number, handler: ConnectionHandler): SimConnection {
+    const name = hostName === "localhost" || hostName === "127.0.0.1" ? process.host.name : hostName;
+    const text = `${hostName}:${port}`;
+    const connection = new SimConnection(this, process, text, handler);
+    const target = this.#world.hosts.get(name);
+    if (target === undefined) {
+      const error = new FlareError("CONNECTION_FAILED", `cannot connect to "${text}": ENOTFOUND`, { retriable: true });
+      this.later(LATENCY_US_MIN, () => connection.fail(error));
+      return connection;
+    }
+    for (const atMs of SYN_TIMES_MS) {
+      if (atMs < timeoutMs) this.later(atMs * 1000, () => this.#knock(connection, target, port));
+    }
+    this.later(timeoutMs * 1000, () => {
+      if (connection.open || connection.gone) return;
+      const what = `cannot connect to "${text}": no answer in ${timeoutMs} ms`;
+      connection.fail(new FlareError("TIMED_OUT", what, { retriable: true }));
+    });
+    return connection;
+  }
+
+  /** One SYN: there after a while, if it gets there. */
+  #knock(client: SimConnection, target: SimHost, port: number): void {
+    if (client.gone || client.open || client.knocked) return;
+    const from = client.process;
+    const delayUs = this.#delayUs(from.host, target);
+    if (!this.#reaches(from.host, target) || !this.#reaches(target, from.host)) return;
+    client.knocked = true;
+    this.later(delayUs, () => {
+      const listener = target.up ? this.#listeners.get(`${target.name}:${port}`) : undefined;
+      if (client.gone) return;
+      if (listener === undefined) {
+        const what = `cannot connect to "${client.peer}": ECONNREFUSED`;
+        const error = new FlareError("CONNECTION_FAILED", what, { retriable: true });
+        return this.later(this.#delayUs(target, from.host), () => client.fail(error));
+      }
+      const server = new SimConnection(this, listener.process, `${from.host.name}:${from.host.nextPort()}`, undefined);
+      client.tie(server);
+      server.tie(client);
+      this.later(this.#delayUs(target, from.host), () => from.run(() => client.opened()));
+      // The system opens the connection even while the program sleeps.
+      listener.process.run(() => {
+        if (!server.gone) server.opened(listener.accept(server));
+      });
+    });
+  }
+
+  // ----------------------------------------------------------------------------------------------- for connections
+
+  later(delayUs: number, callback: () => void): void {
+    this.#world.clock.schedule(callback, delayUs);
+  }
+
+  latencyUs(from: SimProcess, to: SimProcess): number {
+    return this.#delayUs(from.host, to.host);
+  }
+
+  /** Whether a packet gets there now. */
+  carries(from: SimProcess, to: SimProcess): boolean {
+    return this.#reaches(from.host, to.host);
+  }
+
+  /** To be tried again when anything has got better. */
+  holdUp(connection: SimConnection): void {
+    this.#heldUp.add(connection);
+  }
+
+  /** A program broke the contract. */
+  broken(what: string): void {
+    this.#world.fail(what);
+  }
+
+  delivered(connection: SimConnection, chunk: Uint8Array): void {
+    this.#world.trace.addBytes(chunk);
+    this.note(connection, `${chunk.length} bytes`);
+    this.#world.trace.onLine?.(`  ${JSON.stringify(latin1(chunk).slice(0, SHOWN_BYTES_MAX))}`);
+  }
+
+  note(connection: SimConnection, what: string): void {
+    this.#world.note(`${connection.process.host.name} < ${connection.peer} ${what}`);
+  }
+
+  #reaches(from: SimHost, to: SimHost): boolean {
+    return from.up && to.up && !this.#cut.has(`${from.name}>${to.name}`);
+  }
+
+  #delayUs(from: SimHost, to: SimHost): number {
+    if (from === to) return LOCAL_LATENCY_US;
+    return this.random.between(LATENCY_US_MIN, LATENCY_US_MAX) + (this.#clogged.get(`${from.name}>${to.name}`) ?? 0);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * A whole simulated world: hosts, a network and virtual time, all decided by one seed. It carries out one event after the
+ * other and lets promises settle in between, so a run is the same whenever it is repeated. What runs in it and what is
+ * checked is the scenarios' business.
+ */
+
+import { setImmediate } from "node:timers";
+import { SimClock } from "./sim_clock.ts";
+import { SimHost } from "./sim_host.ts";
+import { SimNetwork } from "./sim_network.ts";
+import { SimRandom } from "./sim_random.ts";
+import { SimTrace } from "./sim_trace.ts";
+
+export class SimWorld {
+  readonly random: SimRandom;
+  readonly clock = new SimClock();
+  readonly trace = new SimTrace();
+  readonly network: SimNetwork;
+  readonly hosts = new Map<string, SimHost>();
+  /** Called after every event. */
+  onEvent: () => void = () => undefined;
+  #failure: Error | undefined;
+  #lastPid = 100;
+
+  constructor(seed: string) {
+    this.random = new SimRandom(seed);
+    this.network = new SimNetwork(this);
+  }
+
+  /** Milliseconds since the beginning. */
+  get nowMs(): number {
+    return this.clock.nowUs / 1000;
+  }
+
+  /** What ended the run, if anything did. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  host(name: string): SimHost {
+    const host = this.hosts.get(name) ?? new SimHost(this, name);
+    this.hosts.set(name, host);
+    return host;
+  }
+
+  nextPid(): number {
+    return this.#lastPid++;
+  }
+
+  /** A line of the trace, with the time. */
+  note(line: string): void {
+    this.trace.add(`${this.clock.nowUs} ${line}`);
+  }
+
+  /** Something is wrong: the run ends with the first such message. */
+  fail(message: string): void {
+    this.note(`FAILED ${message}`);
+    this.#failure ??= new Error(`${message} (at ${this.nowMs} ms)`);
+  }
+
+  /** Waits in virtual time, for what is not a process: the operator, the clients' plans, the faults. */
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.clock.schedule(resolve, delayMs * 1000));
+  }
+
+  /**
+   * Lets the world go on until `work` has settled, at most up to `untilMs`.
+   * @throws Error what `work` throws, the first failure, or that nothing happens any more
+   */
+  async drive<T>(work: Promise<T>, untilMs: number): Promise<T> {
+    let settled = false;
+    const done = () => {
+      settled = true;
+    };
+    work.then(done, done);
+    for (;;) {
+      await settle();
+      if (this.#failure !== undefined) throw this.#failure;
+      if (settled) return work;
+      const event = this.clock.next(untilMs * 1000);
+      if (event === undefined) throw new Error(`not finished after ${untilMs} ms of virtual time`);
+      event();
+      this.onEvent();
+    }
+  }
+}
+
+/** Lets all promises that can settle now do so: the next turn of the loop comes behind them. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}

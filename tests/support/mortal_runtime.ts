@@ -1,0 +1,125 @@
+/**
+ * A runtime whose user can be killed as a process can: from one moment to the next its sockets are gone, its timers stay
+ * silent and nothing reaches the outside any more. For servers that live in the process of the test.
+ */
+
+import { FlareError } from "../../lib/base/errors.ts";
+import type {
+  Address, Clock, Connection, ConnectionHandler, Listener, ListenOptions, Runtime, Transport,
+} from "../../lib/runtime/runtime.ts";
+
+/** What is left of a connection whose owner is dead, or never got it. */
+const NO_CONNECTION: Connection = {
+  peer: ":0",
+  write: () => true,
+  pause: () => undefined,
+  resume: () => undefined,
+  close: () => undefined,
+  destroy: () => undefined,
+};
+
+export class MortalRuntime implements Runtime, Transport {
+  readonly name: Runtime["name"];
+  readonly transport: Transport = this;
+  readonly clock: Clock;
+  readonly random: Runtime["random"];
+  readonly files: Runtime["files"];
+  readonly log: Runtime["log"];
+  readonly process: Runtime["process"];
+  readonly #runtime: Runtime;
+  readonly #connections = new Set<Connection>();
+  readonly #listeners = new Set<Listener>();
+  readonly #latencyMsMax: number;
+  #dead = false;
+
+  /** @param latencyMsMax what is received arrives late by up to so much, each connection by another time */
+  constructor(runtime: Runtime, latencyMsMax = 0) {
+    this.#runtime = runtime;
+    this.#latencyMsMax = latencyMsMax;
+    this.name = runtime.name;
+    this.random = runtime.random;
+    this.files = runtime.files;
+    this.process = runtime.process;
+    this.clock = {
+      nowMs: () => runtime.clock.nowMs(),
+      monotonicMs: () => runtime.clock.monotonicMs(),
+      setTimer: (callback, delayMs) => runtime.clock.setTimer(() => this.#live(callback), delayMs),
+      clearTimer: (timer) => runtime.clock.clearTimer(timer),
+      defer: (callback) => runtime.clock.defer(() => this.#live(callback)),
+    };
+    this.log = {
+      write: (level, message) => this.#live(() => runtime.log.write(level, message)),
+    };
+  }
+
+  /** Ends the life; resolves when the addresses are free again. */
+  async kill(): Promise<void> {
+    this.#dead = true;
+    for (const connection of this.#connections) connection.destroy();
+    this.#connections.clear();
+    for (const listener of this.#listeners) await listener.close();
+  }
+
+  async listen(
+    address: Address, accept: (connection: Connection) => ConnectionHandler, options?: ListenOptions,
+  ): Promise<Listener> {
+    const listener = await this.#runtime.transport.listen(
+      address,
+      (connection) => {
+        this.#connections.add(connection);
+        return this.#mortal(connection, accept(connection));
+      },
+      options,
+    );
+    this.#listeners.add(listener);
+    return {
+      address: listener.address,
+      close: () => {
+        this.#listeners.delete(listener);
+        return listener.close();
+      },
+    };
+  }
+
+  connect(address: Address, timeoutMs: number, handler: ConnectionHandler): Connection {
+    if (this.#dead) throw new FlareError("CLOSED", "the process is dead");
+    let connection = NO_CONNECTION;
+    const mortal = this.#mortal(undefined, handler, () => this.#connections.delete(connection));
+    connection = this.#runtime.transport.connect(address, timeoutMs, mortal);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  #mortal(accepted: Connection | undefined, handler: ConnectionHandler, forget?: () => void): ConnectionHandler {
+    const latencyMs = Math.random() * this.#latencyMsMax;
+    let closed = false;
+    const later = (work: () => void): void => {
+      const live = (): void => {
+        if (!closed) this.#live(work);
+      };
+      if (latencyMs === 0) live();
+      else this.#runtime.clock.setTimer(live, latencyMs);
+    };
+    return {
+      onOpen: () => this.#live(() => handler.onOpen()),
+      onData: (chunk) => {
+        const bytes = latencyMs === 0 ? chunk : chunk.slice();
+        later(() => handler.onData(bytes));
+      },
+      onDrain: () => this.#live(() => handler.onDrain()),
+      onEnd: () => later(() => handler.onEnd()),
+      onClose: (error) => {
+        if (accepted !== undefined) this.#connections.delete(accepted);
+        forget?.();
+        later(() => {
+          closed = true;
+          handler.onClose(error);
+        });
+      },
+    };
+  }
+
+  #live(work: () => void): void {
+    if (!this.#dead) work();
+  }
+}

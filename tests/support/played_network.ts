@@ -1,0 +1,242 @@
+/**
+ * A runtime around one server whose whole surroundings are played by a test: hosts that accept what the server opens,
+ * connections a test opens to the server, and a clock that is moved by hand. Everything happens in one order, so a
+ * conversation runs the same way every time. Bytes arrive in pieces, in memory that is overwritten afterwards.
+ */
+
+import { setImmediate } from "node:timers";
+import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
+import { FlareError } from "../../lib/base/errors.ts";
+import type { Address, Clock, Connection, ConnectionHandler, Listener, Runtime, Timer, Transport } from "../../lib/runtime/runtime.ts";
+import { MemoryFiles } from "./memory_files.ts";
+
+interface ManualTimer {
+  readonly callback: () => void;
+  readonly dueMs: number;
+}
+
+/** Turns of the loop without anything happening after which nothing more will happen. */
+const QUIET_TURNS = 6;
+
+class ManualClock implements Clock {
+  /** Wall clock minus monotonic clock. */
+  offsetMs = 1_800_000_000_000;
+  #nowMs = 0;
+  readonly #timers = new Set<ManualTimer>();
+  readonly #defer: (callback: () => void) => void;
+
+  constructor(defer: (callback: () => void) => void) {
+    this.#defer = defer;
+  }
+
+  nowMs(): number {
+    return this.offsetMs + this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(callback: () => void, delayMs: number): Timer {
+    const timer = { callback, dueMs: this.#nowMs + delayMs };
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  clearTimer(timer: Timer): void {
+    this.#timers.delete(timer as ManualTimer);
+  }
+
+  defer(callback: () => void): void {
+    this.#defer(callback);
+  }
+
+  /** Moves to the next timer that is due by `untilMs` and runs it; false if there is none. */
+  step(untilMs: number): boolean {
+    let next: ManualTimer | undefined;
+    for (const timer of this.#timers) if (timer.dueMs <= untilMs && (next === undefined || timer.dueMs < next.dueMs)) next = timer;
+    this.#nowMs = Math.max(this.#nowMs, next === undefined ? untilMs : next.dueMs);
+    if (next === undefined) return false;
+    this.#timers.delete(next);
+    next.callback();
+    return true;
+  }
+}
+
+/** The test's end of a connection. */
+export interface FarEnd {
+  /** Everything received and not taken yet, one character per byte. */
+  received: string;
+  readonly closed: boolean;
+  /** Called after `received` has grown. */
+  onReceived: () => void;
+  send(text: string): void;
+  close(): void;
+}
+
+export class PlayedNetwork implements Transport {
+  readonly clock: Clock & ManualClock;
+  /** What the next calls of `random` give; 0 when it is empty. */
+  readonly draws: number[] = [];
+  readonly logged: string[] = [];
+  readonly runtime: Runtime;
+  /** Called with the key of the host and the far end of each connection the server opens. */
+  onConnect: (key: string, far: FarEnd) => void = () => undefined;
+  /** Hosts that refuse connections. */
+  readonly unreachable = new Set<string>();
+  readonly #listening = new Map<string, (connection: Connection) => ConnectionHandler>();
+  #events: (() => void)[] = [];
+
+  constructor() {
+    this.clock = new ManualClock((callback) => this.later(callback));
+    this.runtime = {
+      name: "simulated",
+      transport: this,
+      clock: this.clock,
+      random: { uint32: () => this.draws.shift() ?? 0 },
+      files: new MemoryFiles(),
+      log: { write: (level, message) => void this.logged.push(`${level} ${message}`) },
+      process: { pid: 1, hostName: () => "node.example", cpuUsage: () => ({ userUs: 0, systemUs: 0 }), memoryBytes: () => 1 },
+    };
+  }
+
+  listen(address: Address, accept: (connection: Connection) => ConnectionHandler): Promise<Listener> {
+    const key = keyOf(address);
+    this.#listening.set(key, accept);
+    return Promise.resolve({ address, close: () => Promise.resolve(void this.#listening.delete(key)) });
+  }
+
+  connect(address: Address, _timeoutMs: number, handler: ConnectionHandler): Connection {
+    const key = keyOf(address);
+    const link = new Link(this, key);
+    link.handler = handler;
+    this.later(() => {
+      if (this.unreachable.has(key)) return link.lose(new FlareError("CONNECTION_FAILED", `"${key}" refused`, { retriable: true }));
+      if (link.closed) return;
+      this.onConnect(key, link.far);
+      handler.onOpen();
+    });
+    return link;
+  }
+
+  /** Opens a connection to the server. */
+  dial(key: string, from: string): FarEnd {
+    const accept = this.#listening.get(key);
+    if (accept === undefined) throw new Error(`nobody listens on "${key}"`);
+    const link = new Link(this, from);
+    link.handler = accept(link);
+    link.handler.onOpen();
+    return link.far;
+  }
+
+  /** Runs `event` in a later turn, in order. */
+  later(event: () => void): void {
+    this.#events.push(event);
+  }
+
+  /** Lets everything happen that needs no time to pass. */
+  async settle(): Promise<void> {
+    for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
+      if (this.#events.length > 0) quiet = 0;
+      for (const event of this.#events.splice(0)) event();
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Lets time pass until `done`; false when `limitMs` have gone by first. */
+  async passUntil(done: () => boolean, limitMs: number): Promise<boolean> {
+    const untilMs = this.clock.monotonicMs() + limitMs;
+    await this.settle();
+    while (!done()) {
+      const due = this.clock.step(untilMs);
+      await this.settle();
+      if (!due) return done();
+    }
+    return true;
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.passUntil(() => false, ms);
+  }
+}
+
+/** One connection in memory; the server's end is the `Connection`. */
+class Link implements Connection {
+  readonly peer: string;
+  handler: ConnectionHandler | undefined;
+  closed = false;
+  readonly far: FarEnd & { closed: boolean };
+  readonly #network: PlayedNetwork;
+  #paused = false;
+  /** Pieces on their way to the server. */
+  readonly #inbox: string[] = [];
+
+  constructor(network: PlayedNetwork, peer: string) {
+    this.#network = network;
+    this.peer = peer;
+    this.far = {
+      received: "",
+      closed: false,
+      onReceived: () => undefined,
+      send: (text) => this.#arrive(text),
+      close: () => this.close(),
+    };
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const text = latin1(bytes);
+    this.#network.later(() => {
+      if (this.far.closed) return;
+      this.far.received += text;
+      this.far.onReceived();
+    });
+    return true;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    for (let i = 0; i < this.#inbox.length; i++) this.#network.later(() => this.#deliver());
+  }
+
+  close(): void {
+    this.#network.later(() => this.lose());
+  }
+
+  destroy(): void {
+    this.close();
+  }
+
+  /** Ends the connection for both sides. */
+  lose(error?: FlareError): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.far.closed = true;
+    this.handler?.onClose(error);
+  }
+
+  #arrive(text: string): void {
+    const middle = text.length >> 1;
+    for (const piece of [text.slice(0, middle), text.slice(middle)]) {
+      if (piece === "") continue;
+      this.#inbox.push(piece);
+      this.#network.later(() => this.#deliver());
+    }
+  }
+
+  #deliver(): void {
+    if (this.closed || this.#paused) return;
+    const piece = this.#inbox.shift();
+    if (piece === undefined) return;
+    const chunk = fromLatin1(piece);
+    this.handler?.onData(chunk);
+    chunk.fill(0xee);
+  }
+}
+
+function keyOf(address: Address): string {
+  return "port" in address ? `${address.host}:${address.port}` : address.path;
+}

@@ -1,0 +1,119 @@
+/**
+ * One node server of ours in a network that is played: an index server that tells it a map, and hosts that note what
+ * they are asked and answer as a test wants.
+ */
+
+import { assert } from "@std/assert";
+import { MemoryLevel } from "memory-level";
+import { NodeServer, type NodeServerOptions } from "../../mod.ts";
+import { type FarEnd, PlayedNetwork } from "./played_network.ts";
+import { cutRequest } from "./request_stream.ts";
+
+/** A host as our node meets it. */
+export class PlayedHost {
+  /** Every request, whole. */
+  readonly requests: string[] = [];
+  /** Undefined = silence. */
+  answer: (request: string) => string | undefined = () => "STORED\r\n";
+  /** Connections our node has opened to it. */
+  readonly connections: FarEnd[] = [];
+}
+
+const INDEX = "127.0.0.1:2000";
+const META = "META partition-type modular\r\nMETA partition-modular-hint 1\r\nEND\r\n";
+
+export class PlayedNode {
+  readonly network: PlayedNetwork;
+  /** `host:port` of our node. */
+  readonly key: string;
+  readonly #hosts = new Map<string, PlayedHost>();
+  #server: NodeServer | undefined;
+  #index: FarEnd | undefined;
+
+  constructor(key = "127.0.0.1:2001", network = new PlayedNetwork()) {
+    this.key = key;
+    this.network = network;
+    network.onConnect = (host, far) => this.#connected(host, far);
+  }
+
+  get server(): NodeServer {
+    assert(this.#server !== undefined);
+    return this.#server;
+  }
+
+  /** The host `key`; made when first asked for. */
+  host(key: string): PlayedHost {
+    const host = this.#hosts.get(key) ?? new PlayedHost();
+    this.#hosts.set(key, host);
+    return host;
+  }
+
+  /** Starts the node; it joins with `nodes`, lines without `NODE` and the address's host. */
+  async start(nodes: readonly string[], options: Partial<NodeServerOptions> = {}): Promise<NodeServer> {
+    this.host(INDEX).answer = (request) =>
+      request.startsWith("meta") ? META : request.startsWith("node add") ? `${lines(nodes)}END\r\n` : "OK\r\n";
+    const [host = "", port] = this.key.split(":");
+    // An engine that is there already: loading one would take real time.
+    const engine = new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" });
+    const given: Partial<NodeServerOptions> = {
+      serverName: host, bind: host, serverPort: Number(port), storageType: "memory", proxyConcurrency: 1,
+      indexServers: [{ host: "127.0.0.1", port: 2000 }], ...options,
+    };
+    const starting = NodeServer.start(this.network.runtime, given, { engine });
+    void starting.then((server) => {
+      this.#server = server;
+    });
+    await this.network.passUntil(() => this.#server !== undefined, 1000);
+    return starting;
+  }
+
+  /** The index server pushes a map. */
+  async push(version: number, nodes: readonly string[]): Promise<void> {
+    this.#index ??= this.network.dial(this.key, INDEX);
+    this.#index.received = "";
+    this.#index.send(`node sync ${version}\r\n${lines(nodes)}END\r\n`);
+    assert(await this.network.passUntil(() => this.#index?.received === "OK\r\n", 1000));
+    await this.network.settle();
+  }
+
+  /** What a client hears who sends `text`, without letting time pass. */
+  async ask(text: string): Promise<string> {
+    const far = await this.send(text);
+    await this.network.settle();
+    return far.received;
+  }
+
+  /** Sends what a client would. */
+  async send(text: string): Promise<FarEnd> {
+    const far = this.network.dial(this.key, "127.0.0.1:50000");
+    far.send(text);
+    await this.network.settle();
+    return far;
+  }
+
+  async stop(): Promise<void> {
+    let stopped = false;
+    const stopping = this.#server?.stop(false).then(() => {
+      stopped = true;
+    });
+    await this.network.passUntil(() => stopped, 10000);
+    await stopping;
+  }
+
+  #connected(key: string, far: FarEnd): void {
+    const host = this.host(key);
+    host.connections.push(far);
+    far.onReceived = () => {
+      for (let request = cutRequest(far.received); request !== undefined; request = cutRequest(far.received)) {
+        far.received = far.received.slice(request.length);
+        host.requests.push(request);
+        const answer = host.answer(request);
+        if (answer !== undefined) far.send(answer);
+      }
+    };
+  }
+}
+
+function lines(nodes: readonly string[]): string {
+  return nodes.map((node) => `NODE 127.0.0.1 ${node}\r\n`).join("");
+}

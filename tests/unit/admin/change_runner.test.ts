@@ -1,0 +1,248 @@
+/** How a change is carried out when things go as planned and when they do not; time and cluster are simulated. */
+
+import { describe, it } from "node:test";
+import { assertEquals, assertRejects } from "@std/assert";
+import { type Change, type ClusterView, describeStep, nodeText } from "../../../lib/admin/change.ts";
+import { type ChangeEvent, type ChangeHost, runChange } from "../../../lib/admin/change_runner.ts";
+import { masterChange, partChange, removeChange, slaveChange } from "../../../lib/admin/change_verbs.ts";
+import { copyProgressText } from "../../../lib/admin/progress_text.ts";
+import { FlareError } from "../../../lib/base/errors.ts";
+import { createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
+import {
+  createNodeMap,
+  type NodeMap,
+  nodeDown,
+  removeNode,
+  setRole,
+  setState,
+  type Transition,
+} from "../../../lib/cluster/node_map.ts";
+
+/** An index server and its nodes in a few lines: what happens next is a list of times and deeds. */
+class FakeCluster implements ChangeHost {
+  map: NodeMap;
+  readonly silent = new Set<string>();
+  readonly items = new Map<string, number>();
+  readonly told: string[] = [];
+  /** What `tellIndex` answers instead of doing it. */
+  refusals: string[] = [];
+  indexAway = false;
+  #nowMs = 0;
+  #deeds: { atMs: number; do: () => void }[] = [];
+
+  constructor(...nodes: readonly (readonly [port: number, role: NodeRole, state: NodeState, partition: number])[]) {
+    const made = nodes.map(([port, role, state, partition]) =>
+      createNode({ host: "n", port, role, state, partition, balance: partition < 0 ? 0 : 1, threadType: 16 + port }),
+    );
+    this.map = createNodeMap(1, made, 99);
+  }
+
+  at(atMs: number, deed: () => void): this {
+    this.#deeds.push({ atMs, do: deed });
+    return this;
+  }
+
+  apply(outcome: Transition): void {
+    if (!outcome.ok) throw new FlareError("REFUSED", outcome.error);
+    this.map = outcome.map;
+  }
+
+  async view(): Promise<ClusterView> {
+    return { map: await this.nodeMap(), partitionCountMax: 1023 };
+  }
+
+  async nodeMap(): Promise<NodeMap> {
+    if (this.indexAway) throw new FlareError("CONNECTION_FAILED", "index server is away", { retriable: true });
+    return this.map;
+  }
+
+  async ping(key: string): Promise<void> {
+    if (this.silent.has(key)) throw new FlareError("CONNECTION_FAILED", `"${key}" is silent`);
+  }
+
+  async answers(key: string): Promise<boolean> {
+    return !this.silent.has(key);
+  }
+
+  async clean(key: string): Promise<void> {
+    this.told.push(`flush_all ${key}`);
+  }
+
+  async itemsOf(key: string): Promise<number> {
+    return this.items.get(key) ?? 0;
+  }
+
+  async tellIndex(command: string): Promise<void> {
+    this.told.push(command);
+    const refusal = this.refusals.shift();
+    if (refusal !== undefined) throw new FlareError("REFUSED", refusal);
+    const [, verb, host, port, word, balance, partition] = command.split(" ");
+    const key = `${host}:${port}`;
+    const role = NodeRole[word as keyof typeof NodeRole];
+    if (verb === "role") {
+      this.apply(setRole(this.map, key, { role, balance: Number(balance), partition: Number(partition) }, 1023));
+    } else if (verb === "state") this.apply(setState(this.map, key, NodeState[word as keyof typeof NodeState]));
+    else this.apply(removeNode(this.map, key));
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  async sleep(delayMs: number): Promise<void> {
+    this.#nowMs += delayMs;
+    const due = this.#deeds.filter(({ atMs }) => atMs <= this.#nowMs);
+    this.#deeds = this.#deeds.filter(({ atMs }) => atMs > this.#nowMs);
+    for (const deed of due) deed.do();
+  }
+}
+
+async function carryOut(cluster: FakeCluster, change: Change, options = {}): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const event of runChange(cluster, change, options)) lines.push(eventText(event));
+  return lines;
+}
+
+function eventText(event: ChangeEvent): string {
+  switch (event.kind) {
+    case "step":
+      return describeStep(event.step);
+    case "progress":
+      return copyProgressText(event.progress);
+    case "reached":
+      return `reached ${nodeText(event.node)}`;
+    case "retry":
+      return `retry ${event.node}: ${event.error.message}`;
+    case "done":
+      return `done ${event.key}: ${nodeText(event.node)}`;
+  }
+}
+
+const { master, slave, proxy } = NodeRole;
+const { active, down } = NodeState;
+const pair = (): FakeCluster => new FakeCluster([1, master, active, 0], [2, proxy, active, -1]);
+const toSlave = slaveChange([{ node: "n:2", balance: 3, partition: 0 }]);
+
+describe("a change that is carried out", () => {
+  it("waits for the copy and tells how far it is", async () => {
+    const cluster = pair();
+    cluster.items.set("n:1", 400);
+    cluster.at(500, () => cluster.items.set("n:2", 100)).at(1500, () => cluster.items.set("n:2", 300));
+    cluster.at(2100, () => cluster.apply(setState(cluster.map, "n:2", active)));
+    assertEquals(await carryOut(cluster, toSlave), [
+      "flush_all on n:2",
+      "node role n 2 slave 0 0",
+      "wait until n:2 is slave, active",
+      "100/400 (role = slave, state = prepare) [ETA: 3 sec (elapsed = 1 sec)]",
+      "300/400 (role = slave, state = prepare) [ETA: 1 sec (elapsed = 2 sec)]",
+      "reached slave active, partition 0, balance 0",
+      "node role n 2 slave 3 0",
+      "done n:2: slave active, partition 0, balance 3",
+    ]);
+    assertEquals(cluster.told, ["flush_all n:2", "node role n 2 slave 0 0", "node role n 2 slave 3 0"]);
+  });
+
+  it("expects its share of everybody's keys in a new partition", async () => {
+    const cluster = new FakeCluster([1, master, active, 0], [2, master, active, 1], [3, proxy, active, -1]);
+    cluster.items.set("n:1", 300).set("n:2", 300).set("n:3", 50);
+    cluster.at(1100, () => cluster.apply(setState(cluster.map, "n:3", NodeState.ready)));
+    const lines = await carryOut(cluster, masterChange([{ node: "n:3", balance: 1, partition: 2 }]));
+    assertEquals(lines.slice(3), [
+      "50/200 (role = master, state = prepare) [ETA: 3 sec (elapsed = 1 sec)]",
+      "reached master ready, partition 2, balance 1",
+      "done n:3: master ready, partition 2, balance 1",
+    ]);
+  });
+
+  it("touches nothing when a node it has to empty does not answer", async () => {
+    const cluster = pair();
+    cluster.silent.add("n:2");
+    await assertRejects(() => carryOut(cluster, toSlave), FlareError, '"n:2" is silent');
+    assertEquals(cluster.told, []);
+  });
+
+  it("fails when the node gives up", async () => {
+    const cluster = pair();
+    cluster.at(600, () => cluster.apply(setRole(cluster.map, "n:2", { role: proxy, balance: 0, partition: -1 }, 9)));
+    await assertRejects(
+      () => carryOut(cluster, toSlave),
+      FlareError,
+      '"n:2" is proxy active instead of slave, active: its log tells why',
+    );
+  });
+
+  it("fails when the node goes down or is removed", async () => {
+    const cluster = pair();
+    cluster.at(600, () => cluster.apply(nodeDown(cluster.map, "n:2")));
+    await assertRejects(() => carryOut(cluster, toSlave), FlareError, '"n:2" is proxy down instead of slave, active');
+    const other = pair();
+    other.at(600, () => {
+      other.apply(nodeDown(other.map, "n:2"));
+      other.apply(removeNode(other.map, "n:2"));
+    });
+    await assertRejects(() => carryOut(other, toSlave), FlareError, '"n:2" was removed from the node map meanwhile');
+  });
+
+  it("outlives an index server that is away for a while, not for ever", async () => {
+    const cluster = pair();
+    const away = (is: boolean) => () => {
+      cluster.indexAway = is;
+    };
+    cluster.at(500, away(true)).at(5000, away(false));
+    cluster.at(3000, () => cluster.apply(setState(cluster.map, "n:2", active)));
+    assertEquals((await carryOut(cluster, toSlave)).at(-1), "done n:2: slave active, partition 0, balance 3");
+    assertEquals(cluster.nowMs(), 5000);
+    const lost = pair();
+    lost.at(500, () => {
+      lost.indexAway = true;
+    });
+    await assertRejects(() => carryOut(lost, toSlave, { patienceMs: 2000 }), FlareError, "index server is away");
+    assertEquals(lost.nowMs(), 2500);
+  });
+
+  it("tries a node again as often as it may", async () => {
+    const cluster = new FakeCluster([1, proxy, active, -1]);
+    const change = (retries: number) => partChange([{ node: "n:1", balance: 1, partition: 0 }], retries);
+    cluster.refusals = ["busy", "still busy"];
+    const lines = await carryOut(cluster, change(2));
+    assertEquals(
+      lines.filter((line) => line.startsWith("retry")),
+      ["retry n:1: busy", "retry n:1: still busy"],
+    );
+    assertEquals(lines.at(-1), "done n:1: master active, partition 0, balance 1");
+    const other = new FakeCluster([1, proxy, active, -1]);
+    other.refusals = ["busy", "busy"];
+    await assertRejects(() => carryOut(other, change(1)), FlareError, "busy");
+  });
+
+  it("removes only what does not run", async () => {
+    const cluster = new FakeCluster([1, proxy, down, -1]);
+    await assertRejects(() => carryOut(cluster, removeChange(["n:1"], 0)), FlareError, '"n:1" still runs: stop it first');
+    assertEquals(cluster.map.nodes.length, 1);
+    cluster.silent.add("n:1");
+    assertEquals(await carryOut(cluster, removeChange(["n:1"], 0)), [
+      "make sure that n:1 does not run",
+      "node remove n 1",
+      "done n:1: -",
+    ]);
+    assertEquals(cluster.map.nodes.length, 0);
+  });
+
+  it("plans each node when the one before is done", async () => {
+    const cluster = new FakeCluster([1, proxy, active, -1], [2, proxy, active, -1]);
+    const change = partChange(
+      [1, 2].map((port) => ({ node: `n:${port}`, balance: port, partition: 0 })),
+      0,
+    );
+    cluster.at(300, () => cluster.apply(setState(cluster.map, "n:2", active)));
+    await carryOut(cluster, change);
+    assertEquals(cluster.map.nodes.map(nodeText), [
+      "master active, partition 0, balance 1",
+      "slave active, partition 0, balance 2",
+    ]);
+    assertEquals(
+      cluster.map.nodes.map(({ role }) => role),
+      [master, slave],
+    );
+  });
+});

@@ -1,0 +1,98 @@
+/** A dump as text and back: any bytes survive, damage is found. */
+
+import { describe, it } from "node:test";
+import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { DumpFileParser } from "../../../lib/admin/dump_file_parser.ts";
+import { DumpFormat, encodeItems, encodeKeys, keyWord } from "../../../lib/admin/dump_format.ts";
+import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
+import { FlareError } from "../../../lib/base/errors.ts";
+import type { DumpedItem } from "../../../lib/client/dump_client.ts";
+
+function item(key: string, value: string, rest: Partial<DumpedItem> = {}): DumpedItem {
+  return { key: fromLatin1(key), value: fromLatin1(value), flags: 0, version: 1, expire: 0, ...rest };
+}
+
+/** The items of a text that comes in chunks of so many bytes. */
+function parse(bytes: Uint8Array, format: DumpFormat, chunkBytes = bytes.length): DumpedItem[] {
+  const parser = new DumpFileParser(format);
+  const items: DumpedItem[] = [];
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    parser.push(bytes.subarray(at, at + chunkBytes));
+    for (let next = parser.next(); next !== undefined; next = parser.next()) items.push(next);
+  }
+  const last = parser.last();
+  return last === undefined ? items : [...items, last];
+}
+
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 30 }),
+  fc
+    .array(fc.constantFrom(0, 0x09, 0x0a, 0x0d, 0x20, 0x22, 0x27, 0x2c, 0x5c, 0x6e, 0x78, 0x80, 0xff), { maxLength: 12 })
+    .map((list) => Uint8Array.from(list)),
+);
+const anyItem: fc.Arbitrary<DumpedItem> = fc.record(
+  {
+    key: bytes.filter((key) => key.length > 0),
+    value: bytes,
+    flags: fc.nat({ max: 0xffffffff }),
+    version: fc.oneof(fc.nat(), fc.constant(18446744073709551615n)),
+    expire: fc.nat(),
+  },
+  { noNullPrototype: true },
+);
+
+describe("dump formats", () => {
+  it("give any bytes back, however the text is cut", () => {
+    for (const format of Object.values(DumpFormat)) {
+      fc.assert(
+        fc.property(fc.array(anyItem, { maxLength: 5 }), fc.integer({ min: 1, max: 40 }), (items, chunkBytes) => {
+          assertEquals(parse(encodeItems(items, format), format, chunkBytes), items);
+        }),
+        { numRuns: 300 },
+      );
+    }
+  });
+
+  it("look as documented", () => {
+    const items = [item("k", "it's\r\n\t\\\0", { flags: 7, version: 12, expire: 1900000000 }), item("a b\x7f", 'x,"y" ')];
+    assertEquals(
+      latin1(encodeItems(items, "default")),
+      "k 7 9 12 1900000000 'it\\'s\\r\\n\\t\\\\\\x00'\na\\x20b\\x7f 0 6 1 0 'x,\"y\" '\n",
+    );
+    assertEquals(latin1(encodeItems(items, "csv")), 'k,7,9,12,1900000000,"it\'s\r\n\t\\\0"\na b\x7f,0,6,1,0,"x,""y"" "\n');
+    assertEquals(latin1(encodeKeys([fromLatin1("a b"), fromLatin1("c,d")], "default")), "a\\x20b\nc,d\n");
+    assertEquals(latin1(encodeKeys([fromLatin1("a b"), fromLatin1("c,d")], "csv")), 'a b\n"c,d"\n');
+    assertEquals(keyWord(new TextEncoder().encode("日本 語")), "日本\\x20語");
+  });
+
+  it("take empty lines, CRLF and a last line without its end", () => {
+    assertEquals(parse(fromLatin1("\r\nk 0 1 1 0 'v'\r\n\nl 0 0 2 0 ''"), "default"), [
+      item("k", "v"),
+      item("l", "", { version: 2 }),
+    ]);
+    assertEquals(parse(fromLatin1('k,0,1,1,0,v\r\n"l",0,0,2,0,'), "csv"), [item("k", "v"), item("l", "", { version: 2 })]);
+  });
+
+  it("refuse a damaged text with the record's number", () => {
+    const cases: readonly (readonly [DumpFormat, string, string])[] = [
+      ["default", "k 0 1 1 0 'v'\nk 0 2 1 0 'v'\n", "record 2 of the dump says 2 bytes but holds 1"],
+      ["default", "k 0 1 1 0 v\n", "record 1 of the dump is not \"key flag size version expire 'value'\""],
+      ["default", "k 0 1 1 0 'v", "record 1 of the dump is not"],
+      ["default", "k 0 1 1 'v'\n", "record 1 of the dump has malformed numbers"],
+      ["default", "k 4294967296 1 1 0 'v'\n", "record 1 of the dump has malformed numbers"],
+      ["default", "k 0 1 1 0'v'\n", "record 1 of the dump has no blank in front of its value"],
+      ["default", "k 0 1 1 0 '\\q'\n", "record 1 of the dump has a backslash with nothing known behind it"],
+      ["default", "k 0 1 1 0 '\\x0'\n", "record 1 of the dump has a backslash with nothing known behind it"],
+      ["default", "k 0 1 1 0 'v\\'\n", "record 1 of the dump has a backslash with nothing known behind it"],
+      ["csv", "k,0,1,1,0\n", "record 1 of the dump has 5 fields instead of key,flag,size,version,expire,value"],
+      ["csv", "k,0,1,1,0,v,w\n", "record 1 of the dump has 7 fields"],
+      ["csv", 'k,0,1,1,0,"v"w\n', "record 1 of the dump has bytes behind a quoted field"],
+      ["csv", 'k,0,1,1,0,"v\n', "record 1 of the dump has a quote that is not closed"],
+      ["csv", ",0,1,1,0,v\n", "record 1 of the dump has an empty key"],
+    ];
+    for (const [format, text, message] of cases) {
+      assertThrows(() => parse(fromLatin1(text), format), FlareError, message, text);
+    }
+  });
+});
