@@ -150,8 +150,8 @@ export class DumpFileParser {
   }
 
   #unescape(start: number, end: number): Uint8Array {
-    const first = this.#held.indexOf(BACKSLASH, start);
-    if (first < 0 || first >= end) return this.#held.slice(start, end);
+    const text = this.#held.slice(start, end);
+    if (!text.includes(BACKSLASH)) return text;
     const bytes = new Uint8Array(end - start);
     let length = 0;
     for (let at = start; at < end; at++) {

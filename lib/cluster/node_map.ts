@@ -92,7 +92,8 @@ export function rejoinNode(map: NodeMap, host: string, port: number): Transition
   const key = nodeKey(host, port);
   const known = findNode(map, key);
   if (known === undefined || known.state === NodeState.down) return addNode(map, host, port);
-  if (known.role === NodeRole.proxy || (known.role === NodeRole.master && known.state === NodeState.active)) return accept(map, []);
+  if (known.role === NodeRole.proxy || (known.role === NodeRole.master && known.state === NodeState.active))
+    return accept(map, []);
   const down = nodeDown(map, key);
   return down.ok ? nodeUp(down.map, key) : down;
 }
@@ -304,9 +305,11 @@ function beforeOthers(map: NodeMap, key: string, outcome: Transition): Transitio
 /** The masters a node copies from that becomes a slave, or master of a new partition. */
 function mastersFor(map: NodeMap, node: ClusterNode): string[] {
   const masters = map.nodes.filter(({ role, state }) => role === NodeRole.master && state !== NodeState.down);
-  return masters.filter(({ state, partition }) =>
-    node.role === NodeRole.slave ? partition === node.partition : state === NodeState.active,
-  ).map(({ key }) => key);
+  return masters
+    .filter(({ state, partition }) =>
+      node.role === NodeRole.slave ? partition === node.partition : state === NodeState.active,
+    )
+    .map(({ key }) => key);
 }
 
 /** Who has the keys of a partition that becomes active: first those that only answer reads, then the masters. */

@@ -78,7 +78,8 @@ export class Routing {
   install(nodeMap: NodeMap): void {
     const partitionMap = buildPartitionMap(nodeMap, this.#resolver.partitionCountMax);
     const grows = this.#preparing !== undefined && partitionMap.active.length === this.#active.length + 1;
-    if (nodeMap !== this.#nodeMap) this.#former = grows && this.#active.some(({ isMember }) => isMember) ? this.#active : undefined;
+    if (nodeMap !== this.#nodeMap)
+      this.#former = grows && this.#active.some(({ isMember }) => isMember) ? this.#active : undefined;
     this.#nodeMap = nodeMap;
     this.#partitionMap = partitionMap;
     this.#active = partitionMap.active.map((partition) => this.#createLane(partition));

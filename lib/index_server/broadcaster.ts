@@ -270,6 +270,9 @@ class NodeWatch {
 
 function createPeer(runtime: Runtime, workers: WorkerRegistry, node: ClusterNode, timeoutMs: number): Peer {
   return new Peer(runtime, { host: node.host, port: node.port }, node.threadType, workers, {
-    connectTimeoutMs: timeoutMs, replyTimeoutMs: timeoutMs, queueBytesMax: QUEUE_BYTES_MAX, replyBytesMax: REPLY_BYTES_MAX,
+    connectTimeoutMs: timeoutMs,
+    replyTimeoutMs: timeoutMs,
+    queueBytesMax: QUEUE_BYTES_MAX,
+    replyBytesMax: REPLY_BYTES_MAX,
   });
 }

@@ -81,7 +81,10 @@ export class LocalCluster {
     const needed = partitions * (1 + slaves);
     const count = options.nodes ?? needed;
     if (count < needed) {
-      throw new FlareError("INVALID_OPTION", `"${count}" nodes are not enough for "${partitions}" partitions with "${slaves}" slaves`);
+      throw new FlareError(
+        "INVALID_OPTION",
+        `"${count}" nodes are not enough for "${partitions}" partitions with "${slaves}" slaves`,
+      );
     }
     const { dataDir, bind = "127.0.0.1" } = options;
     let ports = Array.from({ length: count }, (_, number) => (options.port ? options.port + number : 0));
@@ -89,12 +92,22 @@ export class LocalCluster {
       if (!options.port) ports = await findFreePorts(runtime, bind, count);
       await runtime.files.makeDirectory(runtime.files.join(dataDir, "index"));
       const paths = [runtime.files.join(dataDir, "nodes"), runtime.files.join(dataDir, "index", "flare.xml")] as const;
-      await renameNodes(runtime, ...paths, ports.map((port) => ({ host: bind, port })));
+      await renameNodes(
+        runtime,
+        ...paths,
+        ports.map((port) => ({ host: bind, port })),
+      );
     }
-    const index = await startIndexServer(runtime, indexServerOptions({
-      bind, serverName: bind, serverPort: options.indexPort ?? 0, monitorIntervalMs: options.monitorIntervalMs ?? 1000,
-      ...(dataDir === undefined ? { indexDb: "memory://" } : { dataDir: runtime.files.join(dataDir, "index") }),
-    }));
+    const index = await startIndexServer(
+      runtime,
+      indexServerOptions({
+        bind,
+        serverName: bind,
+        serverPort: options.indexPort ?? 0,
+        monitorIntervalMs: options.monitorIntervalMs ?? 1000,
+        ...(dataDir === undefined ? { indexDb: "memory://" } : { dataDir: runtime.files.join(dataDir, "index") }),
+      }),
+    );
     const cluster = new LocalCluster(runtime, options, ports, index);
     try {
       for (let number = 0; number < count; number++) await cluster.addNode();
@@ -125,7 +138,10 @@ export class LocalCluster {
     const memory = (this.#options.storage ?? (dataDir === undefined ? "memory" : "level")) === "memory";
     const port = this.#ports[number] ?? (this.#options.port ? this.#options.port + number : 0);
     const given: Partial<NodeServerOptions> = {
-      bind, serverName: bind, serverPort: port, indexServers: [this.indexAddress],
+      bind,
+      serverName: bind,
+      serverPort: port,
+      indexServers: [this.indexAddress],
       storageType: memory ? "memory" : "level",
       ...(dataDir === undefined ? {} : { dataDir: this.#runtime.files.join(dataDir, `node-${number}`) }),
       ...(this.#options.replicationType === undefined ? {} : { replicationType: this.#options.replicationType }),
@@ -162,7 +178,8 @@ export class LocalCluster {
       const entry = findNode(this.index.map, node.key);
       const known = findNode(node.nodeMap, node.key);
       if (entry !== undefined && done(entry) && known !== undefined && done(known)) return;
-      if (clock.monotonicMs() > deadlineMs) throw new FlareError("TIMED_OUT", `node "${node.key}" did not become what it should`);
+      if (clock.monotonicMs() > deadlineMs)
+        throw new FlareError("TIMED_OUT", `node "${node.key}" did not become what it should`);
       await new Promise<void>((resolve) => clock.setTimer(resolve, POLL_MS));
     }
   }
@@ -193,6 +210,11 @@ export class LocalCluster {
 
   /** Fills every place that is empty; what a restarted cluster remembers stays. */
   async #shape(partitions: number, slaves: number): Promise<void> {
+    const stored = 1 + Math.max(-1, ...this.index.map.nodes.map(({ partition }) => partition));
+    if (stored > partitions) {
+      const text = `the data directory holds a cluster of "${stored}" partitions, "${partitions}" are asked for`;
+      throw new FlareError("INVALID_OPTION", `${text}; a cluster cannot get smaller`);
+    }
     for (let partition = 0; partition < partitions; partition++) {
       const members = (): readonly ClusterNode[] => this.index.map.nodes.filter((node) => node.partition === partition);
       const master = members().find(({ role }) => role === NodeRole.master);
@@ -208,7 +230,8 @@ export class LocalCluster {
 
   async #waitForMaster(master: ClusterNode): Promise<void> {
     const node = this.nodes.find(({ key }) => key === master.key);
-    if (node === undefined) throw new FlareError("REFUSED", `master "${master.key}" of partition ${master.partition} is not among the nodes`);
+    if (node === undefined)
+      throw new FlareError("REFUSED", `master "${master.key}" of partition ${master.partition} is not among the nodes`);
     await this.waitFor(node, ({ state }) => state === NodeState.active);
   }
 

@@ -33,7 +33,12 @@ const refuse = (connection: { destroy(): void }) => ({
  * @param path of the file that remembers them; @param mapPath of the stored node map
  * @throws FlareError CORRUPT | IO_ERROR | DISK_FULL
  */
-export async function renameNodes(runtime: Runtime, path: string, mapPath: string, addresses: readonly HostPort[]): Promise<void> {
+export async function renameNodes(
+  runtime: Runtime,
+  path: string,
+  mapPath: string,
+  addresses: readonly HostPort[],
+): Promise<void> {
   const newKeys = addresses.map(({ host, port }) => nodeKey(host, port));
   const stored = await runtime.files.read(path);
   const oldKeys = stored === undefined ? newKeys : latin1(stored).trim().split("\n");

@@ -31,8 +31,14 @@ export interface StorageFigures {
 }
 
 export function statsGeneral(
-  runtime: Runtime, server: Server, workers: WorkerRegistry, startedMs: number, version: string, nodeMapVersion: Uint64,
-  figures: Partial<StorageFigures>, reply: TextReply,
+  runtime: Runtime,
+  server: Server,
+  workers: WorkerRegistry,
+  startedMs: number,
+  version: string,
+  nodeMapVersion: Uint64,
+  figures: Partial<StorageFigures>,
+  reply: TextReply,
 ): void {
   const { userUs, systemUs } = runtime.process.cpuUsage();
   reply.stat("pid", runtime.process.pid);

@@ -5,7 +5,7 @@
  */
 
 import { latin1 } from "../base/bytes.ts";
-import { Command, CommandShape, shapeOf } from "../protocol/command.ts";
+import { CommandShape, shapeOf } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
 
 const COMPARED_BYTES_MAX = 16384;
@@ -57,14 +57,10 @@ function claimOf(request: Request): Claim {
       return { keys: undefined, writes: true };
     default: {
       const key = request.mutation.key;
-      return { keys: [latin1(key.bytes, key.start, key.end)], writes: !isPlainMetaGet(request) };
+      // mg counts as a write: of two in a row the first is the one to win.
+      return { keys: [latin1(key.bytes, key.start, key.end)], writes: true };
     }
   }
-}
-
-/** mg without an argument that might change the item. */
-function isPlainMetaGet(request: Request): boolean {
-  return request.command === Command.mg && request.meta.arguments === 0;
 }
 
 /** A long list of keys counts as everything: comparing it with another would take longer than waiting. */

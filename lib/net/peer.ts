@@ -64,7 +64,11 @@ export class Peer implements Worker {
   #closed = false;
 
   constructor(
-    runtime: Runtime, address: { host: string; port: number }, type: number, workers: WorkerRegistry, options: PeerOptions,
+    runtime: Runtime,
+    address: { host: string; port: number },
+    type: number,
+    workers: WorkerRegistry,
+    options: PeerOptions,
   ) {
     this.#runtime = runtime;
     this.#address = address;

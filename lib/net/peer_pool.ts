@@ -72,7 +72,9 @@ export class PeerPool {
     if (lanes === undefined) {
       lanes = [];
       for (let i = 0; i < (node.lanes ?? this.#lanesPerNode); i++) {
-        lanes.push(new Peer(this.#runtime, { host: node.host, port: node.port }, node.threadType, this.#workers, this.#options));
+        lanes.push(
+          new Peer(this.#runtime, { host: node.host, port: node.port }, node.threadType, this.#workers, this.#options),
+        );
       }
       this.#lanes.set(node.key, lanes);
     }

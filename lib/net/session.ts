@@ -189,7 +189,8 @@ export class Session implements ConnectionHandler, Worker {
     else {
       const line = fromLatin1(`SERVER_ERROR ${error.message}\r\n`);
       segment.failUncommitted((opcode, opaque) =>
-        opcode > 0 ? encodeBinaryError(opcode, opaque, BinaryStatus.internalError, error.message) : line);
+        opcode > 0 ? encodeBinaryError(opcode, opaque, BinaryStatus.internalError, error.message) : line,
+      );
     }
     this.#output.flush();
     this.#continue();

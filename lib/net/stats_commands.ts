@@ -2,8 +2,8 @@
  * The parts of `stats`, `kill` and `verbosity` that both daemons answer alike.
  */
 
-import type { NodeMap } from "../cluster/node_map.ts";
 import { roleName, stateName } from "../cluster/node.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import type { Worker, WorkerRegistry } from "./worker.ts";
 import { WorkerType } from "./worker.ts";
@@ -24,7 +24,11 @@ export function statsNodes(map: NodeMap, reply: TextReply): void {
  * `stats threads [request|slave|queue]`; `slaveTypes` are the types of connections to own slaves.
  */
 export function statsThreads(
-  words: readonly string[], workers: WorkerRegistry, slaveTypes: ReadonlySet<number>, nowMs: number, reply: TextReply,
+  words: readonly string[],
+  workers: WorkerRegistry,
+  slaveTypes: ReadonlySet<number>,
+  nowMs: number,
+  reply: TextReply,
 ): void {
   const [which] = words;
   if (which === "queue") {

@@ -4,7 +4,14 @@
  */
 
 /** The `type` of a line of `stats threads`; types of 16 and more are the thread_type of the node worked for. */
-export const WorkerType = { request: 1, alarm: 2, reconstruction: 3, controller: 4, clusterReplication: 5, dumpReplication: 6 } as const;
+export const WorkerType = {
+  request: 1,
+  alarm: 2,
+  reconstruction: 3,
+  controller: 4,
+  clusterReplication: 5,
+  dumpReplication: 6,
+} as const;
 
 export interface Worker {
   readonly id: number;

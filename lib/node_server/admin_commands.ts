@@ -14,8 +14,8 @@ import type { Server } from "../net/server.ts";
 import { killWorker, statsNodes, statsThreads, verbosity } from "../net/stats_commands.ts";
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
-import { nodeOptionTable } from "./node_options.ts";
 import type { NodeContext } from "./node_context.ts";
+import { nodeOptionTable } from "./node_options.ts";
 import { showNodeVariables } from "./show_variables.ts";
 
 export class AdminCommands {
@@ -81,6 +81,8 @@ export class AdminCommands {
         return this.#statsThreads(words.slice(1), reply);
       case "settings":
         return this.#statsSettings(reply);
+      case "replication":
+        return this.#statsReplication(reply);
       case "items":
       case "slabs":
       case "sizes":
@@ -114,10 +116,25 @@ export class AdminCommands {
   #statsThreads(words: readonly string[], reply: TextReply): void {
     const { runtime, workers, routing } = this.#context;
     const self = routing.self;
-    const slaves = self === undefined || routing.partitionMap.active[self.partition]?.master?.key !== self.key
-      ? []
-      : routing.replicaTargets(self.partition);
+    const slaves =
+      self === undefined || routing.partitionMap.active[self.partition]?.master?.key !== self.key
+        ? []
+        : routing.replicaTargets(self.partition);
     statsThreads(words, workers, new Set(slaves.map((node) => node.threadType)), runtime.clock.monotonicMs(), reply);
+  }
+
+  /** What is on its way to replicas and to another cluster, and what did not get there. */
+  #statsReplication(reply: TextReply): void {
+    const { peers, replicator, otherCluster } = this.#context;
+    const { replication } = otherCluster;
+    reply.stat("replication_queue", peers.queue);
+    reply.stat("replication_failures", replicator.failures);
+    reply.stat("replication_dropped", replicator.dropped);
+    reply.stat("cluster_replication_queue", replication?.queue ?? 0);
+    reply.stat("cluster_replication_queue_bytes", replication?.queuedBytes ?? 0);
+    reply.stat("cluster_replication_dropped", replication?.dropped ?? 0);
+    reply.stat("cluster_replication_refused", replication?.refused ?? 0);
+    reply.end();
   }
 
   /** The effective settings, by the names of the options; those memcached has come under its names, too. */

@@ -48,7 +48,11 @@ export class DumpCommands {
   }
 
   async #stream(
-    given: DumpArguments, keysOnly: boolean, encode: (item: StoredItem) => Uint8Array, reply: TextReply, session: Session,
+    given: DumpArguments,
+    keysOnly: boolean,
+    encode: (item: StoredItem) => Uint8Array,
+    reply: TextReply,
+    session: Session,
   ): Promise<void> {
     const { storage, runtime } = this.#context;
     let unsayable = 0;

@@ -3,13 +3,16 @@
  * changes nothing is answered where the item lies; one that touches, creates or wins is a write and goes to the master.
  */
 
+import { base64 } from "../base/base64.ts";
+import { latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import { LOCAL } from "../cluster/routing.ts";
 import { PeerError } from "../net/peer.ts";
-import type { Session } from "../net/session.ts";
-import { BinaryReply } from "../protocol/binary_reply.ts";
+import { BinaryReply, putBinaryHit, putBinaryMiss } from "../protocol/binary_reply.ts";
+import { Command } from "../protocol/command.ts";
 import { absoluteExpire } from "../protocol/expiry.ts";
-import type { ItemReply } from "../protocol/item_reply.ts";
+import type { ItemBefore, ItemReply } from "../protocol/item_reply.ts";
 import { MetaArgument, MetaFlag } from "../protocol/meta_flags.ts";
 import { fillMutation } from "../protocol/meta_mutation.ts";
 import { MetaReply, putMetaHit, putMetaMiss } from "../protocol/meta_reply.ts";
@@ -17,9 +20,6 @@ import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import { winsToken } from "../storage/decide_terms.ts";
 import type { EntryView } from "../storage/entry.ts";
-import { base64 } from "../base/base64.ts";
-import { latin1 } from "../base/bytes.ts";
-import { FlareError } from "../base/errors.ts";
 import { type NodeContext, nowSeconds } from "./node_context.ts";
 import { askItem, type WriteCommands } from "./write_commands.ts";
 
@@ -36,7 +36,7 @@ export class MetaCommands {
   }
 
   /** mg, and the binary get, touch and gat. */
-  get(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+  get(request: Request, reply: TextReply): void | Promise<void> {
     if ((request.meta.arguments & WRITING) !== 0) return this.#fetch(request, this.#replyTo(request, reply));
     const { storage, routing, stats } = this.#context;
     const { key } = request.mutation;
@@ -55,21 +55,35 @@ export class MetaCommands {
     if (entry === undefined) {
       stats.getMisses++;
       if (request.opcode < 0) putMetaMiss(reply.segment, request);
-      else this.#replyTo(request, reply).miss();
+      else putBinaryMiss(reply.segment, request);
       return;
     }
     stats.getHits++;
     if (this.#wins(request, entry, now)) return this.#fetch(request, this.#replyTo(request, reply));
     if (request.opcode < 0) putMetaHit(reply.segment, request, entry, entry, false, now);
-    else this.#replyTo(request, reply).hit(entry);
-    session.makeRoom();
+    else putBinaryHit(reply.segment, request, entry);
   }
 
   /** ms md ma, and the binary writes. */
   write(request: Request, reply: TextReply): void | Promise<void> {
     const refusal = fillMutation(request, nowSeconds(this.#context));
     const own = this.#replyTo(request, reply);
-    return refusal === "" ? this.#write.writeItem(request, own) : own.line(refusal);
+    if (refusal !== "") return own.line(refusal);
+    if (request.command === Command.ma && (request.meta.flags & MetaFlag.t) !== 0) own.before = this.#timeBefore(request);
+    return this.#write.writeItem(request, own);
+  }
+
+  /** What `ma` answers to a `t` that stands before its `T` or `N`. */
+  #timeBefore(request: Request): ItemBefore {
+    const now = nowSeconds(this.#context);
+    try {
+      const entry = this.#context.storage.get(request.mutation.key, now, true);
+      if (entry !== undefined && !(entry instanceof Promise)) return beforeOf(entry);
+    } catch (error) {
+      // The write that follows tells it.
+      if (!(error instanceof FlareError)) throw error;
+    }
+    return { expire: 0, marks: 0, fetched: false, accessSeconds: now };
   }
 
   /** `me <key>`: what is known about an item here, for people. */
@@ -185,7 +199,7 @@ export class MetaCommands {
   }
 }
 
-function beforeOf({ expire, marks, fetched, accessSeconds }: EntryView): Pick<EntryView, "expire" | "marks" | "fetched" | "accessSeconds"> {
+function beforeOf({ expire, marks, fetched, accessSeconds }: EntryView): ItemBefore {
   return { expire, marks, fetched, accessSeconds };
 }
 

@@ -17,9 +17,38 @@ import type { ReadCommands } from "./read_commands.ts";
 import type { WriteCommands } from "./write_commands.ts";
 
 const COMMANDS = new CommandTable([
-  "get", "gets", "gat", "gats", "set", "add", "replace", "append", "prepend", "cas", "incr", "decr", "delete", "touch",
-  "mg", "ms", "md", "ma", "mn", "me",
-  "flush_all", "version", "verbosity", "quit", "stats", "ping", "dump", "dump_key", "keys", "show", "kill", "node",
+  "get",
+  "gets",
+  "gat",
+  "gats",
+  "set",
+  "add",
+  "replace",
+  "append",
+  "prepend",
+  "cas",
+  "incr",
+  "decr",
+  "delete",
+  "touch",
+  "mg",
+  "ms",
+  "md",
+  "ma",
+  "mn",
+  "me",
+  "flush_all",
+  "version",
+  "verbosity",
+  "quit",
+  "stats",
+  "ping",
+  "dump",
+  "dump_key",
+  "keys",
+  "show",
+  "kill",
+  "node",
 ]);
 
 /** The groups of commands of one node server. */
@@ -51,9 +80,7 @@ export class NodeHandler implements RequestHandler {
     const shape = shapeOf(request.command);
     if (handover.holding && shape !== CommandShape.words) return this.#hold(request.clone(), reply, session);
     const waiting = this.#dispatch(request, reply, session);
-    return waiting !== undefined && mayWrite(shape)
-      ? handover.track(waiting)
-      : waiting;
+    return waiting !== undefined && mayWrite(shape) ? handover.track(waiting) : waiting;
   }
 
   async #hold(request: Request, reply: TextReply, session: Session): Promise<void> {
@@ -72,7 +99,7 @@ export class NodeHandler implements RequestHandler {
       case Command.gats:
         return write.touchAndRetrieve(request, reply);
       case Command.mg:
-        return meta.get(request, reply, session);
+        return meta.get(request, reply);
       case Command.ms:
       case Command.md:
       case Command.ma:

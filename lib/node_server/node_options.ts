@@ -176,6 +176,16 @@ export const nodeOptionTable = {
     reloadable: true,
     help: "keep a copy there, or answer with what the other cluster says",
   }),
+  clusterReplicationQueueBytesMax: integerOption({
+    name: "cluster-replication-queue",
+    default: 64,
+    min: 1,
+    max: 65536,
+    unit: "MiB",
+    scale: 1048576,
+    since: "2.0.0",
+    help: "writes kept in memory while the other cluster is away; with more of them everything is sent again",
+  }),
 
   storageType: choiceOption({
     name: "storage-type",

@@ -24,12 +24,12 @@ import { AdminCommands } from "./admin_commands.ts";
 import { DumpCommands } from "./dump_commands.ts";
 import { Handover } from "./handover.ts";
 import { IndexLink, type Joined } from "./index_link.ts";
+import { MetaCommands } from "./meta_commands.ts";
 import type { NodeContext } from "./node_context.ts";
 import { NodeHandler } from "./node_handler.ts";
 import { type NodeServerOptions, nodeServerOptions } from "./node_options.ts";
 import { NodeStats } from "./node_stats.ts";
 import { OtherCluster } from "./other_cluster.ts";
-import { MetaCommands } from "./meta_commands.ts";
 import { ReadCommands } from "./read_commands.ts";
 import { WriteCommands } from "./write_commands.ts";
 
@@ -68,7 +68,12 @@ export class NodeServer {
   #stopping: Promise<void> | undefined;
 
   private constructor(
-    runtime: Runtime, context: NodeContext, server: Server, addresses: readonly Address[], link: IndexLink, resolver: KeyResolver,
+    runtime: Runtime,
+    context: NodeContext,
+    server: Server,
+    addresses: readonly Address[],
+    link: IndexLink,
+    resolver: KeyResolver,
   ) {
     this.#runtime = runtime;
     this.#context = context;
@@ -86,7 +91,11 @@ export class NodeServer {
         write,
         meta: new MetaCommands(context, write),
         dump: new DumpCommands(context, resolver),
-        admin: new AdminCommands(context, () => server, (map) => this.#install(map)),
+        admin: new AdminCommands(
+          context,
+          () => server,
+          (map) => this.#install(map),
+        ),
       }),
     );
     context.otherCluster.configure(context.options);
@@ -125,7 +134,10 @@ export class NodeServer {
         replyBytesMax: options.valueBytesMax + options.lineBytesMax,
       };
       const self = { host: options.serverName, port: options.serverPort };
-      const link = new IndexLink(runtime, options.indexServers, self, { ...peerOptions, replyTimeoutMs: CONNECT_TIMEOUT_MS * 5 });
+      const link = new IndexLink(runtime, options.indexServers, self, {
+        ...peerOptions,
+        replyTimeoutMs: CONNECT_TIMEOUT_MS * 5,
+      });
       const joined = await link.join();
       const resolver = new KeyResolver(joined.meta);
       const context = buildContext(runtime, options, storage, joined, resolver, workers, peerOptions);
@@ -333,8 +345,13 @@ function storageOptions(options: NodeServerOptions, parts: NodeServerParts): Sto
 }
 
 function buildContext(
-  runtime: Runtime, options: NodeServerOptions, storage: Storage, joined: Joined, resolver: KeyResolver,
-  workers: WorkerRegistry, peerOptions: PeerOptions,
+  runtime: Runtime,
+  options: NodeServerOptions,
+  storage: Storage,
+  joined: Joined,
+  resolver: KeyResolver,
+  workers: WorkerRegistry,
+  peerOptions: PeerOptions,
 ): NodeContext {
   const selfKey = `${options.serverName}:${options.serverPort}`;
   const keyHash = KEY_HASHES[joined.meta.keyHashAlgorithm];
@@ -344,7 +361,17 @@ function buildContext(
   const replicator = new Replicator(routing, peers, storage, runtime.log, selfKey, options);
   const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
   return {
-    runtime, options, storage, routing, keyHash, peers, replicator, otherCluster, workers, selfKey, stats: new NodeStats(),
+    runtime,
+    options,
+    storage,
+    routing,
+    keyHash,
+    peers,
+    replicator,
+    otherCluster,
+    workers,
+    selfKey,
+    stats: new NodeStats(),
     handover: new Handover(runtime.clock),
   };
 }

@@ -10,13 +10,12 @@ import type { PeerOptions } from "../net/peer.ts";
 import { type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import type { KeyHash } from "../partition/key_hash.ts";
 import type { KeyResolver } from "../partition/key_resolver.ts";
-import { ClusterReplication } from "../replication/cluster_replication.ts";
+import { ClusterReplication, type ClusterReplicationOptions } from "../replication/cluster_replication.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 
-/** Bytes of writes that wait in memory while the other cluster cannot be reached. */
-const QUEUE_BYTES_MAX = 64 * 1048576;
+/** The other cluster has this long to answer a write, unless net-read-timeout is shorter. */
 const REPLY_TIMEOUT_MS = 30000;
 
 export class OtherCluster {
@@ -35,7 +34,12 @@ export class OtherCluster {
   #settings = "";
 
   constructor(
-    runtime: Runtime, storage: Storage, workers: WorkerRegistry, routing: Routing, keyHash: KeyHash, resolver: KeyResolver,
+    runtime: Runtime,
+    storage: Storage,
+    workers: WorkerRegistry,
+    routing: Routing,
+    keyHash: KeyHash,
+    resolver: KeyResolver,
     peerOptions: PeerOptions,
   ) {
     this.#runtime = runtime;
@@ -52,6 +56,8 @@ export class OtherCluster {
     const { clusterReplicationServerName: host, clusterReplicationServerPort: port, clusterReplicationMode: mode } = options;
     const enabled = options.clusterReplication && host !== "";
     const settings = enabled ? `${mode} ${host}:${port}` : "";
+    const speed = { intervalUs: options.reconstructionIntervalUs, bytesPerSecond: options.reconstructionBwlimitBytesPerSecond };
+    if (this.replication !== undefined) this.replication.speed = speed;
     if (settings === this.#settings) return;
     this.close();
     this.#settings = settings;
@@ -64,15 +70,16 @@ export class OtherCluster {
       this.node = { ...createNode({ host, port, threadType, ...place }), lanes: concurrency };
       return;
     }
-    this.replication = new ClusterReplication(this.#runtime, this.#storage, this.#workers, {
-      host, port, concurrency,
-      intervalUs: options.reconstructionIntervalUs,
-      bytesPerSecond: options.reconstructionBwlimitBytesPerSecond,
+    const replicationOptions: ClusterReplicationOptions = {
+      host,
+      port,
+      concurrency,
       connectTimeoutMs: this.#peerOptions.connectTimeoutMs,
       replyTimeoutMs: Math.min(REPLY_TIMEOUT_MS, this.#peerOptions.replyTimeoutMs),
-      queueBytesMax: QUEUE_BYTES_MAX,
+      queueBytesMax: options.clusterReplicationQueueBytesMax,
       owns: (key) => this.#owns(key),
-    });
+    };
+    this.replication = new ClusterReplication(this.#runtime, this.#storage, this.#workers, replicationOptions, speed);
     if (this.#routing.self?.role === NodeRole.master) this.replication.sendEverything();
   }
 

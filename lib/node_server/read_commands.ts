@@ -11,6 +11,7 @@ import { keysOf } from "../net/outstanding.ts";
 import type { Session } from "../net/session.ts";
 import { BufferPool } from "../protocol/buffer_pool.ts";
 import { Command } from "../protocol/command.ts";
+import { isSayable } from "../protocol/meta_client.ts";
 import type { Request } from "../protocol/request.ts";
 import { Segment } from "../protocol/segment.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
@@ -94,7 +95,9 @@ export class ReadCommands {
           const items = await cursor.next(Math.min(left, 1000), 1 << 20);
           if (items.length === 0) break;
           left -= items.length;
-          for (const item of items) reply.raw(concatBytes([KEY_WORD, item.key, CRLF]));
+          for (const { key } of items) {
+            if (isSayable({ bytes: key, start: 0, end: key.length })) reply.raw(concatBytes([KEY_WORD, key, CRLF]));
+          }
           await session.roomInOutput();
         }
         await cursor.close();

@@ -11,9 +11,9 @@ import { keysOf } from "../net/outstanding.ts";
 import { type Peer, PeerError } from "../net/peer.ts";
 import { Command } from "../protocol/command.ts";
 import { absoluteExpire } from "../protocol/expiry.ts";
-import { type Request, SyncMode } from "../protocol/request.ts";
 import type { ItemReply, RemoteOutcome } from "../protocol/item_reply.ts";
 import { encodeForwardedMeta, isSayable } from "../protocol/meta_client.ts";
+import { type Request, SyncMode } from "../protocol/request.ts";
 import { type ClientReply, encodeForwarded, ReplyShape } from "../protocol/text_client.ts";
 import { encodeTextFallback, parseTextAnswer } from "../protocol/text_fallback.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
@@ -223,9 +223,7 @@ export class WriteCommands {
     if (!request.noreply || applied.result === MutationResult.failed) reply.applied(applied);
   }
 
-  async #answerAfter(
-    replicated: Promise<void> | undefined, noreply: boolean, reply: TextReply, text: string,
-  ): Promise<void> {
+  async #answerAfter(replicated: Promise<void> | undefined, noreply: boolean, reply: TextReply, text: string): Promise<void> {
     const committed = this.#committed();
     await replicated;
     const error = await committed;
@@ -237,9 +235,7 @@ export class WriteCommands {
   async #forward(node: ClusterNode, request: Request, reply: TextReply): Promise<void> {
     // A key that has just moved from here: its last write, if it is still being committed, goes ahead.
     if (this.#context.routing.settling) await this.#committed();
-    const bytes = encodeForwarded(
-      request, this.#prefix(request), absoluteExpire(request.exptime, nowSeconds(this.#context)),
-    );
+    const bytes = encodeForwarded(request, this.#prefix(request), absoluteExpire(request.exptime, nowSeconds(this.#context)));
     const answer = await this.#ask(node, request, bytes, request.noreply ? undefined : ReplyShape.line);
     if (request.noreply) return;
     if (answer instanceof PeerError) return reply.line(PROXY_ERROR_TEXT);
@@ -251,7 +247,10 @@ export class WriteCommands {
    * for instance; what may have arrived is not, because incr or append would happen twice.
    */
   async #ask(
-    node: ClusterNode, request: Request, bytes: Uint8Array, shape: ReplyShape | undefined,
+    node: ClusterNode,
+    request: Request,
+    bytes: Uint8Array,
+    shape: ReplyShape | undefined,
   ): Promise<ClientReply | PeerError> {
     const { peers, runtime } = this.#context;
     const key = request.mutation.key;

@@ -4,8 +4,8 @@
  * is checked before a byte of its body is waited for, and what no request may be as long as is never held.
  */
 
-import { fromWords } from "../base/uint64.ts";
 import { latin1 } from "../base/bytes.ts";
+import { fromWords } from "../base/uint64.ts";
 import { BINARY_HEADER_BYTES, BinaryStatus, HeaderField, Opcode } from "./binary_protocol.ts";
 import { Command } from "./command.ts";
 import { MetaArgument, MetaFlag } from "./meta_flags.ts";
@@ -86,7 +86,13 @@ export class BinaryParser {
   }
 
   #fill(
-    request: Request, form: Form, bytes: Uint8Array, at: number, extrasLength: number, keyLength: number, valueLength: number,
+    request: Request,
+    form: Form,
+    bytes: Uint8Array,
+    at: number,
+    extrasLength: number,
+    keyLength: number,
+    valueLength: number,
   ): void {
     const { mutation, meta } = request;
     const keyStart = at + extrasLength;
@@ -134,7 +140,9 @@ export class BinaryParser {
         if (meta.vivifyExptime !== NO_CREATION) meta.arguments |= MetaArgument.N | MetaArgument.J;
         return;
       case Command.stats:
-        request.words = latin1(bytes, keyStart, keyStart + keyLength).split(" ").filter((word) => word !== "");
+        request.words = latin1(bytes, keyStart, keyStart + keyLength)
+          .split(" ")
+          .filter((word) => word !== "");
     }
   }
 
@@ -156,7 +164,14 @@ const FORMS: readonly (Form | undefined)[] = buildForms();
 
 function buildForms(): (Form | undefined)[] {
   const forms: (Form | undefined)[] = [];
-  const add = (opcodes: readonly Opcode[], command: Command, extras: readonly number[], hasKey: boolean, hasValue = false, mode = 0) => {
+  const add = (
+    opcodes: readonly Opcode[],
+    command: Command,
+    extras: readonly number[],
+    hasKey: boolean,
+    hasValue = false,
+    mode = 0,
+  ) => {
     for (const opcode of opcodes) forms[opcode] = { command, extras, hasKey, hasValue, mode };
   };
   add([Opcode.get, Opcode.getQuiet, Opcode.getKey, Opcode.getKeyQuiet], Command.mg, [0], true);
@@ -184,5 +199,11 @@ function readUint16(bytes: Uint8Array, at: number): number {
 }
 
 function readUint32(bytes: Uint8Array, at: number): number {
-  return (((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)) >>> 0;
+  return (
+    (((bytes[at] as number) << 24) |
+      ((bytes[at + 1] as number) << 16) |
+      ((bytes[at + 2] as number) << 8) |
+      (bytes[at + 3] as number)) >>>
+    0
+  );
 }

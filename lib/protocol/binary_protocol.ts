@@ -84,12 +84,21 @@ export function statusText(status: BinaryStatus): string {
 
 /** Quiet opcodes say nothing when all went as usual; those that read say nothing of a miss instead. */
 export function isQuiet(opcode: number): boolean {
-  return opcode === Opcode.getQuiet || opcode === Opcode.getKeyQuiet || opcode === Opcode.touchAndGetQuiet ||
-    opcode === Opcode.touchAndGetKeyQuiet || (opcode >= Opcode.setQuiet && opcode <= Opcode.prependQuiet);
+  return (
+    opcode === Opcode.getQuiet ||
+    opcode === Opcode.getKeyQuiet ||
+    opcode === Opcode.touchAndGetQuiet ||
+    opcode === Opcode.touchAndGetKeyQuiet ||
+    (opcode >= Opcode.setQuiet && opcode <= Opcode.prependQuiet)
+  );
 }
 
 /** Opcodes whose answer carries the key. */
 export function answersKey(opcode: number): boolean {
-  return opcode === Opcode.getKey || opcode === Opcode.getKeyQuiet || opcode === Opcode.touchAndGetKey ||
-    opcode === Opcode.touchAndGetKeyQuiet;
+  return (
+    opcode === Opcode.getKey ||
+    opcode === Opcode.getKeyQuiet ||
+    opcode === Opcode.touchAndGetKey ||
+    opcode === Opcode.touchAndGetKeyQuiet
+  );
 }

@@ -7,7 +7,16 @@ import { latin1 } from "../base/bytes.ts";
 import { highWord, lowWord, type Uint64 } from "../base/uint64.ts";
 import type { EntryView } from "../storage/entry.ts";
 import { type Applied, MutationKind, MutationResult } from "../storage/mutation.ts";
-import { answersKey, BINARY_HEADER_BYTES, BINARY_REPLY, BinaryStatus, HeaderField, isQuiet, Opcode, statusText } from "./binary_protocol.ts";
+import {
+  answersKey,
+  BINARY_HEADER_BYTES,
+  BINARY_REPLY,
+  BinaryStatus,
+  HeaderField,
+  isQuiet,
+  Opcode,
+  statusText,
+} from "./binary_protocol.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { Command } from "./command.ts";
 import type { ItemBefore, ItemReply, RemoteOutcome } from "./item_reply.ts";
@@ -33,19 +42,11 @@ export class BinaryReply extends TextReply implements ItemReply {
   }
 
   hit(entry: EntryView): void {
-    const withValue = this.#request.opcode !== Opcode.touch;
-    putHit(this.segment, this.#request, entry.flags, entry.version, entry.bytes, entry.valueStart, withValue ? entry.valueEnd : entry.valueStart);
+    putBinaryHit(this.segment, this.#request, entry);
   }
 
   miss(): void {
-    const { segment } = this;
-    const { opcode, opaque, mutation } = this.#request;
-    if (isQuiet(opcode)) return;
-    const { key } = mutation;
-    if (!answersKey(opcode)) return putBinaryError(segment, opcode, opaque, BinaryStatus.notFound);
-    const length = key.end - key.start;
-    putHeader(segment, opcode, length, 0, BinaryStatus.notFound, length, opaque, 0);
-    segment.put(key.bytes, key.start, key.end);
+    putBinaryMiss(this.segment, this.#request);
   }
 
   override applied(applied: Applied): void {
@@ -58,7 +59,8 @@ export class BinaryReply extends TextReply implements ItemReply {
     if (result === MutationResult.number) return this.#number(applied.number, applied.entry.version);
     if (result === MutationResult.stored) return this.success(applied.entry.version);
     if (result === MutationResult.deleted) return this.success(0);
-    if (result === MutationResult.failed) return putBinaryError(this.segment, request.opcode, request.opaque, BinaryStatus.internalError, applied.error);
+    if (result === MutationResult.failed)
+      return putBinaryError(this.segment, request.opcode, request.opaque, BinaryStatus.internalError, applied.error);
     putBinaryError(this.segment, request.opcode, request.opaque, this.#refusal(result));
   }
 
@@ -125,7 +127,16 @@ export class BinaryReply extends TextReply implements ItemReply {
 
   override stat(name: string, value: Uint64 | string): void {
     const text = String(value);
-    putHeader(this.segment, this.#request.opcode, name.length, 0, BinaryStatus.success, name.length + text.length, this.#request.opaque, 0);
+    putHeader(
+      this.segment,
+      this.#request.opcode,
+      name.length,
+      0,
+      BinaryStatus.success,
+      name.length + text.length,
+      this.#request.opaque,
+      0,
+    );
     this.segment.putText(name);
     this.segment.putText(text);
   }
@@ -173,7 +184,13 @@ const LINE_STATUSES: Readonly<Record<string, BinaryStatus>> = {
 };
 
 /** A reply that says what went wrong, in `text` or in memcached's words. */
-export function putBinaryError(segment: Segment, opcode: number, opaque: number, status: BinaryStatus, text = statusText(status)): void {
+export function putBinaryError(
+  segment: Segment,
+  opcode: number,
+  opaque: number,
+  status: BinaryStatus,
+  text = statusText(status),
+): void {
   putHeader(segment, opcode, 0, 0, status, text.length, opaque, 0);
   segment.putText(text);
 }
@@ -185,8 +202,31 @@ export function encodeBinaryError(opcode: number, opaque: number, status: Binary
   return segment.bytes.slice(0, segment.length);
 }
 
+/** The item a get, touch or gat has found. */
+export function putBinaryHit(segment: Segment, request: Request, entry: EntryView): void {
+  const valueEnd = request.opcode === Opcode.touch ? entry.valueStart : entry.valueEnd;
+  putHit(segment, request, entry.flags, entry.version, entry.bytes, entry.valueStart, valueEnd);
+}
+
+/** A get, touch or gat has found nothing. */
+export function putBinaryMiss(segment: Segment, request: Request): void {
+  const { opcode, opaque, mutation } = request;
+  if (isQuiet(opcode)) return;
+  const { key } = mutation;
+  if (!answersKey(opcode)) return putBinaryError(segment, opcode, opaque, BinaryStatus.notFound);
+  const length = key.end - key.start;
+  putHeader(segment, opcode, length, 0, BinaryStatus.notFound, length, opaque, 0);
+  segment.put(key.bytes, key.start, key.end);
+}
+
 function putHit(
-  segment: Segment, request: Request, flags: number, version: Uint64, bytes: Uint8Array, valueStart: number, valueEnd: number,
+  segment: Segment,
+  request: Request,
+  flags: number,
+  version: Uint64,
+  bytes: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
 ): void {
   const { opcode, opaque } = request;
   const { key } = request.mutation;
@@ -199,7 +239,13 @@ function putHit(
 }
 
 function putHeader(
-  segment: Segment, opcode: number, keyLength: number, extrasLength: number, status: BinaryStatus, bodyLength: number, opaque: number,
+  segment: Segment,
+  opcode: number,
+  keyLength: number,
+  extrasLength: number,
+  status: BinaryStatus,
+  bodyLength: number,
+  opaque: number,
   version: Uint64,
 ): void {
   segment.reserve(BINARY_HEADER_BYTES);

@@ -31,7 +31,14 @@ const VALUE = "VALUE ";
 export class DumpParser {
   /** Filled by `next`. */
   readonly item: DumpItem = {
-    bytes: new Uint8Array(0), keyStart: 0, keyEnd: 0, valueStart: 0, valueEnd: 0, flags: 0, version: 0, expire: 0,
+    bytes: new Uint8Array(0),
+    keyStart: 0,
+    keyEnd: 0,
+    valueStart: 0,
+    valueEnd: 0,
+    flags: 0,
+    version: 0,
+    expire: 0,
     marks: 0,
   };
   /** The line that ended the dump. */
@@ -88,7 +95,15 @@ export class DumpParser {
     }
     if (keyLength === 0) return "bad";
     Object.assign(this.item, {
-      bytes: this.#held, keyStart, keyEnd: keyStart + keyLength, valueStart, valueEnd, flags, version, expire, marks,
+      bytes: this.#held,
+      keyStart,
+      keyEnd: keyStart + keyLength,
+      valueStart,
+      valueEnd,
+      flags,
+      version,
+      expire,
+      marks,
     });
     this.#start = valueEnd + 2;
     return "item";

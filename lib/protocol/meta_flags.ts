@@ -93,6 +93,7 @@ export class MetaFlags {
   /** Back to no flags at all. */
   reset(): void {
     this.flags = 0;
+    if (this.arguments === 0 && this.mode === 0) return;
     this.arguments = 0;
     this.mode = 0;
     this.vivifyExptime = 0;

@@ -3,8 +3,8 @@
  * the same flags, so this is the one place where their meaning is laid down. Pure.
  */
 
-import { MutationKind } from "../storage/mutation.ts";
 import { EntryMark } from "../storage/entry.ts";
+import { MutationKind } from "../storage/mutation.ts";
 import { Command } from "./command.ts";
 import { absoluteExpire } from "./expiry.ts";
 import { MetaArgument, MetaFlag } from "./meta_flags.ts";

@@ -5,7 +5,7 @@
 
 import { parseUint64 } from "../base/uint64.ts";
 import { Command } from "./command.ts";
-import { MetaArgument, type MetaFlags, MetaFlag } from "./meta_flags.ts";
+import { MetaArgument, MetaFlag, type MetaFlags } from "./meta_flags.ts";
 import { parseFlags, parseInteger } from "./numbers.ts";
 import type { Request } from "./request.ts";
 

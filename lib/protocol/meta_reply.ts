@@ -3,8 +3,8 @@
  * the value. A hit that changes nothing is written without creating an object.
  */
 
-import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { base64Length, encodeBase64 } from "../base/base64.ts";
+import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { EntryMark, type EntryView } from "../storage/entry.ts";
 import { type Applied, MutationKind, MutationResult } from "../storage/mutation.ts";
 import { BufferPool } from "./buffer_pool.ts";
@@ -21,6 +21,8 @@ const CRLF = fromLatin1("\r\n");
 const HIT = fromLatin1("HD");
 const VALUE = fromLatin1("VA ");
 
+/** Flags that are answered by a token. */
+const TOKENS = MetaFlag.c | MetaFlag.f | MetaFlag.h | MetaFlag.k | MetaFlag.l | MetaFlag.s | MetaFlag.t;
 /** The letters of the tokens that tell of an item, O and k aside, which answer any request. */
 const OF_HIT = "cfhlst";
 const OF_SET = "cs";
@@ -55,7 +57,13 @@ export class MetaReply extends TextReply implements ItemReply {
 
   override appliedText(applied: Applied): string {
     const segment = new Segment(new BufferPool());
-    putApplied(segment, this.#request, { ...applied, entry: { ...applied.entry, stable: false } }, this.before, this.#nowSeconds);
+    putApplied(
+      segment,
+      this.#request,
+      { ...applied, entry: { ...applied.entry, stable: false } },
+      this.before,
+      this.#nowSeconds,
+    );
     return latin1(segment.bytes, 0, segment.length);
   }
 
@@ -97,23 +105,42 @@ export function isNominal(request: Request, status: string): boolean {
 
 /** A hit of mg; `before` is what the item was before it was touched or won. */
 export function putMetaHit(
-  segment: Segment, request: Request, entry: EntryView, before: ItemBefore, won: boolean, nowSeconds: number,
+  segment: Segment,
+  request: Request,
+  entry: EntryView,
+  before: ItemBefore,
+  won: boolean,
+  nowSeconds: number,
 ): void {
-  const withValue = (request.meta.flags & MetaFlag.v) !== 0;
-  if (withValue) {
-    segment.put(VALUE, 0, 3);
-    segment.putNumber(entry.valueEnd - entry.valueStart);
-  } else {
+  const { meta } = request;
+  const { bytes, headEnd } = entry;
+  if ((meta.flags & MetaFlag.v) === 0) {
     segment.put(HIT, 0, 2);
+    putTokens(segment, request, OF_HIT, entry, before, nowSeconds);
+    putMarks(segment, before.marks, won);
+    segment.put(CRLF, 0, 2);
+    return;
   }
-  if (request.keysEnd > request.keysStart) putTokens(segment, request, OF_HIT, entry, before, nowSeconds);
-  if ((before.marks & EntryMark.won) !== 0) segment.putText(" Z");
-  if ((before.marks & EntryMark.stale) !== 0) segment.putText(" X");
+  // The head of an entry ends with the length of its value, behind it come a line end and the value: ready to be copied.
+  let lengthStart = headEnd;
+  while (bytes[lengthStart - 1] !== SPACE) lengthStart--;
+  segment.put(VALUE, 0, 3);
+  let rest = lengthStart;
+  if ((meta.flags & TOKENS) !== 0 || meta.arguments !== 0 || before.marks !== 0 || won) {
+    segment.put(bytes, lengthStart, headEnd);
+    putTokens(segment, request, OF_HIT, entry, before, nowSeconds);
+    putMarks(segment, before.marks, won);
+    rest = headEnd;
+  }
+  if (entry.stable) segment.putStable(bytes, rest, entry.valueEnd + 2);
+  else segment.put(bytes, rest, entry.valueEnd + 2);
+}
+
+/** What an item was noted to be before this read, and whether this read has won. */
+function putMarks(segment: Segment, marks: number, won: boolean): void {
+  if ((marks & EntryMark.won) !== 0) segment.putText(" Z");
+  if ((marks & EntryMark.stale) !== 0) segment.putText(" X");
   if (won) segment.putText(" W");
-  segment.put(CRLF, 0, 2);
-  if (!withValue) return;
-  if (entry.stable) segment.putStable(entry.bytes, entry.valueStart, entry.valueEnd + 2);
-  else segment.put(entry.bytes, entry.valueStart, entry.valueEnd + 2);
 }
 
 /** A miss of mg. */
@@ -125,12 +152,17 @@ export function putMetaMiss(segment: Segment, request: Request): void {
 }
 
 function putApplied(
-  segment: Segment, request: Request, applied: Applied, before: ItemBefore | undefined, nowSeconds: number,
+  segment: Segment,
+  request: Request,
+  applied: Applied,
+  before: ItemBefore | undefined,
+  nowSeconds: number,
 ): void {
   const { result, entry } = applied;
   if (request.mutation.kind === MutationKind.fetch) {
     if (result === MutationResult.notFound) return putMetaMiss(segment, request);
-    if (result === MutationResult.stored) return putMetaHit(segment, request, entry, { ...entry, expire: 0, marks: 0 }, true, nowSeconds);
+    if (result === MutationResult.stored)
+      return putMetaHit(segment, request, entry, { ...entry, expire: 0, marks: 0 }, true, nowSeconds);
     if (result === MutationResult.touched || result === MutationResult.won) {
       return putMetaHit(segment, request, entry, before ?? entry, result === MutationResult.won, nowSeconds);
     }
@@ -141,10 +173,11 @@ function putApplied(
     return;
   }
   if (isNominal(request, status)) return;
-  const value = result === MutationResult.number && (request.meta.flags & MetaFlag.v) !== 0 ? String(applied.number) : undefined;
+  const value =
+    result === MutationResult.number && (request.meta.flags & MetaFlag.v) !== 0 ? String(applied.number) : undefined;
   segment.putText(value === undefined ? status : `VA ${value.length}`);
   if (status !== "HD") putTokens(segment, request, "", undefined, undefined, nowSeconds);
-  else if (request.command === Command.ma) putTokens(segment, request, OF_COUNT, entry, entry, nowSeconds);
+  else if (request.command === Command.ma) putTokens(segment, request, OF_COUNT, entry, before ?? entry, nowSeconds);
   else putTokens(segment, request, request.command === Command.ms ? OF_SET : "", entry, entry, nowSeconds);
   segment.put(CRLF, 0, 2);
   if (value !== undefined) segment.putText(`${value}\r\n`);
@@ -158,7 +191,12 @@ const REFUSALS: Readonly<Record<number, string>> = {
 
 function buildStatuses(): (string | undefined)[] {
   const statuses: (string | undefined)[] = [];
-  for (const result of [MutationResult.stored, MutationResult.deleted, MutationResult.touched, MutationResult.number] as const) {
+  for (const result of [
+    MutationResult.stored,
+    MutationResult.deleted,
+    MutationResult.touched,
+    MutationResult.number,
+  ] as const) {
     statuses[result] = "HD";
   }
   statuses[MutationResult.notStored] = "NS";
@@ -172,7 +210,12 @@ function buildStatuses(): (string | undefined)[] {
  * before a T or N that comes later.
  */
 function putTokens(
-  segment: Segment, request: Request, letters: string, entry: EntryView | undefined, before: ItemBefore | undefined, nowSeconds: number,
+  segment: Segment,
+  request: Request,
+  letters: string,
+  entry: EntryView | undefined,
+  before: ItemBefore | undefined,
+  nowSeconds: number,
 ): void {
   const { bytes, keysStart, keysEnd } = request;
   let expire = before?.expire ?? 0;
@@ -243,7 +286,19 @@ function putKey(segment: Segment, request: Request): void {
 
 function remoteEntry({ version, flags, value }: RemoteOutcome): EntryView {
   return {
-    bytes: value, headStart: 0, headEnd: 0, keyStart: 0, keyEnd: 0, valueStart: 0, valueEnd: value.length, flags,
-    expire: 0, version, marks: 0, fetched: false, accessSeconds: 0, stable: false,
+    bytes: value,
+    headStart: 0,
+    headEnd: 0,
+    keyStart: 0,
+    keyEnd: 0,
+    valueStart: 0,
+    valueEnd: value.length,
+    flags,
+    expire: 0,
+    version,
+    marks: 0,
+    fetched: false,
+    accessSeconds: 0,
+    stable: false,
   };
 }

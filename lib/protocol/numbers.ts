@@ -31,7 +31,7 @@ export function parseInteger(bytes: Uint8Array, start: number, end: number): num
     if (digit < 0 || digit > 9) return Number.NaN;
     value = value * 10 + digit;
   }
-  if (value >= 9223372036854775807) {
+  if (value >= 2 ** 63) {
     // Beyond what a double tells apart: compare exactly.
     const exact = parseUint64(bytes, from, end);
     if (exact === undefined || exact > (sign === 0x2d ? 9223372036854775808n : 9223372036854775807n)) return Number.NaN;

@@ -136,7 +136,8 @@ export function encodeForwarded(request: Request, prefix: string, expire: number
     default: {
       const version = name === "cas" || mutation.version !== 0 ? ` ${mutation.version}` : "";
       const length = mutation.valueEnd - mutation.valueStart;
-      const head = `${prefix}${name} ${key} ${mutation.flags} ${expire} ${length}${version}${options(request, request.noreply)}\r\n`;
+      const tail = `${version}${options(request, request.noreply)}`;
+      const head = `${prefix}${name} ${key} ${mutation.flags} ${expire} ${length}${tail}\r\n`;
       return withData(head, mutation.value.subarray(mutation.valueStart, mutation.valueEnd));
     }
   }
@@ -144,7 +145,13 @@ export function encodeForwarded(request: Request, prefix: string, expire: number
 
 /** A `set` with the complete value and its version: what replicas get for every write that stores. */
 export function encodeReplicatedSet(
-  prefix: string, key: string, flags: number, expire: number, version: Uint64, value: Uint8Array, tail: string,
+  prefix: string,
+  key: string,
+  flags: number,
+  expire: number,
+  version: Uint64,
+  value: Uint8Array,
+  tail: string,
 ): Uint8Array {
   return withData(`${prefix}set ${key} ${flags} ${expire} ${value.length} ${version}${tail}\r\n`, value);
 }

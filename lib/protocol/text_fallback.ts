@@ -43,7 +43,8 @@ export function encodeTextFallback(request: Request, prefix: string, nowSeconds:
       if (given !== MetaArgument.T || wantsVersion) return undefined;
       return { bytes: fromLatin1(`${prefix}gat ${key} ${expire}\r\n`), shape: ReplyShape.value };
     case Command.ms:
-      if ((given & ~(MetaArgument.F | MetaArgument.T | MetaArgument.M | MetaArgument.C)) !== 0 || wantsVersion) return undefined;
+      if ((given & ~(MetaArgument.F | MetaArgument.T | MetaArgument.M | MetaArgument.C)) !== 0 || wantsVersion)
+        return undefined;
       return said(request, prefix, expire, storageCommand(mutation.kind, (given & MetaArgument.C) !== 0));
     case Command.md:
       if (given !== 0 || (meta.flags & MetaFlag.x) !== 0) return undefined;
@@ -82,7 +83,13 @@ function storageCommand(kind: MutationKind, compares: boolean): Command | undefi
 }
 
 const STATUSES: Readonly<Record<string, string>> = {
-  STORED: "HD", DELETED: "HD", TOUCHED: "HD", NOT_STORED: "NS", EXISTS: "EX", NOT_FOUND: "NF", END: "EN",
+  STORED: "HD",
+  DELETED: "HD",
+  TOUCHED: "HD",
+  NOT_STORED: "NS",
+  EXISTS: "EX",
+  NOT_FOUND: "NF",
+  END: "EN",
 };
 
 /** What the answer to a fallback means for the request it stands for. */

@@ -4,8 +4,8 @@
  * how much more it takes. Answers to malformed lines are memcached's (docs/compatibility.md lists where Flare differs).
  */
 
-import { latin1 } from "../base/bytes.ts";
 import { decodeBase64 } from "../base/base64.ts";
+import { latin1 } from "../base/bytes.ts";
 import { parseUint64 } from "../base/uint64.ts";
 import { MutationKind } from "../storage/mutation.ts";
 import { Command, CommandShape, type CommandTable, shapeOf } from "./command.ts";
@@ -165,9 +165,7 @@ export class TextParser {
     return ParseStatus.request;
   }
 
-  #storage(
-    request: Request, bytes: Uint8Array, start: number, end: number, from: number, lineEnd: number,
-  ): ParseStatus {
+  #storage(request: Request, bytes: Uint8Array, start: number, end: number, from: number, lineEnd: number): ParseStatus {
     const mutation = request.mutation;
     if (!this.#token(bytes, from, lineEnd)) return this.#rejected("ERROR");
     mutation.key.bytes = bytes;

@@ -54,7 +54,10 @@ export class ClusterLane {
     this.#pump();
   }
 
-  /** Forgets what waits, but for the oldest write: it finds out when the other cluster answers again. Gives the bytes forgotten. */
+  /**
+   * Forgets what waits but the oldest write, which finds out when the other cluster answers again; gives the bytes
+   * forgotten.
+   */
   forget(): number {
     const dropped = this.#lines.splice(this.#head + 1);
     this.#attempt++;

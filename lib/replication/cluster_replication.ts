@@ -25,9 +25,6 @@ export interface ClusterReplicationOptions {
   readonly port: number;
   /** Connections to it. */
   readonly concurrency: number;
-  /** `reconstruction-interval` and `reconstruction-bwlimit`, for sending everything; 0 = no pause, no limit. */
-  readonly intervalUs: number;
-  readonly bytesPerSecond: number;
   readonly connectTimeoutMs: number;
   /** The other cluster answers a write within this time, or the connection counts as broken. */
   readonly replyTimeoutMs: number;
@@ -35,6 +32,12 @@ export interface ClusterReplicationOptions {
   readonly queueBytesMax: number;
   /** Which keys this node answers for. */
   readonly owns: (key: Uint8Array) => boolean;
+}
+
+/** How fast everything is sent: `reconstruction-interval` and `reconstruction-bwlimit`; 0 = no pause, no limit. */
+export interface SendingSpeed {
+  readonly intervalUs: number;
+  readonly bytesPerSecond: number;
 }
 
 /** Sending everything pauses while more than this waits. */
@@ -48,6 +51,8 @@ export class ClusterReplication implements Worker {
   readonly type = WorkerType.dumpReplication;
   readonly startedMs: number;
   readonly behindSeconds = 0;
+  /** Reloadable; counts from the next time everything is sent. */
+  speed: SendingSpeed;
   /** Writes the other cluster refused for good, or that cannot be said in its protocol, since the start. */
   refused = 0;
   /** Writes given up because too many waited, since the start; sending everything makes up for them. */
@@ -68,7 +73,14 @@ export class ClusterReplication implements Worker {
   #roomWaiter: (() => void) | undefined;
   #closed = false;
 
-  constructor(runtime: Runtime, storage: Storage, workers: WorkerRegistry, options: ClusterReplicationOptions) {
+  constructor(
+    runtime: Runtime,
+    storage: Storage,
+    workers: WorkerRegistry,
+    options: ClusterReplicationOptions,
+    speed: SendingSpeed,
+  ) {
+    this.speed = speed;
     this.#runtime = runtime;
     this.#storage = storage;
     this.#workers = workers;
@@ -164,7 +176,7 @@ export class ClusterReplication implements Worker {
 
   async #send(run: number): Promise<number> {
     const { clock } = this.#runtime;
-    const limit = new BandwidthLimit(clock, this.#options.bytesPerSecond, this.#options.intervalUs);
+    const limit = new BandwidthLimit(clock, this.speed.bytesPerSecond, this.speed.intervalUs);
     const cursor = this.#storage.openCursor({ includeTombstones: true });
     let sent = 0;
     try {

@@ -68,19 +68,30 @@ export class CopyTask implements Worker {
     this.id = workers.nextId();
     this.startedMs = runtime.clock.monotonicMs();
     this.peer = plan.sources[0]?.key ?? ":0";
-    const kibPerSecond = options.bytesPerSecond === 0
-      ? 0
-      : Math.max(1, Math.floor(options.bytesPerSecond / 1024 / Math.max(1, plan.sources.length)));
-    this.#clients = plan.sources.map(({ host, port }) => new DumpClient(runtime, storage, {
-      host, port, kibPerSecond,
-      intervalUs: options.intervalUs, partition: plan.partition, partitionSize: plan.partitionSize,
-      connectTimeoutMs: options.connectTimeoutMs, silenceMs: options.silenceMs, valueBytesMax: options.valueBytesMax, selfKey: options.selfKey,
-      onReachable: () => {
-        // Once, before the first source is asked: live writes that arrive from then on are in every answer, or newer.
-        if (!this.#cleaned) storage.flushAll();
-        this.#cleaned = true;
-      },
-    }));
+    const kibPerSecond =
+      options.bytesPerSecond === 0
+        ? 0
+        : Math.max(1, Math.floor(options.bytesPerSecond / 1024 / Math.max(1, plan.sources.length)));
+    this.#clients = plan.sources.map(
+      ({ host, port }) =>
+        new DumpClient(runtime, storage, {
+          host,
+          port,
+          kibPerSecond,
+          intervalUs: options.intervalUs,
+          partition: plan.partition,
+          partitionSize: plan.partitionSize,
+          connectTimeoutMs: options.connectTimeoutMs,
+          silenceMs: options.silenceMs,
+          valueBytesMax: options.valueBytesMax,
+          selfKey: options.selfKey,
+          onReachable: () => {
+            // Once, before the first source is asked: live writes that arrive from then on are in every answer, or newer.
+            if (!this.#cleaned) storage.flushAll();
+            this.#cleaned = true;
+          },
+        }),
+    );
   }
 
   get state(): string {
@@ -114,7 +125,10 @@ export class CopyTask implements Worker {
       throw new FlareError("REFUSED", `partition ${this.#plan.missing.join(", ")} has no master to copy from`);
     }
     this.#workers.add(this);
-    this.#runtime.log.write("notice", `copying partition ${this.#plan.partition} of ${this.#plan.partitionSize} from ${this.#names}`);
+    this.#runtime.log.write(
+      "notice",
+      `copying partition ${this.#plan.partition} of ${this.#plan.partitionSize} from ${this.#names}`,
+    );
     this.#report();
     void this.#estimate();
     try {
@@ -155,8 +169,10 @@ export class CopyTask implements Worker {
 
   async #countItems({ host, port, threadType }: ClusterNode): Promise<number | undefined> {
     const peer = new Peer(this.#runtime, { host, port }, threadType, new WorkerRegistry(), {
-      connectTimeoutMs: this.#options.connectTimeoutMs, replyTimeoutMs: this.#options.connectTimeoutMs,
-      queueBytesMax: STATS_BYTES_MAX, replyBytesMax: STATS_BYTES_MAX,
+      connectTimeoutMs: this.#options.connectTimeoutMs,
+      replyTimeoutMs: this.#options.connectTimeoutMs,
+      queueBytesMax: STATS_BYTES_MAX,
+      replyBytesMax: STATS_BYTES_MAX,
     });
     try {
       const { body } = await peer.request(fromLatin1("stats\r\n"), ReplyShape.lines);

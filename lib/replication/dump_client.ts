@@ -59,8 +59,15 @@ export class DumpClient implements ConnectionHandler {
     this.#parser = new DumpParser(request.valueBytesMax);
     const none = this.#parser.item.bytes;
     this.#mutation = {
-      kind: MutationKind.restore, key: { bytes: none, start: 0, end: 0 }, flags: 0, expire: 0, version: 0,
-      value: none, valueStart: 0, valueEnd: 0, delta: 0,
+      kind: MutationKind.restore,
+      key: { bytes: none, start: 0, end: 0 },
+      flags: 0,
+      expire: 0,
+      version: 0,
+      value: none,
+      valueStart: 0,
+      valueEnd: 0,
+      delta: 0,
     };
   }
 
@@ -98,7 +105,8 @@ export class DumpClient implements ConnectionHandler {
   onDrain(): void {}
 
   onEnd(): void {
-    if (!this.#busy) this.#fail(new FlareError("CONNECTION_FAILED", `dump from "${this.#name}" ended early`, { retriable: true }));
+    if (!this.#busy)
+      this.#fail(new FlareError("CONNECTION_FAILED", `dump from "${this.#name}" ended early`, { retriable: true }));
   }
 
   onClose(error?: Error): void {
@@ -120,8 +128,12 @@ export class DumpClient implements ConnectionHandler {
       const { item } = this.#parser;
       Object.assign(this.#mutation.key, { bytes: item.bytes, start: item.keyStart, end: item.keyEnd });
       Object.assign(this.#mutation, {
-        flags: item.flags, expire: item.expire, version: item.version,
-        value: item.bytes, valueStart: item.valueStart, valueEnd: item.valueEnd,
+        flags: item.flags,
+        expire: item.expire,
+        version: item.version,
+        value: item.bytes,
+        valueStart: item.valueStart,
+        valueEnd: item.valueEnd,
         terms: item.marks === 0 ? undefined : this.#terms,
       });
       this.#terms.marks = item.marks;

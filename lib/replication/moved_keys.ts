@@ -68,8 +68,15 @@ export class MovedKeys {
           bytes += key.length + value.length;
           if (walk !== this.#walk || !moved(key)) continue;
           const mutation: Mutation = {
-            kind: MutationKind.delete, key: { bytes: key, start: 0, end: key.length }, flags: 0, expire: 0, version,
-            value: key, valueStart: 0, valueEnd: 0, delta: 0,
+            kind: MutationKind.delete,
+            key: { bytes: key, start: 0, end: key.length },
+            flags: 0,
+            expire: 0,
+            version,
+            value: key,
+            valueStart: 0,
+            valueEnd: 0,
+            delta: 0,
           };
           await this.#storage.apply(mutation, Math.floor(this.#clock.nowMs() / 1000));
           this.removed++;
@@ -79,6 +86,7 @@ export class MovedKeys {
     } finally {
       await cursor.close();
     }
-    if (this.removed > before) this.#log.write("notice", `${this.removed - before} keys that moved to other partitions were removed`);
+    if (this.removed > before)
+      this.#log.write("notice", `${this.removed - before} keys that moved to other partitions were removed`);
   }
 }

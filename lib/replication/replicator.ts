@@ -11,10 +11,19 @@ import type { Routing } from "../cluster/routing.ts";
 import type { Peer } from "../net/peer.ts";
 import type { PeerPool } from "../net/peer_pool.ts";
 import {
-  encodeReplicatedMetaDelete, encodeReplicatedMetaSet, encodeReplicatedMetaTouch, isSayable,
+  encodeReplicatedMetaDelete,
+  encodeReplicatedMetaSet,
+  encodeReplicatedMetaTouch,
+  isSayable,
 } from "../protocol/meta_client.ts";
 import type { Request } from "../protocol/request.ts";
-import { encodeOptions, encodeReplicatedDelete, encodeReplicatedSet, encodeTouch, ReplyShape } from "../protocol/text_client.ts";
+import {
+  encodeOptions,
+  encodeReplicatedDelete,
+  encodeReplicatedSet,
+  encodeTouch,
+  ReplyShape,
+} from "../protocol/text_client.ts";
 import type { Log } from "../runtime/runtime.ts";
 import { type Applied, MutationResult } from "../storage/mutation.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -60,9 +69,7 @@ export class Replicator {
   /** Reloadable. */
   options: ReplicatorOptions;
 
-  constructor(
-    routing: Routing, peers: PeerPool, storage: Storage, log: Log, selfKey: string, options: ReplicatorOptions,
-  ) {
+  constructor(routing: Routing, peers: PeerPool, storage: Storage, log: Log, selfKey: string, options: ReplicatorOptions) {
     this.options = options;
     this.#routing = routing;
     this.#peers = peers;
@@ -104,7 +111,8 @@ export class Replicator {
       if (isTouch(applied) && node.state !== NodeState.active) {
         // A copy under way may bring the item later, with its old time: the item of this version goes ahead.
         const item = sayable ? encodeSet(applied, prefix, key, "") : undefined;
-        const metaItem = metaLine === undefined ? undefined : encodeReplicatedMetaSet(prefix, request.mutation.key, applied.entry);
+        const metaItem =
+          metaLine === undefined ? undefined : encodeReplicatedMetaSet(prefix, request.mutation.key, applied.entry);
         deliveries.push({ node, lane, line: item, metaLine: metaItem, shape: ReplyShape.line, done: undefined });
       }
       deliveries.push({ node, lane, line, metaLine, shape, done });
@@ -148,10 +156,16 @@ export class Replicator {
   async tooOldFor(request: Request, hash: number): Promise<ClusterNode | undefined> {
     const { bytes, start, end } = request.mutation.key;
     const preparing = this.#routing.preparingMasterOf(hash);
-    const nodes = [...this.#routing.replicasOf(hash, request.prefix !== undefined), ...(preparing === undefined ? [] : [preparing])];
+    const nodes = [
+      ...this.#routing.replicasOf(hash, request.prefix !== undefined),
+      ...(preparing === undefined ? [] : [preparing]),
+    ];
     for (const node of nodes) {
       // A node that cannot be asked now gets no copy now, whatever it is.
-      const knows = await this.#peers.lane(node, bytes, start, end).speaksMeta().catch(() => true);
+      const knows = await this.#peers
+        .lane(node, bytes, start, end)
+        .speaksMeta()
+        .catch(() => true);
       if (!knows) return node;
     }
     return undefined;
@@ -159,7 +173,8 @@ export class Replicator {
 
   #send(delivery: Delivery): void {
     const { lane, line, metaLine, shape } = delivery;
-    const sent = metaLine === undefined && line !== undefined ? lane.request(line, shape) : sendMeta(lane, line, metaLine, shape);
+    const sent =
+      metaLine === undefined && line !== undefined ? lane.request(line, shape) : sendMeta(lane, line, metaLine, shape);
     sent.then(
       () => this.#finish(delivery),
       (error: Error) => {
@@ -190,7 +205,12 @@ export class Replicator {
  * @param prefix with its brackets, or empty
  */
 export function encodeOutcome(
-  request: Request, applied: Applied, prefix: string, key: string, expire: number, noreply: boolean,
+  request: Request,
+  applied: Applied,
+  prefix: string,
+  key: string,
+  expire: number,
+  noreply: boolean,
 ): Uint8Array {
   switch (applied.result) {
     case MutationResult.deleted:
@@ -205,11 +225,16 @@ export function encodeOutcome(
 
 /** The outcome as a meta line where a text line cannot hold the key, or would lose the marks of the item; else undefined. */
 function encodeMetaOutcome(
-  request: Request, applied: Applied, prefix: string, expire: number, sayable: boolean,
+  request: Request,
+  applied: Applied,
+  prefix: string,
+  expire: number,
+  sayable: boolean,
 ): Uint8Array | undefined {
   const { entry, result } = applied;
   const { key } = request.mutation;
-  if (result === MutationResult.deleted) return sayable ? undefined : encodeReplicatedMetaDelete(prefix, key, expire, entry.version);
+  if (result === MutationResult.deleted)
+    return sayable ? undefined : encodeReplicatedMetaDelete(prefix, key, expire, entry.version);
   if (sayable && entry.marks === 0) return undefined;
   return isTouch(applied) ? encodeReplicatedMetaTouch(prefix, key, entry) : encodeReplicatedMetaSet(prefix, key, entry);
 }
@@ -220,7 +245,10 @@ function isTouch({ result }: Applied): boolean {
 
 /** Sends the meta line to a node that knows such lines, else the text line, if there is one. @throws FlareError */
 async function sendMeta(
-  lane: Peer, line: Uint8Array | undefined, metaLine: Uint8Array | undefined, shape: ReplyShape | undefined,
+  lane: Peer,
+  line: Uint8Array | undefined,
+  metaLine: Uint8Array | undefined,
+  shape: ReplyShape | undefined,
 ): Promise<unknown> {
   // Without a wait where the answer is known: writes of one key stay in their order.
   const knows = lane.knowsMeta ?? (await lane.speaksMeta());

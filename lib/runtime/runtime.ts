@@ -19,7 +19,7 @@ export interface Runtime {
 /** Where to listen or connect: TCP (`port` 0 = any free port) or a UNIX socket path. */
 export type Address =
   | { readonly host: string; readonly port: number }
-  | { readonly path: string; /** Permission bits of the socket file, default 0o777. */ readonly mode?: number };
+  | { readonly path: string /** Permission bits of the socket file, default 0o777. */; readonly mode?: number };
 
 export interface Transport {
   /**
@@ -116,7 +116,10 @@ export interface FileSystem {
   makeDirectory(path: string): Promise<void>;
   /** Makes the entries of a directory (created, renamed, removed files) survive a power cut. */
   syncDirectory(directory: string): Promise<void>;
-  /** Takes an exclusive lock that ends with the process at the latest. @throws FlareError DATA_DIR_LOCKED naming the owner's pid */
+  /**
+   * Takes an exclusive lock that ends with the process at the latest.
+   * @throws FlareError DATA_DIR_LOCKED naming the owner's pid
+   */
   lock(path: string): Promise<FileLock>;
   /** Joins path parts as this system writes them. */
   join(...parts: string[]): string;

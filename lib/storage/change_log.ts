@@ -67,7 +67,14 @@ export class ChangeLog {
   #unsynced: AppendFile[] = [];
   #directorySyncDue = true;
 
-  private constructor(runtime: Runtime, directory: string, segmentBytesMax: number, number: number, nextSequence: number, rotated: LogSegment[]) {
+  private constructor(
+    runtime: Runtime,
+    directory: string,
+    segmentBytesMax: number,
+    number: number,
+    nextSequence: number,
+    rotated: LogSegment[],
+  ) {
     this.#runtime = runtime;
     this.#directory = directory;
     this.#segmentBytesMax = segmentBytesMax;
@@ -82,7 +89,13 @@ export class ChangeLog {
    * Begins a new segment behind those of `rotated`, which recovery has read.
    * @throws FlareError DISK_FULL | IO_ERROR
    */
-  static open(runtime: Runtime, directory: string, segmentBytesMax: number, rotated: LogSegment[], nextSequence: number): ChangeLog {
+  static open(
+    runtime: Runtime,
+    directory: string,
+    segmentBytesMax: number,
+    rotated: LogSegment[],
+    nextSequence: number,
+  ): ChangeLog {
     const number = (rotated.at(-1)?.number ?? 0) + 1;
     return new ChangeLog(runtime, directory, segmentBytesMax, number, nextSequence, rotated);
   }
@@ -109,12 +122,38 @@ export class ChangeLog {
   }
 
   /** Adds an item to the pending changes. `bytes` must stay as they are until `append` when the value is a large one. */
-  put(bytes: Uint8Array, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number, flags: number, expire: number, version: Uint64, marks: number, generation: number): void {
+  put(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    flags: number,
+    expire: number,
+    version: Uint64,
+    marks: number,
+    generation: number,
+  ): void {
     const start = this.#used;
     const valueLength = valueEnd - valueStart;
     const direct = valueLength >= DIRECT_VALUE_BYTES_MIN;
     this.#reserve(LOG_RECORD_HEADER_BYTES + (keyEnd - keyStart) + (direct ? 0 : valueLength));
-    const at = encodeLogRecord(this.#buffer, this.#view, start, LogKind.put, generation, this.nextSequence, version, flags, expire, marks, bytes, keyStart, keyEnd, valueLength);
+    const at = encodeLogRecord(
+      this.#buffer,
+      this.#view,
+      start,
+      LogKind.put,
+      generation,
+      this.nextSequence,
+      version,
+      flags,
+      expire,
+      marks,
+      bytes,
+      keyStart,
+      keyEnd,
+      valueLength,
+    );
     if (direct) {
       this.#used = at;
       this.#directs.push({ at, bytes: bytes.subarray(valueStart, valueEnd) });
@@ -128,7 +167,15 @@ export class ChangeLog {
   }
 
   /** Adds a tombstone to the pending changes. */
-  delete(bytes: Uint8Array, keyStart: number, keyEnd: number, deletedAt: number, blockedUntil: number, version: Uint64, generation: number): void {
+  delete(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    deletedAt: number,
+    blockedUntil: number,
+    version: Uint64,
+    generation: number,
+  ): void {
     this.#short(LogKind.delete, generation, version, deletedAt, blockedUntil, bytes, keyStart, keyEnd);
   }
 
@@ -232,10 +279,34 @@ export class ChangeLog {
     return file;
   }
 
-  #short(kind: LogKind, generation: number, version: Uint64, flags: number, expire: number, key: Uint8Array, keyStart: number, keyEnd: number): void {
+  #short(
+    kind: LogKind,
+    generation: number,
+    version: Uint64,
+    flags: number,
+    expire: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+  ): void {
     const start = this.#used;
     this.#reserve(LOG_RECORD_HEADER_BYTES + (keyEnd - keyStart));
-    const end = encodeLogRecord(this.#buffer, this.#view, start, kind, generation, this.nextSequence, version, flags, expire, 0, key, keyStart, keyEnd, 0);
+    const end = encodeLogRecord(
+      this.#buffer,
+      this.#view,
+      start,
+      kind,
+      generation,
+      this.nextSequence,
+      version,
+      flags,
+      expire,
+      0,
+      key,
+      keyStart,
+      keyEnd,
+      0,
+    );
     this.#used = end;
     this.#view.setUint32(start, logRecordCrc(this.#buffer, start, end, this.#salt), true);
     this.#count();

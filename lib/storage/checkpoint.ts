@@ -154,11 +154,21 @@ export class Checkpointer {
       if (last) break;
     }
     owner.onRoom();
-    if (unsynced) await this.#engine.settle();
     this.#storedGeneration = keyspace.generation;
     this.count++;
-    await owner.removeLogThrough(logThrough);
+    if (!unsynced || (await this.#settle())) await owner.removeLogThrough(logThrough);
     return true;
+  }
+
+  /** False: the log must be kept for now; the next checkpoint tries again. */
+  async #settle(): Promise<boolean> {
+    try {
+      await this.#engine.settle();
+      return true;
+    } catch (error) {
+      this.#log.write("error", `change log is kept: ${(error as FlareError).message}`);
+      return false;
+    }
   }
 
   /** The end of this turn of the loop: requests come first, and no change is then between its `apply` and its `onCommit`. */

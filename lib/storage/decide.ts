@@ -141,8 +141,7 @@ const SPACE = 0x20;
 function count(current: Current, mutation: Mutation, decision: Decision): void {
   let start = current.valueStart;
   while (start < current.valueEnd && current.bytes[start] === SPACE) start++;
-  const value =
-    current.valueEnd - start > DIGITS_MAX ? undefined : parseUint64(current.bytes, start, current.valueEnd);
+  const value = current.valueEnd - start > DIGITS_MAX ? undefined : parseUint64(current.bytes, start, current.valueEnd);
   if (value === undefined) return refuse(decision, MutationResult.nonNumeric);
   put(decision, Content.number, current.flags, current.expire, increment(current.version));
   decision.marks = current.marks;

@@ -11,7 +11,12 @@ import { type Mutation, MutationKind, MutationResult, type MutationTerms } from 
 
 /** Decides a write with terms into `decision`. `valueBytesMax` bounds what append and prepend may build. */
 export function decideWithTerms(
-  current: Current, mutation: Mutation, terms: MutationTerms, nowSeconds: number, valueBytesMax: number, decision: Decision,
+  current: Current,
+  mutation: Mutation,
+  terms: MutationTerms,
+  nowSeconds: number,
+  valueBytesMax: number,
+  decision: Decision,
 ): void {
   const alive = current.kind === CurrentKind.value && !isExpired(current.expire, nowSeconds);
   const { kind } = mutation;
@@ -19,11 +24,14 @@ export function decideWithTerms(
   decision.marks = 0;
   // Versions never go back, whatever a client asks for. A delete says so itself, and only creation gives a fetched item one.
   const goesBack = alive && mutation.version !== 0 && mutation.version <= current.version;
-  if (goesBack && kind !== MutationKind.delete && kind !== MutationKind.fetch) return refuse(decision, MutationResult.notStored);
+  if (goesBack && kind !== MutationKind.delete && kind !== MutationKind.fetch)
+    return refuse(decision, MutationResult.notStored);
   if (terms.compare !== undefined && kind !== MutationKind.add) {
-    if (!alive && (kind === MutationKind.set || kind === MutationKind.replace)) return refuse(decision, MutationResult.notFound);
+    if (!alive && (kind === MutationKind.set || kind === MutationKind.replace))
+      return refuse(decision, MutationResult.notFound);
     if (alive && current.version !== terms.compare) {
-      if (kind === MutationKind.set && terms.invalidate && terms.compare < current.version) return storeStale(current, mutation, decision);
+      if (kind === MutationKind.set && terms.invalidate && terms.compare < current.version)
+        return storeStale(current, mutation, decision);
       return refuse(decision, MutationResult.exists);
     }
   }
@@ -32,7 +40,13 @@ export function decideWithTerms(
       return fetch(current, alive, mutation, terms, decision);
     case MutationKind.invalidate:
       if (!alive) return refuse(decision, MutationResult.notFound);
-      put(decision, Content.current, current.flags, terms.updateExpire ? mutation.expire : current.expire, next(current, mutation));
+      put(
+        decision,
+        Content.current,
+        current.flags,
+        terms.updateExpire ? mutation.expire : current.expire,
+        next(current, mutation),
+      );
       decision.marks = EntryMark.stale;
       return;
     case MutationKind.clear:

@@ -47,7 +47,14 @@ export function generationStart(generation: number): Uint8Array {
 }
 
 /** Writes an engine key to `target` from `at` on and returns where it ended. */
-export function writeEngineKey(target: Uint8Array, at: number, generation: number, key: Uint8Array, start: number, end: number): number {
+export function writeEngineKey(
+  target: Uint8Array,
+  at: number,
+  generation: number,
+  key: Uint8Array,
+  start: number,
+  end: number,
+): number {
   target[at] = generation >>> 24;
   target[at + 1] = generation >>> 16;
   target[at + 2] = generation >>> 8;
@@ -95,8 +102,17 @@ export interface EngineRecord {
 }
 
 /** Reads an engine value into `record`. @throws FlareError CORRUPT | UNSUPPORTED */
-export function readEngineValue(bytes: Uint8Array, key: Uint8Array, keyStart: number, keyEnd: number, record: EngineRecord): void {
-  if (bytes.length < ENGINE_HEADER_BYTES || readUint32(bytes, AT_CRC) !== checksum(key, keyStart, keyEnd, bytes, 0, bytes.length)) {
+export function readEngineValue(
+  bytes: Uint8Array,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  record: EngineRecord,
+): void {
+  if (
+    bytes.length < ENGINE_HEADER_BYTES ||
+    readUint32(bytes, AT_CRC) !== checksum(key, keyStart, keyEnd, bytes, 0, bytes.length)
+  ) {
     throw new FlareError("CORRUPT", "corrupt record");
   }
   if (bytes[0] !== ENGINE_FORMAT) throw unsupported(bytes[0] as number);
@@ -109,7 +125,11 @@ export function readEngineValue(bytes: Uint8Array, key: Uint8Array, keyStart: nu
 }
 
 /** What an engine value says of itself, unchecked: enough to see whether it is worth a closer look. */
-export function peekEngineValue(bytes: Uint8Array): { readonly kind: CurrentKind; readonly flags: number; readonly expire: number } {
+export function peekEngineValue(bytes: Uint8Array): {
+  readonly kind: CurrentKind;
+  readonly flags: number;
+  readonly expire: number;
+} {
   if (bytes.length < ENGINE_HEADER_BYTES) return { kind: CurrentKind.absent, flags: 0, expire: 0 };
   return { kind: bytes[AT_KIND] as CurrentKind, flags: readUint32(bytes, AT_FLAGS), expire: readUint32(bytes, AT_EXPIRE) };
 }
@@ -161,6 +181,10 @@ function writeUint32(bytes: Uint8Array, at: number, value: number): void {
 
 function readUint32(bytes: Uint8Array, at: number): number {
   return (
-    ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)) >>> 0
+    ((bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)) >>>
+    0
   );
 }

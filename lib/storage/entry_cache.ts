@@ -277,9 +277,7 @@ export class EntryCache {
   /** Bytes a record takes. */
   recordBytes(kind: CurrentKind, keyLength: number, flags: number, valueLength: number): number {
     const payload =
-      kind === CurrentKind.value
-        ? headBytes(keyLength, flags, valueLength) + 2 + valueLength + 2
-        : PREFIX_BYTES + keyLength;
+      kind === CurrentKind.value ? headBytes(keyLength, flags, valueLength) + 2 + valueLength + 2 : PREFIX_BYTES + keyLength;
     return (HEADER_BYTES + payload + 7) & ~7;
   }
 
@@ -331,7 +329,12 @@ export class EntryCache {
   ): number {
     const kind = kindOfState(state);
     const keyLength = keyEnd - keyStart;
-    const length = this.recordBytes(state & RecordState.tombstone ? CurrentKind.tombstone : CurrentKind.value, keyLength, flags, valueLength);
+    const length = this.recordBytes(
+      state & RecordState.tombstone ? CurrentKind.tombstone : CurrentKind.value,
+      keyLength,
+      flags,
+      valueLength,
+    );
     const segment = this.#reserve(length);
     const offset = segment.used;
     segment.used = offset + length;

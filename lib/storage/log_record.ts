@@ -72,7 +72,10 @@ export function decodeLogHeader(bytes: Uint8Array, path: string): LogSegmentHead
     if (view.getUint32(at + 32, true) !== crc32(bytes, at, at + 32)) continue;
     const format = view.getUint32(at + 8, true);
     if (format !== LOG_FORMAT) {
-      throw new FlareError("UNSUPPORTED", `log segment "${path}" has format ${format}, this version reads format ${LOG_FORMAT}`);
+      throw new FlareError(
+        "UNSUPPORTED",
+        `log segment "${path}" has format ${format}, this version reads format ${LOG_FORMAT}`,
+      );
     }
     return {
       salt: view.getUint32(at + 12, true),

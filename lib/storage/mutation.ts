@@ -73,8 +73,15 @@ export interface MutationTerms {
 /** Terms that ask for nothing. */
 export function emptyTerms(): MutationTerms {
   return {
-    compare: undefined, invalidate: false, vivify: false, vivifyExpire: 0, initial: 0, updateExpire: false,
-    recacheExpire: 0, recacheFirst: false, marks: 0,
+    compare: undefined,
+    invalidate: false,
+    vivify: false,
+    vivifyExpire: 0,
+    initial: 0,
+    updateExpire: false,
+    recacheExpire: 0,
+    recacheFirst: false,
+    marks: 0,
   };
 }
 

@@ -5,7 +5,7 @@
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import type { Uint64 } from "../base/uint64.ts";
-import { CurrentKind } from "./decide.ts";
+import type { CurrentKind } from "./decide.ts";
 import type { EntryView, KeySlice } from "./entry.ts";
 import type { CachedEntry } from "./entry_cache.ts";
 

@@ -27,12 +27,20 @@ import {
   writeEngineKey,
 } from "./engine_record.ts";
 import type { EntryView, KeySlice } from "./entry.ts";
-import { type CachedEntry, emptyEntry, engineBits, engineKindOfState, kindOfState, RecordState, stateOfMarks } from "./entry_cache.ts";
+import {
+  type CachedEntry,
+  emptyEntry,
+  engineBits,
+  engineKindOfState,
+  kindOfState,
+  RecordState,
+  stateOfMarks,
+} from "./entry_cache.ts";
 import { Keyspace } from "./keyspace.ts";
 import { LogKind, type LogReader } from "./log_record.ts";
 import { recoverLog } from "./log_recovery.ts";
 import { type Applied, type Mutation, MutationKind, MutationResult } from "./mutation.ts";
-import { privateEntry, copyEntry } from "./private_entry.ts";
+import { copyEntry, privateEntry } from "./private_entry.ts";
 import { resolveStorageOptions, type StorageOptions, type StorageSettings } from "./storage_options.ts";
 import { isDue, Sweeper } from "./sweep.ts";
 import { copyMutation, type WaitingKey, WaitingKeys, type WaitingOperation } from "./waiting_keys.ts";
@@ -235,7 +243,8 @@ export class Storage {
     try {
       engine = await openEngine(runtime, options);
       const meta = await engine.get(META_KEY);
-      const { generation, items, tombstones } = meta === undefined ? { generation: 1, items: 0, tombstones: 0 } : decodeMeta(meta);
+      const { generation, items, tombstones } =
+        meta === undefined ? { generation: 1, items: 0, tombstones: 0 } : decodeMeta(meta);
       const keyspace = new Keyspace(generation, settings.memoryBytesMax, runtime.random.uint32(), items, tombstones);
       const storedGeneration = meta === undefined ? 0 : generation;
       const storage = new Storage({ runtime, settings, engine, keyspace, storedGeneration, lock, dataDir });
@@ -345,7 +354,10 @@ export class Storage {
     };
   }
 
-  /** Resolves when everything applied so far is in the engine and the log before it is gone. @throws FlareError CLOSED | IO_ERROR */
+  /**
+   * Resolves when everything applied so far is in the engine and the log before it is gone.
+   * @throws FlareError CLOSED | IO_ERROR
+   */
   async checkpoint(): Promise<void> {
     if (this.#closing !== undefined) throw closed();
     await this.#checkpointer.run();
@@ -412,12 +424,35 @@ export class Storage {
     cache.find(hash, key.bytes, key.start, key.end);
     if (!fits) {
       const { kind, flags, expire, version, marks } = record;
-      privateEntry(current, kind, key, flags, expire, version, marks, this.#nowSeconds, bytes, ENGINE_HEADER_BYTES, bytes.length);
+      privateEntry(
+        current,
+        kind,
+        key,
+        flags,
+        expire,
+        version,
+        marks,
+        this.#nowSeconds,
+        bytes,
+        ENGINE_HEADER_BYTES,
+        bytes.length,
+      );
       return;
     }
     const state = isValue ? stateOfMarks(record.marks, false) : RecordState.tombstone;
     this.#location = cache.append(
-      hash, key.bytes, key.start, key.end, state, record.flags, record.expire, record.version, this.#nowSeconds, valueLength, 0, current,
+      hash,
+      key.bytes,
+      key.start,
+      key.end,
+      state,
+      record.flags,
+      record.expire,
+      record.version,
+      this.#nowSeconds,
+      valueLength,
+      0,
+      current,
     );
     if (isValue) copyBytes(current.bytes, current.valueStart, bytes, ENGINE_HEADER_BYTES, bytes.length);
   }
@@ -447,8 +482,10 @@ export class Storage {
   #refusal(mutation: Mutation): string | undefined {
     if (this.#failure !== undefined) return this.#failure.message;
     if (this.#closing !== undefined) return "storage is closed";
-    if (mutation.key.end - mutation.key.start > this.#settings.keyBytesMax) return `key exceeds ${this.#settings.keyBytesMax} bytes`;
-    if (mutation.valueEnd - mutation.valueStart > this.#settings.valueBytesMax) return `value exceeds ${this.#settings.valueBytesMax} bytes`;
+    if (mutation.key.end - mutation.key.start > this.#settings.keyBytesMax)
+      return `key exceeds ${this.#settings.keyBytesMax} bytes`;
+    if (mutation.valueEnd - mutation.valueStart > this.#settings.valueBytesMax)
+      return `value exceeds ${this.#settings.valueBytesMax} bytes`;
     return undefined;
   }
 
@@ -499,14 +536,27 @@ export class Storage {
     const keepsItem = decision.content === Content.current || decision.content === Content.number;
     const kindState = isTombstone ? RecordState.tombstone : stateOfMarks(decision.marks, keepsItem && this.#current.fetched);
     const state = RecordState.dirty | kindState;
-    if (!this.#append(hash, key, size, state, decision.flags, decision.expire, decision.version, valueLength)) return Attempt.room;
+    if (!this.#append(hash, key, size, state, decision.flags, decision.expire, decision.version, valueLength))
+      return Attempt.room;
     const { bytes, keyStart, keyEnd, valueStart, valueEnd } = this.#written;
     if (!isTombstone) this.#fillValue(decision, mutation as Mutation);
     const log = this.#log;
     if (log === undefined) return Attempt.done;
     const { generation } = this.#keyspace;
     if (isTombstone) log.delete(bytes, keyStart, keyEnd, decision.flags, decision.expire, decision.version, generation);
-    else log.put(bytes, keyStart, keyEnd, valueStart, valueEnd, decision.flags, decision.expire, decision.version, decision.marks, generation);
+    else
+      log.put(
+        bytes,
+        keyStart,
+        keyEnd,
+        valueStart,
+        valueEnd,
+        decision.flags,
+        decision.expire,
+        decision.version,
+        decision.marks,
+        generation,
+      );
     this.#commits?.begin();
     return Attempt.done;
   }
@@ -515,7 +565,16 @@ export class Storage {
    * Appends a dirty record for the key that was just looked up; false = no room. `#current` stays readable, and `#written`
    * shows where the value belongs.
    */
-  #append(hash: number, key: KeySlice, size: number, kindState: number, flags: number, expire: number, version: Decision["version"], valueLength: number): boolean {
+  #append(
+    hash: number,
+    key: KeySlice,
+    size: number,
+    kindState: number,
+    flags: number,
+    expire: number,
+    version: Decision["version"],
+    valueLength: number,
+  ): boolean {
     const keyspace = this.#keyspace;
     const { cache } = keyspace;
     const before = this.#storedKind;
@@ -533,7 +592,20 @@ export class Storage {
     }
     const replacedDirty = location !== 0 && cache.state(location) & RecordState.dirty ? location : 0;
     const state = kindState | engineBits(engineKind);
-    const added = cache.append(hash, key.bytes, key.start, key.end, state, flags, expire, version, this.#nowSeconds, valueLength, location, this.#written);
+    const added = cache.append(
+      hash,
+      key.bytes,
+      key.start,
+      key.end,
+      state,
+      flags,
+      expire,
+      version,
+      this.#nowSeconds,
+      valueLength,
+      location,
+      this.#written,
+    );
     keyspace.count(before, kindOfState(state));
     if (this.#log !== undefined) this.#pushUndo(added, replacedDirty, before);
     if (cache.pinnedBytes >= this.#pinnedBytesMax && !this.#checkpointer.isRunning) this.#checkpointer.request();
@@ -830,7 +902,8 @@ export class Storage {
       throw error;
     }
     const current = this.#current;
-    if (!isDue(current.kind, current.flags, current.expire, nowSeconds, this.#settings.tombstoneRetentionSeconds)) return Attempt.done;
+    if (!isDue(current.kind, current.flags, current.expire, nowSeconds, this.#settings.tombstoneRetentionSeconds))
+      return Attempt.done;
     if (current.kind === CurrentKind.value) {
       const decision = this.#decision;
       decision.change = Change.remove;
@@ -849,7 +922,12 @@ export class Storage {
 
   // --------------------------------------------------------------------------------------------------- walking
 
-  async #readSlice(after: Uint8Array | undefined, options: CursorOptions, keysMax: number, bytesMax: number): Promise<CursorSlice> {
+  async #readSlice(
+    after: Uint8Array | undefined,
+    options: CursorOptions,
+    keysMax: number,
+    bytesMax: number,
+  ): Promise<CursorSlice> {
     if (this.#closing !== undefined) throw closed();
     const { generation } = this.#keyspace;
     const first = engineKeyOf(generation, options.prefix ?? EMPTY);
@@ -935,9 +1013,17 @@ export class Storage {
     }
     const isTombstone = reader.kind === LogKind.delete;
     const valueLength = reader.valueEnd - reader.valueStart;
-    const size = cache.recordBytes(isTombstone ? CurrentKind.tombstone : CurrentKind.value, key.end - key.start, reader.flags, valueLength);
+    const size = cache.recordBytes(
+      isTombstone ? CurrentKind.tombstone : CurrentKind.value,
+      key.end - key.start,
+      reader.flags,
+      valueLength,
+    );
     if (size > cache.recordBytesMax) {
-      throw new FlareError("INVALID_OPTION", `memoryBytesMax is too small for an item of ${valueLength} bytes in the change log`);
+      throw new FlareError(
+        "INVALID_OPTION",
+        `memoryBytesMax is too small for an item of ${valueLength} bytes in the change log`,
+      );
     }
     const state = RecordState.dirty | (isTombstone ? RecordState.tombstone : stateOfMarks(reader.marks, false));
     if (!this.#append(hash, key, size, state, reader.flags, reader.expire, reader.version, valueLength)) return false;
@@ -1003,7 +1089,10 @@ async function prepareDirectory(runtime: Runtime, dataDir: string): Promise<File
     const format = await files.read(path);
     if (format === undefined) await files.replace(path, fromLatin1(FORMAT_TEXT));
     else if (latin1(format) !== FORMAT_TEXT) {
-      throw new FlareError("UNSUPPORTED", `"${path}" says "${latin1(format).trim()}", this version reads "${FORMAT_TEXT.trim()}"`);
+      throw new FlareError(
+        "UNSUPPORTED",
+        `"${path}" says "${latin1(format).trim()}", this version reads "${FORMAT_TEXT.trim()}"`,
+      );
     }
     await files.makeDirectory(files.join(dataDir, "log"));
     await files.syncDirectory(dataDir);
@@ -1017,7 +1106,13 @@ async function prepareDirectory(runtime: Runtime, dataDir: string): Promise<File
 async function openEngine(runtime: Runtime, options: StorageOptions): Promise<Engine> {
   const { dataDir, engine } = options;
   if (typeof engine === "object") {
-    return Engine.open(engine, { name: "custom", durable: dataDir !== undefined, copiesWrites: false, viewsByDefault: false, owned: false });
+    return Engine.open(engine, {
+      name: "custom",
+      durable: dataDir !== undefined,
+      copiesWrites: false,
+      viewsByDefault: false,
+      owned: false,
+    });
   }
   if (dataDir === undefined) {
     const { openMemoryEngine } = await import("./memory_engine.ts");

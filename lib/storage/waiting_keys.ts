@@ -9,8 +9,19 @@ import type { Applied, Mutation } from "./mutation.ts";
 
 /** A read, a write or the sweeper's look at a key, with copies of all it was given. */
 export type WaitingOperation =
-  | { readonly kind: "get"; readonly nowSeconds: number; readonly resolve: (entry: EntryView | undefined) => void; readonly reject: (error: Error) => void }
-  | { readonly kind: "apply"; readonly mutation: Mutation; readonly nowSeconds: number; readonly deadlineMs: number; readonly resolve: (applied: Applied) => void }
+  | {
+      readonly kind: "get";
+      readonly nowSeconds: number;
+      readonly resolve: (entry: EntryView | undefined) => void;
+      readonly reject: (error: Error) => void;
+    }
+  | {
+      readonly kind: "apply";
+      readonly mutation: Mutation;
+      readonly nowSeconds: number;
+      readonly deadlineMs: number;
+      readonly resolve: (applied: Applied) => void;
+    }
   | { readonly kind: "sweep"; readonly nowSeconds: number; readonly resolve: () => void };
 
 /** The operations waiting for one key, first come first served. */

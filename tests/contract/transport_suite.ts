@@ -1,5 +1,6 @@
 /**
- * What every transport over real sockets promises, whatever the runtime. Run by `transport.test.ts`.
+ * What every transport promises, whatever the runtime. Run by `transport.test.ts`, and for the simulated transport by
+ * `tests/simulation/simulated_transport.test.ts`.
  */
 
 import { existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -17,7 +18,9 @@ import { codeOf, connectPeer, isPattern, type Peer, PeerListener, pattern, portO
 const LOCAL: Address = { host: "127.0.0.1", port: 0 };
 const MIB = 1 << 20;
 
-export function transportSuite(name: string, transport: Transport): void {
+/** @param hasKernel false: there is no operating system behind it, so only TCP, and no time worth measuring */
+export function transportSuite(name: string, transport: Transport, hasKernel = true): void {
+  const itWithKernel: typeof it = hasKernel ? it : (((): void => undefined) as unknown as typeof it);
   describe(`transport ${name}`, () => {
     const directory = mkdtempSync(join(tmpdir(), "flare-transport-"));
     after(async () => {
@@ -74,7 +77,7 @@ export function transportSuite(name: string, transport: Transport): void {
       await listener.stop();
     });
 
-    it("moves 100 MiB each way past slow readers in bounded memory", async () => {
+    itWithKernel("moves 100 MiB each way past slow readers in bounded memory", async () => {
       const total = 100 * MIB;
       const listener = await PeerListener.start(transport, LOCAL);
       const { client, server } = await listener.pair();
@@ -146,7 +149,7 @@ export function transportSuite(name: string, transport: Transport): void {
       await listener.stop();
     });
 
-    it("writes after the peer has finished sending", async () => {
+    itWithKernel("writes after the peer has finished sending", async () => {
       const listener = await PeerListener.start(transport, LOCAL, (peer) => {
         peer.handleEnd = () => {
           void peer.sendPattern(2 * MIB, () => 100_000).then(() => peer.connection.close());
@@ -184,7 +187,7 @@ export function transportSuite(name: string, transport: Transport): void {
       await listener.stop();
     });
 
-    it("does not wait for ever for a peer that never closes its side", async () => {
+    itWithKernel("does not wait for ever for a peer that never closes its side", async () => {
       const listener = await PeerListener.start(transport, LOCAL);
       const socket = net.connect({ host: "127.0.0.1", port: portOf(listener.address), allowHalfOpen: true });
       socket.on("error", () => undefined);
@@ -261,7 +264,7 @@ export function transportSuite(name: string, transport: Transport): void {
       assertEquals(codeOf(client.error), "CONNECTION_FAILED");
     });
 
-    it("gives up connecting in time", async () => {
+    itWithKernel("gives up connecting in time", async () => {
       const deaf = await listenDeaf();
       // Bun's listeners have a queue of 512 whatever they are told.
       const count = name === "bun" ? 540 : 12;
@@ -363,7 +366,7 @@ export function transportSuite(name: string, transport: Transport): void {
       await listener.stop();
     });
 
-    it("sends small pieces without delay", async () => {
+    itWithKernel("sends small pieces without delay", async () => {
       const listener = await PeerListener.start(transport, LOCAL);
       const { client, server } = await listener.pair();
       let halves = 0;
@@ -414,7 +417,7 @@ export function transportSuite(name: string, transport: Transport): void {
       await listener.stop();
     });
 
-    it("speaks IPv6", { skip: !hasIpv6() }, async () => {
+    itWithKernel("speaks IPv6", { skip: !hasIpv6() }, async () => {
       const listener = await PeerListener.start(transport, { host: "::1", port: 0 }, (peer) => peer.echo());
       const { client, server } = await listener.pair();
       assertEquals(client.connection.peer, `[::1]:${portOf(listener.address)}`);
@@ -437,7 +440,7 @@ export function transportSuite(name: string, transport: Transport): void {
       await listener.stop();
     });
 
-    it("speaks over UNIX sockets", async () => {
+    itWithKernel("speaks over UNIX sockets", async () => {
       const path = join(directory, "echo.sock");
       const listener = await PeerListener.start(transport, { path, mode: 0o600 }, (peer) => peer.echo());
       assertEquals(statSync(path).mode & 0o777, 0o600);
@@ -455,14 +458,14 @@ export function transportSuite(name: string, transport: Transport): void {
       assertEquals(codeOf(late.error), "CONNECTION_FAILED");
     });
 
-    it("opens a UNIX socket to everybody unless told otherwise", async () => {
+    itWithKernel("opens a UNIX socket to everybody unless told otherwise", async () => {
       const path = join(directory, "open.sock");
       const listener = await PeerListener.start(transport, { path });
       assertEquals(statSync(path).mode & 0o777, 0o777);
       await listener.stop();
     });
 
-    it("takes over a UNIX socket nobody listens on", async () => {
+    itWithKernel("takes over a UNIX socket nobody listens on", async () => {
       const path = join(directory, "stale.sock");
       const elsewhere = join(directory, "left-behind.sock");
       const first = await PeerListener.start(transport, { path: elsewhere });
@@ -477,7 +480,7 @@ export function transportSuite(name: string, transport: Transport): void {
       await second.stop();
     });
 
-    it("leaves a UNIX socket alone that somebody listens on", async () => {
+    itWithKernel("leaves a UNIX socket alone that somebody listens on", async () => {
       const path = join(directory, "busy.sock");
       const listener = await PeerListener.start(transport, { path }, (peer) => peer.echo());
       const error = await assertRejects(() => PeerListener.start(transport, { path }), FlareError);
@@ -490,7 +493,7 @@ export function transportSuite(name: string, transport: Transport): void {
       await listener.stop();
     });
 
-    it("leaves a file alone that is no socket", async () => {
+    itWithKernel("leaves a file alone that is no socket", async () => {
       const path = join(directory, "file.txt");
       writeFileSync(path, "precious");
       const error = await assertRejects(() => PeerListener.start(transport, { path }), FlareError);

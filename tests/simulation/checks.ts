@@ -75,7 +75,9 @@ export async function compareReplicas(cluster: SimCluster): Promise<string[]> {
       const copy = await contentOf(cluster, slave.key, master.partition, masters.length);
       for (const key of new Set([...own.keys(), ...copy.keys()])) {
         if (own.get(key) === copy.get(key)) continue;
-        differences.push(`"${key}": master "${master.key}" ${own.get(key) ?? "none"}, slave "${slave.key}" ${copy.get(key) ?? "none"}`);
+        differences.push(
+          `"${key}": master "${master.key}" ${own.get(key) ?? "none"}, slave "${slave.key}" ${copy.get(key) ?? "none"}`,
+        );
       }
     }
   }

@@ -3,7 +3,7 @@
  * again.
  */
 
-import { RUN_MS_MAX, type Run, type RunFigures, SCENARIOS } from "./scenarios.ts";
+import { CANARIES, RUN_MS_MAX, type Run, type RunFigures, SCENARIOS } from "./scenarios.ts";
 import { SimWorld } from "./sim_world.ts";
 
 /** How one run ended. */
@@ -16,8 +16,12 @@ export interface Outcome {
 }
 
 /** Runs a scenario once. `prepare` may change the world before anything happens. */
-export async function runOnce(scenario: string, seed: string, prepare: (world: SimWorld) => void = () => undefined): Promise<Outcome> {
-  const start = SCENARIOS[scenario];
+export async function runOnce(
+  scenario: string,
+  seed: string,
+  prepare: (world: SimWorld) => void = () => undefined,
+): Promise<Outcome> {
+  const start = SCENARIOS[scenario] ?? CANARIES[scenario];
   if (start === undefined) throw new Error(`no scenario "${scenario}"`);
   const world = new SimWorld(`${scenario} ${seed}`);
   prepare(world);
@@ -46,5 +50,7 @@ export async function runTwice(scenario: string, seed: string, prepare?: (world:
 function failed(scenario: string, seed: string, outcome: Outcome, message: string): Error {
   const faults = outcome.tail.filter((line) => line.includes(" fault: "));
   const again = `npm run sim -- --scenario ${scenario} --seed ${seed}`;
-  return new Error(`${scenario}, seed ${seed}: ${message}\n${faults.map((line) => `  ${line}`).join("\n")}\nto run it again: ${again}`);
+  return new Error(
+    `${scenario}, seed ${seed}: ${message}\n${faults.map((line) => `  ${line}`).join("\n")}\nto run it again: ${again}`,
+  );
 }

@@ -30,12 +30,17 @@ async function main(): Promise<void> {
 async function report(scenario: string, seed: string): Promise<void> {
   const startedMs = performance.now();
   try {
-    const outcome = values.trace || values.once ? await runOnce(scenario, seed, (world) => {
-      if (values.trace) world.trace.onLine = (line) => console.log(line);
-    }) : await runTwice(scenario, seed);
+    const outcome =
+      values.trace || values.once
+        ? await runOnce(scenario, seed, (world) => {
+            if (values.trace) world.trace.onLine = (line) => console.log(line);
+          })
+        : await runTwice(scenario, seed);
     if (outcome.error !== undefined) throw outcome.error;
     const figures = Object.entries(outcome.figures).map(([name, value]) => `${name} ${value}`);
-    console.log(`${scenario} seed ${seed}: ${outcome.hash} ${figures.join(", ")} (${Math.round(performance.now() - startedMs)} ms)`);
+    console.log(
+      `${scenario} seed ${seed}: ${outcome.hash} ${figures.join(", ")} (${Math.round(performance.now() - startedMs)} ms)`,
+    );
   } catch (error) {
     process.exitCode = 1;
     console.log(`FAILED ${scenario} seed ${seed}: ${(error as Error).message}`);

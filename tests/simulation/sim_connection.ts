@@ -173,6 +173,7 @@ export class SimConnection implements Connection {
 
   #transmit(bytes: Uint8Array): void {
     this.#buffered += bytes.length;
+    if (this.#other !== undefined) this.#network.tamper?.(bytes, this.process.host, this.#other.process.host);
     this.#other?.incoming(bytes, this.process);
   }
 

@@ -5,10 +5,10 @@
 
 import {
   type AbstractBatchOperation,
-  type AbstractIteratorOptions,
-  AbstractIterator,
-  AbstractLevel,
   type AbstractClearOptions,
+  AbstractIterator,
+  type AbstractIteratorOptions,
+  AbstractLevel,
 } from "abstract-level";
 import type { SimEngineData } from "./sim_disk.ts";
 import type { SimProcess } from "./sim_process.ts";

@@ -31,6 +31,8 @@ const RETRANSMIT_US_MAX = 400_000;
 export class SimNetwork {
   readonly connections = new Set<SimConnection>();
   readonly random: SimRandom;
+  /** May damage what is written to a connection; for runs that are to find just that. */
+  tamper: ((bytes: Uint8Array, from: SimHost, to: SimHost) => void) | undefined;
   /** How likely it is that written bytes arrive in two pieces; 0 … 1. */
   cutProbability = 0.2;
   readonly #world: SimWorld;

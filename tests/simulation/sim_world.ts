@@ -63,25 +63,49 @@ export class SimWorld {
     return new Promise((resolve) => this.clock.schedule(resolve, delayMs * 1000));
   }
 
+  /** Lets the world go on by itself at the speed of real time, for tests that wait in real time. The result ends it. */
+  pump(): () => void {
+    let stopped = false;
+    const startUs = performance.now() * 1000 - this.clock.nowUs;
+    const work = async (): Promise<void> => {
+      while (!stopped) {
+        this.clock.next(performance.now() * 1000 - startUs)?.();
+        await settle();
+      }
+    };
+    void work();
+    return () => {
+      stopped = true;
+    };
+  }
+
   /**
    * Lets the world go on until `work` has settled, at most up to `untilMs`.
    * @throws Error what `work` throws, the first failure, or that nothing happens any more
    */
-  async drive<T>(work: Promise<T>, untilMs: number): Promise<T> {
-    let settled = false;
-    const done = () => {
-      settled = true;
-    };
-    work.then(done, done);
-    for (;;) {
-      await settle();
-      if (this.#failure !== undefined) throw this.#failure;
-      if (settled) return work;
-      const event = this.clock.next(untilMs * 1000);
-      if (event === undefined) throw new Error(`not finished after ${untilMs} ms of virtual time`);
-      event();
-      this.onEvent();
-    }
+  drive<T>(work: Promise<T>, untilMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let settled = false;
+      const done = () => {
+        settled = true;
+      };
+      work.then(done, done);
+      // Callbacks instead of promises: some test runners follow every promise, and there is one event after the other.
+      const step = () => {
+        if (this.#failure !== undefined) return reject(this.#failure);
+        if (settled) return resolve(work);
+        const event = this.clock.next(untilMs * 1000);
+        if (event === undefined) return reject(new Error(`not finished after ${untilMs} ms of virtual time`));
+        try {
+          event();
+          this.onEvent();
+        } catch (error) {
+          return reject(error);
+        }
+        setImmediate(step);
+      };
+      setImmediate(step);
+    });
   }
 }
 

@@ -120,7 +120,9 @@ export class Workload {
     if (verdict !== "wrong" && !this.forbidden.includes(verdict)) return;
     const command = shorten(operation.command);
     const known = before === undefined ? "several states" : JSON.stringify(shorten(before.state ?? MISS));
-    this.#cluster.world.fail(`${verdict}: "${connection.target}" answered ${shorten(JSON.stringify(answer))} to ${command}; expected ${known}`);
+    this.#cluster.world.fail(
+      `${verdict}: "${connection.target}" answered ${shorten(JSON.stringify(answer))} to ${command}; expected ${known}`,
+    );
   }
 
   #operation({ key, kind }: KeyModel, random: SimRandom): Operation {
@@ -142,9 +144,17 @@ export class Workload {
     const stored = { answer: "STORED", next: value };
     switch (random.between(0, 9)) {
       case 0:
-        return write(`add ${key} ${data}`, (state) => (state === undefined ? stored : { answer: "NOT_STORED", next: state }), value);
+        return write(
+          `add ${key} ${data}`,
+          (state) => (state === undefined ? stored : { answer: "NOT_STORED", next: state }),
+          value,
+        );
       case 1:
-        return write(`replace ${key} ${data}`, (state) => (state === undefined ? { answer: "NOT_STORED", next: state } : stored), value);
+        return write(
+          `replace ${key} ${data}`,
+          (state) => (state === undefined ? { answer: "NOT_STORED", next: state } : stored),
+          value,
+        );
       case 2:
       case 3:
         return deleteOperation(key);
@@ -179,12 +189,17 @@ export class Workload {
 
   #listOperation(key: string, random: SimRandom): Operation {
     const word = `,${this.#nextWrite()}`;
-    if (random.chance(0.1)) return write(`set ${key} 0 0 ${word.length}\r\n${word}\r\n`, () => ({ answer: "STORED", next: word }), word);
+    if (random.chance(0.1))
+      return write(`set ${key} 0 0 ${word.length}\r\n${word}\r\n`, () => ({ answer: "STORED", next: word }), word);
     const name = random.chance(0.5) ? "append" : "prepend";
-    return write(`${name} ${key} 0 0 ${word.length}\r\n${word}\r\n`, (state) => {
-      if (state === undefined) return { answer: "NOT_STORED", next: state };
-      return { answer: "STORED", next: name === "append" ? state + word : word + state };
-    }, word);
+    return write(
+      `${name} ${key} 0 0 ${word.length}\r\n${word}\r\n`,
+      (state) => {
+        if (state === undefined) return { answer: "NOT_STORED", next: state };
+        return { answer: "STORED", next: name === "append" ? state + word : word + state };
+      },
+      word,
+    );
   }
 
   #value(key: string, random: SimRandom): string {

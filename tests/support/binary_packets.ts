@@ -56,7 +56,11 @@ export function describeReplies(received: string): string[] {
     const end = extrasStart + view.getUint32(at + HeaderField.bodyLength);
     const opaque = view.getUint32(at + HeaderField.opaque);
     const hasCas = view.getBigUint64(at + HeaderField.cas) !== 0n;
-    const parts = [hex(view.getUint8(at + HeaderField.opcode)), hex(view.getUint16(at + HeaderField.status)), hasCas ? "cas" : "-"];
+    const parts = [
+      hex(view.getUint8(at + HeaderField.opcode)),
+      hex(view.getUint16(at + HeaderField.status)),
+      hasCas ? "cas" : "-",
+    ];
     if (opaque !== 0xdeadbeef) parts.push(`opaque ${opaque.toString(16)}`);
     if (keyStart > extrasStart) parts.push(`extras ${Array.from(bytes.subarray(extrasStart, keyStart), hex).join("")}`);
     if (valueStart > keyStart) parts.push(`key ${JSON.stringify(latin1(bytes, keyStart, valueStart))}`);

@@ -21,6 +21,11 @@ declare module "memcached" {
     touch(key: string, lifetimeSeconds: number, callback: Callback<boolean>): void;
     del(key: string, callback: Callback<boolean>): void;
     version(callback: Callback<readonly { readonly version: string }[]>): void;
+    flush(callback: Callback<readonly boolean[]>): void;
+    stats(callback: Callback<readonly Record<string, unknown>[]>): void;
+    settings(callback: Callback<readonly unknown[]>): void;
+    slabs(callback: Callback<readonly unknown[]>): void;
+    items(callback: Callback<readonly unknown[]>): void;
     end(): void;
   }
 }

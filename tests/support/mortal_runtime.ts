@@ -5,7 +5,14 @@
 
 import { FlareError } from "../../lib/base/errors.ts";
 import type {
-  Address, Clock, Connection, ConnectionHandler, Listener, ListenOptions, Runtime, Transport,
+  Address,
+  Clock,
+  Connection,
+  ConnectionHandler,
+  Listener,
+  ListenOptions,
+  Runtime,
+  Transport,
 } from "../../lib/runtime/runtime.ts";
 
 /** What is left of a connection whose owner is dead, or never got it. */
@@ -33,7 +40,7 @@ export class MortalRuntime implements Runtime, Transport {
   #dead = false;
 
   /** @param latencyMsMax what is received arrives late by up to so much, each connection by another time */
-  constructor(runtime: Runtime, latencyMsMax = 0) {
+  constructor(runtime: Runtime, latencyMsMax: number) {
     this.#runtime = runtime;
     this.#latencyMsMax = latencyMsMax;
     this.name = runtime.name;
@@ -61,7 +68,9 @@ export class MortalRuntime implements Runtime, Transport {
   }
 
   async listen(
-    address: Address, accept: (connection: Connection) => ConnectionHandler, options?: ListenOptions,
+    address: Address,
+    accept: (connection: Connection) => ConnectionHandler,
+    options?: ListenOptions,
   ): Promise<Listener> {
     const listener = await this.#runtime.transport.listen(
       address,
@@ -97,13 +106,12 @@ export class MortalRuntime implements Runtime, Transport {
       const live = (): void => {
         if (!closed) this.#live(work);
       };
-      if (latencyMs === 0) live();
-      else this.#runtime.clock.setTimer(live, latencyMs);
+      setTimeout(live, latencyMs);
     };
     return {
       onOpen: () => this.#live(() => handler.onOpen()),
       onData: (chunk) => {
-        const bytes = latencyMs === 0 ? chunk : chunk.slice();
+        const bytes = chunk.slice();
         later(() => handler.onData(bytes));
       },
       onDrain: () => this.#live(() => handler.onDrain()),

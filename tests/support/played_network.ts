@@ -7,7 +7,16 @@
 import { setImmediate } from "node:timers";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import { FlareError } from "../../lib/base/errors.ts";
-import type { Address, Clock, Connection, ConnectionHandler, Listener, Runtime, Timer, Transport } from "../../lib/runtime/runtime.ts";
+import type {
+  Address,
+  Clock,
+  Connection,
+  ConnectionHandler,
+  Listener,
+  Runtime,
+  Timer,
+  Transport,
+} from "../../lib/runtime/runtime.ts";
 import { MemoryFiles } from "./memory_files.ts";
 
 interface ManualTimer {
@@ -54,7 +63,8 @@ class ManualClock implements Clock {
   /** Moves to the next timer that is due by `untilMs` and runs it; false if there is none. */
   step(untilMs: number): boolean {
     let next: ManualTimer | undefined;
-    for (const timer of this.#timers) if (timer.dueMs <= untilMs && (next === undefined || timer.dueMs < next.dueMs)) next = timer;
+    for (const timer of this.#timers)
+      if (timer.dueMs <= untilMs && (next === undefined || timer.dueMs < next.dueMs)) next = timer;
     this.#nowMs = Math.max(this.#nowMs, next === undefined ? untilMs : next.dueMs);
     if (next === undefined) return false;
     this.#timers.delete(next);
@@ -70,6 +80,8 @@ export interface FarEnd {
   readonly closed: boolean;
   /** Called after `received` has grown. */
   onReceived: () => void;
+  /** Called when the connection has ended. */
+  onClosed: () => void;
   send(text: string): void;
   close(): void;
 }
@@ -111,9 +123,11 @@ export class PlayedNetwork implements Transport {
     const link = new Link(this, key);
     link.handler = handler;
     this.later(() => {
-      if (this.unreachable.has(key)) return link.lose(new FlareError("CONNECTION_FAILED", `"${key}" refused`, { retriable: true }));
+      if (this.unreachable.has(key))
+        return link.lose(new FlareError("CONNECTION_FAILED", `"${key}" refused`, { retriable: true }));
       if (link.closed) return;
-      this.onConnect(key, link.far);
+      if (this.#listening.has(key)) joinEnds(link.far, this.dial(key, "127.0.0.1:1"));
+      else this.onConnect(key, link.far);
       handler.onOpen();
     });
     return link;
@@ -178,6 +192,7 @@ class Link implements Connection {
       received: "",
       closed: false,
       onReceived: () => undefined,
+      onClosed: () => undefined,
       send: (text) => this.#arrive(text),
       close: () => this.close(),
     };
@@ -216,6 +231,7 @@ class Link implements Connection {
     this.closed = true;
     this.far.closed = true;
     this.handler?.onClose(error);
+    this.far.onClosed();
   }
 
   #arrive(text: string): void {
@@ -234,6 +250,21 @@ class Link implements Connection {
     const chunk = fromLatin1(piece);
     this.handler?.onData(chunk);
     chunk.fill(0xee);
+  }
+}
+
+/** Makes one connection of two: the server is connected to itself. */
+function joinEnds(left: FarEnd, right: FarEnd): void {
+  for (const [from, to] of [
+    [left, right],
+    [right, left],
+  ] as const) {
+    from.onReceived = () => {
+      const text = from.received;
+      from.received = "";
+      to.send(text);
+    };
+    from.onClosed = () => to.close();
   }
 }
 

@@ -54,10 +54,19 @@ export class PlayedNode {
       request.startsWith("meta") ? META : request.startsWith("node add") ? `${lines(nodes)}END\r\n` : "OK\r\n";
     const [host = "", port] = this.key.split(":");
     // An engine that is there already: loading one would take real time.
-    const engine = new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" });
+    const engine = new MemoryLevel<Uint8Array, Uint8Array>({
+      keyEncoding: "view",
+      valueEncoding: "view",
+      storeEncoding: "view",
+    });
     const given: Partial<NodeServerOptions> = {
-      serverName: host, bind: host, serverPort: Number(port), storageType: "memory", proxyConcurrency: 1,
-      indexServers: [{ host: "127.0.0.1", port: 2000 }], ...options,
+      serverName: host,
+      bind: host,
+      serverPort: Number(port),
+      storageType: "memory",
+      proxyConcurrency: 1,
+      indexServers: [{ host: "127.0.0.1", port: 2000 }],
+      ...options,
     };
     const starting = NodeServer.start(this.network.runtime, given, { engine });
     void starting.then((server) => {

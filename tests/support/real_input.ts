@@ -8,9 +8,9 @@ import { Buffer } from "node:buffer";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import Memcached from "memcached";
 import { latin1 } from "../../lib/base/bytes.ts";
 import { clientRuntime, NodeDaemon } from "./daemon.ts";
+import { Memcached } from "./npm_memcached.ts";
 
 /** Where the data came from, and the data. */
 export interface RealInput {
@@ -158,7 +158,7 @@ async function storePass(node: NodeDaemon, records: RealInput["records"], pass: 
   const store = (key: string, value: string): Promise<void> =>
     new Promise((resolve) => {
       sent.add(key);
-      client.set(key, passValue(value, pass), 0, (error, stored) => {
+      client.set(key, passValue(value, pass), 0, (error: Error | undefined, stored: boolean) => {
         if (error === undefined && stored) acknowledged.add(key);
         else errors.push(`${key}: ${error?.message ?? "not stored"}`);
         resolve();

@@ -59,12 +59,21 @@ describe("recorded binary conversations", () => {
     stops.push(() => cluster.stop());
     const alone = await startCluster({ logLevel: "error" });
     stops.push(() => alone.stop());
-    const index = await startIndexServer(runtime, { indexDb: "memory://", bind: "127.0.0.1", serverName: "127.0.0.1", serverPort: 0 });
+    const index = await startIndexServer(runtime, {
+      indexDb: "memory://",
+      bind: "127.0.0.1",
+      serverName: "127.0.0.1",
+      serverPort: 0,
+    });
     stops.push(() => index.stop());
     const [indexAddress] = index.addresses;
     assert(indexAddress !== undefined && "port" in indexAddress);
     const lonely = await startNodeServer(runtime, {
-      bind: "127.0.0.1", serverName: "127.0.0.1", serverPort: 0, indexServers: [indexAddress], storageType: "memory",
+      bind: "127.0.0.1",
+      serverName: "127.0.0.1",
+      serverPort: 0,
+      indexServers: [indexAddress],
+      storageType: "memory",
     });
     stops.push(() => lonely.stop(false));
     const { nodes } = cluster;

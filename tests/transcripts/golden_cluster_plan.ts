@@ -21,7 +21,8 @@ const BINARY_SET = `\x80\x01\0\x04\x08\0\0\0\0\0\0\x0d${OPAQUE}${"\0".repeat(7)}
 const JOINED_AGAIN = "a node that joins again hears of the new map as everybody does";
 
 const HUNG =
-  "node sync 7\r\nNODE 127.0.0.1 22281 0 0 0 1 16\r\nNODE 127.0.0.1 22282 2 2 -1 0 17\r\nNODE 127.0.0.1 22283 2 0 -1 0 18\r\nEND\r\n";
+  "node sync 7\r\nNODE 127.0.0.1 22281 0 0 0 1 16\r\nNODE 127.0.0.1 22282 2 2 -1 0 17\r\n" +
+  "NODE 127.0.0.1 22283 2 0 -1 0 18\r\nEND\r\n";
 const FAILED_OVER =
   "node sync 12\r\nNODE 127.0.0.1 22241 2 2 -1 0 16\r\nNODE 127.0.0.1 22242 1 0 0 1 17\r\n" +
   "NODE 127.0.0.1 22243 0 0 0 3 18\r\nNODE 127.0.0.1 22244 2 0 -1 0 19\r\nEND\r\n";
@@ -29,16 +30,19 @@ const FAILED_OVER =
 /** Settings for replication to another cluster's node. */
 function otherCluster(port: number, mode: "duplicate" | "forward"): Partial<NodeServerOptions> {
   return {
-    clusterReplication: true, clusterReplicationServerName: "127.0.0.1", clusterReplicationServerPort: port,
-    clusterReplicationMode: mode, clusterReplicationConcurrency: 2,
+    clusterReplication: true,
+    clusterReplicationServerName: "127.0.0.1",
+    clusterReplicationServerPort: port,
+    clusterReplicationMode: mode,
+    clusterReplicationConcurrency: 2,
   };
 }
 
 /** The activation of a partition as our index server tells it. */
 function activation(): Message[] {
-  const map = [
-    "22221 0 0 0 1 16", "22222 0 0 1 1 17", "22223 1 0 0 1 18", "22224 2 0 -1 0 19", "22225 1 0 1 1 20",
-  ].map((node) => `NODE 127.0.0.1 ${node}\r\n`).join("");
+  const map = ["22221 0 0 0 1 16", "22222 0 0 1 1 17", "22223 1 0 0 1 18", "22224 2 0 -1 0 19", "22225 1 0 1 1 20"]
+    .map((node) => `NODE 127.0.0.1 ${node}\r\n`)
+    .join("");
   const push = `node sync 14\r\n${map}END\r\n`;
   return [
     say("c1 client>index", "node state 127.0.0.1 22222 active\r\n"),
@@ -116,14 +120,14 @@ export const GROUPS: readonly Group[] = [
       },
       "rejoin-down-node/index": {
         reason: JOINED_AGAIN,
-        extra: ["B node sync 10|NODE 127.0.0.1 22201 0 0 0 1 16|NODE 127.0.0.1 22202 2 2 -1 0 17|NODE 127.0.0.1 22203 2 0 -1 0 18|END"],
+        extra: [
+          "B node sync 10|NODE 127.0.0.1 22201 0 0 0 1 16|NODE 127.0.0.1 22202 2 2 -1 0 17|" +
+            "NODE 127.0.0.1 22203 2 0 -1 0 18|END",
+        ],
       },
       "proxy-keys/A": {
         reason: "keys works with every storage-type",
-        messages: [
-          say("c2 P>A", "keys p 5\r\n"),
-          say("c2 A>P", "KEY p1\r\nKEY p2\r\nKEY p5\r\nKEY p6\r\nKEY p7\r\nEND\r\n"),
-        ],
+        messages: [say("c2 P>A", "keys p 5\r\n"), say("c2 A>P", "KEY p1\r\nKEY p2\r\nKEY p5\r\nKEY p6\r\nKEY p7\r\nEND\r\n")],
       },
     },
   },
@@ -332,7 +336,10 @@ export const GROUPS: readonly Group[] = [
           say("c3 index>A", copying(6, "1 1 0 0")),
           say("c5 D>A", "connect"),
           say("c5 D>A", "dump 0 0 1\r\n"),
-          say("c5 A>D", "VALUE k1 0 2 2 0\r\nyy\r\nVALUE k3 0 1 1 0\r\nx\r\nVALUE k4 0 1 1 0\r\nx\r\nVALUE k5 0 1 1 0\r\nx\r\nEND\r\n"),
+          say(
+            "c5 A>D",
+            "VALUE k1 0 2 2 0\r\nyy\r\nVALUE k3 0 1 1 0\r\nx\r\nVALUE k4 0 1 1 0\r\nx\r\nVALUE k5 0 1 1 0\r\nx\r\nEND\r\n",
+          ),
           say("c3 A>index", "OK\r\n"),
           say("c3 index>A", copying(7, "2 0 -1 0")),
           say("c3 A>index", "OK\r\n"),

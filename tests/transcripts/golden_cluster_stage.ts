@@ -6,14 +6,14 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { MemoryLevel } from "memory-level";
-import type { IndexServerOptions, NodeServerOptions } from "../../mod.ts";
-import { NodeServer } from "../../mod.ts";
+import type { ClusterNode } from "../../lib/cluster/node.ts";
 import { createNodeMap } from "../../lib/cluster/node_map.ts";
 import { parseNodeLine } from "../../lib/cluster/node_map_codec.ts";
-import type { ClusterNode } from "../../lib/cluster/node.ts";
 import { indexServerOptions } from "../../lib/index_server/index_options.ts";
 import { type IndexServer, startIndexServer } from "../../lib/index_server/index_server.ts";
 import { MemoryCoordinator } from "../../lib/index_server/memory_coordinator.ts";
+import type { IndexServerOptions, NodeServerOptions } from "../../mod.ts";
+import { NodeServer } from "../../mod.ts";
 import { type FarEnd, PlayedNetwork } from "../support/played_network.ts";
 import { cutRequest, STORING_WORDS } from "../support/request_stream.ts";
 
@@ -102,7 +102,8 @@ export interface Group {
   readonly deviations?: Readonly<Record<string, Deviation>>;
 }
 
-const REQUEST = /^(?:<[^>]*>)?(?:set|add|replace|append|prepend|cas|incr|decr|delete|touch|gat|gets?|keys|dump|node|meta|ping|shutdown|stats) ?/;
+const REQUEST =
+  /^(?:<[^>]*>)?(?:set|add|replace|append|prepend|cas|incr|decr|delete|touch|gat|gets?|keys|dump|node|meta|ping|shutdown|stats) ?/;
 const STATS = "stats\r\n";
 const META_NOOP = "mn\r\n";
 const META =
@@ -145,7 +146,11 @@ export class Stage {
   readonly #group: Group;
   readonly #topology: Readonly<Record<string, string>>;
   readonly #network = new PlayedNetwork();
-  readonly #engine = new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" });
+  readonly #engine = new MemoryLevel<Uint8Array, Uint8Array>({
+    keyEncoding: "view",
+    valueEncoding: "view",
+    storeEncoding: "view",
+  });
   /** Requests of ours nobody expected yet, by host. */
   readonly #requests = new Map<string, Request[]>();
   /** Connections other servers keep to ours, by host. */
@@ -182,7 +187,6 @@ export class Stage {
     const deviation = this.#group.deviations?.[`${scenario.name}/${this.#role}`] ?? this.#group.deviations?.[scenario.name];
     const prelude = this.#group.preludes?.[scenario.name] ?? {};
     const messages = deviation?.messages ?? scenario.messages;
-    if (prelude.without?.includes(this.#role) === true) return;
     const joins = messages.find(({ from, data }) => from === this.#role && data?.startsWith("node add"));
     await this.#prepare(prelude, joins !== undefined);
     this.#recorded = messages;
@@ -316,8 +320,13 @@ export class Stage {
   async #startIndex(): Promise<void> {
     const [host, port] = this.#address(this.#role).split(":");
     const options: Partial<IndexServerOptions> = {
-      indexDb: "memory://", serverName: host ?? "", bind: host ?? "", serverPort: Number(port), monitorIntervalMs: 1000,
-      monitorThreshold: 3, monitorReadTimeoutMs: 1000,
+      indexDb: "memory://",
+      serverName: host ?? "",
+      bind: host ?? "",
+      serverPort: Number(port),
+      monitorIntervalMs: 1000,
+      monitorThreshold: 3,
+      monitorReadTimeoutMs: 1000,
     };
     this.#server = await startIndexServer(this.#network.runtime, indexServerOptions(options), this.#coordinator);
   }
@@ -338,14 +347,19 @@ export class Stage {
   }
 
   #beginNode(): Promise<NodeServer> {
-    const index = this.#topology["index"] ?? this.#topology["fake-index"] ?? "127.0.0.1:22440";
+    const index = this.#topology.index ?? this.#topology["fake-index"] ?? "127.0.0.1:22440";
     const [host = "", port] = this.#address(this.#role).split(":");
     const [indexHost = "", indexPort] = index.split(":");
     return NodeServer.start(
       this.#network.runtime,
       {
-        serverName: host, bind: host, serverPort: Number(port), storageType: "memory", proxyConcurrency: 2,
-        indexServers: [{ host: indexHost, port: Number(indexPort) }], ...this.#options,
+        serverName: host,
+        bind: host,
+        serverPort: Number(port),
+        storageType: "memory",
+        proxyConcurrency: 2,
+        indexServers: [{ host: indexHost, port: Number(indexPort) }],
+        ...this.#options,
       },
       { engine: this.#engine },
     );
@@ -483,7 +497,8 @@ export class Stage {
       assert(text !== undefined, `recorded request is not whole: ${JSON.stringify(rest)}`);
       rest = rest.slice(text.length);
       const key = orderOf(text);
-      const next = (): Request | undefined => this.#waitingAt(message.to).find((each) => !each.expected && orderOf(each.text) === key);
+      const next = (): Request | undefined =>
+        this.#waitingAt(message.to).find((each) => !each.expected && orderOf(each.text) === key);
       await this.#network.settle();
       while (next() === undefined && this.#hurry(conns, script)) await this.#network.settle();
       await this.#network.passUntil(() => next() !== undefined, WAIT_MS);
@@ -596,17 +611,18 @@ export class Stage {
     }
   }
 
-
   /** The refusal a host is recorded with: it refuses the same again. */
   #refusalOf(role: string): string | undefined {
-    return this.#recorded.find(({ from, to, data }) => from === role && to === this.#role && data?.startsWith("SERVER_ERROR"))?.data;
+    return this.#recorded.find(({ from, to, data }) => from === role && to === this.#role && data?.startsWith("SERVER_ERROR"))
+      ?.data;
   }
 
   /** Whether a request is one more than the recording has. */
   #isExtra(role: string, text: string): boolean {
     const recorded = this.#recorded.filter(({ from, to, data }) => from === this.#role && to === role && data === text).length;
-    const seen = (this.#seen.get(text) ?? 0) + 1;
-    this.#seen.set(text, seen);
+    const name = `${role} ${text}`;
+    const seen = (this.#seen.get(name) ?? 0) + 1;
+    this.#seen.set(name, seen);
     return seen > recorded;
   }
 
@@ -680,11 +696,18 @@ export class Stage {
   }
 
   #roleAt(key: string): string {
-    return Object.entries(this.#topology).find(([, address]) => address === key)?.[0] ?? (this.#role === "flared" ? "fake-index" : key);
+    return (
+      Object.entries(this.#topology).find(([, address]) => address === key)?.[0] ??
+      (this.#role === "flared" ? "fake-index" : key)
+    );
   }
 
   #nodeLines(map: string): string {
-    const entries = map.slice(map.indexOf(":") + 1).split(",").map((entry) => entry.trim()).filter((entry) => entry !== "");
+    const entries = map
+      .slice(map.indexOf(":") + 1)
+      .split(",")
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== "");
     return entries
       .map((entry) => {
         const [role = "", ...fields] = entry.split(" ");
@@ -694,7 +717,10 @@ export class Stage {
   }
 
   #nodeMap(): ReturnType<typeof createNodeMap> {
-    const nodes = this.#nodeLines(this.#map).split("\r\n").filter((line) => line !== "").map(parseNodeLine) as ClusterNode[];
+    const nodes = this.#nodeLines(this.#map)
+      .split("\r\n")
+      .filter((line) => line !== "")
+      .map(parseNodeLine) as ClusterNode[];
     const next = Math.max(15, ...nodes.map((node) => node.threadType)) + 1;
     return createNodeMap(Number(this.#map.slice(0, this.#map.indexOf(":"))), nodes, next);
   }
@@ -702,7 +728,10 @@ export class Stage {
 
 /** Requests to one host with the same order key stay in order. */
 function orderOf(request: string): string {
-  const words = request.slice(0, request.indexOf("\r\n")).replace(/^<[^>]*>/, "").split(" ");
+  const words = request
+    .slice(0, request.indexOf("\r\n"))
+    .replace(/^<[^>]*>/, "")
+    .split(" ");
   if (words[0] === "ping") return "ping";
   return ["node", "meta", "dump", "shutdown", "stats"].includes(words[0] ?? "") ? "" : `key ${words[1]}`;
 }
@@ -724,11 +753,13 @@ function takeDue(conn: Conn): void {
 /** Two keys use the same connection of ours if and only if they did in the recording. */
 function assertLanes(conns: Map<number, Conn>): void {
   const recorded = new Map<string, { host: string; number: number; link: OutgoingLink }>();
-  for (const [number, { host, keys }] of conns) for (const [key, link] of keys) recorded.set(`${host} ${key}`, { host, number, link });
+  for (const [number, { host, keys }] of conns)
+    for (const [key, link] of keys) recorded.set(`${host} ${key}`, { host, number, link });
   const all = [...recorded.values()];
   for (const left of all) {
     for (const right of all) {
-      if (left.host === right.host) assertEquals(left.link === right.link, left.number === right.number, "connections of the keys");
+      if (left.host === right.host)
+        assertEquals(left.link === right.link, left.number === right.number, "connections of the keys");
     }
   }
 }

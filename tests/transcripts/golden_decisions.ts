@@ -39,16 +39,21 @@ export const DECISIONS: Readonly<Record<string, Decision>> = {
   },
 };
 
-const THREAD = "(?:STAT \\d+:type \\d+\\r\\nSTAT \\d+:peer [^\\r]*:\\d+\\r\\nSTAT \\d+:op [a-z_]*\\r\\nSTAT \\d+:uptime \\d+\\r\\n" +
+const THREAD =
+  "(?:STAT \\d+:type \\d+\\r\\nSTAT \\d+:peer [^\\r]*:\\d+\\r\\nSTAT \\d+:op [a-z_]*\\r\\nSTAT \\d+:uptime \\d+\\r\\n" +
   "STAT \\d+:state [a-z]+\\r\\nSTAT \\d+:info \\r\\nSTAT \\d+:queue \\d+\\r\\nSTAT \\d+:behind \\d+\\r\\n)";
 
 /** Answers that depend on what else the server is doing: their form is checked. */
 export const LOOSE: Readonly<Record<string, RegExp>> = {
   "stats-threads": new RegExp(`^${THREAD}+END\\r\\n$`),
-  "stats-threads-request": new RegExp(`^${THREAD}*STAT \\d+:type 1\\r\\n[^]*:op stats\\r\\n[^]*:state execute\\r\\n[^]*END\\r\\n$`),
-  "stats-threads-slave": new RegExp(`^(?:STAT \\d+:type 17\\r\\n[^]*?:behind 0\\r\\n){2}END\\r\\n$`),
+  "stats-threads-request": new RegExp(
+    `^${THREAD}*STAT \\d+:type 1\\r\\n[^]*:op stats\\r\\n[^]*:state execute\\r\\n[^]*END\\r\\n$`,
+  ),
+  "stats-threads-slave": /^(?:STAT \d+:type 17\r\n[\s\S]*?:behind 0\r\n){2}END\r\n$/,
   "index-stats-threads": new RegExp(`^${THREAD}+END\\r\\n$`),
-  "index-stats-threads-request": new RegExp(`^${THREAD}*STAT \\d+:type 1\\r\\n[^]*:op stats\\r\\n[^]*:state execute\\r\\n[^]*END\\r\\n$`),
+  "index-stats-threads-request": new RegExp(
+    `^${THREAD}*STAT \\d+:type 1\\r\\n[^]*:op stats\\r\\n[^]*:state execute\\r\\n[^]*END\\r\\n$`,
+  ),
   // The engine is ordered, so `keys` works whatever the storage type is called.
   "keys-tch": /^(?:KEY a[^\r]*\r\n)+END\r\n$/,
   // A replica that is asked right after an asynchronous write may or may not have it yet.

@@ -8,9 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
 import type { IndexServer, NodeServer, NodeServerOptions } from "../../mod.ts";
 import { detectRuntime, startIndexServer, startNodeServer, VERSION } from "../../mod.ts";
-import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
 import { readRepositoryFile } from "../support/repository.ts";
 import { TextClient } from "../support/text_client.ts";
 import { DECISIONS, LOOSE } from "./golden_decisions.ts";
@@ -113,8 +113,13 @@ class GoldenServers {
 
   async #index(role: string, recordedPort: string, intervalSeconds: number): Promise<IndexServer> {
     const server = await startIndexServer(this.runtime, {
-      indexDb: "memory://", bind: "127.0.0.1", serverName: "127.0.0.1", serverPort: 0,
-      monitorIntervalMs: intervalSeconds * 1000, maxConnection: 128, netReadTimeoutMs: 600000000,
+      indexDb: "memory://",
+      bind: "127.0.0.1",
+      serverName: "127.0.0.1",
+      serverPort: 0,
+      monitorIntervalMs: intervalSeconds * 1000,
+      maxConnection: 128,
+      netReadTimeoutMs: 600000000,
     });
     this.#stops.push(() => server.stop());
     const [address] = server.addresses;
@@ -124,12 +129,21 @@ class GoldenServers {
     return server;
   }
 
-  async #node(role: string, recordedPort: string, index: IndexServer, options: Partial<NodeServerOptions>): Promise<NodeServer> {
+  async #node(
+    role: string,
+    recordedPort: string,
+    index: IndexServer,
+    options: Partial<NodeServerOptions>,
+  ): Promise<NodeServer> {
     const [indexAddress] = index.addresses;
     assert(indexAddress !== undefined && "port" in indexAddress);
     const node = await startNodeServer(this.runtime, {
-      bind: "127.0.0.1", serverName: "127.0.0.1", serverPort: this.#freePorts.shift() ?? 0, indexServers: [indexAddress],
-      dataDir: join(this.#directory, role), ...options,
+      bind: "127.0.0.1",
+      serverName: "127.0.0.1",
+      serverPort: this.#freePorts.shift() ?? 0,
+      indexServers: [indexAddress],
+      dataDir: join(this.#directory, role),
+      ...options,
     });
     this.#stops.push(() => node.stop(false));
     this.#addresses.set(role, { host: "127.0.0.1", port: node.port });
@@ -153,10 +167,13 @@ class GoldenServers {
 
 async function freePorts(runtime: Runtime, count: number): Promise<number[]> {
   const unused = () => new Error("nobody connects here");
-  const listeners = await Promise.all(Array.from({ length: count }, () =>
-    runtime.transport.listen({ host: "127.0.0.1", port: 0 }, () => {
-      throw unused();
-    })));
+  const listeners = await Promise.all(
+    Array.from({ length: count }, () =>
+      runtime.transport.listen({ host: "127.0.0.1", port: 0 }, () => {
+        throw unused();
+      }),
+    ),
+  );
   const ports = listeners.map(({ address }) => ("port" in address ? address.port : 0));
   for (const listener of listeners) await listener.close();
   return ports.sort((left, right) => left - right);
@@ -175,7 +192,9 @@ function expectation(golden: GoldenCase): { text: string; closed: boolean } {
 
 /** The original's version where it stands in a recording, and ours. */
 function withOurVersion(text: string): string {
-  return text.replaceAll("VERSION flare-1.3.4", `VERSION flare-${VERSION}`).replaceAll("STAT version 1.3.4", `STAT version ${VERSION}`);
+  return text
+    .replaceAll("VERSION flare-1.3.4", `VERSION flare-${VERSION}`)
+    .replaceAll("STAT version 1.3.4", `STAT version ${VERSION}`);
 }
 
 function templatePattern(text: string): RegExp {

@@ -13,11 +13,12 @@ import type { HostPort } from "./cluster_driver.ts";
 import { type Held, nextOperation, type Operation, retrieve } from "./key_model.ts";
 import { keyOf } from "./operator.ts";
 
-const WORKERS = 16;
-const STRINGS_PER_WORKER = 30;
-const COUNTERS_PER_WORKER = 6;
+/** Each makes one request at a time. */
+export const WORKERS = 40;
+const STRINGS_PER_WORKER = 12;
+const COUNTERS_PER_WORKER = 3;
 /** Between two requests of a worker: about 2,000 requests a second in all. */
-const PAUSE_MS = 6;
+const PAUSE_MS = 18;
 const ATTEMPTS_MAX = 50;
 const RECONNECT_PAUSE_MS = 20;
 const FAILURES_KEPT = 20;

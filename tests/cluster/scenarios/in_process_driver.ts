@@ -38,7 +38,7 @@ export class InProcessDriver implements ClusterDriver {
    * @param directory for the node map; @param nodesMax nodes there will ever be
    * @param latencyMsMax what a node receives arrives late by up to so much, on each connection by another time
    */
-  static async start(runtime: Runtime, directory: string, nodesMax: number, latencyMsMax = 0): Promise<InProcessDriver> {
+  static async start(runtime: Runtime, directory: string, nodesMax: number, latencyMsMax: number): Promise<InProcessDriver> {
     const port = await freePorts(1 + nodesMax);
     const driver = new InProcessDriver(runtime, directory, port, latencyMsMax);
     await driver.#startIndex();

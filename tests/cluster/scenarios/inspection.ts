@@ -19,7 +19,7 @@ interface DumpedItem {
 
 const POLL_MS = 100;
 const WAIT_MS_MAX = 6000;
-const KEYS_PER_GET = 50;
+const KEYS_PER_GET = 300;
 /** How the index server of the scenarios spreads keys: its defaults. */
 const RESOLVER = new KeyResolver({ partitionSize: 1024, hint: 1, virtual: 4096 });
 
@@ -45,14 +45,17 @@ export async function inspectCluster(
   if (differences.length > 0) throw new Error(`wrong answers:\n${differences.slice(0, 20).join("\n")}`);
 }
 
-async function versionDifferences(cluster: ClusterDriver, operator: Operator, running: readonly HostPort[]): Promise<string[]> {
+/** Which nodes do not have the newest map. */
+export async function versionDifferences(
+  cluster: ClusterDriver,
+  operator: Operator,
+  running: readonly HostPort[],
+): Promise<string[]> {
   const newest = (await operator.stats(cluster.index)).get("node_map_version");
-  const differences: string[] = [];
-  for (const node of running) {
-    const version = (await operator.stats(node)).get("node_map_version");
-    if (version !== newest) differences.push(`${keyOf(node)} has node map ${version}, not ${newest}`);
-  }
-  return differences;
+  const versions = await Promise.all(running.map(async (node) => (await operator.stats(node)).get("node_map_version")));
+  return running.flatMap((node, number) => {
+    return versions[number] === newest ? [] : [`${keyOf(node)} has node map ${versions[number]}, not ${newest}`];
+  });
 }
 
 /** Compares the dumps of all members of partitions with what the keys should hold, and the slaves' with the master's. */
@@ -62,27 +65,25 @@ async function dumpDifferences(
   entries: readonly NodeEntry[],
   expected: ReadonlyMap<string, Held>,
 ): Promise<string[]> {
-  const masters = entries.filter(({ role, state }) => role === "master" && state === "active");
+  const members = entries.filter(({ partition, state }) => partition >= 0 && state !== "down");
+  const dumps = new Map(
+    await Promise.all(members.map(async ({ key }) => [key, await dumpOf(operator, running, key)] as const)),
+  );
+  const masters = members.filter(({ role, state }) => role === "master" && state === "active");
   const differences: string[] = [];
-  for (const master of masters) {
-    const { partition } = master;
-    const members = entries.filter((entry) => entry.partition === partition && entry.state !== "down");
-    const wanted = new Map(
-      [...expected].filter(([key, held]) => held !== undefined && partitionOf(key, masters.length) === partition),
-    );
-    const atMaster = await dumpOf(operator, running, master.key);
-    for (const key of new Set([...wanted.keys(), ...atMaster.keys()])) {
-      const held = wanted.get(key);
-      const item = atMaster.get(key);
-      if (held?.value !== item?.value || held?.flags !== item?.flags) {
-        differences.push(`${master.key} of partition ${partition} has "${key}" ${show(item)}, not ${show(held)}`);
-      }
+  for (const { key: master, partition } of masters) {
+    const items = dumps.get(master) as ReadonlyMap<string, DumpedItem>;
+    for (const key of new Set([...expected.keys(), ...items.keys()])) {
+      const held = partitionOf(key, masters.length) === partition ? expected.get(key) : undefined;
+      const item = items.get(key);
+      if (held?.value === item?.value && held?.flags === item?.flags) continue;
+      differences.push(`${master} of partition ${partition} has "${key}" ${show(item)}, not ${show(held)}`);
     }
-    for (const { key: node } of members.filter(({ key }) => key !== master.key)) {
-      const atSlave = await dumpOf(operator, running, node);
-      for (const key of new Set([...atMaster.keys(), ...atSlave.keys()])) {
-        const [left, right] = [JSON.stringify(atMaster.get(key)), JSON.stringify(atSlave.get(key))];
-        if (left !== right) differences.push(`"${key}" is ${left} on ${master.key}, ${right} on ${node}`);
+    for (const { key: slave } of members.filter((entry) => entry.partition === partition && entry.key !== master)) {
+      const copies = dumps.get(slave) as ReadonlyMap<string, DumpedItem>;
+      for (const key of new Set([...items.keys(), ...copies.keys()])) {
+        const [item, copy] = [JSON.stringify(items.get(key)), JSON.stringify(copies.get(key))];
+        if (item !== copy) differences.push(`"${key}" is ${item} on ${master}, ${copy} on ${slave}`);
       }
     }
   }
@@ -96,16 +97,17 @@ async function answerDifferences(
 ): Promise<string[]> {
   const keys = [...expected.keys()];
   const differences: string[] = [];
-  for (const node of running) {
-    for (let from = 0; from < keys.length; from += KEYS_PER_GET) {
-      const part = keys.slice(from, from + KEYS_PER_GET);
-      const answer = await operator.ask(node, `get ${part.join(" ")}\r\n`, /END\r\n$/);
-      const blocks = part.map((key) => {
-        const held = expected.get(key);
-        return held === undefined ? "" : `VALUE ${key} ${held.flags} ${held.value.length}\r\n${held.value}\r\n`;
-      });
-      if (answer !== `${blocks.join("")}END\r\n`)
-        differences.push(`${keyOf(node)} gives other values for "${part[0]}" and the keys behind it`);
+  for (let from = 0; from < keys.length; from += KEYS_PER_GET) {
+    const part = keys.slice(from, from + KEYS_PER_GET);
+    const blocks = part.map((key) => {
+      const held = expected.get(key);
+      return held === undefined ? "" : `VALUE ${key} ${held.flags} ${held.value.length}\r\n${held.value}\r\n`;
+    });
+    const request = `get ${part.join(" ")}\r\n`;
+    const answers = await Promise.all(running.map((node) => operator.ask(node, request, /(^|\r\n)END\r\n$/)));
+    for (const [number, answer] of answers.entries()) {
+      if (answer === `${blocks.join("")}END\r\n`) continue;
+      differences.push(`${keyOf(running[number] as HostPort)} gives other values for "${part[0]}" and the keys behind it`);
     }
   }
   return differences;

@@ -7,11 +7,11 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Runtime } from "../../../lib/runtime/runtime.ts";
-import { clientRuntime } from "../../support/daemon.ts";
+import { clientRuntime, waitUntil } from "../../support/daemon.ts";
 import { withTemporaryDirectory } from "../../support/temporary_directory.ts";
 import { type ClusterDriver, type HostPort, MONITOR_INTERVAL_S, MONITOR_THRESHOLD } from "./cluster_driver.ts";
-import { ClusterLoad } from "./cluster_load.ts";
-import { inspectCluster } from "./inspection.ts";
+import { ClusterLoad, WORKERS } from "./cluster_load.ts";
+import { inspectCluster, versionDifferences } from "./inspection.ts";
 import { Operator } from "./operator.ts";
 
 /** Starts an empty cluster. */
@@ -30,8 +30,7 @@ export function describeScenarios(name: string, startCluster: StartCluster): voi
         const [first, second, third, fourth, fifth, sixth] = await stage.addNodes(6);
         const { operator } = stage;
         await operator.addPartition(first, 0);
-        stage.load.start();
-        await stage.step("fill", () => stage.load.run(500));
+        await stage.startLoad();
         await stage.step("first slave", () => operator.addSlave(second, 0));
         await stage.step("second partition", () => operator.addPartition(third, 1));
         await stage.step("third partition, which has a slave before it has clients", () =>
@@ -91,7 +90,16 @@ export function describeScenarios(name: string, startCluster: StartCluster): voi
           await operator.waitFor(masterA, { role: "proxy", state: "active" });
           await operator.addSlave(masterA, 0);
         });
-        assert(load.tolerated > 0, "the killed master was in use");
+        const untilThen = load.tolerated;
+        assert(untilThen > 0, "the killed master was in use");
+        await stage.step("kill -9 of a slave", async () => {
+          load.expectTrouble();
+          stage.leave(masterA);
+          await cluster.killNode(masterA);
+          await load.run(FAILOVER_MS);
+          await load.endTrouble();
+        });
+        assert(load.tolerated - untilThen <= WORKERS, "only what was under way through the killed slave failed");
       });
     });
   });
@@ -130,9 +138,17 @@ class Stage {
     await this.operator.addPartition(masterB, 1);
     await this.operator.addSlave(slaveA, 0);
     await this.operator.addSlave(slaveB, 1);
+    await this.startLoad();
+    return nodes;
+  }
+
+  /** Begins once every node knows where keys lie. */
+  async startLoad(): Promise<void> {
+    await waitUntil(async () => {
+      return (await versionDifferences(this.cluster, this.operator, this.#running)).length === 0;
+    }, "every node has the newest map");
     this.load.start();
     await this.step("fill", () => this.load.run(500));
-    return nodes;
   }
 
   /** Does something to the cluster; no answer may have been wrong meanwhile, and then everything is in its place. */

@@ -167,7 +167,10 @@ describe("node role", () => {
   });
 
   it("tells everybody at once when nobody copies", () => {
-    for (const [node, words] of [["s", "slave 5 0"], ["t", "proxy 0 -1"]] as const) {
+    for (const [node, words] of [
+      ["s", "slave 5 0"],
+      ["t", "proxy 0 -1"],
+    ] as const) {
       const outcome = role(mapOf(...ONE), node, words);
       assert(outcome.ok);
       assertEquals(outcome.changes, { stored: true, first: [], skip: undefined });
@@ -239,7 +242,10 @@ describe("node state", () => {
   it("tells of a new partition those first that have its keys, the ones that only read them before their masters", () => {
     for (const [more, first] of [
       [[], [["m:1"]]],
-      [["a slave active 0 1", "b slave prepare 0 0"], [["a:1", "b:1"], ["m:1"]]],
+      [
+        ["a slave active 0 1", "b slave prepare 0 0"],
+        [["a:1", "b:1"], ["m:1"]],
+      ],
     ] as const) {
       const outcome = nodeUp(mapOf(...READY, ...more), "n:1");
       assert(outcome.ok);

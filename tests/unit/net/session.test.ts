@@ -1,3 +1,5 @@
+/** A session between a scripted handler and a fake connection: order, waiting, committing, limits, ends. */
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
@@ -97,9 +99,11 @@ describe("session", () => {
   });
 
   it("answers the same at every split point", () => {
-    const stream = "get a\r\nset k 0 0 5\r\nab\r\nc\r\nfoo\r\nset k 0 0 200000\r\nget b\r\nset z 0 0 1 noreply\r\nx\r\nget c\r\n".replace(
-      "get b", `${"v".repeat(200000)}\r\nget b`,
-    );
+    const stream =
+      "get a\r\nset k 0 0 5\r\nab\r\nc\r\nfoo\r\nset k 0 0 200000\r\nget b\r\nset z 0 0 1 noreply\r\nx\r\nget c\r\n".replace(
+        "get b",
+        `${"v".repeat(200000)}\r\nget b`,
+      );
     const expected = "a\r\nSTORED k\r\nERROR\r\nSERVER_ERROR object too large for cache\r\nb\r\nc\r\n";
     const short = stream.length - 200000;
     for (let cut = 1; cut < short; cut++) {
@@ -239,24 +243,30 @@ describe("session", () => {
       fc.constant({ text: "nonsense\r\n", answer: "ERROR\r\n" }),
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(request, { maxLength: 30 }), fc.array(fc.nat(), { maxLength: 12 }), fc.infiniteStream(fc.nat()), async (requests, cuts, choice) => {
-        const { handler, connection, send } = open();
-        handler.commitsAtOnce = false;
-        const stream = requests.map(({ text }) => text).join("");
-        const points = [...new Set(cuts.map((cut) => cut % (stream.length + 1)))].sort((left, right) => left - right);
-        let from = 0;
-        for (const point of [...points, stream.length]) {
-          if (point > from) send(stream.slice(from, point));
-          from = point;
-        }
-        while (handler.waiting.length + handler.commits.length > 0) {
-          const next = choice.next().value as number;
-          if (handler.commits.length > 0 && (handler.waiting.length === 0 || next % 2 === 0)) handler.commits.shift()?.onCommitted();
-          else await handler.releaseAt(next % handler.waiting.length);
-          await settled();
-        }
-        assertEquals(connection.text, requests.map(({ answer }) => answer).join(""));
-      }),
+      fc.asyncProperty(
+        fc.array(request, { maxLength: 30 }),
+        fc.array(fc.nat(), { maxLength: 12 }),
+        fc.infiniteStream(fc.nat()),
+        async (requests, cuts, choice) => {
+          const { handler, connection, send } = open();
+          handler.commitsAtOnce = false;
+          const stream = requests.map(({ text }) => text).join("");
+          const points = [...new Set(cuts.map((cut) => cut % (stream.length + 1)))].sort((left, right) => left - right);
+          let from = 0;
+          for (const point of [...points, stream.length]) {
+            if (point > from) send(stream.slice(from, point));
+            from = point;
+          }
+          while (handler.waiting.length + handler.commits.length > 0) {
+            const next = choice.next().value as number;
+            if (handler.commits.length > 0 && (handler.waiting.length === 0 || next % 2 === 0))
+              handler.commits.shift()?.onCommitted();
+            else await handler.releaseAt(next % handler.waiting.length);
+            await settled();
+          }
+          assertEquals(connection.text, requests.map(({ answer }) => answer).join(""));
+        },
+      ),
       { numRuns: 300 },
     );
   });

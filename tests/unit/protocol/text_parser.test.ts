@@ -1,3 +1,5 @@
+/** What the text parser makes of a corpus, at every split point, and of random bytes. */
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
@@ -38,7 +40,8 @@ function describeRequest(request: Request): string {
     const keys = latin1(request.bytes, request.keysStart, request.keysEnd).trim();
     return `${prefix}${name} [${keys}]${request.command >= Command.gat ? ` exptime=${request.exptime}` : ""}`;
   }
-  if (request.command > Command.touch) return `${prefix}${name} ${request.words.join("|")}${request.lines.map((line) => `/${line}`).join("")}`;
+  if (request.command > Command.touch)
+    return `${prefix}${name} ${request.words.join("|")}${request.lines.map((line) => `/${line}`).join("")}`;
   const key = latin1(mutation.key.bytes, mutation.key.start, mutation.key.end);
   if (request.command <= Command.cas) {
     const value = latin1(mutation.value, mutation.valueStart, mutation.valueEnd);
@@ -70,7 +73,10 @@ const CORPUS: readonly (readonly [string, string])[] = [
   ["gats 0 a\r\n", "gats [a] exptime=0"],
   ["stats threads queue\r\n", "stats threads|queue"],
   ["flush_all 0 noreply\r\n", "flush_all 0|noreply"],
-  ["node sync 5\r\nNODE h 1 0 0 0 1 16\r\nNODE h 2 1 0 0 1 17 extra\r\nEND\r\n", "node sync|5/NODE h 1 0 0 0 1 16/NODE h 2 1 0 0 1 17 extra"],
+  [
+    "node sync 5\r\nNODE h 1 0 0 0 1 16\r\nNODE h 2 1 0 0 1 17 extra\r\nEND\r\n",
+    "node sync|5/NODE h 1 0 0 0 1 16/NODE h 2 1 0 0 1 17 extra",
+  ],
   ["node sync 6\r\nBOGUS\r\n", "reject CLIENT_ERROR format error"],
   ["node sync x\r\n", "reject ERROR"],
   ["\r\n", "reject ERROR"],
@@ -146,7 +152,20 @@ describe("text parser", () => {
   });
 
   it("gets through any bytes, always forward, whatever they are", () => {
-    const word = fc.constantFrom(...Object.keys(Command), "set k 0 0 3", "<a:1>", " ", "\r\n", "\n", "\0", "END", "noreply", "k", "1", "-1");
+    const word = fc.constantFrom(
+      ...Object.keys(Command),
+      "set k 0 0 3",
+      "<a:1>",
+      " ",
+      "\r\n",
+      "\n",
+      "\0",
+      "END",
+      "noreply",
+      "k",
+      "1",
+      "-1",
+    );
     const bytes = fc
       .array(fc.oneof(word.map(fromLatin1), fc.uint8Array({ maxLength: 20 })), { maxLength: 40 })
       .map((parts) => concatBytes(parts));

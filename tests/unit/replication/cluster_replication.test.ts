@@ -1,13 +1,16 @@
 /** Replication to another cluster that cannot always be reached, on a clock that is moved by hand. */
 
 import { describe, it } from "node:test";
-import { assert, assertEquals } from "@std/assert";
-import { PlayedNode, type PlayedHost } from "../../support/played_node.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { NodeServerOptions } from "../../../mod.ts";
+import { type PlayedHost, PlayedNode } from "../../support/played_node.ts";
 
 const OTHER = "127.0.0.1:3000";
 const ALONE = ["2001 0 0 0 1 16"];
 const MODE = {
-  clusterReplication: true, clusterReplicationServerName: "127.0.0.1", clusterReplicationServerPort: 3000,
+  clusterReplication: true,
+  clusterReplicationServerName: "127.0.0.1",
+  clusterReplicationServerPort: 3000,
   clusterReplicationConcurrency: 1,
 };
 
@@ -15,10 +18,10 @@ function set(key: string, value: string): string {
   return `set ${key} 0 0 ${value.length}\r\n${value}\r\n`;
 }
 
-async function duplicating(): Promise<{ node: PlayedNode; other: PlayedHost }> {
+async function duplicating(options: Partial<NodeServerOptions> = {}): Promise<{ node: PlayedNode; other: PlayedHost }> {
   const node = new PlayedNode();
   const other = node.host(OTHER);
-  await node.start(ALONE, MODE);
+  await node.start(ALONE, { ...MODE, ...options });
   await node.network.settle();
   return { node, other };
 }
@@ -82,24 +85,27 @@ describe("cluster replication", () => {
   });
 
   it("sends all items and deletions when too many writes had to wait", async () => {
-    const { node, other } = await duplicating();
+    const { node, other } = await duplicating({ clusterReplicationQueueBytesMax: 100_000 });
     await node.ask(set("gone", "1") + set("kept", "1"));
     node.network.unreachable.add(OTHER);
     other.connections[0]?.close();
     await node.ask("delete gone\r\n");
-    const large = "x".repeat(1_000_000);
-    for (let number = 0; number < 70; number++) assertEquals(await node.ask(set("large", large)), "STORED\r\n");
+    const large = "x".repeat(10_000);
+    for (let number = 0; number < 12; number++) assertEquals(await node.ask(set("large", large)), "STORED\r\n");
     assertEquals(node.network.logged.filter((line) => line.includes("too many writes wait")).length, 1);
     other.requests.length = 0;
     node.network.unreachable.clear();
     await node.network.pass(31000);
     // The oldest write found out that somebody is there again; then comes everything, in the order of the keys.
-    assertEquals(other.requests.map((request) => request.slice(0, request.indexOf("\r\n"))), [
-      "delete gone 0 1",
-      "delete gone 0 1",
-      "set kept 0 0 1 1",
-      "set large 0 0 1000000 70",
-    ]);
+    assertEquals(
+      other.requests.map((request) => request.slice(0, request.indexOf("\r\n"))),
+      ["delete gone 0 1", "delete gone 0 1", "set kept 0 0 1 1", "set large 0 0 10000 12"],
+    );
+    const stats = await node.ask("stats replication\r\n");
+    assertMatch(
+      stats,
+      /STAT cluster_replication_queue 0\r\nSTAT cluster_replication_queue_bytes 0\r\nSTAT cluster_replication_dropped 1\d\r\n/,
+    );
     other.requests.length = 0;
     await node.ask(set("new", "1"));
     assertEquals(other.requests, ["set new 0 0 1 1\r\n1\r\n"]);

@@ -1,3 +1,5 @@
+/** Which replicated writes ask for a reply. */
+
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { NoreplyWindow } from "../../../lib/replication/noreply_window.ts";

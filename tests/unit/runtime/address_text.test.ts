@@ -1,3 +1,5 @@
+/** How addresses are written in messages and lists. */
+
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { addressText, hostPort, peerText } from "../../../lib/runtime/address_text.ts";

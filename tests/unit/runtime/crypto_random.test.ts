@@ -1,3 +1,5 @@
+/** The random numbers of the real runtimes. */
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { createCryptoRandom } from "../../../lib/runtime/crypto_random.ts";

@@ -1,3 +1,5 @@
+/** The adapter that is picked is that of the runtime at work. */
+
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { detectRuntime } from "../../../lib/runtime/detect.ts";

@@ -1,3 +1,5 @@
+/** What a runtime tells of its own process. */
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { createProcessInfo, qualify } from "../../../lib/runtime/process_info.ts";

@@ -1,3 +1,5 @@
+/** The form of log lines, and the levels that are written. */
+
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -29,8 +29,23 @@ const GONE = tombstone(7);
 const BLOCKED = tombstone(7, NOW + 1);
 const UNBLOCKED = tombstone(7, NOW);
 
-function decided(current: Current, kind: MutationKind, more: Partial<Mutation> = {}, value = "new", valueBytesMax = 1000): Decision {
-  const decision: Decision = { result: 0, change: Change.none, content: Content.request, flags: 0, expire: 0, version: 0, marks: 0, number: 0 };
+function decided(
+  current: Current,
+  kind: MutationKind,
+  more: Partial<Mutation> = {},
+  value = "new",
+  valueBytesMax = 1000,
+): Decision {
+  const decision: Decision = {
+    result: 0,
+    change: Change.none,
+    content: Content.request,
+    flags: 0,
+    expire: 0,
+    version: 0,
+    marks: 0,
+    number: 0,
+  };
   decide(current, mutation(kind, "k", value, { flags: 3, expire: 77, ...more }), NOW, valueBytesMax, decision);
   return decision;
 }
@@ -46,7 +61,15 @@ function outcome(current: Current, kind: MutationKind, more: Partial<Mutation> =
 const { set, add, replace, append, prepend, cas, incr, decr, delete: remove, touch, restore } = MutationKind;
 
 describe("decide by liveness, without a version", () => {
-  const rows: [name: string, kind: MutationKind, alive: string, blocked: string, gone: string, expired: string, absent: string][] = [
+  const rows: [
+    name: string,
+    kind: MutationKind,
+    alive: string,
+    blocked: string,
+    gone: string,
+    expired: string,
+    absent: string,
+  ][] = [
     ["set", set, "stored item 8", "stored item 8", "stored item 8", "stored item 8", "stored item 1"],
     ["add", add, "notStored", "notStored", "stored item 8", "stored item 8", "stored item 1"],
     ["replace", replace, "stored item 8", "notStored", "notStored", "notStored", "notStored"],
@@ -115,7 +138,8 @@ describe("decide with a version", () => {
     [item("old", 9007199254740991), set, 0, "stored item 9007199254740992"],
   ];
   for (const [current, kind, version, expected] of cases) {
-    const state = Object.entries({ ALIVE, EXPIRED, GONE, BLOCKED, ABSENT }).find(([, known]) => known === current)?.[0] ?? "large";
+    const state =
+      Object.entries({ ALIVE, EXPIRED, GONE, BLOCKED, ABSENT }).find(([, known]) => known === current)?.[0] ?? "large";
     const name = Object.entries(MutationKind).find(([, code]) => code === kind)?.[0];
     it(`${name} ${version} on ${state}: ${expected}`, () => assertEquals(outcome(current, kind, { version }), expected));
   }

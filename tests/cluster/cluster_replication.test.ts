@@ -1,0 +1,74 @@
+/**
+ * Two clusters in this process, over real sockets: everything the first one holds and writes arrives at the second one,
+ * whose partitions are others, also when a node of the second one was away meanwhile.
+ */
+
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import type { Runtime } from "../../lib/runtime/runtime.ts";
+import { detectRuntime, type LocalCluster, startCluster, startNodeServer } from "../../mod.ts";
+import { TextClient } from "../support/text_client.ts";
+
+const KEYS = 200;
+const WAIT_MS = 10000;
+
+describe("cluster replication", () => {
+  it("copies what is there and what is written, and catches up after an outage", async () => {
+    const runtime = await detectRuntime({ logLevel: "error" });
+    const source = await startCluster({ runtime, logLevel: "error" });
+    const target = await startCluster({ runtime, partitions: 2, nodes: 3, logLevel: "error" });
+    const proxy = target.nodes[2];
+    const { port = 0, key = "", options } = proxy ?? {};
+    try {
+      await write(runtime, source, "before");
+      const node = source.nodes[0];
+      node?.reload({
+        ...node.options,
+        clusterReplication: true,
+        clusterReplicationServerName: "127.0.0.1",
+        clusterReplicationServerPort: port,
+      });
+      await arrived(runtime, target, "before");
+      await write(runtime, source, "after");
+      await arrived(runtime, target, "after");
+      await proxy?.stop(false);
+      await write(runtime, source, "meanwhile");
+      const again = await startNodeServer(runtime, { ...options, serverPort: port });
+      assertEquals(again.key, key);
+      await arrived(runtime, target, "meanwhile");
+      await again.stop(false);
+    } finally {
+      await source.stop();
+      await target.stop();
+    }
+  });
+});
+
+async function write(runtime: Runtime, cluster: LocalCluster, value: string): Promise<void> {
+  const client = await connect(runtime, cluster);
+  const answer = `${"STORED\r\n".repeat(KEYS)}`;
+  await client.send(
+    Array.from({ length: KEYS }, (_, number) => `set key${number} 0 0 ${value.length}\r\n${value}\r\n`).join(""),
+  );
+  assertEquals(await client.until((received) => received.length >= answer.length, WAIT_MS), answer);
+  client.close();
+}
+
+/** Waits until every key has this value in a cluster. */
+async function arrived(runtime: Runtime, cluster: LocalCluster, value: string): Promise<void> {
+  const client = await connect(runtime, cluster);
+  const expected = Array.from({ length: KEYS }, (_, number) => `VALUE key${number} 0 ${value.length}\r\n${value}\r\n`).join("");
+  const deadlineMs = performance.now() + WAIT_MS;
+  let seen = "";
+  do {
+    seen = await client.ask(`get ${Array.from({ length: KEYS }, (_, number) => `key${number}`).join(" ")}\r\n`, /END\r\n$/);
+    if (seen !== `${expected}END\r\n`) await new Promise((resolve) => setTimeout(resolve, 20));
+  } while (seen !== `${expected}END\r\n` && performance.now() < deadlineMs);
+  assertEquals(seen, `${expected}END\r\n`);
+  client.close();
+}
+
+function connect(runtime: Runtime, cluster: LocalCluster): Promise<TextClient> {
+  const [address] = cluster.addresses;
+  return TextClient.connect(runtime, address ?? { host: "", port: 0 });
+}

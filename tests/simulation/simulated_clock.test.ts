@@ -1,0 +1,93 @@
+/**
+ * Virtual time keeps what every clock promises, and nothing but the seed decides what happens.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { SimRandom } from "./sim_random.ts";
+import { SimWorld } from "./sim_world.ts";
+
+describe("simulated clock", () => {
+  it("calls once, in time and in order", async () => {
+    const world = new SimWorld("clock");
+    const { clock } = world.host("h").start();
+    const calls: [string, number][] = [];
+    for (const [name, delayMs] of [
+      ["late", 40],
+      ["early", 10],
+      ["same", 40],
+    ] as const) {
+      clock.setTimer(() => calls.push([name, clock.monotonicMs()]), delayMs);
+    }
+    await world.drive(world.sleep(100), 1000);
+    assertEquals(calls, [
+      ["early", 10],
+      ["late", 40],
+      ["same", 40],
+    ]);
+  });
+
+  it("does not call a cleared timer, not even one that is due", async () => {
+    const world = new SimWorld("clock");
+    const { clock } = world.host("h").start();
+    const calls: string[] = [];
+    const second = { timer: {} };
+    clock.setTimer(() => {
+      calls.push("first");
+      clock.clearTimer(second.timer);
+    }, 10);
+    second.timer = clock.setTimer(() => calls.push("second"), 10);
+    await world.drive(world.sleep(100), 1000);
+    assertEquals(calls, ["first"]);
+  });
+
+  it("defers to after the microtasks and what else is due, and before later timers", async () => {
+    const world = new SimWorld("clock");
+    const { clock } = world.host("h").start();
+    const calls: string[] = [];
+    clock.setTimer(() => {
+      clock.defer(() => calls.push("deferred"));
+      queueMicrotask(() => calls.push("microtask"));
+    }, 5);
+    clock.setTimer(() => calls.push("due"), 5);
+    clock.setTimer(() => calls.push("later"), 6);
+    await world.drive(world.sleep(100), 1000);
+    assertEquals(calls, ["microtask", "due", "deferred", "later"]);
+  });
+
+  it("moves the wall clock alone", () => {
+    const world = new SimWorld("clock");
+    const { clock } = world.host("h").start();
+    const [wallMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+    clock.wallOffsetMs = -5000;
+    assertEquals([clock.nowMs(), clock.monotonicMs()], [wallMs - 5000, monotonicMs]);
+  });
+
+  it("says when nothing happens any more", async () => {
+    const world = new SimWorld("clock");
+    const error = await assertRejects(() => world.drive(new Promise<void>(() => undefined), 1000), Error);
+    assertEquals(error.message, "not finished after 1000 ms of virtual time");
+  });
+});
+
+describe("simulated chance", () => {
+  it("is the same for the same seed only", () => {
+    const sequence = (seed: string) => {
+      const random = new SimRandom(seed);
+      return Array.from({ length: 20 }, () => random.uint32());
+    };
+    assertEquals(sequence("a"), sequence("a"));
+    assertNotEquals(sequence("a"), sequence("b"));
+  });
+
+  it("is spread evenly", () => {
+    const random = new SimRandom("even");
+    const counts = new Array<number>(10).fill(0);
+    for (let i = 0; i < 10_000; i++) (counts[random.between(0, 9)] as number)++;
+    assert(
+      counts.every((count) => count > 900 && count < 1100),
+      counts.join(),
+    );
+    assertEquals([...random.shuffle([1, 2, 3, 4, 5])].sort(), [1, 2, 3, 4, 5]);
+  });
+});
