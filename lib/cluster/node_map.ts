@@ -137,7 +137,7 @@ export function setState(map: NodeMap, key: string, state: NodeState): Transitio
   if (state === NodeState.active) return nodeUp(map, key);
   const node = findNode(map, key);
   if (state !== NodeState.ready || node?.state !== NodeState.prepare) return refuse("failed to set state");
-  return accept(map, [change(node, { state: NodeState.ready })]);
+  return accept(map, [change(node, { state: NodeState.ready })], [[key]]);
 }
 
 /**
@@ -251,7 +251,8 @@ function refuse(error: string): Transition {
   return { ok: false, error };
 }
 
-function unchanged(map: NodeMap): Transition {
+/** A request that was met already. */
+export function unchanged(map: NodeMap): Transition {
   return { ok: true, map, changes: UNCHANGED };
 }
 

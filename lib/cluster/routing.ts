@@ -6,7 +6,7 @@
 
 import type { KeyResolver } from "../partition/key_resolver.ts";
 import type { ClusterNode } from "./node.ts";
-import { NodeState } from "./node.ts";
+import { NodeState, PARTITION_NONE } from "./node.ts";
 import type { NodeMap } from "./node_map.ts";
 import { findNode } from "./node_map.ts";
 import type { Partition, PartitionMap } from "./partition_map.ts";
@@ -44,6 +44,8 @@ export class Routing {
   #readsMoving = false;
   /** The partitions as they were before the newest one became active, while not all their owners need know that yet. */
   #former: readonly Lane[] | undefined;
+  /** We were a master before, and are in no partition now. */
+  #wasMaster = false;
 
   constructor(nodeMap: NodeMap, options: RoutingOptions) {
     this.#selfKey = options.selfKey;
@@ -77,6 +79,8 @@ export class Routing {
   /** Replaces the map; whether its version may replace ours is the caller's question (`acceptsVersion`). */
   install(nodeMap: NodeMap): void {
     const partitionMap = buildPartitionMap(nodeMap, this.#resolver.partitionCountMax);
+    const isMember = (findNode(nodeMap, this.#selfKey)?.partition ?? PARTITION_NONE) !== PARTITION_NONE;
+    this.#wasMaster = !isMember && (this.#wasMaster || this.#active.some((lane) => lane.isMaster));
     const grows = this.#preparing !== undefined && partitionMap.active.length === this.#active.length + 1;
     if (nodeMap !== this.#nodeMap)
       this.#former = grows && this.#active.some(({ isMember }) => isMember) ? this.#active : undefined;
@@ -166,6 +170,11 @@ export class Routing {
     if (lane.readsHere) return LOCAL;
     const others = [...lane.partition.readers, ...(lane.partition.master === undefined ? [] : [lane.partition.master])];
     return others.find(({ key }) => key !== this.#selfKey && !failed.includes(key)) ?? PROXY_FAILURE;
+  }
+
+  /** Whether we were the master of a key until lately: then even its new master may have sent us a write of it. */
+  gaveAway(hash: number): boolean {
+    return this.#wasMaster || this.#formerLaneOf(hash)?.isMaster === true;
   }
 
   #createLane(partition: Partition): Lane {

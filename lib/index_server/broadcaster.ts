@@ -89,6 +89,16 @@ export class Broadcaster {
     if (awaitsAll) await this.#within(this.#options.readTimeoutMs, answers);
   }
 
+  /** A node has joined: what failed before does not count. */
+  joined(key: string): void {
+    this.#watches.get(key)?.joined();
+  }
+
+  /** Whether a node still counts as failed. */
+  isFailing(key: string): boolean {
+    return this.#watches.get(key)?.isFailing === true;
+  }
+
   /** Whether a node answers a ping on a connection of its own, within `readTimeoutMs`. */
   async probe(node: ClusterNode): Promise<boolean> {
     const peer = createPeer(this.#runtime, this.#workers, node, this.#options.readTimeoutMs);
@@ -191,6 +201,14 @@ class NodeWatch {
       this.#waiters.set(map, [...(this.#waiters.get(map) ?? []), resolve]);
       this.#step({ kind: "map", map, down, push: true });
     });
+  }
+
+  get isFailing(): boolean {
+    return this.#state.failures >= this.options.threshold;
+  }
+
+  joined(): void {
+    this.#step({ kind: "joined" });
   }
 
   stop(): void {

@@ -38,6 +38,8 @@ export interface MonitorState {
 
 export type MonitorEvent =
   | { readonly kind: "tick" }
+  /** The node has said itself that it is there: earlier failures are those of the process it replaces. */
+  | { readonly kind: "joined" }
   /** The map changed; `push`: the node is to be told now. */
   | { readonly kind: "map"; readonly map: NodeMap; readonly down: boolean; readonly push: boolean }
   /** The exchange is over; `ok` is false for any answer but OK, for none in time and for a broken or refused connection. */
@@ -79,6 +81,8 @@ export function stepMonitor(state: MonitorState, event: MonitorEvent, nowMs: num
     case "tick":
       if (state.phase !== "idle" || nowMs < state.dueMs) return { state, effects: [] };
       return { state: { ...state, phase: "pinging" }, effects: [{ kind: "ping" }] };
+    case "joined":
+      return { state: { ...state, failures: 0 }, effects: [] };
     case "map":
       return takeMap(state, event.map, event.down, event.push, nowMs, options);
     case "answered":

@@ -6,7 +6,7 @@
 import { FlareError } from "../base/errors.ts";
 import { NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
-import { EMPTY_NODE_MAP, findNode, nodeDown, nodeUp } from "../cluster/node_map.ts";
+import { EMPTY_NODE_MAP, findNode, nodeDown, nodeUp, unchanged } from "../cluster/node_map.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Broadcaster, type BroadcasterOptions } from "./broadcaster.ts";
@@ -42,7 +42,12 @@ export class NodeMapService implements Worker {
     this.#coordinator = coordinator;
     this.#broadcaster = new Broadcaster(runtime, workers, options, {
       onDown: (key) =>
-        this.#healthChange({ apply: (map) => nodeDown(map, key), reply: () => "", failure: `"${key}" stays as it is` }),
+        this.#healthChange({
+          // It may have joined again while this waited for its turn.
+          apply: (map) => (this.#broadcaster.isFailing(key) ? nodeDown(map, key) : unchanged(map)),
+          reply: () => "",
+          failure: `"${key}" stays as it is`,
+        }),
       onUp: (key) =>
         this.#healthChange({ apply: (map) => nodeUp(map, key), reply: () => "", failure: `"${key}" stays as it is` }),
     });
@@ -114,6 +119,7 @@ export class NodeMapService implements Worker {
         const { map, token } = await this.#restore();
         const outcome = change.apply(map, await this.#isSilent(map, change.asksAfter));
         if (!outcome.ok) return serverError(outcome.error);
+        if (change.asksAfter !== undefined) this.#broadcaster.joined(change.asksAfter);
         if (!outcome.changes.stored) return change.reply(map);
         if ((await this.#coordinator.store(outcome.map, token)) === undefined) continue;
         this.#map = outcome.map;

@@ -8,7 +8,10 @@ import { latin1 } from "../base/bytes.ts";
 import { CommandShape, shapeOf } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
 
+/** Longest list of keys that is compared with another, in bytes. */
 const COMPARED_BYTES_MAX = 16384;
+/** Requests of one connection that may wait at the same time: each is compared with all of them. */
+const CLAIMS_MAX = 1000;
 
 /** What a waiting request touches. */
 export interface Claim {
@@ -34,9 +37,14 @@ export class Outstanding {
     this.#claims.delete(claim);
   }
 
-  /** True when `request` has to wait for one of the claims. */
+  /**
+   * True when `request` has to wait for one of the claims, or there are as many as there may be. What comes from another
+   * node never waits: the storage and the lanes keep its order, and a write that has gone round in a circle must not wait
+   * for itself.
+   */
   conflicts(request: Request): boolean {
-    if (this.#claims.size === 0) return false;
+    if (this.#claims.size === 0 || request.prefix !== undefined) return false;
+    if (this.#claims.size >= CLAIMS_MAX) return true;
     const mine = claimOf(request);
     for (const other of this.#claims) {
       if (!mine.writes && !other.writes) continue;

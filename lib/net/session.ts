@@ -169,6 +169,11 @@ export class Session implements ConnectionHandler, Worker {
     return this.#gone || this.#output.size <= this.#host.limits.outputHighWaterBytes;
   }
 
+  /** For replies that go on and on: sends what may leave now. */
+  flush(): void {
+    this.#output.flush();
+  }
+
   #roomWaiters: (() => void)[] = [];
 
   /** Resolves when the client has taken enough for more to be written, or is gone. */
@@ -209,11 +214,13 @@ export class Session implements ConnectionHandler, Worker {
         at += skipped;
         continue;
       }
-      if (bytes[at] === BINARY_REQUEST && !this.#host.handler.speaksBinary) {
+      const isBinary = bytes[at] === BINARY_REQUEST;
+      if (isBinary && !this.#host.handler.speaksBinary) {
         this.#closing = true;
         break;
       }
-      const binary = bytes[at] === BINARY_REQUEST ? (this.#binaryParser ??= new BinaryParser(this.#host.limits)) : undefined;
+      if (isBinary) this.#binaryParser ??= new BinaryParser(this.#host.limits);
+      const binary = isBinary ? this.#binaryParser : undefined;
       const parser = binary ?? this.#parser;
       const status = binary?.parse(this.#request, bytes, at, end) ?? this.#parser.parse(this.#request, bytes, at, end, scanned);
       scanned = 0;

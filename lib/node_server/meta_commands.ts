@@ -7,7 +7,7 @@ import { base64 } from "../base/base64.ts";
 import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { ClusterNode } from "../cluster/node.ts";
-import { LOCAL } from "../cluster/routing.ts";
+import { LOCAL, PROXY_FAILURE } from "../cluster/routing.ts";
 import { PeerError } from "../net/peer.ts";
 import { BinaryReply, putBinaryHit, putBinaryMiss } from "../protocol/binary_reply.ts";
 import { Command } from "../protocol/command.ts";
@@ -21,6 +21,7 @@ import type { TextReply } from "../protocol/text_reply.ts";
 import { winsToken } from "../storage/decide_terms.ts";
 import type { EntryView } from "../storage/entry.ts";
 import { type NodeContext, nowSeconds } from "./node_context.ts";
+import { FORWARDED_MAX } from "./read_commands.ts";
 import { askItem, type WriteCommands } from "./write_commands.ts";
 
 /** What makes a write of a read. */
@@ -38,11 +39,11 @@ export class MetaCommands {
   /** mg, and the binary get, touch and gat. */
   get(request: Request, reply: TextReply): void | Promise<void> {
     if ((request.meta.arguments & WRITING) !== 0) return this.#fetch(request, this.#replyTo(request, reply));
-    const { storage, routing, stats } = this.#context;
+    const { storage, routing, stats, otherCluster, watchers } = this.#context;
     const { key } = request.mutation;
     const hash = routing.partitionCount > 1 ? this.#context.keyHash(key.bytes, key.start, key.end) : 0;
-    const route = routing.routeRead(hash, 0);
-    if (route !== LOCAL) return this.#getElsewhere(request.clone(), hash, reply);
+    if (otherCluster.node !== undefined || routing.routeRead(hash, 0) !== LOCAL)
+      return this.#getElsewhere(request.clone(), hash, reply);
     const now = nowSeconds(this.#context);
     let entry: EntryView | undefined | Promise<EntryView | undefined>;
     try {
@@ -52,6 +53,7 @@ export class MetaCommands {
     }
     if (entry instanceof Promise) return this.#getLater(request.clone(), reply, entry);
     stats.cmdGet++;
+    if (watchers.kinds !== 0) watchers.fetched(key, entry);
     if (entry === undefined) {
       stats.getMisses++;
       if (request.opcode < 0) putMetaMiss(reply.segment, request);
@@ -146,51 +148,76 @@ export class MetaCommands {
   }
 
   async #getLater(request: Request, reply: TextReply, pending: Promise<EntryView | undefined>): Promise<void> {
-    const { stats } = this.#context;
     const own = this.#replyTo(request, reply);
-    stats.cmdGet++;
     let entry: EntryView | undefined;
     try {
       entry = await pending;
     } catch (error) {
       return this.#failed(error, own);
     }
+    return this.#found(request, own, entry);
+  }
+
+  /** Answers a copied request with what lies here. */
+  #found(request: Request, reply: ItemReply, entry: EntryView | undefined): void | Promise<void> {
+    const { stats } = this.#context;
+    stats.cmdGet++;
     if (entry === undefined) {
       stats.getMisses++;
-      return own.miss();
+      return reply.miss();
     }
     stats.getHits++;
-    if (this.#wins(request, entry, nowSeconds(this.#context))) return this.#fetch(request, own);
-    own.hit(entry);
+    if (this.#wins(request, entry, nowSeconds(this.#context))) return this.#fetch(request, reply);
+    reply.hit(entry);
   }
 
-  /** As with get, a partition nobody serves is a miss. */
+  /** As with get, any replica can answer, and a partition nobody serves is a miss. */
   async #getElsewhere(request: Request, hash: number, reply: TextReply): Promise<void> {
-    const { routing, runtime, peers, stats } = this.#context;
+    const { routing, runtime, storage, stats, otherCluster } = this.#context;
     const own = this.#replyTo(request, reply);
-    stats.cmdGet++;
-    const route = routing.routeRead(hash, runtime.random.uint32());
-    if (typeof route !== "object") {
-      stats.getMisses++;
-      return own.miss();
+    const failed: string[] = [];
+    let route = otherCluster.node ?? routing.routeRead(hash, runtime.random.uint32());
+    while (typeof route === "object") {
+      const answer = await this.#ask(route, request);
+      if (answer !== undefined) {
+        stats.cmdGet++;
+        return answer(own);
+      }
+      failed.push(route.key);
+      route = otherCluster.node === undefined ? routing.routeReadAgain(hash, failed) : PROXY_FAILURE;
     }
+    if (route === LOCAL) {
+      try {
+        // The view is gone with the next call: what came at once is answered at once.
+        const found = storage.get(request.mutation.key, nowSeconds(this.#context));
+        return this.#found(request, own, found instanceof Promise ? await found : found);
+      } catch (error) {
+        return this.#failed(error, own);
+      }
+    }
+    stats.cmdGet++;
+    stats.getMisses++;
+    own.miss();
+  }
+
+  /** Asks another node; gives what writes its answer, undefined if it does not answer. */
+  async #ask(node: ClusterNode, request: Request): Promise<((reply: ItemReply) => void) | undefined> {
+    const { peers, runtime } = this.#context;
     const { bytes, start, end } = request.mutation.key;
+    const lane = peers.lane(node, bytes, start, end);
+    if (lane.queue >= FORWARDED_MAX) {
+      runtime.log.write("warning", `read from "${node.key}" given up: "${FORWARDED_MAX}" requests wait already`);
+      return undefined;
+    }
     try {
-      const answer = await askItem(peers.lane(route, bytes, start, end), request, "", nowSeconds(this.#context));
-      if (answer === undefined) own.line(`SERVER_ERROR node "${route.key}" cannot carry out this request`);
-      else if ("status" in answer) own.remote(answer);
-      else own.passOn(answer);
+      const answer = await askItem(lane, request, "", nowSeconds(this.#context));
+      if (answer === undefined) return (reply) => reply.line(`SERVER_ERROR node "${node.key}" cannot carry out this request`);
+      return "status" in answer ? (reply) => reply.remote(answer) : (reply) => reply.passOn(answer);
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
-      this.#missed(route, error, own);
+      runtime.log.write("info", `read from "${node.key}" failed: ${error.message}`);
+      return undefined;
     }
-  }
-
-  #missed(node: ClusterNode, error: PeerError, reply: ItemReply): void {
-    const { runtime, stats } = this.#context;
-    runtime.log.write("info", `read from "${node.key}" failed: ${error.message}`);
-    stats.getMisses++;
-    reply.miss();
   }
 
   #failed(error: unknown, reply: TextReply): void {
@@ -212,5 +239,6 @@ function describeItem(request: Request, entry: EntryView | undefined, now: numbe
   const left = entry.expire === 0 ? -1 : entry.expire - now;
   const fetched = entry.fetched ? "yes" : "no";
   const size = entry.valueEnd + 2 - entry.headStart;
-  return `ME ${name} exp=${left} la=${Math.max(0, now - entry.accessSeconds)} cas=${entry.version} fetch=${fetched} cls=1 size=${size}`;
+  const idle = Math.max(0, now - entry.accessSeconds);
+  return `ME ${name} exp=${left} la=${idle} cas=${entry.version} fetch=${fetched} cls=1 size=${size}`;
 }

@@ -14,6 +14,7 @@ import type { Handover } from "./handover.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 import type { NodeStats } from "./node_stats.ts";
 import type { OtherCluster } from "./other_cluster.ts";
+import type { Watchers } from "./watchers.ts";
 
 export interface NodeContext {
   readonly runtime: Runtime;
@@ -30,6 +31,7 @@ export interface NodeContext {
   readonly workers: WorkerRegistry;
   readonly stats: NodeStats;
   readonly handover: Handover;
+  readonly watchers: Watchers;
   /** Our own `host:port`. */
   readonly selfKey: string;
 }

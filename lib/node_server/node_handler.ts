@@ -37,6 +37,7 @@ const COMMANDS = new CommandTable([
   "ma",
   "mn",
   "me",
+  "watch",
   "flush_all",
   "version",
   "verbosity",
@@ -127,6 +128,8 @@ export class NodeHandler implements RequestHandler {
         return admin.show(request.words, reply);
       case Command.ping:
         return admin.ping(request.words, reply);
+      case Command.watch:
+        return this.#context.watchers.watch(request.words, reply, session);
       case Command.kill:
         return admin.kill(request.words, reply);
       case Command.quit:

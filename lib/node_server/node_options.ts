@@ -250,7 +250,7 @@ export const nodeOptionTable = {
   }),
   logSegmentBytes: integerOption({
     name: "log-segment-size",
-    default: 64,
+    default: 128,
     min: 1,
     max: 1024,
     unit: "MiB",

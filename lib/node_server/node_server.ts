@@ -31,11 +31,13 @@ import { type NodeServerOptions, nodeServerOptions } from "./node_options.ts";
 import { NodeStats } from "./node_stats.ts";
 import { OtherCluster } from "./other_cluster.ts";
 import { ReadCommands } from "./read_commands.ts";
+import { Watchers } from "./watchers.ts";
 import { WriteCommands } from "./write_commands.ts";
 
 const CONNECT_TIMEOUT_MS = 2000;
 const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
 const DRAIN_MS = 5000;
+const PROGRESS_MS = 1000;
 /** The writes under way when a master leaves, and then the choice of the next one, may take so long each. */
 const HANDOVER_MS = 2000;
 /** When a partition has become active, all its former owners know after so long. */
@@ -126,7 +128,7 @@ export class NodeServer {
         serverName: checked.serverName === "" ? runtime.process.hostName() : checked.serverName,
         serverPort: "port" in address ? address.port : checked.serverPort,
       };
-      storage = await Storage.open(runtime, storageOptions(options, parts));
+      storage = await Storage.open(runtime, storageOptions(options, { onProgress: progressLog(runtime), ...parts }));
       const peerOptions: PeerOptions = {
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         replyTimeoutMs: options.netReadTimeoutMs,
@@ -203,6 +205,7 @@ export class NodeServer {
     this.#copy?.kill();
     this.#movedKeys.stop();
     if (announce) await this.#handOver();
+    this.#context.watchers.close();
     await this.#server.stop(DRAIN_MS);
     this.#context.peers.close();
     this.#context.otherCluster.close();
@@ -326,6 +329,16 @@ function countPartitions(map: NodeMap, partitionCountMax: number): number {
   return buildPartitionMap(map, partitionCountMax).active.length;
 }
 
+/** Tells in the log, once a second, how far a long recovery is. */
+function progressLog({ clock, log }: Runtime): NonNullable<StorageOptions["onProgress"]> {
+  let nextMs = clock.monotonicMs() + PROGRESS_MS;
+  return ({ phase, bytesDone, bytesTotal, records }) => {
+    if (clock.monotonicMs() < nextMs) return;
+    nextMs = clock.monotonicMs() + PROGRESS_MS;
+    log.write("notice", `opening the storage: ${phase}, ${bytesDone} of ${bytesTotal} bytes, ${records} records`);
+  };
+}
+
 function storageOptions(options: NodeServerOptions, parts: NodeServerParts): StorageOptions {
   return {
     ...(options.dataDir === "" || (options.storageType === "memory" && parts.engine === undefined)
@@ -373,5 +386,6 @@ function buildContext(
     selfKey,
     stats: new NodeStats(),
     handover: new Handover(runtime.clock),
+    watchers: new Watchers(runtime.clock),
   };
 }

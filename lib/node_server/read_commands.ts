@@ -25,7 +25,7 @@ const FETCHES_FIRST = 16;
 const FETCHES_MAX = 64;
 const FETCHED_BYTES_MAX = 1048576;
 /** Requests on one connection above which reads are not added: two nodes may take each other for the owner of a key. */
-const FORWARDED_MAX = 65536;
+export const FORWARDED_MAX = 65536;
 const BAD_LINE = "CLIENT_ERROR bad command line format";
 const CORRUPT = "SERVER_ERROR corrupt record";
 const NO_FETCH: Uint8Array = new Uint8Array(0);
@@ -39,7 +39,7 @@ export class ReadCommands {
   }
 
   retrieve(request: Request, reply: TextReply, session: Session): void | Promise<void> {
-    const { storage, routing, stats, options, otherCluster } = this.#context;
+    const { storage, routing, stats, options, otherCluster, watchers } = this.#context;
     const withVersion = request.command === Command.gets;
     const now = nowSeconds(this.#context);
     const start = reply.segment.length;
@@ -69,6 +69,7 @@ export class ReadCommands {
       }
       if (entry instanceof Promise || !session.makeRoom()) return this.#gather(request, key.start, reply, session);
       stats.cmdGet++;
+      if (watchers.kinds !== 0) watchers.fetched(key, entry);
       if (entry === undefined) {
         stats.getMisses++;
       } else {

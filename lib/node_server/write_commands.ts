@@ -208,8 +208,9 @@ export class WriteCommands {
 
   /** Counts a write that was executed here and passes it on; undefined when nobody else needs it. */
   #spread(request: Request, hash: number, applied: Applied): Promise<void> | undefined {
-    const { stats, replicator, otherCluster, routing } = this.#context;
+    const { stats, replicator, otherCluster, routing, watchers } = this.#context;
     stats.countApplied(request.mutation.kind, applied.result);
+    if (watchers.kinds !== 0) watchers.mutated(request.mutation, applied);
     if (!changed(applied.result)) return undefined;
     const { expire } = request.mutation;
     if (otherCluster.replication !== undefined && routing.routeWrite(hash, false) === LOCAL) {
@@ -295,7 +296,8 @@ export class WriteCommands {
 
   /**
    * Flare differs: two nodes of the original whose maps contradict each other send a request to and fro until they time out;
-   * here it fails when it would pass the same two nodes again.
+   * here it fails when it would pass the same two nodes again. So does what would go straight back: a copy for a replica
+   * that we are no longer or do not know yet to be, which its master waits for while it holds up what we ask of him.
    */
   #route(request: Request, hash: number): Route {
     const { routing, selfKey, otherCluster, options, peers } = this.#context;
@@ -306,7 +308,8 @@ export class WriteCommands {
     if (options.maxTotalThreadQueue > 0 && peers.queue >= options.maxTotalThreadQueue) return PROXY_FAILURE;
     if (prefix === undefined) return route;
     const passed = prefix.split(",");
-    return passed.includes(selfKey) && passed.includes(route.key) ? PROXY_FAILURE : route;
+    const copied = passed.at(-1) === route.key && isCopy(request) && !routing.gaveAway(hash);
+    return copied || (passed.includes(selfKey) && passed.includes(route.key)) ? PROXY_FAILURE : route;
   }
 
   /** 0 while the hash of a key does not matter; another map may change that. */
@@ -337,6 +340,11 @@ function changed(result: MutationResult): boolean {
     result === MutationResult.won ||
     result === MutationResult.number
   );
+}
+
+/** Whether a write from another node may be what a master sends to its replicas; a touch never carries a version. */
+function isCopy({ mutation: { kind, version } }: Request): boolean {
+  return kind === MutationKind.touch || (version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete));
 }
 
 function carriesData(kind: MutationKind): boolean {

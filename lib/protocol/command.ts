@@ -40,6 +40,7 @@ export const Command = {
   ma: 31,
   mn: 32,
   me: 33,
+  watch: 34,
 } as const;
 export type Command = (typeof Command)[keyof typeof Command];
 

@@ -1,6 +1,7 @@
 /**
  * Cuts the answer to `dump` into items as it streams in: `VALUE key flags bytes version exptime`, data, … `END`. Nodes of
- * this kind may add `b` (the key is base64) and the marks `X` and `W`. The items are views into memory that is used again; sans I/O.
+ * this kind may add `b` (the key is base64) and the marks `X` and `W`. The items are views into memory that is used
+ * again; sans I/O.
  */
 
 import { decodeBase64 } from "../base/base64.ts";

@@ -117,8 +117,11 @@ export class Replicator {
       }
       deliveries.push({ node, lane, line, metaLine, shape, done });
     };
-    const sent = replicas.map((node) => new Promise<void>((resolve) => add(node, resolve)));
-    if (successor !== undefined) sent.push(new Promise<void>((resolve) => add(successor, resolve)));
+    const targets = replicas.filter((node) => !this.#wasSentTo(node, request.prefix));
+    const sent = targets.map((node) => new Promise<void>((resolve) => add(node, resolve)));
+    if (successor !== undefined && !this.#wasSentTo(successor, request.prefix)) {
+      sent.push(new Promise<void>((resolve) => add(successor, resolve)));
+    }
     this.#pending += deliveries.length;
     this.#storage.onCommit({
       onCommitted: (error) => {
@@ -189,6 +192,17 @@ export class Replicator {
     done?.();
     this.#pending--;
     if (this.#pending === 0) this.#idle?.();
+  }
+
+  /**
+   * A replica that does not know yet that it is one sends what it gets on to the owner, perhaps by way of others: then it
+   * stands behind us in the list of nodes. Sent once more, a write would wait for its own answer.
+   */
+  #wasSentTo(node: ClusterNode, prefix: string | undefined): boolean {
+    if (prefix === undefined) return false;
+    const nodes = prefix.split(",");
+    const self = nodes.indexOf(this.#selfKey);
+    return self >= 0 && nodes.includes(node.key, self);
   }
 
   /** The node list with us at its end; undefined when we are in it twice already and the write goes round in a circle. */

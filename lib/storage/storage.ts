@@ -95,7 +95,7 @@ const WAITING_COUNT_MAX = 100000;
 /** Of values that wait; a small arena does not make the bound smaller than this. */
 const WAITING_BYTES_MIN = 1 << 20;
 /** Checkpoints begin when this part of the arena is pinned. */
-const PINNED_PART = 4;
+const PINNED_PART = 2;
 const NUMBER_BYTES_MAX = 20;
 /** LevelDB turns its log, which is about as long as its write buffer at most, into a table when it opens. */
 const REOPEN_BYTES = 20 * 1048576;
@@ -991,7 +991,7 @@ export class Storage {
     if (recovery.segments.length > 0) this.#checkpointer.request();
   }
 
-  /** Carries out a logged change again. The engine may already have it, or even a later state of its key: the end is the same. */
+  /** Carries out a logged change again. The engine may have it already, or a later state of its key: the end is the same. */
   #replay(reader: LogReader): void | Promise<void> {
     if (reader.generation < this.#keyspace.generation) return;
     if (reader.kind === LogKind.flush || reader.generation > this.#keyspace.generation) {

@@ -32,7 +32,7 @@ export interface StorageOptions {
   readonly fsync?: FsyncPolicy;
   /** With `interval`: how long an answered change may be unsynced, default 1000. */
   readonly fsyncIntervalMs?: number;
-  /** A log segment is closed at this size, default 64 MiB. */
+  /** A log segment is closed at this size, default 128 MiB. */
   readonly logSegmentBytes?: number;
   /** How long a change may be in the log only, default 60000. */
   readonly checkpointIntervalMs?: number;
@@ -57,7 +57,7 @@ const BOUNDS: { readonly [name in keyof StorageSettings]: readonly [preset: numb
   memoryBytesMax: [256 * 1024 * 1024, CACHE_BYTES_MIN, CACHE_BYTES_MAX],
   fsync: undefined,
   fsyncIntervalMs: [1000, 1, 3600000],
-  logSegmentBytes: [64 * 1024 * 1024, 4096, 2 ** 30],
+  logSegmentBytes: [128 * 1024 * 1024, 4096, 2 ** 30],
   checkpointIntervalMs: [60000, 1, 86400000],
   tombstoneRetentionSeconds: [86400, 0, 2 ** 31],
   sweepIntervalMs: [1000, 1, 86400000],

@@ -5,7 +5,7 @@
  */
 
 import type { IndexServer } from "../../lib/index_server/index_server.ts";
-import type { NodeServer } from "../../lib/node_server/node_server.ts";
+import { NodeServer } from "../../lib/node_server/node_server.ts";
 import type { SimCluster, SimDaemon } from "./sim_cluster.ts";
 import type { SimRandom } from "./sim_random.ts";
 
@@ -20,6 +20,7 @@ export const FaultKind = {
   reset: "reset",
   slowDisk: "slowDisk",
   fullDisk: "fullDisk",
+  brokenDisk: "brokenDisk",
   clock: "clock",
 } as const;
 export type FaultKind = (typeof FaultKind)[keyof typeof FaultKind];
@@ -27,6 +28,9 @@ export type FaultKind = (typeof FaultKind)[keyof typeof FaultKind];
 type Daemon = SimDaemon<IndexServer | NodeServer>;
 
 const DURATION_MS_MAX = 8000;
+/** One fault in ten takes longer than anything waits for an answer. */
+const LONG_MS_MAX = 30_000;
+const BROKEN_PROBABILITY = 0.2;
 const CLOG_US_MAX = 400_000;
 const DISK_DELAY_US_MAX = 500_000;
 const CLOCK_JUMP_MS_MAX = 600_000;
@@ -67,7 +71,7 @@ export class Faults {
     const { world } = this.#cluster;
     const { host } = daemon;
     const random = this.#random;
-    const durationMs = random.between(100, DURATION_MS_MAX);
+    const durationMs = random.between(100, random.chance(0.1) ? LONG_MS_MAX : DURATION_MS_MAX);
     const other = random.pick(this.#cluster.daemons.filter((each) => each !== daemon)).host;
     switch (kind) {
       case FaultKind.kill:
@@ -141,6 +145,18 @@ export class Faults {
         host.disk.full = true;
         await world.sleep(durationMs);
         host.disk.full = false;
+        return;
+      case FaultKind.brokenDisk:
+        this.#note(`disk of ${host.name} fails now and then for ${durationMs} ms`);
+        host.disk.faultProbability = BROKEN_PROBABILITY;
+        await world.sleep(durationMs);
+        host.disk.faultProbability = 0;
+        // A node whose storage has failed says so to the index server and waits for somebody to start it again.
+        if (daemon.server instanceof NodeServer && daemon.server.storage.failure !== undefined) {
+          this.#note(`restart ${host.name} because of its disk`);
+          daemon.kill();
+          daemon.start();
+        }
         return;
       case FaultKind.clock: {
         const jumpMs = random.between(-CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX);

@@ -75,6 +75,7 @@ export class Run {
     this.#count(workload);
     for (const difference of await compareReplicas(this.cluster)) this.world.fail(`replicas differ: ${difference}`);
     await this.#readEverything(workload);
+    await this.#findQueued();
     this.operator.stop();
   }
 
@@ -88,6 +89,19 @@ export class Run {
 
   #count(workload: Workload): void {
     for (const [verdict, count] of Object.entries(workload.counts)) this.figures[verdict] = count;
+  }
+
+  /** Nothing waits for ever in a queue between nodes. */
+  async #findQueued(): Promise<void> {
+    const process = this.world.host("inspector").start();
+    for (const node of this.cluster.nodes) {
+      const { host, port } = this.cluster.addressOf(node);
+      const client = new SimClient(process, host, port, 10_000);
+      const answer = await client.request("stats threads queue\r\n", "lines");
+      const lines = answer.kind === "lines" ? answer.lines : [];
+      if (!lines.includes("STAT total_thread_queue 0")) this.world.fail(`"${client.target}" has not emptied its queues`);
+      client.close();
+    }
   }
 
   /** Every key is readable through every node, as its master has it. */
@@ -173,6 +187,25 @@ export const SCENARIOS: { readonly [name: string]: Scenario } = {
     ]) {
       await run.reshape(shape, run.random.between(200, 2000));
     }
+    await run.finish(workload);
+    return run;
+  },
+
+  /** A cluster grows and gets slaves while links and disks are slow now and then: all takes longer, nothing fails. */
+  async slowPeers(world) {
+    const run = new Run(world, [FaultKind.clog, FaultKind.slowDisk], { replicationType: "sync" });
+    run.addNodes(6);
+    await run.reshape({ partitions: 1, slaves: 0 }, 0);
+    const workload = run.startLoad({ forbidden: ["wrong", "lost", "stale", "failed"] });
+    const slowness = run.faults.rage(10_000, 1500);
+    for (const shape of [
+      { partitions: 1, slaves: 1 },
+      { partitions: 2, slaves: 1 },
+      { partitions: 2, slaves: 2 },
+    ]) {
+      await run.reshape(shape, run.random.between(200, 2000));
+    }
+    await slowness;
     await run.finish(workload);
     return run;
   },

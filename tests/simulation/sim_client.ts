@@ -15,7 +15,7 @@ export interface ClientItem {
   readonly version: string | undefined;
 }
 
-/** What a request was answered. `error`: the connection failed, or the server said so; the request may have been carried out. */
+/** The answer to a request. `error`: the connection failed, or the server says so; it may have been carried out all the same. */
 export type ClientAnswer =
   | { readonly kind: "line"; readonly line: string }
   | { readonly kind: "items"; readonly items: readonly ClientItem[] }

@@ -158,6 +158,7 @@ export class SimCluster {
         fsync,
         netReadTimeoutMs: 10_000,
         checkpointIntervalMs: 3000,
+        movedKeysDelayMs: 1000,
         memoryBytesMax: 1 << 20,
         ...node,
       },

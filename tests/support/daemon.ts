@@ -59,6 +59,10 @@ abstract class Daemon {
   /** Starts the program again and waits until it serves. */
   abstract start(): Promise<void>;
 
+  get isRunning(): boolean {
+    return !this.#ended;
+  }
+
   get pid(): number {
     return this.program.pid;
   }

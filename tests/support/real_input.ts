@@ -115,6 +115,9 @@ export async function proveRealInput(options: RealInputOptions): Promise<RealInp
       ...{ acknowledged: second.acknowledged.size, inDoubt: second.sent.size - second.acknowledged.size },
       bytes: [...records.values()].reduce((sum, value) => sum + Buffer.byteLength(value), 0),
     };
+  } catch (error) {
+    console.error(node.program.output);
+    throw error;
   } finally {
     await node.clear();
   }

@@ -301,7 +301,8 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
     name: "ms unknown mode",
     send: "ms {k} 2 MX\r\nab\r\nms {k} 2 Me\r\nab\r\nms {k} 2 M\r\nab\r\nms {k} 2 MAA\r\nab\r\nmn\r\n",
     answer:
-      "CLIENT_ERROR invalid mode for ms M token\r\nCLIENT_ERROR invalid mode for ms M token\r\nCLIENT_ERROR incorrect length for M token\r\nCLIENT_ERROR incorrect length for M token\r\nMN\r\n",
+      "CLIENT_ERROR invalid mode for ms M token\r\nCLIENT_ERROR invalid mode for ms M token\r\n" +
+      "CLIENT_ERROR incorrect length for M token\r\nCLIENT_ERROR incorrect length for M token\r\nMN\r\n",
   },
   {
     name: "ms C of nothing",
@@ -332,7 +333,8 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
     name: "ms without length",
     send: "ms {k}\r\nms {k} S2\r\nms {k} -1\r\nmn\r\n",
     answer:
-      "CLIENT_ERROR bad command line format\r\nCLIENT_ERROR bad command line format\r\nCLIENT_ERROR bad command line format\r\nMN\r\n",
+      "CLIENT_ERROR bad command line format\r\nCLIENT_ERROR bad command line format\r\n" +
+      "CLIENT_ERROR bad command line format\r\nMN\r\n",
   },
   {
     name: "ms unknown flag takes its value",
@@ -403,7 +405,9 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
     name: "md malformed",
     send: "md {k} Y\r\nmd {k} k k\r\nmd {k} Cx\r\nmd {k} M\r\nmd {k} Tx\r\n",
     answer:
-      "CLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\n",
+      "CLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\n" +
+      "CLIENT_ERROR invalid or duplicate flag\r\n" +
+      "CLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\n",
   },
   {
     name: "md v",
@@ -469,7 +473,8 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
     name: "ma of text",
     send: "ms {k} 1\r\nx\r\nma {k}\r\nma {k} q\r\n",
     answer:
-      "HD\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
+      "HD\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\n" +
+      "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
   },
   {
     name: "ma C wrong",
@@ -480,7 +485,10 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
     name: "ma malformed",
     send: "ma {k} Mx\r\nma {k} Dx\r\nma {k} Jx\r\nma {k} Nx\r\nma {k} Y\r\nma {k} v v\r\n",
     answer:
-      "CLIENT_ERROR invalid mode for ma M token\r\nCLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\n",
+      "CLIENT_ERROR invalid mode for ma M token\r\n" +
+      "CLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\n" +
+      "CLIENT_ERROR invalid or duplicate flag\r\n" +
+      "CLIENT_ERROR invalid or duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\n",
   },
   {
     name: "ma without key",
@@ -517,7 +525,8 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
     name: "no base64",
     send: "mg a b\r\nmg ?? b\r\nms a 1 b\r\nx\r\nmd aw= b\r\nmn\r\n",
     answer:
-      "CLIENT_ERROR error decoding key\r\nCLIENT_ERROR error decoding key\r\nCLIENT_ERROR error decoding key\r\nCLIENT_ERROR invalid or duplicate flag\r\nMN\r\n",
+      "CLIENT_ERROR error decoding key\r\nCLIENT_ERROR error decoding key\r\n" +
+      "CLIENT_ERROR error decoding key\r\nCLIENT_ERROR invalid or duplicate flag\r\nMN\r\n",
   },
   {
     name: "text and meta see the same",

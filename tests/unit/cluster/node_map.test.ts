@@ -253,6 +253,12 @@ describe("node state", () => {
     }
   });
 
+  it("tells a node first that is ready", () => {
+    const outcome = setState(mapOf(...GROWING), "n:1", NodeState.ready);
+    assert(outcome.ok);
+    assertEquals(outcome.changes.first, [["n:1"]]);
+  });
+
   it("has nothing to tell when nothing changed", () => {
     const before = mapOf(...PRESERVED);
     for (const outcome of [nodeDown(before, "m:1"), nodeUp(before, "p:1")]) {

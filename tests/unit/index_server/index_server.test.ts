@@ -149,6 +149,21 @@ describe("index server", () => {
     assertEquals(pushes(world).length, 4);
   });
 
+  it("answers a node that is stopping when all others have heard, or have had their time", async () => {
+    const { world } = await startSettled(FOUR);
+    world.node("p:1").answer = () => undefined;
+    let reply = "";
+    const asked = world.ask("shutdown b 1\r\n").then((outcome) => {
+      reply = outcome.reply;
+    });
+    await asked;
+    assertEquals(reply, "", "one has not answered yet");
+    assertEquals((await world.ask("node role d 1 slave 5\r\n")).reply, "", "changes keep their order");
+    world.node("p:1").answer = () => "OK\r\n";
+    await world.advance(600);
+    assertEquals((await world.ask("node role d 1 slave 4\r\n")).reply, "OK\r\n");
+  });
+
   it("does not tell a slave that is stopping", async () => {
     const { world } = await startSettled(FOUR);
     assertEquals((await world.ask("shutdown b 1\r\n")).reply, "OK\r\n");

@@ -96,6 +96,19 @@ describe("monitor", () => {
     assertEquals(subject.ping(false), ["down"]);
   });
 
+  it("starts to count again when the node joins anew", () => {
+    const subject = confirmed();
+    assertEquals(
+      [false, false].map((ok) => subject.ping(ok)),
+      [[], []],
+    );
+    assertEquals(subject.send({ kind: "joined" }), []);
+    assertEquals(
+      [false, false, false].map((ok) => subject.ping(ok)),
+      [[], [], ["down"]],
+    );
+  });
+
   it("says up when a node answers again after the threshold or is down in the map", () => {
     const subject = confirmed();
     for (let i = 0; i < 4; i++) subject.ping(false);

@@ -96,7 +96,7 @@ describe("nodeServerOptions", () => {
     assertEquals([options.storageType, options.memoryBytesMax, options.fsync], ["level", 268435456, "interval"]);
     assertEquals([options.maxConnection, options.serverPort, options.bind], [1024, 12121, "0.0.0.0"]);
     assertEquals([options.keyBytesMax, options.valueBytesMax, options.lineBytesMax], [8191, 2147483645, 1048576]);
-    assertEquals([options.checkpointIntervalMs, options.logSegmentBytes], [60000, 67108864]);
+    assertEquals([options.checkpointIntervalMs, options.logSegmentBytes], [60000, 134217728]);
   });
 
   it("lets cluster-replication-concurrency follow proxy-concurrency unless it is given", () => {

@@ -1,0 +1,158 @@
+/**
+ * Text, meta and binary requests on one connection of a real node, without a socket in between: the answers are the same
+ * wherever the bytes are cut, and whatever the bytes are the node lives on.
+ */
+
+import { after, before, describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
+import { LocalCluster } from "../../../lib/local_cluster/local_cluster.ts";
+import { Opcode } from "../../../lib/protocol/binary_protocol.ts";
+import type { Connection, ConnectionHandler, Runtime } from "../../../lib/runtime/runtime.ts";
+import { detectRuntime } from "../../../mod.ts";
+import { packet, words } from "../../support/binary_packets.ts";
+import { FakeConnection } from "../../support/fake_connection.ts";
+
+const KEY = "a key\r\n\0";
+
+const CONVERSATION = [
+  packet({ opcode: Opcode.flush }),
+  packet({ opcode: Opcode.set, extras: words(5, 0), key: KEY, value: "ab\r\n" }),
+  packet({ opcode: Opcode.setQuiet, extras: words(0, 0), key: "k", value: "1" }),
+  "get k\r\n",
+  "mg k v f c q\r\nmg nope q\r\n",
+  packet({ opcode: Opcode.getKeyQuiet, key: KEY }),
+  packet({ opcode: Opcode.getQuiet, key: "nope" }),
+  "ms k 2 F7 c\r\n12\r\n",
+  packet({ opcode: Opcode.increment, extras: words(0, 5, 0, 0, 0), key: "k", cas: 2 }),
+  packet({ opcode: Opcode.increment, extras: words(0, 5, 0, 0, 0), key: "k", cas: 2 }),
+  packet({ opcode: 0x77, value: "unknown" }),
+  "ms k 3 Y\r\nabc\r\n",
+  packet({ opcode: Opcode.append, key: "k", value: "\x80\x00" }),
+  "mg k v s\r\n",
+  packet({ opcode: Opcode.stat, key: "items" }),
+  packet({ opcode: Opcode.noop, opaque: 1 }),
+  "version\r\n",
+].join("");
+
+describe("text, meta and binary on one connection", () => {
+  let cluster: LocalCluster;
+  let accept: (connection: Connection) => ConnectionHandler;
+
+  before(async () => {
+    const real = await detectRuntime({ logLevel: "error" });
+    const accepts: (typeof accept)[] = [];
+    const transport = Object.create(real.transport) as Runtime["transport"];
+    transport.connect = (...given) => real.transport.connect(...given);
+    transport.listen = (address, accepted, options) => {
+      accepts.push(accepted);
+      return real.transport.listen(address, accepted, options);
+    };
+    cluster = await LocalCluster.start({ ...real, transport }, { logLevel: "error" });
+    const last = accepts.at(-1);
+    assert(last !== undefined);
+    accept = last;
+  });
+
+  after(async () => {
+    await cluster.stop();
+  });
+
+  /** Everything answered to these chunks. */
+  function answer(...chunks: readonly Uint8Array[]): string {
+    const connection = new FakeConnection();
+    const session = accept(connection);
+    session.onOpen();
+    for (const chunk of chunks) session.onData(chunk);
+    session.onClose();
+    return connection.text;
+  }
+
+  it("is answered alike wherever the bytes are cut", () => {
+    const bytes = fromLatin1(CONVERSATION);
+    const whole = answer(bytes);
+    assert(whole.includes("VALUE k 0 1\r\n1\r\n") && whole.endsWith("\r\n"), JSON.stringify(whole));
+    for (let cut = 1; cut < bytes.length; cut++) {
+      assertEquals(answer(bytes.subarray(0, cut), bytes.subarray(cut)), whole, `cut at ${cut}`);
+    }
+    assertEquals(answer(...Array.from(bytes, (byte) => Uint8Array.of(byte))), whole, "byte by byte");
+  });
+
+  it("watchers are told of reads and writes, each of what it asked for", async () => {
+    const open = (line: string): { connection: FakeConnection; session: ConnectionHandler } => {
+      const connection = new FakeConnection();
+      const session = accept(connection);
+      session.onOpen();
+      session.onData(fromLatin1(line));
+      return { connection, session };
+    };
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+    const fetchers = open("watch\r\n");
+    const mutations = open("watch mutations evictions\r\n");
+    assertEquals(answer(fromLatin1("watch rawcmds\r\n")), "ERROR\r\n");
+    answer(fromLatin1("set watched 0 100 2\r\nab\r\nadd watched 0 0 1\r\nx\r\nget watched\r\nmg nothing v\r\n"));
+    answer(fromLatin1(packet({ opcode: Opcode.delete, key: "a b" })));
+    await turn();
+    const events = (text: string): string => text.replace(/ts=\d+\.\d{6} gid=\d+ /g, "");
+    assertEquals(
+      events(fetchers.connection.text),
+      "OK\r\ntype=item_get key=watched status=found clsid=1 cfd=0 size=2\r\n" +
+        "type=item_get key=nothing status=not_found clsid=0 cfd=0 size=0\r\n",
+    );
+    assertEquals(
+      events(mutations.connection.text),
+      "OK\r\ntype=item_store key=watched status=stored cmd=set ttl=100 clsid=1 cfd=0 size=2\r\n" +
+        "type=item_store key=watched status=not_stored cmd=add ttl=0 clsid=1 cfd=0 size=0\r\n" +
+        "type=item_store key=a%20b status=not_found cmd=delete ttl=0 clsid=1 cfd=0 size=0\r\n",
+    );
+    fetchers.session.onClose();
+    mutations.session.onClose();
+    const before = fetchers.connection.text;
+    answer(fromLatin1("get watched\r\n"));
+    await turn();
+    assertEquals(fetchers.connection.text, before);
+  });
+
+  it("more than twenty watchers are refused, until one has left", async () => {
+    const sessions: { connection: FakeConnection; session: ConnectionHandler }[] = [];
+    for (let i = 0; i < 21; i++) {
+      const connection = new FakeConnection();
+      const session = accept(connection);
+      session.onOpen();
+      session.onData(fromLatin1("watch fetchers\r\n"));
+      sessions.push({ connection, session });
+    }
+    assertEquals(sessions[19]?.connection.text, "OK\r\n");
+    assertEquals(sessions[20]?.connection.text, "WATCHER_TOO_MANY log watcher limit reached\r\n");
+    for (const { session } of sessions) session.onClose();
+    assertEquals(answer(fromLatin1("watch\r\n")), "OK\r\n");
+  });
+
+  it("any bytes are answered or end the connection, and the next connection is served", () => {
+    const part = fc.oneof(
+      fc.constantFrom(...CONVERSATION.split("\r\n").map((line) => `${line}\r\n`)),
+      fc
+        .record({
+          opcode: fc.nat(0x40),
+          extras: fc.uint8Array({ maxLength: 24 }),
+          key: fc.uint8Array({ maxLength: 20 }),
+          value: fc.uint8Array({ maxLength: 40 }),
+          cas: fc.nat(5),
+        })
+        .map(({ opcode, extras, key, value, cas }) =>
+          packet({ opcode, extras: latin1(extras), key: latin1(key), value: latin1(value), cas }),
+        ),
+      fc.uint8Array({ maxLength: 60 }).map((bytes) => latin1(bytes)),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 8 }), fc.nat(), (parts, seed) => {
+        const bytes = fromLatin1(parts.join(""));
+        const cut = bytes.length === 0 ? 0 : seed % bytes.length;
+        const text = answer(bytes.subarray(0, cut), bytes.subarray(cut));
+        assert(!text.includes("internal error") && !text.includes("Internal error"), JSON.stringify(text));
+        assertEquals(answer(fromLatin1("mn\r\n")), "MN\r\n");
+      }),
+    );
+  });
+});
