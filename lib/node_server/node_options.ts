@@ -33,7 +33,7 @@ export const nodeOptionTable = {
   serverPort: serverPortOption(12121),
   backLog: integerOption({
     name: "back-log",
-    default: 30,
+    default: 1024,
     min: 1,
     max: 65535,
     since: "1.0.9",

@@ -318,9 +318,12 @@ export class NodeServer {
       }
       return;
     }
-    // A newer map may have made this copy pointless meanwhile.
-    if (this.#copy === copy && this.#stopping === undefined) {
-      await this.#link.tellState(plan.role === NodeRole.master ? "ready" : "active");
+    // A newer map may have made this copy pointless meanwhile. As long as it has not, somebody has to be told: an index server
+    // that cannot store its map now can do so later.
+    const state = plan.role === NodeRole.master ? "ready" : "active";
+    while (this.#copy === copy && this.#stopping === undefined && !(await this.#link.tellState(state))) {
+      if (this.#context.routing.self?.state !== NodeState.prepare) return;
+      await new Promise<void>((resolve) => this.#runtime.clock.setTimer(resolve, COPY_PAUSE_MS));
     }
   }
 }

@@ -308,7 +308,9 @@ export class WriteCommands {
     if (options.maxTotalThreadQueue > 0 && peers.queue >= options.maxTotalThreadQueue) return PROXY_FAILURE;
     if (prefix === undefined) return route;
     const passed = prefix.split(",");
-    const copied = passed.at(-1) === route.key && isCopy(request) && !routing.gaveAway(hash);
+    // A copy for somebody who does not know yet that it is a replica: sent on, it would keep its sender waiting for itself.
+    const fromOwner = passed.at(-1) === route.key || request.mutation.version !== 0;
+    const copied = fromOwner && isCopy(request) && !routing.gaveAway(hash);
     return copied || (passed.includes(selfKey) && passed.includes(route.key)) ? PROXY_FAILURE : route;
   }
 

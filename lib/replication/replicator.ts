@@ -113,7 +113,11 @@ export class Replicator {
         const item = sayable ? encodeSet(applied, prefix, key, "") : undefined;
         const metaItem =
           metaLine === undefined ? undefined : encodeReplicatedMetaSet(prefix, request.mutation.key, applied.entry);
-        deliveries.push({ node, lane, line: item, metaLine: metaItem, shape: ReplyShape.line, done: undefined });
+        deliveries.push({ node, lane, line: item, metaLine: metaItem, shape: ReplyShape.line, done });
+        // Nobody waits for the touch itself: a node that does not know its place yet sends it on, perhaps back to us.
+        const touch = sayable ? encodeOutcome(request, applied, prefix, key, expire, true) : undefined;
+        deliveries.push({ node, lane, line: touch, metaLine, shape: undefined, done: undefined });
+        return;
       }
       deliveries.push({ node, lane, line, metaLine, shape, done });
     };

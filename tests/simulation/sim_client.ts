@@ -15,7 +15,10 @@ export interface ClientItem {
   readonly version: string | undefined;
 }
 
-/** The answer to a request. `error`: the connection failed, or the server says so; it may have been carried out all the same. */
+/**
+ * The answer to a request. `error`: the connection failed, or the server says so; it may have been carried out all the
+ * same.
+ */
 export type ClientAnswer =
   | { readonly kind: "line"; readonly line: string }
   | { readonly kind: "items"; readonly items: readonly ClientItem[] }

@@ -159,8 +159,15 @@ export const GROUPS: readonly Group[] = [
     },
     deviations: {
       "partition-prepare-touch-moving/A": {
-        reason: "a node that is copying, or has copied and waits, gets the whole item before the touch",
+        reason: "a node that is copying, or has copied and waits, gets the whole item before the touch, and answers that only",
         extra: ["B <127.0.0.1:22224,127.0.0.1:22221>set key1 0 4000000000 2 4|v4"],
+        messages: [
+          say("c2 P>A", "<127.0.0.1:22224>touch key1 4000000000\r\n"),
+          say("c3 A>A2", "<127.0.0.1:22224,127.0.0.1:22221>touch key1 4000000000\r\n"),
+          say("c4 A>B", "<127.0.0.1:22224,127.0.0.1:22221>touch key1 4000000000 noreply\r\n"),
+          say("c3 A2>A", "TOUCHED\r\n"),
+          say("c2 A>P", "TOUCHED\r\n"),
+        ],
       },
       "partition-prepare-read-on-new-master/B": {
         reason: "the master of a new partition that has everything reads its keys itself",

@@ -102,8 +102,8 @@ export interface Group {
   readonly deviations?: Readonly<Record<string, Deviation>>;
 }
 
-const REQUEST =
-  /^(?:<[^>]*>)?(?:set|add|replace|append|prepend|cas|incr|decr|delete|touch|gat|gets?|keys|dump|node|meta|ping|shutdown|stats) ?/;
+const WORDS = "set|add|replace|append|prepend|cas|incr|decr|delete|touch|gat|gets?|keys|dump|node|meta|ping|shutdown|stats";
+const REQUEST = new RegExp(`^(?:<[^>]*>)?(?:${WORDS}) ?`);
 const STATS = "stats\r\n";
 const META_NOOP = "mn\r\n";
 const META =

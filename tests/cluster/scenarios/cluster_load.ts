@@ -156,7 +156,8 @@ export class ClusterLoad {
       this.#missing(operation, answer);
     } else {
       this.#fail(
-        `${shorten(operation.request)} through ${keyOf(node)}: ${shorten(answer)} instead of ${shorten(String(operation.answer))}`,
+        `${shorten(operation.request)} through ${keyOf(node)}: ` +
+          `${shorten(answer)} instead of ${shorten(String(operation.answer))}`,
       );
       this.#doubt(operation);
     }

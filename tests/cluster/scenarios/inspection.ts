@@ -23,7 +23,10 @@ const KEYS_PER_GET = 300;
 /** How the index server of the scenarios spreads keys: its defaults. */
 const RESOLVER = new KeyResolver({ partitionSize: 1024, hint: 1, virtual: 4096 });
 
-/** Waits until everything is as it should be; asynchronous replication and the removal of moved keys take a moment. @throws Error */
+/**
+ * Waits until everything is as it should be; asynchronous replication and the removal of moved keys take a moment.
+ * @throws Error telling the differences that stay
+ */
 export async function inspectCluster(
   cluster: ClusterDriver,
   operator: Operator,

@@ -19,7 +19,10 @@ export interface Operation {
 
 const VALUE_BYTES_MAX = 400;
 
-/** Picks the next request for a key. `unique` makes every value different; `version` is what `gets` last showed, if it still holds. */
+/**
+ * Picks the next request for a key.
+ * @param unique makes every value different; @param version what `gets` last showed, if it still holds
+ */
 export function nextOperation(key: string, held: Held, unique: number, version: string | undefined): Operation {
   const kind = Math.random();
   if (kind < 0.3) return retrieve("get", key, held);

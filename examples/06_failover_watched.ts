@@ -1,0 +1,102 @@
+/**
+ * A failover, watched: the master is gone without a word, and a client that talks to another node sees what happens
+ * until the slave has taken over. Then the lost node comes back.
+ *
+ *   node --import tsx examples/06_failover_watched.ts
+ *   deno run --allow-all examples/06_failover_watched.ts
+ *   bun examples/06_failover_watched.ts
+ */
+
+// In a project of your own: from "flare-kv".
+import { Client, detectRuntime, FlareError, NodeRole, NodeState, startCluster, startNodeServer } from "../mod.ts";
+
+// A master, a slave and a proxy. `sync`: a write is answered once the slave has it, so a failover loses none of them.
+const runtime = await detectRuntime({ logLevel: "error" });
+const cluster = await startCluster({ runtime, slaves: 1, nodes: 3, replicationType: "sync" });
+const [master, , proxy] = cluster.nodes;
+if (master === undefined || proxy === undefined) throw new Error("there are three nodes");
+
+// The index server tells anybody who is what: `stats nodes`.
+const index = new Client(runtime, cluster.indexAddress);
+
+async function showNodeMap(): Promise<void> {
+  const figures = await index.stats("nodes");
+  const places = cluster.nodes.map(({ key }, i) => `node ${i} ${figures.get(`${key}:role`)} ${figures.get(`${key}:state`)}`);
+  console.log("node map:", places.join(", "));
+}
+
+// The client knows the proxy only.
+const client = new Client(runtime, { host: "127.0.0.1", port: proxy.port });
+
+/** How many of the hundred keys the cluster answers. */
+async function countFound(): Promise<number> {
+  let found = 0;
+  for (let i = 0; i < 100; i++) if ((await client.get(`key:${i}`)) !== undefined) found++;
+  return found;
+}
+
+/** Writes a key and gives the server's answer, whether good or bad. */
+async function tryToWrite(key: string): Promise<string> {
+  try {
+    return await client.set(key, "written in the meantime");
+  } catch (error) {
+    if (error instanceof FlareError && error.code === "REFUSED")
+      return error.message.replace(/^.* answered "(.*)" to .*$/, "$1");
+    throw error;
+  }
+}
+
+for (let i = 0; i < 100; i++) await client.set(`key:${i}`, `value ${i}`);
+await showNodeMap();
+console.log(`reads: ${await countFound()} of 100 keys found`);
+
+// `stop()` would tell the index server, and the slave would take over at once. `stop(false)` tells nobody, like a
+// process that is killed or a cable that is cut.
+await master.stop(false);
+const goneMs = performance.now();
+console.log("node 0 is gone, and nobody knows");
+
+// Reads go on: where the master does not answer, the slave is asked. A write has nowhere to go; the proxy tries for
+// about a second and then says so. It was not stored, the client may write again.
+console.log(`reads: ${await countFound()} of 100 keys found`);
+console.log("write:", await tryToWrite("news"));
+await showNodeMap();
+
+// The index server asks every node once a second whether it is well (`monitorIntervalMs`). The third time in a row that
+// it gets no answer it takes the node for dead, makes its slave master and tells everybody. Nobody has to do anything.
+let answer: string;
+do answer = await tryToWrite("news");
+while (answer !== "STORED");
+console.log(`write: ${answer}, after ${((performance.now() - goneMs) / 1000).toFixed(1)} s`);
+await showNodeMap();
+console.log(`reads: ${await countFound()} of 100 keys found`);
+
+// The lost node comes back under its name, without a place in the cluster, because what it holds is old. Made a slave, it
+// gets a fresh copy.
+const again = await startNodeServer(runtime, master.options);
+await cluster.waitFor(again, ({ role, state }) => role === NodeRole.proxy && state === NodeState.active);
+console.log("node 0 is back");
+await showNodeMap();
+await cluster.addSlave(again, 0);
+await showNodeMap();
+console.log("node 0 holds", again.storage.stats().items, "keys");
+
+client.close();
+index.close();
+await cluster.stop();
+await again.stop(false);
+
+// Prints:
+// node map: node 0 master active, node 1 slave active, node 2 proxy active
+// reads: 100 of 100 keys found
+// node 0 is gone, and nobody knows
+// reads: 100 of 100 keys found
+// write: SERVER_ERROR proxy error
+// node map: node 0 master active, node 1 slave active, node 2 proxy active
+// write: STORED, after … s
+// node map: node 0 proxy down, node 1 master active, node 2 proxy active
+// reads: 100 of 100 keys found
+// node 0 is back
+// node map: node 0 proxy active, node 1 master active, node 2 proxy active
+// node map: node 0 slave active, node 1 master active, node 2 proxy active
+// node 0 holds 101 keys

@@ -1,0 +1,93 @@
+/**
+ * A second cluster that has everything the first one has, in another place and of another shape: what clients write at
+ * home is sent there as well. While the other cluster is away its writes wait; when it is back it catches up.
+ *
+ *   node --import tsx examples/09_replicating_to_another_cluster.ts
+ *   deno run --allow-all examples/09_replicating_to_another_cluster.ts
+ *   bun examples/09_replicating_to_another_cluster.ts
+ */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client, detectRuntime, type LocalCluster, startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
+
+// Errors only: that the other cluster cannot be reached for a while is worth a warning, but not here.
+const runtime = await detectRuntime({ logLevel: "error" });
+
+// The cluster far away: one node, data on disk. In your case it runs on other machines.
+const dataDir = mkdtempSync(join(tmpdir(), "flare-example-"));
+let far = await startCluster({ runtime, dataDir });
+const [farAddress] = far.addresses;
+if (farAddress === undefined) throw new Error("a cluster has one node at least");
+
+// The cluster at home: two partitions. Each master sends its writes to that node of the other cluster, any of its nodes
+// would do. In a config file: cluster-replication = true, and so on.
+const home = await startCluster({
+  runtime,
+  partitions: 2,
+  node: {
+    clusterReplication: true,
+    clusterReplicationServerName: farAddress.host,
+    clusterReplicationServerPort: farAddress.port,
+  },
+});
+console.log(`home: ${home.nodes.length} nodes, far: ${far.nodes.length} node`);
+
+/** Writes a hundred keys at home and gives how many were stored. */
+async function writeAtHome(prefix: string): Promise<number> {
+  const client = new Client(runtime, addressOf(home));
+  let stored = 0;
+  for (let i = 0; i < 100; i++) if ((await client.set(`${prefix}:${i}`, `value ${i}`)) === "STORED") stored++;
+  client.close();
+  return stored;
+}
+
+/** How many writes wait at home for the other cluster. */
+async function countWaiting(): Promise<number> {
+  let waiting = 0;
+  for (const address of home.addresses) {
+    const client = new Client(runtime, address);
+    waiting += Number((await client.stats("replication")).get("cluster_replication_queue"));
+    client.close();
+  }
+  return waiting;
+}
+
+/** Waits until everything that was written at home has arrived. */
+async function waitForArrival(): Promise<void> {
+  while ((await countWaiting()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+function addressOf(cluster: LocalCluster): { readonly host: string; readonly port: number } {
+  const [address] = cluster.addresses;
+  if (address === undefined) throw new Error("a cluster has one node at least");
+  return address;
+}
+
+console.log(`${await writeAtHome("monday")} keys stored at home`);
+await waitForArrival();
+console.log(`${far.nodes[0]?.storage.stats().items} keys in the other cluster`);
+
+// The other cluster stops. At home nobody notices: a write is answered before it is sent away.
+await far.stop();
+console.log(`the other cluster is away; ${await writeAtHome("tuesday")} keys stored at home`);
+console.log(`${await countWaiting()} writes wait for the other cluster`);
+
+// It starts again where it was. What waited arrives by itself. Had there been more than `cluster-replication-queue`, or
+// had a node at home been started anew, then everything would be sent: what is there already does no harm.
+far = await startCluster({ runtime, dataDir, port: farAddress.port });
+await waitForArrival();
+console.log(`it is back and has caught up: ${far.nodes[0]?.storage.stats().items} keys in the other cluster`);
+
+await home.stop();
+await far.stop();
+rmSync(dataDir, { recursive: true });
+
+// Prints:
+// home: 2 nodes, far: 1 node
+// 100 keys stored at home
+// 100 keys in the other cluster
+// the other cluster is away; 100 keys stored at home
+// 100 writes wait for the other cluster
+// it is back and has caught up: 200 keys in the other cluster

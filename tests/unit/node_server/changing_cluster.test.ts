@@ -1,0 +1,119 @@
+/**
+ * What clients and other nodes meet while the cluster changes around a node: replicas that fail, copies that come too
+ * late, a master that leaves.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { PlayedNode } from "../../support/played_node.ts";
+
+const INDEX = "127.0.0.1:2000";
+const MASTER = "127.0.0.1:2002";
+const SLAVE = "127.0.0.1:2003";
+const VALUE = "VALUE a 0 1\r\n1\r\nEND\r\n";
+
+describe("a read", () => {
+  it("is asked of the master when the slave does not answer", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 2 0 -1 0 16", "2002 0 0 0 0 17", "2003 1 0 0 1 18"]);
+    node.network.unreachable.add(SLAVE);
+    node.host(MASTER).answer = () => VALUE;
+    const client = await node.send("get a\r\n");
+    await node.network.pass(5000);
+    assertEquals(client.received, VALUE);
+    await node.stop();
+  });
+
+  it("is asked of the master when the slave answers with an error", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 2 0 -1 0 16", "2002 0 0 0 0 17", "2003 1 0 0 1 18"]);
+    node.host(SLAVE).answer = () => "SERVER_ERROR storage error\r\n";
+    node.host(MASTER).answer = () => VALUE;
+    assertEquals(await node.ask("get a\r\n"), VALUE);
+    await node.stop();
+  });
+});
+
+describe("a copy", () => {
+  it("does not go back to the master of a replica that is none any more, or does not know yet that it is one", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 2 0 -1 0 16", "2002 0 0 0 1 17"]);
+    for (const request of ["set a 0 0 1 7\r\n1\r\n", "delete a 0 7\r\n", "touch a 4000000000\r\n"]) {
+      assertEquals(await node.ask(`<${MASTER}>${request}`), "SERVER_ERROR proxy failure\r\n");
+    }
+    assertEquals(node.host(MASTER).requests, []);
+    await node.stop();
+  });
+
+  it("is told from a write that the new master passes on because it does not know yet", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 0 0 0 1 16", "2002 1 0 0 1 17"]);
+    await node.push(2, ["2001 2 2 -1 0 16", "2002 0 0 0 1 17"]);
+    node.host(MASTER).answer = () => "TOUCHED\r\n";
+    assertEquals(await node.ask(`<${MASTER}>touch a 4000000000\r\n`), "TOUCHED\r\n");
+    assertEquals(node.host(MASTER).requests, [`<${MASTER},127.0.0.1:2001>touch a 4000000000\r\n`]);
+    await node.stop();
+  });
+});
+
+describe("a master that leaves", () => {
+  it("holds requests until its slave has taken over, and passes them on", async () => {
+    const node = new PlayedNode();
+    const server = await node.start(["2001 0 0 0 1 16", "2003 1 0 0 1 18"]);
+    node.host(INDEX).answer = () => undefined;
+    assertEquals(await node.ask("set a 0 0 1\r\n1\r\n"), "STORED\r\n");
+    const waiting = await node.send("");
+    let stopped = false;
+    void server.stop().then(() => {
+      stopped = true;
+    });
+    await node.network.pass(100);
+    assert(node.host(INDEX).requests.includes("shutdown 127.0.0.1 2001\r\n"));
+    waiting.send("incr a 1\r\n");
+    await node.network.pass(100);
+    assertEquals(waiting.received, "");
+    node.host(SLAVE).answer = () => "2\r\n";
+    await node.push(2, ["2001 2 2 -1 0 16", "2003 0 0 0 1 18"]);
+    await node.network.pass(100);
+    assertEquals(waiting.received, "2\r\n");
+    assertEquals(node.host(SLAVE).requests.at(-1), "<127.0.0.1:2001>incr a 1\r\n");
+    await node.network.passUntil(() => stopped, 30000);
+    assert(stopped);
+  });
+
+  it("goes on alone when it has no slave", async () => {
+    const node = new PlayedNode();
+    const server = await node.start(["2001 0 0 0 1 16"]);
+    node.host(INDEX).answer = () => undefined;
+    const client = await node.send("");
+    let stopped = false;
+    void server.stop().then(() => {
+      stopped = true;
+    });
+    await node.network.pass(100);
+    client.send("set a 0 0 1\r\n1\r\n");
+    await node.network.pass(100);
+    assertEquals(client.received, "STORED\r\n");
+    await node.network.passUntil(() => stopped, 30000);
+    assert(stopped);
+  });
+
+  it("does not say that it is well once it has announced its leave", async () => {
+    const node = new PlayedNode();
+    const server = await node.start(["2001 2 0 -1 0 16"]);
+    node.host(INDEX).answer = () => undefined;
+    const monitor = await node.send("ping\r\n");
+    assertEquals(monitor.received, "OK\r\n");
+    let stopped = false;
+    void server.stop().then(() => {
+      stopped = true;
+    });
+    await node.network.pass(100);
+    monitor.received = "";
+    monitor.send("ping\r\n");
+    await node.network.pass(100);
+    assertEquals(monitor.received, "SERVER_ERROR stopping\r\n");
+    await node.network.passUntil(() => stopped, 30000);
+    assert(stopped);
+  });
+});
