@@ -1,6 +1,6 @@
 /**
  * The task `sim`: runs many seeds of the simulated scenarios and stops at the first that fails.
- * `npm run sim -- [--scenario NAME] [--seed N] [--runs M] [--once] [--trace]`
+ * `npm run sim -- [--scenario NAME] [--seed N] [--runs M] [--once] [--trace] [--keep-going]`
  */
 
 import process from "node:process";

@@ -171,6 +171,24 @@ describe("routing while a partition is created", () => {
     );
   });
 
+  it("reads moving keys on the new master and its active slaves once they have them all", () => {
+    const ready = mapOf("a 1 0 0 0 1", "b 1 0 3 1 1", "b2 1 1 0 1 1", "p 1 2 0 -1 0");
+    for (const self of ["b:1", "b2:1"]) {
+      assertEquals(named(routingOf(self, ready).routeRead(moving, 1)), "LOCAL", self);
+      assertEquals(named(routingOf(self, ready).routeRead(staying, 1)), "a:1", self);
+    }
+    assertEquals(named(routingOf("p:1", ready).routeRead(moving, 1)), "a:1");
+  });
+
+  it("names the owner a write has to be passed on to that was late", () => {
+    const routing = routingOf("a:1", map);
+    assertEquals(routing.successorOf(moving, false)?.key, "b:1");
+    routing.install(mapOf("a 1 0 0 0 1", "a2 1 1 0 0 1", "b 1 0 0 1 1", "p 1 2 0 -1 0"));
+    assertEquals(routing.preparingMasterOf(moving), undefined);
+    assertEquals([routing.successorOf(moving, false)?.key, routing.successorOf(staying, false)], ["b:1", undefined]);
+    assertEquals(routingOf("a2:1", routing.nodeMap).successorOf(staying, true), undefined);
+  });
+
   it("takes a new map in one step", () => {
     const routing = routingOf("p:1", map);
     assertEquals(named(routing.routeWrite(moving, false)), "a:1");

@@ -1,0 +1,89 @@
+/** What a node does with the copies of writes that go to nodes which are about to get, or have got, another place. */
+
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import { hashSimple } from "../../../lib/partition/key_hash.ts";
+import { KeyResolver } from "../../../lib/partition/key_resolver.ts";
+import { PlayedNode } from "../../support/played_node.ts";
+
+const SECOND = "127.0.0.1:2002";
+const ALONE = ["2001 0 0 0 1 16", "2002 2 0 -1 0 17"];
+const PREPARING = ["2001 0 0 0 1 16", "2002 0 1 1 1 17"];
+const TWO = ["2001 0 0 0 1 16", "2002 0 0 1 1 17", "2003 2 0 -1 0 18"];
+
+/** The first key that lies in the partitions named, of as many as stand in front of each. */
+function keyIn(...places: readonly (readonly [count: number, partition: number])[]): string {
+  const resolver = new KeyResolver({ partitionSize: 1024, hint: 1, virtual: 4096 });
+  for (let number = 0; ; number++) {
+    const bytes = new TextEncoder().encode(`key${number}`);
+    const hash = hashSimple(bytes, 0, bytes.length);
+    if (places.every(([count, partition]) => resolver.resolve(hash, count) === partition)) return `key${number}`;
+  }
+}
+
+describe("a key that moves", () => {
+  const key = keyIn([2, 1]);
+  const set = `set ${key} 0 0 1\r\nx\r\n`;
+
+  it("is answered for when its next owner has it", async () => {
+    const node = new PlayedNode();
+    await node.start(PREPARING);
+    const next = node.host(SECOND);
+    next.answer = () => undefined;
+    const client = await node.send(set);
+    assertEquals([client.received, next.requests], ["", [`<${node.key}>set ${key} 0 0 1 1\r\nx\r\n`]]);
+    next.connections[0]?.send("STORED\r\n");
+    await node.network.settle();
+    assertEquals(client.received, "STORED\r\n");
+    await node.stop();
+  });
+
+  it("is touched at its next owner without waiting for more than the item", async () => {
+    const node = new PlayedNode();
+    await node.start(ALONE);
+    await node.ask(set);
+    await node.push(2, PREPARING);
+    assertEquals(await node.ask(`touch ${key} 4000000000\r\n`), "TOUCHED\r\n");
+    assertEquals(node.host(SECOND).requests, [
+      `<${node.key}>set ${key} 0 4000000000 1 1\r\nx\r\n`,
+      `<${node.key}>touch ${key} 4000000000 noreply\r\n`,
+    ]);
+    await node.stop();
+  });
+
+  it("is not handed out by its former owner when it moves on", async () => {
+    const node = new PlayedNode();
+    const twice = keyIn([2, 1], [3, 2]);
+    const once = keyIn([2, 0], [3, 2]);
+    await node.start(ALONE);
+    for (const each of [twice, once]) await node.ask(`set ${each} 0 0 1\r\nx\r\n`);
+    await node.push(2, TWO);
+    const client = await node.send("dump 0 2 3\r\n");
+    await node.network.passUntil(() => client.received.endsWith("END\r\n"), 1000);
+    assertEquals(client.received, `VALUE ${once} 0 1 1 0\r\nx\r\nEND\r\n`);
+    await node.stop();
+  });
+});
+
+describe("a copy", () => {
+  it("is not sent on by a node that does not know that it is a replica", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 2 0 -1 0 16", "2002 0 0 0 1 17", "2003 2 0 -1 0 18"]);
+    for (const copy of ["set a 0 0 1 7\r\nx\r\n", "delete a 0 7\r\n"]) {
+      assertEquals(await node.ask(`<127.0.0.1:2003>${copy}`), "SERVER_ERROR proxy failure\r\n");
+    }
+    assertEquals(node.host(SECOND).requests, []);
+    await node.stop();
+  });
+
+  it("does not go once more to a replica that has sent it back by way of others", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 0 0 0 1 16", "2002 1 0 0 0 17", "2003 2 0 -1 0 18"]);
+    await node.ask("set a 0 0 1\r\nx\r\n");
+    node.host(SECOND).requests.length = 0;
+    const way = `${node.key},${SECOND},127.0.0.1:2003`;
+    assertEquals(await node.ask(`<${way}>touch a 4000000000\r\n`), "TOUCHED\r\n");
+    assertEquals(node.host(SECOND).requests, []);
+    await node.stop();
+  });
+});
