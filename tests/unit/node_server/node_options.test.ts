@@ -132,6 +132,7 @@ describe("showNodeVariables", () => {
       dataDir: "/var/lib/flare/a",
       indexServers: [{ host: "127.0.0.1", port: 22120 }],
       maxConnection: 128,
+      backLog: 30,
       serverName: "127.0.0.1",
       serverPort: 22121,
       storageType: "tch",
