@@ -43,9 +43,9 @@ export class AdminCommands {
 
   ping(words: readonly string[], reply: TextReply): void {
     if (words.length > 0) return reply.line("ERROR");
-    const { storage, handover } = this.#context;
+    const { storage, handover, timeWatcher } = this.#context;
     if (handover.announced) return reply.line("SERVER_ERROR stopping");
-    reply.line(storage.failure === undefined ? "OK" : "SERVER_ERROR storage error");
+    reply.line(storage.failure === undefined && !timeWatcher.tooSlow ? "OK" : "SERVER_ERROR storage error");
   }
 
   kill(words: readonly string[], reply: TextReply): void {

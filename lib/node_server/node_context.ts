@@ -14,6 +14,7 @@ import type { Handover } from "./handover.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 import type { NodeStats } from "./node_stats.ts";
 import type { OtherCluster } from "./other_cluster.ts";
+import type { TimeWatcher } from "./time_watcher.ts";
 import type { Watchers } from "./watchers.ts";
 
 export interface NodeContext {
@@ -32,6 +33,7 @@ export interface NodeContext {
   readonly stats: NodeStats;
   readonly handover: Handover;
   readonly watchers: Watchers;
+  readonly timeWatcher: TimeWatcher;
   /** Our own `host:port`. */
   readonly selfKey: string;
 }

@@ -360,7 +360,6 @@ export const nodeOptionTable = {
     default: false,
     since: "1.2.0",
     reloadable: true,
-    effective: false,
     help: "watch the time storage accesses take",
   }),
   timeWatcherPollingIntervalMs: integerOption({
@@ -371,7 +370,6 @@ export const nodeOptionTable = {
     unit: "ms",
     since: "1.2.0",
     reloadable: true,
-    effective: false,
     help: "how often the time watcher looks",
   }),
   storageAccessWatchThresholdWarnMs: integerOption({
@@ -382,8 +380,7 @@ export const nodeOptionTable = {
     unit: "ms",
     since: "1.2.0",
     reloadable: true,
-    effective: false,
-    help: "storage access time the time watcher warns of",
+    help: "storage access time that is logged as a warning; 0 is off",
   }),
   storageAccessWatchThresholdPingNgMs: integerOption({
     name: "storage-access-watch-threshold-ping-ng-msec",
@@ -393,8 +390,7 @@ export const nodeOptionTable = {
     unit: "ms",
     since: "1.2.0",
     reloadable: true,
-    effective: false,
-    help: "storage access time after which the time watcher takes the node down",
+    help: "storage access time after which ping fails and the index server takes the node down; 0 is off",
   }),
 };
 

@@ -31,6 +31,7 @@ import { type NodeServerOptions, nodeServerOptions } from "./node_options.ts";
 import { NodeStats } from "./node_stats.ts";
 import { OtherCluster } from "./other_cluster.ts";
 import { ReadCommands } from "./read_commands.ts";
+import { TimeWatcher } from "./time_watcher.ts";
 import { Watchers } from "./watchers.ts";
 import { WriteCommands } from "./write_commands.ts";
 
@@ -186,6 +187,7 @@ export class NodeServer {
     this.#link.servers = options.indexServers;
     this.#context.replicator.options = options;
     this.#context.otherCluster.configure(options);
+    this.#context.timeWatcher.reload(options);
     this.#dropLanes(this.nodeMap);
   }
 
@@ -206,6 +208,7 @@ export class NodeServer {
     this.#movedKeys.stop();
     if (announce) await this.#handOver();
     this.#context.watchers.close();
+    this.#context.timeWatcher.stop();
     await this.#server.stop(DRAIN_MS);
     this.#context.peers.close();
     this.#context.otherCluster.close();
@@ -390,5 +393,6 @@ function buildContext(
     stats: new NodeStats(),
     handover: new Handover(runtime.clock),
     watchers: new Watchers(runtime.clock),
+    timeWatcher: new TimeWatcher(runtime.clock, runtime.log, storage, options),
   };
 }
