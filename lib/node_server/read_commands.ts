@@ -20,6 +20,8 @@ import type { EntryView, KeySlice } from "../storage/entry.ts";
 import { type NodeContext, nowSeconds } from "./node_context.ts";
 
 const SPACE = 0x20;
+/** A line of keys as long as this names several. */
+const WARM_BYTES_MIN = 256;
 /** Keys of one request that are fetched side by side: at first, and at most when they turn out to be small. */
 const FETCHES_FIRST = 16;
 const FETCHES_MAX = 64;
@@ -47,6 +49,7 @@ export class ReadCommands {
     const key = this.#key;
     key.bytes = bytes;
     let at = request.keysStart;
+    if (keysEnd - at > WARM_BYTES_MIN) storage.warm(bytes, at, keysEnd);
     for (;;) {
       while (at < keysEnd && bytes[at] === SPACE) at++;
       if (at >= keysEnd) break;

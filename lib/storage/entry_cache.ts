@@ -69,6 +69,10 @@ const PREFIX_BYTES = 6;
 
 /** A location is a segment's id and an offset in units of eight bytes; 0 = none. */
 const OFFSET_BITS = 17;
+/** Keys warmed in one go. */
+const WARM_MAX = 64;
+/** A cache line, in 32-bit words. */
+const LINE_WORDS = 16;
 const OFFSET_MASK = (1 << OFFSET_BITS) - 1;
 const SEGMENT_IDS_MAX = 32767;
 const SEGMENT_BYTES_MAX = 1 << 20;
@@ -167,6 +171,9 @@ export class EntryCache {
   readonly #largeBytesMin: number;
   readonly #index = new KeyIndex();
   readonly #segments: (Segment | undefined)[] = [undefined];
+  readonly #warmLocations = new Int32Array(WARM_MAX);
+  /** What `warm` read last: nobody needs it, but reading for nothing would be optimised away. */
+  touched = 0;
   readonly #freeIds: number[] = [];
   readonly #small = new Ring();
   readonly #large = new Ring();
@@ -230,6 +237,29 @@ export class EntryCache {
     }
   }
 
+  /**
+   * Touches the memory a look at each of these keys will need, so that the processor fetches it for all of them at the
+   * same time instead of one after the other. The keys are the blank-separated words of `bytes[start, end)`.
+   */
+  warm(bytes: Uint8Array, start: number, end: number): void {
+    const { slots, mask } = this.#index;
+    const locations = this.#warmLocations;
+    let count = 0;
+    for (let at = start; at < end && count < WARM_MAX; at++) {
+      const keyStart = at;
+      while (at < end && bytes[at] !== SPACE) at++;
+      if (at > keyStart) locations[count++] = slots[(this.hash(bytes, keyStart, at) & mask) * 2 + 1] as number;
+    }
+    let touched = 0;
+    for (let i = 0; i < count; i++) {
+      const location = locations[i] as number;
+      const words = (this.#segments[location >>> OFFSET_BITS] as Segment | undefined)?.words;
+      const at = (location & OFFSET_MASK) << 1;
+      if (words !== undefined) touched ^= (words[at] as number) ^ (words[at + LINE_WORDS] as number);
+    }
+    this.touched = touched;
+  }
+
   state(location: number): number {
     const segment = this.#segments[location >>> OFFSET_BITS] as Segment;
     return segment.words[(((location & OFFSET_MASK) << 3) >> 2) + STATE] as number;
@@ -271,7 +301,8 @@ export class EntryCache {
     const at = ((location & OFFSET_MASK) << 3) >> 2;
     const state = words[at + STATE] as number;
     if ((state & ACCESSED) !== ACCESSED) words[at + STATE] = state | ACCESSED;
-    words[at + ACCESS] = nowSeconds;
+    // A store only once a second: a read should not make the line dirty each time.
+    if (words[at + ACCESS] !== nowSeconds) words[at + ACCESS] = nowSeconds;
   }
 
   /** Bytes a record takes. */
