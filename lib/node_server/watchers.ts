@@ -38,7 +38,7 @@ export class Watchers {
 
   /** `watch [<kind>…]`; the promise ends with the connection. */
   watch(words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
-    const named = words.map((word) => WatchKind[word as keyof typeof WatchKind] as number | undefined);
+    const named = words.map((word) => (Object.hasOwn(WatchKind, word) ? WatchKind[word as keyof typeof WatchKind] : undefined));
     if (named.includes(undefined)) return reply.line("ERROR");
     this.#prune();
     if (this.#watchers.length >= WATCHERS_MAX) return reply.line("WATCHER_TOO_MANY log watcher limit reached");

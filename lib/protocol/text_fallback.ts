@@ -102,7 +102,7 @@ export function parseTextAnswer(request: Request, answer: ClientReply): RemoteOu
     return { ...nothing, status: withValue ? "VA" : "HD", value: withValue ? fromLatin1(word) : NOTHING };
   }
   if (request.command === Command.mg && word === "NOT_FOUND") return { ...nothing, status: "EN" };
-  const status = STATUSES[word];
+  const status = Object.hasOwn(STATUSES, word) ? STATUSES[word] : undefined;
   if (status !== undefined) return { ...nothing, status };
   return { ...nothing, status: "", error: word.endsWith("_ERROR") ? answer.line : "SERVER_ERROR proxy error" };
 }

@@ -91,6 +91,7 @@ describe("text, meta and binary on one connection", () => {
     const fetchers = open("watch\r\n");
     const mutations = open("watch mutations evictions\r\n");
     assertEquals(answer(fromLatin1("watch rawcmds\r\n")), "ERROR\r\n");
+    assertEquals(answer(fromLatin1("watch constructor\r\n")), "ERROR\r\n");
     answer(fromLatin1("set watched 0 100 2\r\nab\r\nadd watched 0 0 1\r\nx\r\nget watched\r\nmg nothing v\r\n"));
     answer(fromLatin1(packet({ opcode: Opcode.delete, key: "a b" })));
     await turn();
