@@ -18,6 +18,7 @@ import {
 } from "./engine_record.ts";
 import { emptyEntry, engineKindOfState, RecordState } from "./entry_cache.ts";
 import type { Keyspace } from "./keyspace.ts";
+import type { Keyspaces } from "./keyspaces.ts";
 
 const SLAB_BYTES_KEPT_MAX = 1 << 22;
 const RETRY_FIRST_MS = 100;
@@ -27,7 +28,6 @@ const CLOSING_ATTEMPTS = 3;
 
 /** What a checkpoint needs of the storage. */
 export interface CheckpointOwner {
-  readonly keyspace: Keyspace;
   /** Appends to the log what is pending. */
   commit(): void;
   /** Begins a new log segment; gives the number of the newest one that is finished. */
@@ -49,6 +49,7 @@ export class Checkpointer {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #engine: Engine;
+  readonly #keyspaces: Keyspaces;
   readonly #owner: CheckpointOwner;
   readonly #view = emptyEntry();
   #slab = new Uint8Array(0);
@@ -58,12 +59,14 @@ export class Checkpointer {
   #isWanted = false;
   #closing = false;
   #pause: { timer: Timer; end: () => void } | undefined;
+  #timer: Timer | undefined;
 
   /** `storedGeneration` is the one the engine's meta record has, 0 = none. */
-  constructor(clock: Clock, log: Log, engine: Engine, owner: CheckpointOwner, storedGeneration: number) {
+  constructor(clock: Clock, log: Log, engine: Engine, keyspaces: Keyspaces, owner: CheckpointOwner, storedGeneration: number) {
     this.#clock = clock;
     this.#log = log;
     this.#engine = engine;
+    this.#keyspaces = keyspaces;
     this.#owner = owner;
     this.#storedGeneration = storedGeneration;
   }
@@ -75,6 +78,14 @@ export class Checkpointer {
   /** The flush generation the engine durably knows. */
   get storedGeneration(): number {
     return this.#storedGeneration;
+  }
+
+  /** From now on there is a checkpoint every `intervalMs`, if there is anything for it. */
+  start(intervalMs: number): void {
+    this.#timer = this.#clock.setTimer(() => {
+      if (this.#keyspaces.current.cache.dirtyBytes > 0) this.request();
+      this.start(intervalMs);
+    }, intervalMs);
   }
 
   /** Starts a checkpoint, when one is running after that. */
@@ -104,9 +115,10 @@ export class Checkpointer {
     return this.#following;
   }
 
-  /** From now on a failing engine is given up after a few attempts. */
+  /** Starts no more by itself; from now on a failing engine is given up after a few attempts. */
   close(): void {
     this.#closing = true;
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
     if (this.#pause !== undefined) {
       this.#clock.clearTimer(this.#pause.timer);
       this.#pause.end();
@@ -124,7 +136,7 @@ export class Checkpointer {
     await this.#turn();
     owner.commit();
     const logThrough = owner.rotateLog();
-    const keyspace = owner.keyspace;
+    const keyspace = this.#keyspaces.current;
     const { cache } = keyspace;
     const mark = cache.mark();
     let unsynced = keyspace.generation !== this.#storedGeneration;
@@ -149,7 +161,7 @@ export class Checkpointer {
       }
       await this.#turn();
       owner.commit();
-      if (owner.keyspace !== keyspace) return false;
+      if (this.#keyspaces.current !== keyspace) return false;
       cache.completeBatch();
       if (last) break;
     }

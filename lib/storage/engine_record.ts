@@ -101,6 +101,11 @@ export interface EngineRecord {
   bytes: Uint8Array;
 }
 
+/** A record for `readEngineValue` to fill. */
+export function emptyEngineRecord(): EngineRecord {
+  return { kind: CurrentKind.absent, flags: 0, expire: 0, version: 0, marks: 0, bytes: new Uint8Array(0) };
+}
+
 /** Reads an engine value into `record`. @throws FlareError CORRUPT | UNSUPPORTED */
 export function readEngineValue(
   bytes: Uint8Array,

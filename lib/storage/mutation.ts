@@ -1,6 +1,6 @@
 /**
- * What a write asks for and what became of it. `decide` below is the whole semantics of Flare's writes as a pure
- * function of the current state of a key, the request and the clock; the storage only carries it out.
+ * What a write asks for and what became of it. `decide` (decide.ts) is the whole semantics of Flare's writes as
+ * a pure function of the current state of a key, the request and the clock; the storage only carries it out.
  */
 
 import type { Uint64 } from "../base/uint64.ts";

@@ -9,7 +9,7 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import { CurrentKind, isExpired } from "./decide.ts";
 import type { Engine } from "./engine.ts";
 import { GENERATION_BYTES, generationStart, peekEngineValue } from "./engine_record.ts";
-import type { Keyspace } from "./keyspace.ts";
+import type { Keyspaces } from "./keyspaces.ts";
 
 const SLICE_KEYS = 500;
 const SLICE_BYTES = 1 << 20;
@@ -17,9 +17,8 @@ const CLEAR_KEYS = 2000;
 
 /** What the sweeper needs of the storage. */
 export interface SweepOwner {
-  readonly keyspace: Keyspace;
   /** The flush generation the engine durably knows; earlier ones may be cleared once it is the present one. */
-  readonly storedGeneration: number;
+  storedGeneration(): number;
   /** Expires or forgets one key if it is due. */
   sweepKey(key: Uint8Array, start: number, end: number, nowSeconds: number): void | Promise<void>;
 }
@@ -27,6 +26,7 @@ export interface SweepOwner {
 export class Sweeper {
   readonly #runtime: Runtime;
   readonly #engine: Engine;
+  readonly #keyspaces: Keyspaces;
   readonly #owner: SweepOwner;
   readonly #intervalMs: number;
   readonly #retentionSeconds: number;
@@ -37,9 +37,17 @@ export class Sweeper {
   #slice: Promise<void> | undefined;
   #closed = false;
 
-  constructor(runtime: Runtime, engine: Engine, owner: SweepOwner, intervalMs: number, retentionSeconds: number) {
+  constructor(
+    runtime: Runtime,
+    engine: Engine,
+    keyspaces: Keyspaces,
+    owner: SweepOwner,
+    intervalMs: number,
+    retentionSeconds: number,
+  ) {
     this.#runtime = runtime;
     this.#engine = engine;
+    this.#keyspaces = keyspaces;
     this.#owner = owner;
     this.#intervalMs = intervalMs;
     this.#retentionSeconds = retentionSeconds;
@@ -69,8 +77,8 @@ export class Sweeper {
 
   /** Clears a piece of an earlier generation, or looks at the next keys of the present one. @throws FlareError IO_ERROR */
   async sweepSlice(): Promise<void> {
-    const { generation } = this.#owner.keyspace;
-    if (generation > this.#clearedBelow && this.#owner.storedGeneration === generation) {
+    const { generation } = this.#keyspaces.current;
+    if (generation > this.#clearedBelow && this.#owner.storedGeneration() === generation) {
       if (await this.#clearEarlier(generation)) return;
       this.#clearedBelow = generation;
     }
@@ -84,7 +92,7 @@ export class Sweeper {
       const { kind, flags, expire } = peekEngineValue(value);
       if (!isDue(kind, flags, expire, nowSeconds, this.#retentionSeconds)) continue;
       // A flush while this slice waits makes the rest of it pointless.
-      if (this.#closed || this.#owner.keyspace.generation !== generation) return;
+      if (this.#closed || this.#keyspaces.current.generation !== generation) return;
       const swept = this.#owner.sweepKey(key, GENERATION_BYTES, key.length, nowSeconds);
       if (swept !== undefined) await swept;
     }

@@ -1,0 +1,37 @@
+/**
+ * Which engine a storage gets: the caller's database, LevelDB where there is a data directory, else memory.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { DataDirectory } from "./data_directory.ts";
+import { Engine } from "./engine.ts";
+import type { StorageOptions } from "./storage_options.ts";
+
+/** Refuses engines that contradict the data directory. @throws FlareError INVALID_OPTION */
+export function checkEngineChoice({ dataDir, engine }: StorageOptions): void {
+  if (dataDir === undefined && engine === "level") {
+    throw new FlareError("INVALID_OPTION", 'engine "level" needs a data directory');
+  }
+  if (dataDir !== undefined && engine === "memory") {
+    throw new FlareError("INVALID_OPTION", 'engine "memory" keeps nothing in a data directory');
+  }
+}
+
+/** Opens the engine; only the modules of the one that is chosen are loaded. @throws FlareError IO_ERROR */
+export async function openEngine(engine: StorageOptions["engine"], directory: DataDirectory | undefined): Promise<Engine> {
+  if (typeof engine === "object") {
+    return Engine.open(engine, {
+      name: "custom",
+      durable: directory !== undefined,
+      copiesWrites: false,
+      viewsByDefault: false,
+      owned: false,
+    });
+  }
+  if (directory === undefined) {
+    const { openMemoryEngine } = await import("./memory_engine.ts");
+    return openMemoryEngine();
+  }
+  const { openLevelEngine } = await import("./level_engine.ts");
+  return openLevelEngine(directory.enginePath);
+}

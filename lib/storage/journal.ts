@@ -1,0 +1,83 @@
+/**
+ * What makes changes durable, or takes them back: the change log, the group commit that appends to it once a turn, and
+ * the list of what to undo when an append fails. A storage without a data directory has none. Knows nothing of what the
+ * changes mean.
+ */
+
+import type { FlareError } from "../base/errors.ts";
+import type { Log, Runtime } from "../runtime/runtime.ts";
+import { ChangeLog } from "./change_log.ts";
+import { CommitGroup } from "./commit_group.ts";
+import type { Keyspace } from "./keyspace.ts";
+import type { LogRecovery } from "./log_recovery.ts";
+import type { StorageSettings } from "./storage_options.ts";
+import type { UndoList } from "./undo_list.ts";
+
+/** What a journal tells the storage. */
+export interface JournalOwner {
+  /** The log segment is full, and a new one was begun. */
+  onSegmentFull(): void;
+  /** Nothing can be promised any more until a restart. */
+  onFailure(error: FlareError): void;
+}
+
+export class Journal {
+  readonly changes: ChangeLog;
+  readonly commits: CommitGroup;
+  readonly undo: UndoList;
+
+  readonly #log: Log;
+  readonly #owner: JournalOwner;
+
+  /** Goes on behind the segments `recovery` has read. @throws FlareError DISK_FULL | IO_ERROR */
+  constructor(
+    runtime: Runtime,
+    directory: string,
+    settings: StorageSettings,
+    recovery: LogRecovery,
+    undo: UndoList,
+    owner: JournalOwner,
+  ) {
+    this.#log = runtime.log;
+    this.#owner = owner;
+    this.undo = undo;
+    this.changes = ChangeLog.open(runtime, directory, settings.logSegmentBytes, recovery.segments, recovery.nextSequence);
+    this.commits = new CommitGroup(runtime, this.changes, settings.fsync, settings.fsyncIntervalMs, {
+      onAppended: () => this.#onAppended(),
+      onAppendFailed: (error) => this.#onAppendFailed(error),
+      onFailure: (error) => this.#owner.onFailure(error),
+    });
+  }
+
+  /** Notes a flush that replaces `keyspace`. */
+  flush(keyspace: Keyspace, generation: number): void {
+    this.undo.pushFlush(keyspace);
+    this.changes.flush(generation);
+    this.commits.begin();
+  }
+
+  /**
+   * Begins a new log segment; gives the number of the newest one that is finished. A segment that cannot be begun is no
+   * fault of any change: the old one grows until it works.
+   */
+  rotate(): number {
+    try {
+      this.changes.rotate();
+    } catch (error) {
+      this.#log.write("warning", `no new log segment: ${(error as FlareError).message}`);
+    }
+    return this.changes.lastRotated;
+  }
+
+  #onAppended(): void {
+    this.undo.clear();
+    if (!this.changes.isFull) return;
+    this.rotate();
+    this.#owner.onSegmentFull();
+  }
+
+  #onAppendFailed(error: FlareError): void {
+    this.#log.write("error", `changes taken back: ${error.message}`);
+    this.undo.rollBack();
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * The changes of the log carried out again at the start. The engine may have one already, or a later state of its key: the
+ * end is the same. Where the arena has no room the engine gets what is in it first.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { Checkpointer } from "./checkpoint.ts";
+import { copyBytes } from "./copy_bytes.ts";
+import { CurrentKind } from "./decide.ts";
+import type { KeySlice } from "./entry.ts";
+import { RecordState, stateOfMarks } from "./entry_cache.ts";
+import type { KeyLookup } from "./key_lookup.ts";
+import type { KeyWriter } from "./key_writer.ts";
+import type { Keyspaces } from "./keyspaces.ts";
+import { LogKind, type LogReader } from "./log_record.ts";
+
+export class LogReplay {
+  readonly #keyspaces: Keyspaces;
+  readonly #lookup: KeyLookup;
+  readonly #writer: KeyWriter;
+  readonly #checkpointer: Checkpointer;
+  readonly #syncReads: boolean;
+  readonly #nowSeconds: number;
+
+  constructor(
+    keyspaces: Keyspaces,
+    lookup: KeyLookup,
+    writer: KeyWriter,
+    checkpointer: Checkpointer,
+    syncReads: boolean,
+    nowSeconds: number,
+  ) {
+    this.#keyspaces = keyspaces;
+    this.#lookup = lookup;
+    this.#writer = writer;
+    this.#checkpointer = checkpointer;
+    this.#syncReads = syncReads;
+    this.#nowSeconds = nowSeconds;
+  }
+
+  /**
+   * Carries out the change the reader stands at; a promise when it must wait for the engine.
+   * @throws FlareError INVALID_OPTION | IO_ERROR (a promise rejects with them)
+   */
+  replay(reader: LogReader): void | Promise<void> {
+    const { generation } = this.#keyspaces.current;
+    if (reader.generation < generation) return;
+    if (reader.generation > generation) this.#keyspaces.replace(reader.generation);
+    if (reader.kind === LogKind.flush) return;
+    const key = { bytes: reader.bytes, start: reader.keyStart, end: reader.keyEnd };
+    if (!this.#attempt(reader, key)) return this.#replayLater(reader, key);
+  }
+
+  #attempt(reader: LogReader, key: KeySlice): boolean {
+    const { cache } = this.#keyspaces.current;
+    const hash = cache.hash(key.bytes, key.start, key.end);
+    const nowSeconds = this.#nowSeconds;
+    try {
+      if (!this.#lookup.lookUp(hash, key, nowSeconds)) return false;
+    } catch (error) {
+      // The log has what the engine cannot read any more.
+      if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
+    }
+    const { flags, expire, version, marks, bytes, valueStart, valueEnd } = reader;
+    const isTombstone = reader.kind === LogKind.delete;
+    const kind = isTombstone ? CurrentKind.tombstone : CurrentKind.value;
+    const valueLength = valueEnd - valueStart;
+    const size = cache.recordBytes(kind, key.end - key.start, flags, valueLength);
+    if (size > cache.recordBytesMax) {
+      throw new FlareError(
+        "INVALID_OPTION",
+        `memoryBytesMax is too small for an item of ${valueLength} bytes in the change log`,
+      );
+    }
+    const state = RecordState.dirty | (isTombstone ? RecordState.tombstone : stateOfMarks(marks, false));
+    if (!this.#writer.append(hash, key, size, state, flags, expire, version, valueLength, nowSeconds)) return false;
+    const { written } = this.#writer;
+    copyBytes(written.bytes, written.valueStart, bytes, valueStart, valueEnd);
+    return true;
+  }
+
+  async #replayLater(reader: LogReader, key: KeySlice): Promise<void> {
+    for (;;) {
+      if (!this.#syncReads) this.#lookup.loaded = { bytes: await this.#lookup.read(key) };
+      const isDone = this.#attempt(reader, key);
+      this.#lookup.loaded = undefined;
+      if (isDone) return;
+      await this.#checkpointer.run();
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What a cursor reads: a slice of the engine in key order, in which what the arena knows of a key is newer and wins. Takes
+ * nothing into the arena: a walk over everything must not drive out what is in use.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import type { CursorOptions, CursorSlice, StoredItem } from "./cursor.ts";
+import { CurrentKind, isExpired } from "./decide.ts";
+import type { Engine } from "./engine.ts";
+import {
+  ENGINE_HEADER_BYTES,
+  type EngineRecord,
+  emptyEngineRecord,
+  GENERATION_BYTES,
+  generationStart,
+  readEngineValue,
+} from "./engine_record.ts";
+import type { KeySlice } from "./entry.ts";
+import { type CachedEntry, emptyEntry } from "./entry_cache.ts";
+import type { KeyLookup } from "./key_lookup.ts";
+import type { Keyspaces } from "./keyspaces.ts";
+import { privateEntry } from "./private_entry.ts";
+
+const EMPTY = new Uint8Array(0);
+
+export class SliceReader {
+  readonly #clock: Clock;
+  readonly #engine: Engine;
+  readonly #keyspaces: Keyspaces;
+  readonly #lookup: KeyLookup;
+  readonly #entry: CachedEntry = emptyEntry();
+  readonly #record: EngineRecord = emptyEngineRecord();
+
+  constructor(clock: Clock, engine: Engine, keyspaces: Keyspaces, lookup: KeyLookup) {
+    this.#clock = clock;
+    this.#engine = engine;
+    this.#keyspaces = keyspaces;
+    this.#lookup = lookup;
+  }
+
+  /** Looks at up to `keysMax` keys (about `bytesMax` bytes) behind `after`. @throws FlareError IO_ERROR */
+  async read(after: Uint8Array | undefined, options: CursorOptions, keysMax: number, bytesMax: number): Promise<CursorSlice> {
+    const { generation } = this.#keyspaces.current;
+    const first = engineKeyOf(generation, options.prefix ?? EMPTY);
+    const start = after === undefined ? { from: first } : { after: engineKeyOf(generation, after) };
+    const pairs = await this.#engine.scan(start, upperBound(first), keysMax, bytesMax);
+    const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
+    const items: StoredItem[] = [];
+    for (const [engineKey, value] of pairs) {
+      const key = { bytes: engineKey, start: GENERATION_BYTES, end: engineKey.length };
+      if (!this.#look(key, value)) continue;
+      const { kind, expire } = this.#entry;
+      if (kind === CurrentKind.absent || (kind === CurrentKind.tombstone && !options.includeTombstones)) continue;
+      if (kind === CurrentKind.value && isExpired(expire, nowSeconds) && !options.includeExpired) continue;
+      items.push(storedItem(this.#entry));
+    }
+    return { items, lastKey: pairs.at(-1)?.[0].slice(GENERATION_BYTES) };
+  }
+
+  /** Fills `#entry` from the arena, else from what the engine gave; false = that cannot be read. */
+  #look(key: KeySlice, value: Uint8Array): boolean {
+    const { cache } = this.#keyspaces.current;
+    const location = cache.find(cache.hash(key.bytes, key.start, key.end), key.bytes, key.start, key.end);
+    if (location !== 0) {
+      cache.read(location, this.#entry);
+      return true;
+    }
+    const record = this.#record;
+    try {
+      readEngineValue(value, key.bytes, key.start, key.end, record);
+    } catch (error) {
+      if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
+      this.#lookup.reportCorrupt(key);
+      return false;
+    }
+    const { kind, flags, expire, version, marks } = record;
+    privateEntry(this.#entry, kind, key, flags, expire, version, marks, 0, value, ENGINE_HEADER_BYTES, value.length);
+    return true;
+  }
+}
+
+function engineKeyOf(generation: number, key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(GENERATION_BYTES + key.length);
+  bytes.set(generationStart(generation));
+  bytes.set(key, GENERATION_BYTES);
+  return bytes;
+}
+
+/** The smallest key above all that begin with `prefix`, which holds a byte below 255. */
+function upperBound(prefix: Uint8Array): Uint8Array {
+  let end = prefix.length;
+  while (prefix[end - 1] === 255) end--;
+  const bytes = prefix.slice(0, end);
+  bytes[end - 1] = (bytes[end - 1] as number) + 1;
+  return bytes;
+}
+
+function storedItem(entry: CachedEntry): StoredItem {
+  const tombstone = entry.kind === CurrentKind.tombstone;
+  return {
+    key: entry.bytes.slice(entry.keyStart, entry.keyEnd),
+    value: tombstone ? EMPTY : entry.bytes.slice(entry.valueStart, entry.valueEnd),
+    flags: entry.flags,
+    expire: entry.expire,
+    version: entry.version,
+    marks: entry.marks,
+    tombstone,
+  };
+}
