@@ -145,6 +145,7 @@ export class Session implements ConnectionHandler, Worker {
   onClose(): void {
     this.#gone = true;
     this.#release();
+    this.#wakeRoomWaiters();
     this.#host.closed(this);
   }
 
@@ -313,11 +314,7 @@ export class Session implements ConnectionHandler, Worker {
   /** Goes on after a wait: with the long replies that want room, then with the requests held back. */
   #continue(): void {
     if (this.#gone) return;
-    if (this.#roomWaiters.length > 0 && this.makeRoom()) {
-      const waiters = this.#roomWaiters;
-      this.#roomWaiters = [];
-      for (const waiter of waiters) waiter();
-    }
+    if (this.#roomWaiters.length > 0 && this.makeRoom()) this.#wakeRoomWaiters();
     if (this.#waiting && !this.#closing) {
       this.#waiting = false;
       this.#connection.resume();
@@ -326,6 +323,12 @@ export class Session implements ConnectionHandler, Worker {
     } else {
       this.#closeWhenDone();
     }
+  }
+
+  #wakeRoomWaiters(): void {
+    const waiters = this.#roomWaiters;
+    this.#roomWaiters = [];
+    for (const waiter of waiters) waiter();
   }
 
   #processHeld(): void {

@@ -119,6 +119,24 @@ describe("session", () => {
     assertEquals(bytewise.host.requestMemory.usedBytes, 0);
   });
 
+  it("lets a long reply end when its reader has left", async () => {
+    const { connection, session, send } = open({ highWater: 4 });
+    connection.room = 0;
+    send("get a\r\n");
+    send("get held-back\r\n");
+    assert(!session.makeRoom());
+    let over = false;
+    const waiting = session.roomInOutput().then(() => {
+      over = true;
+    });
+    await settled();
+    assert(!over);
+    session.onClose();
+    await settled();
+    assert(over && session.gone);
+    await waiting;
+  });
+
   it("keeps replies in the order of the requests when some wait", async () => {
     const { handler, connection, send } = open();
     send("get a\r\nget later1\r\nget b\r\nget later2\r\nget c\r\n");
