@@ -40,6 +40,21 @@ export function equalBytes(
   return true;
 }
 
+/** Bytewise order: below 0 when `left` comes first, 0 when both are the same; a beginning comes before what goes on. */
+export function compareBytes(left: Uint8Array, right: Uint8Array): number {
+  const length = Math.min(left.length, right.length);
+  for (let i = 0; i < length; i++) {
+    const difference = (left[i] as number) - (right[i] as number);
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length;
+}
+
+/** True when `bytes` begins with `prefix`. */
+export function startsWithBytes(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  return prefix.length <= bytes.length && equalBytes(bytes, 0, prefix.length, prefix, 0, prefix.length);
+}
+
 /** One array with the bytes of all parts. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;

@@ -167,14 +167,30 @@ export class Routing {
   routeReadAgain(hash: number, failed: readonly string[]): Route {
     const lane = this.#laneOf(hash);
     if (lane === undefined) return NO_PARTITION;
+    return lane.readsHere ? LOCAL : this.#otherReader(lane, failed);
+  }
+
+  /** Whom to ask for all keys of an active partition, by the rules of a read; those in `failed` did not answer. */
+  routePart(partition: number, random: number, failed: readonly string[]): Route {
+    const lane = this.#active[partition];
+    if (lane === undefined) return NO_PARTITION;
     if (lane.readsHere) return LOCAL;
-    const others = [...lane.partition.readers, ...(lane.partition.master === undefined ? [] : [lane.partition.master])];
-    return others.find(({ key }) => key !== this.#selfKey && !failed.includes(key)) ?? PROXY_FAILURE;
+    return failed.length === 0 ? lane.pickReader(random) : this.#otherReader(lane, failed);
+  }
+
+  /** Whether we are master of an active partition, or a slave that answers reads of it. */
+  readsPart(partition: number): boolean {
+    return this.#active[partition]?.readsHere === true;
   }
 
   /** Whether we were the master of a key until lately: then even its new master may have sent us a write of it. */
   gaveAway(hash: number): boolean {
     return this.#wasMaster || this.#formerLaneOf(hash)?.isMaster === true;
+  }
+
+  #otherReader({ partition: { readers, master } }: Lane, failed: readonly string[]): Route {
+    const others = [...readers, ...(master === undefined ? [] : [master])];
+    return others.find(({ key }) => key !== this.#selfKey && !failed.includes(key)) ?? PROXY_FAILURE;
   }
 
   #createLane(partition: Partition): Lane {

@@ -26,6 +26,8 @@ export interface NodeContext {
   readonly routing: Routing;
   readonly keyHash: KeyHash;
   readonly peers: PeerPool;
+  /** Connections for scans alone: a long answer holds up no read or write. */
+  readonly scanPeers: PeerPool;
   readonly replicator: Replicator;
   /** Cluster replication. */
   readonly otherCluster: OtherCluster;

@@ -11,9 +11,11 @@ import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import type { AdminCommands } from "./admin_commands.ts";
 import type { DumpCommands } from "./dump_commands.ts";
+import type { KeyListings } from "./key_listings.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 import type { NodeContext } from "./node_context.ts";
 import type { ReadCommands } from "./read_commands.ts";
+import type { ScanCommands } from "./scan_commands.ts";
 import type { WriteCommands } from "./write_commands.ts";
 
 const COMMANDS = new CommandTable([
@@ -50,6 +52,9 @@ const COMMANDS = new CommandTable([
   "show",
   "kill",
   "node",
+  "scan",
+  "delete_prefix",
+  "lru_crawler",
 ]);
 
 /** The groups of commands of one node server. */
@@ -58,6 +63,8 @@ export interface CommandGroups {
   readonly write: WriteCommands;
   readonly meta: MetaCommands;
   readonly dump: DumpCommands;
+  readonly scan: ScanCommands;
+  readonly listings: KeyListings;
   readonly admin: AdminCommands;
 }
 
@@ -90,7 +97,7 @@ export class NodeHandler implements RequestHandler {
   }
 
   #dispatch(request: Request, reply: TextReply, session: Session): void | Promise<void> {
-    const { read, write, meta, dump, admin } = this.#groups;
+    const { read, write, meta, dump, scan, listings, admin } = this.#groups;
     if (request.opcode >= 0 && shapeOf(request.command) === CommandShape.words) return this.#dispatchBinary(request, reply);
     switch (request.command) {
       case Command.get:
@@ -123,7 +130,14 @@ export class NodeHandler implements RequestHandler {
       case Command.flush_all:
         return admin.flushAll(request.words, reply);
       case Command.stats:
+        if (request.words[0] === "cachedump") return listings.cachedump(request.words.slice(1), reply, session);
         return admin.stats(request.words, reply);
+      case Command.scan:
+        return scan.scan(request, reply);
+      case Command.delete_prefix:
+        return scan.deletePrefix(request.words, reply, session);
+      case Command.lru_crawler:
+        return listings.lruCrawler(request.words, reply, session);
       case Command.show:
         return admin.show(request.words, reply);
       case Command.ping:

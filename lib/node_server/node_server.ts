@@ -21,21 +21,27 @@ import { Replicator } from "../replication/replicator.ts";
 import type { Address, Runtime } from "../runtime/runtime.ts";
 import { Storage, type StorageOptions } from "../storage/storage.ts";
 import { AdminCommands } from "./admin_commands.ts";
+import { ClusterScan } from "./cluster_scan.ts";
 import { DumpCommands } from "./dump_commands.ts";
 import { Handover } from "./handover.ts";
 import { IndexLink, type Joined } from "./index_link.ts";
+import { KeyListings } from "./key_listings.ts";
 import { MetaCommands } from "./meta_commands.ts";
 import type { NodeContext } from "./node_context.ts";
 import { NodeHandler } from "./node_handler.ts";
 import { type NodeServerOptions, nodeServerOptions } from "./node_options.ts";
 import { NodeStats } from "./node_stats.ts";
 import { OtherCluster } from "./other_cluster.ts";
+import { OwnPart } from "./own_part.ts";
 import { ReadCommands } from "./read_commands.ts";
+import { ScanCommands } from "./scan_commands.ts";
 import { TimeWatcher } from "./time_watcher.ts";
 import { Watchers } from "./watchers.ts";
 import { WriteCommands } from "./write_commands.ts";
 
 const CONNECT_TIMEOUT_MS = 2000;
+/** A page of a scan is a short piece of work, and another replica may be quicker. */
+const SCAN_REPLY_TIMEOUT_MS = 30000;
 const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
 const DRAIN_MS = 5000;
 const PROGRESS_MS = 1000;
@@ -88,12 +94,18 @@ export class NodeServer {
     this.#movedKeys = new MovedKeys(runtime.clock, runtime.log, context.storage);
     this.key = context.selfKey;
     const write = new WriteCommands(context);
+    const meta = new MetaCommands(context, write);
+    const ownPart = new OwnPart(context, resolver);
+    const clusterScan = new ClusterScan(context, ownPart);
+    const scan = new ScanCommands(context, clusterScan, ownPart, meta);
     server.open(
       new NodeHandler(context, {
         read: new ReadCommands(context),
         write,
-        meta: new MetaCommands(context, write),
+        meta,
         dump: new DumpCommands(context, resolver),
+        scan,
+        listings: new KeyListings(context, clusterScan, () => scan.newScan()),
         admin: new AdminCommands(
           context,
           () => server,
@@ -211,6 +223,7 @@ export class NodeServer {
     this.#context.timeWatcher.stop();
     await this.#server.stop(DRAIN_MS);
     this.#context.peers.close();
+    this.#context.scanPeers.close();
     this.#context.otherCluster.close();
     await this.#context.storage.close();
     this.#runtime.log.write("notice", `node "${this.key}" has stopped`);
@@ -270,10 +283,11 @@ export class NodeServer {
 
   /** Closes the connections to nodes that have left or are down: nobody waits for those any longer. */
   #dropLanes(map: NodeMap): void {
-    const { peers, otherCluster } = this.#context;
+    const { peers, scanPeers, otherCluster } = this.#context;
     const kept = new Set(map.nodes.filter(({ state }) => state !== NodeState.down).map((node) => node.key));
     if (otherCluster.node !== undefined) kept.add(otherCluster.node.key);
     peers.retain(kept);
+    scanPeers.retain(kept);
   }
 
   /** Plans the removal of what other partitions own now, if there are more of them than before. */
@@ -377,6 +391,10 @@ function buildContext(
   if (keyHash === undefined) throw new FlareError("UNSUPPORTED", `key hash "${joined.meta.keyHashAlgorithm}" is unknown`);
   const routing = new Routing(joined.map, { selfKey, resolver, proxyPriorNetmask: options.proxyPriorNetmask });
   const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions);
+  const scanPeers = new PeerPool(runtime, workers, 1, {
+    ...peerOptions,
+    replyTimeoutMs: Math.min(peerOptions.replyTimeoutMs, SCAN_REPLY_TIMEOUT_MS),
+  });
   const replicator = new Replicator(routing, peers, storage, runtime.log, selfKey, options);
   const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
   return {
@@ -386,6 +404,7 @@ function buildContext(
     routing,
     keyHash,
     peers,
+    scanPeers,
     replicator,
     otherCluster,
     workers,

@@ -116,7 +116,7 @@ const KINDS: Readonly<Record<number, string>> = Object.fromEntries(
 );
 
 /** The key with everything but letters, digits and `-._~` as `%NN`. */
-function uriEncoded({ bytes, start, end }: KeySlice): string {
+export function uriEncoded({ bytes, start, end }: KeySlice): string {
   return latin1(bytes, start, end).replace(
     /[^A-Za-z0-9\-._~]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,

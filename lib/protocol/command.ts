@@ -41,6 +41,9 @@ export const Command = {
   mn: 32,
   me: 33,
   watch: 34,
+  scan: 35,
+  delete_prefix: 36,
+  lru_crawler: 37,
 } as const;
 export type Command = (typeof Command)[keyof typeof Command];
 

@@ -20,6 +20,8 @@ export const ReplyShape = {
   value: 3,
   /** One line; behind `VA <bytes> …` comes a value, which is the body. */
   meta: 4,
+  /** `KEY` lines or `VALUE` blocks up to `END` or `NEXT <cursor>`, or one error line. */
+  scan: 5,
 } as const;
 export type ReplyShape = (typeof ReplyShape)[keyof typeof ReplyShape];
 
@@ -84,7 +86,8 @@ export class ReplyParser {
       if (shape === ReplyShape.line || shape === ReplyShape.meta) return this.#take(line, lineStart, lineFeed + 1);
       const space = line.indexOf(" ");
       const word = space < 0 ? line : line.slice(0, space);
-      if ((shape === ReplyShape.values || shape === ReplyShape.value) && word === "VALUE") {
+      const holdsValues = shape === ReplyShape.values || shape === ReplyShape.value || shape === ReplyShape.scan;
+      if (holdsValues && word === "VALUE") {
         const bytes = Number(line.split(" ")[3]);
         if (!Number.isSafeInteger(bytes) || bytes < 0 || bytes > this.#replyBytesMax) return MALFORMED;
         if (lineFeed + 1 + bytes + 2 > this.#length) return undefined;
@@ -93,7 +96,10 @@ export class ReplyParser {
         continue;
       }
       if (FINAL_WORDS.includes(word)) return this.#take(line, lineStart, lineFeed + 1);
-      if (shape !== ReplyShape.lines) return MALFORMED;
+      if (shape === ReplyShape.scan) {
+        if (word === "NEXT") return this.#take(line, lineStart, lineFeed + 1);
+        if (word !== "KEY") return MALFORMED;
+      } else if (shape !== ReplyShape.lines) return MALFORMED;
       this.#at = lineFeed + 1;
     }
   }

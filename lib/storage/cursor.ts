@@ -15,12 +15,20 @@ export interface CursorOptions {
   readonly includeExpired?: boolean;
   /** Deleted items whose version is still remembered, too. */
   readonly includeTombstones?: boolean;
+  /** Begin behind this key; it begins with the prefix. */
+  readonly after?: Uint8Array;
+  /** Everything to be shown is in the engine already: a walk in several cursors brings it there only once. */
+  readonly checkpointed?: boolean;
+  /** Items come with an empty value. */
+  readonly withoutValues?: boolean;
 }
 
 /** An item as a walk shows it, with bytes of its own. */
 export interface StoredItem {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
+  /** Length of the stored value, whether it was asked for or not. */
+  readonly valueBytes: number;
   /** Of a tombstone: the second of deletion. */
   readonly flags: number;
   /** Of a tombstone: until when add, replace and append are refused. */
@@ -29,6 +37,10 @@ export interface StoredItem {
   /** Bits of `EntryMark`. */
   readonly marks: number;
   readonly tombstone: boolean;
+  /** Read since it was stored, as far as the memory remembers. */
+  readonly fetched: boolean;
+  /** The second it was last stored or read; 0 = it is only on the disk. */
+  readonly accessSeconds: number;
 }
 
 /** What a slice of a walk found, and behind which key the next one begins. */
@@ -56,6 +68,8 @@ export class Cursor {
   constructor(owner: CursorOwner, options: CursorOptions) {
     this.#owner = owner;
     this.#options = options;
+    this.#after = options.after;
+    this.#started = options.checkpointed === true;
   }
 
   /**
@@ -63,18 +77,27 @@ export class Cursor {
    * @throws FlareError CLOSED (called while another call runs, or the storage is closed) | IO_ERROR
    */
   async next(itemsMax: number, bytesMax: number): Promise<StoredItem[]> {
+    for (;;) {
+      const { items, lastKey } = await this.slice(itemsMax, bytesMax);
+      if (items.length > 0 || lastKey === undefined) return items;
+    }
+  }
+
+  /**
+   * One look at up to `keysMax` keys, which may show no item although there are more: for whoever has to stop in between.
+   * @throws FlareError as `next`
+   */
+  async slice(keysMax: number, bytesMax: number): Promise<CursorSlice> {
     if (this.#busy) throw new FlareError("CLOSED", "the cursor is in use by another call");
     this.#busy = true;
     try {
       if (!this.#started) await this.#owner.checkpoint();
       this.#started = true;
-      while (!this.#ended) {
-        const slice = await this.#owner.readSlice(this.#after, this.#options, itemsMax, bytesMax);
-        if (slice.lastKey === undefined) this.#ended = true;
-        else this.#after = slice.lastKey;
-        if (slice.items.length > 0) return slice.items;
-      }
-      return [];
+      if (this.#ended) return { items: [], lastKey: undefined };
+      const slice = await this.#owner.readSlice(this.#after, this.#options, keysMax, bytesMax);
+      if (slice.lastKey === undefined) this.#ended = true;
+      else this.#after = slice.lastKey;
+      return slice;
     } finally {
       this.#busy = false;
     }

@@ -47,15 +47,22 @@ export class SliceReader {
     const pairs = await this.#engine.scan(start, upperBound(first), keysMax, bytesMax);
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
     const items: StoredItem[] = [];
+    let bytes = 0;
+    let lastKey: Uint8Array | undefined;
     for (const [engineKey, value] of pairs) {
+      // What the arena has may be larger than what the engine gave.
+      if (bytes >= bytesMax) break;
+      lastKey = engineKey;
       const key = { bytes: engineKey, start: GENERATION_BYTES, end: engineKey.length };
       if (!this.#look(key, value)) continue;
       const { kind, expire } = this.#entry;
       if (kind === CurrentKind.absent || (kind === CurrentKind.tombstone && !options.includeTombstones)) continue;
       if (kind === CurrentKind.value && isExpired(expire, nowSeconds) && !options.includeExpired) continue;
-      items.push(storedItem(this.#entry));
+      const item = storedItem(this.#entry, options.withoutValues === true);
+      items.push(item);
+      bytes += item.key.length + item.value.length;
     }
-    return { items, lastKey: pairs.at(-1)?.[0].slice(GENERATION_BYTES) };
+    return { items, lastKey: lastKey?.slice(GENERATION_BYTES) };
   }
 
   /** Fills `#entry` from the arena, else from what the engine gave; false = that cannot be read. */
@@ -96,15 +103,18 @@ function upperBound(prefix: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function storedItem(entry: CachedEntry): StoredItem {
+function storedItem(entry: CachedEntry, withoutValue: boolean): StoredItem {
   const tombstone = entry.kind === CurrentKind.tombstone;
   return {
     key: entry.bytes.slice(entry.keyStart, entry.keyEnd),
-    value: tombstone ? EMPTY : entry.bytes.slice(entry.valueStart, entry.valueEnd),
+    value: tombstone || withoutValue ? EMPTY : entry.bytes.slice(entry.valueStart, entry.valueEnd),
+    valueBytes: tombstone ? 0 : entry.valueEnd - entry.valueStart,
     flags: entry.flags,
     expire: entry.expire,
     version: entry.version,
     marks: entry.marks,
     tombstone,
+    fetched: entry.fetched,
+    accessSeconds: entry.accessSeconds,
   };
 }

@@ -25,7 +25,7 @@ import { LogReplay } from "./log_replay.ts";
 import type { Applied, Mutation } from "./mutation.ts";
 import { SliceReader } from "./slice_reader.ts";
 import { resolveStorageOptions, type StorageOptions, type StorageSettings } from "./storage_options.ts";
-import { Sweeper } from "./sweep.ts";
+import { SLICE_KEYS, Sweeper } from "./sweep.ts";
 import { UndoList } from "./undo_list.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
@@ -252,6 +252,11 @@ export class Storage {
       },
       options,
     );
+  }
+
+  /** Looks for expired items at about so many keys, without waiting for the time of the next look. @throws FlareError IO_ERROR */
+  async sweep(keys: number): Promise<void> {
+    for (let done = 0; done < keys && this.#closing === undefined; done += SLICE_KEYS) await this.#sweeper.sweepSlice();
   }
 
   stats(): StorageStats {

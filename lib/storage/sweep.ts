@@ -11,7 +11,8 @@ import type { Engine } from "./engine.ts";
 import { GENERATION_BYTES, generationStart, peekEngineValue } from "./engine_record.ts";
 import type { Keyspaces } from "./keyspaces.ts";
 
-const SLICE_KEYS = 500;
+/** Keys of one look. */
+export const SLICE_KEYS = 500;
 const SLICE_BYTES = 1 << 20;
 const CLEAR_KEYS = 2000;
 
