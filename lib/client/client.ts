@@ -13,6 +13,15 @@ import { WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type ClientOptions, completeClientOptions } from "./client_options.ts";
+import {
+  type DeletePrefixOptions,
+  type DeleteProgress,
+  deletePrefix,
+  type ScanItem,
+  type ScanOptions,
+  type ScanServer,
+  scanItems,
+} from "./scan.ts";
 import { parseValues } from "./value_blocks.ts";
 
 /** Bytes, or a string that stands for its UTF-8 bytes. */
@@ -54,11 +63,17 @@ export class Client {
   /** `host:port` of the server. */
   readonly server: string;
   readonly #peer: Peer;
+  readonly #scanServer: ScanServer;
 
   /** Nothing is connected before the first request. */
   constructor(runtime: Runtime, address: HostPort, options: ClientOptions = {}) {
     this.server = `${address.host}:${address.port}`;
     this.#peer = new Peer(runtime, address, WorkerType.request, new WorkerRegistry(), completeClientOptions(options));
+    this.#scanServer = {
+      name: this.server,
+      clock: runtime.clock,
+      request: (bytes, shape) => this.#request(bytes, shape),
+    };
   }
 
   /** Ends the connection; what still waits for an answer fails with CLOSED. */
@@ -130,6 +145,24 @@ export class Client {
   async touch(key: Bytes, exptime: number): Promise<boolean> {
     const words = [keyText(key), integer("exptime", exptime, Number.MAX_SAFE_INTEGER)];
     return (await this.#tell("touch", words, ["TOUCHED", "NOT_FOUND"])) === "TOUCHED";
+  }
+
+  /**
+   * Every item of the whole cluster, or those whose keys begin with `prefix`, in the order of their keys. Each item that was
+   * there when the scan began and was not deleted since comes once; one stored meanwhile may come or not.
+   * @throws FlareError
+   * @example for await (const { key } of client.scan({ prefix: "user:" })) console.log(new TextDecoder().decode(key));
+   */
+  scan(options: ScanOptions = {}): AsyncGenerator<ScanItem> {
+    return scanItems(this.#scanServer, toBytes(options.prefix ?? ""), options);
+  }
+
+  /**
+   * Deletes the items of the whole cluster whose keys begin with `prefix`.
+   * @throws FlareError; what was deleted before stays deleted, and beginning anew does no harm
+   */
+  deletePrefix(prefix: Bytes, options: DeletePrefixOptions = {}): Promise<DeleteProgress> {
+    return deletePrefix(this.#scanServer, toBytes(prefix), options);
   }
 
   /** Removes every item of this server (not of its cluster) at once. @throws FlareError */

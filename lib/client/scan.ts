@@ -1,0 +1,186 @@
+/**
+ * Scans and deletions by prefix over a whole cluster, through any one of its nodes: page by page, at a pace, and on again
+ * where a page failed. Where it stands is in the cursor it was given last; the server keeps nothing of it.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { Uint64 } from "../base/uint64.ts";
+import { parseCursor, type ScanCursor } from "../protocol/scan_cursor.ts";
+import { parseScanPage } from "../protocol/scan_page.ts";
+import { encodeDeletePrefix, encodeScan, SCAN_LIMIT_MAX } from "../protocol/scan_request.ts";
+import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import type { Bytes } from "./client.ts";
+
+/** What a scan shows. */
+export interface ScanOptions {
+  /** Only keys that begin so; default all. */
+  readonly prefix?: Bytes;
+  /** Keys asked for at a time, 1 … 1000, the default. */
+  readonly pageSize?: number;
+  /** Keys per second on average; 0 = no limit (the default). */
+  readonly ratePerSecond?: number;
+  /** With values; default false. */
+  readonly values?: boolean;
+}
+
+/** An item as a scan shows it; the bytes belong to the caller. */
+export interface ScanItem {
+  readonly key: Uint8Array;
+  /** Undefined unless asked for. */
+  readonly value: Uint8Array | undefined;
+  /** Length of the value. */
+  readonly valueBytes: number;
+  /** 0 … 2^32-1. */
+  readonly flags: number;
+  /** Absolute second, 0 = never. */
+  readonly expire: number;
+  readonly version: Uint64;
+}
+
+/** How a deletion by prefix goes on. */
+export interface DeletePrefixOptions {
+  /** Items deleted at most; default all. */
+  readonly limit?: number;
+  /** Items per second on average; 0 = no limit (the default). */
+  readonly ratePerSecond?: number;
+  /** Hears after each batch how far it is. */
+  readonly onProgress?: (progress: DeleteProgress) => void;
+}
+
+/** How far a deletion by prefix is. */
+export interface DeleteProgress {
+  /** Items that are gone; of a batch that was repeated because its answer was lost, only those it found the second time. */
+  readonly deleted: number;
+  readonly elapsedMs: number;
+  /** False when `limit` was reached and more may be there. */
+  readonly complete: boolean;
+}
+
+/** What a scan needs of the connection it goes over. */
+export interface ScanServer {
+  /** `host:port`, for messages. */
+  readonly name: string;
+  readonly clock: Clock;
+  request(bytes: Uint8Array, shape: ReplyShape): Promise<ClientReply>;
+}
+
+/** A page that fails is asked for again so often … */
+const PAGE_ATTEMPTS = 5;
+/** … after this pause: a slave needs a moment to take over from a master. */
+const PAUSE_MS = 1000;
+
+/**
+ * The items of the whole cluster in the order of their keys.
+ * @throws FlareError INVALID_OPTION | UNSUPPORTED (no such server) | REFUSED | CONNECTION_FAILED | TIMED_OUT | CORRUPT
+ */
+export async function* scanItems(
+  server: ScanServer,
+  prefix: Uint8Array,
+  options: Omit<ScanOptions, "prefix">,
+): AsyncGenerator<ScanItem> {
+  const { values = false } = options;
+  const rate = integerOption("ratePerSecond", options.ratePerSecond ?? 0, 0, Number.MAX_SAFE_INTEGER);
+  const limit = pageOf(integerOption("pageSize", options.pageSize ?? SCAN_LIMIT_MAX, 1, SCAN_LIMIT_MAX), rate);
+  const query = { limit, prefix, values, part: undefined };
+  const pace = new Pace(server.clock, rate);
+  let cursor: ScanCursor | undefined;
+  do {
+    const reply = await patiently(server, () => ask(server, encodeScan({ ...query, cursor }, ""), ReplyShape.scan, "scan"));
+    const page = parseScanPage(reply);
+    if (page === undefined) throw new FlareError("CORRUPT", `"${server.name}" sent a malformed page of a scan`);
+    for (const { key, value, valueBytes, flags, expire, version } of page.items) {
+      yield { key, value: values ? value : undefined, valueBytes, flags, expire, version };
+    }
+    cursor = page.lastKey === undefined ? undefined : parseCursor(reply.line.slice("NEXT ".length));
+    if (cursor !== undefined) await pace.spend(page.items.length);
+  } while (cursor !== undefined);
+}
+
+/**
+ * Deletes the items whose keys begin with `prefix`, in the order of their keys; gives how many.
+ * @throws FlareError as `scanItems`, and IN_DOUBT when it is unknown what the last batch has done; it does no harm to begin anew
+ */
+export async function deletePrefix(
+  server: ScanServer,
+  prefix: Uint8Array,
+  options: DeletePrefixOptions,
+): Promise<DeleteProgress> {
+  if (prefix.length === 0) throw new FlareError("INVALID_OPTION", "a prefix must have one byte at least");
+  const most = integerOption("limit", options.limit ?? Number.MAX_SAFE_INTEGER, 1, Number.MAX_SAFE_INTEGER);
+  const rate = integerOption("ratePerSecond", options.ratePerSecond ?? 0, 0, Number.MAX_SAFE_INTEGER);
+  const pace = new Pace(server.clock, rate);
+  let deleted = 0;
+  let cursor: ScanCursor | undefined;
+  for (;;) {
+    const line = encodeDeletePrefix({ limit: Math.min(pageOf(SCAN_LIMIT_MAX, rate), most - deleted), prefix, cursor });
+    const reply = await patiently(server, () => ask(server, line, ReplyShape.line, "delete_prefix"));
+    const [, word, count, token] = /^(DELETED|MORE) (\d{1,10})(?: (\S+))?$/.exec(reply.line) ?? [];
+    cursor = token === undefined ? undefined : parseCursor(token);
+    if (word === undefined || (word === "MORE") !== (cursor !== undefined)) {
+      throw new FlareError("CORRUPT", `"${server.name}" answered "${reply.line}" to "delete_prefix"`);
+    }
+    deleted += Number(count);
+    const progress = { deleted, elapsedMs: pace.elapsedMs, complete: cursor === undefined };
+    options.onProgress?.(progress);
+    if (cursor === undefined || deleted >= most) return progress;
+    await pace.spend(Number(count));
+  }
+}
+
+/** Pages no larger than what a second lets through keep the pace even. */
+function pageOf(limit: number, rate: number): number {
+  return rate === 0 ? limit : Math.min(limit, rate);
+}
+
+/** Repeats what failed for a reason that may pass. Repeating a batch of deletions deletes nothing else. */
+async function patiently<T>(server: ScanServer, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof FlareError) || !error.retriable || attempt === PAGE_ATTEMPTS) throw error;
+    }
+    await new Promise<void>((resolve) => server.clock.setTimer(resolve, PAUSE_MS));
+  }
+}
+
+async function ask(server: ScanServer, bytes: Uint8Array, shape: ReplyShape, command: string): Promise<ClientReply> {
+  const reply = await server.request(bytes, shape);
+  const { line } = reply;
+  if (line === "ERROR") throw new FlareError("UNSUPPORTED", `"${server.name}" does not know "${command}"`);
+  if (!line.startsWith("CLIENT_ERROR ") && !line.startsWith("SERVER_ERROR ")) return reply;
+  const code = line.startsWith("SERVER_ERROR in doubt") ? "IN_DOUBT" : "REFUSED";
+  const retriable = line.startsWith("SERVER_ERROR ");
+  throw new FlareError(code, `"${server.name}" answered "${line}" to "${command}"`, { retriable });
+}
+
+/** Holds back until so many items are due. */
+class Pace {
+  readonly #clock: Clock;
+  readonly #rate: number;
+  readonly #startedMs: number;
+  #count = 0;
+
+  constructor(clock: Clock, rate: number) {
+    this.#clock = clock;
+    this.#rate = rate;
+    this.#startedMs = clock.monotonicMs();
+  }
+
+  get elapsedMs(): number {
+    return this.#clock.monotonicMs() - this.#startedMs;
+  }
+
+  async spend(count: number): Promise<void> {
+    this.#count += count;
+    if (this.#rate === 0) return;
+    const aheadMs = (this.#count * 1000) / this.#rate - this.elapsedMs;
+    if (aheadMs > 0) await new Promise<void>((resolve) => this.#clock.setTimer(resolve, aheadMs));
+  }
+}
+
+function integerOption(name: string, value: number, minimum: number, maximum: number): number {
+  if (Number.isSafeInteger(value) && value >= minimum && value <= maximum) return value;
+  throw new FlareError("INVALID_OPTION", `"${name}" must be an integer between ${minimum} and ${maximum}, not "${value}"`);
+}
