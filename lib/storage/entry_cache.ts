@@ -94,6 +94,8 @@ const SPACE = 0x20;
 
 class Segment {
   readonly id: number;
+  /** It holds one large record, and its memory is never used for another. */
+  readonly isLarge: boolean;
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   used = 0;
@@ -101,9 +103,10 @@ class Segment {
   sequence: number;
   next: Segment | undefined = undefined;
 
-  constructor(id: number, byteLength: number, sequence: number) {
+  constructor(id: number, byteLength: number, sequence: number, isLarge: boolean) {
     const buffer = new ArrayBuffer(byteLength);
     this.id = id;
+    this.isLarge = isLarge;
     this.bytes = new Uint8Array(buffer);
     this.words = new Int32Array(buffer);
     this.sequence = sequence;
@@ -152,14 +155,41 @@ export interface CacheMark {
   readonly largeSequence: number;
 }
 
+/** What the arena's memory is divided into. */
+export interface ArenaLayout {
+  /** Of a segment that many records share; large records have one each. */
+  readonly segmentBytes: number;
+  readonly segments: number;
+  /** Behind the last record of the segment that is being filled. */
+  readonly freeBytes: number;
+  readonly indexSlots: number;
+  readonly indexBytes: number;
+  /** When the item that is next in line for eviction was last written or read, 0 = there is none. */
+  readonly oldestAccessSeconds: number;
+}
+
 export class EntryCache {
-  readonly bytesMax: number;
-  /** The largest record: half of the arena, so that one can be written while another is read. */
-  readonly recordBytesMax: number;
-  /** Evicted items so far. */
+  /** Evicted items so far: they are in the engine, and come back when they are asked for. */
   evictions = 0;
+  /** Those of them that nobody had read, and those that were in use and had to go all the same. */
+  evictedUnfetched = 0;
+  evictedActive = 0;
+  /** Those of them that had a time to expire. */
+  evictedNonzero = 0;
+  /** How long the item that was evicted last had been left alone, in seconds. */
+  evictedIdleSeconds = 0;
+  /** Items spared by the eviction because they were in use. */
+  spared = 0;
+  /** Times a writer had to make room. */
+  roomsMade = 0;
+  /** Told of each evicted item, if anybody wants to know. */
+  onEvicted: ((location: number) => void) | undefined;
   /** Bytes of live records the engine does not have. */
   dirtyBytes = 0;
+  /** Bytes of live records. */
+  liveBytes = 0;
+  /** Live records that are tombstones. */
+  tombstones = 0;
   /** Locations of the batch `takeBatch` made. */
   readonly batch = new Int32Array(BATCH_RECORDS_MAX);
   batchCount = 0;
@@ -167,8 +197,9 @@ export class EntryCache {
   batchReachesMark = false;
 
   readonly #seed: number;
-  readonly #segmentBytes: number;
-  readonly #largeBytesMin: number;
+  #bytesMax = 0;
+  #segmentBytes = 0;
+  #largeBytesMin = 0;
   readonly #index = new KeyIndex();
   readonly #segments: (Segment | undefined)[] = [undefined];
   readonly #warmLocations = new Int32Array(WARM_MAX);
@@ -178,6 +209,8 @@ export class EntryCache {
   readonly #small = new Ring();
   readonly #large = new Ring();
   #nextSequence = 1;
+  /** The second of the last append. */
+  #lastSeconds = 0;
   #allocatedBytes = 0;
   #appendedBytes = 0;
   #flushedBytes = 0;
@@ -188,17 +221,43 @@ export class EntryCache {
 
   /** `bytesMax` is 64 KiB … 8 GiB; memory is taken as it is needed. `seed` is any 32 bits. */
   constructor(bytesMax: number, seed: number) {
-    this.bytesMax = bytesMax;
-    this.recordBytesMax = Math.floor(bytesMax / 2);
     this.#seed = seed | 0;
+    this.bytesMax = bytesMax;
+  }
+
+  get bytesMax(): number {
+    return this.#bytesMax;
+  }
+
+  /** Another size, 64 KiB … 8 GiB: a larger one is used as it is needed, for a smaller one `shrink` has to be called. */
+  set bytesMax(bytesMax: number) {
+    this.#bytesMax = bytesMax;
     let segmentBytes = SEGMENT_BYTES_MAX;
     while (segmentBytes > SEGMENT_BYTES_MIN && segmentBytes * SEGMENTS_WANTED > bytesMax) segmentBytes /= 2;
     this.#segmentBytes = segmentBytes;
     this.#largeBytesMin = segmentBytes / 4;
   }
 
+  /** The largest record: half of the arena, so that one can be written while another is read. */
+  get recordBytesMax(): number {
+    return Math.floor(this.#bytesMax / 2);
+  }
+
   get allocatedBytes(): number {
     return this.#allocatedBytes;
+  }
+
+  /** What the arena's memory is divided into. */
+  get layout(): ArenaLayout {
+    const head = this.#small.head;
+    return {
+      segmentBytes: this.#segmentBytes,
+      segments: this.#segments.length - 1 - this.#freeIds.length,
+      freeBytes: head === undefined ? 0 : head.bytes.length - head.used,
+      indexSlots: this.#index.mask + 1,
+      indexBytes: this.#index.slots.byteLength,
+      oldestAccessSeconds: this.#oldestAccess(),
+    };
   }
 
   /** Bytes that cannot be evicted before the engine has taken what is dirty among them. */
@@ -292,7 +351,7 @@ export class EntryCache {
     view.fetched = (state & RecordState.fetched) !== 0;
     view.accessSeconds = (words[at + ACCESS] as number) >>> 0;
     view.kind = kindOfState(state);
-    view.stable = segment.bytes.length !== this.#segmentBytes;
+    view.stable = segment.isLarge;
   }
 
   /** Notes a read, and so tells the eviction that an entry is in use. */
@@ -327,17 +386,50 @@ export class EntryCache {
   makeRoom(recordBytes: number, mayForgetDead: boolean): boolean {
     const large = recordBytes > this.#largeBytesMin;
     const needed = large ? recordBytes : this.#segmentBytes;
+    this.roomsMade++;
     while (!this.#mayAllocate(needed)) {
       const ring = this.#oldestEvictable(mayForgetDead);
       if (ring === undefined) return false;
       if (ring === this.#large) this.#evictLarge();
-      else if (large) this.#free(this.#clear(ring.shift()));
+      else if (large || !this.#isReusable(ring.tail as Segment)) this.#free(this.#clear(ring.shift()));
       else {
         this.#recycle(ring.shift());
         return true;
       }
     }
     return true;
+  }
+
+  /**
+   * Gives back what is above `bytesMax`, as far as the engine has it; true = nothing above it is left. What it makes void,
+   * and `mayForgetDead`, are as for `makeRoom`.
+   */
+  shrink(mayForgetDead: boolean): boolean {
+    if (this.#allocatedBytes <= this.#bytesMax) return true;
+    while (this.#allocatedBytes > this.#bytesMax) {
+      const ring = this.#oldestEvictable(mayForgetDead);
+      if (ring === undefined) break;
+      this.#free(this.#clear(ring.shift()));
+    }
+    this.#index.fit();
+    return this.#allocatedBytes <= this.#bytesMax;
+  }
+
+  /** Tells the record lengths of all items, a segment in each step, so that others may have their turn meanwhile. */
+  *itemBytes(found: (recordBytes: number) => void): Generator<void> {
+    const segments = this.#segments.slice();
+    for (const segment of segments) {
+      if (segment === undefined || this.#segments[segment.id] !== segment) continue;
+      const { words } = segment;
+      for (let offset = 0; offset < segment.used; ) {
+        const at = offset >> 2;
+        const state = words[at + STATE] as number;
+        if ((state & (RecordState.dead | RecordState.tombstone | RecordState.purged)) === 0)
+          found(words[at + LENGTH] as number);
+        offset += words[at + LENGTH] as number;
+      }
+      yield;
+    }
   }
 
   /**
@@ -370,7 +462,10 @@ export class EntryCache {
     const offset = segment.used;
     segment.used = offset + length;
     this.#appendedBytes += length;
+    this.liveBytes += length;
+    this.#lastSeconds = accessSeconds;
     if (state & RecordState.dirty) this.dirtyBytes += length;
+    if (state & RecordState.tombstone) this.tombstones++;
 
     const { bytes, words } = segment;
     const headStart = offset + HEADER_BYTES;
@@ -412,7 +507,7 @@ export class EntryCache {
     view.fetched = (state & RecordState.fetched) !== 0;
     view.accessSeconds = accessSeconds;
     view.kind = kind;
-    view.stable = bytes.length !== this.#segmentBytes;
+    view.stable = segment.isLarge;
 
     const location = (segment.id << OFFSET_BITS) | (offset >> 3);
     if (replaced === 0) this.#index.insert(this.#slot, hash, location);
@@ -436,6 +531,8 @@ export class EntryCache {
       const words = (this.#segments[previous >>> OFFSET_BITS] as Segment).words;
       const at = ((previous & OFFSET_MASK) << 3) >> 2;
       words[at + STATE] = (words[at + STATE] as number) & ~RecordState.dead;
+      this.liveBytes += words[at + LENGTH] as number;
+      if ((words[at + STATE] as number) & RecordState.tombstone) this.tombstones++;
       this.dirtyBytes += words[at + LENGTH] as number;
     }
     this.#kill(location);
@@ -485,13 +582,13 @@ export class EntryCache {
   // -------------------------------------------------------------------------------------------------- internals
 
   #mayAllocate(byteLength: number): boolean {
-    if (this.#allocatedBytes + byteLength > this.bytesMax) return false;
+    if (this.#allocatedBytes + byteLength > this.#bytesMax) return false;
     return this.#freeIds.length > 0 || this.#segments.length <= SEGMENT_IDS_MAX;
   }
 
-  #allocate(byteLength: number): Segment {
+  #allocate(byteLength: number, isLarge: boolean): Segment {
     const id = this.#freeIds.pop() ?? this.#segments.length;
-    const segment = new Segment(id, byteLength, this.#nextSequence++);
+    const segment = new Segment(id, byteLength, this.#nextSequence++, isLarge);
     this.#segments[id] = segment;
     this.#allocatedBytes += byteLength;
     return segment;
@@ -506,13 +603,13 @@ export class EntryCache {
   /** The segment to append to: a new one for a large record, else the head or a new head. */
   #reserve(recordBytes: number): Segment {
     if (recordBytes > this.#largeBytesMin) {
-      const segment = this.#allocate(recordBytes);
+      const segment = this.#allocate(recordBytes, true);
       this.#large.push(segment);
       return segment;
     }
     const head = this.#small.head;
     if (head !== undefined && head.used + recordBytes <= head.bytes.length) return head;
-    const segment = this.#allocate(this.#segmentBytes);
+    const segment = this.#allocate(this.#segmentBytes, false);
     this.#small.push(segment);
     return segment;
   }
@@ -522,13 +619,50 @@ export class EntryCache {
     const at = ((location & OFFSET_MASK) << 3) >> 2;
     const state = words[at + STATE] as number;
     words[at + STATE] = state | RecordState.dead;
+    this.liveBytes -= words[at + LENGTH] as number;
+    if (state & RecordState.tombstone) this.tombstones--;
     if (state & RecordState.dirty) this.dirtyBytes -= words[at + LENGTH] as number;
   }
 
   /** Takes a clean record out of the index. */
   #drop(words: Int32Array, at: number, location: number): void {
     this.#index.remove(this.#index.slotOf(words[at + HASH] as number, location));
-    words[at + STATE] = (words[at + STATE] as number) | RecordState.dead;
+    const state = words[at + STATE] as number;
+    words[at + STATE] = state | RecordState.dead;
+    if (state & RecordState.tombstone) this.tombstones--;
+    this.liveBytes -= words[at + LENGTH] as number;
+  }
+
+  /** Drops a record for room. */
+  #evict(words: Int32Array, at: number, location: number): void {
+    const state = words[at + STATE] as number;
+    if ((state & RecordState.tombstone) === 0) {
+      this.evictions++;
+      if ((state & RecordState.fetched) === 0) this.evictedUnfetched++;
+      else if (state & RecordState.referenced) this.evictedActive++;
+      if (words[at + EXPIRE] !== 0) this.evictedNonzero++;
+      this.evictedIdleSeconds = Math.max(0, this.#lastSeconds - ((words[at + ACCESS] as number) >>> 0));
+      if (this.onEvicted !== undefined) this.onEvicted(location);
+    }
+    this.#drop(words, at, location);
+  }
+
+  /** A segment from before a change of size may be too small to be filled again. */
+  #isReusable(segment: Segment): boolean {
+    return segment.bytes.length === this.#segmentBytes && this.#allocatedBytes <= this.#bytesMax;
+  }
+
+  #oldestAccess(): number {
+    const tail = this.#small.tail;
+    if (tail === undefined) return 0;
+    for (let offset = 0; offset < tail.used; ) {
+      const at = offset >> 2;
+      if (((tail.words[at + STATE] as number) & (RecordState.dead | RecordState.tombstone)) === 0) {
+        return (tail.words[at + ACCESS] as number) >>> 0;
+      }
+      offset += tail.words[at + LENGTH] as number;
+    }
+    return 0;
   }
 
   #oldestEvictable(mayForgetDead: boolean): Ring | undefined {
@@ -625,8 +759,7 @@ export class EntryCache {
     for (let offset = 0; offset < segment.used; ) {
       const at = offset >> 2;
       if (((words[at + STATE] as number) & RecordState.dead) === 0) {
-        this.#drop(words, at, (segment.id << OFFSET_BITS) | (offset >> 3));
-        this.evictions++;
+        this.#evict(words, at, (segment.id << OFFSET_BITS) | (offset >> 3));
       }
       offset += words[at + LENGTH] as number;
     }
@@ -641,6 +774,7 @@ export class EntryCache {
       segment.words[STATE] = state & ~RecordState.referenced;
       segment.sequence = this.#nextSequence++;
       this.#appendedBytes += segment.used;
+      this.spared++;
       this.#large.push(segment);
     } else this.#free(this.#clear(segment));
   }
@@ -662,9 +796,9 @@ export class EntryCache {
           words[at + STATE] = state & ~RecordState.referenced;
           bytes.copyWithin(kept, offset, offset + length);
           kept += length;
+          this.spared++;
         } else {
-          this.#drop(words, at, location);
-          this.evictions++;
+          this.#evict(words, at, location);
         }
       }
       offset += length;

@@ -22,7 +22,7 @@ export class KeyIndex {
     this.slots[slot * 2] = hash;
     this.slots[slot * 2 + 1] = location;
     this.count++;
-    if (this.count * 10 > (this.mask + 1) * 6) this.#grow();
+    if (this.count * 10 > (this.mask + 1) * 6) this.#resize((this.mask + 1) * 2);
   }
 
   /** The slot that holds exactly this location, or -1. */
@@ -53,9 +53,15 @@ export class KeyIndex {
     this.count--;
   }
 
-  #grow(): void {
+  /** Gives back the slots that so few keys do not need. Slots found before are void afterwards. */
+  fit(): void {
+    let size = this.mask + 1;
+    while (size > SLOTS_MIN && this.count * 10 < size * 2) size /= 2;
+    if (size <= this.mask) this.#resize(size);
+  }
+
+  #resize(size: number): void {
     const old = this.slots;
-    const size = (this.mask + 1) * 2;
     const mask = size - 1;
     const slots = new Int32Array(size * 2);
     for (let i = 0; i < old.length; i += 2) {

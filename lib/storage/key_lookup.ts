@@ -32,6 +32,8 @@ export class KeyLookup {
   storedKind: CurrentKind = CurrentKind.absent;
   /** An engine read that came asynchronously, for the next look at its key. */
   loaded: { readonly bytes: Uint8Array | undefined } | undefined;
+  /** Reads that found an item whose time was over. */
+  expiredReads = 0;
   /** Records of the engine found not to match their checksum. */
   corruptRecords = 0;
 
@@ -75,7 +77,11 @@ export class KeyLookup {
   /** What was looked up, if it is a live item. `peek`: it does not count as read. */
   live(nowSeconds: number, peek: boolean): CachedEntry | undefined {
     const { current } = this;
-    if (current.kind !== CurrentKind.value || isExpired(current.expire, nowSeconds)) return undefined;
+    if (current.kind !== CurrentKind.value) return undefined;
+    if (isExpired(current.expire, nowSeconds)) {
+      this.expiredReads++;
+      return undefined;
+    }
     if (this.location !== 0 && !peek) this.#keyspaces.current.cache.markAccessed(this.location, nowSeconds);
     return current;
   }

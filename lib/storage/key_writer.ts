@@ -40,13 +40,15 @@ export class KeyWriter {
   readonly applied: Applied = { result: MutationResult.stored, entry: this.written, number: 0, error: "" };
   /** Set once recovery is over; without it changes are neither logged nor undone. */
   journal: Journal | undefined;
+  /** Expired items that became tombstones, and those of them that nobody had read. */
+  sweptItems = 0;
+  sweptUnfetched = 0;
 
   readonly #keyspaces: Keyspaces;
   readonly #lookup: KeyLookup;
   readonly #undo: UndoList;
   readonly #checkpointer: Checkpointer;
   readonly #settings: StorageSettings;
-  readonly #pinnedBytesMax: number;
   readonly #content = new ValueContent();
   readonly #decision: Decision = {
     result: MutationResult.stored,
@@ -65,7 +67,6 @@ export class KeyWriter {
     this.#undo = undo;
     this.#checkpointer = checkpointer;
     this.#settings = settings;
-    this.#pinnedBytesMax = settings.memoryBytesMax / PINNED_PART;
   }
 
   /** Carries a write out, if that is possible now, and leaves the outcome in `applied`. */
@@ -120,7 +121,7 @@ export class KeyWriter {
       if (error instanceof FlareError) return Attempt.done;
       throw error;
     }
-    const { kind, flags, expire, version } = this.#lookup.current;
+    const { kind, flags, expire, version, fetched } = this.#lookup.current;
     if (!isDue(kind, flags, expire, nowSeconds, this.#settings.tombstoneRetentionSeconds)) return Attempt.done;
     if (kind === CurrentKind.value) {
       const decision = this.#decision;
@@ -128,7 +129,10 @@ export class KeyWriter {
       decision.flags = nowSeconds;
       decision.expire = 0;
       decision.version = version;
-      return this.#carryOut(hash, key, decision, undefined, nowSeconds);
+      const attempt = this.#carryOut(hash, key, decision, undefined, nowSeconds);
+      if (attempt === Attempt.done) this.sweptItems++;
+      if (attempt === Attempt.done && !fetched) this.sweptUnfetched++;
+      return attempt;
     }
     // Not logged: should it be lost, the tombstone is found again.
     const size = cache.recordBytes(CurrentKind.tombstone, key.end - key.start, 0, 0);
@@ -187,7 +191,7 @@ export class KeyWriter {
     );
     keyspace.count(before, kindOfState(state));
     if (this.journal !== undefined) this.#undo.push(added, replacedDirty, before);
-    if (cache.pinnedBytes >= this.#pinnedBytesMax && !this.#checkpointer.isRunning) this.#checkpointer.request();
+    if (cache.pinnedBytes >= cache.bytesMax / PINNED_PART && !this.#checkpointer.isRunning) this.#checkpointer.request();
     return true;
   }
 

@@ -5,15 +5,35 @@
 
 import type { Random } from "../runtime/runtime.ts";
 import type { EngineMeta } from "./engine_record.ts";
+import type { EntryView } from "./entry.ts";
+import { type EntryCache, emptyEntry } from "./entry_cache.ts";
 import { Keyspace } from "./keyspace.ts";
+
+/** What arenas count about items that had to leave, and about those that were spared. */
+export interface ArenaCounts {
+  evictions: number;
+  evictedUnfetched: number;
+  evictedActive: number;
+  evictedNonzero: number;
+  spared: number;
+  roomsMade: number;
+}
 
 export class Keyspaces {
   current: Keyspace;
 
   readonly #random: Random;
-  readonly #cacheBytesMax: number;
-  /** Evictions of arenas that flushes have replaced. */
-  #evictionsBefore = 0;
+  #cacheBytesMax: number;
+  #evictionListener: ((entry: EntryView) => void) | undefined;
+  /** Of arenas that flushes have replaced. */
+  readonly #countsBefore: ArenaCounts = {
+    evictions: 0,
+    evictedUnfetched: 0,
+    evictedActive: 0,
+    evictedNonzero: 0,
+    spared: 0,
+    roomsMade: 0,
+  };
 
   /** `meta` is what the engine knows of the present generation. */
   constructor(random: Random, cacheBytesMax: number, meta: EngineMeta) {
@@ -22,20 +42,57 @@ export class Keyspaces {
     this.current = new Keyspace(meta.generation, cacheBytesMax, random.uint32(), meta.items, meta.tombstones);
   }
 
-  /** Entries that left the arenas for room. */
-  get evictions(): number {
-    return this.#evictionsBefore + this.current.cache.evictions;
+  /** Sums over all arenas so far. */
+  get counts(): ArenaCounts {
+    const counts = { ...this.#countsBefore };
+    addCounts(counts, this.current.cache, 1);
+    return counts;
+  }
+
+  /** How much memory an arena may take; a smaller one than before is not shrunk by this alone. */
+  get cacheBytesMax(): number {
+    return this.#cacheBytesMax;
+  }
+
+  set cacheBytesMax(bytesMax: number) {
+    this.#cacheBytesMax = bytesMax;
+    this.current.cache.bytesMax = bytesMax;
+  }
+
+  /** Whom to tell of each item that leaves the arena for room; the view is valid during the call. */
+  set evictionListener(listener: ((entry: EntryView) => void) | undefined) {
+    this.#evictionListener = listener;
+    this.#take(this.current);
   }
 
   /** Begins an empty keyspace. */
   replace(generation: number): void {
-    this.#evictionsBefore += this.current.cache.evictions;
-    this.current = new Keyspace(generation, this.#cacheBytesMax, this.#random.uint32(), 0, 0);
+    addCounts(this.#countsBefore, this.current.cache, 1);
+    this.#take(new Keyspace(generation, this.#cacheBytesMax, this.#random.uint32(), 0, 0));
   }
 
   /** Goes back to the keyspace that the present one replaced. */
   restore(former: Keyspace): void {
-    this.current = former;
-    this.#evictionsBefore -= former.cache.evictions;
+    former.cache.bytesMax = this.#cacheBytesMax;
+    addCounts(this.#countsBefore, former.cache, -1);
+    this.#take(former);
   }
+
+  #take(keyspace: Keyspace): void {
+    this.current = keyspace;
+    const { cache } = keyspace;
+    const listener = this.#evictionListener;
+    const view = emptyEntry();
+    cache.onEvicted =
+      listener === undefined
+        ? undefined
+        : (location) => {
+            cache.read(location, view);
+            listener(view);
+          };
+  }
+}
+
+function addCounts(counts: ArenaCounts, cache: EntryCache, sign: 1 | -1): void {
+  for (const name of Object.keys(counts) as (keyof ArenaCounts)[]) counts[name] += sign * cache[name];
 }

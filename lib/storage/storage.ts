@@ -16,6 +16,7 @@ import type { Engine } from "./engine.ts";
 import { checkEngineChoice, openEngine } from "./engine_choice.ts";
 import { decodeMeta, META_KEY } from "./engine_record.ts";
 import type { EntryView, KeySlice } from "./entry.ts";
+import { type ArenaLayout, CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./entry_cache.ts";
 import { Journal } from "./journal.ts";
 import { KeyLookup } from "./key_lookup.ts";
 import { KeyWriter } from "./key_writer.ts";
@@ -62,8 +63,28 @@ export interface StorageStats {
   readonly corruptRecords: number;
   /** Whole ones so far. */
   readonly checkpoints: number;
-  /** Entries that left the arena for room. */
+  /** Items that left the arena for room, and what belongs to it, see `EntryCache`. */
   readonly evictions: number;
+  readonly evictedUnfetched: number;
+  readonly evictedActive: number;
+  readonly evictedNonzero: number;
+  readonly evictedIdleSeconds: number;
+  readonly spared: number;
+  readonly roomsMade: number;
+  /** Items in the arena, and the bytes of its live records, tombstones included. */
+  readonly arenaItems: number;
+  readonly liveBytes: number;
+  readonly arenaLayout: ArenaLayout;
+  /** Reads that found an item whose time was over. */
+  readonly expiredReads: number;
+  /** Writes refused because the arena was full of what the engine had not taken. */
+  readonly roomFailures: number;
+  /** Of the search for what has expired: keys looked at, items it found, and those of them that nobody had read. */
+  readonly sweptKeys: number;
+  readonly sweptItems: number;
+  readonly sweptUnfetched: number;
+  /** Whole walks of that search so far. */
+  readonly sweeps: number;
   readonly engineReads: number;
   readonly appendErrors: number;
   readonly fsyncs: number;
@@ -124,7 +145,7 @@ export class Storage {
         rotateLog: () => this.#journal?.rotate() ?? 0,
         removeLogThrough: (number) => this.#removeLogThrough(number),
         tryRoomToReopen: async () => directory?.tryRoomToReopen(),
-        onRoom: () => this.#waiting.onRoom(),
+        onRoom: () => this.#onRoom(),
         onEngineFault: (fault) => this.#onEngineFault(fault),
       },
       storedGeneration,
@@ -274,11 +295,46 @@ export class Storage {
       logSegments: changes?.segments ?? 0,
       corruptRecords: this.#corruptLogRecords + this.#lookup.corruptRecords,
       checkpoints: this.#checkpointer.count,
-      evictions: this.#keyspaces.evictions,
+      ...this.#keyspaces.counts,
+      evictedIdleSeconds: cache.evictedIdleSeconds,
+      arenaItems: cache.count - cache.tombstones,
+      liveBytes: cache.liveBytes,
+      arenaLayout: cache.layout,
+      expiredReads: this.#lookup.expiredReads,
+      roomFailures: this.#waiting.roomFailures,
+      sweptKeys: this.#sweeper.keys,
+      sweptItems: this.#writer.sweptItems,
+      sweptUnfetched: this.#writer.sweptUnfetched,
+      sweeps: this.#sweeper.walks,
       engineReads: this.#engine.reads,
       appendErrors: changes?.appendErrors ?? 0,
       fsyncs: changes?.fsyncs ?? 0,
     };
+  }
+
+  /**
+   * Another size for the memory for items, 64 KiB … 8 GiB. Above a smaller one memory is given back at once as far as the
+   * engine has what is in it, the rest after the checkpoint that this begins.
+   * @throws FlareError INVALID_OPTION
+   */
+  resizeMemory(bytesMax: number): void {
+    if (!Number.isInteger(bytesMax) || bytesMax < CACHE_BYTES_MIN || bytesMax > CACHE_BYTES_MAX) {
+      const range = `${CACHE_BYTES_MIN} to ${CACHE_BYTES_MAX}`;
+      throw new FlareError("INVALID_OPTION", `memory for items is a whole number from ${range} bytes, not "${bytesMax}"`);
+    }
+    this.#keyspaces.cacheBytesMax = bytesMax;
+    this.#waiting.resize(bytesMax);
+    if (!this.#keyspaces.current.cache.shrink(this.#undo.isEmpty)) this.#checkpointer.request();
+  }
+
+  /** Whom to tell of each item that leaves the memory for room; it stays stored. The view is valid during the call. */
+  set evictionListener(listener: ((entry: EntryView) => void) | undefined) {
+    this.#keyspaces.evictionListener = listener;
+  }
+
+  /** The record lengths of all items in memory, told in steps that are to be spread over turns of the loop. */
+  itemBytes(found: (recordBytes: number) => void): Iterator<void> {
+    return this.#keyspaces.current.cache.itemBytes(found);
   }
 
   /**
@@ -311,6 +367,12 @@ export class Storage {
     const { keys } = this.#waiting;
     if (this.#failure !== undefined || this.#closing !== undefined || keys.isFull || keys.has(key)) return;
     if (this.#writer.attemptSweep(key, nowSeconds) === Attempt.load) return this.#waiting.sweep(key, nowSeconds);
+  }
+
+  /** A part of the arena became evictable: what is above the limit goes first, then come those who wait. */
+  #onRoom(): void {
+    this.#keyspaces.current.cache.shrink(this.#undo.isEmpty);
+    this.#waiting.onRoom();
   }
 
   async #removeLogThrough(number: number): Promise<void> {

@@ -25,6 +25,9 @@ export interface SweepOwner {
 }
 
 export class Sweeper {
+  /** Keys looked at so far, and whole walks over all of them. */
+  keys = 0;
+  walks = 0;
   readonly #runtime: Runtime;
   readonly #engine: Engine;
   readonly #keyspaces: Keyspaces;
@@ -90,6 +93,7 @@ export class Sweeper {
     const pairs = await this.#engine.scan(start, generationStart(generation + 1), SLICE_KEYS, SLICE_BYTES);
     const nowSeconds = Math.floor(this.#runtime.clock.nowMs() / 1000);
     for (const [key, value] of pairs) {
+      this.keys++;
       const { kind, flags, expire } = peekEngineValue(value);
       if (!isDue(kind, flags, expire, nowSeconds, this.#retentionSeconds)) continue;
       // A flush while this slice waits makes the rest of it pointless.
@@ -98,6 +102,7 @@ export class Sweeper {
       if (swept !== undefined) await swept;
     }
     this.#after = pairs.at(-1)?.[0];
+    if (this.#after === undefined) this.walks++;
   }
 
   /** False when nothing of earlier generations is left. */

@@ -33,14 +33,15 @@ export interface WaitingKey {
 
 export class WaitingKeys {
   readonly #countMax: number;
-  readonly #bytesMax: number;
+  /** Bytes of the values that may wait. */
+  bytesMax: number;
   readonly #keys = new Map<string, WaitingKey>();
   #count = 0;
   #bytes = 0;
 
   constructor(countMax: number, bytesMax: number) {
     this.#countMax = countMax;
-    this.#bytesMax = bytesMax;
+    this.bytesMax = bytesMax;
   }
 
   get isEmpty(): boolean {
@@ -48,7 +49,7 @@ export class WaitingKeys {
   }
 
   get isFull(): boolean {
-    return this.#count >= this.#countMax || this.#bytes >= this.#bytesMax;
+    return this.#count >= this.#countMax || this.#bytes >= this.bytesMax;
   }
 
   has(key: KeySlice): boolean {

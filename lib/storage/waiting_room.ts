@@ -26,6 +26,8 @@ const FULL = "too many requests wait for the engine";
 
 export class WaitingRoom {
   readonly keys: WaitingKeys;
+  /** Writes that have waited for room in vain. */
+  roomFailures = 0;
 
   readonly #clock: Clock;
   readonly #keyspaces: Keyspaces;
@@ -52,7 +54,12 @@ export class WaitingRoom {
     this.#writer = writer;
     this.#roomWaitMs = settings.roomWaitMs;
     this.#checkpointer = checkpointer;
-    this.keys = new WaitingKeys(WAITING_COUNT_MAX, Math.max(settings.memoryBytesMax / WAITING_PART, WAITING_BYTES_MIN));
+    this.keys = new WaitingKeys(WAITING_COUNT_MAX, waitingBytesMax(settings.memoryBytesMax));
+  }
+
+  /** The memory for items has another size. */
+  resize(memoryBytesMax: number): void {
+    this.keys.bytesMax = waitingBytesMax(memoryBytesMax);
   }
 
   /** A read that waits; gives a private copy. */
@@ -186,11 +193,16 @@ export class WaitingRoom {
       for (let operation = queue.operations[0]; operation?.kind === "apply"; operation = queue.operations[0]) {
         if (operation.deadlineMs > nowMs) break;
         this.keys.shift(queue);
+        this.roomFailures++;
         operation.resolve(failedApplied(`memory is full of changes the engine has not taken yet${reason}`));
       }
       this.#proceed(queue);
     }
   }
+}
+
+function waitingBytesMax(memoryBytesMax: number): number {
+  return Math.max(memoryBytesMax / WAITING_PART, WAITING_BYTES_MIN);
 }
 
 function failedApplied(error: string): Applied {

@@ -32,6 +32,7 @@ type Step =
   | { readonly type: "read"; readonly key: number }
   | { readonly type: "commit" | "flush" | "checkpoint" | "hold" | "release" | "restart" | "kill" | "walk" }
   | { readonly type: "powerCut"; readonly keptBytes: number; readonly keptBatches: number }
+  | { readonly type: "resize"; readonly kib: number }
   | { readonly type: "wait"; readonly seconds: number };
 
 const KINDS = Object.values(MutationKind);
@@ -72,6 +73,7 @@ const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ type: fc.constant("powerCut" as const), keptBytes: fc.nat(3000), keptBatches: fc.nat(5) }),
   },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant("resize" as const), kib: fc.integer({ min: 64, max: 2048 }) }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant("wait" as const), seconds: fc.nat(20) }) },
 );
 
@@ -130,6 +132,8 @@ class Run {
   #model: Model = new Map();
   #committed: Model = new Map();
   #count = 0;
+  /** The memory became smaller and no checkpoint has ended since. */
+  #shrinking = false;
 
   constructor(options: { readonly syncReads: boolean }) {
     this.#database = new TestDatabase(options);
@@ -167,6 +171,8 @@ class Run {
         await this.#commit();
         this.#database.release();
         await this.#storage.checkpoint();
+        this.#shrinking = false;
+        this.#compareCounts();
         return assertEquals(this.#storage.stats().dirtyBytes, 0);
       case "walk":
         await this.#commit();
@@ -191,6 +197,9 @@ class Run {
         return;
       case "fullDisk":
         return this.#fullDisk(step.writes);
+      case "resize":
+        this.#shrinking = true;
+        return this.#storage.resizeMemory(step.kib * 1024);
       case "wait":
         return this.#world.advance(step.seconds * 1000);
     }
@@ -267,6 +276,7 @@ class Run {
     this.#world.nowMs = nowMs;
     this.#database = database;
     await this.open();
+    this.#shrinking = false;
     assertEquals(this.#storage.stats().corruptRecords, 0);
     await this.#compareAll();
   }
@@ -288,10 +298,16 @@ class Run {
 
   #compareCounts(): void {
     const states = [...this.#model.values()];
-    const { items, tombstones, arenaBytes, arenaBytesMax } = this.#storage.stats();
+    const { items, tombstones, arenaBytes, arenaBytesMax, liveBytes } = this.#storage.stats();
     assertEquals(items, states.filter(({ kind }) => kind === CurrentKind.value).length);
     assertEquals(tombstones, states.filter(({ kind }) => kind === CurrentKind.tombstone).length);
-    assertEquals(arenaBytes <= arenaBytesMax, true);
+    assertEquals(this.#shrinking || arenaBytes <= arenaBytesMax, true);
+    let itemBytes = 0;
+    const walk = this.#storage.itemBytes((bytes) => {
+      itemBytes += bytes;
+    });
+    while (walk.next().done !== true);
+    assertEquals(itemBytes <= liveBytes && liveBytes <= arenaBytes, true);
   }
 
   async #walk(): Promise<void> {
