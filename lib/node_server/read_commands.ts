@@ -44,11 +44,12 @@ export class ReadCommands {
     const { storage, routing, stats, options, otherCluster, watchers } = this.#context;
     const withVersion = request.command === Command.gets;
     const now = nowSeconds(this.#context);
-    const start = reply.segment.length;
     const { bytes, keysEnd } = request;
     const key = this.#key;
     key.bytes = bytes;
     let at = request.keysStart;
+    // Looked for before anything is answered: what has left cannot be taken back.
+    if (keysEnd - at > options.keyBytesMax && hasLongKey(request, options.keyBytesMax)) return reply.line(BAD_LINE);
     if (keysEnd - at > WARM_BYTES_MIN) storage.warm(bytes, at, keysEnd);
     for (;;) {
       while (at < keysEnd && bytes[at] === SPACE) at++;
@@ -56,10 +57,6 @@ export class ReadCommands {
       key.start = at;
       while (at < keysEnd && bytes[at] !== SPACE) at++;
       key.end = at;
-      if (key.end - key.start > options.keyBytesMax) {
-        if (reply.segment.length >= start) reply.segment.truncate(start);
-        return reply.line(BAD_LINE);
-      }
       const hash = routing.partitionCount > 1 ? this.#context.keyHash(bytes, key.start, key.end) : 0;
       if (otherCluster.node !== undefined || routing.routeRead(hash, 0) !== LOCAL) {
         return this.#gather(request, key.start, reply, session);
@@ -119,7 +116,6 @@ export class ReadCommands {
     const withVersion = request.command === Command.gets;
     request.keysStart = keysStart;
     const keys = keysOf(request);
-    if (keys.some((key) => key.length > this.#context.options.keyBytesMax)) return reply.line(BAD_LINE);
     let count = FETCHES_FIRST;
     for (let from = 0; from < keys.length && !session.gone; ) {
       // Every promise is looked at below, one after the other: a failure must not count as unhandled meanwhile.
@@ -204,6 +200,15 @@ const GETS_WORD = fromLatin1("gets ");
 
 function noAnswer(): undefined {
   return undefined;
+}
+
+function hasLongKey({ bytes, keysStart, keysEnd }: Request, keyBytesMax: number): boolean {
+  let start = keysStart;
+  for (let at = keysStart; at < keysEnd; at++) {
+    if (bytes[at] === SPACE) start = at + 1;
+    else if (at - start >= keyBytesMax) return true;
+  }
+  return false;
 }
 
 /** A VALUE block in memory of its own. */

@@ -117,11 +117,6 @@ export class Segment {
     this.#uncommitted.push(start, this.length, how, tag);
   }
 
-  /** Takes back what was written from `start` on (no part may have been sealed since). */
-  truncate(start: number): void {
-    this.length = start;
-  }
-
   committed(): void {
     this.#uncommitted.length = 0;
   }

@@ -79,6 +79,16 @@ describe("text, meta and binary on one connection", () => {
     assertEquals(answer(...Array.from(bytes, (byte) => Uint8Array.of(byte))), whole, "byte by byte");
   });
 
+  it("a key that is too long is refused before anything is answered, also behind a large value", () => {
+    const value = "v".repeat(900000);
+    const long = "k".repeat(cluster.nodes[0]?.options.keyBytesMax ?? 0);
+    assertEquals(answer(fromLatin1(`set large 0 0 ${value.length}\r\n${value}\r\n`)), "STORED\r\n");
+    const refused = "CLIENT_ERROR bad command line format\r\n";
+    assertEquals(answer(fromLatin1(`get large large large ${long}k\r\nmn\r\n`)), `${refused}MN\r\n`);
+    assertEquals(answer(fromLatin1(`get ${long}k large\r\nmn\r\n`)), `${refused}MN\r\n`);
+    assertEquals(answer(fromLatin1(`get ${long} nothing\r\nmn\r\n`)), "END\r\nMN\r\n");
+  });
+
   it("watchers are told of reads and writes, each of what it asked for", async () => {
     const open = (line: string): { connection: FakeConnection; session: ConnectionHandler } => {
       const connection = new FakeConnection();
