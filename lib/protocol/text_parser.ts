@@ -278,12 +278,16 @@ export class TextParser {
     return ParseStatus.request;
   }
 
-  /** memcached's `gat <exptime> <key>…`, told from Flare's `gat <key> <exptime>` by which word is the number. */
+  /**
+   * memcached's `gat <exptime> <key>…`, told from Flare's `gat <key> <exptime>` by which word is the number. A node always
+   * means Flare's: a key may be a number, too.
+   */
   #touchRetrieval(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
     if (!this.#token(bytes, from, lineEnd)) return this.#rejected("ERROR");
     const firstStart = this.#tokenStart;
     const firstEnd = this.#tokenEnd;
-    const first = parseInteger(bytes, firstStart, firstEnd);
+    const isFromNode = request.prefix !== undefined && request.command === Command.gat;
+    const first = isFromNode ? Number.NaN : parseInteger(bytes, firstStart, firstEnd);
     const more = this.#token(bytes, firstEnd, lineEnd);
     request.mutation.kind = MutationKind.touch;
     request.mutation.version = 0;

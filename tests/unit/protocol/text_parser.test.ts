@@ -71,6 +71,8 @@ const CORPUS: readonly (readonly [string, string])[] = [
   ["gat 10 a b\r\n", "gat [a b] exptime=10"],
   ["gat a 10\r\n", "gat [a] exptime=10"],
   ["gats 0 a\r\n", "gats [a] exptime=0"],
+  ["gat 10 20\r\n", "gat [20] exptime=10"],
+  ["<a:1>gat 10 20\r\n", "<a:1>gat [10] exptime=20"],
   ["stats threads queue\r\n", "stats threads|queue"],
   ["flush_all 0 noreply\r\n", "flush_all 0|noreply"],
   [
