@@ -46,6 +46,9 @@ const LINE_TOO_LONG = "CLIENT_ERROR line too long";
 /** The largest length memcached and Flare accept in a header: 2^31-1 less the CRLF behind the data. */
 export const DATA_BYTES_MAX = 2147483645;
 
+/** The longest push of a node map, in bytes: some ten thousand nodes. */
+const NODE_MAP_BYTES_MAX = 1048576;
+
 const SPACE = 0x20;
 const LF = 0x0a;
 const CR = 0x0d;
@@ -150,11 +153,11 @@ export class TextParser {
     for (;;) {
       const from = this.position;
       const lineFeed = findLineFeed(bytes, from, end);
-      if (lineFeed < 0) {
-        if (end - start <= this.#limits.lineBytesMax) return ParseStatus.more;
+      if ((lineFeed < 0 ? end : lineFeed) - start > NODE_MAP_BYTES_MAX) {
         this.reject = LINE_TOO_LONG;
         return ParseStatus.fatal;
       }
+      if (lineFeed < 0) return ParseStatus.more;
       this.position = lineFeed + 1;
       const line = latin1(bytes, from, lineFeed > from && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed);
       if (line === "END") break;

@@ -153,6 +153,20 @@ describe("text parser", () => {
     assertEquals(parser.reject, "CLIENT_ERROR line too long");
   });
 
+  it("takes a node map that is longer than a line may be, whole or in parts, but not an endless one", () => {
+    const node = `NODE ${"h".repeat(60)} 1 0 0 0 1 16\r\n`;
+    const count = Math.ceil(LIMITS.lineBytesMax / node.length) + 1;
+    const bytes = fromLatin1(`node sync 7\r\n${node.repeat(count)}END\r\n`);
+    const parser = new TextParser(LIMITS, ALL);
+    const request = new Request();
+    assertEquals(parser.parse(request, bytes, 0, bytes.length - 1, 0), ParseStatus.more);
+    assertEquals(parser.parse(request, bytes, 0, bytes.length, 0), ParseStatus.request);
+    assertEquals(request.lines.length, count);
+    const endless = fromLatin1(`node sync 7\r\n${node.repeat(Math.ceil(1048576 / node.length))}`);
+    assertEquals(parser.parse(request, endless, 0, endless.length, 0), ParseStatus.fatal);
+    assertEquals(parser.reject, "CLIENT_ERROR line too long");
+  });
+
   it("gets through any bytes, always forward, whatever they are", () => {
     const word = fc.constantFrom(
       ...Object.keys(Command),
