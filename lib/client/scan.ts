@@ -99,7 +99,7 @@ export async function* scanItems(
 
 /**
  * Deletes the items whose keys begin with `prefix`, in the order of their keys; gives how many.
- * @throws FlareError as `scanItems`, and IN_DOUBT when it is unknown what the last batch has done; it does no harm to begin anew
+ * @throws FlareError as `scanItems`, and IN_DOUBT when it is unknown what the last batch has done; beginning anew does no harm
  */
 export async function deletePrefix(
   server: ScanServer,

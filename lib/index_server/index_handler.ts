@@ -96,7 +96,8 @@ export class IndexHandler implements RequestHandler {
     const { runtime, server, workers, map } = this.#host;
     switch (words[0]) {
       case undefined:
-        return statsGeneral(runtime, server, workers, this.#startedMs, VERSION, map.version, {}, reply);
+        statsGeneral(runtime, server, workers, this.#startedMs, VERSION, map.version, {}, reply);
+        return reply.end();
       case "nodes":
         return statsNodes(map, reply);
       case "threads":

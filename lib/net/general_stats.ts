@@ -1,5 +1,6 @@
 /**
  * The general `stats`: names, order and spelling of the original, for both daemons. What a daemon has no figure for is 0.
+ * Further lines may follow: the caller ends the reply.
  */
 
 import type { Uint64 } from "../base/uint64.ts";
@@ -28,6 +29,11 @@ export interface StorageFigures {
   readonly casBadval: number;
   readonly touchHits: number;
   readonly touchMisses: number;
+  readonly evictions: number;
+  readonly limitMaxbytes: number;
+  readonly totalConnections: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
 }
 
 export function statsGeneral(
@@ -52,7 +58,7 @@ export function statsGeneral(
   reply.stat("total_items", figures.totalItems ?? 0);
   reply.stat("bytes", figures.bytes ?? 0);
   reply.stat("curr_connections", server.connections);
-  reply.stat("total_connections", server.totalConnections);
+  reply.stat("total_connections", figures.totalConnections ?? server.totalConnections);
   reply.stat("connection_structures", 0);
   reply.stat("cmd_get", figures.cmdGet ?? 0);
   reply.stat("cmd_set", figures.cmdSet ?? 0);
@@ -69,14 +75,13 @@ export function statsGeneral(
   reply.stat("cas_badval", figures.casBadval ?? 0);
   reply.stat("touch_hits", figures.touchHits ?? 0);
   reply.stat("touch_misses", figures.touchMisses ?? 0);
-  reply.stat("evictions", 0);
-  reply.stat("bytes_read", server.traffic.bytesRead);
-  reply.stat("bytes_written", server.traffic.bytesWritten);
-  reply.stat("limit_maxbytes", 0);
+  reply.stat("evictions", figures.evictions ?? 0);
+  reply.stat("bytes_read", figures.bytesRead ?? server.traffic.bytesRead);
+  reply.stat("bytes_written", figures.bytesWritten ?? server.traffic.bytesWritten);
+  reply.stat("limit_maxbytes", figures.limitMaxbytes ?? 0);
   reply.stat("threads", workers.list().length);
   reply.stat("pool_threads", 0);
   reply.stat("node_map_version", nodeMapVersion);
-  reply.end();
 }
 
 /** `sec.microsec` with six digits. */

@@ -7,7 +7,14 @@ import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { BufferPool } from "../protocol/buffer_pool.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer } from "../runtime/runtime.ts";
-import { type RequestHandler, Session, type SessionHost, type SessionLimits } from "./session.ts";
+import {
+  type RawListener,
+  type RequestHandler,
+  Session,
+  type SessionHost,
+  type SessionLimits,
+  type Traffic,
+} from "./session.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
 
 export interface ServerOptions {
@@ -30,7 +37,10 @@ export class Server implements SessionHost {
   readonly limits: SessionLimits;
   readonly requestMemory: { usedBytes: number; bytesMax: number };
   readonly buffers = new BufferPool();
-  readonly traffic = { bytesRead: 0, bytesWritten: 0 };
+  readonly traffic: Traffic = { bytesRead: 0, bytesWritten: 0, tooLarge: 0, noMemory: 0 };
+  rawListener: RawListener | undefined = undefined;
+  /** Told of each connection that is opened, and again when it has gone. */
+  connectionListener: ((session: Session, isOpen: boolean) => void) | undefined = undefined;
   /** Connections accepted since the start. */
   totalConnections = 0;
   /** Connections turned away at the limit. */
@@ -38,7 +48,7 @@ export class Server implements SessionHost {
   readonly #runtime: Runtime;
   readonly #workers: WorkerRegistry;
   readonly #sessions = new Set<Session>();
-  readonly #listeners: Listener[] = [];
+  readonly #listeners: { readonly id: number; readonly listener: Listener }[] = [];
   #options: ServerOptions;
   #handler: RequestHandler | undefined;
   /** Called when the last connection has gone. */
@@ -69,6 +79,16 @@ export class Server implements SessionHost {
     return this.#sessions;
   }
 
+  /** The most connections there may be. */
+  get maxConnections(): number {
+    return this.#options.maxConnections;
+  }
+
+  /** Where it listens, as `stats conns` says it, and by which numbers. */
+  get listeners(): { readonly id: number; readonly address: string }[] {
+    return this.#listeners.map(({ id, listener }) => ({ id, address: addressName(listener.address) }));
+  }
+
   /** Takes new values for what may change while running: the number of connections and their idle time. */
   reload(options: Pick<ServerOptions, "maxConnections" | "idleTimeoutMs">): void {
     this.#options = { ...this.#options, ...options };
@@ -81,17 +101,19 @@ export class Server implements SessionHost {
 
   /** Takes the address; until `open` connections are closed at once. @throws FlareError ADDRESS_IN_USE | IO_ERROR */
   async listen(address: Address): Promise<Address> {
-    const listener = await this.#runtime.transport.listen(address, (connection) => this.#accept(connection), {
+    let name = addressName(address);
+    const listener = await this.#runtime.transport.listen(address, (connection) => this.#accept(connection, name), {
       backlog: this.#options.backlog,
     });
-    this.#listeners.push(listener);
+    name = addressName(listener.address);
+    this.#listeners.push({ id: this.#workers.nextId(), listener });
     if (this.#sweepTimer === undefined) this.#scheduleSweep();
     return listener.address;
   }
 
   /** Accepts no more; open connections stay. */
   async stopListening(): Promise<void> {
-    for (const listener of this.#listeners.splice(0)) await listener.close();
+    for (const { listener } of this.#listeners.splice(0)) await listener.close();
   }
 
   /** Stops: no new connections, received requests are answered for up to `graceMs`, then everything closes. */
@@ -99,7 +121,10 @@ export class Server implements SessionHost {
     await this.stopListening();
     if (this.#sweepTimer !== undefined) this.#runtime.clock.clearTimer(this.#sweepTimer);
     this.#sweepTimer = undefined;
-    for (const session of [...this.#sessions]) session.drain();
+    for (const session of [...this.#sessions]) {
+      session.closeReason = "shutdown";
+      session.drain();
+    }
     if (this.#sessions.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#emptied = resolve;
@@ -115,11 +140,13 @@ export class Server implements SessionHost {
   opened(session: Session): void {
     this.#sessions.add(session);
     this.#workers.add(session);
+    this.connectionListener?.(session, true);
   }
 
   closed(session: Session): void {
     this.#sessions.delete(session);
     this.#workers.remove(session);
+    this.connectionListener?.(session, false);
     if (this.#sessions.size === 0) this.#emptied?.();
   }
 
@@ -128,14 +155,14 @@ export class Server implements SessionHost {
     this.#runtime.log.write("error", `request failed unexpectedly: ${text}`);
   }
 
-  #accept(connection: Connection): ConnectionHandler {
+  #accept(connection: Connection, listenAddress: string): ConnectionHandler {
     if (this.#handler === undefined) return new RejectedConnection(connection, NOT_OPEN);
     if (this.#sessions.size >= this.#options.maxConnections) {
       this.rejectedConnections++;
       return new RejectedConnection(connection, TOO_MANY);
     }
     this.totalConnections++;
-    return new Session(this.#workers.nextId(), connection, this);
+    return new Session(this.#workers.nextId(), connection, this, listenAddress);
   }
 
   #scheduleSweep(): void {
@@ -150,9 +177,16 @@ export class Server implements SessionHost {
     if (idleTimeoutMs === 0) return;
     const oldestMs = this.monotonicMs() - idleTimeoutMs;
     for (const session of this.#sessions) {
-      if (session.lastActiveMs < oldestMs && session.operation === "") session.kill();
+      if (session.lastActiveMs >= oldestMs || session.operation !== "") continue;
+      session.closeReason = "idle_timeout";
+      session.kill();
     }
   }
+}
+
+/** `tcp:host:port` or `unix:path`. */
+function addressName(address: Address): string {
+  return "path" in address ? `unix:${address.path}` : `tcp:${address.host}:${address.port}`;
 }
 
 /** The periodic work of a server, as `stats threads` of the original shows it. */

@@ -12,7 +12,7 @@ import type { BufferPool } from "../protocol/buffer_pool.ts";
 import { Command, type CommandTable, commandName } from "../protocol/command.ts";
 import { Request } from "../protocol/request.ts";
 import type { Segment } from "../protocol/segment.ts";
-import { ParseStatus, type TextLimits, TextParser } from "../protocol/text_parser.ts";
+import { ParseStatus, type TextLimits, TextParser, TOO_LARGE } from "../protocol/text_parser.ts";
 import { TextReply } from "../protocol/text_reply.ts";
 import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
 import { Output } from "./output.ts";
@@ -35,6 +35,22 @@ export interface SessionLimits extends TextLimits {
   readonly outputHighWaterBytes: number;
 }
 
+/** What went over all connections of a server, and what was refused on them. */
+export interface Traffic {
+  bytesRead: number;
+  bytesWritten: number;
+  /** Values refused because of their length, before anybody looked at them. */
+  tooLarge: number;
+  /** Requests refused because there was no memory to receive them. */
+  noMemory: number;
+}
+
+/** Gets the bytes of a line without its end; they are only valid during the call. */
+export type RawListener = (session: Session, bytes: Uint8Array, start: number, end: number) => void;
+
+/** Why a connection has ended, in memcached's words. */
+export type CloseReason = "normal" | "error" | "idle_timeout" | "shutdown";
+
 /** What the sessions of one server share. */
 export interface SessionHost {
   readonly handler: RequestHandler;
@@ -42,7 +58,9 @@ export interface SessionHost {
   /** Bytes all sessions together hold of requests that are not complete, and the most they may. */
   readonly requestMemory: { usedBytes: number; readonly bytesMax: number };
   readonly buffers: BufferPool;
-  readonly traffic: { bytesRead: number; bytesWritten: number };
+  readonly traffic: Traffic;
+  /** Told of each line of the text protocol, if anybody wants to know. */
+  readonly rawListener?: RawListener | undefined;
   monotonicMs(): number;
   opened(session: Session): void;
   closed(session: Session): void;
@@ -57,7 +75,10 @@ export class Session implements ConnectionHandler, Worker {
   readonly id: number;
   readonly type = WorkerType.request;
   readonly peer: string;
+  /** Where it was accepted, `tcp:host:port` or `unix:path`. */
+  readonly listenAddress: string;
   readonly startedMs: number;
+  closeReason: CloseReason = "normal";
   /** A session has no queue of its own; these are what `stats threads` prints. */
   readonly queue = 0;
   readonly behindSeconds = 0;
@@ -89,8 +110,9 @@ export class Session implements ConnectionHandler, Worker {
   #closing = false;
   #gone = false;
 
-  constructor(id: number, connection: Connection, host: SessionHost) {
+  constructor(id: number, connection: Connection, host: SessionHost, listenAddress = "") {
     this.id = id;
+    this.listenAddress = listenAddress;
     this.peer = connection.peer;
     this.#connection = connection;
     this.#host = host;
@@ -108,6 +130,17 @@ export class Session implements ConnectionHandler, Worker {
 
   get state(): string {
     return this.operation === "" ? "wait" : "execute";
+  }
+
+  /** What the connection is doing, in memcached's words. */
+  get phase(): string {
+    if (this.#executing) return "conn_parse_cmd";
+    if (this.#closing) return "conn_closing";
+    if (this.#output.blocked) return "conn_mwrite";
+    if (this.operation === "watch") return "conn_watch";
+    if (this.busy) return "conn_io_queue";
+    if (this.#swallow > 0) return "conn_swallow";
+    return this.#heldLength > 0 ? "conn_nread" : "conn_read";
   }
 
   /** True while a request of this connection waits for its answer. */
@@ -142,7 +175,8 @@ export class Session implements ConnectionHandler, Worker {
     this.#closeWhenDone();
   }
 
-  onClose(): void {
+  onClose(error?: Error): void {
+    if (error !== undefined && this.closeReason === "normal") this.closeReason = "error";
     this.#gone = true;
     this.#release();
     this.#wakeRoomWaiters();
@@ -236,17 +270,33 @@ export class Session implements ConnectionHandler, Worker {
           this.#connection.pause();
           break;
         }
+        if (this.#host.rawListener !== undefined && binary === undefined) this.#tellRaw(this.#host.rawListener, bytes, at);
         at = parser.position;
         this.#execute();
       } else {
+        if (this.#host.rawListener !== undefined && binary === undefined) this.#tellRaw(this.#host.rawListener, bytes, at);
         at = parser.position;
         this.#swallow = parser.swallow;
+        if (binary === undefined ? this.#refusesValue() : binary.status === BinaryStatus.tooLarge)
+          this.#host.traffic.tooLarge++;
         if (binary !== undefined) putBinaryError(this.#reply.segment, binary.opcode, binary.opaque, binary.status);
         else if (this.#parser.reject !== "") this.#reply.line(this.#parser.reject);
         if (status === ParseStatus.fatal) this.#closing = true;
       }
     }
     return at;
+  }
+
+  /** A value that is skipped is too large, unless its line is at fault; `noreply` silences only the former. */
+  #refusesValue(): boolean {
+    const { reject, swallow } = this.#parser;
+    return swallow > 0 && (reject === "" || reject === TOO_LARGE);
+  }
+
+  #tellRaw(listener: RawListener, bytes: Uint8Array, start: number): void {
+    let end = start;
+    while (end < this.#parser.position && bytes[end] !== 10) end++;
+    listener(this, bytes, start, end > start && bytes[end - 1] === 13 ? end - 1 : end);
   }
 
   #execute(): void {
@@ -352,6 +402,7 @@ export class Session implements ConnectionHandler, Worker {
       // The value being received is refused: skip what is still to come of it.
       this.#swallow = Math.max(0, this.#needed - length);
       this.#closing = this.#needed === 0;
+      this.#host.traffic.noMemory++;
       this.#reply.line(OUT_OF_MEMORY);
       this.#release();
       return false;

@@ -9,11 +9,19 @@ import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import { acceptsVersion, createNodeMap, type NodeMap } from "../cluster/node_map.ts";
 import { parseNodeLine } from "../cluster/node_map_codec.ts";
+import { statsConnections } from "../net/connection_stats.ts";
 import { statsGeneral } from "../net/general_stats.ts";
 import type { Server } from "../net/server.ts";
+import type { Session } from "../net/session.ts";
 import { killWorker, statsNodes, statsThreads, verbosity } from "../net/stats_commands.ts";
+import { BinaryReply } from "../protocol/binary_reply.ts";
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
+import { Counters } from "./counters.ts";
+import { ItemSizes } from "./item_sizes.ts";
+import { memcachedSettings } from "./memcached_settings.ts";
+import { statsFurther, statsItems, statsSlabs } from "./memcached_stats.ts";
+import { setMemoryLimit } from "./memory_limit.ts";
 import type { NodeContext } from "./node_context.ts";
 import { nodeOptionTable } from "./node_options.ts";
 import { showNodeVariables } from "./show_variables.ts";
@@ -23,6 +31,8 @@ export class AdminCommands {
   readonly #server: () => Server;
   readonly #install: (map: NodeMap) => void;
   readonly #startedMs: number;
+  readonly #counters: Counters;
+  readonly #sizes: ItemSizes;
 
   /** @param install takes a newer node map into use */
   constructor(context: NodeContext, server: () => Server, install: (map: NodeMap) => void) {
@@ -30,6 +40,8 @@ export class AdminCommands {
     this.#server = server;
     this.#install = install;
     this.#startedMs = context.runtime.clock.monotonicMs();
+    this.#counters = new Counters(context, server);
+    this.#sizes = new ItemSizes(context.runtime.clock, context.storage);
   }
 
   version(reply: TextReply): void {
@@ -59,6 +71,8 @@ export class AdminCommands {
     const { storage } = this.#context;
     if (storage.failure !== undefined) return reply.line(`SERVER_ERROR ${storage.failure.message}`);
     storage.flushAll();
+    this.#context.stats.cmdFlush++;
+    this.#context.watchers.happened("type=flush_all");
     if (rest.includes("noreply")) return;
     const start = reply.segment.length;
     reply.line("OK");
@@ -71,7 +85,13 @@ export class AdminCommands {
     reply.end();
   }
 
-  stats(words: readonly string[], reply: TextReply): void {
+  /** `cache_memlimit <MiB> [noreply]`. */
+  cacheMemlimit(words: readonly string[], reply: TextReply): void {
+    const line = setMemoryLimit(this.#context, words);
+    if (line !== undefined) reply.line(line);
+  }
+
+  stats(words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
     switch (words[0]) {
       case undefined:
         return this.#statsGeneral(reply);
@@ -84,10 +104,22 @@ export class AdminCommands {
       case "replication":
         return this.#statsReplication(reply);
       case "items":
+        return statsItems(this.#counters.since(), this.#context, reply);
       case "slabs":
+        return statsSlabs(this.#counters.since(), this.#context, reply);
       case "sizes":
-        // There are no slab classes: entries of all sizes share one arena.
-        return reply.end();
+        return this.#sizes.print(reply);
+      case "sizes_enable":
+      case "sizes_disable":
+        return this.#sizes.enable(words[0] === "sizes_enable", reply);
+      case "conns":
+        return statsConnections(this.#server(), this.#context.runtime.clock.monotonicMs(), reply, session);
+      case "detail":
+        return this.#statsDetail(words[1], reply);
+      case "reset":
+        this.#counters.reset();
+        this.#context.watchers.prefixes.clear();
+        return reply.line("RESET");
       default:
         return reply.line("ERROR");
     }
@@ -107,10 +139,27 @@ export class AdminCommands {
   }
 
   #statsGeneral(reply: TextReply): void {
-    const { runtime, workers, routing, storage, stats } = this.#context;
+    const { runtime, workers, routing, storage, options } = this.#context;
     const { items, bytesOnDisk } = storage.stats();
-    const figures = { ...stats, currItems: items, bytes: bytesOnDisk };
+    const counts = this.#counters.since();
+    const figures = { ...counts, currItems: items, bytes: bytesOnDisk, limitMaxbytes: options.memoryBytesMax };
     statsGeneral(runtime, this.#server(), workers, this.#startedMs, VERSION, routing.nodeMap.version, figures, reply);
+    statsFurther(counts, this.#context, this.#server(), reply);
+    reply.end();
+  }
+
+  /** `stats detail on|off|dump`. */
+  #statsDetail(what: string | undefined, reply: TextReply): void {
+    const { watchers } = this.#context;
+    if (what === "on" || what === "off") {
+      watchers.counting = what === "on";
+      return reply.line("OK");
+    }
+    if (what !== "dump") return reply.line("CLIENT_ERROR usage: stats detail on|off|dump");
+    const text = watchers.prefixes.dump();
+    if (reply instanceof BinaryReply) reply.stat("detailed", text);
+    else reply.segment.putText(text);
+    reply.end();
   }
 
   #statsThreads(words: readonly string[], reply: TextReply): void {
@@ -139,18 +188,12 @@ export class AdminCommands {
 
   /** The effective settings, by the names of the options; those memcached has come under its names, too. */
   #statsSettings(reply: TextReply): void {
-    const { options } = this.#context;
-    reply.stat("maxbytes", options.memoryBytesMax);
-    reply.stat("maxconns", options.maxConnection);
-    reply.stat("tcpport", options.serverPort);
-    reply.stat("inter", options.bind);
-    reply.stat("domain_socket", options.serverSocket === "" ? "NULL" : options.serverSocket);
-    reply.stat("tcp_backlog", options.backLog);
-    reply.stat("item_size_max", options.valueBytesMax);
-    reply.stat("idle_timeout", options.netReadTimeoutMs / 1000);
+    const { options, watchers } = this.#context;
+    for (const [name, value] of memcachedSettings(options, watchers.counting, this.#sizes.enabled)) reply.stat(name, value);
     for (const [field, option] of Object.entries(nodeOptionTable)) {
       const value = options[field as keyof typeof options];
-      reply.stat(option.name, (option.format as (value: unknown) => string)(value));
+      // A blank would be one word more, and clients that split such lines give up.
+      reply.stat(option.name, (option.format as (value: unknown) => string)(value).replaceAll(" ", "%20"));
     }
     reply.end();
   }

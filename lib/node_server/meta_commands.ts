@@ -38,6 +38,7 @@ export class MetaCommands {
 
   /** mg, and the binary get, touch and gat. */
   get(request: Request, reply: TextReply): void | Promise<void> {
+    if (request.opcode < 0) this.#context.stats.cmdMeta++;
     if ((request.meta.arguments & WRITING) !== 0) return this.#fetch(request, this.#replyTo(request, reply));
     const { storage, routing, stats, otherCluster, watchers } = this.#context;
     const { key } = request.mutation;
@@ -68,6 +69,7 @@ export class MetaCommands {
 
   /** ms md ma, and the binary writes. */
   write(request: Request, reply: TextReply): void | Promise<void> {
+    if (request.opcode < 0) this.#context.stats.cmdMeta++;
     const refusal = fillMutation(request, nowSeconds(this.#context));
     const own = this.#replyTo(request, reply);
     if (refusal !== "") return own.line(refusal);

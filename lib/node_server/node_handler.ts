@@ -40,6 +40,7 @@ const COMMANDS = new CommandTable([
   "mn",
   "me",
   "watch",
+  "cache_memlimit",
   "flush_all",
   "version",
   "verbosity",
@@ -84,6 +85,18 @@ export class NodeHandler implements RequestHandler {
   }
 
   handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+    const { watchers } = this.#context;
+    if (watchers.kinds === 0) return this.#handle(request, reply, session);
+    watchers.enter(session.id);
+    if (request.command === Command.delete || request.command === Command.md) watchers.beforeDeletion(request.mutation.key);
+    try {
+      return this.#handle(request, reply, session);
+    } finally {
+      watchers.leave();
+    }
+  }
+
+  #handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
     const { handover } = this.#context;
     const shape = shapeOf(request.command);
     if (handover.holding && shape !== CommandShape.words) return this.#hold(request.clone(), reply, session);
@@ -98,7 +111,8 @@ export class NodeHandler implements RequestHandler {
 
   #dispatch(request: Request, reply: TextReply, session: Session): void | Promise<void> {
     const { read, write, meta, dump, scan, listings, admin } = this.#groups;
-    if (request.opcode >= 0 && shapeOf(request.command) === CommandShape.words) return this.#dispatchBinary(request, reply);
+    if (request.opcode >= 0 && shapeOf(request.command) === CommandShape.words)
+      return this.#dispatchBinary(request, reply, session);
     switch (request.command) {
       case Command.get:
       case Command.gets:
@@ -131,13 +145,15 @@ export class NodeHandler implements RequestHandler {
         return admin.flushAll(request.words, reply);
       case Command.stats:
         if (request.words[0] === "cachedump") return listings.cachedump(request.words.slice(1), reply, session);
-        return admin.stats(request.words, reply);
+        return admin.stats(request.words, reply, session);
       case Command.scan:
         return scan.scan(request, reply);
       case Command.delete_prefix:
         return scan.deletePrefix(request.words, reply, session);
       case Command.lru_crawler:
         return listings.lruCrawler(request.words, reply, session);
+      case Command.cache_memlimit:
+        return admin.cacheMemlimit(request.words, reply);
       case Command.show:
         return admin.show(request.words, reply);
       case Command.ping:
@@ -154,7 +170,7 @@ export class NodeHandler implements RequestHandler {
   }
 
   /** The binary requests that concern no item. */
-  #dispatchBinary(request: Request, plain: TextReply): void {
+  #dispatchBinary(request: Request, plain: TextReply, session: Session): void | Promise<void> {
     const { admin } = this.#groups;
     const reply = new BinaryReply(plain.segment, request);
     switch (request.command) {
@@ -163,7 +179,9 @@ export class NodeHandler implements RequestHandler {
       case Command.flush_all:
         return admin.flushAll([], reply);
       case Command.stats:
-        return admin.stats(request.words, reply);
+        // It may take a while, and then the request is another one's.
+        reply.bind(request.clone());
+        return admin.stats(request.words, reply, session);
       default:
         // noop, verbosity and quit.
         return reply.success(0);

@@ -198,10 +198,11 @@ export const nodeOptionTable = {
     name: "memory-limit",
     default: 256,
     min: 1,
-    max: 1048576,
+    max: 8192,
     unit: "MiB",
     scale: 1048576,
     since: "2.0.0",
+    reloadable: true,
     help: "memory for entries",
   }),
   keyBytesMax: integerOption({

@@ -114,6 +114,7 @@ export class NodeServer {
       }),
     );
     context.otherCluster.configure(context.options);
+    context.watchers.attach(server, context.storage);
   }
 
   /**
@@ -200,6 +201,7 @@ export class NodeServer {
     this.#context.replicator.options = options;
     this.#context.otherCluster.configure(options);
     this.#context.timeWatcher.reload(options);
+    this.#context.storage.resizeMemory(options.memoryBytesMax);
     this.#dropLanes(this.nodeMap);
   }
 
@@ -215,6 +217,7 @@ export class NodeServer {
 
   async #stop(announce: boolean): Promise<void> {
     this.#runtime.log.write("notice", `node "${this.key}" stops`);
+    this.#context.watchers.happened("type=stop");
     this.#link.stop();
     this.#copy?.kill();
     this.#movedKeys.stop();
@@ -271,6 +274,7 @@ export class NodeServer {
     this.#dropLanes(map);
     if (handover.holding && !this.#isReplaceableMaster()) handover.end();
     this.#runtime.log.write("info", `node map ${map.version} in use`);
+    this.#context.watchers.happened(`type=node_map version=${map.version}`);
     const plan = reconstructionFor(first ? undefined : previous, map, this.key, this.#partitionCountMax);
     // The first partition's master, and one that replaces a lost master, have nobody to copy from and nothing to report.
     const pointless = plan?.sources.length === 0 && routing.self?.state === NodeState.active;
@@ -322,9 +326,13 @@ export class NodeServer {
       selfKey: this.key,
     });
     this.#copy = copy;
+    const { watchers } = this.#context;
+    watchers.happened(`type=copy status=begun attempt=${attempt}`);
     try {
       await copy.run();
+      watchers.happened("type=copy status=complete");
     } catch (error) {
+      watchers.happened("type=copy status=failed");
       if (this.#copy !== copy || this.#stopping !== undefined) return;
       this.#runtime.log.write("error", `copy failed: ${(error as Error).message}`);
       if (attempt < COPY_ATTEMPTS && error instanceof FlareError && error.retriable) {

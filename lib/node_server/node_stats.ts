@@ -22,6 +22,10 @@ export class NodeStats {
   casBadval = 0;
   touchHits = 0;
   touchMisses = 0;
+  cmdFlush = 0;
+  cmdMeta = 0;
+  /** Values refused because of their length once they were put together. */
+  tooLarge = 0;
 
   /** Counts a write executed here. */
   countApplied(kind: MutationKind, result: MutationResult): void {

@@ -144,7 +144,7 @@ export class ReadCommands {
 
   /** The VALUE block of a key, empty for a miss. */
   async #fetch(key: Uint8Array, withVersion: boolean): Promise<Uint8Array> {
-    const { storage, routing, runtime, stats, keyHash, otherCluster } = this.#context;
+    const { storage, routing, runtime, stats, keyHash, otherCluster, watchers } = this.#context;
     stats.cmdGet++;
     const hash = keyHash(key, 0, key.length);
     let route = otherCluster.node ?? routing.routeRead(hash, runtime.random.uint32());
@@ -162,6 +162,7 @@ export class ReadCommands {
       const found = storage.get({ bytes: key, start: 0, end: key.length }, nowSeconds(this.#context));
       const entry = found instanceof Promise ? await found : found;
       if (entry !== undefined) block = encodeValue(entry, withVersion);
+      if (watchers.kinds !== 0) watchers.fetched({ bytes: key, start: 0, end: key.length }, entry);
     }
     block ??= NO_FETCH;
     if (block.length > 0) stats.getHits++;

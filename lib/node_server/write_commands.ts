@@ -221,6 +221,7 @@ export class WriteCommands {
   }
 
   #refused(request: Request, reply: TextReply, applied: Applied): void {
+    if (applied.result === MutationResult.tooLarge) this.#context.stats.tooLarge++;
     if (!request.noreply || applied.result === MutationResult.failed) reply.applied(applied);
   }
 

@@ -117,7 +117,7 @@ export class BinaryReply extends TextReply implements ItemReply {
   /** The packet a line of the text protocol stands for. */
   override line(text: string): void {
     const { opcode, opaque } = this.#request;
-    if (text === "OK") return this.success(0);
+    if (text === "OK" || text === "RESET") return this.success(0);
     if (text === "ERROR") return putBinaryError(this.segment, opcode, opaque, BinaryStatus.notFound);
     const space = text.indexOf(" ");
     const status = text === NON_NUMERIC ? BinaryStatus.nonNumeric : LINE_STATUSES[text.slice(0, space)];

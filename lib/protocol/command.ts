@@ -44,6 +44,7 @@ export const Command = {
   scan: 35,
   delete_prefix: 36,
   lru_crawler: 37,
+  cache_memlimit: 38,
 } as const;
 export type Command = (typeof Command)[keyof typeof Command];
 

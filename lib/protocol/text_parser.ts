@@ -40,7 +40,8 @@ const BAD_EXPTIME = "CLIENT_ERROR invalid exptime argument";
 const BAD_DELTA = "CLIENT_ERROR invalid numeric delta argument";
 const BAD_CHUNK = "CLIENT_ERROR bad data chunk";
 const BAD_DELETE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]";
-const TOO_LARGE = "SERVER_ERROR object too large for cache";
+/** The answer to a value beyond `valueBytesMax`. */
+export const TOO_LARGE = "SERVER_ERROR object too large for cache";
 const LINE_TOO_LONG = "CLIENT_ERROR line too long";
 
 /** The largest length memcached and Flare accept in a header: 2^31-1 less the CRLF behind the data. */

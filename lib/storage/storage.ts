@@ -275,7 +275,7 @@ export class Storage {
     );
   }
 
-  /** Looks for expired items at about so many keys, without waiting for the time of the next look. @throws FlareError IO_ERROR */
+  /** Looks for expired items at about so many keys, before the time of the next look. @throws FlareError IO_ERROR */
   async sweep(keys: number): Promise<void> {
     for (let done = 0; done < keys && this.#closing === undefined; done += SLICE_KEYS) await this.#sweeper.sweepSlice();
   }

@@ -23,7 +23,6 @@ export const BINARY_DECISIONS: Readonly<Record<string, BinaryDecision>> = {
   "text-and-binary-mixed": { replies: ['"VERSION flare-2.0.0\\r\\n"', "0a 00 -", '"OK\\r\\n"', '0b 00 - "flare-2.0.0"'] },
   "text-sees-binary": { replies: ["01 00 cas", '"VALUE b64 3 2 1\\r\\nhi\\r\\nEND\\r\\n"'] },
   // There are no slab classes.
-  "stat-items": { replies: ["10 00 -"] },
   // A node that is not the owner forwards: same meaning, same answers.
   "proxy-set": { replies: ["01 00 cas"] },
   "proxy-get": { replies: ['00 00 cas extras 00000009 "hello"'] },
@@ -61,8 +60,9 @@ export const BINARY_DECISIONS: Readonly<Record<string, BinaryDecision>> = {
   "index-noop": { replies: [], closed: true },
 };
 
-/** Answers that depend on where the servers listen: their form is checked. */
+/** Answers that depend on where the servers listen and what they hold: their form is checked. */
 export const BINARY_LOOSE: Readonly<Record<string, RegExp>> = {
   "stat-nodes": /^(?:10 00 - key "[^"]+:(?:role|state|partition|balance|thread_type)" "[^"]+"\n){15}10 00 -$/,
+  "stat-items": /^(?:10 00 - key "items:1:[a-z_]+" "\d+"\n){28}10 00 -$/,
   "stat-threads-queue": /^10 00 - key "total_thread_queue" "\d+"\n10 00 -$/,
 };

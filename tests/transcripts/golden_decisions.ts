@@ -27,9 +27,12 @@ export const DECISIONS: Readonly<Record<string, Decision>> = {
   version: { expect: VERSION_LINE },
   "version-arg": { expect: VERSION_LINE },
   "verbosity-noreply": { expect: VERSION_LINE },
-  "unsupported-cache_memlimit": { expect: "ERROR\r\n" },
   "unsupported-slabs": { expect: "ERROR\r\n" },
   "unsupported-shutdown": { expect: "ERROR\r\n" },
+  // Chosen: memcached's, which exporters, dashboards and libraries ask for; Flare answers ERROR or nothing.
+  "unsupported-cache_memlimit": { expect: "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n" },
+  "stats-reset": { expect: "RESET\r\n" },
+  "stats-sizes": { expect: "STAT sizes_status disabled\r\nEND\r\n" },
   // Keys may be 8191 bytes long here.
   "key-8192-get": { expect: `STORED\r\n${BAD_LINE}` },
   // memcached's answer but for the version, which counts the writes of a key here.
@@ -60,6 +63,14 @@ export const LOOSE: Readonly<Record<string, RegExp>> = {
   // Which items there are depends on what came before; those lines end with LF alone in memcached.
   "unsupported-lru_crawler":
     /^(?:key=[A-Za-z0-9\-._~%]+ exp=(?:-1|\d+) la=\d+ cas=\d+ fetch=(?:yes|no) cls=1 size=\d+\n)+END\r\n$/,
+  // Flare's keys in Flare's order, because its tools rely on them; memcached's further ones behind them.
+  stats: new RegExp(
+    "^STAT pid \\d+\\r\\n[^]*STAT evictions 0\\r\\n[^]*STAT limit_maxbytes 268435456\\r\\nSTAT threads \\d+\\r\\n" +
+      "STAT pool_threads \\d+\\r\\nSTAT node_map_version \\d+\\r\\n(?:STAT [a-z_]+ \\d+\\r\\n){30,}END\\r\\n$",
+  ),
+  "stats-items": /^(?:STAT items:1:[a-z_]+ \d+\r\n){28}END\r\n$/,
+  "stats-items-extra": /^(?:STAT items:1:[a-z_]+ \d+\r\n){28}END\r\n$/,
+  "stats-slabs": /^(?:STAT 1:[a-z_]+ \d+\r\n){16}STAT active_slabs 1\r\nSTAT total_malloced \d+\r\nEND\r\n$/,
   // Asked for by memcached's exporters and tools; the C++ Flare says ERROR.
   "stats-settings": /^(?:STAT [^\r]+\r\n)+END\r\n$/,
 };

@@ -79,7 +79,7 @@ function open(limits: { highWater?: number; memory?: number } = {}) {
     limits: { lineBytesMax: 2048, keyBytesMax: 250, valueBytesMax: 100000, outputHighWaterBytes: limits.highWater ?? 1 << 20 },
     requestMemory: { usedBytes: 0, bytesMax: limits.memory ?? 1 << 20 },
     buffers: new BufferPool(),
-    traffic: { bytesRead: 0, bytesWritten: 0 },
+    traffic: { bytesRead: 0, bytesWritten: 0, tooLarge: 0, noMemory: 0 },
     monotonicMs: () => 0,
     opened: () => undefined,
     closed: () => undefined,

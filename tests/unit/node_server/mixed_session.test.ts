@@ -31,7 +31,7 @@ const CONVERSATION = [
   "ms k 3 Y\r\nabc\r\n",
   packet({ opcode: Opcode.append, key: "k", value: "\x80\x00" }),
   "mg k v s\r\n",
-  packet({ opcode: Opcode.stat, key: "items" }),
+  packet({ opcode: Opcode.stat, key: "sizes" }),
   packet({ opcode: Opcode.noop, opaque: 1 }),
   "version\r\n",
 ].join("");
@@ -87,57 +87,6 @@ describe("text, meta and binary on one connection", () => {
     assertEquals(answer(fromLatin1(`get large large large ${long}k\r\nmn\r\n`)), `${refused}MN\r\n`);
     assertEquals(answer(fromLatin1(`get ${long}k large\r\nmn\r\n`)), `${refused}MN\r\n`);
     assertEquals(answer(fromLatin1(`get ${long} nothing\r\nmn\r\n`)), "END\r\nMN\r\n");
-  });
-
-  it("watchers are told of reads and writes, each of what it asked for", async () => {
-    const open = (line: string): { connection: FakeConnection; session: ConnectionHandler } => {
-      const connection = new FakeConnection();
-      const session = accept(connection);
-      session.onOpen();
-      session.onData(fromLatin1(line));
-      return { connection, session };
-    };
-    const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
-    const fetchers = open("watch\r\n");
-    const mutations = open("watch mutations evictions\r\n");
-    assertEquals(answer(fromLatin1("watch rawcmds\r\n")), "ERROR\r\n");
-    assertEquals(answer(fromLatin1("watch constructor\r\n")), "ERROR\r\n");
-    answer(fromLatin1("set watched 0 100 2\r\nab\r\nadd watched 0 0 1\r\nx\r\nget watched\r\nmg nothing v\r\n"));
-    answer(fromLatin1(packet({ opcode: Opcode.delete, key: "a b" })));
-    await turn();
-    const events = (text: string): string => text.replace(/ts=\d+\.\d{6} gid=\d+ /g, "");
-    assertEquals(
-      events(fetchers.connection.text),
-      "OK\r\ntype=item_get key=watched status=found clsid=1 cfd=0 size=2\r\n" +
-        "type=item_get key=nothing status=not_found clsid=0 cfd=0 size=0\r\n",
-    );
-    assertEquals(
-      events(mutations.connection.text),
-      "OK\r\ntype=item_store key=watched status=stored cmd=set ttl=100 clsid=1 cfd=0 size=2\r\n" +
-        "type=item_store key=watched status=not_stored cmd=add ttl=0 clsid=1 cfd=0 size=0\r\n" +
-        "type=item_store key=a%20b status=not_found cmd=delete ttl=0 clsid=1 cfd=0 size=0\r\n",
-    );
-    fetchers.session.onClose();
-    mutations.session.onClose();
-    const before = fetchers.connection.text;
-    answer(fromLatin1("get watched\r\n"));
-    await turn();
-    assertEquals(fetchers.connection.text, before);
-  });
-
-  it("more than twenty watchers are refused, until one has left", async () => {
-    const sessions: { connection: FakeConnection; session: ConnectionHandler }[] = [];
-    for (let i = 0; i < 21; i++) {
-      const connection = new FakeConnection();
-      const session = accept(connection);
-      session.onOpen();
-      session.onData(fromLatin1("watch fetchers\r\n"));
-      sessions.push({ connection, session });
-    }
-    assertEquals(sessions[19]?.connection.text, "OK\r\n");
-    assertEquals(sessions[20]?.connection.text, "WATCHER_TOO_MANY log watcher limit reached\r\n");
-    for (const { session } of sessions) session.onClose();
-    assertEquals(answer(fromLatin1("watch\r\n")), "OK\r\n");
   });
 
   it("any bytes are answered or end the connection, and the next connection is served", () => {

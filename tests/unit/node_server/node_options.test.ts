@@ -27,7 +27,7 @@ describe("nodeOptionTable", () => {
     }
   });
 
-  it("has the options of the original, reloadable where they were", () => {
+  it("has the options of the original, reloadable where they were, and a few of its own that are", () => {
     const reloadable = Object.values(nodeOptionTable)
       .filter((option) => option.reloadable)
       .map(({ name }) => name);
@@ -42,6 +42,7 @@ describe("nodeOptionTable", () => {
       "log-facility",
       "max-connection",
       "max-total-thread-queue",
+      "memory-limit",
       "moved-keys-delay",
       "net-read-timeout",
       "noreply-window-limit",
