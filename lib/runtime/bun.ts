@@ -15,7 +15,7 @@ export function createBunRuntime(options: RuntimeOptions = {}): Runtime {
   const log = createStderrLog(options);
   return {
     name: "bun",
-    transport: new BunTransport(),
+    transport: new BunTransport(log),
     clock: NODE_CLOCK,
     random: createCryptoRandom(),
     files: new NodeFileSystem(),

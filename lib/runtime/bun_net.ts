@@ -2,13 +2,23 @@
  * Sockets over `Bun.listen` and `Bun.connect`, for Bun, where they cost less than its `node:net`. Bun's `write` takes
  * what the kernel takes and leaves the rest to us. Knows nothing of what the bytes mean. Handlers have no `error`
  * callback on purpose: with one, Bun would hand it every fault thrown by the code above, without one they end the
- * process as everywhere else.
+ * process as everywhere else. What speaks TLS goes through Bun's `node:tls`.
  */
 
 import { chmodSync } from "node:fs";
 import { clearTimeout, setTimeout } from "node:timers";
 import { hostPort, peerText } from "./address_text.ts";
-import type { Address, Connection, ConnectionHandler, Listener, ListenOptions, Transport } from "./runtime.ts";
+import { NodeTransport } from "./node_net.ts";
+import type {
+  Address,
+  Connection,
+  ConnectionHandler,
+  ConnectOptions,
+  Listener,
+  ListenOptions,
+  Log,
+  Transport,
+} from "./runtime.ts";
 import { connectionFault, connectTimeoutFault, listenFault } from "./socket_fault.ts";
 import { CLOSE_MS, KEEP_ALIVE_MS, LINGER_MS, SOCKET_BACKLOG, SOCKET_MODE } from "./socket_limits.ts";
 import { removeOwnSocket, removeStaleSocket, socketInode } from "./unix_socket.ts";
@@ -48,11 +58,18 @@ declare const Bun: {
 };
 
 export class BunTransport implements Transport {
+  readonly #secure: NodeTransport;
+
+  constructor(log: Log) {
+    this.#secure = new NodeTransport(log, { sharedReadBuffer: false });
+  }
+
   async listen(
     address: Address,
     accept: (connection: Connection) => ConnectionHandler,
     options: ListenOptions = {},
   ): Promise<Listener> {
+    if (options.tls !== undefined) return this.#secure.listen(address, accept, options);
     const open = (socket: BunSocket): void => {
       const peer = "path" in address ? ":0" : hostPort(socket.remoteAddress ?? "", socket.remotePort ?? 0);
       const connection = new BunConnection(peer, undefined);
@@ -70,7 +87,8 @@ export class BunTransport implements Transport {
     }
   }
 
-  connect(address: Address, timeoutMs: number, handler: ConnectionHandler): Connection {
+  connect(address: Address, timeoutMs: number, handler: ConnectionHandler, options: ConnectOptions = {}): Connection {
+    if (options.tls !== undefined) return this.#secure.connect(address, timeoutMs, handler, options);
     const connection = new BunConnection(peerText(address), handler);
     connection.open(address, timeoutMs);
     return connection;
@@ -101,6 +119,9 @@ class BunListenerAdapter implements Listener {
     this.address = "path" in asked ? asked : { host: asked.host, port: listener.port ?? asked.port };
     this.#inode = "path" in asked ? socketInode(asked.path) : undefined;
   }
+
+  /** Nothing: only `NodeTransport` listens with TLS. */
+  renew(): void {}
 
   async close(): Promise<void> {
     this.#listener.stop();

@@ -16,7 +16,7 @@ export function createDenoRuntime(options: RuntimeOptions = {}): Runtime {
   const log = createStderrLog(options);
   return {
     name: "deno",
-    transport: new NodeTransport(log),
+    transport: new NodeTransport(log, { pausesBelowTls: true }),
     clock: NODE_CLOCK,
     random: createCryptoRandom(),
     files: new NodeFileSystem(),

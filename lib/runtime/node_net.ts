@@ -7,32 +7,47 @@
  */
 
 import { chmodSync } from "node:fs";
-import { createServer, type Server, Socket, type SocketConstructorOpts } from "node:net";
-import { clearTimeout, setTimeout } from "node:timers";
+import { createServer, type Server, Socket } from "node:net";
 import { hostPort, peerText } from "./address_text.ts";
-import type { Address, Connection, ConnectionHandler, Listener, ListenOptions, Log, Transport } from "./runtime.ts";
-import { connectionFault, connectTimeoutFault, listenFault } from "./socket_fault.ts";
-import { CLOSE_MS, KEEP_ALIVE_MS, LINGER_MS, READ_BUFFER_BYTES, SOCKET_BACKLOG, SOCKET_MODE } from "./socket_limits.ts";
+import { NodeConnection, type PrivateHandle } from "./node_connection.ts";
+import type {
+  Address,
+  Connection,
+  ConnectionHandler,
+  ConnectOptions,
+  Listener,
+  ListenOptions,
+  Log,
+  TlsServer,
+  Transport,
+} from "./runtime.ts";
+import { listenFault } from "./socket_fault.ts";
+import { HANDSHAKE_MS, READ_BUFFER_BYTES, SOCKET_BACKLOG, SOCKET_MODE } from "./socket_limits.ts";
+import { TlsAcceptor } from "./tls_acceptor.ts";
 import { removeOwnSocket, removeStaleSocket, socketInode } from "./unix_socket.ts";
 
 export interface NodeTransportOptions {
   /** False: read by 'data' events only, as where the private handle is missing. */
   readonly sharedReadBuffer?: boolean;
+  /** How long a TLS handshake may take, default `HANDSHAKE_MS`. */
+  readonly handshakeTimeoutMs?: number;
+  /** True where a paused TLS socket goes on reading, without a limit. */
+  readonly pausesBelowTls?: boolean;
 }
 
-/** What of an accepted socket's handle is looked at before it is moved. */
-interface PrivateHandle {
-  readonly useUserBuffer?: unknown;
-}
 type SocketWithHandle = Socket & { _handle?: PrivateHandle | null };
 
 export class NodeTransport implements Transport {
   readonly #log: Log;
   readonly #readBuffer: Uint8Array | undefined;
+  readonly #pausesBelowTls: boolean;
+  readonly #handshakeTimeoutMs: number;
 
   constructor(log: Log, options: NodeTransportOptions = {}) {
     this.#log = log;
     this.#readBuffer = options.sharedReadBuffer === false ? undefined : new Uint8Array(READ_BUFFER_BYTES);
+    this.#pausesBelowTls = options.pausesBelowTls ?? false;
+    this.#handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_MS;
   }
 
   async listen(
@@ -40,8 +55,12 @@ export class NodeTransport implements Transport {
     accept: (connection: Connection) => ConnectionHandler,
     options: ListenOptions = {},
   ): Promise<Listener> {
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
-    server.on("connection", (socket) => this.#accept(socket, accept));
+    const acceptor = options.tls === undefined ? undefined : new TlsAcceptor(options.tls, this.#handshakeTimeoutMs);
+    const server = createServer({ allowHalfOpen: acceptor === undefined, pauseOnConnect: acceptor === undefined });
+    server.on("connection", (socket) => {
+      if (acceptor === undefined) this.#accept(socket, accept);
+      else acceptor.accept(new NodeConnection(peerOf(socket), undefined, this.#pausesBelowTls), socket, accept);
+    });
     try {
       if ("path" in address) await removeStaleSocket(address.path);
       await startListening(server, address, options.backlog ?? SOCKET_BACKLOG);
@@ -51,17 +70,18 @@ export class NodeTransport implements Transport {
       throw listenFault(error, address);
     }
     server.on("error", (error) => this.#log.write("warning", `cannot accept a connection: ${error.message}`));
-    return new NodeListener(server, address);
+    return new NodeListener(server, address, acceptor);
   }
 
-  connect(address: Address, timeoutMs: number, handler: ConnectionHandler): Connection {
-    const connection = new NodeConnection(peerText(address), this.#readBuffer);
-    connection.open(address, timeoutMs, handler);
+  connect(address: Address, timeoutMs: number, handler: ConnectionHandler, options: ConnectOptions = {}): Connection {
+    const readBuffer = options.tls === undefined ? this.#readBuffer : undefined;
+    const connection = new NodeConnection(peerText(address), readBuffer, this.#pausesBelowTls);
+    connection.open(address, timeoutMs, handler, options.tls);
     return connection;
   }
 
   #accept(accepted: SocketWithHandle, accept: (connection: Connection) => ConnectionHandler): void {
-    const peer = accepted.remoteAddress === undefined ? ":0" : hostPort(accepted.remoteAddress, accepted.remotePort ?? 0);
+    const peer = peerOf(accepted);
     const handle = accepted._handle;
     if (this.#readBuffer !== undefined && handle && typeof handle.useUserBuffer === "function") {
       const connection = new NodeConnection(peer, this.#readBuffer);
@@ -73,6 +93,10 @@ export class NodeTransport implements Transport {
       new NodeConnection(peer, undefined).start(accepted, accept);
     }
   }
+}
+
+function peerOf(socket: Socket): string {
+  return socket.remoteAddress === undefined ? ":0" : hostPort(socket.remoteAddress, socket.remotePort ?? 0);
 }
 
 function startListening(server: Server, address: Address, backlog: number): Promise<void> {
@@ -92,205 +116,24 @@ class NodeListener implements Listener {
   readonly address: Address;
   readonly #server: Server;
   readonly #inode: number | undefined;
+  readonly #acceptor: TlsAcceptor | undefined;
 
-  constructor(server: Server, asked: Address) {
+  constructor(server: Server, asked: Address, acceptor: TlsAcceptor | undefined) {
     this.#server = server;
+    this.#acceptor = acceptor;
     const bound = server.address();
     this.address =
       "path" in asked || bound === null || typeof bound === "string" ? asked : { host: asked.host, port: bound.port };
     this.#inode = "path" in asked ? socketInode(asked.path) : undefined;
   }
 
+  renew(tls: TlsServer): void {
+    this.#acceptor?.renew(tls);
+  }
+
   async close(): Promise<void> {
     // Its callback would wait for the open connections, which stay.
     this.#server.close();
     if ("path" in this.address) removeOwnSocket(this.address.path, this.#inode);
-  }
-}
-
-/** What streams call the encoding of bytes, which the declared type leaves out. */
-const BYTES = "buffer" as BufferEncoding;
-
-const Phase = {
-  opening: 0,
-  open: 1,
-  /** `close` was called: what was written goes out, what comes in is thrown away. */
-  closing: 2,
-  /** `destroy` was called, or the connection failed. */
-  destroyed: 3,
-} as const;
-type Phase = (typeof Phase)[keyof typeof Phase];
-
-class NodeConnection implements Connection {
-  readonly peer: string;
-  /** Where all connections read into, one after another; undefined: the slower, documented way. */
-  readonly #readBuffer: Uint8Array | undefined;
-  #socket!: Socket;
-  #handler: ConnectionHandler | undefined;
-  #phase: Phase = Phase.opening;
-  #opened = false;
-  /** `write` answered false and its bytes are still the adapter's. */
-  #draining = false;
-  /** True during a call of the socket's write. */
-  #writing = false;
-  #peerEnded = false;
-  #error: Error | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  readonly #onWritten = (error?: Error | null): void => {
-    const socket = this.#socket;
-    if (error) {
-      this.#draining = false;
-      socket.destroy(error);
-      return;
-    }
-    // A write that is cut off by the end of the connection is reported like one that succeeded.
-    if (!this.#draining || socket.destroyed || socket.writableLength > 0) return;
-    this.#draining = false;
-    if (this.#writing) return;
-    if (this.#phase === Phase.closing) socket.end();
-    else this.#handler?.onDrain();
-  };
-
-  constructor(peer: string, readBuffer: Uint8Array | undefined) {
-    this.peer = peer;
-    this.#readBuffer = readBuffer;
-  }
-
-  /** Options of the socket this connection needs, over an accepted `handle` or still to be connected. */
-  socketOptions(handle?: PrivateHandle): SocketConstructorOpts {
-    const readBuffer = this.#readBuffer;
-    if (readBuffer === undefined) return { allowHalfOpen: true };
-    const onread = {
-      buffer: readBuffer,
-      callback: (byteCount: number): boolean => {
-        this.#onData(readBuffer.subarray(0, byteCount));
-        return true;
-      },
-    };
-    // The declared type knows neither the handle nor that `onread` is the constructor's.
-    const options: SocketConstructorOpts & { handle?: PrivateHandle; onread: typeof onread } = { allowHalfOpen: true, onread };
-    if (handle !== undefined) options.handle = handle;
-    return options;
-  }
-
-  /** An accepted connection. */
-  start(socket: Socket, accept: (connection: Connection) => ConnectionHandler): void {
-    this.#use(socket);
-    this.#handler = accept(this);
-    this.#onOpen();
-  }
-
-  /** An outgoing connection. */
-  open(address: Address, timeoutMs: number, handler: ConnectionHandler): void {
-    this.#handler = handler;
-    this.#use(new Socket(this.socketOptions()));
-    this.#startTimer(timeoutMs, () => this.#fail(connectTimeoutFault(this.peer, timeoutMs)));
-    this.#socket.once("connect", () => {
-      this.#onOpen();
-    });
-    try {
-      this.#socket.connect("path" in address ? { path: address.path } : { host: address.host, port: address.port });
-    } catch (error) {
-      this.#fail(connectionFault(error, this.peer, false)); // A port out of range, a path too long.
-    }
-  }
-
-  write(bytes: Uint8Array): boolean {
-    const socket = this.#socket;
-    if (this.#phase >= Phase.closing || socket.destroyed || bytes.length === 0) return true;
-    if (this.#draining) throw new Error("write before onDrain");
-    this.#draining = true;
-    this.#writing = true;
-    if (this.#readBuffer !== undefined) {
-      // Past the stream's own queue, which would only note that the kernel has taken all.
-      socket._write(bytes, BYTES, this.#onWritten);
-    } else {
-      socket.write(bytes, this.#onWritten);
-      // Its callback comes later even when the kernel has taken all.
-      if (socket.writableLength === 0) this.#draining = false;
-    }
-    this.#writing = false;
-    return !this.#draining;
-  }
-
-  pause(): void {
-    if (this.#phase < Phase.closing) this.#socket.pause();
-  }
-
-  resume(): void {
-    if (this.#phase < Phase.closing) this.#socket.resume();
-  }
-
-  close(): void {
-    if (this.#phase >= Phase.closing) return;
-    this.#phase = Phase.closing;
-    this.#startTimer(CLOSE_MS, () => this.destroy());
-    this.#socket.resume();
-    // The stream does not know of bytes written past its queue: its end must not overtake them.
-    if (!this.#draining) this.#socket.end();
-  }
-
-  destroy(): void {
-    if (this.#phase >= Phase.destroyed) return;
-    this.#phase = Phase.destroyed;
-    this.#socket.destroy();
-  }
-
-  #use(socket: Socket): void {
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    socket.on("end", () => this.#onEnd());
-    socket.on("finish", () => this.#onFinish());
-    socket.on("error", (error) => {
-      this.#error ??= error;
-    });
-    socket.on("close", () => this.#onClose());
-    if (this.#readBuffer === undefined) {
-      // A plain view: a Buffer's `slice` is no copy.
-      socket.on("data", (chunk) => this.#onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)));
-    }
-  }
-
-  #fail(error: Error): void {
-    if (this.#phase >= Phase.destroyed) return;
-    this.#error ??= error;
-    this.destroy();
-  }
-
-  #onOpen(): void {
-    this.#opened = true;
-    if (this.#phase !== Phase.opening) return;
-    clearTimeout(this.#timer);
-    this.#phase = Phase.open;
-    this.#handler?.onOpen();
-  }
-
-  #onData(chunk: Uint8Array): void {
-    if (this.#phase < Phase.closing) this.#handler?.onData(chunk);
-  }
-
-  #onEnd(): void {
-    this.#peerEnded = true;
-    if (this.#phase < Phase.closing) this.#handler?.onEnd();
-  }
-
-  /** All is sent. A peer that never closes its side gets a moment to read it before the connection is cut. */
-  #onFinish(): void {
-    if (this.#phase !== Phase.closing || this.#peerEnded) return;
-    this.#startTimer(LINGER_MS, () => this.destroy());
-  }
-
-  #onClose(): void {
-    clearTimeout(this.#timer);
-    // What happens to a connection that has sent everything is no fault any more.
-    const inOrder = this.#error === undefined || (this.#phase === Phase.closing && this.#socket.writableFinished);
-    this.#phase = Phase.destroyed;
-    this.#handler?.onClose(inOrder ? undefined : connectionFault(this.#error, this.peer, this.#opened));
-  }
-
-  #startTimer(delayMs: number, callback: () => void): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(callback, delayMs).unref();
   }
 }

@@ -23,22 +23,76 @@ export type Address =
 
 export interface Transport {
   /**
-   * Starts listening. `accept` is called once per connection and returns its handler; the handler's `onOpen` follows.
-   * @throws FlareError ADDRESS_IN_USE | IO_ERROR
+   * Starts listening. `accept` is called once per connection and returns its handler; the handler's `onOpen` follows. With
+   * `tls` it follows the handshake, before which the connection can only be destroyed; a handshake that fails or takes
+   * too long is told by `onClose(error)` without `onOpen`. A transport that has no TLS (the simulated one) speaks plainly.
+   * @throws FlareError ADDRESS_IN_USE | IO_ERROR, INVALID_OPTION for certificates that cannot be used
    */
   listen(address: Address, accept: (connection: Connection) => ConnectionHandler, options?: ListenOptions): Promise<Listener>;
-  /** Opens a connection; the outcome is told to `handler` by `onOpen` or `onClose(error)`. `timeoutMs` bounds the opening. */
-  connect(address: Address, timeoutMs: number, handler: ConnectionHandler): Connection;
+  /**
+   * Opens a connection; the outcome is told to `handler` by `onOpen` or `onClose(error)`. `timeoutMs` bounds the opening, the
+   * handshake included.
+   */
+  connect(address: Address, timeoutMs: number, handler: ConnectionHandler, options?: ConnectOptions): Connection;
 }
 
 export interface ListenOptions {
   /** Length of the kernel's queue of connections not yet accepted, default 1024. */
   readonly backlog?: number;
+  /** The connections speak TLS; plainly if absent. */
+  readonly tls?: TlsServer;
+}
+
+export interface ConnectOptions {
+  /** The connection speaks TLS; plainly if absent. */
+  readonly tls?: TlsClient | undefined;
+}
+
+/** The oldest protocol that is spoken. */
+export type TlsVersion = "TLSv1.2" | "TLSv1.3";
+
+/** How a listener speaks TLS. Certificates and keys are PEM. */
+export interface TlsServer {
+  /** Our certificate, followed by those between it and its authority. */
+  readonly certificateChain: Uint8Array;
+  readonly key: Uint8Array;
+  /** Clients are asked for a certificate: a wrong one is refused, and, if `required`, none too. Absent: not asked. */
+  readonly clientCertificates?: { readonly authorities: Uint8Array; readonly required: boolean };
+  readonly minVersion: TlsVersion;
+}
+
+/** How a connection we open speaks TLS. Certificates and keys are PEM. */
+export interface TlsClient {
+  /** Who may have signed the other side's certificate; the runtime's own list if absent. */
+  readonly authorities?: Uint8Array;
+  /** What we show if asked; both or none. */
+  readonly certificateChain?: Uint8Array;
+  readonly key?: Uint8Array;
+  /** The name the other side's certificate has to be for; the host connected to if absent. */
+  readonly serverName?: string;
+  /** False: whoever answers is believed. */
+  readonly verify: boolean;
+  readonly minVersion: TlsVersion;
+}
+
+/** What TLS found out about a connection. */
+export interface ConnectionSecurity {
+  /** `TLSv1.3`. */
+  readonly protocol: string;
+  /** OpenSSL's name of the cipher. */
+  readonly cipher: string;
+  /** The common name in the other side's certificate; undefined without one that was verified. */
+  readonly peerName: string | undefined;
 }
 
 export interface Listener {
   /** The real address (with the port the kernel chose). */
   readonly address: Address;
+  /**
+   * Other certificates for the connections that come from now on; those that are open stay. Without effect on a listener
+   * without TLS. @throws FlareError INVALID_OPTION if they cannot be used: the old ones stay
+   */
+  renew(tls: TlsServer): void;
   /** Stops accepting; open connections stay. A UNIX socket file is removed. */
   close(): Promise<void>;
 }
@@ -46,6 +100,8 @@ export interface Listener {
 export interface Connection {
   /** `host:port` of the other side; `:0` for a UNIX socket. */
   readonly peer: string;
+  /** Known from `onOpen` on, undefined on a plain connection. */
+  readonly security?: ConnectionSecurity | undefined;
   /**
    * Sends bytes. `true`: they are gone (written or copied), the caller may reuse the memory at once. `false`: the
    * connection keeps the memory and the caller must neither touch it nor write again before `onDrain`.

@@ -28,6 +28,19 @@ export function connectTimeoutFault(peer: string, timeoutMs: number): FlareError
   return new FlareError("TIMED_OUT", `cannot connect to "${peer}": no answer in ${timeoutMs} ms`, { retriable: true });
 }
 
+/** The fault for an accepted connection that could not agree on TLS with us. */
+export function handshakeFault(error: unknown, peer: string): FlareError {
+  if (error instanceof FlareError) return error;
+  return new FlareError("CONNECTION_FAILED", `no TLS with "${peer}": ${reasonOf(error)}`, { cause: error, retriable: true });
+}
+
+/** The fault for an accepted connection that did not agree on TLS in time. */
+export function handshakeTimeoutFault(peer: string, timeoutMs: number): FlareError {
+  return new FlareError("TIMED_OUT", `no TLS with "${peer}": the handshake took more than ${timeoutMs} ms`, {
+    retriable: true,
+  });
+}
+
 function reasonOf(error: unknown): string {
   // Several addresses of one name were tried: the first one's fault tells most.
   const first = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;

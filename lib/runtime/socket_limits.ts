@@ -19,3 +19,9 @@ export const CLOSE_MS = 30_000;
 
 /** How long a closed connection, all sent, waits for the peer to close its side too. */
 export const LINGER_MS = 2_000;
+
+/** How long a peer may take to agree on TLS with us. */
+export const HANDSHAKE_MS = 10_000;
+
+/** Bytes handed to TLS that may wait before a write is answered with false. */
+export const TLS_QUEUE_BYTES_MAX = 65_536;

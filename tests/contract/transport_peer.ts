@@ -6,7 +6,15 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
-import type { Address, Connection, ConnectionHandler, Listener, Transport } from "../../lib/runtime/runtime.ts";
+import type {
+  Address,
+  Connection,
+  ConnectionHandler,
+  ConnectOptions,
+  Listener,
+  ListenOptions,
+  Transport,
+} from "../../lib/runtime/runtime.ts";
 
 const PERIOD = 65_521;
 const WINDOW = 1 << 20;
@@ -172,15 +180,17 @@ export class PeerListener {
     transport: Transport,
     address: Address,
     prepare: (peer: Peer) => void = () => undefined,
+    options: ListenOptions = {},
   ): Promise<PeerListener> {
     const peers: Peer[] = [];
-    const listener = await transport.listen(address, (connection) => {
+    const accept = (connection: Connection): Peer => {
       const peer = new Peer();
       peer.connection = connection;
       prepare(peer);
       peers.push(peer);
       return peer;
-    });
+    };
+    const listener = await transport.listen(address, accept, options);
     return new PeerListener(transport, listener, peers);
   }
 
@@ -192,7 +202,7 @@ export class PeerListener {
   async pair(): Promise<{ readonly client: Peer; readonly server: Peer }> {
     const count = this.peers.length;
     const client = connectPeer(this.#transport, this.address);
-    await client.until(() => client.opened && this.peers.length > count);
+    await client.until(() => client.opened && this.peers[count]?.opened === true);
     return { client, server: this.peers[count] as Peer };
   }
 
@@ -213,9 +223,9 @@ export class PeerListener {
   }
 }
 
-export function connectPeer(transport: Transport, address: Address, timeoutMs = 5_000): Peer {
+export function connectPeer(transport: Transport, address: Address, timeoutMs = 5_000, options: ConnectOptions = {}): Peer {
   const peer = new Peer();
-  peer.connection = transport.connect(address, timeoutMs, peer);
+  peer.connection = transport.connect(address, timeoutMs, peer, options);
   return peer;
 }
 

@@ -1,5 +1,6 @@
 /**
- * What a simulated process sees of the network. TCP only: nothing in a simulation lives on one machine.
+ * What a simulated process sees of the network. TCP only: nothing in a simulation lives on one machine, and nobody listens
+ * in, so connections that shall speak TLS speak plainly.
  */
 
 import { FlareError } from "../../lib/base/errors.ts";
@@ -20,7 +21,11 @@ export class SimTransport implements Transport {
     const names = ["0.0.0.0", "127.0.0.1", "localhost", process.host.name];
     if (!names.includes(address.host)) throw new FlareError("IO_ERROR", `cannot listen on "${address.host}": EADDRNOTAVAIL`);
     const port = network.listen(process, address.port, accept);
-    return { address: { host: address.host, port }, close: async () => network.unlisten(process, port) };
+    return {
+      address: { host: address.host, port },
+      renew: () => undefined,
+      close: async () => network.unlisten(process, port),
+    };
   }
 
   connect(address: Address, timeoutMs: number, handler: ConnectionHandler): Connection {

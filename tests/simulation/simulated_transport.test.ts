@@ -12,7 +12,7 @@ describe("simulated network", () => {
   const world = new SimWorld("transport contract");
   const stop = world.pump();
   after(stop);
-  transportSuite("simulated", world.host("127.0.0.1").start().transport, false);
+  transportSuite("simulated", world.host("127.0.0.1").start().transport, { hasKernel: false });
 });
 
 describe("simulated network", () => {

@@ -96,7 +96,7 @@ export class IndexWorld implements Runtime, Transport {
 
   listen(address: Address, accept: (connection: Connection) => ConnectionHandler): Promise<Listener> {
     this.#accept = accept;
-    return Promise.resolve({ address, close: () => Promise.resolve() });
+    return Promise.resolve({ address, renew: () => undefined, close: () => Promise.resolve() });
   }
 
   connect(address: Address, _timeoutMs: number, handler: ConnectionHandler): Connection {

@@ -9,6 +9,7 @@ import type {
   Clock,
   Connection,
   ConnectionHandler,
+  ConnectOptions,
   Listener,
   ListenOptions,
   Runtime,
@@ -83,6 +84,7 @@ export class MortalRuntime implements Runtime, Transport {
     this.#listeners.add(listener);
     return {
       address: listener.address,
+      renew: (tls) => listener.renew(tls),
       close: () => {
         this.#listeners.delete(listener);
         return listener.close();
@@ -90,11 +92,11 @@ export class MortalRuntime implements Runtime, Transport {
     };
   }
 
-  connect(address: Address, timeoutMs: number, handler: ConnectionHandler): Connection {
+  connect(address: Address, timeoutMs: number, handler: ConnectionHandler, options?: ConnectOptions): Connection {
     if (this.#dead) throw new FlareError("CLOSED", "the process is dead");
     let connection = NO_CONNECTION;
     const mortal = this.#mortal(undefined, handler, () => this.#connections.delete(connection));
-    connection = this.#runtime.transport.connect(address, timeoutMs, mortal);
+    connection = this.#runtime.transport.connect(address, timeoutMs, mortal, options);
     this.#connections.add(connection);
     return connection;
   }

@@ -115,7 +115,11 @@ export class PlayedNetwork implements Transport {
   listen(address: Address, accept: (connection: Connection) => ConnectionHandler): Promise<Listener> {
     const key = keyOf(address);
     this.#listening.set(key, accept);
-    return Promise.resolve({ address, close: () => Promise.resolve(void this.#listening.delete(key)) });
+    return Promise.resolve({
+      address,
+      renew: () => undefined,
+      close: () => Promise.resolve(void this.#listening.delete(key)),
+    });
   }
 
   connect(address: Address, _timeoutMs: number, handler: ConnectionHandler): Connection {
