@@ -237,9 +237,12 @@ export class WriteCommands {
   async #forward(node: ClusterNode, request: Request, reply: TextReply): Promise<void> {
     // A key that has just moved from here: its last write, if it is still being committed, goes ahead.
     if (this.#context.routing.settling) await this.#committed();
+    const { noreply } = request;
+    // A client reads what it wrote: its later requests for this key wait until the answer tells that the write has happened.
+    request.noreply = noreply && request.prefix !== undefined;
     const bytes = encodeForwarded(request, this.#prefix(request), absoluteExpire(request.exptime, nowSeconds(this.#context)));
     const answer = await this.#ask(node, request, bytes, request.noreply ? undefined : ReplyShape.line);
-    if (request.noreply) return;
+    if (noreply) return;
     if (answer instanceof PeerError) return reply.line(PROXY_ERROR_TEXT);
     reply.line(answer.line);
   }

@@ -18,6 +18,7 @@ function say(way: string, data: string): Message {
 const KEYS = [0, 1, 2, 3, 4, 5].map((number) => `set key${number} 0 0 2\r\nv1\r\n`).join("");
 const OPAQUE = "\xde\xad\xbe\xef";
 const BINARY_SET = `\x80\x01\0\x04\x08\0\0\0\0\0\0\x0d${OPAQUE}${"\0".repeat(7)}\x05${"\0".repeat(8)}bin1x`;
+const NOREPLY_ANSWERED = "a client's noreply is forwarded with an answer, so that its later requests for the key come after it";
 const JOINED_AGAIN = "a node that joins again hears of the new map as everybody does";
 
 const HUNG =
@@ -100,6 +101,33 @@ export const GROUPS: readonly Group[] = [
       "sigterm-slave": { stop: ["B"] },
     },
     deviations: {
+      "proxy-set-noreply/P": {
+        reason: NOREPLY_ANSWERED,
+        messages: [
+          say("c1 client>P", "set p5 0 0 1 noreply\r\nx\r\n"),
+          say("c2 P>A", "<127.0.0.1:22203>set p5 0 0 1\r\nx\r\n"),
+          say("c2 A>P", "STORED\r\n"),
+        ],
+      },
+      "proxy-incr-noreply/P": {
+        reason: NOREPLY_ANSWERED,
+        messages: [
+          say("c1 client>P", "set p8 0 0 1\r\n5\r\nincr p8 10 noreply\r\n"),
+          say("c2 P>A", "<127.0.0.1:22203>set p8 0 0 1\r\n5\r\n"),
+          say("c2 A>P", "STORED\r\n"),
+          say("c1 P>client", "STORED\r\n"),
+          say("c2 P>A", "<127.0.0.1:22203>incr p8 10\r\n"),
+          say("c2 A>P", "15\r\n"),
+        ],
+      },
+      "proxy-delete-noreply/P": {
+        reason: NOREPLY_ANSWERED,
+        messages: [
+          say("c1 client>P", "delete p8 noreply\r\n"),
+          say("c2 P>A", "<127.0.0.1:22203>delete p8 0\r\n"),
+          say("c2 A>P", "DELETED\r\n"),
+        ],
+      },
       "proxy-binary-set/P": {
         reason: "a binary Set with a cas keeps its meaning when it is forwarded; opaque is echoed",
         messages: [
@@ -158,6 +186,14 @@ export const GROUPS: readonly Group[] = [
       "slave-bwlimit": { command: "node role 127.0.0.1 22226 slave 1 0" },
     },
     deviations: {
+      "partition-prepare-set-noreply-moving/P": {
+        reason: NOREPLY_ANSWERED,
+        messages: [
+          say("c1 client>P", "set key1 0 0 2 noreply\r\nv4\r\n"),
+          say("c2 P>A", "<127.0.0.1:22224>set key1 0 0 2\r\nv4\r\n"),
+          say("c2 A>P", "STORED\r\n"),
+        ],
+      },
       "partition-prepare-touch-moving/A": {
         reason: "a node that is copying, or has copied and waits, gets the whole item before the touch, and answers that only",
         extra: ["B <127.0.0.1:22224,127.0.0.1:22221>set key1 0 4000000000 2 4|v4"],
@@ -405,6 +441,14 @@ export const GROUPS: readonly Group[] = [
         messages: [
           say("c1 client>A", "set cr4 0 0 1 noreply\r\nx\r\n"),
           say("c2 A>dst-master", "set cr4 0 0 1 1\r\nx\r\n"),
+          say("c2 dst-master>A", "STORED\r\n"),
+        ],
+      },
+      "cluster-replication-forward-set-noreply/A": {
+        reason: NOREPLY_ANSWERED,
+        messages: [
+          say("c1 client>A", "set cr7 7 0 2 noreply\r\nhi\r\n"),
+          say("c2 A>dst-master", "set cr7 7 0 2\r\nhi\r\n"),
           say("c2 dst-master>A", "STORED\r\n"),
         ],
       },

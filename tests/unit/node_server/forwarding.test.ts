@@ -75,6 +75,22 @@ describe("a proxy", () => {
   });
 });
 
+describe("a slave", () => {
+  it("reads what a noreply of the same connection wrote at the master", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 1 0 0 1 16", "2002 0 0 0 1 17"]);
+    let copied: Promise<unknown> | undefined;
+    node.host(MASTER).answer = (request) => {
+      const copy = request.replace("<127.0.0.1:2001>set a 0 0 1\r\n", "<127.0.0.1:2002>set a 0 0 1 1\r\n");
+      copied = node.send(copy);
+      return "STORED\r\n";
+    };
+    assertEquals(await node.ask("set a 0 0 1 noreply\r\n1\r\nget a\r\n"), "VALUE a 0 1\r\n1\r\nEND\r\n");
+    await copied;
+    await node.stop();
+  });
+});
+
 describe("a master", () => {
   const nodes = ["2001 0 0 0 1 16", "2003 1 0 0 1 18"];
 
