@@ -1,0 +1,38 @@
+"""
+What the Python programs share: `PROGRAM SERVERS PREFIX PROTOCOL`, the values to be stored, and `ok NAME` for each thing that
+went as it should. The first thing that does not ends the program with a message. With the prefix `flush` only that is done.
+"""
+
+import sys
+
+SERVERS = sys.argv[1].split(",")
+PREFIX, PROTOCOL = sys.argv[2:4]
+TEXT = "wörld\r\nEND\r\n"
+BINARY = bytes(range(256)) * 4
+LARGE = b"0123456789abcdef" * (3 << 15)
+TOO_LARGE = b"x" * (3 << 20)
+LIFETIME = 1000
+# More than 30 days count as a moment: this one is in February 1970.
+PAST = 60 * 60 * 24 * 31
+
+
+def key(name):
+    return f"{PREFIX}:{name}"
+
+
+MANY = {key(f"many-{number}"): str(number) for number in range(1000)}
+
+
+def ok(name, found, wanted=True):
+    if found != wanted:
+        sys.exit(f"{name}: expected {wanted!r:.200}, found {found!r:.200}")
+    print("ok", name, flush=True)
+
+
+def fails(name, error, call):
+    try:
+        found = call()
+    except error as reason:
+        print("ok", name, flush=True)
+        return reason
+    sys.exit(f"{name}: expected an error, found {found!r:.200}")
