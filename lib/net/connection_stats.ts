@@ -26,7 +26,7 @@ async function tellAll(sessions: readonly Session[], nowMs: number, reply: TextR
   for (const session of sessions) {
     if (asker.gone) return;
     if (!session.gone) tell(session, nowMs, reply);
-    if (!asker.makeRoom()) await asker.roomInOutput();
+    if (!asker.makeRoom(reply.segment)) await asker.roomInOutput(reply.segment);
   }
   reply.end();
 }

@@ -48,6 +48,16 @@ export class Output {
     return size;
   }
 
+  /** Bytes held back up to the end of `last`; all of them without it. */
+  sizeUpTo(last: Segment | undefined): number {
+    let size = 0;
+    for (const segment of this.#segments) {
+      size += segment.size;
+      if (segment === last) break;
+    }
+    return size;
+  }
+
   /** Opens a new current segment behind the one in use. */
   openNext(): Segment {
     const segment = this.#spare ?? new Segment(this.#pool);

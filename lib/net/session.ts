@@ -6,7 +6,7 @@
 import { fromLatin1 } from "../base/bytes.ts";
 import type { FlareError } from "../base/errors.ts";
 import { BinaryParser } from "../protocol/binary_parser.ts";
-import { BINARY_REQUEST, BinaryStatus } from "../protocol/binary_protocol.ts";
+import { BINARY_HEADER_BYTES, BINARY_REQUEST, BinaryStatus } from "../protocol/binary_protocol.ts";
 import { encodeBinaryError, putBinaryError } from "../protocol/binary_reply.ts";
 import type { BufferPool } from "../protocol/buffer_pool.ts";
 import { Command, type CommandTable, commandName } from "../protocol/command.ts";
@@ -156,12 +156,9 @@ export class Session implements ConnectionHandler, Worker {
     this.#host.traffic.bytesRead += chunk.length;
     this.lastActiveMs = this.#host.monotonicMs();
     if (this.#closing) return;
-    if (this.#heldLength === 0 && !this.#waiting) {
-      const consumed = this.#process(chunk, chunk.length);
-      if (consumed < chunk.length && !this.#closing) this.#hold(chunk, consumed);
-    } else if (this.#hold(chunk, 0) && !this.#waiting && this.#heldLength >= this.#needed) {
-      this.#processHeld();
-    }
+    if (this.#heldLength === 0 && !this.#waiting) this.#processChunk(chunk);
+    else if (!this.#hold(chunk, 0)) this.#refuse(chunk, 0);
+    else if (!this.#waiting && this.#heldLength >= this.#needed) this.#processHeld();
     this.#finishChunk();
   }
 
@@ -178,8 +175,8 @@ export class Session implements ConnectionHandler, Worker {
   onClose(error?: Error): void {
     if (error !== undefined && this.closeReason === "normal") this.closeReason = "error";
     this.#gone = true;
+    for (const { resolve } of this.#roomWaiters.splice(0)) resolve();
     this.#release();
-    this.#wakeRoomWaiters();
     this.#host.closed(this);
   }
 
@@ -197,11 +194,12 @@ export class Session implements ConnectionHandler, Worker {
 
   /**
    * For long replies: sends what may leave. True = the client keeps up; false = wait with `roomInOutput` before writing more.
+   * What stands behind `segment` does not count: it waits for whoever writes there.
    */
-  makeRoom(): boolean {
+  makeRoom(segment?: Segment): boolean {
     if (this.#output.size <= this.#host.limits.outputHighWaterBytes) return true;
     this.#output.flush();
-    return this.#gone || this.#output.size <= this.#host.limits.outputHighWaterBytes;
+    return this.#gone || this.#output.sizeUpTo(segment) <= this.#host.limits.outputHighWaterBytes;
   }
 
   /** For replies that go on and on: sends what may leave now. */
@@ -209,12 +207,12 @@ export class Session implements ConnectionHandler, Worker {
     this.#output.flush();
   }
 
-  #roomWaiters: (() => void)[] = [];
+  readonly #roomWaiters: { readonly segment: Segment; readonly resolve: () => void }[] = [];
 
-  /** Resolves when the client has taken enough for more to be written, or is gone. */
-  roomInOutput(): Promise<void> {
-    if (this.makeRoom()) return Promise.resolve();
-    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+  /** Resolves when the client has taken enough for more to be written to `segment`, or is gone. */
+  roomInOutput(segment: Segment): Promise<void> {
+    if (this.makeRoom(segment)) return Promise.resolve();
+    return new Promise((resolve) => this.#roomWaiters.push({ segment, resolve }));
   }
 
   /** True when the client has left: long replies stop. */
@@ -364,7 +362,12 @@ export class Session implements ConnectionHandler, Worker {
   /** Goes on after a wait: with the long replies that want room, then with the requests held back. */
   #continue(): void {
     if (this.#gone) return;
-    if (this.#roomWaiters.length > 0 && this.makeRoom()) this.#wakeRoomWaiters();
+    if (this.#roomWaiters.length > 0) {
+      for (const waiter of this.#roomWaiters.splice(0)) {
+        if (this.makeRoom(waiter.segment)) waiter.resolve();
+        else this.#roomWaiters.push(waiter);
+      }
+    }
     if (this.#waiting && !this.#closing) {
       this.#waiting = false;
       this.#connection.resume();
@@ -375,10 +378,9 @@ export class Session implements ConnectionHandler, Worker {
     }
   }
 
-  #wakeRoomWaiters(): void {
-    const waiters = this.#roomWaiters;
-    this.#roomWaiters = [];
-    for (const waiter of waiters) waiter();
+  #processChunk(chunk: Uint8Array): void {
+    const consumed = this.#process(chunk, chunk.length);
+    if (consumed < chunk.length && !this.#closing && !this.#hold(chunk, consumed)) this.#refuse(chunk, consumed);
   }
 
   #processHeld(): void {
@@ -398,18 +400,26 @@ export class Session implements ConnectionHandler, Worker {
   #hold(chunk: Uint8Array, from: number): boolean {
     const count = chunk.length - from;
     const length = this.#heldLength + count;
-    if (!this.#ensureHeld(length)) {
-      // The value being received is refused: skip what is still to come of it.
-      this.#swallow = Math.max(0, this.#needed - length);
-      this.#closing = this.#needed === 0;
-      this.#host.traffic.noMemory++;
-      this.#reply.line(OUT_OF_MEMORY);
-      this.#release();
-      return false;
-    }
+    if (!this.#ensureHeld(length)) return false;
     (this.#held as Uint8Array).set(from === 0 ? chunk : chunk.subarray(from), this.#heldLength);
     this.#heldLength = length;
     return true;
+  }
+
+  /** Refuses the request that is being received and goes on behind it; `chunk[from, …)` could not be held. */
+  #refuse(chunk: Uint8Array, from: number): void {
+    const isBinary = (this.#heldLength > 0 ? this.#held?.[0] : chunk[from]) === BINARY_REQUEST;
+    const end = from + this.#needed - this.#heldLength;
+    // Where it ends is not known before its line or its header is there.
+    this.#closing = this.#needed <= (isBinary ? BINARY_HEADER_BYTES : 0);
+    this.#host.traffic.noMemory++;
+    this.#release();
+    if (isBinary && this.#binaryParser !== undefined && !this.#closing) {
+      putBinaryError(this.#reply.segment, this.#binaryParser.opcode, this.#binaryParser.opaque, BinaryStatus.outOfMemory);
+    } else if (this.#closing || !this.#request.noreply) this.#reply.line(OUT_OF_MEMORY);
+    if (this.#closing) return;
+    this.#swallow = Math.max(0, end - chunk.length);
+    if (end < chunk.length) this.#processChunk(chunk.subarray(end));
   }
 
   #ensureHeld(length: number): boolean {

@@ -74,7 +74,7 @@ export class DumpCommands {
         await limit.spend(bytes.length, wanted.length);
         // What is written so far goes out even while later slices are still to come.
         session.makeRoom();
-        await session.roomInOutput();
+        await session.roomInOutput(reply.segment);
       }
     } catch (error) {
       reply.line(`SERVER_ERROR ${(error as Error).message}`);

@@ -165,7 +165,7 @@ export class KeyListings {
         await pace.spend(0, page.items.length);
         // Between two pages nothing is held: a reader may take its time.
         session.makeRoom();
-        await session.roomInOutput();
+        await session.roomInOutput(reply.segment);
       }
       if (unsayable > 0) {
         this.#context.runtime.log.write("warning", `a listing left out ${unsayable} key(s) that no line of text can hold`);

@@ -99,7 +99,7 @@ export class ReadCommands {
           for (const { key } of items) {
             if (isSayable({ bytes: key, start: 0, end: key.length })) reply.raw(concatBytes([KEY_WORD, key, CRLF]));
           }
-          await session.roomInOutput();
+          await session.roomInOutput(reply.segment);
         }
         await cursor.close();
       } else if (typeof route === "object") {
@@ -134,7 +134,7 @@ export class ReadCommands {
         } catch (error) {
           return this.#failed(error, reply);
         }
-        await session.roomInOutput();
+        await session.roomInOutput(reply.segment);
       }
       // What is fetched ahead stays in memory for as long as the client does not read: large values come one by one.
       count = Math.max(1, Math.min(FETCHES_MAX, Math.floor((FETCHED_BYTES_MAX * fetches.length) / bytes)));

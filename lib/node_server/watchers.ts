@@ -209,7 +209,7 @@ export class Watchers {
     this.told++;
     for (const { kinds, session, reply } of this.#watchers) {
       if ((kinds & kind) === 0 || session.gone) continue;
-      if (session.makeRoom()) {
+      if (session.makeRoom(reply.segment)) {
         reply.segment.putText(line);
         this.sent++;
       } else this.skipped++;

@@ -1,7 +1,7 @@
 /**
  * A page of a scan on the wire, there and back: `KEY <key> <flags> <bytes> <version> <expire>` lines, or `VALUE` blocks with
- * the same numbers, then `END` or `NEXT <cursor>`. Behind the numbers come `b` for a key in base64 and, between nodes, `a` and `h`
- * for what only the memory knows of an item. Pure.
+ * the same numbers, then `END` or `NEXT <cursor>`. Behind the numbers come `b` for a key in base64 and, between nodes, `a` and
+ * `h` for what only the memory knows of an item. Pure.
  */
 
 import { base64, decodeBase64 } from "../base/base64.ts";

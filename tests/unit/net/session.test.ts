@@ -13,24 +13,31 @@ import type { Request } from "../../../lib/protocol/request.ts";
 import type { TextReply } from "../../../lib/protocol/text_reply.ts";
 import { FakeConnection } from "../../support/fake_connection.ts";
 
-/** Answers `get x` with a line; keys that begin with "later" wait until released, writes until committed. */
+/**
+ * Answers `get x` with a line; keys that begin with "later" wait until released, writes until committed. "long" answers
+ * three lines, each when there is room, "longer" once it is released.
+ */
 class FakeHandler implements RequestHandler {
   readonly commands = new CommandTable(["get", "set", "delete", "quit", "stats", "version"]);
   readonly waiting: { name: string; release: () => void }[] = [];
   readonly executed: string[] = [];
   commits: { onCommitted(error?: FlareError): void }[] = [];
   commitsAtOnce = true;
+  readonly finished: string[] = [];
 
   onCommit(listener: { onCommitted(error?: FlareError): void }): void {
     if (this.commitsAtOnce) listener.onCommitted();
     else this.commits.push(listener);
   }
 
-  handle(request: Request, reply: TextReply): void | Promise<void> {
+  handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
     if (request.command === Command.quit) return;
     if (request.command === Command.stats) return this.#answer("stats", reply);
     if (request.command === Command.version) throw new Error("a bug");
-    if (request.command === Command.get) return this.#answer(keysOf(request).join("+"), reply);
+    if (request.command === Command.get) {
+      const name = keysOf(request).join("+");
+      return name === "long" || name === "longer" ? this.#long(name, reply, session) : this.#answer(name, reply);
+    }
     const { bytes, start, end } = request.mutation.key;
     const key = String.fromCharCode(...bytes.subarray(start, end));
     if (key.startsWith("later")) return this.#answer(key, reply);
@@ -52,6 +59,15 @@ class FakeHandler implements RequestHandler {
         },
       });
     });
+  }
+
+  async #long(name: string, reply: TextReply, session: Session): Promise<void> {
+    if (name === "longer") await new Promise<void>((release) => this.waiting.push({ name, release }));
+    for (let i = 0; i < 3; i++) {
+      reply.line(`${name} ${i}`);
+      await session.roomInOutput(reply.segment);
+    }
+    this.finished.push(name);
   }
 
   release(name: string): Promise<void> {
@@ -120,21 +136,15 @@ describe("session", () => {
   });
 
   it("lets a long reply end when its reader has left", async () => {
-    const { connection, session, send } = open({ highWater: 4 });
+    const { handler, connection, session, send } = open({ highWater: 4 });
     connection.room = 0;
-    send("get a\r\n");
-    send("get held-back\r\n");
-    assert(!session.makeRoom());
-    let over = false;
-    const waiting = session.roomInOutput().then(() => {
-      over = true;
-    });
+    send("get long\r\n");
     await settled();
-    assert(!over);
+    assertEquals(handler.finished, []);
     session.onClose();
     await settled();
-    assert(over && session.gone);
-    await waiting;
+    assertEquals(handler.finished, ["long"]);
+    assert(session.gone);
   });
 
   it("keeps replies in the order of the requests when some wait", async () => {
@@ -213,6 +223,45 @@ describe("session", () => {
     assertEquals(host.requestMemory.usedBytes, 0);
     send("\r\nget a\r\n");
     assertEquals(connection.text, "SERVER_ERROR out of memory storing object\r\na\r\n");
+  });
+
+  it("goes on behind a request whose memory was refused, wherever its end comes", () => {
+    const { connection, send, host } = open({ memory: 20000 });
+    const start = (): void => send(`set big 0 0 30000\r\n${"v".repeat(15000)}`);
+    start();
+    send(`${"v".repeat(15000)}\r\nget a\r\nget b`);
+    assertEquals(connection.text, "SERVER_ERROR out of memory storing object\r\na\r\n");
+    send("\r\n");
+    start();
+    send(`${"v".repeat(15000)}\r`);
+    send("\nget c\r\n");
+    send(`set big 0 0 30000 noreply\r\n${"v".repeat(15000)}`);
+    send(`${"v".repeat(15000)}\r\nget d\r\n`);
+    const answers = connection.text.split("\r\n");
+    assertEquals(answers.slice(1), ["a", "b", "SERVER_ERROR out of memory storing object", "c", "d", ""]);
+    assertEquals(host.requestMemory.usedBytes, 0);
+  });
+
+  it("lets a long reply go on although what stands behind it fills the output", async () => {
+    const { handler, connection, send } = open({ highWater: 20 });
+    send("get longer\r\nget long\r\n");
+    await settled();
+    assertEquals(connection.text, "");
+    await handler.release("longer");
+    await settled();
+    assertEquals(connection.text, "longer 0\r\nlonger 1\r\nlonger 2\r\nlong 0\r\nlong 1\r\nlong 2\r\n");
+    assert(!connection.paused);
+  });
+
+  it("lets a long reply end when the client is gone", async () => {
+    const { handler, connection, session, send } = open({ highWater: 5 });
+    connection.room = 0;
+    send("get long\r\n");
+    await settled();
+    assertEquals(handler.finished, []);
+    session.onClose();
+    await settled();
+    assertEquals(handler.finished, ["long"]);
   });
 
   it("says nothing after quit, and closes when all replies have left", async () => {
