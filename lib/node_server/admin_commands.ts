@@ -5,7 +5,7 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { parseUint64 } from "../base/uint64.ts";
-import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
+import { MEMCACHED_VERSION, PROTOCOL_VERSION, VERSION } from "../base/version.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import { acceptsVersion, createNodeMap, type NodeMap } from "../cluster/node_map.ts";
 import { parseNodeLine } from "../cluster/node_map_codec.ts";
@@ -44,8 +44,13 @@ export class AdminCommands {
     this.#sizes = new ItemSizes(context.runtime.clock, context.storage);
   }
 
+  /** What the versions of both protocols say. */
+  get versionText(): string {
+    return this.#context.options.versionFormat === "memcached" ? MEMCACHED_VERSION : PROTOCOL_VERSION;
+  }
+
   version(reply: TextReply): void {
-    reply.line(`VERSION ${PROTOCOL_VERSION}`);
+    reply.line(`VERSION ${this.versionText}`);
   }
 
   verbosity(words: readonly string[], reply: TextReply): void {

@@ -3,7 +3,6 @@
  */
 
 import type { FlareError } from "../base/errors.ts";
-import { PROTOCOL_VERSION } from "../base/version.ts";
 import type { RequestHandler, Session } from "../net/session.ts";
 import { BinaryReply } from "../protocol/binary_reply.ts";
 import { Command, CommandShape, CommandTable, shapeOf } from "../protocol/command.ts";
@@ -175,7 +174,7 @@ export class NodeHandler implements RequestHandler {
     const reply = new BinaryReply(plain.segment, request);
     switch (request.command) {
       case Command.version:
-        return reply.text(PROTOCOL_VERSION);
+        return reply.text(admin.versionText);
       case Command.flush_all:
         return admin.flushAll([], reply);
       case Command.stats:

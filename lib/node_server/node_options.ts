@@ -187,6 +187,14 @@ export const nodeOptionTable = {
     help: "writes kept in memory while the other cluster is away; with more of them everything is sent again",
   }),
 
+  versionFormat: choiceOption({
+    name: "version-format",
+    default: "flare",
+    choices: ["flare", "memcached"],
+    since: "2.0.0",
+    reloadable: true,
+    help: 'what "version" answers: flare-2.0.0 as the original, or numbers first, which libmemcached needs for its figures',
+  }),
   storageType: choiceOption({
     name: "storage-type",
     default: "level",

@@ -45,7 +45,7 @@ export class ClientCluster {
     const runtime = await clientRuntime();
     const cluster = await startCluster({
       ...{ runtime, partitions: PARTITIONS, slaves: 1, nodes: NODES, replicationType: "sync" },
-      node: { valueBytesMax: VALUE_BYTES_MAX },
+      node: { valueBytesMax: VALUE_BYTES_MAX, versionFormat: "memcached" },
     });
     const nodes = await Promise.all(cluster.addresses.map((address) => LineClient.connect(runtime, address)));
     return new ClientCluster(cluster, nodes);

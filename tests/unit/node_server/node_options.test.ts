@@ -54,6 +54,7 @@ describe("nodeOptionTable", () => {
       "thread-pool-size",
       "time-watcher-enabled",
       "time-watcher-polling-interval-msec",
+      "version-format",
     ]);
   });
 
