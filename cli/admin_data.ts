@@ -1,5 +1,5 @@
 /**
- * The verbs about data: dump, dumpkey, restore, and get, set, delete for a look by hand.
+ * The verbs about data: dump, dumpkey, restore, and get and set for a look by hand.
  */
 
 import { createReadStream, statSync } from "node:fs";
@@ -30,7 +30,7 @@ Cabinet, is not supported.`;
 
 /** The verbs about data. */
 export function dataCommands(): Command[] {
-  return [dumpCommand(), dumpkeyCommand(), restoreCommand(), getCommand(), setCommand(), deleteCommand()];
+  return [dumpCommand(), dumpkeyCommand(), restoreCommand(), getCommand(), setCommand()];
 }
 
 interface DumpFlags {
@@ -248,45 +248,39 @@ function setCommand(): Command {
   );
 }
 
-function deleteCommand(): Command {
-  const command = nodeVerb("delete", "delete keys").argument("<key...>");
-  return command.action((keys: string[]) =>
-    withNode(command, async (client) => {
-      const results = await Promise.all(keys.map(async (key) => ({ key, deleted: await client.delete(key) })));
-      if (command.getOptionValue("outputFormat") === "json") await printJson(results);
-      else await printLines(results.filter(({ deleted }) => deleted).map(() => "DELETED"));
-      for (const { key, deleted } of results) if (!deleted) missing(key);
-    }),
-  );
-}
-
-function nodeVerb(name: string, description: string): Command {
+/** A verb that asks one node. */
+export function nodeVerb(name: string, description: string): Command {
   return addTableOptions(createVerb(name, description)).option(
     "--node <host:port>",
     "the node to ask; one the index server names unless given",
   );
 }
 
-function withNode(command: Command, work: (client: Client) => Promise<void>): Promise<void> {
+/** Runs such a verb with its node. */
+export function withNode(command: Command, work: (client: Client, admin: ClusterAdmin) => Promise<void>): Promise<void> {
   return withAdmin(command, async (admin) => {
     const { node } = command.opts<{ node?: string }>();
-    await work(admin.client(node === undefined ? await admin.anyNode() : parseNodeKey(node)));
+    await work(admin.client(node === undefined ? await admin.anyNode() : parseNodeKey(node)), admin);
   });
 }
 
-/** A value that is no UTF-8 is told in base64. */
 function itemRecord({ key, value, flags, version }: Item): unknown {
-  const text = new TextDecoder().decode(value);
-  const isText = sameBytes(new TextEncoder().encode(text), value);
-  const shown = isText ? { value: text } : { valueBase64: Buffer.from(value).toString("base64") };
-  return { key: new TextDecoder().decode(key), flags, version, ...shown };
+  return { key: new TextDecoder().decode(key), flags, version, ...textOrBase64("value", value) };
+}
+
+/** Bytes as a field of JSON: what is no UTF-8 is told in base64, under `…Base64`. */
+export function textOrBase64(name: string, bytes: Uint8Array): Record<string, string> {
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  const isText = sameBytes(new TextEncoder().encode(text), bytes);
+  return isText ? { [name]: text } : { [`${name}Base64`]: Buffer.from(bytes).toString("base64") };
 }
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && left.every((byte, i) => byte === right[i]);
 }
 
-function missing(key: string): void {
+/** Says that a key is not there, which makes the verb fail. */
+export function missing(key: string): void {
   process.stderr.write(`flare: key "${key}" is not there\n`);
   process.exitCode = ExitStatus.failed;
 }

@@ -8,6 +8,7 @@ import process from "node:process";
 import { startCluster } from "../mod.ts";
 import { changeCommands } from "./admin_changes.ts";
 import { dataCommands } from "./admin_data.ts";
+import { scanCommands } from "./admin_scan.ts";
 import { watchCommands } from "./admin_watch.ts";
 import { addOptions, createCommand, expandAbbreviations, givenFlags, readSettings } from "./command_line.ts";
 import { handleSignals, runMain } from "./main.ts";
@@ -20,7 +21,8 @@ await runMain("flare", async () => {
   addOptions(up, upOptionTable);
   up.action(() => runCluster(givenFlags(up, upOptionTable)));
   endWithReader();
-  for (const command of [up, ...watchCommands(), ...changeCommands(), ...dataCommands()]) flare.addCommand(command);
+  for (const command of [up, ...watchCommands(), ...changeCommands(), ...dataCommands(), ...scanCommands()])
+    flare.addCommand(command);
   const args = process.argv.slice(2);
   const verb = flare.commands.find((command) => command.name() === args[0]) ?? flare;
   await flare.parseAsync(expandAbbreviations(args, verb), { from: "user" });

@@ -139,7 +139,9 @@ async function patiently<T>(server: ScanServer, work: () => Promise<T>): Promise
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof FlareError) || !error.retriable || attempt === PAGE_ATTEMPTS) throw error;
+      if (!(error instanceof FlareError) || attempt === PAGE_ATTEMPTS) throw error;
+      // Before a first page a node brings to its disk what it has in memory only, and what it has done is done next time.
+      if (!error.retriable && error.code !== "TIMED_OUT") throw error;
     }
     await new Promise<void>((resolve) => server.clock.setTimer(resolve, PAUSE_MS));
   }

@@ -35,7 +35,7 @@ describe("flare", () => {
     const { status, stdout } = await flare("--help");
     assertEquals(status, 0);
     const verbs = "up list stats summary ping threads index verify master slave part balance down activate reconstruct remove";
-    for (const verb of `${verbs} dump dumpkey restore get set delete`.split(" ")) {
+    for (const verb of `${verbs} dump dumpkey restore get set scan delete`.split(" ")) {
       assertMatch(stdout, new RegExp(`^  ${verb}\\b`, "m"), verb);
     }
     const help = await flare("slave", "--help");

@@ -1,0 +1,182 @@
+/**
+ * The verbs that go over many keys of a live cluster: `scan`, which lists them, and `delete`, by name or by prefix. Data go to
+ * stdout, how far it is to stderr, and what cannot be undone is asked for.
+ */
+
+import type { Command } from "commander";
+import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
+import { DumpFormat, encodeItems, encodeKeys, keyWord } from "../lib/admin/dump_format.ts";
+import { streamProgressText } from "../lib/admin/progress_text.ts";
+import { FlareError } from "../lib/base/errors.ts";
+import type { Client } from "../lib/client/client.ts";
+import type { ScanItem } from "../lib/client/scan.ts";
+import { buildPartitionMap } from "../lib/cluster/partition_map.ts";
+import { countOption } from "./admin_connection.ts";
+import { missing, nodeVerb, textOrBase64, withNode } from "./admin_data.ts";
+import { confirm, processTerminal } from "./confirmation.ts";
+import { ProgressLine, printJson, printLines, writeOut } from "./output.ts";
+
+/** Items gathered before they are written. */
+const writtenItems = 500;
+const keyHelp = `
+Keys are printed as in a dump: \\\\ is a backslash, \\xHH any byte. With --values each line is an item as "flare dump" writes
+it, which "flare restore" reads.`;
+
+/** The verbs over many keys. */
+export function scanCommands(): Command[] {
+  return [scanCommand(), deleteCommand()];
+}
+
+interface ScanFlags {
+  readonly prefix?: string;
+  readonly limit?: string;
+  readonly rate?: string;
+  readonly values?: true;
+}
+
+function scanCommand(): Command {
+  const command = nodeVerb("scan", "list the keys of the whole cluster in their order, or those with a prefix")
+    .option("--prefix <text>", "only keys that begin so")
+    .option("--limit <n>", "no more than so many")
+    .option("--rate <n>", "no more than so many a second")
+    .option("--values", "whole items, not only keys")
+    .addHelpText("after", keyHelp);
+  return command.action((flags: ScanFlags) =>
+    withNode(command, async (client, admin) => {
+      const json = command.getOptionValue("outputFormat") === "json";
+      const total = flags.prefix === undefined ? await itemsTotal(admin) : undefined;
+      const progress = new ProgressLine();
+      const startedMs = admin.nowMs();
+      let count = 0;
+      for await (const items of batches(client, flags)) {
+        if (json) await printLines(items.map((item, i) => `${count + i === 0 ? "[" : ","}${jsonText(scanRecord(item))}`));
+        else await writeOut(flags.values ? encodeItems(items.map(withValue), DumpFormat.default) : keyLines(items));
+        count += items.length;
+        progress.show(() => streamProgressText("keys", count, total, admin.nowMs() - startedMs));
+      }
+      if (json) await printLines([count === 0 ? "[]" : "]"]);
+      progress.say(streamProgressText("keys", count, undefined, admin.nowMs() - startedMs));
+    }),
+  );
+}
+
+interface DeleteFlags extends Omit<ScanFlags, "values"> {
+  readonly dryRun?: true;
+  readonly force?: true;
+}
+
+function deleteCommand(): Command {
+  const command = nodeVerb("delete", "delete keys, those named or all with a prefix")
+    .argument("[key...]")
+    .option("--prefix <text>", "all keys of the cluster that begin so")
+    .option("--limit <n>", "with --prefix: no more than so many")
+    .option("--rate <n>", "with --prefix: no more than so many a second")
+    .option("-n, --dry-run", "with --prefix: print the keys and delete nothing")
+    .option("--force", "with --prefix: do not ask");
+  return command.action((keys: string[], flags: DeleteFlags) =>
+    withNode(command, async (client, admin) => {
+      const json = command.getOptionValue("outputFormat") === "json";
+      const { prefix } = flags;
+      if (prefix === undefined) return deleteNamed(client, keys, flags, json);
+      if (keys.length > 0) throw new FlareError("INVALID_OPTION", 'either keys or "--prefix" must be given, not both');
+      if (prefix === "") throw new FlareError("INVALID_OPTION", 'option "prefix" must not be empty');
+      return deleteByPrefix(client, admin, { ...flags, prefix }, json);
+    }),
+  );
+}
+
+async function deleteNamed(client: Client, keys: readonly string[], flags: DeleteFlags, json: boolean): Promise<void> {
+  if (keys.length === 0) throw new FlareError("INVALID_OPTION", 'either keys or "--prefix" must be given');
+  const useless = (["limit", "rate", "dryRun", "force"] as const).find((name) => flags[name] !== undefined);
+  if (useless !== undefined) {
+    throw new FlareError("INVALID_OPTION", `option "${useless === "dryRun" ? "dry-run" : useless}" needs "--prefix"`);
+  }
+  const results = await Promise.all(keys.map(async (key) => ({ key, deleted: await client.delete(key) })));
+  if (json) await printJson(results);
+  else await printLines(results.filter(({ deleted }) => deleted).map(() => "DELETED"));
+  for (const { key, deleted } of results) if (!deleted) missing(key);
+}
+
+async function deleteByPrefix(
+  client: Client,
+  admin: ClusterAdmin,
+  flags: DeleteFlags & { readonly prefix: string },
+  json: boolean,
+): Promise<void> {
+  const { prefix } = flags;
+  const progress = new ProgressLine();
+  const countingMs = admin.nowMs();
+  let total = 0;
+  for await (const items of batches(client, flags)) {
+    total += items.length;
+    if (flags.dryRun && !json) await writeOut(keyLines(items));
+    progress.show(() => streamProgressText("keys found", total, undefined, admin.nowMs() - countingMs));
+  }
+  const what = `${total} ${total === 1 ? "key" : "keys"} that ${total === 1 ? "begins" : "begin"} with ${keyWord(new TextEncoder().encode(prefix))}`;
+  if (flags.dryRun) {
+    if (json) await printJson({ prefix, wouldDelete: total });
+    return progress.say(`${what} would be deleted`);
+  }
+  if (total > 0 && !flags.force) await confirm(`Delete ${what}?`, processTerminal);
+  const { deleted, elapsedMs, complete } = await client.deletePrefix(prefix, {
+    ...limits(flags),
+    onProgress: (so) => progress.show(() => streamProgressText("keys", so.deleted, Math.max(total, so.deleted), so.elapsedMs)),
+  });
+  progress.say(streamProgressText("keys", deleted, undefined, elapsedMs));
+  if (json) await printJson({ prefix, deleted, complete });
+  else await printLines([`DELETED ${deleted}`]);
+  if (!complete) progress.say("the limit is reached; there may be more");
+}
+
+/** What a scan shows, up to the limit. */
+async function* batches(client: Client, flags: ScanFlags): AsyncGenerator<ScanItem[]> {
+  const { limit = Number.POSITIVE_INFINITY, ratePerSecond = 0 } = limits(flags);
+  const pageSize = Math.min(1000, limit);
+  const options = { prefix: flags.prefix ?? "", pageSize, ratePerSecond, values: flags.values === true };
+  let batch: ScanItem[] = [];
+  let count = 0;
+  for await (const item of client.scan(options)) {
+    batch.push(item);
+    count++;
+    if (count === limit) break;
+    if (batch.length < (ratePerSecond === 0 ? writtenItems : 1)) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function limits(flags: ScanFlags): { limit?: number; ratePerSecond?: number } {
+  return {
+    ...(flags.limit === undefined ? {} : { limit: countOption("limit", flags.limit, 1, 1) }),
+    ...(flags.rate === undefined ? {} : { ratePerSecond: countOption("rate", flags.rate, 1, 1) }),
+  };
+}
+
+/** What is likely to come: all the masters have. */
+async function itemsTotal(admin: ClusterAdmin): Promise<number> {
+  const { map, partitionCountMax } = await admin.view();
+  const masters = buildPartitionMap(map, partitionCountMax).active.flatMap(({ master }) => master?.key ?? []);
+  const counts = await Promise.all(masters.map((key) => admin.itemsOf(key)));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+function keyLines(items: readonly ScanItem[]): Uint8Array {
+  return encodeKeys(
+    items.map(({ key }) => key),
+    DumpFormat.default,
+  );
+}
+
+function withValue(item: ScanItem): ScanItem & { readonly value: Uint8Array } {
+  return { ...item, value: item.value ?? new Uint8Array(0) };
+}
+
+function scanRecord({ key, value, valueBytes, flags, version, expire }: ScanItem): unknown {
+  const numbers = { flags, bytes: valueBytes, version, expire };
+  return { ...textOrBase64("key", key), ...numbers, ...(value === undefined ? {} : textOrBase64("value", value)) };
+}
+
+function jsonText(record: unknown): string {
+  return JSON.stringify(record, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+}
