@@ -9,8 +9,8 @@ import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import { BufferPool } from "../../lib/protocol/buffer_pool.ts";
 import { Segment } from "../../lib/protocol/segment.ts";
 import { TextReply } from "../../lib/protocol/text_reply.ts";
+import { emptyEntry } from "../../lib/storage/cached_entry.ts";
 import type { EntryView } from "../../lib/storage/entry.ts";
-import { emptyEntry } from "../../lib/storage/entry_cache.ts";
 import { type Applied, MutationResult } from "../../lib/storage/mutation.ts";
 
 const REPLIES = 16;

@@ -6,6 +6,7 @@
 
 import type { FlareError } from "../base/errors.ts";
 import type { Clock, Log, Timer } from "../runtime/runtime.ts";
+import { emptyEntry } from "./cached_entry.ts";
 import { CurrentKind } from "./decide.ts";
 import type { Engine, EngineOperation } from "./engine.ts";
 import {
@@ -16,9 +17,9 @@ import {
   writeEngineKey,
   writeEngineValue,
 } from "./engine_record.ts";
-import { emptyEntry, engineKindOfState, RecordState } from "./entry_cache.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { Keyspaces } from "./keyspaces.ts";
+import { engineKindOfState, RecordState } from "./record_state.ts";
 
 const SLAB_BYTES_KEPT_MAX = 1 << 22;
 const RETRY_FIRST_MS = 100;
@@ -143,7 +144,7 @@ export class Checkpointer {
     for (;;) {
       // Nothing may be uncommitted here: an entry that a rollback could bring back must not be passed over.
       cache.takeBatch(mark);
-      const last = cache.batchReachesMark;
+      const last = cache.batch.reachesMark;
       const operations = this.#encode(keyspace);
       owner.onRoom();
       if (operations.length > 0 || (last && unsynced)) {
@@ -194,8 +195,8 @@ export class Checkpointer {
     const operations: EngineOperation[] = [];
     const slab = this.#engine.traits.copiesWrites ? this.#ensureSlab(this.#batchBytes(keyspace)) : undefined;
     let at = 0;
-    for (let i = 0; i < cache.batchCount; i++) {
-      const location = cache.batch[i] as number;
+    for (let i = 0; i < cache.batch.count; i++) {
+      const location = cache.batch.locations[i] as number;
       const state = cache.state(location);
       cache.read(location, view);
       keyspace.countEngine(engineKindOfState(state & ~RecordState.inFlight), view.kind);
@@ -238,8 +239,8 @@ export class Checkpointer {
   #batchBytes(keyspace: Keyspace): number {
     const { cache } = keyspace;
     let bytes = 0;
-    for (let i = 0; i < cache.batchCount; i++) {
-      cache.read(cache.batch[i] as number, this.#view);
+    for (let i = 0; i < cache.batch.count; i++) {
+      cache.read(cache.batch.locations[i] as number, this.#view);
       const { keyStart, keyEnd, valueStart, valueEnd } = this.#view;
       bytes += GENERATION_BYTES + keyEnd - keyStart + ENGINE_HEADER_BYTES + valueEnd - valueStart;
     }

@@ -9,71 +9,37 @@
 
 import { equalBytes } from "../base/bytes.ts";
 import { fromWords, highWord, lowWord, type Uint64 } from "../base/uint64.ts";
-import { copyBytes, decimalLength, writeDecimal } from "./copy_bytes.ts";
+import type { CachedEntry } from "./cached_entry.ts";
+import { copyBytes, writeDecimal } from "./copy_bytes.ts";
 import { CurrentKind } from "./decide.ts";
-import { EntryMark, type EntryView } from "./entry.ts";
+import { DirtyBatch } from "./dirty_batch.ts";
 import { keyHash } from "./key_hash.ts";
 import { KeyIndex } from "./key_index.ts";
+import {
+  ACCESS,
+  EXPIRE,
+  FLAGS,
+  HASH,
+  HEADER_BYTES,
+  headBytes,
+  KEY_AND_HEAD,
+  LENGTH,
+  OFFSET_BITS,
+  OFFSET_MASK,
+  PREFIX_BYTES,
+  STATE,
+  VALUE_LENGTH,
+  VERSION_HIGH,
+  VERSION_LOW,
+  writePrefix,
+} from "./record_layout.ts";
+import { ACCESSED, ENGINE_BITS, kindOfState, marksOfState, RecordState } from "./record_state.ts";
+import { Segment, SegmentRing } from "./segment_ring.ts";
 
-/** An entry of any kind as the arena shows it: an `EntryView` that may also be a tombstone or nothing. */
-export interface CachedEntry extends EntryView {
-  kind: CurrentKind;
-}
-
-/** Bits of a record's state word. */
-export const RecordState = {
-  /** The engine does not have this record yet. */
-  dirty: 1,
-  /** Read since it was stored or last spared by the eviction. */
-  referenced: 2,
-  tombstone: 4,
-  /** Overwritten; nothing points here. */
-  dead: 8,
-  /** In a batch on its way to the engine. */
-  inFlight: 16,
-  /** A tombstone whose time is over: the engine is to forget the key. */
-  purged: 32,
-  /** What the engine holds under the key of a dirty record. */
-  engineValue: 64,
-  engineTombstone: 128,
-  /** Read since it was stored. */
-  fetched: 256,
-  /** `EntryMark`, from `MARKS_SHIFT` on. */
-  stale: EntryMark.stale << 9,
-  won: EntryMark.won << 9,
-} as const;
-
-/** How far the bits of `EntryMark` are moved up in a state word. */
-const MARKS_SHIFT = 9;
-const MARKS = RecordState.stale | RecordState.won;
-const ACCESSED = RecordState.referenced | RecordState.fetched;
-
-const ENGINE_BITS = RecordState.engineValue | RecordState.engineTombstone;
-
-// A record: ten words, then `VALUE <key> <flags> <bytes>\r\n<value>\r\n` (of a tombstone only `VALUE <key>`).
-const LENGTH = 0;
-const HASH = 1;
-/** Key length in the lower 16 bits, head length in the upper. */
-const KEY_AND_HEAD = 2;
-const FLAGS = 3;
-const VALUE_LENGTH = 4;
-const EXPIRE = 5;
-const VERSION_LOW = 6;
-const VERSION_HIGH = 7;
-const STATE = 8;
-/** The second of the last write or read. */
-const ACCESS = 9;
-const HEADER_BYTES = 40;
-/** Length of `VALUE `. */
-const PREFIX_BYTES = 6;
-
-/** A location is a segment's id and an offset in units of eight bytes; 0 = none. */
-const OFFSET_BITS = 17;
 /** Keys warmed in one go. */
 const WARM_MAX = 64;
 /** A cache line, in 32-bit words. */
 const LINE_WORDS = 16;
-const OFFSET_MASK = (1 << OFFSET_BITS) - 1;
 const SEGMENT_IDS_MAX = 32767;
 const SEGMENT_BYTES_MAX = 1 << 20;
 const SEGMENT_BYTES_MIN = 1 << 12;
@@ -83,70 +49,9 @@ const SEGMENTS_WANTED = 16;
 export const CACHE_BYTES_MIN = SEGMENT_BYTES_MIN * SEGMENTS_WANTED;
 export const CACHE_BYTES_MAX = 2 ** 33;
 
-/** Records of one batch for the engine. */
-export const BATCH_RECORDS_MAX = 4000;
-const BATCH_BYTES_MAX = 1 << 20;
-
-const EMPTY = new Uint8Array(0);
+const SPACE = 0x20;
 const CR = 13;
 const LF = 10;
-const SPACE = 0x20;
-
-class Segment {
-  readonly id: number;
-  /** It holds one large record, and its memory is never used for another. */
-  readonly isLarge: boolean;
-  readonly bytes: Uint8Array;
-  readonly words: Int32Array;
-  used = 0;
-  /** Age: a larger one was (re)filled later. */
-  sequence: number;
-  next: Segment | undefined = undefined;
-
-  constructor(id: number, byteLength: number, sequence: number, isLarge: boolean) {
-    const buffer = new ArrayBuffer(byteLength);
-    this.id = id;
-    this.isLarge = isLarge;
-    this.bytes = new Uint8Array(buffer);
-    this.words = new Int32Array(buffer);
-    this.sequence = sequence;
-  }
-}
-
-/** Segments from oldest to newest, and how far the engine has them. */
-class Ring {
-  tail: Segment | undefined = undefined;
-  head: Segment | undefined = undefined;
-  flushSegment: Segment | undefined = undefined;
-  flushOffset = 0;
-  /** Where the batch in flight ends. */
-  batchSegment: Segment | undefined = undefined;
-  batchOffset = 0;
-
-  push(segment: Segment): void {
-    segment.next = undefined;
-    if (this.head === undefined) this.tail = segment;
-    else this.head.next = segment;
-    this.head = segment;
-    if (this.flushSegment === undefined) {
-      this.flushSegment = segment;
-      this.flushOffset = 0;
-    }
-  }
-
-  /** Takes out the oldest segment, all of whose records are behind the flush pointer. */
-  shift(): Segment {
-    const segment = this.tail as Segment;
-    this.tail = segment.next;
-    if (this.tail === undefined) this.head = undefined;
-    if (this.flushSegment === segment) {
-      this.flushSegment = this.tail;
-      this.flushOffset = 0;
-    }
-    segment.next = undefined;
-    return segment;
-  }
-}
 
 /** How far a checkpoint has to go: the heads at its start. */
 export interface CacheMark {
@@ -190,11 +95,8 @@ export class EntryCache {
   liveBytes = 0;
   /** Live records that are tombstones. */
   tombstones = 0;
-  /** Locations of the batch `takeBatch` made. */
-  readonly batch = new Int32Array(BATCH_RECORDS_MAX);
-  batchCount = 0;
-  /** True when the batch reaches the mark it was taken for. */
-  batchReachesMark = false;
+  /** What `takeBatch` collected last. */
+  readonly batch = new DirtyBatch();
 
   readonly #seed: number;
   #bytesMax = 0;
@@ -206,16 +108,13 @@ export class EntryCache {
   /** What `warm` read last: nobody needs it, but reading for nothing would be optimised away. */
   touched = 0;
   readonly #freeIds: number[] = [];
-  readonly #small = new Ring();
-  readonly #large = new Ring();
+  readonly #small = new SegmentRing();
+  readonly #large = new SegmentRing();
   #nextSequence = 1;
   /** The second of the last append. */
   #lastSeconds = 0;
   #allocatedBytes = 0;
   #appendedBytes = 0;
-  #flushedBytes = 0;
-  #batchBytes = 0;
-  #batchInFlight = false;
   /** Where the last `find` ended. */
   #slot = 0;
 
@@ -262,7 +161,7 @@ export class EntryCache {
 
   /** Bytes that cannot be evicted before the engine has taken what is dirty among them. */
   get pinnedBytes(): number {
-    return this.#appendedBytes - this.#flushedBytes;
+    return this.#appendedBytes - this.#small.flushedBytes - this.#large.flushedBytes;
   }
 
   /** Entries found through the index. */
@@ -347,7 +246,7 @@ export class EntryCache {
     const high = words[at + VERSION_HIGH] as number;
     view.version =
       high === 0 ? (words[at + VERSION_LOW] as number) >>> 0 : fromWords(high >>> 0, (words[at + VERSION_LOW] as number) >>> 0);
-    view.marks = (state & MARKS) >> MARKS_SHIFT;
+    view.marks = marksOfState(state);
     view.fetched = (state & RecordState.fetched) !== 0;
     view.accessSeconds = (words[at + ACCESS] as number) >>> 0;
     view.kind = kindOfState(state);
@@ -503,7 +402,7 @@ export class EntryCache {
     view.flags = flags;
     view.expire = expire;
     view.version = version;
-    view.marks = (state & MARKS) >> MARKS_SHIFT;
+    view.marks = marksOfState(state);
     view.fetched = (state & RecordState.fetched) !== 0;
     view.accessSeconds = accessSeconds;
     view.kind = kind;
@@ -548,18 +447,18 @@ export class EntryCache {
 
   /** Collects the next dirty records up to `mark` in `batch`; they stay dirty until `completeBatch`. */
   takeBatch(mark: CacheMark): void {
-    this.batchCount = 0;
-    this.#batchBytes = 0;
-    this.#batchInFlight = true;
-    const smallDone = this.#scan(this.#small, mark.smallSequence, mark.smallOffset);
-    const largeDone = this.#scan(this.#large, mark.largeSequence, Number.MAX_SAFE_INTEGER);
-    this.batchReachesMark = smallDone && largeDone;
+    const { batch } = this;
+    batch.begin();
+    const smallDone = this.#small.collect(batch, mark.smallSequence, mark.smallOffset);
+    const largeDone = this.#large.collect(batch, mark.largeSequence, Number.MAX_SAFE_INTEGER);
+    batch.reachesMark = smallDone && largeDone;
   }
 
   /** The engine has the batch: its records are clean now, and the flush pointer moves behind them. */
   completeBatch(): void {
-    for (let i = 0; i < this.batchCount; i++) {
-      const location = this.batch[i] as number;
+    const { batch } = this;
+    for (let i = 0; i < batch.count; i++) {
+      const location = batch.locations[i] as number;
       const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
       const at = ((location & OFFSET_MASK) << 3) >> 2;
       const state = words[at + STATE] as number;
@@ -568,15 +467,9 @@ export class EntryCache {
       this.dirtyBytes -= words[at + LENGTH] as number;
       if (state & RecordState.purged) this.#drop(words, at, location);
     }
-    this.batchCount = 0;
-    for (const ring of [this.#small, this.#large]) {
-      // A ring that was empty has nothing flushed, whatever was appended to it meanwhile.
-      if (ring.batchSegment === undefined) continue;
-      this.#countFlushed(ring);
-      ring.flushSegment = ring.batchSegment;
-      ring.flushOffset = ring.batchOffset;
-    }
-    this.#batchInFlight = false;
+    this.#small.passBatch();
+    this.#large.passBatch();
+    batch.end();
   }
 
   // -------------------------------------------------------------------------------------------------- internals
@@ -665,7 +558,7 @@ export class EntryCache {
     return 0;
   }
 
-  #oldestEvictable(mayForgetDead: boolean): Ring | undefined {
+  #oldestEvictable(mayForgetDead: boolean): SegmentRing | undefined {
     const small = this.#small;
     const large = this.#large;
     const smallSequence = this.#isEvictable(small, mayForgetDead) ? (small.tail as Segment).sequence : Number.POSITIVE_INFINITY;
@@ -675,82 +568,12 @@ export class EntryCache {
   }
 
   /** The segment that is being filled stays; so does what the flush pointer has not left. */
-  #isEvictable(ring: Ring, mayForgetDead: boolean): boolean {
+  #isEvictable(ring: SegmentRing, mayForgetDead: boolean): boolean {
     const tail = ring.tail;
     if (tail === undefined || (ring === this.#small && tail === ring.head)) return false;
-    if (ring.flushSegment === tail) this.#skipClean(ring, mayForgetDead);
+    if (ring.flushSegment === tail && !this.batch.isInFlight) ring.skipClean(mayForgetDead);
     const flush = ring.flushSegment as Segment;
-    return flush !== tail || (ring.flushOffset >= tail.used && !this.#batchInFlight);
-  }
-
-  /** Moves the flush pointer over records the engine has or does not need. */
-  #skipClean(ring: Ring, mayForgetDead: boolean): void {
-    if (this.#batchInFlight) return;
-    let segment = ring.flushSegment as Segment;
-    let offset = ring.flushOffset;
-    for (;;) {
-      if (offset >= segment.used) {
-        if (segment.next === undefined) break;
-        segment = segment.next;
-        offset = 0;
-        continue;
-      }
-      const at = offset >> 2;
-      const state = segment.words[at + STATE] as number;
-      if (state & RecordState.dirty && !(state & RecordState.dead && mayForgetDead)) break;
-      const length = segment.words[at + LENGTH] as number;
-      this.#flushedBytes += length;
-      offset += length;
-    }
-    ring.flushSegment = segment;
-    ring.flushOffset = offset;
-  }
-
-  #scan(ring: Ring, markSequence: number, markOffset: number): boolean {
-    let segment = ring.flushSegment;
-    let offset = ring.flushOffset;
-    let done = segment === undefined;
-    while (segment !== undefined) {
-      if (segment.sequence > markSequence || (segment.sequence === markSequence && offset >= markOffset)) {
-        done = true;
-        break;
-      }
-      if (offset >= segment.used) {
-        if (segment.next === undefined) {
-          done = true;
-          break;
-        }
-        segment = segment.next;
-        offset = 0;
-        continue;
-      }
-      if (this.batchCount === BATCH_RECORDS_MAX || this.#batchBytes >= BATCH_BYTES_MAX) break;
-      const { words } = segment;
-      const at = offset >> 2;
-      const state = words[at + STATE] as number;
-      const length = words[at + LENGTH] as number;
-      if ((state & (RecordState.dirty | RecordState.dead)) === RecordState.dirty) {
-        words[at + STATE] = state | RecordState.inFlight;
-        this.batch[this.batchCount++] = (segment.id << OFFSET_BITS) | (offset >> 3);
-        this.#batchBytes += length;
-      }
-      offset += length;
-    }
-    ring.batchSegment = segment;
-    ring.batchOffset = offset;
-    return done;
-  }
-
-  /** Adds what lies between the flush pointer and the end of the batch to the flushed bytes. */
-  #countFlushed(ring: Ring): void {
-    let segment = ring.flushSegment;
-    let offset = ring.flushOffset;
-    while (segment !== undefined && segment !== ring.batchSegment) {
-      this.#flushedBytes += segment.used - offset;
-      segment = segment.next;
-      offset = 0;
-    }
-    if (segment !== undefined) this.#flushedBytes += ring.batchOffset - offset;
+    return flush !== tail || (ring.flushOffset >= tail.used && !this.batch.isInFlight);
   }
 
   /** Drops all entries of a segment that has left its ring. */
@@ -808,62 +631,4 @@ export class EntryCache {
     this.#appendedBytes += kept;
     this.#small.push(segment);
   }
-}
-
-/** A view that points nowhere, for a storage to fill. */
-export function emptyEntry(): CachedEntry {
-  return {
-    bytes: EMPTY,
-    headStart: 0,
-    headEnd: 0,
-    keyStart: 0,
-    keyEnd: 0,
-    valueStart: 0,
-    valueEnd: 0,
-    flags: 0,
-    expire: 0,
-    version: 0,
-    marks: 0,
-    fetched: false,
-    accessSeconds: 0,
-    stable: false,
-    kind: CurrentKind.absent,
-  };
-}
-
-/** The state bits of what an entry is noted to be. */
-export function stateOfMarks(marks: number, fetched: boolean): number {
-  return (marks << MARKS_SHIFT) | (fetched ? RecordState.fetched : 0);
-}
-
-/** What a record says about its key. */
-export function kindOfState(state: number): CurrentKind {
-  if ((state & (RecordState.tombstone | RecordState.purged)) === 0) return CurrentKind.value;
-  return state & RecordState.purged ? CurrentKind.absent : CurrentKind.tombstone;
-}
-
-/** What the engine holds under the key of a record, or will hold when the batch in flight is through. */
-export function engineKindOfState(state: number): CurrentKind {
-  if ((state & RecordState.dirty) === 0 || state & RecordState.inFlight) return kindOfState(state);
-  if (state & RecordState.engineValue) return CurrentKind.value;
-  return state & RecordState.engineTombstone ? CurrentKind.tombstone : CurrentKind.absent;
-}
-
-/** The state bits that remember what the engine holds. */
-export function engineBits(kind: CurrentKind): number {
-  if (kind === CurrentKind.value) return RecordState.engineValue;
-  return kind === CurrentKind.tombstone ? RecordState.engineTombstone : 0;
-}
-
-function headBytes(keyLength: number, flags: number, valueLength: number): number {
-  return PREFIX_BYTES + keyLength + 1 + decimalLength(flags) + 1 + decimalLength(valueLength);
-}
-
-function writePrefix(bytes: Uint8Array, at: number): void {
-  bytes[at] = 0x56;
-  bytes[at + 1] = 0x41;
-  bytes[at + 2] = 0x4c;
-  bytes[at + 3] = 0x55;
-  bytes[at + 4] = 0x45;
-  bytes[at + 5] = SPACE;
 }

@@ -6,6 +6,7 @@
 
 import { latin1 } from "../base/bytes.ts";
 import type { Log } from "../runtime/runtime.ts";
+import { type CachedEntry, emptyEntry } from "./cached_entry.ts";
 import { copyBytes } from "./copy_bytes.ts";
 import { CurrentKind, isExpired } from "./decide.ts";
 import type { Engine } from "./engine.ts";
@@ -18,9 +19,9 @@ import {
   writeEngineKey,
 } from "./engine_record.ts";
 import type { KeySlice } from "./entry.ts";
-import { type CachedEntry, emptyEntry, RecordState, stateOfMarks } from "./entry_cache.ts";
 import type { Keyspaces } from "./keyspaces.ts";
 import { privateEntry } from "./private_entry.ts";
+import { RecordState, stateOfMarks } from "./record_state.ts";
 import type { UndoList } from "./undo_list.ts";
 
 export class KeyLookup {

@@ -7,24 +7,17 @@
 import { FlareError } from "../base/errors.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { Attempt } from "./attempt.ts";
+import { type CachedEntry, emptyEntry } from "./cached_entry.ts";
 import type { Checkpointer } from "./checkpoint.ts";
 import { Change, Content, CurrentKind, type Decision, decide } from "./decide.ts";
 import { decideWithTerms } from "./decide_terms.ts";
 import type { KeySlice } from "./entry.ts";
-import {
-  type CachedEntry,
-  emptyEntry,
-  engineBits,
-  engineKindOfState,
-  kindOfState,
-  RecordState,
-  stateOfMarks,
-} from "./entry_cache.ts";
 import type { Journal } from "./journal.ts";
 import type { KeyLookup } from "./key_lookup.ts";
 import type { Keyspaces } from "./keyspaces.ts";
 import { type Applied, type Mutation, MutationKind, MutationResult } from "./mutation.ts";
 import { copyEntry } from "./private_entry.ts";
+import { engineBits, engineKindOfState, kindOfState, RecordState, stateOfMarks } from "./record_state.ts";
 import type { StorageSettings } from "./storage_options.ts";
 import { isDue } from "./sweep.ts";
 import type { UndoList } from "./undo_list.ts";

@@ -4,9 +4,10 @@
  */
 
 import type { Random } from "../runtime/runtime.ts";
+import { emptyEntry } from "./cached_entry.ts";
 import type { EngineMeta } from "./engine_record.ts";
 import type { EntryView } from "./entry.ts";
-import { type EntryCache, emptyEntry } from "./entry_cache.ts";
+import type { EntryCache } from "./entry_cache.ts";
 import { Keyspace } from "./keyspace.ts";
 
 /** What arenas count about items that had to leave, and about those that were spared. */

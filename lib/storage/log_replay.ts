@@ -8,11 +8,11 @@ import type { Checkpointer } from "./checkpoint.ts";
 import { copyBytes } from "./copy_bytes.ts";
 import { CurrentKind } from "./decide.ts";
 import type { KeySlice } from "./entry.ts";
-import { RecordState, stateOfMarks } from "./entry_cache.ts";
 import type { KeyLookup } from "./key_lookup.ts";
 import type { KeyWriter } from "./key_writer.ts";
 import type { Keyspaces } from "./keyspaces.ts";
 import { LogKind, type LogReader } from "./log_record.ts";
+import { RecordState, stateOfMarks } from "./record_state.ts";
 
 export class LogReplay {
   readonly #keyspaces: Keyspaces;

@@ -5,9 +5,9 @@
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import type { Uint64 } from "../base/uint64.ts";
+import type { CachedEntry } from "./cached_entry.ts";
 import type { CurrentKind } from "./decide.ts";
 import type { EntryView, KeySlice } from "./entry.ts";
-import type { CachedEntry } from "./entry_cache.ts";
 
 /** Makes `target` the same entry with bytes of its own; the two may be the same object. */
 export function copyEntry<View extends EntryView>(source: EntryView, target: View): View {

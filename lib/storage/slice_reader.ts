@@ -5,6 +5,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import { type CachedEntry, emptyEntry } from "./cached_entry.ts";
 import type { CursorOptions, CursorSlice, StoredItem } from "./cursor.ts";
 import { CurrentKind, isExpired } from "./decide.ts";
 import type { Engine } from "./engine.ts";
@@ -17,7 +18,6 @@ import {
   readEngineValue,
 } from "./engine_record.ts";
 import type { KeySlice } from "./entry.ts";
-import { type CachedEntry, emptyEntry } from "./entry_cache.ts";
 import type { KeyLookup } from "./key_lookup.ts";
 import type { Keyspaces } from "./keyspaces.ts";
 import { privateEntry } from "./private_entry.ts";

@@ -4,9 +4,9 @@
  */
 
 import type { CurrentKind } from "./decide.ts";
-import { kindOfState } from "./entry_cache.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { Keyspaces } from "./keyspaces.ts";
+import { kindOfState } from "./record_state.ts";
 
 const WORDS = 3;
 const WORDS_FIRST = WORDS * 1024;

@@ -6,9 +6,9 @@
 import { FlareError } from "../base/errors.ts";
 import type { Clock, Timer } from "../runtime/runtime.ts";
 import { Attempt } from "./attempt.ts";
+import { emptyEntry } from "./cached_entry.ts";
 import type { Checkpointer } from "./checkpoint.ts";
 import type { EntryView, KeySlice } from "./entry.ts";
-import { emptyEntry } from "./entry_cache.ts";
 import type { KeyLookup } from "./key_lookup.ts";
 import type { KeyWriter } from "./key_writer.ts";
 import type { Keyspaces } from "./keyspaces.ts";

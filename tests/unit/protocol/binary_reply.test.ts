@@ -9,7 +9,7 @@ import { BinaryReply, encodeBinaryError } from "../../../lib/protocol/binary_rep
 import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
 import { Request } from "../../../lib/protocol/request.ts";
 import { Segment } from "../../../lib/protocol/segment.ts";
-import { emptyEntry } from "../../../lib/storage/entry_cache.ts";
+import { emptyEntry } from "../../../lib/storage/cached_entry.ts";
 import { type Applied, MutationResult } from "../../../lib/storage/mutation.ts";
 import { describeReplies, packet, words } from "../../support/binary_packets.ts";
 

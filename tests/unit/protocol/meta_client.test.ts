@@ -20,8 +20,8 @@ import { Request } from "../../../lib/protocol/request.ts";
 import { ReplyParser, ReplyShape } from "../../../lib/protocol/text_client.ts";
 import { encodeTextFallback, parseTextAnswer } from "../../../lib/protocol/text_fallback.ts";
 import { ParseStatus, TextParser } from "../../../lib/protocol/text_parser.ts";
+import { emptyEntry } from "../../../lib/storage/cached_entry.ts";
 import { EntryMark } from "../../../lib/storage/entry.ts";
-import { emptyEntry } from "../../../lib/storage/entry_cache.ts";
 import { packet, words } from "../../support/binary_packets.ts";
 
 const ALL = new CommandTable(Object.keys(Command) as (keyof typeof Command)[]);
