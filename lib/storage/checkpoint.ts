@@ -24,6 +24,8 @@ import { engineKindOfState, RecordState } from "./record_state.ts";
 const SLAB_BYTES_KEPT_MAX = 1 << 22;
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 5000;
+/** Room on the disk is noticed soon: writes are refused until then. */
+const RETRY_DISK_FULL_MS = 500;
 /** Failures in a row after which a closing storage gives up. */
 const CLOSING_ATTEMPTS = 3;
 
@@ -253,17 +255,25 @@ export class Checkpointer {
   }
 
   async #write(operations: readonly EngineOperation[], sync: boolean): Promise<void> {
+    let told: string | undefined;
     for (let failures = 0; ; ) {
       try {
         if (failures > 0) await this.#reopen();
         await this.#engine.write(operations, sync);
-        if (failures > 0) this.#owner.onEngineFault(undefined);
+        if (failures > 0) {
+          this.#log.write("notice", "engine takes changes again");
+          this.#owner.onEngineFault(undefined);
+        }
         return;
       } catch (error) {
+        const fault = error as FlareError;
         failures++;
-        this.#owner.onEngineFault(error as FlareError);
+        if (fault.message !== told) this.#log.write("error", `${fault.message}; it is tried again`);
+        told = fault.message;
+        this.#owner.onEngineFault(fault);
         if (this.#closing && failures >= CLOSING_ATTEMPTS) throw error;
-        await this.#wait(Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), RETRY_LAST_MS));
+        const lastMs = fault.code === "DISK_FULL" ? RETRY_DISK_FULL_MS : RETRY_LAST_MS;
+        await this.#wait(Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), lastMs));
       }
     }
   }

@@ -63,6 +63,8 @@ interface ViewEncoding {
 
 const VIEW: ViewEncoding = { keyEncoding: "view", valueEncoding: "view" };
 const NEXT_COUNT = 100;
+/** LevelDB's faults have no code, only the system's words. */
+const NO_SPACE = /no space left on device|disk quota exceeded/i;
 const RANGE_START = new Uint8Array([0]);
 const RANGE_END = new Uint8Array([255, 255, 255, 255]);
 
@@ -216,5 +218,6 @@ function engineFault(what: string, error: unknown): FlareError {
   if (error instanceof FlareError) return error;
   const detail = error instanceof Error ? error.message : String(error);
   const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
-  return new FlareError("IO_ERROR", `engine ${what} failed: ${detail}${cause}`, { cause: error, retriable: true });
+  const message = `engine ${what} failed: ${detail}${cause}`;
+  return new FlareError(NO_SPACE.test(message) ? "DISK_FULL" : "IO_ERROR", message, { cause: error, retriable: true });
 }

@@ -146,7 +146,7 @@ export class Storage {
         removeLogThrough: (number) => this.#removeLogThrough(number),
         tryRoomToReopen: async () => directory?.tryRoomToReopen(),
         onRoom: () => this.#onRoom(),
-        onEngineFault: (fault) => this.#onEngineFault(fault),
+        onEngineFault: (fault) => this.#waiting.onEngineFault(fault),
       },
       storedGeneration,
     );
@@ -382,12 +382,6 @@ export class Storage {
     } catch (error) {
       this.#runtime.log.write("warning", `after a checkpoint: ${(error as FlareError).message}`);
     }
-  }
-
-  #onEngineFault(fault: FlareError | undefined): void {
-    this.#waiting.onEngineFault(fault);
-    if (fault === undefined) this.#runtime.log.write("notice", "engine takes changes again");
-    else this.#runtime.log.write("error", `${fault.message}; it is tried again`);
   }
 
   #onFailure(error: FlareError): void {

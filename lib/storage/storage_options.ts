@@ -44,7 +44,7 @@ export interface StorageOptions {
   readonly keyBytesMax?: number;
   /** Longest value, default 2147483645. */
   readonly valueBytesMax?: number;
-  /** How long a write waits for room while the engine is behind, before it fails; default 10000. */
+  /** How long a write waits for room while the engine is behind, before it fails (on a full disk at once); default 10000. */
   readonly roomWaitMs?: number;
   /** Told now and then while the storage opens. */
   readonly onProgress?: (progress: StorageProgress) => void;

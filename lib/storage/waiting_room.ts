@@ -1,6 +1,7 @@
 /**
  * Where operations wait that cannot be carried out at once, and what lets them go on: an engine read that has come, or
- * room in the arena. Per key they go in the order they were called. A write does not wait for room for ever.
+ * room in the arena. Per key they go in the order they were called. A write does not wait for room for ever, and not at all
+ * while the disk is full.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -97,6 +98,7 @@ export class WaitingRoom {
   /** Why there is no room, as far as the engine says; undefined = it takes changes again. */
   onEngineFault(fault: FlareError | undefined): void {
     this.#engineFault = fault;
+    if (fault !== undefined) this.#lookAgain();
   }
 
   /** Ends all that waits. */
@@ -118,10 +120,14 @@ export class WaitingRoom {
         this.#load(queue);
         return;
       }
-      if (attempt === Attempt.room) {
-        this.#forRoom.push(queue);
-        this.#watchForRoom();
-        return;
+      if (attempt === Attempt.room && operation.kind === "apply") {
+        if (!this.#isHopeless(operation.deadlineMs)) {
+          this.#forRoom.push(queue);
+          this.#watchForRoom();
+          return;
+        }
+        this.roomFailures++;
+        operation.resolve(failedApplied(`memory is full of changes the engine has not taken yet${this.#reason()}`));
       }
       this.keys.shift(queue);
     }
@@ -178,26 +184,25 @@ export class WaitingRoom {
     if (this.#roomTimer !== undefined) return;
     this.#roomTimer = this.#clock.setTimer(() => {
       this.#roomTimer = undefined;
-      this.#failOverdue();
+      this.#lookAgain();
       if (this.#forRoom.length > 0) this.#watchForRoom();
     }, this.#roomWaitMs);
   }
 
-  /** Writes that have waited for room too long fail; what waits behind them for the same key goes on waiting. */
-  #failOverdue(): void {
-    const nowMs = this.#clock.monotonicMs();
-    const reason = this.#engineFault === undefined ? "" : `: ${this.#engineFault.message}`;
+  /** Writes that wait for room in vain fail; what waits behind them for the same key goes on waiting. */
+  #lookAgain(): void {
     const queues = this.#forRoom;
     this.#forRoom = [];
-    for (const queue of queues) {
-      for (let operation = queue.operations[0]; operation?.kind === "apply"; operation = queue.operations[0]) {
-        if (operation.deadlineMs > nowMs) break;
-        this.keys.shift(queue);
-        this.roomFailures++;
-        operation.resolve(failedApplied(`memory is full of changes the engine has not taken yet${reason}`));
-      }
-      this.#proceed(queue);
-    }
+    for (const queue of queues) this.#proceed(queue);
+  }
+
+  /** Waited too long, or for room that the engine cannot make before the disk has some. */
+  #isHopeless(deadlineMs: number): boolean {
+    return this.#engineFault?.code === "DISK_FULL" || deadlineMs <= this.#clock.monotonicMs();
+  }
+
+  #reason(): string {
+    return this.#engineFault === undefined ? "" : `: ${this.#engineFault.message}`;
   }
 }
 

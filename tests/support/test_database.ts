@@ -19,6 +19,8 @@ export class TestDatabase {
   #synced = new Map<string, Pair>();
   /** So many of the next batches fail. */
   failures = 0;
+  /** … and say this. */
+  failureText = "disk on fire";
   /** After a failure nothing works until the database is opened again. */
   staysFailed = false;
   #failed = false;
@@ -99,7 +101,7 @@ export class TestDatabase {
     if (this.failures > 0) {
       this.failures--;
       this.#failed = this.staysFailed;
-      throw new Error("disk on fire");
+      throw new Error(this.failureText);
     }
     if (this.#failed) throw new Error("still failed");
     apply(this.pairs, own);

@@ -322,6 +322,46 @@ describe("an engine that is behind", () => {
     await storage.close();
   });
 
+  it("on a full disk fails writers at once while reads go on, and takes them again within a second of room", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    database.failures = 1_000_000;
+    database.failureText = "IO error: engine/000005.log: No space left on device";
+    const storage = await open(world, database, { memoryBytesMax: 65536 });
+    const setNow = (key: string): Applied | Promise<Applied> =>
+      storage.apply(set(key, key.padStart(500, "x")), world.nowSeconds);
+    let refused: Applied | undefined;
+    for (let i = 0; refused === undefined; i++) {
+      const applied = await setNow(`k${i}`);
+      if (applied.result === MutationResult.failed) refused = applied;
+      await turns(1);
+    }
+    assertEquals(
+      refused.error,
+      `memory is full of changes the engine has not taken yet: engine write failed: ${database.failureText}`,
+    );
+
+    // There is room in the log, but none for the engine to open again in: nothing but reads works, for as long as it lasts.
+    disk(world).freeBytes = 1 << 20;
+    await world.advance(60000);
+    const refusedMs = world.nowMs;
+    const behind = await setNow("behind");
+    const reading = storage.get(keyOf("k1"), world.nowSeconds);
+    assert(!(reading instanceof Promise) && reading !== undefined);
+    assertEquals(behind.result, MutationResult.failed);
+    assert(behind.error.endsWith("no space left"), behind.error);
+    assertEquals(world.nowMs, refusedMs);
+    const told = world.messages("error").filter((line) => line.endsWith("; it is tried again"));
+    assertEquals(told.length, 2, told.join("\n"));
+
+    database.failures = 0;
+    disk(world).freeBytes = Number.POSITIVE_INFINITY;
+    await world.advance(1000);
+    assertEquals((await setNow("later")).result, MutationResult.stored);
+    assertEquals(await committed(storage), undefined);
+    await storage.close();
+  });
+
   it("is reopened when it stays failed", async () => {
     const world = new StorageWorld();
     const database = new TestDatabase();
