@@ -10,6 +10,7 @@ import type { Item } from "./client.ts";
 
 const LF = 0x0a;
 const SPACE = 0x20;
+const NUMBER = /^\d{1,10}$/;
 const KEY_START = "VALUE ".length;
 
 /** The items of complete `VALUE` blocks; keys and values are copies. @throws FlareError CORRUPT */
@@ -22,7 +23,8 @@ export function parseValues(body: Uint8Array): Item[] {
       .trimEnd()
       .split(" ");
     const end = lineFeed + 1 + Number(bytes);
-    if (keyEnd < 0 || keyEnd > lineFeed || !Number.isSafeInteger(end) || end > body.length || !/^\d+$/.test(flags ?? "")) {
+    const areNumbers = NUMBER.test(flags ?? "") && NUMBER.test(bytes ?? "");
+    if (keyEnd < 0 || keyEnd > lineFeed || !areNumbers || end > body.length) {
       throw new FlareError("CORRUPT", "a server sent a malformed VALUE block");
     }
     const versionBytes = Uint8Array.from(version ?? "", (character) => character.charCodeAt(0));

@@ -288,7 +288,7 @@ class PeerLink implements ConnectionHandler {
       pending.resolve(reply);
     }
     // An answer to a request marked noreply (an error the other side sends all the same) cannot be told from the next reply.
-    if (!this.#parser.empty) this.fail(new FlareError("CONNECTION_FAILED", `unexpected reply from "${this.#name}"`));
+    if (this.#parser.heldBytes > 0) this.fail(new FlareError("CONNECTION_FAILED", `unexpected reply from "${this.#name}"`));
   }
 
   onEnd(): void {

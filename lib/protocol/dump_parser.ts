@@ -8,7 +8,7 @@ import { decodeBase64 } from "../base/base64.ts";
 import { latin1 } from "../base/bytes.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { parseUint64 } from "../base/uint64.ts";
-import { EntryMark } from "../storage/entry.ts";
+import { EntryMark, EXPIRE_PAST } from "../storage/entry.ts";
 
 /** One item of a dump; the bytes are only valid until the next call of the parser. */
 export interface DumpItem {
@@ -24,6 +24,10 @@ export interface DumpItem {
   /** Bits of `EntryMark`. */
   marks: number;
 }
+
+/** The longest line of a dump: the longest key in base64, with room for the numbers behind it. */
+export const DUMP_LINE_BYTES_MAX = 131072;
+const UINT32_MAX = 0xffffffff;
 
 const LF = 0x0a;
 const SPACE = 0x20;
@@ -67,9 +71,15 @@ export class DumpParser {
     this.#end += chunk.length;
   }
 
+  /** Bytes of items that are not complete. */
+  get heldBytes(): number {
+    return this.#end - this.#start;
+  }
+
   /** "item" = `item` is filled, "more" = it goes on behind these bytes, "end" = see `lastLine`, "bad" = this is no dump. */
   next(): "item" | "more" | "end" | "bad" {
     const lineFeed = this.#held.subarray(0, this.#end).indexOf(LF, this.#start);
+    if ((lineFeed < 0 ? this.#end : lineFeed) - this.#start > DUMP_LINE_BYTES_MAX) return "bad";
     if (lineFeed < 0) return "more";
     const lineEnd = lineFeed > this.#start && this.#held[lineFeed - 1] === 0x0d ? lineFeed - 1 : lineFeed;
     if (latin1(this.#held, this.#start, Math.min(lineEnd, this.#start + VALUE.length)) !== VALUE) {
@@ -79,18 +89,17 @@ export class DumpParser {
     const keyStart = this.#start + VALUE.length;
     const keyEnd = this.#held.indexOf(SPACE, keyStart);
     const words = latin1(this.#held, keyEnd + 1, lineEnd).split(" ");
-    const [flags, bytes, , expire] = words.map(Number);
-    const version = parseUint64Word(words[2] ?? "");
-    if (keyEnd <= keyStart || keyEnd > lineEnd || version === undefined) return "bad";
-    if (![flags, bytes, expire].every((number) => Number.isSafeInteger(number) && (number as number) >= 0)) return "bad";
-    if ((bytes as number) > this.#valueBytesMax) return "bad";
+    const [flags, bytes, version, expire] = [0, 1, 2, 3].map((i) => parseUint64Word(words[i] ?? ""));
+    if (keyEnd <= keyStart || keyEnd > lineEnd || version === undefined || expire === undefined) return "bad";
+    if (typeof flags !== "number" || flags > UINT32_MAX || typeof bytes !== "number" || bytes > this.#valueBytesMax)
+      return "bad";
     const valueStart = lineFeed + 1;
-    const valueEnd = valueStart + (bytes as number);
+    const valueEnd = valueStart + bytes;
     if (valueEnd + 2 > this.#end) return "more";
     let keyLength = keyEnd - keyStart;
     let marks = 0;
     for (const word of words.slice(4)) {
-      if (word === "b") keyLength = this.#decodeKey(keyStart, keyEnd);
+      if (word === "b" && keyLength === keyEnd - keyStart) keyLength = this.#decodeKey(keyStart, keyEnd);
       else if (word === "X") marks |= EntryMark.stale;
       else if (word === "W") marks |= EntryMark.won;
     }
@@ -103,7 +112,8 @@ export class DumpParser {
       valueEnd,
       flags,
       version,
-      expire,
+      // As in a request: a time that cannot be stored is past.
+      expire: expire > UINT32_MAX ? EXPIRE_PAST : expire,
       marks,
     });
     this.#start = valueEnd + 2;

@@ -48,7 +48,7 @@ export class ReplyParser {
   #at = 0;
   readonly #replyBytesMax: number;
 
-  /** @param replyBytesMax longest single reply accepted, in bytes */
+  /** @param replyBytesMax longest single reply accepted, line ends and all values together, in bytes */
   constructor(replyBytesMax: number) {
     this.#replyBytesMax = replyBytesMax;
   }
@@ -64,34 +64,35 @@ export class ReplyParser {
     this.#length = length;
   }
 
-  get empty(): boolean {
-    return this.#length === 0;
+  /** Bytes of replies that are not complete, or not asked for yet. */
+  get heldBytes(): number {
+    return this.#length;
   }
 
   /** The next whole reply, undefined if there is none yet, or `MALFORMED`. */
   next(shape: ReplyShape): ClientReply | undefined | typeof MALFORMED {
     for (;;) {
       const lineFeed = this.#held.subarray(0, this.#length).indexOf(LF, this.#at);
-      if (lineFeed < 0) return this.#length > this.#replyBytesMax ? MALFORMED : undefined;
+      if ((lineFeed < 0 ? this.#length : lineFeed + 1) > this.#replyBytesMax) return MALFORMED;
+      if (lineFeed < 0) return undefined;
       const lineStart = this.#at;
       const lineEnd = lineFeed > lineStart && this.#held[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
       const line = latin1(this.#held, lineStart, lineEnd);
       if (shape === ReplyShape.meta && line.startsWith("VA ")) {
-        const bytes = Number(line.split(" ")[1]);
-        if (!Number.isSafeInteger(bytes) || bytes < 0 || bytes > this.#replyBytesMax) return MALFORMED;
         const valueStart = lineFeed + 1;
-        if (valueStart + bytes + 2 > this.#length) return undefined;
-        return this.#take(line, valueStart + bytes, valueStart + bytes + 2, valueStart);
+        const end = this.#blockEnd(valueStart, line.split(" ")[1]);
+        if (end < 0) return MALFORMED;
+        return end > this.#length ? undefined : this.#take(line, end - 2, end, valueStart);
       }
       if (shape === ReplyShape.line || shape === ReplyShape.meta) return this.#take(line, lineStart, lineFeed + 1);
       const space = line.indexOf(" ");
       const word = space < 0 ? line : line.slice(0, space);
       const holdsValues = shape === ReplyShape.values || shape === ReplyShape.value || shape === ReplyShape.scan;
       if (holdsValues && word === "VALUE") {
-        const bytes = Number(line.split(" ")[3]);
-        if (!Number.isSafeInteger(bytes) || bytes < 0 || bytes > this.#replyBytesMax) return MALFORMED;
-        if (lineFeed + 1 + bytes + 2 > this.#length) return undefined;
-        this.#at = lineFeed + 1 + bytes + 2;
+        const end = this.#blockEnd(lineFeed + 1, line.split(" ")[3]);
+        if (end < 0) return MALFORMED;
+        if (end > this.#length) return undefined;
+        this.#at = end;
         if (shape === ReplyShape.value) return this.#take("", this.#at, this.#at);
         continue;
       }
@@ -102,6 +103,13 @@ export class ReplyParser {
       } else if (shape !== ReplyShape.lines) return MALFORMED;
       this.#at = lineFeed + 1;
     }
+  }
+
+  /** Where a data block with its line end is over; -1 = `length` is no number, or more than may come. */
+  #blockEnd(start: number, length = ""): number {
+    if (!/^\d{1,10}$/.test(length)) return -1;
+    const end = start + Number(length) + 2;
+    return end > this.#replyBytesMax ? -1 : end;
   }
 
   #take(line: string, bodyEnd: number, replyEnd: number, bodyStart = 0): ClientReply {
