@@ -1,0 +1,65 @@
+/**
+ * Which keys are there, and away with those that begin so: what memcached refuses, over a whole cluster, in the order of
+ * the keys, while clients go on.
+ *
+ *   node --import tsx examples/11_scan_and_delete_prefix.ts
+ *   deno run --allow-all examples/11_scan_and_delete_prefix.ts
+ *   bun examples/11_scan_and_delete_prefix.ts
+ */
+
+import { Client, detectRuntime, startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
+
+const runtime = await detectRuntime({ logLevel: "error" });
+const cluster = await startCluster({ runtime, partitions: 3, slaves: 1, replicationType: "sync" });
+const [address] = cluster.addresses;
+if (address === undefined) throw new Error("a cluster has one node at least");
+
+// Any node will do: it asks the others for their parts and puts them in order.
+const client = new Client(runtime, address);
+const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
+for (let i = 0; i < 500; i++) await client.set(`session:${String(i).padStart(3, "0")}`, `visitor ${i}`);
+for (const name of ["ann", "bob", "zoe"]) await client.set(`user:${name}`, `${name}@example.org`);
+
+// A scan comes page by page, so it may be as long as the cluster is large, and may be left at any time.
+for await (const { key, value, version } of client.scan({ prefix: "user:", values: true })) {
+  console.log(text(key), "is", text(value), "in version", version);
+}
+let first = "";
+for await (const { key } of client.scan({ pageSize: 10 })) {
+  first = text(key);
+  break;
+}
+console.log("the first key of all is", first);
+
+// The cluster grows in the middle of a scan. Keys move to the new partition, and yet each comes once.
+let seen = 0;
+const node = await cluster.addNode();
+for await (const _ of client.scan({ pageSize: 100 })) {
+  seen++;
+  if (seen === 250) await cluster.addPartition(node, 3);
+}
+console.log(seen, "keys seen while a fourth partition came");
+
+// Deletions go the way of all writes: to the master of each key, with a version, to its slaves. A rate keeps the cluster
+// responsive for others; 100 sessions are no reason for one, 100 million are.
+const { deleted } = await client.deletePrefix("session:", {
+  ratePerSecond: 1000,
+  onProgress: (progress) => progress.complete && console.log("the last batch is done"),
+});
+console.log(deleted, "sessions deleted");
+let left = 0;
+for await (const _ of client.scan()) left++;
+console.log(left, "keys left");
+
+client.close();
+await cluster.stop();
+
+// Prints:
+// user:ann is ann@example.org in version 1
+// user:bob is bob@example.org in version 1
+// user:zoe is zoe@example.org in version 1
+// the first key of all is session:000
+// 503 keys seen while a fourth partition came
+// the last batch is done
+// 500 sessions deleted
+// 3 keys left
