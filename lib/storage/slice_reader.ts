@@ -45,6 +45,8 @@ export class SliceReader {
     const first = engineKeyOf(generation, options.prefix ?? EMPTY);
     const start = after === undefined ? { from: first } : { after: engineKeyOf(generation, after) };
     const pairs = await this.#engine.scan(start, upperBound(first), keysMax, bytesMax);
+    // A flush meanwhile: what came is gone, and the place is one among the keys since then.
+    if (this.#keyspaces.current.generation !== generation) return this.read(after, options, keysMax, bytesMax);
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
     const items: StoredItem[] = [];
     let bytes = 0;

@@ -154,6 +154,53 @@ for (const driver of drivers) {
         await storage.close();
       }));
 
+    it("walks on behind any key, in slices that are small whatever the values have become", () =>
+      driver.run(async (open, world) => {
+        const storage = await open();
+        const now = world.nowSeconds;
+        for (let i = 0; i < 10; i++) await write(storage, set(`k${i}`, "small"), now);
+        await storage.checkpoint();
+        for (let i = 0; i < 10; i++) await write(storage, set(`k${i}`, String(i).repeat(100000)), now);
+        await write(storage, set("k99", "unseen: not in the engine yet"), now);
+        const options = { prefix: fromLatin1("k"), after: fromLatin1("k3"), checkpointed: true };
+        const cursor = storage.openCursor(options);
+        const { items, lastKey } = await cursor.slice(100, 150000);
+        assertEquals(
+          items.map(({ key, value, valueBytes }) => [latin1(key), value.length, valueBytes]),
+          [
+            ["k4", 100000, 100000],
+            ["k5", 100000, 100000],
+          ],
+        );
+        assertEquals(lastKey === undefined ? undefined : latin1(lastKey), "k5");
+        const keys = await storage.openCursor({ ...options, withoutValues: true }).slice(100, 150000);
+        assertEquals(
+          keys.items.map(({ key, value, valueBytes }) => [latin1(key), value.length, valueBytes]),
+          [4, 5, 6, 7, 8, 9].map((i) => [`k${i}`, 0, 100000]),
+        );
+        for (let i = 4; i < 10; i++) await write(storage, mutation(MutationKind.delete, `k${i}`), now);
+        const empty = storage.openCursor(options);
+        for (const last of ["k7", "k9", undefined]) {
+          const slice = await empty.slice(4, 150000);
+          assertEquals(slice.items, []);
+          assertEquals(slice.lastKey === undefined ? undefined : latin1(slice.lastKey), last);
+        }
+        await storage.close();
+      }));
+
+    it("shows nothing a flush has dropped while a slice was read", () =>
+      driver.run(async (open, world) => {
+        const storage = await open();
+        const now = world.nowSeconds;
+        for (let i = 0; i < 10; i++) await write(storage, set(`k${i}`, "old"), now);
+        await storage.checkpoint();
+        const cursor = storage.openCursor({ checkpointed: true });
+        const reading = cursor.next(100, 1 << 20);
+        storage.flushAll();
+        assertEquals(await reading, []);
+        await storage.close();
+      }));
+
     it("sweeps what is expired, and tombstones when their time is over", () =>
       driver.run(async (open, world) => {
         const storage = await open({ tombstoneRetentionSeconds: 100, sweepIntervalMs: 1 });
