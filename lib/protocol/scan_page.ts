@@ -49,6 +49,8 @@ export interface PageForm {
 
 const LF = 0x0a;
 const NOTHING = new Uint8Array(0);
+/** Larger values are written from where they are: each costs a write of its own. */
+const COPIED_BYTES_MAX = 16384;
 /** Around the key of an item: words and numbers. */
 const LINE_BYTES = 64;
 
@@ -74,7 +76,8 @@ function putItem(segment: Segment, item: ScannedItem, form: PageForm): void {
   if (form.complete) segment.putText(` a${item.accessSeconds}${item.fetched ? " h" : ""}`);
   segment.putText("\r\n");
   if (!form.values) return;
-  if (value.length > 0) segment.putStable(value, 0, value.length);
+  if (value.length >= COPIED_BYTES_MAX) segment.putStable(value, 0, value.length);
+  else segment.put(value, 0, value.length);
   segment.putText("\r\n");
 }
 
