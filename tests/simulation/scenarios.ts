@@ -10,6 +10,7 @@ import { compareReplicas, contentOf, MapWatch } from "./checks.ts";
 import { FaultKind, Faults } from "./faults.ts";
 import { MISS } from "./key_model.ts";
 import { Operator, type Shape } from "./operator.ts";
+import { Scanner } from "./scanner.ts";
 import { SimClient } from "./sim_client.ts";
 import { SimCluster, type SimClusterOptions } from "./sim_cluster.ts";
 import type { SimRandom } from "./sim_random.ts";
@@ -29,6 +30,7 @@ export class Run {
   readonly operator: Operator;
   readonly faults: Faults;
   readonly figures: Record<string, number> = {};
+  #scanner: Scanner | undefined;
 
   constructor(world: SimWorld, kinds: readonly FaultKind[], options: Partial<SimClusterOptions> = {}) {
     this.world = world;
@@ -62,6 +64,12 @@ export class Run {
     return workload;
   }
 
+  /** Somebody lists keys from now on, and nothing may keep a list from being complete. */
+  async startScans(): Promise<void> {
+    this.#scanner = new Scanner(this.cluster, this.world.host("scanner").start(), this.random.split("scanner"));
+    await this.#scanner.start();
+  }
+
   /** Grows to a shape and lets the clients work on it for a while. */
   async reshape(shape: Shape, restMs: number): Promise<void> {
     await this.operator.reshape(shape);
@@ -71,6 +79,8 @@ export class Run {
   /** Ends the load and compares everything with everything. */
   async finish(workload: Workload): Promise<void> {
     await workload.stop();
+    await this.#scanner?.stop();
+    if (this.#scanner !== undefined) this.figures.scans = this.#scanner.scans;
     await this.world.sleep(QUIET_MS);
     this.#count(workload);
     for (const difference of await compareReplicas(this.cluster)) this.world.fail(`replicas differ: ${difference}`);
@@ -151,6 +161,7 @@ export const SCENARIOS: { readonly [name: string]: Scenario } = {
     run.addNodes(4);
     await run.reshape({ partitions: 1, slaves: 0 }, 0);
     const workload = run.startLoad({ forbidden: ["wrong", "lost", "stale", "failed"] });
+    await run.startScans();
     for (let partitions = 1; partitions <= 4; partitions++) {
       await run.reshape({ partitions, slaves: 0 }, run.random.between(200, 1500));
     }
@@ -164,6 +175,7 @@ export const SCENARIOS: { readonly [name: string]: Scenario } = {
     run.addNodes(6);
     await run.reshape({ partitions: 1, slaves: 0 }, 0);
     const workload = run.startLoad({ forbidden: ["wrong", "lost", "stale", "failed"] });
+    await run.startScans();
     const shapes = [
       { partitions: 1, slaves: 1 },
       { partitions: 2, slaves: 1 },
@@ -180,6 +192,7 @@ export const SCENARIOS: { readonly [name: string]: Scenario } = {
     run.addNodes(6);
     await run.reshape({ partitions: 1, slaves: 0 }, 0);
     const workload = run.startLoad({ forbidden: ["wrong", "lost", "failed"] });
+    await run.startScans();
     for (const shape of [
       { partitions: 1, slaves: 2 },
       { partitions: 2, slaves: 1 },
@@ -197,6 +210,7 @@ export const SCENARIOS: { readonly [name: string]: Scenario } = {
     run.addNodes(6);
     await run.reshape({ partitions: 1, slaves: 0 }, 0);
     const workload = run.startLoad({ forbidden: ["wrong", "lost", "stale", "failed"] });
+    await run.startScans();
     const slowness = run.faults.rage(10_000, 1500);
     for (const shape of [
       { partitions: 1, slaves: 1 },
