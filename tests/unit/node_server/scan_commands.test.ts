@@ -112,6 +112,19 @@ describe("a part", () => {
     }
   });
 
+  it("is not given when the map has changed while it was read", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 0 0 0 1 16"]);
+    const asking = node.network.dial(node.key, MASTER);
+    const index = node.network.dial(node.key, "127.0.0.1:2000");
+    await node.network.settle();
+    asking.send(`<${MASTER}>scan 5 b c${SCAN}- P0/1\r\n`);
+    index.send("node sync 2\r\nNODE 127.0.0.1 2001 0 0 0 1 16\r\nNODE 127.0.0.1 2003 1 0 0 1 18\r\nEND\r\n");
+    await node.network.settle();
+    assertEquals([asking.received, index.received], ["SERVER_ERROR the node map is changing\r\n", "OK\r\n"]);
+    await node.stop();
+  });
+
   it("is prepared for anew with another map, whose data may have come later", async () => {
     const node = new PlayedNode();
     const server = await node.start(["2001 0 0 0 1 16"]);
