@@ -1,37 +1,42 @@
 /** Python's clients: pymemcache, pylibmc, python-binary-memcached and python-memcached. */
 
-import { commonItems, describeClients, inflatesToLarge, LIFETIME_SECONDS } from "../support/client_program.ts";
+import { describeConversations } from "../support/client_conversation.ts";
+import { commonItems, inflatesToLarge, LIFETIME_SECONDS } from "../support/client_items.ts";
+import { conversationsOf } from "../support/client_program.ts";
 
 // What is installed as a Debian package belongs to the system's Python. It shall leave no compiled files here.
 const python = { interpreters: ["python3", "/usr/bin/python3"], flags: ["-B"] } as const;
 
-describeClients("Python", [
-  {
-    ...{ ...python, name: "pymemcache", debianPackage: "python3-pymemcache", program: "with_pymemcache.py" },
-    ...{ probe: ["-c", "import pymemcache"], protocols: ["text"], checks: 28 },
-    stored: commonItems({ text: 16, bytes: 0, counter: 0 }),
-  },
-  {
-    ...{ ...python, name: "pylibmc", debianPackage: "python3-pylibmc", program: "with_pylibmc.py" },
-    ...{ probe: ["-c", "import pylibmc"], protocols: ["text", "binary"], checks: 31 },
-    stored: { ...commonItems({ text: 16, bytes: 0, counter: 4 }), compressed: { flags: 8, value: inflatesToLarge } },
-  },
-  {
-    ...{ ...python, name: "python-binary-memcached", debianPackage: "python3-binary-memcached" },
-    ...{ program: "with_bmemcached.py", probe: ["-c", "import bmemcached"], protocols: ["binary"], checks: 24 },
-    stored: {
-      ...commonItems({ text: 0, bytes: 16, counter: 0 }, ["joined", "lasting", "quiet-42"]),
-      ...{ added: { flags: 0, value: "3" }, swapped: { flags: 0, value: "second" } },
-      fading: { flags: 0, value: "x", lifetimeSeconds: LIFETIME_SECONDS },
-      compressed: { flags: 24, value: inflatesToLarge },
+describeConversations(
+  "clients for Python",
+  conversationsOf([
+    {
+      ...{ ...python, name: "pymemcache", debianPackage: "python3-pymemcache", program: "with_pymemcache.py" },
+      ...{ probe: ["-c", "import pymemcache"], checks: { text: 28 } },
+      stored: commonItems({ text: 16, bytes: 0, counter: 0 }),
     },
-  },
-  {
-    ...{ ...python, name: "python-memcached", debianPackage: "python3-memcache", program: "with_python_memcached.py" },
-    ...{ probe: ["-c", "import memcache"], protocols: ["text"], checks: 27 },
-    stored: {
-      ...commonItems({ text: 16, bytes: 0, counter: 2 }, ["empty"]),
-      compressed: { flags: 8, value: inflatesToLarge },
+    {
+      ...{ ...python, name: "pylibmc", debianPackage: "python3-pylibmc", program: "with_pylibmc.py" },
+      ...{ probe: ["-c", "import pylibmc"], checks: { text: 31, binary: 31 } },
+      stored: { ...commonItems({ text: 16, bytes: 0, counter: 4 }), compressed: { flags: 8, value: inflatesToLarge } },
     },
-  },
-]);
+    {
+      ...{ ...python, name: "python-binary-memcached", debianPackage: "python3-binary-memcached" },
+      ...{ program: "with_bmemcached.py", probe: ["-c", "import bmemcached"], checks: { binary: 24 } },
+      stored: {
+        ...commonItems({ text: 0, bytes: 16, counter: 0 }, ["joined", "lasting", "quiet-42"]),
+        ...{ added: { flags: 0, value: "3" }, swapped: { flags: 0, value: "second" } },
+        fading: { flags: 0, value: "x", lifetimeSeconds: LIFETIME_SECONDS },
+        compressed: { flags: 24, value: inflatesToLarge },
+      },
+    },
+    {
+      ...{ ...python, name: "python-memcached", debianPackage: "python3-memcache", program: "with_python_memcached.py" },
+      ...{ probe: ["-c", "import memcache"], checks: { text: 27 } },
+      stored: {
+        ...commonItems({ text: 16, bytes: 0, counter: 2 }, ["empty"]),
+        compressed: { flags: 8, value: inflatesToLarge },
+      },
+    },
+  ]),
+);

@@ -7,7 +7,9 @@ declare module "memjs" {
     readonly expires?: number;
     readonly initial?: number;
     readonly retries?: number;
+    /** Seconds. */
     readonly timeout?: number;
+    readonly logger?: { log(text: string): void };
   }
 
   export class Client {
@@ -30,6 +32,7 @@ declare module "memjs" {
     append(key: string, value: string | Uint8Array): Promise<boolean>;
     prepend(key: string, value: string | Uint8Array): Promise<boolean>;
     touch(key: string, expires: number): Promise<boolean>;
+    flush(): Promise<Record<string, boolean>>;
     quit(): void;
     close(): void;
   }
