@@ -28,11 +28,16 @@ export interface ClientProgram {
   readonly stored: Readonly<Record<string, StoredItem | undefined>>;
 }
 
+/** The interpreter of a client's programs; undefined = the client is not installed. */
+export function findInterpreter(client: Pick<ClientProgram, "interpreters" | "probe">): string | undefined {
+  return client.interpreters.find((candidate) => spawnSync(candidate, client.probe).status === 0);
+}
+
 /** A conversation for each client and each protocol it speaks. */
 export function conversationsOf(clients: readonly ClientProgram[]): Conversation[] {
   return clients.flatMap((client) => {
     const { name, debianPackage, program, flags = [], stored } = client;
-    const interpreter = client.interpreters.find((candidate) => spawnSync(candidate, client.probe).status === 0);
+    const interpreter = findInterpreter(client);
     const skip = skipUnless(interpreter !== undefined, `${name} (${debianPackage})`);
     return Object.entries(client.checks).map(([protocol, checks]): Conversation => {
       const run = (servers: readonly string[], prefix: string, wanted: number): Promise<void> =>

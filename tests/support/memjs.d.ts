@@ -7,6 +7,8 @@ declare module "memjs" {
     readonly expires?: number;
     readonly initial?: number;
     readonly retries?: number;
+    /** Seconds a server that failed is left alone. */
+    readonly failoverTime?: number;
     /** Seconds. */
     readonly timeout?: number;
     readonly logger?: { log(text: string): void };

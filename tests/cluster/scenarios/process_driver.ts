@@ -33,19 +33,26 @@ export class ProcessDriver implements ClusterDriver {
   readonly nodes: HostPort[] = [];
   readonly #directory: string;
   readonly #launchers: readonly Launcher[];
+  readonly #nodeArgs: readonly string[];
   readonly #programs = new Map<HostPort, SpawnedProgram>();
 
-  private constructor(runtime: Runtime, directory: string, port: number) {
+  private constructor(runtime: Runtime, directory: string, port: number, nodeArgs: readonly string[]) {
     this.runtime = runtime;
     this.#directory = directory;
     this.#launchers = findLaunchers();
+    this.#nodeArgs = nodeArgs;
     this.index = { host: HOST, port };
   }
 
-  /** @param directory of all data; @param nodesMax nodes there will ever be */
-  static async start(runtime: Runtime, directory: string, nodesMax: number): Promise<ProcessDriver> {
+  /** @param directory of all data; @param nodesMax nodes there will ever be; @param nodeArgs further options of every node */
+  static async start(
+    runtime: Runtime,
+    directory: string,
+    nodesMax: number,
+    nodeArgs: readonly string[] = [],
+  ): Promise<ProcessDriver> {
     const port = await freePorts(1 + nodesMax);
-    const driver = new ProcessDriver(runtime, directory, port);
+    const driver = new ProcessDriver(runtime, directory, port, nodeArgs);
     await driver.#startIndex();
     return driver;
   }
@@ -60,7 +67,7 @@ export class ProcessDriver implements ClusterDriver {
   startNode(node: HostPort): Promise<void> {
     return this.#launch(node, "flared", node.port - this.index.port, [
       ...["--index-servers", `${HOST}:${this.index.port}`, "--memory-limit", "16", "--fsync", "os"],
-      ...["--moved-keys-delay", String(MOVED_KEYS_DELAY_S)],
+      ...["--moved-keys-delay", String(MOVED_KEYS_DELAY_S), ...this.#nodeArgs],
     ]);
   }
 
