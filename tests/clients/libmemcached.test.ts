@@ -7,10 +7,12 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import type { Address } from "../../lib/runtime/runtime.ts";
 import type { LocalCluster } from "../../mod.ts";
 import { startCluster, VERSION } from "../../mod.ts";
 import { ClientCluster } from "../support/client_cluster.ts";
 import { clientRuntime, skipUnless } from "../support/daemon.ts";
+import { LineClient } from "../support/line_client.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import { isInstalled, runTool } from "../support/tools.ts";
 
@@ -91,6 +93,21 @@ describe("libmemcached's tools, two partitions and a proxy", () => {
       });
     });
   }
+
+  it("memcdump lists the keys of the whole cluster, at any node", { skip }, async () => {
+    const names = Array.from({ length: 300 }, (_, number) => `dumped-${number}`).sort();
+    const client = await LineClient.connect(await clientRuntime(), cluster.addresses[0] as Address);
+    for (const name of names) assertEquals(await client.ask(`set ${name} 0 0 1\r\nx\r\n`), "STORED");
+    client.close();
+    for (const server of cluster.servers) {
+      const { status, stdout, stderr } = await runTool("memcdump", [`--servers=${server}`]);
+      assertEquals([status, stderr], [0, ""]);
+      assertEquals(
+        stdout.split("\n").filter((key) => key.startsWith("dumped-")),
+        names,
+      );
+    }
+  });
 
   it("memcping and memcstat hear of every node", { skip }, async () => {
     const servers = `--servers=${cluster.servers.join(",")}`;

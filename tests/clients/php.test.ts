@@ -9,7 +9,7 @@ describeConversations(
   conversationsOf([
     {
       ...{ name: "memcached", debianPackage: "php-memcached", program: "with_php_memcached.php", interpreters: ["php"] },
-      ...{ probe: ["-r", "exit(extension_loaded('memcached') ? 0 : 1);"], checks: { text: 36, binary: 37 } },
+      ...{ probe: ["-r", "exit(extension_loaded('memcached') ? 0 : 1);"], checks: { text: 37, binary: 37 } },
       stored: { ...commonItems({ text: 0, bytes: 0, counter: 1 }), compressed: { flags: 80, value: isCompressed } },
     },
     {
