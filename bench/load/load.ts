@@ -3,6 +3,8 @@
  * server's CPU time per request, the last as a ratio to memcached with one thread. The servers take turns within each
  * round, so that a noisy moment hits them alike; a ratio is taken within a round, and the median of the rounds counts.
  *
+ * Then the same requests by the three protocols, and a cluster.
+ *
  * Arguments: `--rounds N` (default 5), `--seconds S` of each measurement (default 1), `--only part` of the names of loads.
  */
 
@@ -10,6 +12,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { measureCluster } from "./cluster_load.ts";
 import { type Load, LoadGenerator, type Measurement, type Target } from "./load_generator.ts";
+import { measureProtocols } from "./protocol_load.ts";
 import { heading, median, medians, spread } from "./report.ts";
 import {
   type RuntimeName,
@@ -50,10 +53,12 @@ const seconds = Number(values.seconds);
 const generator = LoadGenerator.build();
 const contenders: Contender[] = [];
 try {
-  await startContenders();
+  const loads = LOADS.filter(({ name }) => name.includes(values.only));
+  if (loads.length > 0) await startContenders();
   for (const { target } of contenders) await generator.fill(target);
-  for (const load of LOADS.filter(({ name }) => name.includes(values.only))) await compare(load);
+  for (const load of loads) await compare(load);
   await stopContenders();
+  if (values.only === "" || "protocols".includes(values.only)) await measureProtocols(generator, { rounds, seconds });
   if (values.only === "" || "cluster".includes(values.only)) await measureCluster(generator, { rounds, seconds });
 } finally {
   await stopContenders();

@@ -18,6 +18,10 @@ export interface Load {
   readonly keysPerGet: number;
   /** Share of gets, 0 … 100; the others are sets. */
   readonly getPercent: number;
+  /** Default text. */
+  readonly protocol?: "text" | "meta" | "binary";
+  /** The flags of a meta get, default `v`. */
+  readonly metaFlags?: string;
   /** A word behind the header of a set, such as `sync`. */
   readonly setWord?: string;
 }
@@ -85,6 +89,7 @@ export class LoadGenerator {
       ...["-s", String(VALUE_BYTES), "-d", String(seconds), "-w", String(WARM_UP_SECONDS)],
       ...["-P", String(load.depth), "-m", String(load.keysPerGet), "-g", String(load.getPercent)],
       ...(load.setWord === undefined ? [] : ["-o", load.setWord]),
+      ...["-x", load.protocol ?? "text", "-f", load.metaFlags ?? "v"],
       ...(target.speaksRedis === true ? ["-R"] : []),
       ...more,
     ];

@@ -4,6 +4,9 @@
 
 import type { Measurement } from "./load_generator.ts";
 
+/** Longer than any name of a server with its protocol. */
+const NAME_WIDTH = 28;
+
 /** The middle of some numbers, NaN of none. */
 export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((left, right) => left - right);
@@ -15,7 +18,7 @@ export function median(numbers: readonly number[]): number {
 /** The names of the columns; the last one is the caller's. */
 export function heading(last: string): string {
   const columns = ["requests/s".padStart(12), "p50 µs".padStart(9), "p99 µs".padStart(9), "CPU µs/req".padStart(12)];
-  return `  ${"".padEnd(22)}${columns.join("")}   ${last}`;
+  return `  ${"".padEnd(NAME_WIDTH)}${columns.join("")}   ${last}`;
 }
 
 /** The medians of a server's measurements as a line without its end. */
@@ -25,7 +28,7 @@ export function medians(name: string, measurements: readonly Measurement[]): str
       .toFixed(digits)
       .padStart(width);
   return (
-    `  ${name.padEnd(22)}${middle("requestsPerSecond", 0, 12)}${middle("p50Us", 0, 9)}${middle("p99Us", 0, 9)}` +
+    `  ${name.padEnd(NAME_WIDTH)}${middle("requestsPerSecond", 0, 12)}${middle("p50Us", 0, 9)}${middle("p99Us", 0, 9)}` +
     middle("serverCpuUs", 2, 12)
   );
 }

@@ -79,7 +79,7 @@ describe("the fuzzer", () => {
           close: () => Promise.resolve(),
         }),
     };
-    const report = await fuzz(leaking, "1", { seconds: 60, executions: 1000 });
+    const report = await fuzz(leaking, "1", { seconds: 60, executions: 2000 });
     if (report.finalBytes !== undefined) assert(report.failure?.includes("memory grew"), report.failure ?? "nothing found");
     assert(kept.length > 0);
   });

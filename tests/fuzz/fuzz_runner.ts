@@ -16,7 +16,7 @@ const POOL_MAX = 400;
 const BATCH = 20;
 /** After this part of a run memory has settled; what it grows by from there must stay below the bound. */
 const SETTLED_PART = 0.3;
-const GROWTH_BYTES_MAX = 32 * 1048576;
+const GROWTH_BYTES_MAX = 64 * 1048576;
 /** How many seeds an entry of the corpus without one is tried with. */
 const CORPUS_SEEDS = 4;
 
