@@ -43,6 +43,8 @@ const CONNECT_TIMEOUT_MS = 2000;
 /** A page of a scan is a short piece of work, and another replica may be quicker. */
 const SCAN_REPLY_TIMEOUT_MS = 30000;
 const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
+/** What an answer of another node may take beside one value: lists of keys, pages of a scan. */
+const LISTING_BYTES_MAX = 64 * 1048576;
 const DRAIN_MS = 5000;
 const PROGRESS_MS = 1000;
 /** The writes under way when a master leaves, and then the choice of the next one, may take so long each. */
@@ -147,7 +149,7 @@ export class NodeServer {
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         replyTimeoutMs: options.netReadTimeoutMs,
         queueBytesMax: PEER_QUEUE_BYTES_MAX,
-        replyBytesMax: options.valueBytesMax + options.lineBytesMax,
+        replyBytesMax: options.valueBytesMax + options.lineBytesMax + LISTING_BYTES_MAX,
       };
       const self = { host: options.serverName, port: options.serverPort };
       const link = new IndexLink(runtime, options.indexServers, self, {
