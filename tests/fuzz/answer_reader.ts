@@ -87,7 +87,7 @@ export class AnswerReader {
   #lines(): void {
     for (let first = true; ; first = false) {
       const line = this.#line();
-      if (line === "END" || (first && (isRefusal(line) || line === "OK"))) return;
+      if (line === "END" || line.startsWith("NEXT ") || (first && (isRefusal(line) || line === "OK"))) return;
       if (!/^(KEY|STAT) /.test(line)) throw this.#fault(`"${line}" among lines`);
     }
   }

@@ -137,6 +137,11 @@ export function textExchange(random: SimRandom): Exchange {
       return { bytes, form: silent ? AnswerForm.none : AnswerForm.line };
     }
     case 11:
+      if (random.chance(0.5)) {
+        const prefix = random.pick(["", " pk", " p", " b", " pa b"]);
+        if (random.chance(0.1)) return { bytes: `delete_prefix ${random.between(1, 3)} pk\r\n`, form: AnswerForm.line };
+        return { bytes: `scan ${random.between(1, 3)}${prefix}\r\n`, form: AnswerForm.lines };
+      }
       return { bytes: random.pick(["keys k 3\r\n", "dump_key\r\n", "stats items\r\n"]), form: AnswerForm.lines };
     default: {
       const line = random.pick(["version", "verbosity 1", "ping", "flush_all", "mn"]);

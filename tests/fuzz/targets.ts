@@ -2,13 +2,14 @@
 
 import type { FuzzTarget } from "./fuzz_target.ts";
 import { dumpFileTarget, dumpTarget, replyTarget, valuesTarget } from "./targets/reply_parsers.ts";
-import { binaryTarget, textTarget } from "./targets/request_parsers.ts";
+import { binaryTarget, scanTarget, textTarget } from "./targets/request_parsers.ts";
 import { forwardingTarget, orderTarget, sessionTarget } from "./targets/sessions.ts";
 import { flareXmlTarget, logTarget, nodeMapTarget, optionsTarget } from "./targets/stored_texts.ts";
 
 export const TARGETS: readonly FuzzTarget[] = [
   textTarget,
   binaryTarget,
+  scanTarget,
   replyTarget,
   dumpTarget,
   dumpFileTarget,

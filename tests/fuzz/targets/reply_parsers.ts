@@ -67,7 +67,8 @@ function text(random: SimRandom): string {
 function valueBlock(random: SimRandom, more = ""): string {
   const value = text(random);
   const version = more === "" && random.chance(0.5) ? ` ${random.between(0, 9)}` : more;
-  return `VALUE ${random.pick(["a", "key", "\x80"])} ${random.pick(["0", "7", "4294967295"])} ${value.length}${version}\r\n${value}\r\n`;
+  const head = `VALUE ${random.pick(["a", "key", "\x80"])} ${random.pick(["0", "7", "4294967295"])} ${value.length}${version}`;
+  return `${head}\r\n${value}\r\n`;
 }
 
 /** The first byte says in which shapes the replies behind it are expected. */
@@ -80,6 +81,7 @@ function replies(random: SimRandom): string {
       () => `${valueBlock(random)}${valueBlock(random)}END\r\n`,
       () => valueBlock(random),
       () => `STAT a 1\r\nSTAT b ${random.between(0, 9)}\r\nEND\r\n`,
+      () => `KEY a 1\r\nKEY b 2\r\nNEXT ${random.between(0, 9)}\r\n`,
       () => `VA ${value.length} c1 f2\r\n${value}\r\n`,
     ])();
   }

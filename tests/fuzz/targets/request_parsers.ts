@@ -3,11 +3,13 @@
  * wherever in memory they lie and whatever stands behind them.
  */
 
-import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
+import { concatBytes, fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { BinaryParser } from "../../../lib/protocol/binary_parser.ts";
 import { BINARY_REQUEST } from "../../../lib/protocol/binary_protocol.ts";
 import { Command, CommandShape, CommandTable, commandName, shapeOf } from "../../../lib/protocol/command.ts";
 import { Request } from "../../../lib/protocol/request.ts";
+import { scanNumber } from "../../../lib/protocol/scan_cursor.ts";
+import { encodeScan, parseDeletePrefix, parseScan } from "../../../lib/protocol/scan_request.ts";
 import { ParseStatus, TextParser } from "../../../lib/protocol/text_parser.ts";
 import type { SimRandom } from "../../simulation/sim_random.ts";
 import { cut } from "../cuts.ts";
@@ -34,6 +36,43 @@ export const binaryTarget: FuzzTarget = {
   oracle: ORACLE,
   open: () => Promise.resolve(new ParserSubject((random) => binaryExchange(random).bytes)),
 };
+
+export const scanTarget: FuzzTarget = {
+  name: "scan",
+  oracle: "the words of scan and delete_prefix are understood or refused; what was understood is written and read the same",
+  open: () =>
+    Promise.resolve({
+      generate: (random) => fromLatin1(scanWords(random)),
+      run: runScan,
+      close: () => Promise.resolve(),
+    }),
+};
+
+function scanWords(random: SimRandom): string {
+  const prefix = fromLatin1(random.pick(["", "k", "a key", "\r\n"]));
+  const after = concatBytes([prefix, fromLatin1(random.pick(["", "x", "\0\xff"]))]);
+  const cursor = random.chance(0.5) ? { scan: scanNumber(random.uint32(), random.uint32()), after } : undefined;
+  const part = random.chance(0.5) ? { partition: random.between(0, 3), count: 4 } : undefined;
+  const line = encodeScan({ limit: random.between(1, 1000), prefix, cursor, values: random.chance(0.5), part }, "");
+  return latin1(line).trimEnd().split(" ").slice(1).join(" ");
+}
+
+function runScan(input: Uint8Array): Met {
+  const words = latin1(input).split(" ");
+  const met = new Set<string>();
+  for (const fromNode of [false, true]) {
+    const asked = parseScan(words, fromNode);
+    met.add(typeof asked === "string" ? asked : "understood");
+    if (typeof asked === "string") continue;
+    const written = latin1(encodeScan(asked, "")).trimEnd().split(" ").slice(1);
+    const again = parseScan(written, fromNode);
+    const expected = JSON.stringify({ ...asked, base64: true });
+    if (JSON.stringify(again) !== expected) throw new Error(`${expected} became ${JSON.stringify(again)}`);
+  }
+  const deletion = parseDeletePrefix(words);
+  met.add(typeof deletion === "string" ? deletion : "deletion");
+  return met;
+}
 
 function textOrMeta(random: SimRandom): string {
   if (random.chance(0.1)) return refusedExchange(random).bytes;
