@@ -69,16 +69,20 @@ export class AdminCommands {
     reply.line(killWorker(words, this.#context.workers));
   }
 
-  /** `flush_all [<delay>] [noreply]`: this node only and at once, as in Flare. */
+  /** `flush_all [<delay>] [noreply]`: this node only and at once, as in Flare; what is wrong with it is memcached's to say. */
   flushAll(words: readonly string[], reply: TextReply): void {
-    const rest = words[0] !== undefined && /^-?\d{1,20}$/.test(words[0]) ? words.slice(1) : words;
-    if (rest.some((word) => word !== "noreply" && word !== "async")) return reply.line("ERROR");
+    const noreply = words.at(-1) === "noreply";
+    const rest = words.filter((word) => word !== "noreply" && word !== "async");
+    if (words.length > 2) return reply.line("ERROR");
+    if (rest[0] !== undefined && !/^-?\d{1,20}$/.test(rest[0])) {
+      return noreply ? undefined : reply.line("CLIENT_ERROR invalid exptime argument");
+    }
     const { storage } = this.#context;
     if (storage.failure !== undefined) return reply.line(`SERVER_ERROR ${storage.failure.message}`);
     storage.flushAll();
     this.#context.stats.cmdFlush++;
     this.#context.watchers.happened("type=flush_all");
-    if (rest.includes("noreply")) return;
+    if (noreply) return;
     const start = reply.segment.length;
     reply.line("OK");
     reply.markUncommitted(start);

@@ -51,6 +51,7 @@ export const DATA_BYTES_MAX = 2147483645;
 const NODE_MAP_BYTES_MAX = 1048576;
 
 const SPACE = 0x20;
+const PLUS = 0x2b;
 const LF = 0x0a;
 const CR = 0x0d;
 const LESS = 0x3c;
@@ -190,6 +191,7 @@ export class TextParser {
       if (!this.#token(bytes, at, lineEnd)) return this.#rejected("ERROR");
       const version = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
       at = this.#tokenEnd;
+      if (version === undefined) this.#misplacedOption(request, bytes, this.#tokenStart, at, lineEnd);
       this.#options(request, bytes, at, lineEnd);
       if (version === undefined) return this.#badLine(request);
       mutation.version = version;
@@ -204,6 +206,7 @@ export class TextParser {
     const flags = parseFlags(bytes, flagsStart, flagsEnd);
     const exptime = parseInteger(bytes, exptimeStart, exptimeEnd);
     const length = parseInteger(bytes, lengthStart, lengthEnd);
+    if (Number.isNaN(length)) this.#misplacedOption(request, bytes, lengthStart, lengthEnd, lineEnd);
     if (Number.isNaN(flags) || Number.isNaN(exptime) || Number.isNaN(length)) return this.#badLine(request);
     if (length < 0 || length > DATA_BYTES_MAX) return this.#badLine(request);
     if (mutation.key.end - mutation.key.start > this.#limits.keyBytesMax) return this.#badLine(request);
@@ -237,8 +240,11 @@ export class TextParser {
     const mutation = request.mutation;
     if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected("ERROR");
     if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected("ERROR");
-    const delta = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
-    this.#options(request, bytes, this.#tokenEnd, lineEnd);
+    const digits = bytes[this.#tokenStart] === PLUS ? this.#tokenStart + 1 : this.#tokenStart;
+    const delta = parseUint64(bytes, digits, this.#tokenEnd);
+    const deltaEnd = this.#tokenEnd;
+    if (delta === undefined) this.#misplacedOption(request, bytes, this.#tokenStart, deltaEnd, lineEnd);
+    this.#options(request, bytes, deltaEnd, lineEnd);
     if (this.#keyTooLong(request)) return this.#badLine(request);
     if (delta === undefined) return this.#refused(request, BAD_DELTA);
     mutation.kind = request.command === Command.incr ? MutationKind.incr : MutationKind.decr;
@@ -273,7 +279,9 @@ export class TextParser {
     if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected("ERROR");
     if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected("ERROR");
     const exptime = parseInteger(bytes, this.#tokenStart, this.#tokenEnd);
-    this.#options(request, bytes, this.#tokenEnd, lineEnd);
+    const exptimeEnd = this.#tokenEnd;
+    if (Number.isNaN(exptime)) this.#misplacedOption(request, bytes, this.#tokenStart, exptimeEnd, lineEnd);
+    this.#options(request, bytes, exptimeEnd, lineEnd);
     if (this.#keyTooLong(request)) return this.#badLine(request);
     if (Number.isNaN(exptime)) return this.#refused(request, BAD_EXPTIME);
     request.mutation.kind = MutationKind.touch;
@@ -401,6 +409,14 @@ export class TextParser {
       this.#option(request, bytes);
       at = this.#tokenEnd;
     }
+  }
+
+  /** Where a number is forgotten, an option stands in the last one's place, and is obeyed. */
+  #misplacedOption(request: Request, bytes: Uint8Array, start: number, end: number, lineEnd: number): void {
+    if (this.#token(bytes, end, lineEnd)) return;
+    this.#tokenStart = start;
+    this.#tokenEnd = end;
+    this.#option(request, bytes);
   }
 
   /** Takes the current token as an option if it is one. */

@@ -140,8 +140,11 @@ const SPACE = 0x20;
 
 function count(current: Current, mutation: Mutation, decision: Decision): void {
   let start = current.valueStart;
-  while (start < current.valueEnd && current.bytes[start] === SPACE) start++;
-  const value = current.valueEnd - start > DIGITS_MAX ? undefined : parseUint64(current.bytes, start, current.valueEnd);
+  let end = current.valueEnd;
+  while (start < end && current.bytes[start] === SPACE) start++;
+  // memcached pads a number that became shorter, and its values come here by dumps.
+  while (end > start && current.bytes[end - 1] === SPACE) end--;
+  const value = end - start > DIGITS_MAX ? undefined : parseUint64(current.bytes, start, end);
   if (value === undefined) return refuse(decision, MutationResult.nonNumeric);
   put(decision, Content.number, current.flags, current.expire, increment(current.version));
   decision.marks = current.marks;

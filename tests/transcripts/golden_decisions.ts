@@ -31,6 +31,8 @@ export const DECISIONS: Readonly<Record<string, Decision>> = {
   "unsupported-shutdown": { expect: "ERROR\r\n" },
   // Chosen: memcached's, which exporters, dashboards and libraries ask for; Flare answers ERROR or nothing.
   "unsupported-cache_memlimit": { expect: "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n" },
+  "tcb-flush_all-bad": { expect: "CLIENT_ERROR invalid exptime argument\r\nVALUE ka 1 2\r\nAA\r\nEND\r\n" },
+  "tcb-flush_all-sync": { expect: "CLIENT_ERROR invalid exptime argument\r\nVALUE ka 1 2\r\nAA\r\nEND\r\n" },
   "stats-reset": { expect: "RESET\r\n" },
   "stats-sizes": { expect: "STAT sizes_status disabled\r\nEND\r\n" },
   // Keys may be 8191 bytes long here.

@@ -95,6 +95,26 @@ if (hasMemcached) {
   });
 }
 
+describe("the meta conversations", () => {
+  /** What memcached 1.6 takes behind each command. */
+  const FLAGS = { mg: "bcfhklqstuvENORT", ms: "bckqCEFIMNOT", md: "bkqxCEIOT", ma: "bcktqvCDEJMNOT" };
+
+  it("say every flag to every command that takes it", () => {
+    const said = new Set<string>();
+    for (const { send } of META_CONVERSATIONS) {
+      for (const line of send.split("\r\n")) {
+        const [command = "", , ...words] = line.split(" ");
+        const flags = command === "ms" ? words.slice(1) : words;
+        for (const flag of flags) said.add(`${command} ${flag[0]}`);
+      }
+    }
+    const missing = Object.entries(FLAGS).flatMap(([command, flags]) =>
+      [...flags].map((flag) => `${command} ${flag}`).filter((flag) => !said.has(flag)),
+    );
+    assertEquals(missing, []);
+  });
+});
+
 describe("keys no line of text can hold", () => {
   const KEY = "a b\r\nset evil 0 0 1\r\nx\0";
   let runtime: Runtime;

@@ -581,6 +581,12 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
     memcached: "HD\r\nCLIENT_ERROR invalid or duplicate flag\r\nVA 2 f5 t-1\r\nab\r\n",
   },
   {
+    name: "md I E",
+    send: "ms {k} 1\r\n1\r\nmd {k} I E99\r\nmg {k} v c\r\n",
+    answer: "HD\r\nHD\r\nVA 1 c# X W\r\n1\r\n",
+    memcached: "HD\r\nCLIENT_ERROR invalid or duplicate flag\r\nVA 1 c#\r\n1\r\n",
+  },
+  {
     name: "ma t before T",
     send: "ms {k} 1\r\n1\r\nma {k} t T60\r\n",
     answer: "HD\r\nHD t-1\r\n",

@@ -212,7 +212,7 @@ describe("decide on numbers", () => {
     [" ", incr, 1, undefined],
     ["abc", incr, 1, undefined],
     ["10abc", incr, 1, undefined],
-    ["5 ", incr, 1, undefined],
+    ["5 ", incr, 1, 6],
     ["-5", incr, 1, undefined],
     ["+5", decr, 1, undefined],
     ["1.5", decr, 1, undefined],
