@@ -4,6 +4,7 @@
  * connection and no storage. The index server's pushes come in by `install`, in one step for all requests that follow.
  */
 
+import { IPV4_PREFIX_BITS, isIpv4, parseIpAddress, sharesPrefix } from "../base/ip_address.ts";
 import type { KeyResolver } from "../partition/key_resolver.ts";
 import type { ClusterNode } from "./node.ts";
 import { NodeState, PARTITION_NONE } from "./node.ts";
@@ -273,17 +274,10 @@ function weightOf(reader: ClusterNode): number {
   return reader.balance > 0 ? reader.balance : 1;
 }
 
+/** Whether the IPv4 addresses of two node keys share their first `bits` bits; names and IPv6 never do. */
 function sharesNetwork(leftKey: string, rightKey: string, bits: number): boolean {
-  const left = ipv4Address(leftKey);
-  const right = ipv4Address(rightKey);
-  if (left === undefined || right === undefined) return false;
-  const shift = 32 - Math.min(32, bits);
-  return shift === 32 || left >>> shift === right >>> shift;
-}
-
-/** The IPv4 address before the port of a node key as an unsigned number; undefined for a name. */
-function ipv4Address(key: string): number | undefined {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3}):/.exec(key)?.slice(1).map(Number);
-  if (parts === undefined || parts.some((part) => part > 255)) return undefined;
-  return parts.reduce((address, part) => address * 256 + part, 0);
+  const left = parseIpAddress(leftKey.slice(0, leftKey.lastIndexOf(":")));
+  const right = parseIpAddress(rightKey.slice(0, rightKey.lastIndexOf(":")));
+  if (left === undefined || right === undefined || !isIpv4(left) || !isIpv4(right)) return false;
+  return sharesPrefix(left, right, IPV4_PREFIX_BITS + Math.min(32, bits));
 }

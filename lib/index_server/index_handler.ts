@@ -17,6 +17,7 @@ import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type MapChange, nodeChange, shutdownChange } from "./index_commands.ts";
+import { isPrivilegedAtIndex } from "./privileged_commands.ts";
 
 /** What the handler asks of the index server it belongs to. */
 export interface IndexHost {
@@ -46,6 +47,10 @@ export class IndexHandler implements RequestHandler {
   constructor(host: IndexHost) {
     this.#host = host;
     this.#startedMs = host.runtime.clock.monotonicMs();
+  }
+
+  isPrivileged(request: Request): boolean {
+    return isPrivilegedAtIndex(request);
   }
 
   handle(request: Request, reply: TextReply): void | Promise<void> {

@@ -7,6 +7,7 @@
 import { FlareError } from "../base/errors.ts";
 import type { OptionValues } from "../base/option_schema.ts";
 import { choiceOption, completeOptions, integerOption, textOption } from "../base/option_schema.ts";
+import { accessOptions, checkAccessOptions } from "../net/access_options.ts";
 import {
   dataDirOption,
   int32Max,
@@ -30,6 +31,7 @@ export const indexOptionTable = {
   ...serverOptions,
   serverPort: serverPortOption(12120),
   netReadTimeoutMs: netReadTimeoutOption(600000),
+  ...accessOptions,
 
   monitorIntervalMs: integerOption({
     name: "monitor-interval",
@@ -108,7 +110,7 @@ export type IndexServerOptions = OptionValues<typeof indexOptionTable>;
 /**
  * The settings of an index server from the ones that were given, with the defaults filled in and `indexDb` always a
  * URI. An empty `serverName` stands for the host's full name.
- * @throws FlareError INVALID_OPTION for a wrong value or a missing data directory
+ * @throws FlareError INVALID_OPTION for a wrong value, a wrong entry in a list or a missing data directory
  */
 export function indexServerOptions(given: Partial<IndexServerOptions>): IndexServerOptions {
   const options = completeOptions(indexOptionTable, given);
@@ -118,5 +120,6 @@ export function indexServerOptions(given: Partial<IndexServerOptions>): IndexSer
       'option "data-dir" is missing: a directory is needed unless "index-db" is "memory://"',
     );
   }
+  checkAccessOptions(options);
   return { ...options, indexDb: options.indexDb || `file://${options.dataDir}` };
 }

@@ -6,6 +6,9 @@
 import { FlareError } from "../base/errors.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { ClusterMeta } from "../cluster/node_map_codec.ts";
+import { Access } from "../net/access.ts";
+import { adminAddress } from "../net/access_options.ts";
+import { loggingIn } from "../net/logging_in.ts";
 import { Server, type ServerOptions } from "../net/server.ts";
 import { WorkerRegistry } from "../net/worker.ts";
 import type { Address, FileLock, Runtime } from "../runtime/runtime.ts";
@@ -34,7 +37,8 @@ export async function startIndexServer(
   options: IndexServerOptions,
   coordinator?: Coordinator,
 ): Promise<IndexServer> {
-  const server = new IndexServer(runtime, options, coordinator ?? openCoordinator(runtime, options));
+  const access = await Access.open(runtime, options);
+  const server = new IndexServer(runtime, options, coordinator ?? openCoordinator(runtime, options), access);
   try {
     await server.start();
   } catch (error) {
@@ -54,8 +58,8 @@ export class IndexServer implements IndexHost {
   #options: IndexServerOptions;
   #lock: FileLock | undefined;
 
-  constructor(runtime: Runtime, options: IndexServerOptions, coordinator: Coordinator) {
-    this.runtime = runtime;
+  constructor(runtime: Runtime, options: IndexServerOptions, coordinator: Coordinator, access: Access) {
+    this.runtime = loggingIn(runtime, () => access.clusterCredentials);
     this.#options = options;
     this.meta = Object.freeze({
       partitionSize: options.partitionSize,
@@ -63,8 +67,8 @@ export class IndexServer implements IndexHost {
       hint: options.partitionModularHint,
       virtual: options.partitionModularVirtual,
     });
-    this.#service = new NodeMapService(runtime, this.workers, coordinator, broadcasterOptions(options));
-    this.server = new Server(runtime, this.workers, serverOptions(options));
+    this.#service = new NodeMapService(this.runtime, this.workers, coordinator, broadcasterOptions(options));
+    this.server = new Server(runtime, this.workers, serverOptions(options, access));
   }
 
   /** Where it listens; empty before the start. */
@@ -90,13 +94,19 @@ export class IndexServer implements IndexHost {
     this.#addresses.push(address);
     if ("port" in address) this.#options = { ...this.#options, serverPort: address.port };
     if (serverSocket !== "") this.#addresses.push(await this.server.listen({ path: serverSocket }));
+    const admin = adminAddress(this.#options);
+    if (admin !== undefined) this.#addresses.push(await this.server.listen(admin, { admin: true }));
   }
 
   /** Takes up the settings that may change while it runs. */
-  reload(options: IndexServerOptions): void {
+  async reload(options: IndexServerOptions): Promise<void> {
     this.#options = options;
-    this.server.reload({ maxConnections: options.maxConnection, idleTimeoutMs: options.netReadTimeoutMs });
     this.#service.reload(broadcasterOptions(options));
+    await this.server.reload({
+      maxConnections: options.maxConnection,
+      idleTimeoutMs: options.netReadTimeoutMs,
+      access: options,
+    });
   }
 
   /** Answers what was received, then closes everything. The nodes are told nothing: they go on with the map they have. */
@@ -134,12 +144,13 @@ function broadcasterOptions(options: IndexServerOptions): BroadcasterOptions {
   };
 }
 
-function serverOptions(options: IndexServerOptions): ServerOptions {
+function serverOptions(options: IndexServerOptions, access: Access): ServerOptions {
   return {
     maxConnections: options.maxConnection,
     idleTimeoutMs: options.netReadTimeoutMs,
     requestMemoryBytesMax: options.requestMemoryBytesMax,
     backlog: BACKLOG,
+    access,
     // An index server takes no keys and no values.
     limits: {
       lineBytesMax: options.lineBytesMax,

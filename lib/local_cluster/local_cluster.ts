@@ -10,6 +10,7 @@ import { findNode } from "../cluster/node_map.ts";
 import { nodeChange } from "../index_server/index_commands.ts";
 import { indexServerOptions } from "../index_server/index_options.ts";
 import { type IndexServer, startIndexServer } from "../index_server/index_server.ts";
+import type { AccessOptions } from "../net/access_options.ts";
 import type { NodeServerOptions } from "../node_server/node_options.ts";
 import { NodeServer } from "../node_server/node_server.ts";
 import type { LogLevel, Runtime } from "../runtime/runtime.ts";
@@ -46,6 +47,8 @@ export interface ClusterOptions {
   readonly monitorIntervalMs?: number;
   /** The least important log lines to be written; default `warning`. */
   readonly logLevel?: LogLevel;
+  /** Who may come in and who may do what, at the index server and at every node; with `authFile` they need a `clusterUser`. */
+  readonly access?: Partial<Omit<AccessOptions, "adminAddress">>;
   /** Any other option of a node server. */
   readonly node?: Partial<NodeServerOptions>;
   /** Hears what is going on while the cluster starts, one line at a time. */
@@ -86,7 +89,10 @@ export class LocalCluster {
         `"${count}" nodes are not enough for "${partitions}" partitions with "${slaves}" slaves`,
       );
     }
-    const { dataDir, bind = "127.0.0.1" } = options;
+    const { dataDir, bind = "127.0.0.1", access = {} } = options;
+    if (access.authFile && !access.clusterUser && !access.authExempt) {
+      throw new FlareError("INVALID_OPTION", '"auth-file" needs "cluster-user": the servers have to log in to each other');
+    }
     let ports = Array.from({ length: count }, (_, number) => (options.port ? options.port + number : 0));
     if (dataDir !== undefined) {
       if (!options.port) ports = await findFreePorts(runtime, bind, count);
@@ -105,6 +111,7 @@ export class LocalCluster {
         serverName: bind,
         serverPort: options.indexPort ?? 0,
         monitorIntervalMs: options.monitorIntervalMs ?? 1000,
+        ...access,
         ...(dataDir === undefined ? { indexDb: "memory://" } : { dataDir: runtime.files.join(dataDir, "index") }),
       }),
     );
@@ -147,6 +154,7 @@ export class LocalCluster {
       ...(this.#options.replicationType === undefined ? {} : { replicationType: this.#options.replicationType }),
       ...(this.#options.memoryBytesMax === undefined ? {} : { memoryBytesMax: this.#options.memoryBytesMax }),
       ...(this.#options.fsync === undefined ? {} : { fsync: this.#options.fsync }),
+      ...this.#options.access,
       ...this.#options.node,
     };
     const engine = this.#options.engine?.(number);

@@ -75,6 +75,10 @@ export function statsGeneral(
   reply.stat("cas_badval", figures.casBadval ?? 0);
   reply.stat("touch_hits", figures.touchHits ?? 0);
   reply.stat("touch_misses", figures.touchMisses ?? 0);
+  if (server.access.hasUsers) {
+    reply.stat("auth_cmds", server.access.attempts);
+    reply.stat("auth_errors", server.access.failures);
+  }
   reply.stat("evictions", figures.evictions ?? 0);
   reply.stat("bytes_read", figures.bytesRead ?? server.traffic.bytesRead);
   reply.stat("bytes_written", figures.bytesWritten ?? server.traffic.bytesWritten);

@@ -7,7 +7,10 @@ import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { BufferPool } from "../protocol/buffer_pool.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer } from "../runtime/runtime.ts";
+import type { Access } from "./access.ts";
+import type { AccessOptions } from "./access_options.ts";
 import {
+  type Door,
   type RawListener,
   type RequestHandler,
   Session,
@@ -27,6 +30,8 @@ export interface ServerOptions {
   /** Length of the kernel's queue of connections. */
   readonly backlog: number;
   readonly limits: SessionLimits;
+  /** Who has to log in and who may run which commands. */
+  readonly access: Access;
 }
 
 const TOO_MANY = fromLatin1("ERROR Too many open connections\r\n");
@@ -35,6 +40,7 @@ const SWEEP_MS = 1000;
 
 export class Server implements SessionHost {
   readonly limits: SessionLimits;
+  readonly access: Access;
   readonly requestMemory: { usedBytes: number; bytesMax: number };
   readonly buffers = new BufferPool();
   readonly traffic: Traffic = { bytesRead: 0, bytesWritten: 0, tooLarge: 0, noMemory: 0 };
@@ -60,6 +66,7 @@ export class Server implements SessionHost {
     this.#workers = workers;
     this.#options = options;
     this.limits = options.limits;
+    this.access = options.access;
     workers.add(new Alarm(workers.nextId(), runtime.clock.monotonicMs()));
     this.requestMemory = { usedBytes: 0, bytesMax: options.requestMemoryBytesMax };
   }
@@ -89,9 +96,12 @@ export class Server implements SessionHost {
     return this.#listeners.map(({ id, listener }) => ({ id, address: addressName(listener.address) }));
   }
 
-  /** Takes new values for what may change while running: the number of connections and their idle time. */
-  reload(options: Pick<ServerOptions, "maxConnections" | "idleTimeoutMs">): void {
-    this.#options = { ...this.#options, ...options };
+  /** Takes new values for what may change while running: the number of connections, their idle time, who may do what. */
+  async reload(options: Pick<ServerOptions, "maxConnections" | "idleTimeoutMs"> & { access: AccessOptions }): Promise<void> {
+    const { access, ...own } = options;
+    this.#options = { ...this.#options, ...own };
+    await this.access.reload(access);
+    for (const session of this.#sessions) session.admit();
   }
 
   /** From now on connections are served. */
@@ -100,9 +110,9 @@ export class Server implements SessionHost {
   }
 
   /** Takes the address; until `open` connections are closed at once. @throws FlareError ADDRESS_IN_USE | IO_ERROR */
-  async listen(address: Address): Promise<Address> {
+  async listen(address: Address, door: Door = {}): Promise<Address> {
     let name = addressName(address);
-    const listener = await this.#runtime.transport.listen(address, (connection) => this.#accept(connection, name), {
+    const listener = await this.#runtime.transport.listen(address, (connection) => this.#accept(connection, name, door), {
       backlog: this.#options.backlog,
     });
     name = addressName(listener.address);
@@ -155,29 +165,35 @@ export class Server implements SessionHost {
     this.#runtime.log.write("error", `request failed unexpectedly: ${text}`);
   }
 
-  #accept(connection: Connection, listenAddress: string): ConnectionHandler {
+  #accept(connection: Connection, listenAddress: string, door: Door): ConnectionHandler {
     if (this.#handler === undefined) return new RejectedConnection(connection, NOT_OPEN);
     if (this.#sessions.size >= this.#options.maxConnections) {
       this.rejectedConnections++;
       return new RejectedConnection(connection, TOO_MANY);
     }
     this.totalConnections++;
-    return new Session(this.#workers.nextId(), connection, this, listenAddress);
+    return new Session(this.#workers.nextId(), connection, this, listenAddress, door);
   }
 
   #scheduleSweep(): void {
     this.#sweepTimer = this.#runtime.clock.setTimer(() => {
-      this.#closeIdle();
+      this.#closeLate();
       this.#scheduleSweep();
     }, SWEEP_MS);
   }
 
-  #closeIdle(): void {
-    const { idleTimeoutMs } = this.#options;
-    if (idleTimeoutMs === 0) return;
-    const oldestMs = this.monotonicMs() - idleTimeoutMs;
+  /** Ends the connections that are silent, slow to log in or slow to complete a request. */
+  #closeLate(): void {
+    const nowMs = this.monotonicMs();
+    const { authTimeoutMs, requestTimeoutMs } = this.access.options;
+    const oldestMs = nowMs - (this.#options.idleTimeoutMs || Number.POSITIVE_INFINITY);
+    const oldestLoginMs = nowMs - authTimeoutMs;
+    const oldestRequestMs = nowMs - (requestTimeoutMs || Number.POSITIVE_INFINITY);
     for (const session of this.#sessions) {
-      if (session.lastActiveMs >= oldestMs || session.operation !== "") continue;
+      const sinceMs = session.incompleteSinceMs;
+      const isSilent = session.lastActiveMs < oldestMs && session.operation === "";
+      const isUnknown = session.isUnknown && session.startedMs < oldestLoginMs;
+      if (!isSilent && !isUnknown && (sinceMs === 0 || sinceMs >= oldestRequestMs)) continue;
       session.closeReason = "idle_timeout";
       session.kill();
     }

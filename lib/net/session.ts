@@ -6,7 +6,7 @@
 import { fromLatin1 } from "../base/bytes.ts";
 import type { FlareError } from "../base/errors.ts";
 import { BinaryParser } from "../protocol/binary_parser.ts";
-import { BINARY_HEADER_BYTES, BINARY_REQUEST, BinaryStatus } from "../protocol/binary_protocol.ts";
+import { BINARY_HEADER_BYTES, BINARY_REQUEST, BinaryStatus, HeaderField, isSasl } from "../protocol/binary_protocol.ts";
 import { encodeBinaryError, putBinaryError } from "../protocol/binary_reply.ts";
 import type { BufferPool } from "../protocol/buffer_pool.ts";
 import { Command, type CommandTable, commandName } from "../protocol/command.ts";
@@ -15,6 +15,10 @@ import type { Segment } from "../protocol/segment.ts";
 import { ParseStatus, type TextLimits, TextParser, TOO_LARGE } from "../protocol/text_parser.ts";
 import { TextReply } from "../protocol/text_reply.ts";
 import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
+import { type Access, LOGIN_FAILURES_MAX } from "./access.ts";
+import type { Visitor } from "./access_list.ts";
+import { GuardedHandler } from "./guarded_handler.ts";
+import { LOGIN_BYTES_MAX, Login, LoginStep } from "./login.ts";
 import { Output } from "./output.ts";
 import { type Claim, Outstanding } from "./outstanding.ts";
 import { type Worker, WorkerType } from "./worker.ts";
@@ -25,6 +29,8 @@ export interface RequestHandler {
   /** False: a request of the binary protocol closes the connection. */
   readonly speaksBinary?: boolean;
   handle(request: Request, reply: TextReply, session: Session): void | Promise<void>;
+  /** True for the commands of nodes and operators, which not every connection may run; absent where there are none. */
+  isPrivileged?(request: Request): boolean;
   /** Calls back once everything written so far is committed; absent where nothing is ever stored. */
   onCommit?(listener: { onCommitted(error?: FlareError): void }): void;
 }
@@ -51,9 +57,17 @@ export type RawListener = (session: Session, bytes: Uint8Array, start: number, e
 /** Why a connection has ended, in memcached's words. */
 export type CloseReason = "normal" | "error" | "idle_timeout" | "shutdown";
 
+/** What is special about the connections of a listener. */
+export interface Door {
+  /** They may run the commands of nodes and operators, whoever they are. */
+  readonly admin?: boolean;
+}
+
 /** What the sessions of one server share. */
 export interface SessionHost {
   readonly handler: RequestHandler;
+  /** Who has to log in and who may run which commands; absent = nobody, and everybody all of them. */
+  readonly access?: Access;
   readonly limits: SessionLimits;
   /** Bytes all sessions together hold of requests that are not complete, and the most they may. */
   readonly requestMemory: { usedBytes: number; readonly bytesMax: number };
@@ -71,7 +85,7 @@ export interface SessionHost {
 const FIRST_HELD_BYTES = 1024;
 const OUT_OF_MEMORY = "SERVER_ERROR out of memory storing object";
 
-export class Session implements ConnectionHandler, Worker {
+export class Session implements ConnectionHandler, Worker, Visitor {
   readonly id: number;
   readonly type = WorkerType.request;
   readonly peer: string;
@@ -83,7 +97,22 @@ export class Session implements ConnectionHandler, Worker {
   readonly queue = 0;
   readonly behindSeconds = 0;
   lastActiveMs: number;
+  /** When the request began that has not come completely, 0 = there is none. */
+  #incompleteSinceMs = 0;
   readonly #host: SessionHost;
+  readonly #door: Door;
+  /** The host's, or one that refuses what this connection may not do. */
+  #handler: RequestHandler;
+  /** Nothing is executed: the client has to log in first, or has to wait for the answer to a failed login. */
+  #gated = false;
+  /** The client has to log in. */
+  #unknown = false;
+  /** The answer to a failed login is held back. */
+  #delayed = false;
+  #login: Login | undefined;
+  #loginFailures = 0;
+  /** Who has logged in. */
+  user: string | undefined = undefined;
   readonly #connection: Connection;
   readonly #parser: TextParser;
   #binaryParser: BinaryParser | undefined;
@@ -110,12 +139,14 @@ export class Session implements ConnectionHandler, Worker {
   #closing = false;
   #gone = false;
 
-  constructor(id: number, connection: Connection, host: SessionHost, listenAddress = "") {
+  constructor(id: number, connection: Connection, host: SessionHost, listenAddress = "", door: Door = {}) {
     this.id = id;
     this.listenAddress = listenAddress;
     this.peer = connection.peer;
     this.#connection = connection;
     this.#host = host;
+    this.#door = door;
+    this.#handler = host.handler;
     this.#parser = new TextParser(host.limits, host.handler.commands);
     this.#output = new Output(connection, host.buffers, host.traffic);
     this.#reply = new TextReply(this.#output.current);
@@ -148,7 +179,33 @@ export class Session implements ConnectionHandler, Worker {
     return !this.#output.idle || this.#outstanding.size > 0;
   }
 
+  /** The common name of the client's verified certificate. */
+  get certificateName(): string | undefined {
+    return this.#connection.security?.peerName;
+  }
+
+  /** Whether it still has to log in. */
+  get isUnknown(): boolean {
+    return this.#unknown;
+  }
+
+  /** Since when a request has not come completely through the client's fault, 0 = there is none. */
+  get incompleteSinceMs(): number {
+    return this.#waiting ? 0 : this.#incompleteSinceMs;
+  }
+
+  /** Finds out anew what this connection may do; one that may talk is not asked to log in later. */
+  admit(): void {
+    const { access, handler } = this.#host;
+    if (this.#unknown) this.#unknown = this.user === undefined && access?.mustLogIn(this) === true;
+    this.#gated = this.#unknown || this.#delayed;
+    const mayAll = access === undefined || this.#door.admin === true || access.mayAdminister(this);
+    this.#handler = mayAll ? handler : new GuardedHandler(handler);
+  }
+
   onOpen(): void {
+    this.#unknown = this.#host.access !== undefined;
+    this.admit();
     this.#host.opened(this);
   }
 
@@ -159,6 +216,7 @@ export class Session implements ConnectionHandler, Worker {
     if (this.#heldLength === 0 && !this.#waiting) this.#processChunk(chunk);
     else if (!this.#hold(chunk, 0)) this.#refuse(chunk, 0);
     else if (!this.#waiting && this.#heldLength >= this.#needed) this.#processHeld();
+    if (this.#gated && this.#heldLength > LOGIN_BYTES_MAX) this.drain();
     this.#finishChunk();
   }
 
@@ -252,6 +310,12 @@ export class Session implements ConnectionHandler, Worker {
         this.#closing = true;
         break;
       }
+      if (this.#gated || (isBinary && this.#isLogin(bytes[at + HeaderField.opcode]))) {
+        const next = this.#logIn(bytes, at, end);
+        if (next < 0) break;
+        at = next;
+        continue;
+      }
       if (isBinary) this.#binaryParser ??= new BinaryParser(this.#host.limits);
       const binary = isBinary ? this.#binaryParser : undefined;
       const parser = binary ?? this.#parser;
@@ -297,10 +361,57 @@ export class Session implements ConnectionHandler, Worker {
     listener(this, bytes, start, end > start && bytes[end - 1] === 13 ? end - 1 : end);
   }
 
+  /** Whether a binary request is about who the client is, where that matters. */
+  #isLogin(opcode: number | undefined): boolean {
+    return isSasl(opcode) && this.#host.access?.hasUsers === true;
+  }
+
+  /** Reads one request of a client that logs in, again perhaps; the position behind it, or -1 if that has to wait. */
+  #logIn(bytes: Uint8Array, at: number, end: number): number {
+    if (this.#delayed) {
+      this.#waiting = true;
+      this.#connection.pause();
+      return -1;
+    }
+    const access = this.#host.access as Access;
+    this.#login ??= new Login({ verify: (user, password) => access.verify(user, password, this.peer) });
+    const login = this.#login;
+    const step = login.read(bytes, at, end);
+    if (step === LoginStep.more) {
+      this.#needed = login.needed;
+      return -1;
+    }
+    this.#swallow = login.swallow;
+    this.user = login.user;
+    this.#unknown = true;
+    if (step === LoginStep.failed) this.#delayAnswer(login, access);
+    else login.answer(this.#reply);
+    if (step === LoginStep.refused) this.#closing = true;
+    this.admit();
+    return login.position;
+  }
+
+  /** A wrong password: nothing goes on for a moment, and after too many the connection ends. */
+  #delayAnswer(login: Login, access: Access): void {
+    this.#loginFailures++;
+    this.#delayed = true;
+    this.#waiting = true;
+    this.#connection.pause();
+    access.afterDelay(() => {
+      if (this.#gone) return;
+      this.#delayed = false;
+      this.admit();
+      login.answer(this.#reply);
+      if (this.#loginFailures >= LOGIN_FAILURES_MAX) this.#closing = true;
+      this.#output.flush();
+      this.#continue();
+    });
+  }
+
   #execute(): void {
     this.#executing = true;
     try {
-      const waiting = this.#host.handler.handle(this.#request, this.#reply, this);
+      const waiting = this.#handler.handle(this.#request, this.#reply, this);
       if (waiting !== undefined) this.#detach(waiting);
     } catch (error) {
       this.#host.unexpected(error);
@@ -379,8 +490,11 @@ export class Session implements ConnectionHandler, Worker {
   }
 
   #processChunk(chunk: Uint8Array): void {
+    const goesOn = this.#swallow > 0;
     const consumed = this.#process(chunk, chunk.length);
     if (consumed < chunk.length && !this.#closing && !this.#hold(chunk, consumed)) this.#refuse(chunk, consumed);
+    if (this.#heldLength === 0 && this.#swallow === 0) this.#incompleteSinceMs = 0;
+    else if (!goesOn || this.#swallow === 0) this.#incompleteSinceMs = this.lastActiveMs;
   }
 
   #processHeld(): void {
@@ -388,6 +502,7 @@ export class Session implements ConnectionHandler, Worker {
     if (held === undefined) return;
     const length = this.#heldLength;
     const consumed = this.#process(held.subarray(0, length), length);
+    if (consumed > 0) this.#incompleteSinceMs = consumed < length || this.#swallow > 0 ? this.#host.monotonicMs() : 0;
     if (this.#held === undefined) return;
     if (consumed === length) this.#release();
     else if (consumed > 0) {
@@ -408,6 +523,7 @@ export class Session implements ConnectionHandler, Worker {
 
   /** Refuses the request that is being received and goes on behind it; `chunk[from, …)` could not be held. */
   #refuse(chunk: Uint8Array, from: number): void {
+    if (this.#gated) return this.drain();
     const isBinary = (this.#heldLength > 0 ? this.#held?.[0] : chunk[from]) === BINARY_REQUEST;
     const end = from + this.#needed - this.#heldLength;
     // Where it ends is not known before its line or its header is there.

@@ -13,6 +13,7 @@ import type { DumpCommands } from "./dump_commands.ts";
 import type { KeyListings } from "./key_listings.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 import type { NodeContext } from "./node_context.ts";
+import { isPrivilegedAtNode } from "./privileged_commands.ts";
 import type { ReadCommands } from "./read_commands.ts";
 import type { ScanCommands } from "./scan_commands.ts";
 import type { WriteCommands } from "./write_commands.ts";
@@ -81,6 +82,10 @@ export class NodeHandler implements RequestHandler {
 
   onCommit(listener: { onCommitted(error?: FlareError): void }): void {
     this.#context.storage.onCommit(listener);
+  }
+
+  isPrivileged(request: Request): boolean {
+    return isPrivilegedAtNode(request);
   }
 
   handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {

@@ -14,6 +14,7 @@ import {
   integerOption,
   textOption,
 } from "../base/option_schema.ts";
+import { accessOptions, checkAccessOptions } from "../net/access_options.ts";
 import {
   dataDirOption,
   int32Max,
@@ -40,6 +41,7 @@ export const nodeOptionTable = {
     help: "connections the kernel keeps that were not yet accepted",
   }),
   netReadTimeoutMs: netReadTimeoutOption(600),
+  ...accessOptions,
 
   indexServers: hostPortsOption({ name: "index-servers", since: "1.1.0", reloadable: true, help: "the index servers" }),
   indexServerName: textOption({
@@ -409,7 +411,8 @@ export type NodeServerOptions = OptionValues<typeof nodeOptionTable>;
 /**
  * The settings of a node server from the ones that were given: defaults filled in, `indexServers` alone naming the
  * index servers, `clusterReplicationConcurrency` never 0. An empty `serverName` stands for the host's full name.
- * @throws FlareError INVALID_OPTION for a wrong value, no data directory, no index server or two ways of naming one
+ * @throws FlareError INVALID_OPTION for a wrong value, no data directory, no index server or two ways of naming one, a wrong
+ * entry in a list
  */
 export function nodeServerOptions(given: Partial<NodeServerOptions>): NodeServerOptions {
   const options = completeOptions(nodeOptionTable, given);
@@ -419,6 +422,7 @@ export function nodeServerOptions(given: Partial<NodeServerOptions>): NodeServer
       'option "data-dir" is missing: a directory is needed unless "storage-type" is "memory"',
     );
   }
+  checkAccessOptions(options);
   return {
     ...options,
     indexServers: chooseIndexServers(options),

@@ -9,6 +9,9 @@ import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import { buildPartitionMap } from "../cluster/partition_map.ts";
 import { type Reconstruction, reconstructionFor } from "../cluster/role_change.ts";
 import { Routing } from "../cluster/routing.ts";
+import { Access } from "../net/access.ts";
+import { adminAddress } from "../net/access_options.ts";
+import { loggingIn } from "../net/logging_in.ts";
 import type { PeerOptions } from "../net/peer.ts";
 import { PeerPool } from "../net/peer_pool.ts";
 import { Server } from "../net/server.ts";
@@ -123,8 +126,10 @@ export class NodeServer {
    * Starts a node server; it resolves when clients are served.
    * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT | CONNECTION_FAILED | REFUSED
    */
-  static async start(runtime: Runtime, given: Partial<NodeServerOptions>, parts: NodeServerParts = {}): Promise<NodeServer> {
+  static async start(machine: Runtime, given: Partial<NodeServerOptions>, parts: NodeServerParts = {}): Promise<NodeServer> {
     const checked = nodeServerOptions(given);
+    const access = await Access.open(machine, checked);
+    const runtime = loggingIn(machine, () => access.clusterCredentials);
     const workers = new WorkerRegistry();
     const server = new Server(runtime, workers, {
       maxConnections: checked.maxConnection,
@@ -132,6 +137,7 @@ export class NodeServer {
       requestMemoryBytesMax: checked.requestMemoryBytesMax,
       backlog: checked.backLog,
       limits: checked,
+      access,
     });
     // The address is taken before anything is promised to the index server, and the data are opened after it.
     const address = await server.listen({ host: checked.bind, port: checked.serverPort });
@@ -139,6 +145,8 @@ export class NodeServer {
     let storage: Storage | undefined;
     try {
       if (checked.serverSocket !== "") addresses.push(await server.listen({ path: checked.serverSocket }));
+      const admin = adminAddress(checked);
+      if (admin !== undefined) addresses.push(await server.listen(admin, { admin: true }));
       const options = {
         ...checked,
         serverName: checked.serverName === "" ? runtime.process.hostName() : checked.serverName,
@@ -193,18 +201,22 @@ export class NodeServer {
   }
 
   /** Takes new values of the options that are marked reloadable; the others keep theirs. */
-  reload(given: NodeServerOptions): void {
+  async reload(given: NodeServerOptions): Promise<void> {
     // The name and the port are this node's identity, found out at the start.
     const { serverName, serverPort } = this.#context.options;
     const options = { ...given, serverName, serverPort };
     this.#context.options = options;
-    this.#server.reload({ maxConnections: options.maxConnection, idleTimeoutMs: options.netReadTimeoutMs });
     this.#link.servers = options.indexServers;
     this.#context.replicator.options = options;
     this.#context.otherCluster.configure(options);
     this.#context.timeWatcher.reload(options);
     this.#context.storage.resizeMemory(options.memoryBytesMax);
     this.#dropLanes(this.nodeMap);
+    await this.#server.reload({
+      maxConnections: options.maxConnection,
+      idleTimeoutMs: options.netReadTimeoutMs,
+      access: options,
+    });
   }
 
   /**

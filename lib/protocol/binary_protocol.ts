@@ -43,6 +43,9 @@ export const Opcode = {
   touch: 0x1c,
   touchAndGet: 0x1d,
   touchAndGetQuiet: 0x1e,
+  saslListMechanisms: 0x20,
+  saslAuthenticate: 0x21,
+  saslStep: 0x22,
   touchAndGetKey: 0x23,
   touchAndGetKeyQuiet: 0x24,
 } as const;
@@ -56,6 +59,8 @@ export const BinaryStatus = {
   invalidArguments: 0x04,
   notStored: 0x05,
   nonNumeric: 0x06,
+  authenticationFailed: 0x20,
+  authenticationContinues: 0x21,
   unknownCommand: 0x81,
   outOfMemory: 0x82,
   notSupported: 0x83,
@@ -71,6 +76,8 @@ const STATUS_TEXTS: Readonly<Record<BinaryStatus, string>> = {
   [BinaryStatus.invalidArguments]: "Invalid arguments",
   [BinaryStatus.notStored]: "Not stored.",
   [BinaryStatus.nonNumeric]: "Non-numeric server-side value for incr or decr",
+  [BinaryStatus.authenticationFailed]: "Auth failure.",
+  [BinaryStatus.authenticationContinues]: "",
   [BinaryStatus.unknownCommand]: "Unknown command",
   [BinaryStatus.outOfMemory]: "Out of memory",
   [BinaryStatus.notSupported]: "Not supported",
@@ -101,4 +108,9 @@ export function answersKey(opcode: number): boolean {
     opcode === Opcode.touchAndGetKey ||
     opcode === Opcode.touchAndGetKeyQuiet
   );
+}
+
+/** The opcodes by which a client says who it is. */
+export function isSasl(opcode: number | undefined): boolean {
+  return opcode === Opcode.saslListMechanisms || opcode === Opcode.saslAuthenticate || opcode === Opcode.saslStep;
 }

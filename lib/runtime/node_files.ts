@@ -5,8 +5,9 @@
  */
 
 import { closeSync, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import { FlareError } from "../base/errors.ts";
 import { lockFile } from "./file_lock.ts";
 import { ioFault, systemCode } from "./io_fault.ts";
@@ -37,6 +38,16 @@ export class NodeFileSystem implements FileSystem {
     // The queue goes on after a failed replacement; its fault belongs to its caller.
     this.#lastReplacement = replacement.catch(() => undefined);
     return replacement;
+  }
+
+  async permissions(path: string): Promise<number | undefined> {
+    if (process.platform === "win32") return undefined;
+    try {
+      return (await stat(path)).mode & 0o777;
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return undefined;
+      throw ioFault(error, "look at", path);
+    }
   }
 
   async list(directory: string): Promise<string[]> {

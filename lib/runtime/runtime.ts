@@ -97,6 +97,16 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** What TLS found out about a connection. */
+export interface ConnectionSecurity {
+  /** `TLSv1.3`. */
+  readonly protocol: string;
+  /** OpenSSL's name of the cipher. */
+  readonly cipher: string;
+  /** The common name in the other side's certificate; undefined without one that was verified. */
+  readonly peerName: string | undefined;
+}
+
 export interface Connection {
   /** `host:port` of the other side; `:0` for a UNIX socket. */
   readonly peer: string;
@@ -164,6 +174,8 @@ export interface FileSystem {
    * directory. @throws FlareError DISK_FULL | IO_ERROR
    */
   replace(path: string, bytes: Uint8Array): Promise<void>;
+  /** Who may do what with a file, as permission bits; undefined if there is none, or where files have no such bits. */
+  permissions(path: string): Promise<number | undefined>;
   /** Names (not paths) of the entries of a directory, sorted; empty if it does not exist. */
   list(directory: string): Promise<string[]>;
   /** Removes a file or a directory with its content; nothing happens if there is none. */

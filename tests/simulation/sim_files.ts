@@ -39,6 +39,11 @@ export class SimFiles implements FileSystem {
     return replacement;
   }
 
+  async permissions(path: string): Promise<number | undefined> {
+    await this.#wait();
+    return this.#disk.names.has(path) ? 0o644 : undefined;
+  }
+
   async list(directory: string): Promise<string[]> {
     await this.#wait();
     if (this.#disk.names.has(directory)) throw ioFault("list", directory, "ENOTDIR");

@@ -74,3 +74,21 @@ export function describeReplies(received: string): string[] {
 function hex(byte: number): string {
   return byte.toString(16).padStart(2, "0");
 }
+
+/** Replies as lines of opcode, status (both in hexadecimal) and body; what is no packet comes as it is. */
+export function describePackets(received: string): string {
+  const lines: string[] = [];
+  for (let at = 0; at < received.length; ) {
+    const header = received.slice(at, at + BINARY_HEADER_BYTES);
+    if (header.length < BINARY_HEADER_BYTES || !header.startsWith("\x81")) {
+      lines.push(received.slice(at));
+      break;
+    }
+    const view = new DataView(fromLatin1(header).buffer);
+    const end = at + BINARY_HEADER_BYTES + view.getUint32(HeaderField.bodyLength);
+    const numbers = [view.getUint8(HeaderField.opcode), view.getUint16(HeaderField.status)];
+    lines.push([...numbers.map((number) => number.toString(16)), received.slice(at + BINARY_HEADER_BYTES, end)].join(" "));
+    at = end;
+  }
+  return lines.join("\n");
+}

@@ -132,6 +132,10 @@ export class FaultyFiles implements FileSystem {
     this.write(path, bytes);
   }
 
+  async permissions(path: string): Promise<number | undefined> {
+    return this.files.has(path) ? 0o600 : undefined;
+  }
+
   async list(directory: string): Promise<string[]> {
     const names = new Set<string>();
     for (const path of this.files.keys()) {

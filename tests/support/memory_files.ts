@@ -21,6 +21,10 @@ export class MemoryFiles implements FileSystem {
     return Promise.resolve();
   }
 
+  permissions(path: string): Promise<number | undefined> {
+    return Promise.resolve(this.contents.has(path) ? 0o600 : undefined);
+  }
+
   remove(path: string): Promise<void> {
     this.contents.delete(path);
     return Promise.resolve();

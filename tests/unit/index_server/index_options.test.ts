@@ -24,12 +24,18 @@ describe("indexOptionTable", () => {
       .filter((option) => option.reloadable)
       .map(({ name }) => name);
     assertEquals(reloadable.sort(), [
+      "admin-access",
+      "auth-exempt",
+      "auth-file",
+      "auth-timeout",
+      "cluster-user",
       "log-facility",
       "max-connection",
       "monitor-interval",
       "monitor-read-timeout",
       "monitor-threshold",
       "net-read-timeout",
+      "request-timeout",
       "thread-pool-size",
     ]);
   });

@@ -32,10 +32,15 @@ describe("nodeOptionTable", () => {
       .filter((option) => option.reloadable)
       .map(({ name }) => name);
     assertEquals(reloadable.sort(), [
+      "admin-access",
+      "auth-exempt",
+      "auth-file",
+      "auth-timeout",
       "cluster-replication",
       "cluster-replication-mode",
       "cluster-replication-server-name",
       "cluster-replication-server-port",
+      "cluster-user",
       "index-server-name",
       "index-server-port",
       "index-servers",
@@ -49,6 +54,7 @@ describe("nodeOptionTable", () => {
       "reconstruction-bwlimit",
       "reconstruction-interval",
       "replication-type",
+      "request-timeout",
       "storage-access-watch-threshold-ping-ng-msec",
       "storage-access-watch-threshold-warn-msec",
       "thread-pool-size",
