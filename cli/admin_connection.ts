@@ -12,6 +12,7 @@ import type { HostPort } from "../lib/base/option_schema.ts";
 import type { LogLevel, Runtime } from "../lib/runtime/runtime.ts";
 import { detectRuntime } from "../mod.ts";
 import { createCommand } from "./command_line.ts";
+import { addCredentialOptions, type CredentialTexts, givenCredentials } from "./credentials.ts";
 
 const defaultHost = "127.0.0.1";
 const defaultPort = 12120;
@@ -26,7 +27,8 @@ export interface VerbOptions {
 /** A verb of `flare` with the shared options. */
 export function createVerb(name: string, description: string, { lettersTaken = [] }: VerbOptions = {}): Command {
   const long = (letter: "i" | "p", rest: string): string => (lettersTaken.includes(letter) ? rest : `-${letter}, ${rest}`);
-  return createCommand(name, description)
+  const command = createCommand(name, description);
+  command
     .option(
       long("i", "--index-server <host[:port]>"),
       `the index server (default ${defaultHost}; environment FLARE_INDEX_SERVER)`,
@@ -37,6 +39,7 @@ export function createVerb(name: string, description: string, { lettersTaken = [
     .option("--debug", "log everything that is said to the servers")
     .option("--warn", "log warnings and errors only")
     .option("--log-file <path>", "append the log to a file instead of stderr");
+  return addCredentialOptions(command);
 }
 
 /** `-o json`, for verbs that print tables. */
@@ -103,7 +106,8 @@ export function bandwidthOption(text: string | undefined): number {
 
 /** Runs a verb with its cluster; connections end with it. @throws FlareError */
 export async function withAdmin(command: Command, work: (admin: ClusterAdmin) => Promise<void>): Promise<void> {
-  const options = command.opts<IndexServerTexts & { timeout?: string; debug?: true; warn?: true; logFile?: string }>();
+  type Texts = IndexServerTexts & CredentialTexts;
+  const options = command.opts<Texts & { timeout?: string; debug?: true; warn?: true; logFile?: string }>();
   const timeoutMs = secondsOption("timeout", options.timeout, defaultTimeoutSeconds);
   const indexServer = indexServerAddress(options, process.env);
   const logLevel: LogLevel = options.debug ? "debug" : options.warn ? "warning" : "notice";
@@ -112,6 +116,7 @@ export async function withAdmin(command: Command, work: (admin: ClusterAdmin) =>
     indexServer,
     connectTimeoutMs: timeoutMs,
     replyTimeoutMs: timeoutMs,
+    ...givenCredentials(options, process.env),
   });
   // The library's timers keep no process alive: without this one it could end while it waits.
   const keepAlive = setInterval(() => {}, keepAliveMs);

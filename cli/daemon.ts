@@ -9,7 +9,9 @@ import { FlareError } from "../lib/base/errors.ts";
 import type { OptionTable, OptionValues } from "../lib/base/option_schema.ts";
 import type { Settings } from "../lib/base/settings.ts";
 import { optionsWithoutEffect, printConfig, reloadSettings } from "../lib/base/settings.ts";
+import type { AccessOptions } from "../lib/net/access_options.ts";
 import type { processOptions } from "../lib/net/daemon_options.ts";
+import { exposureWarning } from "../lib/net/exposure.ts";
 import type { Address, Runtime } from "../lib/runtime/runtime.ts";
 import { detectRuntime } from "../mod.ts";
 import { startInBackground } from "./background.ts";
@@ -26,7 +28,7 @@ export interface RunningServer<Options> {
   stop(): Promise<void>;
 }
 
-type DaemonOptions = OptionValues<typeof processOptions> & { readonly dataDir: string };
+type DaemonOptions = OptionValues<typeof processOptions> & AccessOptions & { readonly dataDir: string };
 
 /** One daemon: its name, its options and how it is started. */
 export interface Daemon<Table extends OptionTable, Options extends DaemonOptions> {
@@ -112,5 +114,7 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
   const server = await starting;
   if (pidPath !== "") writePidFile(pidPath);
   const addresses = server.addresses.map((address) => ("path" in address ? address.path : `${address.host}:${address.port}`));
+  const warning = exposureWarning(server.addresses, options);
+  if (warning !== undefined) runtime.log.write("warning", warning);
   runtime.log.write("notice", `ready on ${addresses.join(", ")}, pid ${process.pid}`);
 }

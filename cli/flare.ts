@@ -5,6 +5,7 @@
  */
 
 import process from "node:process";
+import { exposureWarning } from "../lib/net/exposure.ts";
 import { startCluster } from "../mod.ts";
 import { changeCommands } from "./admin_changes.ts";
 import { dataCommands } from "./admin_data.ts";
@@ -33,15 +34,23 @@ async function runCluster(flags: Readonly<Record<string, string>>): Promise<void
   const say = (line: string): void => {
     process.stdout.write(`${line}\n`);
   };
-  const starting = startCluster({ ...options, onProgress: say });
+  const { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs, ...shape } = options;
+  const access = { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs };
+  const starting = startCluster({ ...shape, access, onProgress: say });
   handleSignals("flare", {
     async stop() {
       say("stopping");
       await (await starting).stop();
       say("stopped");
     },
+    async reload() {
+      await (await starting).reload();
+      say("files read again");
+    },
   });
   const cluster = await starting;
+  const warning = exposureWarning([cluster.indexAddress, ...cluster.addresses], options);
+  if (warning !== undefined) process.stderr.write(`flare: ${warning}\n`);
   say(`index server on ${cluster.indexAddress.host}:${cluster.indexAddress.port}`);
   for (const { host, port } of cluster.addresses) say(`node server on ${host}:${port}`);
   say("ready: connect any memcached client to any of the node servers; Ctrl-C stops");

@@ -6,7 +6,11 @@
 import { FlareError } from "../lib/base/errors.ts";
 import type { OptionValues } from "../lib/base/option_schema.ts";
 import { choiceOption, integerOption, textOption } from "../lib/base/option_schema.ts";
+import { accessOptions } from "../lib/net/access_options.ts";
 import { nodeOptionTable } from "../lib/node_server/node_options.ts";
+
+// One address cannot be every server's.
+const { adminAddress: _, ...upAccessOptions } = accessOptions;
 
 /** The options of `flare up`. */
 export const upOptionTable = {
@@ -61,6 +65,7 @@ export const upOptionTable = {
   memoryBytesMax: nodeOptionTable.memoryBytesMax,
   fsync: nodeOptionTable.fsync,
   logLevel: nodeOptionTable.logLevel,
+  ...upAccessOptions,
 };
 
 /** The settings of `flare up`. */

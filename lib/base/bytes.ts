@@ -25,6 +25,11 @@ export function fromLatin1(text: string): Uint8Array {
   return bytes;
 }
 
+/** The UTF-8 bytes of a text as a latin-1 string: what a name from an option looks like on the wire. */
+export function utf8AsLatin1(text: string): string {
+  return latin1(new TextEncoder().encode(text));
+}
+
 /** True when both ranges hold the same bytes. */
 export function equalBytes(
   left: Uint8Array,

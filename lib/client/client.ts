@@ -12,7 +12,7 @@ import { Peer } from "../net/peer.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type ClientOptions, completeClientOptions } from "./client_options.ts";
+import { type ClientOptions, clientRuntime, completeClientOptions } from "./client_options.ts";
 import {
   type DeletePrefixOptions,
   type DeleteProgress,
@@ -65,10 +65,12 @@ export class Client {
   readonly #peer: Peer;
   readonly #scanServer: ScanServer;
 
-  /** Nothing is connected before the first request. */
+  /** Nothing is connected before the first request. @throws FlareError INVALID_OPTION */
   constructor(runtime: Runtime, address: HostPort, options: ClientOptions = {}) {
     this.server = `${address.host}:${address.port}`;
-    this.#peer = new Peer(runtime, address, WorkerType.request, new WorkerRegistry(), completeClientOptions(options));
+    const { request } = WorkerType;
+    const settings = completeClientOptions(options);
+    this.#peer = new Peer(clientRuntime(runtime, options), address, request, new WorkerRegistry(), settings);
     this.#scanServer = {
       name: this.server,
       clock: runtime.clock,

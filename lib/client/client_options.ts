@@ -2,7 +2,12 @@
  * How a client behaves: how long it waits and how much it takes. Knows no protocol.
  */
 
+import { utf8AsLatin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import { isSayable } from "../net/auth_file.ts";
+import { loggingIn } from "../net/logging_in.ts";
 import type { PeerOptions } from "../net/peer.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 
 /** What a client can be told; everything has a default. */
 export interface ClientOptions {
@@ -14,6 +19,9 @@ export interface ClientOptions {
   readonly queueBytesMax?: number;
   /** The longest answer accepted, in bytes; default 1 GiB. */
   readonly replyBytesMax?: number;
+  /** Who logs in to a server that demands it (its option `auth-file`); with `password`, both words without blanks. */
+  readonly user?: string;
+  readonly password?: string;
 }
 
 const MIB = 1048576;
@@ -26,4 +34,17 @@ export function completeClientOptions(options: ClientOptions): PeerOptions {
     queueBytesMax: options.queueBytesMax ?? 64 * MIB,
     replyBytesMax: options.replyBytesMax ?? 1024 * MIB,
   };
+}
+
+/** The runtime a client connects by: its connections log in if the options say as whom. @throws FlareError INVALID_OPTION */
+export function clientRuntime(runtime: Runtime, { user, password }: ClientOptions): Runtime {
+  if (user === undefined && password === undefined) return runtime;
+  if (user === undefined || password === undefined) {
+    throw new FlareError("INVALID_OPTION", 'options "user" and "password" are given together or not at all');
+  }
+  const credentials = { user: utf8AsLatin1(user), password: utf8AsLatin1(password) };
+  if (!isSayable(credentials)) {
+    throw new FlareError("INVALID_OPTION", `option "user": name or password of "${user}" is no word a text login can say`);
+  }
+  return loggingIn(runtime, () => credentials);
 }

@@ -10,7 +10,7 @@ import type { Uint64 } from "../base/uint64.ts";
 import { DumpParser } from "../protocol/dump_parser.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { byteStream } from "./byte_stream.ts";
-import { type ClientOptions, completeClientOptions } from "./client_options.ts";
+import { type ClientOptions, clientRuntime, completeClientOptions } from "./client_options.ts";
 
 /** One item with everything Flare knows of it; the bytes are the reader's. */
 export interface DumpedItem {
@@ -47,9 +47,10 @@ export async function* dumpItems(
   options: ClientOptions = {},
 ): AsyncGenerator<DumpedItem[]> {
   const settings = completeClientOptions(options);
+  const from = clientRuntime(runtime, options);
   const parser = new DumpParser(settings.replyBytesMax);
   const name = `${address.host}:${address.port}`;
-  for await (const chunk of byteStream(runtime, address, fromLatin1(`dump 0 ${rangeWords(range)}\r\n`), settings)) {
+  for await (const chunk of byteStream(from, address, fromLatin1(`dump 0 ${rangeWords(range)}\r\n`), settings)) {
     parser.push(chunk);
     const batch: DumpedItem[] = [];
     for (;;) {
@@ -77,9 +78,10 @@ export async function* dumpKeys(
   options: ClientOptions = {},
 ): AsyncGenerator<Uint8Array[]> {
   const settings = completeClientOptions(options);
+  const from = clientRuntime(runtime, options);
   const name = `${address.host}:${address.port}`;
   let held: Uint8Array = new Uint8Array(0);
-  for await (const chunk of byteStream(runtime, address, fromLatin1(`dump_key ${rangeWords(range)}\r\n`), settings)) {
+  for await (const chunk of byteStream(from, address, fromLatin1(`dump_key ${rangeWords(range)}\r\n`), settings)) {
     const bytes = new Uint8Array(held.length + chunk.length);
     bytes.set(held);
     bytes.set(chunk, held.length);

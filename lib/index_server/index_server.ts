@@ -76,6 +76,10 @@ export class IndexServer implements IndexHost {
     return this.#addresses;
   }
 
+  get options(): IndexServerOptions {
+    return this.#options;
+  }
+
   get map(): NodeMap {
     return this.#service.map;
   }

@@ -209,6 +209,12 @@ export class LocalCluster {
     await this.waitFor(node, ({ role, state }) => role === NodeRole.master && state === NodeState.active);
   }
 
+  /** Reads the files its settings name once more: the users. */
+  async reload(): Promise<void> {
+    await this.index.reload(this.index.options);
+    for (const node of this.nodes) await node.reload(node.options);
+  }
+
   /** Stops everything in order. Data that is kept is found again by the next start. */
   async stop(): Promise<void> {
     // The index server goes first: nobody shall take over from a node because the whole cluster stops.

@@ -3,11 +3,12 @@
  * name, as they are now. Counts attempts to log in and tells of failed ones, never a password. Knows no connection.
  */
 
+import { utf8AsLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { AccessList, Visitor } from "./access_list.ts";
 import { type AccessOptions, accessLists } from "./access_options.ts";
-import { AuthFile, type Credentials } from "./auth_file.ts";
+import { AuthFile, type Credentials, isSayable } from "./auth_file.ts";
 
 /** The answer to a wrong password is held back so long … */
 const FAILURE_DELAY_MS = 250;
@@ -22,6 +23,8 @@ const OTHERS_READ = 0o044;
 
 interface Rules {
   readonly users: AuthFile | undefined;
+  /** What this server says of itself to others. */
+  readonly cluster: Credentials | undefined;
   readonly exempt: AccessList;
   readonly admin: AccessList;
   readonly options: AccessOptions;
@@ -68,8 +71,7 @@ export class Access {
 
   /** What this server says of itself to others; undefined = nothing. */
   get clusterCredentials(): Credentials | undefined {
-    const { users, options } = this.#rules;
-    return options.clusterUser === "" ? undefined : users?.credentialsOf(options.clusterUser);
+    return this.#rules.cluster;
   }
 
   /** How long a failed login is left without an answer, in milliseconds. */
@@ -82,8 +84,8 @@ export class Access {
 
   /** Whether a connection may run the commands of nodes and operators. */
   mayAdminister(visitor: Visitor): boolean {
-    const { admin, options } = this.#rules;
-    return admin.isAny || (options.clusterUser !== "" && visitor.user === options.clusterUser) || admin.has(visitor);
+    const { admin, cluster } = this.#rules;
+    return admin.isAny || (cluster !== undefined && visitor.user === cluster.user) || admin.has(visitor);
   }
 
   /** Whether this is the user's password; counts the attempt and tells of a failed one in the log. */
@@ -122,8 +124,9 @@ function usersOf({ authFile, clusterUser }: AccessOptions): Pick<AccessOptions, 
 async function readRules(runtime: Runtime, options: AccessOptions): Promise<Rules> {
   const { authFile, clusterUser } = options;
   const users = authFile === "" ? undefined : await readUsers(runtime, authFile);
-  if (clusterUser !== "") checkClusterUser(users?.credentialsOf(clusterUser), options);
-  return { users, options, ...accessLists(options) };
+  const cluster = clusterUser === "" ? undefined : users?.credentialsOf(utf8AsLatin1(clusterUser));
+  if (clusterUser !== "") checkClusterUser(cluster, options);
+  return { users, cluster, options, ...accessLists(options) };
 }
 
 async function readUsers({ files, log }: Runtime, path: string): Promise<AuthFile> {
@@ -146,9 +149,4 @@ function checkClusterUser(credentials: Credentials | undefined, { authFile, clus
     const text = `option "cluster-user": name or password of "${clusterUser}" has a blank or a control character in it`;
     throw new FlareError("INVALID_OPTION", `${text}, which a text login cannot say`);
   }
-}
-
-/** Whether a name and password can be said in memcached's text login: two words. */
-export function isSayable({ user, password }: Credentials): boolean {
-  return /^[^\0-\x20]+$/.test(user) && /^[^\0-\x20]+$/.test(password);
 }

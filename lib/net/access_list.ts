@@ -3,6 +3,7 @@
  * names itself. Knows neither what a list is for nor where connections come from.
  */
 
+import { utf8AsLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { IP_ADDRESS_BITS, IPV4_PREFIX_BITS, isIpv4, parseIpAddress, sharesPrefix } from "../base/ip_address.ts";
 
@@ -48,7 +49,7 @@ export class AccessList {
       if (network !== undefined) networks.push(network);
       else if (entry === EntryKind.unix) words.add(entry);
       else if (!identities) throw wrongEntry(option, entry, "an address, a network such as 10.0.0.0/8 or fd00::/8, or unix");
-      else if (isNamed(entry, EntryKind.user)) users.add(entry.slice(EntryKind.user.length));
+      else if (isNamed(entry, EntryKind.user)) users.add(utf8AsLatin1(entry.slice(EntryKind.user.length)));
       else if (isNamed(entry, EntryKind.certificate)) certificates.add(entry.slice(EntryKind.certificate.length));
       else if (entry === EntryKind.any || entry === EntryKind.none) words.add(entry);
       else throw wrongEntry(option, entry, "an address, a network such as 10.0.0.0/8, unix, user:NAME, cert:NAME, any or none");

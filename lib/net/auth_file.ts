@@ -21,6 +21,14 @@ export interface Credentials {
   readonly password: string;
 }
 
+/** What a text login can say: no blanks, no control characters, latin-1. */
+const WORD = /^[\x21-\xff]+$/;
+
+/** Whether a name and password can be said in memcached's text login: two words. */
+export function isSayable({ user, password }: Credentials): boolean {
+  return WORD.test(user) && WORD.test(password);
+}
+
 export class AuthFile {
   /** By user, padded to one length, so that a comparison does not tell how long a password is. */
   readonly #passwords = new Map<string, { readonly text: string; readonly padded: Uint8Array }[]>();
