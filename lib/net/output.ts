@@ -41,6 +41,11 @@ export class Output {
     return !this.#blocked && this.#segments.length === 1 && this.current.size === 0 && this.current.closed;
   }
 
+  /** Nothing of a segment is here any more, nor with the connection. */
+  hasSent(segment: Segment): boolean {
+    return !this.#blocked && segment.size === 0;
+  }
+
   /** Bytes held back, whatever for. */
   get size(): number {
     let size = 0;

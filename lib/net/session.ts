@@ -235,6 +235,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     this.#gone = true;
     for (const { resolve } of this.#roomWaiters.splice(0)) resolve();
     this.#release();
+    this.#wakeSendWaiters();
     this.#host.closed(this);
   }
 
@@ -266,11 +267,19 @@ export class Session implements ConnectionHandler, Worker, Visitor {
   }
 
   readonly #roomWaiters: { readonly segment: Segment; readonly resolve: () => void }[] = [];
+  #sendWaiters: { readonly segment: Segment; readonly resolve: () => void }[] = [];
 
   /** Resolves when the client has taken enough for more to be written to `segment`, or is gone. */
   roomInOutput(segment: Segment): Promise<void> {
     if (this.makeRoom(segment)) return Promise.resolve();
     return new Promise((resolve) => this.#roomWaiters.push({ segment, resolve }));
+  }
+
+  /** Resolves when all that was written to a segment so far has left, or the client is gone. */
+  sent(segment: Segment): Promise<void> {
+    this.#output.flush();
+    if (this.#gone || this.#output.hasSent(segment)) return Promise.resolve();
+    return new Promise((resolve) => this.#sendWaiters.push({ segment, resolve }));
   }
 
   /** True when the client has left: long replies stop. */
@@ -479,6 +488,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
         else this.#roomWaiters.push(waiter);
       }
     }
+    if (this.#sendWaiters.length > 0) this.#wakeSendWaiters();
     if (this.#waiting && !this.#closing) {
       this.#waiting = false;
       this.#connection.resume();
@@ -495,6 +505,12 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     if (consumed < chunk.length && !this.#closing && !this.#hold(chunk, consumed)) this.#refuse(chunk, consumed);
     if (this.#heldLength === 0 && this.#swallow === 0) this.#incompleteSinceMs = 0;
     else if (!goesOn || this.#swallow === 0) this.#incompleteSinceMs = this.lastActiveMs;
+  }
+
+  #wakeSendWaiters(): void {
+    const waiters = this.#sendWaiters;
+    this.#sendWaiters = waiters.filter(({ segment }) => !this.#gone && !this.#output.hasSent(segment));
+    for (const waiter of waiters) if (!this.#sendWaiters.includes(waiter)) waiter.resolve();
   }
 
   #processHeld(): void {

@@ -13,7 +13,8 @@ import { isSayable, markWords } from "../protocol/meta_client.ts";
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import { BandwidthLimit } from "../replication/bandwidth_limit.ts";
-import type { StoredItem } from "../storage/storage.ts";
+import type { Cursor, StoredItem } from "../storage/storage.ts";
+import { DumpMemory, type DumpPiece } from "./dump_memory.ts";
 import type { NodeContext } from "./node_context.ts";
 
 const SLICE_ITEMS_MAX = 500;
@@ -29,13 +30,22 @@ interface DumpArguments {
   readonly bytesPerSecond: number;
 }
 
+/** A slice of a dump, as it was written to the reply. */
+interface Slice extends DumpPiece {
+  readonly items: number;
+  /** Items left out because no line of text can hold their keys. */
+  readonly unsayable: number;
+}
+
 export class DumpCommands {
   readonly #context: NodeContext;
   readonly #resolver: KeyResolver;
+  readonly #memory: DumpMemory;
 
   constructor(context: NodeContext, resolver: KeyResolver) {
     this.#context = context;
     this.#resolver = resolver;
+    this.#memory = new DumpMemory(context.runtime.clock);
   }
 
   /** Nodes of this kind ask with a prefix and understand base64 keys and marks; everybody else gets what a line can hold. */
@@ -57,30 +67,47 @@ export class DumpCommands {
     const { storage, runtime } = this.#context;
     let unsayable = 0;
     const limit = new BandwidthLimit(runtime.clock, given.bytesPerSecond, given.waitUs);
-    const cursor = storage.openCursor({ includeExpired: keysOnly });
-    const itemsMax = given.waitUs > 0 ? PACED_SLICE_ITEMS_MAX : SLICE_ITEMS_MAX;
+    const cursor = storage.openCursor({ includeExpired: keysOnly, withoutValues: keysOnly });
+    const breakOff = (): void => {
+      runtime.log.write(
+        "warning",
+        `a dump for "${session.peer}" is broken off: it takes too little, and others wait for its memory`,
+      );
+      session.kill();
+    };
     try {
       while (!session.gone) {
-        const items = await cursor.next(itemsMax, SLICE_BYTES_MAX);
-        if (items.length === 0) {
+        const slice = await this.#memory.read(() => this.#write(cursor, given, encode, reply), breakOff);
+        if (slice === undefined) {
           if (unsayable > 0) runtime.log.write("warning", `dump left out ${unsayable} key(s) that no line of text can hold`);
           return reply.end();
         }
-        const mine = items.filter((item) => this.#belongs(item.key, given));
-        const wanted = encode === completeBlock ? mine : mine.filter(isSayableItem);
-        unsayable += mine.length - wanted.length;
-        const bytes = concatBytes(wanted.map(encode));
-        reply.raw(bytes);
-        await limit.spend(bytes.length, wanted.length);
-        // What is written so far goes out even while later slices are still to come.
-        session.makeRoom();
-        await session.roomInOutput(reply.segment);
+        await session.sent(reply.segment);
+        this.#memory.release(slice);
+        unsayable += slice.unsayable;
+        await limit.spend(slice.byteLength, slice.items);
       }
     } catch (error) {
       reply.line(`SERVER_ERROR ${(error as Error).message}`);
     } finally {
       await cursor.close();
     }
+  }
+
+  /** Writes the next slice to the reply; undefined = the end. */
+  async #write(
+    cursor: Cursor,
+    given: DumpArguments,
+    encode: (item: StoredItem) => Uint8Array,
+    reply: TextReply,
+  ): Promise<Slice | undefined> {
+    const items = await cursor.next(given.waitUs > 0 ? PACED_SLICE_ITEMS_MAX : SLICE_ITEMS_MAX, SLICE_BYTES_MAX);
+    if (items.length === 0) return undefined;
+    const mine = items.filter((item) => this.#belongs(item.key, given));
+    const wanted = encode === completeBlock ? mine : mine.filter(isSayableItem);
+    const bytes = concatBytes(wanted.map(encode));
+    reply.raw(bytes);
+    return { byteLength: bytes.length, items: wanted.length, unsayable: mine.length - wanted.length };
   }
 
   /**

@@ -147,6 +147,28 @@ describe("session", () => {
     assert(session.gone);
   });
 
+  it("tells a long reply when what it has written is sent, or its reader has left", async () => {
+    const { handler, connection, session, send } = open();
+    const told: number[] = [];
+    handler.handle = async (_request, reply) => {
+      for (let i = 0; i < 3; i++) {
+        reply.line(`${i}`);
+        await session.sent(reply.segment);
+        told.push(i);
+      }
+    };
+    connection.room = 1;
+    send("stats\r\n");
+    await settled();
+    assertEquals([connection.text, told], ["0\r\n1\r\n", [0]]);
+    session.onDrain();
+    await settled();
+    assertEquals([connection.text, told], ["0\r\n1\r\n2\r\n", [0, 1]]);
+    session.onClose();
+    await settled();
+    assertEquals(told, [0, 1, 2]);
+  });
+
   it("keeps replies in the order of the requests when some wait", async () => {
     const { handler, connection, send } = open();
     send("get a\r\nget later1\r\nget b\r\nget later2\r\nget c\r\n");

@@ -1,0 +1,151 @@
+/**
+ * The memory of all dumps together: who reads when, what waits, who is broken off.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { DumpMemory, type DumpPiece } from "../../../lib/node_server/dump_memory.ts";
+import { StorageWorld, turns } from "../../support/storage_world.ts";
+
+const BYTES_MAX = 1000;
+
+function piece(length: number): DumpPiece {
+  return { byteLength: length };
+}
+
+function open(): {
+  world: StorageWorld;
+  memory: DumpMemory;
+  broken: string[];
+  read(name: string, length: number): Promise<DumpPiece>;
+} {
+  const world = new StorageWorld();
+  const memory = new DumpMemory(world.runtime.clock, BYTES_MAX);
+  const broken: string[] = [];
+  return {
+    world,
+    memory,
+    broken,
+    async read(name, length) {
+      const found = await memory.read(
+        async () => piece(length),
+        () => broken.push(name),
+      );
+      assert(found !== undefined);
+      return found;
+    },
+  };
+}
+
+describe("the memory of dumps", () => {
+  it("lets them wait in their order while the pieces on their way fill it", async () => {
+    const { memory, read } = open();
+    const first = await read("a", 600);
+    const second = await read("b", 600);
+    const order: string[] = [];
+    const third = read("c", 700).then((found) => {
+      order.push("c");
+      return found;
+    });
+    const fourth = read("d", 10).then((found) => {
+      order.push("d");
+      return found;
+    });
+    await turns(3);
+    assertEquals([memory.waiting, memory.heldBytes, order], [2, 1200, []]);
+    memory.release(first);
+    await turns(3);
+    // The fourth began to read while the third did: nobody knew yet how much that would be.
+    assertEquals(order, ["c", "d"]);
+    assertEquals([memory.waiting, memory.heldBytes], [0, 1310]);
+    const fifth = read("e", 1);
+    await turns(3);
+    assertEquals(memory.waiting, 1);
+    for (const held of [second, await third, await fourth]) memory.release(held);
+    memory.release(await fifth);
+    memory.release(first);
+    assertEquals([memory.waiting, memory.heldBytes], [0, 0]);
+  });
+
+  it("is exceeded by what a few reads find, not by more", async () => {
+    const { memory } = open();
+    let reading = 0;
+    let readingMax = 0;
+    const gates: (() => void)[] = [];
+    const found = Array.from({ length: 20 }, () =>
+      memory.read(
+        async () => {
+          readingMax = Math.max(readingMax, ++reading);
+          await new Promise<void>((resolve) => gates.push(resolve));
+          reading--;
+          return piece(BYTES_MAX);
+        },
+        () => {},
+      ),
+    );
+    await turns(3);
+    for (const gate of gates.splice(0)) gate();
+    await turns(3);
+    assertEquals([readingMax, reading, memory.heldBytes, memory.waiting], [4, 0, 4 * BYTES_MAX, 16]);
+    // Each further one needs all of the first to have gone.
+    for (let i = 0; i < 20; i++) {
+      memory.release((await found[i]) as DumpPiece);
+      await turns(3);
+      for (const gate of gates.splice(0)) gate();
+      await turns(3);
+      assert(memory.heldBytes <= 4 * BYTES_MAX, `${memory.heldBytes} bytes`);
+    }
+    assertEquals([memory.heldBytes, memory.waiting], [0, 0]);
+  });
+
+  it("goes on after a read that failed, and after the end of a dump", async () => {
+    const { memory, read } = open();
+    for (let i = 0; i < 10; i++) {
+      await assertRejects(
+        () =>
+          memory.read(
+            () => Promise.reject(new Error("engine read failed")),
+            () => {},
+          ),
+        Error,
+        "engine read failed",
+      );
+      assertEquals(
+        await memory.read(
+          async () => undefined,
+          () => {},
+        ),
+        undefined,
+      );
+    }
+    memory.release(await read("a", 10));
+    assertEquals(memory.heldBytes, 0);
+  });
+
+  it("breaks off clients that take next to nothing, but only when others wait", async () => {
+    const { world, memory, broken, read } = open();
+    const stalled = await read("stalled", BYTES_MAX);
+    await world.advance(600000);
+    assertEquals(broken, []);
+    const waiting = read("waiting", 1);
+    await world.advance(1000);
+    assertEquals(broken, ["stalled"]);
+    memory.release(stalled);
+    const next = await waiting;
+    await world.advance(600000);
+    assertEquals(broken, ["stalled"]);
+    memory.release(next);
+  });
+
+  it("gives a large piece the time it needs at a modest pace", async () => {
+    const { world, memory, broken, read } = open();
+    const large = await read("large", 160 * 65536);
+    const waiting = read("waiting", 1);
+    await world.advance(189000);
+    assertEquals(broken, []);
+    await world.advance(2000);
+    assert(broken.includes("large"));
+    memory.release(large);
+    memory.release(await waiting);
+  });
+});
