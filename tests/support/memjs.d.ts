@@ -12,6 +12,8 @@ declare module "memjs" {
     /** Seconds. */
     readonly timeout?: number;
     readonly logger?: { log(text: string): void };
+    readonly username?: string;
+    readonly password?: string;
   }
 
   export class Client {
