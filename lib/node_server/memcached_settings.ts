@@ -26,6 +26,8 @@ export function memcachedSettings(
     ["cas_enabled", "yes"],
     ["tcp_backlog", options.backLog],
     ["binding_protocol", "auto-negotiate"],
+    ["auth_enabled_sasl", yesOrNo(options.authFile !== "")],
+    ["auth_enabled_ascii", options.authFile.replaceAll(" ", "%20") || "no"],
     ["item_size_max", options.valueBytesMax],
     ["maxconns_fast", "yes"],
     ["slab_reassign", "no"],

@@ -14,7 +14,7 @@ import { concatBytes, latin1 } from "../../lib/base/bytes.ts";
 import { dumpItems } from "../../lib/client/dump_client.ts";
 import { NodeRole } from "../../lib/cluster/node.ts";
 import type { Address, Connection, Runtime } from "../../lib/runtime/runtime.ts";
-import { Client, FlareError, type LocalCluster, NodeServer, startCluster } from "../../mod.ts";
+import { Client, FlareError, type LocalCluster, NodeServer, startCluster, startIndexServer } from "../../mod.ts";
 import { connectAs, loginOf, recordingRuntime, USERS, writeUsers } from "../support/access_world.ts";
 import { describePackets, packet } from "../support/binary_packets.ts";
 import { clientRuntime, HOST, waitUntil } from "../support/daemon.ts";
@@ -145,6 +145,7 @@ describe("a cluster whose servers all ask who is there", () => {
   it("shows the file's path and nothing of what is in it", async () => {
     const client = await connectAs(runtime, addressOf(cluster.nodes[2]), "alice", "secret");
     const said = (await client.ask("stats settings\r\n", /END\r\n$/)) + (await client.ask("show variables\r\n", /END\r\n$/));
+    assertStringIncludes(said, `STAT auth_enabled_sasl yes\r\nSTAT auth_enabled_ascii ${join(directory, "users")}\r\n`);
     assertStringIncludes(said, `STAT auth-file ${join(directory, "users")}\r\n`);
     for (const password of ["secret", "chief", "of-the-cluster"]) assert(!said.includes(password));
     client.close();
@@ -246,6 +247,19 @@ describe("commands of nodes and operators", () => {
     const stranger = await TextClient.connect(runtime, admin);
     assertEquals(await stranger.ask("flush_all\r\n"), "CLIENT_ERROR unauthenticated\r\n");
     stranger.close();
+  });
+
+  it("have an address of their own at an index server, too", async () => {
+    const options = { indexDb: "memory://", bind: HOST, serverPort: 0, adminAccess: "none", adminAddress: `${HOST}:0` };
+    const index = await startIndexServer(runtime, options);
+    const answers: string[] = [];
+    for (const address of index.addresses) {
+      const client = await TextClient.connect(runtime, address);
+      answers.push(await client.ask("kill 999999\r\n"));
+      client.close();
+    }
+    assertEquals(answers, ["CLIENT_ERROR kill not allowed\r\n", "CLIENT_ERROR thread not found\r\n"]);
+    await index.stop();
   });
 
   it("follow the list when it changes, also for connections that are open", async () => {
