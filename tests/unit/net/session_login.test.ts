@@ -87,13 +87,13 @@ describe("a session with a client that is not known", () => {
       limits: { lineBytesMax: 1 << 20, keyBytesMax: 250, valueBytesMax: 1 << 20, outputHighWaterBytes: 1 << 20 },
       requestMemory: { usedBytes: 0, bytesMax: 1 << 30 },
       buffers: new BufferPool(),
-      traffic: { bytesRead: 0, bytesWritten: 0 },
+      traffic: { bytesRead: 0, bytesWritten: 0, tooLarge: 0, noMemory: 0 },
       monotonicMs: () => timers.nowMs,
       opened: () => undefined,
       closed: () => undefined,
       unexpected: (error) => assert(false, String(error)),
     };
-    const session = new Session(1, connection, host, door);
+    const session = new Session(1, connection, host, "", door);
     session.onOpen();
     return { session, connection, host };
   }
