@@ -112,7 +112,8 @@ async function deleteByPrefix(
     if (flags.dryRun && !json) await writeOut(keyLines(items));
     progress.show(() => streamProgressText("keys found", total, undefined, admin.nowMs() - countingMs));
   }
-  const what = `${total} ${total === 1 ? "key" : "keys"} that ${total === 1 ? "begins" : "begin"} with ${keyWord(new TextEncoder().encode(prefix))}`;
+  const begin = total === 1 ? "key that begins" : "keys that begin";
+  const what = `${total} ${begin} with ${keyWord(new TextEncoder().encode(prefix))}`;
   if (flags.dryRun) {
     if (json) await printJson({ prefix, wouldDelete: total });
     return progress.say(`${what} would be deleted`);

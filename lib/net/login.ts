@@ -5,7 +5,6 @@
  */
 
 import { latin1 } from "../base/bytes.ts";
-import { PROTOCOL_VERSION } from "../base/version.ts";
 import { BINARY_HEADER_BYTES, BINARY_REQUEST, BinaryStatus, HeaderField, isSasl, Opcode } from "../protocol/binary_protocol.ts";
 import { putBinaryError } from "../protocol/binary_reply.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
@@ -38,6 +37,8 @@ export type LoginStep = (typeof LoginStep)[keyof typeof LoginStep];
 
 /** Knows the users. */
 export interface Doorman {
+  /** The answer to `version`, which is no secret by the binary protocol. */
+  readonly version: string;
   /** Whether this is the user's password; every attempt is counted. */
   verify(user: string, password: Uint8Array): boolean;
 }
@@ -131,7 +132,7 @@ export class Login {
     if (opcode !== Opcode.version && !isSasl(opcode)) return this.#refuse(BinaryStatus.authenticationFailed);
     if (opcode === Opcode.version || opcode === Opcode.saslListMechanisms) {
       if (bodyLength > 0) return this.#refuse(BinaryStatus.invalidArguments);
-      this.#line = opcode === Opcode.version ? PROTOCOL_VERSION : MECHANISM;
+      this.#line = opcode === Opcode.version ? this.#doorman.version : MECHANISM;
       this.#status = BinaryStatus.success;
       return LoginStep.answered;
     }

@@ -28,6 +28,8 @@ export interface RequestHandler {
   readonly commands: CommandTable;
   /** False: a request of the binary protocol closes the connection. */
   readonly speaksBinary?: boolean;
+  /** What a client that has not logged in yet hears to `version` by the binary protocol. */
+  readonly version?: string;
   handle(request: Request, reply: TextReply, session: Session): void | Promise<void>;
   /** True for the commands of nodes and operators, which not every connection may run; absent where there are none. */
   isPrivileged?(request: Request): boolean;
@@ -383,7 +385,10 @@ export class Session implements ConnectionHandler, Worker, Visitor {
       return -1;
     }
     const access = this.#host.access as Access;
-    this.#login ??= new Login({ verify: (user, password) => access.verify(user, password, this.peer) });
+    this.#login ??= new Login({
+      version: this.#host.handler.version ?? "",
+      verify: (user, password) => access.verify(user, password, this.peer),
+    });
     const login = this.#login;
     const step = login.read(bytes, at, end);
     if (step === LoginStep.more) {

@@ -84,6 +84,10 @@ export class NodeHandler implements RequestHandler {
     this.#context.storage.onCommit(listener);
   }
 
+  get version(): string {
+    return this.#groups.admin.versionText;
+  }
+
   isPrivileged(request: Request): boolean {
     return isPrivilegedAtNode(request);
   }

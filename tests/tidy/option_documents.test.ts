@@ -58,7 +58,9 @@ describe("documents on options", () => {
   }
 
   it("name no option that does not exist", () => {
-    const commandLine = [...repositoryFiles("cli", ".ts"), "tests/simulation/sim.ts"].map(readRepositoryFile).join("");
+    const commandLine = [...repositoryFiles("cli", ".ts"), "tests/simulation/sim.ts", "tests/fuzz/fuzz.ts"]
+      .map(readRepositoryFile)
+      .join("");
     const known = new Set([
       ...programs.flatMap(([, table]) =>
         Object.values(table).flatMap(({ name, ...option }) => [name, option.format(option.default)]),
@@ -66,7 +68,7 @@ describe("documents on options", () => {
       ...[...commandLine.matchAll(/--([a-z][a-z-]+)/g)].map(([, name]) => name),
       // Options of other programs that are shown in use, and names of packages and the like.
       ...["allow-all", "unsafe-proto", "import", "test"],
-      ...["flare-kv", "flare-server", "abstract-level", "memory-level", "classic-level", "rocks-level"],
+      ...["flare-kv", "flare-server", "abstract-level", "memory-level", "classic-level", "rocks-level", "memcache-client"],
     ]);
     const unknown: string[] = [];
     for (const path of repositoryFiles("", ".md")) {

@@ -3,6 +3,7 @@
  * `memcached -S`. The user is `alice`, her password `secret`; `bob` has one with blanks.
  */
 
+import { PROTOCOL_VERSION } from "../../lib/base/version.ts";
 import { packet } from "../support/binary_packets.ts";
 
 export const USERS = "alice:secret\nbob:pa:ss word\nnode:of-the-cluster\n";
@@ -126,6 +127,15 @@ export const SASL_CONVERSATIONS: readonly Conversation[] = [
     closes: true,
   },
   { name: "a login", steps: [[ALICE, OK], MISS, MISS] },
+  {
+    name: "the version, which is no secret",
+    steps: [
+      [packet({ opcode: 0x0b }), `b 0 ${PROTOCOL_VERSION}`],
+      [packet({ opcode: 0x0b, key: "x" }), "b 4 Invalid arguments"],
+    ],
+    closes: true,
+    differs: "memcached has another",
+  },
   {
     name: "the mechanisms after the login",
     steps: [[ALICE, OK], [packet({ opcode: 0x20 }), "20 0 PLAIN"], MISS],

@@ -1,4 +1,4 @@
-/** Scans of one node among others that are played: what it asks them, what it makes of their answers, and what it tells them. */
+/** Scans of one node among others that are played: what it asks them, makes of their answers, and tells them. */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
