@@ -89,6 +89,25 @@ describe("a page", () => {
   });
 });
 
+describe("a node that passes everything on to another cluster", () => {
+  it("scans and deletes there", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 0 0 0 1 16"], {
+      clusterReplication: true,
+      clusterReplicationMode: "forward",
+      clusterReplicationServerName: "127.0.0.1",
+      clusterReplicationServerPort: 3000,
+    });
+    const other = node.host("127.0.0.1:3000");
+    other.answer = scans(() => `KEY YQ== 1 2 3 4 b\r\nNEXT ${SCAN}-YQ\r\n`);
+    assertMatch(await node.ask("scan 5 pa\r\n"), /^KEY a 1 2 3 4\r\nNEXT [0-9a-f]{16}-YQ\r\n$/);
+    assertMatch(other.requests[0] ?? "", /^scan 5 b pYQ== c[0-9a-f]{16}-\r\n$/);
+    assertMatch(await node.ask("delete_prefix 5 pa\r\n"), /^MORE 1 [0-9a-f]{16}-YQ\r\n$/);
+    assertEquals(other.requests.at(-1), "md YQ== b\r\n");
+    await node.stop();
+  });
+});
+
 describe("a part", () => {
   it("is given only to who sees the partitions as this node does", async () => {
     const node = new PlayedNode();
