@@ -3,12 +3,15 @@
  * metrics of, from us as from a memcached in the same run, and the memory can be resized by command.
  */
 
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Opcode } from "../../lib/protocol/binary_protocol.ts";
 import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
 import { detectRuntime, type LocalCluster, type NodeServer, startCluster } from "../../mod.ts";
-import { packet } from "../support/binary_packets.ts";
+import { describeReplies, packet } from "../support/binary_packets.ts";
 import { Memcached } from "../support/memcached_server.ts";
+import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import { TextClient } from "../support/text_client.ts";
 import { isInstalled } from "../support/tools.ts";
 import { scrape } from "./memcached_exporter.ts";
@@ -99,7 +102,7 @@ describe("stats of a node", () => {
     const large = "x".repeat(1001);
     const refused = `set a 0 0 1001\r\n${large}\r\nset a 0 0 1001 noreply\r\n${large}\r\nms a 1001\r\n${large}\r\n`;
     const text = `${refused}ms a 9 Y\r\n123456789\r\n`;
-    const set = packet({ opcode: 1, extras: "\0".repeat(8), key: "a", value: large });
+    const set = packet({ opcode: Opcode.set, extras: "\0".repeat(8), key: "a", value: large });
     await other.send(`${text}set a 0 0 600\r\n${"y".repeat(600)}\r\nappend a 0 0 600\r\n${"y".repeat(600)}\r\n${set}stats\r\n`);
     const answer = await other.until((received) => received.endsWith("END\r\n"));
     other.close();
@@ -209,6 +212,46 @@ describe("stats of a node", () => {
     assertEquals(lines.length, 10001 + 2);
     assertEquals(lines[10000], "PREFIX (further) get 100 hit 0 set 0 del 0");
     await ask("stats detail off\r\nstats reset\r\n", /RESET\r\n$/);
+  });
+
+  it("a UNIX socket is told by its path, and watched as local", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const path = join(directory, "socket");
+      const local = await startCluster({ logLevel: "error", node: { serverSocket: path } });
+      const watcher = await TextClient.connect(runtime, { host: "127.0.0.1", port: local.nodes[0]?.port ?? 0 });
+      await watcher.ask("watch connevents\r\n");
+      const other = await TextClient.connect(runtime, { path });
+      const answer = await other.ask("stats conns\r\n", /(?:^|\n)END\r\n$/);
+      assert(answer.includes(`:addr unix:${path}\r\n`) && answer.includes(`:listen_addr unix:${path}\r\n`), answer);
+      await other.ask("quit\r\n");
+      const events = await watcher.until((received) => received.includes("conn_close"));
+      assertMatch(events, /type=conn_new rip=unix rport=0 transport=local cfd=\d+\n/);
+      assertMatch(events, /type=conn_close rip=unix rport=0 transport=local reason=normal cfd=\d+\n/);
+      watcher.close();
+      await local.stop();
+    });
+  });
+
+  it("the binary protocol tells the same", async () => {
+    const other = await TextClient.connect(runtime, address);
+    /** The packets of one answer, which the answer to a noop ends. */
+    const tell = async (key: string): Promise<string> => {
+      await other.send(packet({ opcode: Opcode.stat, key }) + packet({ opcode: Opcode.noop }));
+      const answer = await other.until((received) => received.slice(-24, -22) === "\x81\x0a");
+      other.received = "";
+      return answer.slice(0, -24);
+    };
+    await ask("stats detail on\r\nget d:x\r\n", /OK\r\nEND\r\n$/);
+    assert((await tell("detail dump")).includes("detailedPREFIX d get 1 hit 0 set 0 del 0\r\n"));
+    assertEquals(describeReplies(await tell("detail off")), ["10 00 -"]);
+    assertEquals(describeReplies(await tell("reset")), ["10 00 -"]);
+    assert((await tell("conns")).includes("conn_listening"));
+    assert((await tell("slabs")).includes("1:chunk_size8"));
+    await tell("sizes_enable");
+    const sizes = describeReplies(await tell("sizes"));
+    assert(sizes.length > 1 && sizes.every((reply) => /^10 00 -(?: key "\d+" "\d+")?$/.test(reply)), sizes.join("\n"));
+    await tell("sizes_disable");
+    other.close();
   });
 
   it("cache_memlimit answers as memcached and moves the limit", async () => {
