@@ -26,6 +26,8 @@ export interface FuzzSubject {
   run(input: Uint8Array, random: SimRandom): Met | Promise<Met>;
   /** False: inputs are taken as they are made, because the oracle has to know what they say. Default true. */
   readonly mutable?: boolean;
+  /** False: memory may grow for reasons that are not ours. Default true. */
+  readonly judgesMemory?: boolean;
   close(): Promise<void>;
 }
 

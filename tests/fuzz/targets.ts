@@ -5,6 +5,7 @@ import { dumpFileTarget, dumpTarget, replyTarget, valuesTarget } from "./targets
 import { binaryTarget, scanTarget, textTarget } from "./targets/request_parsers.ts";
 import { forwardingTarget, orderTarget, sessionTarget } from "./targets/sessions.ts";
 import { flareXmlTarget, logTarget, nodeMapTarget, optionsTarget } from "./targets/stored_texts.ts";
+import { tlsTarget } from "./targets/tls_handshake.ts";
 
 export const TARGETS: readonly FuzzTarget[] = [
   textTarget,
@@ -21,4 +22,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   sessionTarget,
   orderTarget,
   forwardingTarget,
+  tlsTarget,
 ];
