@@ -11,6 +11,7 @@ import { FlareError } from "../lib/base/errors.ts";
 import type { HostPort } from "../lib/base/option_schema.ts";
 import type { LogLevel, Runtime } from "../lib/runtime/runtime.ts";
 import { detectRuntime } from "../mod.ts";
+import { clientTls, type TlsTexts } from "./client_tls.ts";
 import { createCommand } from "./command_line.ts";
 import { addCredentialOptions, type CredentialTexts, givenCredentials } from "./credentials.ts";
 
@@ -35,6 +36,10 @@ export function createVerb(name: string, description: string, { lettersTaken = [
     )
     .option(long("p", "--index-server-port <n>"), `its port (default ${defaultPort}; environment FLARE_INDEX_SERVER_PORT)`)
     .option("--cluster <name>", "name of the cluster (no effect: each index server has one)")
+    .option("--ssl", "speak TLS to the servers (environment FLARE_SSL=true)")
+    .option("--ssl-ca-cert <path>", "PEM file of the authorities that sign their certificates (FLARE_SSL_CA_CERT)")
+    .option("--ssl-chain-cert <path>", "PEM file of a certificate to show them (FLARE_SSL_CHAIN_CERT)")
+    .option("--ssl-key <path>", "PEM file of its private key; in the other file unless given (FLARE_SSL_KEY)")
     .option("--timeout <seconds>", `how long a server may take to answer (default ${defaultTimeoutSeconds})`)
     .option("--debug", "log everything that is said to the servers")
     .option("--warn", "log warnings and errors only")
@@ -106,7 +111,7 @@ export function bandwidthOption(text: string | undefined): number {
 
 /** Runs a verb with its cluster; connections end with it. @throws FlareError */
 export async function withAdmin(command: Command, work: (admin: ClusterAdmin) => Promise<void>): Promise<void> {
-  type Texts = IndexServerTexts & CredentialTexts;
+  type Texts = IndexServerTexts & CredentialTexts & TlsTexts;
   const options = command.opts<Texts & { timeout?: string; debug?: true; warn?: true; logFile?: string }>();
   const timeoutMs = secondsOption("timeout", options.timeout, defaultTimeoutSeconds);
   const indexServer = indexServerAddress(options, process.env);
@@ -117,6 +122,7 @@ export async function withAdmin(command: Command, work: (admin: ClusterAdmin) =>
     connectTimeoutMs: timeoutMs,
     replyTimeoutMs: timeoutMs,
     ...givenCredentials(options, process.env),
+    ...clientTls(options, process.env),
   });
   // The library's timers keep no process alive: without this one it could end while it waits.
   const keepAlive = setInterval(() => {}, keepAliveMs);

@@ -34,9 +34,11 @@ async function runCluster(flags: Readonly<Record<string, string>>): Promise<void
   const say = (line: string): void => {
     process.stdout.write(`${line}\n`);
   };
-  const { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs, ...shape } = options;
+  const { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs, ...others } = options;
   const access = { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs };
-  const starting = startCluster({ ...shape, access, onProgress: say });
+  const { enableSsl, sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion, ...shape } = others;
+  const tls = enableSsl ? { tls: { sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion } } : {};
+  const starting = startCluster({ ...shape, ...tls, access, onProgress: say });
   handleSignals("flare", {
     async stop() {
       say("stopping");

@@ -7,6 +7,7 @@ import { FlareError } from "../lib/base/errors.ts";
 import type { OptionValues } from "../lib/base/option_schema.ts";
 import { choiceOption, integerOption, textOption } from "../lib/base/option_schema.ts";
 import { accessOptions } from "../lib/net/access_options.ts";
+import { checkTlsOptions } from "../lib/net/tls_options.ts";
 import { nodeOptionTable } from "../lib/node_server/node_options.ts";
 
 // One address cannot be every server's.
@@ -66,6 +67,12 @@ export const upOptionTable = {
   fsync: nodeOptionTable.fsync,
   logLevel: nodeOptionTable.logLevel,
   ...upAccessOptions,
+  enableSsl: nodeOptionTable.enableSsl,
+  sslChainCert: nodeOptionTable.sslChainCert,
+  sslKey: nodeOptionTable.sslKey,
+  sslCaCert: nodeOptionTable.sslCaCert,
+  sslVerifyMode: nodeOptionTable.sslVerifyMode,
+  sslMinVersion: nodeOptionTable.sslMinVersion,
 };
 
 /** The settings of `flare up`. */
@@ -88,5 +95,6 @@ export function upOptions(given: UpOptions): UpOptions {
   if (given.port !== 0 && given.port + nodes > 65536) {
     throw new FlareError("INVALID_OPTION", `option "port": "${given.port}" leaves no room for ${nodes} nodes below 65536`);
   }
+  checkTlsOptions(given);
   return { ...given, nodes };
 }

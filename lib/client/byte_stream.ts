@@ -52,7 +52,9 @@ class StreamReader implements ConnectionHandler {
     this.#name = `${address.host}:${address.port}`;
     this.#request = request;
     this.#silenceMs = options.replyTimeoutMs;
-    this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this);
+    this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this, {
+      tls: options.tls?.client,
+    });
   }
 
   /** The next chunk, undefined at the end. */

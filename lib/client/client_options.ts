@@ -7,7 +7,7 @@ import { FlareError } from "../base/errors.ts";
 import { isSayable } from "../net/auth_file.ts";
 import { loggingIn } from "../net/logging_in.ts";
 import type { PeerOptions } from "../net/peer.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Runtime, TlsClient } from "../runtime/runtime.ts";
 
 /** What a client can be told; everything has a default. */
 export interface ClientOptions {
@@ -22,6 +22,11 @@ export interface ClientOptions {
   /** Who logs in to a server that demands it (its option `auth-file`); with `password`, both words without blanks. */
   readonly user?: string;
   readonly password?: string;
+  /**
+   * Speak TLS; `{}` means with a server that the runtime's own list of authorities vouches for, nothing shown, TLS 1.2 or
+   * later. Default: plainly.
+   */
+  readonly tls?: Partial<TlsClient>;
 }
 
 const MIB = 1048576;
@@ -33,6 +38,7 @@ export function completeClientOptions(options: ClientOptions): PeerOptions {
     replyTimeoutMs: options.replyTimeoutMs ?? 10000,
     queueBytesMax: options.queueBytesMax ?? 64 * MIB,
     replyBytesMax: options.replyBytesMax ?? 1024 * MIB,
+    ...(options.tls === undefined ? {} : { tls: { client: { verify: true, minVersion: "TLSv1.2", ...options.tls } } }),
   };
 }
 

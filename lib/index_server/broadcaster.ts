@@ -9,7 +9,7 @@ import type { ClusterNode } from "../cluster/node.ts";
 import { NodeState } from "../cluster/node.ts";
 import type { NodeMap, NodeMapChanges } from "../cluster/node_map.ts";
 import { encodeNodeSync } from "../cluster/node_map_codec.ts";
-import { Peer } from "../net/peer.ts";
+import { Peer, type TlsLink } from "../net/peer.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
 import { ReplyShape } from "../protocol/text_client.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
@@ -25,6 +25,8 @@ import {
 export interface BroadcasterOptions extends MonitorOptions {
   /** How long a node may take to accept a connection, and then to answer, in milliseconds. */
   readonly readTimeoutMs: number;
+  /** Absent: the connections to the nodes are plain. */
+  readonly tls?: TlsLink | undefined;
 }
 
 /** What the broadcaster reports; the promise resolves when the map has been changed, or could not be. */
@@ -101,7 +103,7 @@ export class Broadcaster {
 
   /** Whether a node answers a ping on a connection of its own, within `readTimeoutMs`. */
   async probe(node: ClusterNode): Promise<boolean> {
-    const peer = createPeer(this.#runtime, this.#workers, node, this.#options.readTimeoutMs);
+    const peer = createPeer(this.#runtime, this.#workers, node, this.#options);
     try {
       return (await peer.request(PING, ReplyShape.line)).line === "OK";
     } catch (error) {
@@ -186,7 +188,7 @@ class NodeWatch {
     this.options = options;
     this.#state = startMonitor(map, node.state === NodeState.down, runtime.clock.monotonicMs(), options);
     this.#peerTimeoutMs = options.readTimeoutMs;
-    this.#peer = createPeer(this.#runtime, this.#workers, this.#node, this.#peerTimeoutMs);
+    this.#peer = createPeer(this.#runtime, this.#workers, this.#node, this.options);
     this.#schedule();
   }
 
@@ -247,7 +249,7 @@ class NodeWatch {
     if (this.#peerTimeoutMs !== this.options.readTimeoutMs) {
       this.#peerTimeoutMs = this.options.readTimeoutMs;
       this.#peer.close();
-      this.#peer = createPeer(this.#runtime, this.#workers, this.#node, this.#peerTimeoutMs);
+      this.#peer = createPeer(this.#runtime, this.#workers, this.#node, this.options);
     }
     let ok = false;
     try {
@@ -286,10 +288,11 @@ class NodeWatch {
   }
 }
 
-function createPeer(runtime: Runtime, workers: WorkerRegistry, node: ClusterNode, timeoutMs: number): Peer {
+function createPeer(runtime: Runtime, workers: WorkerRegistry, node: ClusterNode, options: BroadcasterOptions): Peer {
   return new Peer(runtime, { host: node.host, port: node.port }, node.threadType, workers, {
-    connectTimeoutMs: timeoutMs,
-    replyTimeoutMs: timeoutMs,
+    connectTimeoutMs: options.readTimeoutMs,
+    replyTimeoutMs: options.readTimeoutMs,
+    tls: options.tls,
     queueBytesMax: QUEUE_BYTES_MAX,
     replyBytesMax: REPLY_BYTES_MAX,
   });

@@ -7,10 +7,11 @@ import { fromLatin1 } from "../base/bytes.ts";
 import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, encodeMeta } from "../cluster/node_map_codec.ts";
+import type { DaemonTls } from "../net/daemon_tls.ts";
 import { statsGeneral } from "../net/general_stats.ts";
 import type { Server } from "../net/server.ts";
 import type { RequestHandler } from "../net/session.ts";
-import { killWorker, statsNodes, statsThreads, verbosity } from "../net/stats_commands.ts";
+import { killWorker, refreshCertificates, statsNodes, statsThreads, verbosity } from "../net/stats_commands.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
 import { Command, CommandTable } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
@@ -24,6 +25,7 @@ export interface IndexHost {
   readonly runtime: Runtime;
   readonly workers: WorkerRegistry;
   readonly server: Server;
+  readonly tls: DaemonTls;
   /** The map in use. */
   readonly map: NodeMap;
   readonly meta: ClusterMeta;
@@ -34,7 +36,7 @@ export interface IndexHost {
 }
 
 const COMMANDS = new CommandTable(
-  ["ping", "version", "verbosity", "quit", "stats", "show", "kill", "node", "meta", "shutdown"],
+  ["ping", "version", "verbosity", "quit", "stats", "show", "kill", "node", "meta", "shutdown", "refresh_certs"],
   { takesNodeMaps: false },
 );
 const NO_SLAVES: ReadonlySet<number> = new Set();
@@ -76,6 +78,8 @@ export class IndexHandler implements RequestHandler {
         return this.#change(nodeChange(words, this.#host.meta.partitionSize - 1), reply);
       case Command.shutdown:
         return this.#change(shutdownChange(words), reply);
+      case Command.refresh_certs:
+        return this.#refreshCertificates(words, reply);
       case Command.quit:
         return;
       default:
@@ -89,6 +93,11 @@ export class IndexHandler implements RequestHandler {
 
   #change(change: MapChange | undefined, reply: TextReply): void | Promise<void> {
     return change === undefined ? reply.line("ERROR") : this.#answer(change, reply);
+  }
+
+  async #refreshCertificates(words: readonly string[], reply: TextReply): Promise<void> {
+    const line = await refreshCertificates(words, this.#host.tls);
+    if (line !== undefined) reply.line(line);
   }
 
   #show(words: readonly string[], reply: TextReply): void {

@@ -16,6 +16,7 @@ import {
   serverOptions,
   serverPortOption,
 } from "../net/daemon_options.ts";
+import { checkTlsOptions, tlsOptions } from "../net/tls_options.ts";
 
 /** The options of flarei, in the order `--help` and `--print-config` show them. */
 export const indexOptionTable = {
@@ -30,6 +31,7 @@ export const indexOptionTable = {
   }),
   ...serverOptions,
   serverPort: serverPortOption(12120),
+  ...tlsOptions,
   netReadTimeoutMs: netReadTimeoutOption(600000),
   ...accessOptions,
 
@@ -121,5 +123,6 @@ export function indexServerOptions(given: Partial<IndexServerOptions>): IndexSer
     );
   }
   checkAccessOptions(options);
+  checkTlsOptions(options);
   return { ...options, indexDb: options.indexDb || `file://${options.dataDir}` };
 }

@@ -8,6 +8,7 @@ import type { NodeMap } from "../cluster/node_map.ts";
 import type { ClusterMeta } from "../cluster/node_map_codec.ts";
 import { Access } from "../net/access.ts";
 import { adminAddress } from "../net/access_options.ts";
+import { DaemonTls } from "../net/daemon_tls.ts";
 import { loggingIn } from "../net/logging_in.ts";
 import { Server, type ServerOptions } from "../net/server.ts";
 import { WorkerRegistry } from "../net/worker.ts";
@@ -53,6 +54,7 @@ export class IndexServer implements IndexHost {
   readonly workers = new WorkerRegistry();
   readonly server: Server;
   readonly meta: ClusterMeta;
+  readonly tls: DaemonTls;
   readonly #service: NodeMapService;
   readonly #addresses: Address[] = [];
   #options: IndexServerOptions;
@@ -67,8 +69,9 @@ export class IndexServer implements IndexHost {
       hint: options.partitionModularHint,
       virtual: options.partitionModularVirtual,
     });
-    this.#service = new NodeMapService(this.runtime, this.workers, coordinator, broadcasterOptions(options));
     this.server = new Server(runtime, this.workers, serverOptions(options, access));
+    this.tls = new DaemonTls(runtime, this.server, options);
+    this.#service = new NodeMapService(this.runtime, this.workers, coordinator, broadcasterOptions(options, this.tls));
   }
 
   /** Where it listens; empty before the start. */
@@ -86,15 +89,16 @@ export class IndexServer implements IndexHost {
 
   /** @throws FlareError ADDRESS_IN_USE | DATA_DIR_LOCKED | CORRUPT | IO_ERROR */
   async start(): Promise<void> {
-    const { dataDir, bind, serverPort, serverSocket } = this.#options;
+    const { dataDir, bind, serverPort, serverSocket, enableSsl } = this.#options;
     const { files } = this.runtime;
+    await this.tls.renew();
     if (dataDir !== "") {
       await files.makeDirectory(dataDir);
       this.#lock = await files.lock(files.join(dataDir, "flarei.lock"));
     }
     await this.#service.start();
     this.server.open(new IndexHandler(this));
-    const address = await this.server.listen({ host: bind, port: serverPort });
+    const address = await this.tls.listen({ host: bind, port: serverPort }, enableSsl);
     this.#addresses.push(address);
     if ("port" in address) this.#options = { ...this.#options, serverPort: address.port };
     if (serverSocket !== "") this.#addresses.push(await this.server.listen({ path: serverSocket }));
@@ -102,10 +106,11 @@ export class IndexServer implements IndexHost {
     if (admin !== undefined) this.#addresses.push(await this.server.listen(admin, { admin: true }));
   }
 
-  /** Takes up the settings that may change while it runs. */
+  /** Takes up the settings that may change while it runs; certificates are read again, too. */
   async reload(options: IndexServerOptions): Promise<void> {
     this.#options = options;
-    this.#service.reload(broadcasterOptions(options));
+    this.#service.reload(broadcasterOptions(options, this.tls));
+    await this.tls.reload(options);
     await this.server.reload({
       maxConnections: options.maxConnection,
       idleTimeoutMs: options.netReadTimeoutMs,
@@ -140,8 +145,9 @@ function openCoordinator(runtime: Runtime, options: IndexServerOptions): Coordin
   throw new FlareError("INVALID_OPTION", `"index-db" must begin with "file://" or be "memory://", not "${indexDb}"`);
 }
 
-function broadcasterOptions(options: IndexServerOptions): BroadcasterOptions {
+function broadcasterOptions(options: IndexServerOptions, tls: DaemonTls): BroadcasterOptions {
   return {
+    tls,
     intervalMs: options.monitorIntervalMs,
     threshold: options.monitorThreshold,
     readTimeoutMs: options.monitorReadTimeoutMs,

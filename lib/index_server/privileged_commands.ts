@@ -11,6 +11,8 @@ const PRIVILEGED: ReadonlySet<Command> = new Set<Command>([
   Command.node,
   Command.shutdown,
   Command.kill,
+  // Reads files, and may change who is let in.
+  Command.refresh_certs,
 ]);
 
 /** True for a request that `admin-access` has to allow. */

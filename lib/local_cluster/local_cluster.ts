@@ -11,6 +11,7 @@ import { nodeChange } from "../index_server/index_commands.ts";
 import { indexServerOptions } from "../index_server/index_options.ts";
 import { type IndexServer, startIndexServer } from "../index_server/index_server.ts";
 import type { AccessOptions } from "../net/access_options.ts";
+import type { TlsOptions } from "../net/tls_options.ts";
 import type { NodeServerOptions } from "../node_server/node_options.ts";
 import { NodeServer } from "../node_server/node_server.ts";
 import type { LogLevel, Runtime } from "../runtime/runtime.ts";
@@ -43,6 +44,8 @@ export interface ClusterOptions {
   readonly memoryBytesMax?: number;
   /** `interval` (default), `always` or `os`. */
   readonly fsync?: "always" | "interval" | "os";
+  /** Everything speaks TLS: the options `ssl-…` of all servers, `sslChainCert` at least; default: plainly. */
+  readonly tls?: Partial<Omit<TlsOptions, "enableSsl">>;
   /** How often the index server looks after the nodes, in milliseconds; default 1000. */
   readonly monitorIntervalMs?: number;
   /** The least important log lines to be written; default `warning`. */
@@ -112,6 +115,7 @@ export class LocalCluster {
         serverPort: options.indexPort ?? 0,
         monitorIntervalMs: options.monitorIntervalMs ?? 1000,
         ...access,
+        ...(options.tls === undefined ? {} : { ...options.tls, enableSsl: true }),
         ...(dataDir === undefined ? { indexDb: "memory://" } : { dataDir: runtime.files.join(dataDir, "index") }),
       }),
     );
@@ -155,6 +159,7 @@ export class LocalCluster {
       ...(this.#options.memoryBytesMax === undefined ? {} : { memoryBytesMax: this.#options.memoryBytesMax }),
       ...(this.#options.fsync === undefined ? {} : { fsync: this.#options.fsync }),
       ...this.#options.access,
+      ...(this.#options.tls === undefined ? {} : { ...this.#options.tls, enableSsl: true }),
       ...this.#options.node,
     };
     const engine = this.#options.engine?.(number);

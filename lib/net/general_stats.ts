@@ -86,6 +86,11 @@ export function statsGeneral(
   reply.stat("threads", workers.list().length);
   reply.stat("pool_threads", 0);
   reply.stat("node_map_version", nodeMapVersion);
+  if (server.certificatesReadMs !== undefined) {
+    reply.stat("ssl_handshake_errors", server.handshakeErrors);
+    const ageMs = runtime.clock.monotonicMs() - server.certificatesReadMs;
+    reply.stat("time_since_server_cert_refresh", Math.floor(ageMs / 1000));
+  }
 }
 
 /** `sec.microsec` with six digits. */

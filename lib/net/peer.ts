@@ -7,7 +7,7 @@
 import { concatBytes, fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { type ClientReply, MALFORMED, ReplyParser, ReplyShape } from "../protocol/text_client.ts";
-import type { Address, Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
+import type { Address, Connection, ConnectionHandler, Runtime, Timer, TlsClient } from "../runtime/runtime.ts";
 import type { Worker, WorkerRegistry } from "./worker.ts";
 
 export interface PeerOptions {
@@ -17,6 +17,14 @@ export interface PeerOptions {
   /** Bytes that may wait to be sent; more is refused with LIMIT_EXCEEDED. */
   readonly queueBytesMax: number;
   readonly replyBytesMax: number;
+  /** Absent: connections are plain. */
+  readonly tls?: TlsLink | undefined;
+}
+
+/** How connections to other servers speak TLS: read for each of them, because certificates are renewed. */
+export interface TlsLink {
+  /** Undefined: plainly. */
+  readonly client: TlsClient | undefined;
 }
 
 /** A request that failed; `mayHaveHappened` is true once its bytes were handed to the connection. */
@@ -238,7 +246,9 @@ class PeerLink implements ConnectionHandler {
     this.#owner = owner;
     this.#name = `${address.host}:${address.port}`;
     this.#parser = new ReplyParser(options.replyBytesMax);
-    this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this);
+    this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this, {
+      tls: options.tls?.client,
+    });
   }
 
   get writable(): boolean {

@@ -6,7 +6,7 @@
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { BufferPool } from "../protocol/buffer_pool.ts";
-import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer } from "../runtime/runtime.ts";
+import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer, TlsServer } from "../runtime/runtime.ts";
 import type { Access } from "./access.ts";
 import type { AccessOptions } from "./access_options.ts";
 import {
@@ -37,6 +37,8 @@ export interface ServerOptions {
 const TOO_MANY = fromLatin1("ERROR Too many open connections\r\n");
 const NOT_OPEN = new Uint8Array(0);
 const SWEEP_MS = 1000;
+/** A failed handshake is logged at most once in so many milliseconds. */
+const HANDSHAKE_LOG_MS = 10000;
 
 export class Server implements SessionHost {
   readonly limits: SessionLimits;
@@ -51,15 +53,24 @@ export class Server implements SessionHost {
   totalConnections = 0;
   /** Connections turned away at the limit. */
   rejectedConnections = 0;
+  /** TLS handshakes that failed. */
+  handshakeErrors = 0;
+  /** When the certificates in use were read, by the monotonic clock; undefined while nothing listens with TLS. */
+  certificatesReadMs: number | undefined;
   readonly #runtime: Runtime;
   readonly #workers: WorkerRegistry;
   readonly #sessions = new Set<Session>();
+  /** Those that still agree on TLS. */
+  readonly #opening = new Set<Session>();
   readonly #listeners: { readonly id: number; readonly listener: Listener }[] = [];
+  readonly #secureListeners = new Set<Listener>();
   #options: ServerOptions;
   #handler: RequestHandler | undefined;
   /** Called when the last connection has gone. */
   #emptied: (() => void) | undefined;
   #sweepTimer: Timer | undefined;
+  #handshakeLoggedMs = -HANDSHAKE_LOG_MS;
+  #handshakesNotLogged = 0;
 
   constructor(runtime: Runtime, workers: WorkerRegistry, options: ServerOptions) {
     this.#runtime = runtime;
@@ -77,9 +88,9 @@ export class Server implements SessionHost {
     return this.#handler;
   }
 
-  /** Open connections. */
+  /** Open connections, those included that still agree on TLS. */
   get connections(): number {
-    return this.#sessions.size;
+    return this.#sessions.size + this.#opening.size;
   }
 
   get sessions(): ReadonlySet<Session> {
@@ -109,16 +120,30 @@ export class Server implements SessionHost {
     this.#handler = handler;
   }
 
-  /** Takes the address; until `open` connections are closed at once. @throws FlareError ADDRESS_IN_USE | IO_ERROR */
+  /**
+   * Takes the address; until `open` connections are closed at once.
+   * @throws FlareError ADDRESS_IN_USE | IO_ERROR, INVALID_OPTION for certificates that cannot be used
+   */
   async listen(address: Address, door: Door = {}): Promise<Address> {
     let name = addressName(address);
     const listener = await this.#runtime.transport.listen(address, (connection) => this.#accept(connection, name, door), {
       backlog: this.#options.backlog,
+      ...(door.tls === undefined ? {} : { tls: door.tls }),
     });
     name = addressName(listener.address);
     this.#listeners.push({ id: this.#workers.nextId(), listener });
+    if (door.tls !== undefined) {
+      this.#secureListeners.add(listener);
+      this.certificatesReadMs ??= this.monotonicMs();
+    }
     if (this.#sweepTimer === undefined) this.#scheduleSweep();
     return listener.address;
+  }
+
+  /** Other certificates for connections from now on. @throws FlareError INVALID_OPTION: the old ones stay */
+  renewTls(tls: TlsServer): void {
+    for (const listener of this.#secureListeners) listener.renew(tls);
+    if (this.#secureListeners.size > 0) this.certificatesReadMs = this.monotonicMs();
   }
 
   /** Accepts no more; open connections stay. */
@@ -131,11 +156,12 @@ export class Server implements SessionHost {
     await this.stopListening();
     if (this.#sweepTimer !== undefined) this.#runtime.clock.clearTimer(this.#sweepTimer);
     this.#sweepTimer = undefined;
+    for (const session of [...this.#opening]) session.kill();
     for (const session of [...this.#sessions]) {
       session.closeReason = "shutdown";
       session.drain();
     }
-    if (this.#sessions.size === 0) return;
+    if (this.connections === 0) return;
     await new Promise<void>((resolve) => {
       this.#emptied = resolve;
       this.#runtime.clock.setTimer(resolve, graceMs);
@@ -148,16 +174,21 @@ export class Server implements SessionHost {
   }
 
   opened(session: Session): void {
+    this.#opening.delete(session);
     this.#sessions.add(session);
     this.#workers.add(session);
     this.connectionListener?.(session, true);
   }
 
-  closed(session: Session): void {
-    this.#sessions.delete(session);
-    this.#workers.remove(session);
-    this.connectionListener?.(session, false);
-    if (this.#sessions.size === 0) this.#emptied?.();
+  closed(session: Session, error?: Error): void {
+    if (this.#opening.delete(session)) {
+      if (error !== undefined) this.#handshakeFailed(error);
+    } else {
+      this.#sessions.delete(session);
+      this.#workers.remove(session);
+      this.connectionListener?.(session, false);
+    }
+    if (this.connections === 0) this.#emptied?.();
   }
 
   unexpected(error: unknown): void {
@@ -166,13 +197,31 @@ export class Server implements SessionHost {
   }
 
   #accept(connection: Connection, listenAddress: string, door: Door): ConnectionHandler {
-    if (this.#handler === undefined) return new RejectedConnection(connection, NOT_OPEN);
-    if (this.#sessions.size >= this.#options.maxConnections) {
-      this.rejectedConnections++;
-      return new RejectedConnection(connection, TOO_MANY);
+    const isFull = this.connections >= this.#options.maxConnections;
+    if (this.#handler === undefined || isFull) {
+      if (this.#handler !== undefined) this.rejectedConnections++;
+      // To tell the reason would take a handshake, the very thing there is too much of.
+      if (door.tls !== undefined) connection.destroy();
+      return new RejectedConnection(connection, this.#handler === undefined ? NOT_OPEN : TOO_MANY);
     }
     this.totalConnections++;
-    return new Session(this.#workers.nextId(), connection, this, listenAddress, door);
+    const session = new Session(this.#workers.nextId(), connection, this, listenAddress, door);
+    this.#opening.add(session);
+    return session;
+  }
+
+  /** A port that anybody can connect to must not fill the log. */
+  #handshakeFailed(error: Error): void {
+    this.handshakeErrors++;
+    const nowMs = this.monotonicMs();
+    if (nowMs - this.#handshakeLoggedMs < HANDSHAKE_LOG_MS) {
+      this.#handshakesNotLogged++;
+      return;
+    }
+    const more = this.#handshakesNotLogged === 0 ? "" : ` (and ${this.#handshakesNotLogged} more since the last such line)`;
+    this.#runtime.log.write("notice", `${error.message}${more}`);
+    this.#handshakeLoggedMs = nowMs;
+    this.#handshakesNotLogged = 0;
   }
 
   #scheduleSweep(): void {

@@ -14,7 +14,7 @@ import { Request } from "../protocol/request.ts";
 import type { Segment } from "../protocol/segment.ts";
 import { ParseStatus, type TextLimits, TextParser, TOO_LARGE } from "../protocol/text_parser.ts";
 import { TextReply } from "../protocol/text_reply.ts";
-import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
+import type { Connection, ConnectionHandler, TlsServer } from "../runtime/runtime.ts";
 import { type Access, LOGIN_FAILURES_MAX } from "./access.ts";
 import type { Visitor } from "./access_list.ts";
 import { GuardedHandler } from "./guarded_handler.ts";
@@ -63,6 +63,8 @@ export type CloseReason = "normal" | "error" | "idle_timeout" | "shutdown";
 export interface Door {
   /** They may run the commands of nodes and operators, whoever they are. */
   readonly admin?: boolean;
+  /** They speak TLS; plainly if absent. */
+  readonly tls?: TlsServer | undefined;
 }
 
 /** What the sessions of one server share. */
@@ -79,12 +81,15 @@ export interface SessionHost {
   readonly rawListener?: RawListener | undefined;
   monotonicMs(): number;
   opened(session: Session): void;
-  closed(session: Session): void;
+  /** @param error why, unless it ended in order; before `opened` it tells how the TLS handshake failed */
+  closed(session: Session, error?: Error): void;
   /** An error nobody expected (a bug): reported, the connection gets an answer and goes on. */
   unexpected(error: unknown): void;
 }
 
 const FIRST_HELD_BYTES = 1024;
+const TLS_HANDSHAKE = 0x16;
+const TLS_MAJOR_VERSION = 3;
 const OUT_OF_MEMORY = "SERVER_ERROR out of memory storing object";
 
 export class Session implements ConnectionHandler, Worker, Visitor {
@@ -238,7 +243,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     for (const { resolve } of this.#roomWaiters.splice(0)) resolve();
     this.#release();
     this.#wakeSendWaiters();
-    this.#host.closed(this);
+    this.#host.closed(this, error);
   }
 
   /** Ends the connection at once. */
@@ -333,6 +338,8 @@ export class Session implements ConnectionHandler, Worker, Visitor {
       const status = binary?.parse(this.#request, bytes, at, end) ?? this.#parser.parse(this.#request, bytes, at, end, scanned);
       scanned = 0;
       if (status === ParseStatus.more) {
+        // It would wait for our part of the handshake, and we for the end of its line.
+        this.#closing = isTlsHello(bytes, at);
         this.#needed = parser.needed;
         this.#scanned = binary === undefined ? this.#parser.scanned : 0;
         break;
@@ -347,6 +354,10 @@ export class Session implements ConnectionHandler, Worker, Visitor {
         at = parser.position;
         this.#execute();
       } else {
+        if (isTlsHello(bytes, at)) {
+          this.#closing = true;
+          break;
+        }
         if (this.#host.rawListener !== undefined && binary === undefined) this.#tellRaw(this.#host.rawListener, bytes, at);
         at = parser.position;
         this.#swallow = parser.swallow;
@@ -585,6 +596,11 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     if (this.#gone || !(this.#closing || (this.#ended && !this.#waiting))) return;
     if (this.#output.idle && this.#outstanding.size === 0) this.#connection.close();
   }
+}
+
+/** Whether a request is none but the first message of a TLS handshake, from a client at the wrong port. */
+function isTlsHello(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === TLS_HANDSHAKE && bytes[at + 1] === TLS_MAJOR_VERSION;
 }
 
 /** A bug has kept a request from its answer. */

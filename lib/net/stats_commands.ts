@@ -2,9 +2,11 @@
  * The parts of `stats`, `kill` and `verbosity` that both daemons answer alike.
  */
 
+import { FlareError } from "../base/errors.ts";
 import { roleName, stateName } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
+import type { DaemonTls } from "./daemon_tls.ts";
 import type { Worker, WorkerRegistry } from "./worker.ts";
 import { WorkerType } from "./worker.ts";
 
@@ -60,6 +62,21 @@ export function killWorker(words: readonly string[], workers: WorkerRegistry): s
   const [id] = words;
   if (words.length !== 1 || id === undefined || !/^-?\d{1,20}$/.test(id)) return "ERROR";
   return workers.kill(Number(id)) ? "OK" : "CLIENT_ERROR thread not found";
+}
+
+/**
+ * `refresh_certs [noreply]`: the line to answer, undefined = silence. memcached's answers: what went wrong is told in any
+ * case, and is no `SERVER_ERROR`.
+ */
+export async function refreshCertificates(words: readonly string[], tls: DaemonTls): Promise<string | undefined> {
+  if (!tls.enabled) return "Error TLS not enabled";
+  try {
+    await tls.renew();
+    return words.includes("noreply") ? undefined : "OK";
+  } catch (error) {
+    if (!(error instanceof FlareError)) throw error;
+    return `Error ${error.message}`;
+  }
 }
 
 /** `verbosity <level> [noreply]`: the line to answer, undefined = silence. memcached's answers; the level changes nothing. */

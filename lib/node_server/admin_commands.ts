@@ -13,7 +13,7 @@ import { statsConnections } from "../net/connection_stats.ts";
 import { statsGeneral } from "../net/general_stats.ts";
 import type { Server } from "../net/server.ts";
 import type { Session } from "../net/session.ts";
-import { killWorker, statsNodes, statsThreads, verbosity } from "../net/stats_commands.ts";
+import { killWorker, refreshCertificates, statsNodes, statsThreads, verbosity } from "../net/stats_commands.ts";
 import { BinaryReply } from "../protocol/binary_reply.ts";
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
@@ -67,6 +67,11 @@ export class AdminCommands {
 
   kill(words: readonly string[], reply: TextReply): void {
     reply.line(killWorker(words, this.#context.workers));
+  }
+
+  async refreshCertificates(words: readonly string[], reply: TextReply): Promise<void> {
+    const line = await refreshCertificates(words, this.#context.tls);
+    if (line !== undefined) reply.line(line);
   }
 
   /** `flush_all [<delay>] [noreply]`: this node only and at once, as in Flare; what is wrong with it is memcached's to say. */

@@ -2,6 +2,7 @@
  * The settings of `stats settings` under memcached's names: those that mean something here, with what holds here.
  */
 
+import { tlsVersionOf } from "../net/tls_options.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 
 /** Names and values in memcached's order; `counting` and `sizes` are what `stats detail` and `stats sizes` are set to. */
@@ -18,7 +19,7 @@ export function memcachedSettings(
     ["inter", options.bind],
     ["verbosity", 0],
     ["evictions", "on"],
-    ["domain_socket", options.serverSocket === "" ? "NULL" : options.serverSocket.replaceAll(" ", "%20")],
+    ["domain_socket", pathOr(options.serverSocket)],
     ["chunk_size", 8],
     ["num_threads", 1],
     ["stat_key_prefix", ":"],
@@ -47,7 +48,18 @@ export function memcachedSettings(
     ["temp_lru", "no"],
     ["idle_timeout", options.netReadTimeoutMs / 1000],
     ["track_sizes", yesOrNo(sizes)],
+    ["ssl_enabled", yesOrNo(options.enableSsl || options.sslPort > 0)],
+    ["ssl_chain_cert", pathOr(options.sslChainCert)],
+    ["ssl_key", pathOr(options.sslKey)],
+    ["ssl_verify_mode", options.sslVerifyMode],
+    ["ssl_ca_cert", pathOr(options.sslCaCert)],
+    ["ssl_min_version", tlsVersionOf(options).toLowerCase()],
   ];
+}
+
+/** A path as one word. */
+function pathOr(path: string): string {
+  return path === "" ? "NULL" : path.replaceAll(" ", "%20");
 }
 
 function yesOrNo(value: boolean): string {

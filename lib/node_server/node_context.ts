@@ -4,6 +4,7 @@
  */
 
 import type { Routing } from "../cluster/routing.ts";
+import type { DaemonTls } from "../net/daemon_tls.ts";
 import type { PeerPool } from "../net/peer_pool.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
 import type { KeyHash } from "../partition/key_hash.ts";
@@ -32,6 +33,7 @@ export interface NodeContext {
   /** Cluster replication. */
   readonly otherCluster: OtherCluster;
   readonly workers: WorkerRegistry;
+  readonly tls: DaemonTls;
   readonly stats: NodeStats;
   readonly handover: Handover;
   readonly watchers: Watchers;

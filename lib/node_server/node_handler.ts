@@ -41,6 +41,7 @@ const COMMANDS = new CommandTable([
   "me",
   "watch",
   "cache_memlimit",
+  "refresh_certs",
   "flush_all",
   "version",
   "verbosity",
@@ -168,6 +169,8 @@ export class NodeHandler implements RequestHandler {
         return admin.ping(request.words, reply);
       case Command.watch:
         return this.#context.watchers.watch(request.words, reply, session);
+      case Command.refresh_certs:
+        return admin.refreshCertificates(request.words, reply);
       case Command.kill:
         return admin.kill(request.words, reply);
       case Command.quit:

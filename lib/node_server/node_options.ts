@@ -23,6 +23,7 @@ import {
   serverOptions,
   serverPortOption,
 } from "../net/daemon_options.ts";
+import { checkTlsOptions, tlsOptions } from "../net/tls_options.ts";
 
 const uint32Max = 0xffffffff;
 
@@ -32,6 +33,15 @@ export const nodeOptionTable = {
   dataDir: dataDirOption("the data, the change log and the pid file"),
   ...serverOptions,
   serverPort: serverPortOption(12121),
+  ...tlsOptions,
+  sslPort: integerOption({
+    name: "ssl-port",
+    default: 0,
+    min: 0,
+    max: 65535,
+    since: "2.0.0",
+    help: "a further port for clients, which speaks TLS; 0 is none",
+  }),
   backLog: integerOption({
     name: "back-log",
     default: 1024,
@@ -423,6 +433,7 @@ export function nodeServerOptions(given: Partial<NodeServerOptions>): NodeServer
     );
   }
   checkAccessOptions(options);
+  checkTlsOptions(options, options.sslPort);
   return {
     ...options,
     indexServers: chooseIndexServers(options),

@@ -11,6 +11,7 @@ import { type Reconstruction, reconstructionFor } from "../cluster/role_change.t
 import { Routing } from "../cluster/routing.ts";
 import { Access } from "../net/access.ts";
 import { adminAddress } from "../net/access_options.ts";
+import { DaemonTls } from "../net/daemon_tls.ts";
 import { loggingIn } from "../net/logging_in.ts";
 import type { PeerOptions } from "../net/peer.ts";
 import { PeerPool } from "../net/peer_pool.ts";
@@ -140,11 +141,14 @@ export class NodeServer {
       access,
     });
     // The address is taken before anything is promised to the index server, and the data are opened after it.
-    const address = await server.listen({ host: checked.bind, port: checked.serverPort });
+    const tls = new DaemonTls(runtime, server, checked, checked.sslPort);
+    await tls.renew();
+    const address = await tls.listen({ host: checked.bind, port: checked.serverPort }, checked.enableSsl);
     const addresses = [address];
     let storage: Storage | undefined;
     try {
       if (checked.serverSocket !== "") addresses.push(await server.listen({ path: checked.serverSocket }));
+      if (checked.sslPort !== 0) addresses.push(await tls.listen({ host: checked.bind, port: checked.sslPort }, true));
       const admin = adminAddress(checked);
       if (admin !== undefined) addresses.push(await server.listen(admin, { admin: true }));
       const options = {
@@ -158,6 +162,7 @@ export class NodeServer {
         replyTimeoutMs: options.netReadTimeoutMs,
         queueBytesMax: PEER_QUEUE_BYTES_MAX,
         replyBytesMax: options.valueBytesMax + options.lineBytesMax + LISTING_BYTES_MAX,
+        tls,
       };
       const self = { host: options.serverName, port: options.serverPort };
       const link = new IndexLink(runtime, options.indexServers, self, {
@@ -166,7 +171,7 @@ export class NodeServer {
       });
       const joined = await link.join();
       const resolver = new KeyResolver(joined.meta);
-      const context = buildContext(runtime, options, storage, joined, resolver, workers, peerOptions);
+      const context = buildContext(runtime, options, storage, joined, resolver, workers, peerOptions, tls);
       const node = new NodeServer(runtime, context, server, addresses, link, resolver);
       runtime.log.write("notice", `node "${node.key}" serves, engine ${storage.manifest.engine}, fsync ${options.fsync}`);
       return node;
@@ -200,7 +205,7 @@ export class NodeServer {
     return this.#context.storage;
   }
 
-  /** Takes new values of the options that are marked reloadable; the others keep theirs. */
+  /** Takes new values of the options that are marked reloadable; the others keep theirs. Certificates are read again, too. */
   async reload(given: NodeServerOptions): Promise<void> {
     // The name and the port are this node's identity, found out at the start.
     const { serverName, serverPort } = this.#context.options;
@@ -212,6 +217,7 @@ export class NodeServer {
     this.#context.timeWatcher.reload(options);
     this.#context.storage.resizeMemory(options.memoryBytesMax);
     this.#dropLanes(this.nodeMap);
+    await this.#context.tls.reload(options);
     await this.#server.reload({
       maxConnections: options.maxConnection,
       idleTimeoutMs: options.netReadTimeoutMs,
@@ -335,6 +341,7 @@ export class NodeServer {
       intervalUs: options.reconstructionIntervalUs,
       bytesPerSecond: options.reconstructionBwlimitBytesPerSecond,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      tls: this.#context.tls,
       silenceMs: options.netReadTimeoutMs,
       valueBytesMax: options.valueBytesMax,
       selfKey: this.key,
@@ -407,6 +414,7 @@ function buildContext(
   resolver: KeyResolver,
   workers: WorkerRegistry,
   peerOptions: PeerOptions,
+  tls: DaemonTls,
 ): NodeContext {
   const selfKey = `${options.serverName}:${options.serverPort}`;
   const keyHash = KEY_HASHES[joined.meta.keyHashAlgorithm];
@@ -430,6 +438,7 @@ function buildContext(
     replicator,
     otherCluster,
     workers,
+    tls,
     selfKey,
     stats: new NodeStats(),
     handover: new Handover(runtime.clock),

@@ -77,6 +77,7 @@ export class OtherCluster {
       connectTimeoutMs: this.#peerOptions.connectTimeoutMs,
       replyTimeoutMs: Math.min(REPLY_TIMEOUT_MS, this.#peerOptions.replyTimeoutMs),
       queueBytesMax: options.clusterReplicationQueueBytesMax,
+      tls: this.#peerOptions.tls,
       owns: (key) => this.#owns(key),
     };
     this.replication = new ClusterReplication(this.#runtime, this.#storage, this.#workers, replicationOptions, speed);

@@ -25,6 +25,8 @@ const PRIVILEGED: ReadonlyMap<Command, true | ((words: Words) => boolean)> = new
   [Command.cache_memlimit, true],
   [Command.lru_crawler, ([word]) => word !== "metadump" && word !== "mgdump"],
   [Command.stats, ([word, switched]) => CHANGING_STATS.has(word ?? "") || (word === "detail" && switched !== "dump")],
+  // Reads files, and may change who is let in.
+  [Command.refresh_certs, true],
 ]);
 
 const CHANGING_STATS: ReadonlySet<string> = new Set(["reset", "sizes_enable", "sizes_disable"]);

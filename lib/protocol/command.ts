@@ -45,6 +45,7 @@ export const Command = {
   delete_prefix: 36,
   lru_crawler: 37,
   cache_memlimit: 38,
+  refresh_certs: 39,
 } as const;
 export type Command = (typeof Command)[keyof typeof Command];
 

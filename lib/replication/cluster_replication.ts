@@ -6,7 +6,7 @@
  */
 
 import { latin1 } from "../base/bytes.ts";
-import { Peer, type PeerOptions } from "../net/peer.ts";
+import { Peer, type PeerOptions, type TlsLink } from "../net/peer.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { hashMurmur } from "../partition/key_hash.ts";
 import type { Request } from "../protocol/request.ts";
@@ -30,6 +30,8 @@ export interface ClusterReplicationOptions {
   readonly replyTimeoutMs: number;
   /** Bytes of writes that may wait for the other cluster. */
   readonly queueBytesMax: number;
+  /** Absent: the connections are plain. */
+  readonly tls?: TlsLink | undefined;
   /** Which keys this node answers for. */
   readonly owns: (key: Uint8Array) => boolean;
 }
@@ -87,8 +89,8 @@ export class ClusterReplication implements Worker {
     this.#options = options;
     this.id = workers.nextId();
     this.startedMs = runtime.clock.monotonicMs();
-    const { host, port, concurrency, connectTimeoutMs, replyTimeoutMs, queueBytesMax } = options;
-    const peerOptions: PeerOptions = { connectTimeoutMs, replyTimeoutMs, queueBytesMax, replyBytesMax: REPLY_BYTES_MAX };
+    const { host, port, concurrency, connectTimeoutMs, replyTimeoutMs, queueBytesMax, tls } = options;
+    const peerOptions: PeerOptions = { connectTimeoutMs, replyTimeoutMs, queueBytesMax, replyBytesMax: REPLY_BYTES_MAX, tls };
     const lane = (): ClusterLane =>
       new ClusterLane(runtime, new Peer(runtime, { host, port }, WorkerType.clusterReplication, workers, peerOptions), {
         onAnswered: (line, bytes) => this.#onAnswered(line, bytes),

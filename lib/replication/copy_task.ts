@@ -9,7 +9,7 @@ import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { type ClusterNode, NodeRole } from "../cluster/node.ts";
 import type { Reconstruction } from "../cluster/role_change.ts";
-import { Peer } from "../net/peer.ts";
+import { Peer, type TlsLink } from "../net/peer.ts";
 import { type Worker, WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { ReplyShape } from "../protocol/text_client.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
@@ -22,6 +22,8 @@ export interface CopyOptions {
   /** `reconstruction-bwlimit`, shared by all sources; 0 = no limit. */
   readonly bytesPerSecond: number;
   readonly connectTimeoutMs: number;
+  /** Absent: the connections are plain. */
+  readonly tls?: TlsLink | undefined;
   readonly silenceMs: number;
   readonly valueBytesMax: number;
   /** Our own `host:port`. */
@@ -82,6 +84,7 @@ export class CopyTask implements Worker {
           partition: plan.partition,
           partitionSize: plan.partitionSize,
           connectTimeoutMs: options.connectTimeoutMs,
+          tls: options.tls,
           silenceMs: options.silenceMs,
           valueBytesMax: options.valueBytesMax,
           selfKey: options.selfKey,
@@ -170,6 +173,7 @@ export class CopyTask implements Worker {
   async #countItems({ host, port, threadType }: ClusterNode): Promise<number | undefined> {
     const peer = new Peer(this.#runtime, { host, port }, threadType, new WorkerRegistry(), {
       connectTimeoutMs: this.#options.connectTimeoutMs,
+      tls: this.#options.tls,
       replyTimeoutMs: this.#options.connectTimeoutMs,
       queueBytesMax: STATS_BYTES_MAX,
       replyBytesMax: STATS_BYTES_MAX,

@@ -5,6 +5,7 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import type { TlsLink } from "../net/peer.ts";
 import { DumpParser } from "../protocol/dump_parser.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 import { emptyTerms, type Mutation, MutationKind, MutationResult } from "../storage/mutation.ts";
@@ -20,6 +21,8 @@ export interface DumpRequest {
   /** 0 = no limit. */
   readonly kibPerSecond: number;
   readonly connectTimeoutMs: number;
+  /** Absent: the connection is plain. */
+  readonly tls?: TlsLink | undefined;
   /** The other side may be silent for so long. */
   readonly silenceMs: number;
   readonly valueBytesMax: number;
@@ -76,9 +79,9 @@ export class DumpClient implements ConnectionHandler {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-      const { host, port, connectTimeoutMs } = this.#request;
+      const { host, port, connectTimeoutMs, tls } = this.#request;
       this.#heardMs = this.#runtime.clock.monotonicMs();
-      this.#connection = this.#runtime.transport.connect({ host, port }, connectTimeoutMs, this);
+      this.#connection = this.#runtime.transport.connect({ host, port }, connectTimeoutMs, this, { tls: tls?.client });
       this.#watch();
     });
   }

@@ -112,7 +112,9 @@ export class NodeConnection implements Connection {
       if (this.#handshaking) this.#error ??= handshakeFault(error, this.peer);
     });
     socket.on("close", () => {
-      if (this.#handshaking) this.#onClose();
+      if (!this.#handshaking) return;
+      if (this.#phase === Phase.opening) this.#error ??= handshakeFault(new Error("it closed the connection"), this.peer);
+      this.#onClose();
     });
     this.#startTimer(timeoutMs, () => this.#fail(handshakeTimeoutFault(this.peer, timeoutMs)));
     this.#handler = accept(this);

@@ -1,7 +1,7 @@
 /** A raw client for tests: sends bytes, collects bytes, waits until what came is what it waits for. */
 
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
-import type { Address, Connection, ConnectionHandler, Runtime } from "../../lib/runtime/runtime.ts";
+import type { Address, Connection, ConnectionHandler, Runtime, TlsClient } from "../../lib/runtime/runtime.ts";
 
 export class TextClient implements ConnectionHandler {
   /** Everything received and not taken yet, as a latin-1 string. */
@@ -13,17 +13,22 @@ export class TextClient implements ConnectionHandler {
   #opened: (() => void) | undefined;
   #waiters: (() => void)[] = [];
 
-  private constructor(runtime: Runtime, address: Address) {
-    this.#connection = runtime.transport.connect(address, 5000, this);
+  private constructor(runtime: Runtime, address: Address, tls: TlsClient | undefined) {
+    this.#connection = runtime.transport.connect(address, 5000, this, { tls });
   }
 
-  static async connect(runtime: Runtime, address: Address): Promise<TextClient> {
-    const client = new TextClient(runtime, address);
+  static async connect(runtime: Runtime, address: Address, tls?: TlsClient): Promise<TextClient> {
+    const client = new TextClient(runtime, address, tls);
     await new Promise<void>((resolve) => {
       client.#opened = resolve;
     });
     if (client.error !== undefined) throw client.error;
     return client;
+  }
+
+  /** The common name in the other side's certificate. */
+  get peerName(): string | undefined {
+    return this.#connection.security?.peerName;
   }
 
   async send(text: string | Uint8Array): Promise<void> {

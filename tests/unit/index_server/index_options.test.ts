@@ -36,6 +36,11 @@ describe("indexOptionTable", () => {
       "monitor-threshold",
       "net-read-timeout",
       "request-timeout",
+      "ssl-ca-cert",
+      "ssl-chain-cert",
+      "ssl-key",
+      "ssl-min-version",
+      "ssl-verify-mode",
       "thread-pool-size",
     ]);
   });

@@ -17,7 +17,7 @@ describe("nodeOptionTable", () => {
     const options = Object.values(nodeOptionTable);
     assertEquals(new Set(options.map(({ name }) => name)).size, options.length);
     const letters = options.flatMap(({ short }) => short ?? []);
-    assertEquals(letters.sort(), ["f", "p", "s"]);
+    assertEquals(letters.sort(), ["Z", "f", "p", "s"]);
   });
 
   it("has defaults that are allowed and can be written down", () => {
@@ -55,6 +55,11 @@ describe("nodeOptionTable", () => {
       "reconstruction-interval",
       "replication-type",
       "request-timeout",
+      "ssl-ca-cert",
+      "ssl-chain-cert",
+      "ssl-key",
+      "ssl-min-version",
+      "ssl-verify-mode",
       "storage-access-watch-threshold-ping-ng-msec",
       "storage-access-watch-threshold-warn-msec",
       "thread-pool-size",
