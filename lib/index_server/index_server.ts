@@ -103,7 +103,7 @@ export class IndexServer implements IndexHost {
     if ("port" in address) this.#options = { ...this.#options, serverPort: address.port };
     if (serverSocket !== "") this.#addresses.push(await this.server.listen({ path: serverSocket }));
     const admin = adminAddress(this.#options);
-    if (admin !== undefined) this.#addresses.push(await this.server.listen(admin, { admin: true }));
+    if (admin !== undefined) this.#addresses.push(await this.tls.listen(admin, enableSsl, { admin: true }));
   }
 
   /** Takes up the settings that may change while it runs; certificates are read again, too. */

@@ -8,6 +8,7 @@ import { onlyPemBlocks } from "../base/pem.ts";
 import type { Address, Runtime, TlsClient, TlsServer } from "../runtime/runtime.ts";
 import type { TlsLink } from "./peer.ts";
 import type { Server } from "./server.ts";
+import type { Door } from "./session.ts";
 import { type TlsOptions, tlsVersionOf } from "./tls_options.ts";
 
 interface Certificates {
@@ -49,9 +50,9 @@ export class DaemonTls implements TlsLink {
   }
 
   /** Listens, with TLS if `secure`, after `renew`. @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | IO_ERROR */
-  async listen(address: Address, secure: boolean): Promise<Address> {
+  async listen(address: Address, secure: boolean, door: Door = {}): Promise<Address> {
     try {
-      return await this.#server.listen(address, { tls: secure ? this.#loaded.server : undefined });
+      return await this.#server.listen(address, { ...door, tls: secure ? this.#loaded.server : undefined });
     } catch (error) {
       throw naming(error, this.#options);
     }

@@ -150,7 +150,7 @@ export class NodeServer {
       if (checked.serverSocket !== "") addresses.push(await server.listen({ path: checked.serverSocket }));
       if (checked.sslPort !== 0) addresses.push(await tls.listen({ host: checked.bind, port: checked.sslPort }, true));
       const admin = adminAddress(checked);
-      if (admin !== undefined) addresses.push(await server.listen(admin, { admin: true }));
+      if (admin !== undefined) addresses.push(await tls.listen(admin, checked.enableSsl, { admin: true }));
       const options = {
         ...checked,
         serverName: checked.serverName === "" ? runtime.process.hostName() : checked.serverName,

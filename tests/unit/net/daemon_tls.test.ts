@@ -201,6 +201,28 @@ describe("a node that speaks TLS", () => {
       await cluster.stop();
     }));
 
+  it("lets those run admin commands whose certificate it trusts, and whoever comes to the admin address by TLS", async () => {
+    const adminPort = await freePorts(1);
+    const cluster = await startCluster({
+      runtime: quiet,
+      tls: { ...certificates("node"), sslVerifyMode: 1 },
+      access: { adminAccess: "cert:operator,cert:node" },
+      node: { adminAddress: `${HOST}:${adminPort}` },
+    });
+    const address = addressOf(cluster);
+    const nobody = await TextClient.connect(quiet, address, testTlsClient());
+    assertEquals(await nobody.ask("flush_all\r\n"), "CLIENT_ERROR flush_all not allowed\r\n");
+    assertEquals(await nobody.ask("refresh_certs\r\n"), "CLIENT_ERROR refresh_certs not allowed\r\n");
+    assertEquals(await nobody.ask("set key 0 0 5\r\nvalue\r\n"), "STORED\r\n");
+    const operator = await TextClient.connect(quiet, address, testTlsClient("operator"));
+    assertEquals(await operator.ask("flush_all\r\n"), "OK\r\n");
+    const admin = await TextClient.connect(quiet, { host: HOST, port: adminPort }, testTlsClient());
+    assertEquals(admin.peerName, "node");
+    assertEquals(await admin.ask("refresh_certs\r\n"), "OK\r\n");
+    for (const client of [nobody, operator, admin]) client.close();
+    await cluster.stop();
+  });
+
   it("offers TLS at a port of its own beside a plain one", async () => {
     const sslPort = await freePorts(1);
     const cluster = await startCluster({ runtime: quiet, node: { ...certificates("node"), sslPort } });
