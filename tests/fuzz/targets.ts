@@ -1,6 +1,7 @@
 /** All fuzz targets, in the order they are run. */
 
 import type { FuzzTarget } from "./fuzz_target.ts";
+import { accessListTarget, authFileTarget, loginTarget } from "./targets/logins.ts";
 import { dumpFileTarget, dumpTarget, replyTarget, valuesTarget } from "./targets/reply_parsers.ts";
 import { binaryTarget, scanTarget, textTarget } from "./targets/request_parsers.ts";
 import { forwardingTarget, orderTarget, sessionTarget } from "./targets/sessions.ts";
@@ -19,6 +20,9 @@ export const TARGETS: readonly FuzzTarget[] = [
   flareXmlTarget,
   optionsTarget,
   logTarget,
+  loginTarget,
+  authFileTarget,
+  accessListTarget,
   sessionTarget,
   orderTarget,
   forwardingTarget,
