@@ -85,7 +85,7 @@ function runLogin(input: Uint8Array, random: SimRandom): Met {
   const whole = converse([input], met);
   const cutUp = converse(cut(input, random), met);
   // As in memcached an endless line ends the connection, while a long one that comes with its end is answered.
-  if (cutUp.at(-1) === LEFT && LONG_LINE.test(latin1(input))) {
+  if (cutUp.at(-1)?.startsWith(LEFT) === true && LONG_LINE.test(latin1(input))) {
     cutUp.pop();
     whole.length = cutUp.length;
   }
@@ -138,7 +138,7 @@ function converse(chunks: readonly Uint8Array[], met: Set<string>): string[] {
 
 const LONG_LINE = new RegExp(`[^\\n]{${LOGIN_BYTES_MAX},}`);
 /** Refused without an answer. */
-const LEFT = `${LoginStep.refused}  -`;
+const LEFT = `${LoginStep.refused}  `;
 const KNOWN = ["ann:correct horse", "bob:battery", "bob:staple"];
 
 function runAuthFile(input: Uint8Array): Met {
