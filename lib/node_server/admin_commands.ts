@@ -202,8 +202,9 @@ export class AdminCommands {
 
   /** The effective settings, by the names of the options; those memcached has come under its names, too. */
   #statsSettings(reply: TextReply): void {
-    const { options, watchers } = this.#context;
-    for (const [name, value] of memcachedSettings(options, watchers.counting, this.#sizes.enabled)) reply.stat(name, value);
+    const { options, watchers, crawler } = this.#context;
+    for (const [name, value] of memcachedSettings(options, watchers.counting, this.#sizes.enabled, crawler))
+      reply.stat(name, value);
     for (const [field, option] of Object.entries(nodeOptionTable)) {
       const value = options[field as keyof typeof options];
       // A blank would be one word more, and clients that split such lines give up.

@@ -1,7 +1,7 @@
 /**
  * memcached's ways to list keys: `lru_crawler metadump` and `mgdump`, and `stats cachedump`, over the pages of a scan of the
- * whole cluster, at the pace of whoever reads them. There is one class of items, 1, and no crawler: what the other words of
- * `lru_crawler` set is kept and obeyed where it can be.
+ * whole cluster, at the pace of whoever reads them. There is one class of items, 1, and no crawler: the other words of
+ * `lru_crawler` say how listings and the search for expired items shall go.
  */
 
 import { base64 } from "../base/base64.ts";
@@ -23,7 +23,6 @@ const CLASSES_MAX = 63;
 /** The one class everything is of. */
 const CLASS = 1;
 const SLEEP_US_MAX = 1000000;
-const SLEEP_US = 100;
 /** `sleep` is the pause after so many items. */
 const ITEMS_PER_SLEEP = 1000;
 const NOTHING = new Uint8Array(0);
@@ -46,10 +45,6 @@ export class KeyListings {
   readonly #context: NodeContext;
   readonly #scan: ClusterScan;
   readonly #newScan: () => string;
-  #enabled = true;
-  #sleepUs = SLEEP_US;
-  /** Items a `crawl` looks at, 0 = all. */
-  #toCrawl = 0;
   #crawling = false;
   #fetching = 0;
 
@@ -75,7 +70,7 @@ export class KeyListings {
         return reply.line(this.#setSleep(argument));
       case "tocrawl":
         if (!isNumber(argument)) return reply.line(BAD_LINE);
-        this.#toCrawl = Number(argument);
+        this.#context.crawler.toCrawl = Number(argument);
         return reply.line("OK");
       default:
         return reply.line("ERROR");
@@ -95,11 +90,11 @@ export class KeyListings {
   #switch(word: string): string {
     switch (word) {
       case "enable":
-        if (this.#enabled) return "ERROR failed to start lru crawler thread";
-        this.#enabled = true;
+        if (this.#context.crawler.enabled) return "ERROR failed to start lru crawler thread";
+        this.#context.crawler.enabled = true;
         return "OK";
       case "disable":
-        this.#enabled = false;
+        this.#context.crawler.enabled = false;
         return "OK";
       default:
         return "ERROR";
@@ -109,13 +104,13 @@ export class KeyListings {
   #setSleep(argument: string): string {
     if (!isNumber(argument)) return BAD_LINE;
     if (Number(argument) > SLEEP_US_MAX) return "CLIENT_ERROR sleep must be one second or less";
-    this.#sleepUs = Number(argument);
+    this.#context.crawler.sleepUs = Number(argument);
     return "OK";
   }
 
   /** Removes what has expired on this node, in the background. */
   #crawl(argument: string): string {
-    if (!this.#enabled) return DISABLED;
+    if (!this.#context.crawler.enabled) return DISABLED;
     const classes = argument === "all" ? [CLASS] : parseClasses(argument);
     if (classes === undefined) return BAD_CLASS;
     if (this.#crawling) return BUSY;
@@ -123,7 +118,7 @@ export class KeyListings {
     this.#crawling = true;
     const { storage, runtime } = this.#context;
     storage
-      .sweep(this.#toCrawl === 0 ? storage.stats().items : this.#toCrawl)
+      .sweep(this.#context.crawler.toCrawl === 0 ? storage.stats().items : this.#context.crawler.toCrawl)
       .catch((error: Error) => runtime.log.write("warning", `lru_crawler crawl: ${error.message}`))
       .finally(() => {
         this.#crawling = false;
@@ -132,7 +127,7 @@ export class KeyListings {
   }
 
   #dump(argument: string, form: Form, reply: TextReply, session: Session): void | Promise<void> {
-    if (!this.#enabled) return reply.line(DISABLED);
+    if (!this.#context.crawler.enabled) return reply.line(DISABLED);
     const classes = argument === "all" || argument === "hash" ? [CLASS] : parseClasses(argument);
     if (classes === undefined) return reply.line(BAD_CLASS);
     return classes.includes(CLASS) ? this.#list(form, reply, session) : reply.line(form.last);
@@ -144,7 +139,7 @@ export class KeyListings {
   }
 
   async #stream({ line, last, itemsMax }: Form, reply: TextReply, session: Session): Promise<void> {
-    const pace = new BandwidthLimit(this.#context.runtime.clock, 0, this.#sleepUs / ITEMS_PER_SLEEP);
+    const pace = new BandwidthLimit(this.#context.runtime.clock, 0, this.#context.crawler.sleepUs / ITEMS_PER_SLEEP);
     const scan = this.#newScan();
     let left = itemsMax === 0 ? Number.POSITIVE_INFINITY : itemsMax;
     let after: Uint8Array | undefined = NOTHING;

@@ -3,6 +3,7 @@
  */
 
 import { tlsVersionOf } from "../net/tls_options.ts";
+import type { CrawlerSettings } from "./crawler_settings.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 
 /** Names and values in memcached's order; `counting` and `sizes` are what `stats detail` and `stats sizes` are set to. */
@@ -10,6 +11,7 @@ export function memcachedSettings(
   options: NodeServerOptions,
   counting: boolean,
   sizes: boolean,
+  crawler: CrawlerSettings,
 ): readonly (readonly [name: string, value: string | number])[] {
   return [
     ["maxbytes", options.memoryBytesMax],
@@ -33,10 +35,9 @@ export function memcachedSettings(
     ["maxconns_fast", "yes"],
     ["slab_reassign", "no"],
     ["slab_automove", 0],
-    // The search for what has expired: what it does between two slices is wait.
-    ["lru_crawler", "yes"],
-    ["lru_crawler_sleep", 1000000],
-    ["lru_crawler_tocrawl", 0],
+    ["lru_crawler", yesOrNo(crawler.enabled)],
+    ["lru_crawler_sleep", crawler.sleepUs],
+    ["lru_crawler_tocrawl", crawler.toCrawl],
     ["flush_enabled", "yes"],
     ["dump_enabled", "yes"],
     ["lru_maintainer_thread", "no"],

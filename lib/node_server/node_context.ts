@@ -11,6 +11,7 @@ import type { KeyHash } from "../partition/key_hash.ts";
 import type { Replicator } from "../replication/replicator.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { CrawlerSettings } from "./crawler_settings.ts";
 import type { Handover } from "./handover.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 import type { NodeStats } from "./node_stats.ts";
@@ -36,6 +37,7 @@ export interface NodeContext {
   readonly tls: DaemonTls;
   readonly stats: NodeStats;
   readonly handover: Handover;
+  readonly crawler: CrawlerSettings;
   readonly watchers: Watchers;
   readonly timeWatcher: TimeWatcher;
   /** Our own `host:port`. */

@@ -26,6 +26,7 @@ import type { Address, Runtime } from "../runtime/runtime.ts";
 import { Storage, type StorageOptions } from "../storage/storage.ts";
 import { AdminCommands } from "./admin_commands.ts";
 import { ClusterScan } from "./cluster_scan.ts";
+import { CrawlerSettings } from "./crawler_settings.ts";
 import { DumpCommands } from "./dump_commands.ts";
 import { Handover } from "./handover.ts";
 import { IndexLink, type Joined } from "./index_link.ts";
@@ -442,6 +443,7 @@ function buildContext(
     selfKey,
     stats: new NodeStats(),
     handover: new Handover(runtime.clock),
+    crawler: new CrawlerSettings(),
     watchers: new Watchers(runtime.clock),
     timeWatcher: new TimeWatcher(runtime.clock, runtime.log, storage, options),
   };

@@ -4,6 +4,7 @@
  */
 
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
+import { VERSION } from "../../../lib/base/version.ts";
 import { AccessList } from "../../../lib/net/access_list.ts";
 import { AuthFile } from "../../../lib/net/auth_file.ts";
 import { LOGIN_BYTES_MAX, Login, LoginStep } from "../../../lib/net/login.ts";
@@ -97,6 +98,7 @@ function runLogin(input: Uint8Array, random: SimRandom): Met {
 function converse(chunks: readonly Uint8Array[], met: Set<string>): string[] {
   let said = "";
   const login = new Login({
+    version: VERSION,
     verify(user, password) {
       said = `${user}:${latin1(password)}`;
       return USERS.verify(user, password);

@@ -189,4 +189,25 @@ describe("listings", () => {
     assert(waiting.every(({ received }) => received === ""));
     await node.stop();
   });
+
+  it("go as they were told, which stats settings tells", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 0 0 0 1 16"]);
+    const told = async (): Promise<string[]> =>
+      (await node.ask("stats settings\r\n")).split("\r\n").filter((line) => line.startsWith("STAT lru_crawler"));
+    assertEquals(await told(), ["STAT lru_crawler yes", "STAT lru_crawler_sleep 100", "STAT lru_crawler_tocrawl 0"]);
+    for (const words of ["sleep 500000", "tocrawl 7"]) assertEquals(await node.ask(`lru_crawler ${words}\r\n`), "OK\r\n");
+    await node.ask("lru_crawler disable\r\n");
+    assertEquals(await told(), ["STAT lru_crawler no", "STAT lru_crawler_sleep 500000", "STAT lru_crawler_tocrawl 7"]);
+    await node.ask("lru_crawler enable\r\n");
+    // Half a second after a thousand items is a millisecond after two.
+    const sets = Array.from({ length: 1000 }, (_, i) => `set k${i} 0 0 1 noreply\r\nx\r\n`);
+    await node.ask(sets.join(""));
+    const reader = await node.send("lru_crawler mgdump all\r\n");
+    await node.network.pass(200);
+    assert(!reader.received.endsWith("EN\r\n"));
+    await node.network.pass(400);
+    assertEquals(reader.received.split("\r\n").length, 1002);
+    await node.stop();
+  });
 });
