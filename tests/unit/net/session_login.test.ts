@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import { Access, LOGIN_FAILURES_MAX } from "../../../lib/net/access.ts";
 import type { AccessOptions } from "../../../lib/net/access_options.ts";
@@ -119,6 +120,45 @@ describe("a session with a client that is not known", () => {
     const [text = ""] = answers;
     assert(text.startsWith(`${UNKNOWN}${FAILURE}STORED\r\n0\r\nCLIENT_ERROR flush_all not allowed\r\n\x81\x21`), text);
     assert(text.endsWith("Authenticated14\r\n0\r\n"), text);
+  });
+
+  it("hears the same wherever nonsense is cut, and nothing is executed before it is known", () => {
+    const plain = (value: string, opcode = 0x21): string => packet({ opcode, key: "PLAIN", value });
+    const known = [ALICE, plain("\0boss\0chief")];
+    const unknown = [
+      WRONG,
+      "get a\r\n",
+      "set x 0 0 12\r\n",
+      "alice secre",
+      "\r\n",
+      "\0",
+      " ",
+      "set x 0 0 3\nab",
+      "version\r\n",
+    ];
+    unknown.push(plain("\0boss\0wrong"), plain(""), plain("\0", 0x22), plain("x").slice(0, 20), packet({ opcode: 0x20 }));
+    const pieces = fc.array(fc.oneof(fc.constantFrom(...unknown), fc.constantFrom(...known)), { maxLength: 12 });
+    const said = (text: string, cuts: readonly number[]): string => {
+      const { session, connection } = open();
+      let at = 0;
+      for (const cut of [...cuts, text.length]) {
+        if (cut <= at && cut < text.length) continue;
+        if (cut > at && !connection.closed) send(session, text.slice(at, cut));
+        at = Math.max(at, cut);
+      }
+      for (let wait = 0; wait <= LOGIN_FAILURES_MAX; wait++) timers.pass(access.failureDelayMs);
+      return connection.text;
+    };
+    fc.assert(
+      fc.property(pieces, fc.array(fc.nat(400), { maxLength: 8 }), (words, cuts) => {
+        const text = words.join("");
+        const whole = said(text, []);
+        const inOrder = cuts.filter((cut) => cut < text.length).sort((left, right) => left - right);
+        assertEquals(said(text, inOrder), whole);
+        if (!/STORED|Authenticated/.test(whole)) assert(!/(?:^|\n)\d+\r\n/.test(whole), whole);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it("waits for the answer to a wrong password, and so does what it has said behind it", () => {
