@@ -12,6 +12,7 @@ import { optionsWithoutEffect, printConfig, reloadSettings } from "../lib/base/s
 import type { AccessOptions } from "../lib/net/access_options.ts";
 import type { processOptions } from "../lib/net/daemon_options.ts";
 import { exposureWarning } from "../lib/net/exposure.ts";
+import type { TlsOptions } from "../lib/net/tls_options.ts";
 import type { Address, Runtime } from "../lib/runtime/runtime.ts";
 import { detectRuntime } from "../mod.ts";
 import { startInBackground } from "./background.ts";
@@ -28,7 +29,7 @@ export interface RunningServer<Options> {
   stop(): Promise<void>;
 }
 
-type DaemonOptions = OptionValues<typeof processOptions> & AccessOptions & { readonly dataDir: string };
+type DaemonOptions = OptionValues<typeof processOptions> & AccessOptions & TlsOptions & { readonly dataDir: string };
 
 /** One daemon: its name, its options and how it is started. */
 export interface Daemon<Table extends OptionTable, Options extends DaemonOptions> {

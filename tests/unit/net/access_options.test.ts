@@ -8,7 +8,7 @@ import { type AccessOptions, adminAddress } from "../../../lib/net/access_option
 import { exposureWarning } from "../../../lib/net/exposure.ts";
 import { nodeServerOptions } from "../../../lib/node_server/node_options.ts";
 
-const OPTIONS: AccessOptions = indexServerOptions({ indexDb: "memory://" });
+const OPTIONS = indexServerOptions({ indexDb: "memory://" });
 const NODE = { storageType: "memory", indexServers: [{ host: "i", port: 1 }] } as const;
 
 describe("access options", () => {
@@ -37,7 +37,7 @@ describe("access options", () => {
 });
 
 describe("exposureWarning", () => {
-  const warning = (host: string, given: Partial<AccessOptions> = {}) =>
+  const warning = (host: string, given: Partial<typeof OPTIONS> = {}) =>
     exposureWarning([{ path: "/tmp/s" }, { host: "127.0.0.1", port: 1 }, { host, port: 2 }], { ...OPTIONS, ...given });
 
   it("is for servers others can reach that ask for no login", () => {
@@ -46,6 +46,9 @@ describe("exposureWarning", () => {
       assertEquals(warning(host), undefined, host);
     }
     assertEquals(warning("0.0.0.0", { authFile: "/users" }), undefined);
+    assertEquals(warning("0.0.0.0", { enableSsl: true, sslVerifyMode: 2 }), undefined);
+    assert(warning("0.0.0.0", { enableSsl: true, sslVerifyMode: 1 }) !== undefined);
+    assert(warning("0.0.0.0", { enableSsl: false, sslVerifyMode: 2 }) !== undefined);
   });
 
   it("says where, and what they may do", () => {
