@@ -77,6 +77,10 @@ export class Engine {
   readonly #database: Database;
   readonly #encoding: ViewEncoding | undefined;
   #lane: Promise<unknown> = Promise.resolve();
+  /** Set while the database is closed and opened again: reads wait for its end. */
+  #reopening: Promise<void> | undefined;
+  /** Walks under way, which closing the database would break off. */
+  readonly #scans = new Set<Promise<EnginePair[]>>();
 
   private constructor(database: Database, traits: EngineTraits) {
     this.#database = database;
@@ -96,7 +100,12 @@ export class Engine {
     return engine;
   }
 
-  /** Only with `syncReads`. @throws FlareError IO_ERROR */
+  /** `getSync` may be used now. */
+  get readsAtOnce(): boolean {
+    return this.syncReads && this.#reopening === undefined;
+  }
+
+  /** Only with `readsAtOnce`. @throws FlareError IO_ERROR */
   getSync(key: Uint8Array): Uint8Array | undefined {
     this.reads++;
     try {
@@ -110,6 +119,7 @@ export class Engine {
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     this.reads++;
     try {
+      await this.#reopening;
       return await this.#database.get(key, this.#encoding);
     } catch (error) {
       throw engineFault("read", error);
@@ -143,11 +153,21 @@ export class Engine {
     return this.#inLane("clear", () => this.#database.clear({ ...VIEW, gte, lt, limit }));
   }
 
-  /** Closes and opens the database again: some stay failed after a failed write. @throws FlareError IO_ERROR */
+  /** Closes and opens the database again: some stay failed after a failed write. Reads wait. @throws FlareError IO_ERROR */
   reopen(): Promise<void> {
     return this.#inLane("reopen", async () => {
-      await this.#database.close();
-      await this.#database.open();
+      let over: () => void = () => {};
+      this.#reopening = new Promise((resolve) => {
+        over = resolve;
+      });
+      try {
+        await Promise.allSettled(this.#scans);
+        await this.#database.close();
+        await this.#database.open();
+      } finally {
+        this.#reopening = undefined;
+        over();
+      }
     });
   }
 
@@ -156,6 +176,22 @@ export class Engine {
    * bytes are reached. None = the end.
    */
   async scan(
+    start: { after: Uint8Array } | { from: Uint8Array },
+    before: Uint8Array,
+    limit: number,
+    bytesMax: number,
+  ): Promise<EnginePair[]> {
+    await this.#reopening;
+    const scan = this.#scan(start, before, limit, bytesMax);
+    this.#scans.add(scan);
+    try {
+      return await scan;
+    } finally {
+      this.#scans.delete(scan);
+    }
+  }
+
+  async #scan(
     start: { after: Uint8Array } | { from: Uint8Array },
     before: Uint8Array,
     limit: number,

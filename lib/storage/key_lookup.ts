@@ -64,7 +64,7 @@ export class KeyLookup {
       this.storedKind = this.current.kind;
       return true;
     }
-    if (this.#engine.syncReads) {
+    if (this.#engine.readsAtOnce) {
       this.#take(hash, key, this.#engine.getSync(this.#engineKey(key)), nowSeconds);
       return true;
     }

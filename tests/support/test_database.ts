@@ -26,6 +26,8 @@ export class TestDatabase {
   #failed = false;
   batches = 0;
   opens = 0;
+  /** Opening takes until this has ended. */
+  opening: Promise<void> | undefined;
   #gate: Promise<void> | undefined;
   #openGate: (() => void) | undefined;
 
@@ -64,6 +66,7 @@ export class TestDatabase {
   }
 
   async open(): Promise<void> {
+    await this.opening;
     this.opens++;
     this.#failed = false;
     this.status = "open";
@@ -74,11 +77,13 @@ export class TestDatabase {
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    this.#checkOpen();
     return this.pairs.get(latin1(key))?.[1];
   }
 
   getSync(key: Uint8Array): Uint8Array | undefined {
     if (!this.supports.getSync) throw new Error("Database does not support getSync()");
+    this.#checkOpen();
     return this.pairs.get(latin1(key))?.[1];
   }
 
@@ -117,12 +122,17 @@ export class TestDatabase {
     let at = 0;
     return {
       nextv: async (count) => {
+        this.#checkOpen();
         const part = found.slice(at, at + count);
         at += part.length;
         return part;
       },
       close: async () => {},
     };
+  }
+
+  #checkOpen(): void {
+    if (this.status !== "open") throw new Error("Database is not open");
   }
 
   async clear(range: Range): Promise<void> {

@@ -378,6 +378,41 @@ describe("an engine that is behind", () => {
     await storage.close();
   });
 
+  for (const syncReads of [true, false]) {
+    it(`is read again once it is reopened, ${syncReads ? "with" : "without"} synchronous reads`, async () => {
+      const world = new StorageWorld();
+      const database = new TestDatabase({ syncReads });
+      const first = await open(world, database);
+      await writeDurably(first, set("k", "1"), world.nowSeconds);
+      await first.close();
+      // The memory of this one is empty: what there is has to be read from the engine.
+      const storage = await open(world, database);
+      database.failures = 1;
+      database.staysFailed = true;
+      await writeDurably(storage, set("other", "2"), world.nowSeconds);
+      const checkpoint = storage.checkpoint();
+      while (database.failures > 0) await world.advance(1);
+      let letOpen: () => void = () => {};
+      database.opening = new Promise((resolve) => {
+        letOpen = resolve;
+      });
+      while (database.status === "open") await world.advance(500);
+      const reading = storage.get(keyOf("k"), world.nowSeconds);
+      assert(reading instanceof Promise);
+      const walk = storage.openCursor({});
+      const walking = walk.next(10, 1000);
+      await world.advance(1);
+      letOpen();
+      assertEquals((await read(storage, "k", world.nowSeconds))?.value, "1");
+      assert((await reading) !== undefined);
+      for (let i = 0; i < 20; i++) await world.advance(500);
+      assertEquals((await walking).length, 2);
+      await checkpoint;
+      await walk.close();
+      await storage.close();
+    });
+  }
+
   it("that fails while the storage closes costs nothing but the next start's time", async () => {
     const world = new StorageWorld();
     const database = new TestDatabase();
