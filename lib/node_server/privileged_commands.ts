@@ -1,6 +1,6 @@
 /**
  * Which requests to a node server only nodes and operators have a use for: `admin-access` says who may make them. Those
- * that read, list or write items (`scan keys lru_crawler metadump delete_prefix` among them), or only report, are everybody's.
+ * that read, list or write items (`scan keys lru_crawler metadump` among them), or only report, are everybody's.
  */
 
 import { Command } from "../protocol/command.ts";
@@ -21,6 +21,7 @@ const PRIVILEGED: ReadonlyMap<Command, true | ((words: Words) => boolean)> = new
   [Command.watch, true],
   // What takes something from all other clients.
   [Command.flush_all, true],
+  [Command.delete_prefix, true],
   [Command.kill, true],
   [Command.cache_memlimit, true],
   [Command.lru_crawler, ([word]) => word !== "metadump" && word !== "mgdump"],

@@ -184,6 +184,7 @@ describe("commands of nodes and operators", () => {
     "watch fetchers\r\n": "watch",
     "kill 999999\r\n": "kill",
     "flush_all\r\n": "flush_all",
+    "delete_prefix 10 px\r\n": "delete_prefix",
     "cache_memlimit 64\r\n": "cache_memlimit",
     "lru_crawler disable\r\n": "lru_crawler",
     "lru_crawler crawl all\r\n": "lru_crawler",
@@ -249,6 +250,8 @@ describe("commands of nodes and operators", () => {
       [admin, "alice", "secret"],
     ] as const) {
       const client = await connectAs(runtime, address, user, password);
+      assertEquals(await client.ask("set x 0 0 1\r\nx\r\n"), "STORED\r\n");
+      assertEquals(await client.ask("delete_prefix 10 px\r\n"), "DELETED 1\r\n");
       assertEquals(await client.ask("flush_all\r\n"), "OK\r\n");
       assertEquals(await client.ask("kill 999999\r\n"), "CLIENT_ERROR thread not found\r\n");
       assertEquals(await client.ask("dump\r\n", /END\r\n$/), "END\r\n");
