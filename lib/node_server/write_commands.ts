@@ -3,7 +3,7 @@
  * write without replicas to wait for is answered within the call; its reply leaves when the storage has committed it.
  */
 
-import { fromLatin1 } from "../base/bytes.ts";
+import { fromLatin1, latin1 } from "../base/bytes.ts";
 import type { FlareError } from "../base/errors.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import { LOCAL, NO_PARTITION, PROXY_FAILURE, type Route } from "../cluster/routing.ts";
@@ -13,8 +13,9 @@ import { Command } from "../protocol/command.ts";
 import { absoluteExpire } from "../protocol/expiry.ts";
 import type { ItemReply, RemoteOutcome } from "../protocol/item_reply.ts";
 import { encodeForwardedMeta, isSayable } from "../protocol/meta_client.ts";
+import { parseInteger } from "../protocol/numbers.ts";
 import { type Request, SyncMode } from "../protocol/request.ts";
-import { type ClientReply, encodeForwarded, ReplyShape } from "../protocol/text_client.ts";
+import { type ClientReply, encodeForwarded, encodeTouch, ReplyShape } from "../protocol/text_client.ts";
 import { encodeTextFallback, parseTextAnswer } from "../protocol/text_fallback.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import type { KeySlice } from "../storage/entry.ts";
@@ -134,15 +135,7 @@ export class WriteCommands {
     if (route === PROXY_FAILURE) return PROXY_FAILURE_TEXT;
     const now = nowSeconds(this.#context);
     const expire = absoluteExpire(request.exptime, now);
-    if (route !== LOCAL) {
-      const withVersion = request.command === Command.gats;
-      const answer = await this.#ask(route, request, encodeForwarded(request, this.#prefix(request), expire), ReplyShape.value);
-      if (answer instanceof PeerError) return PROXY_ERROR_TEXT;
-      if (answer.body.length > 0) reply.raw(withVersion ? await this.#withVersion(route, request, answer.body) : answer.body);
-      else if (answer.line !== "NOT_FOUND") return answer.line;
-      else if (request.flareOrder) return "NOT_FOUND";
-      return undefined;
-    }
+    if (route !== LOCAL) return this.#touchElsewhere(route, request, expire, reply);
     request.mutation.expire = expire;
     const pending = storage.apply(request.mutation, now);
     const applied = pending instanceof Promise ? await pending : pending;
@@ -158,15 +151,48 @@ export class WriteCommands {
     return undefined;
   }
 
+  /** As `#touchOne` for a key of another node. */
+  async #touchElsewhere(node: ClusterNode, request: Request, expire: number, reply: TextReply): Promise<string | undefined> {
+    const { bytes, end } = request.mutation.key;
+    const prefix = this.#prefix(request);
+    const isAmbiguous = prefix === "" && !Number.isNaN(parseInteger(bytes, 0, end));
+    const answer = isAmbiguous
+      ? await this.#retrieveAndTouch(node, request, expire)
+      : await this.#ask(node, request, encodeForwarded(request, prefix, expire), ReplyShape.value);
+    if (answer instanceof PeerError) return PROXY_ERROR_TEXT;
+    if (answer.body.length > 0) {
+      const lacksVersion = request.command === Command.gats && !isAmbiguous;
+      reply.raw(lacksVersion ? await this.#withVersion(node, request, answer.body) : answer.body);
+    } else if (answer.line !== "NOT_FOUND") return answer.line;
+    else if (request.flareOrder) return "NOT_FOUND";
+    return undefined;
+  }
+
+  /**
+   * gat of a key that is a number, where no node in front of the request tells whose gat it is: which of the two numbers is
+   * the time is read differently by memcached and Flare, so it is said in two requests that mean the same to both. The
+   * value first: a time that is past would leave nothing to read.
+   */
+  async #retrieveAndTouch(node: ClusterNode, request: Request, expire: number): Promise<ClientReply | PeerError> {
+    const found = await this.#retrieve(node, request);
+    if (found instanceof PeerError) return found;
+    if (found.body.length === 0) return found.line === "END" ? { ...found, line: "NOT_FOUND" } : found;
+    const { bytes, end } = request.mutation.key;
+    const touched = await this.#ask(node, request, encodeTouch("", latin1(bytes, 0, end), expire, false), ReplyShape.line);
+    return touched instanceof PeerError || touched.line !== "TOUCHED" ? touched : found;
+  }
+
   /** Flare's gat carries no version: it is asked for separately. */
   async #withVersion(node: ClusterNode, request: Request, block: Uint8Array): Promise<Uint8Array> {
-    const { bytes, end } = request.mutation.key;
-    const line = new Uint8Array(7 + end);
-    line.set(fromLatin1("gets "));
-    line.set(bytes, 5);
-    line.set(fromLatin1("\r\n"), 5 + end);
-    const answer = await this.#ask(node, request, line, ReplyShape.values);
+    const answer = await this.#retrieve(node, request);
     return answer instanceof PeerError || answer.body.length === 0 ? block : answer.body;
+  }
+
+  /** The item of a gat or gats as it lies at the node. */
+  #retrieve(node: ClusterNode, request: Request): Promise<ClientReply | PeerError> {
+    const { bytes, end } = request.mutation.key;
+    const line = `${request.command === Command.gats ? "gets" : "get"} ${latin1(bytes, 0, end)}\r\n`;
+    return this.#ask(node, request, fromLatin1(line), ReplyShape.values);
   }
 
   #writeHere(request: Request, reply: TextReply, hash: number): void | Promise<void> {

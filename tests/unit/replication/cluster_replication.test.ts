@@ -148,6 +148,34 @@ describe("cluster replication", () => {
     await node.stop();
   });
 
+  it("touches a key that is a number in words that cannot be mistaken", async () => {
+    const node = new PlayedNode();
+    await node.start(ALONE, { ...MODE, clusterReplicationMode: "forward" });
+    const other = node.host(OTHER);
+    other.answer = (request) => {
+      if (request.startsWith("gets")) return "VALUE 7 0 1 9\r\nx\r\nEND\r\n";
+      if (request.startsWith("gat")) return "VALUE k 0 1\r\nx\r\n";
+      return request.startsWith("touch") ? "TOUCHED\r\n" : "VALUE 7 0 1\r\nx\r\nEND\r\n";
+    };
+    for (const [request, answer, asked] of [
+      ["gat 0 7", "VALUE 7 0 1\r\nx\r\nEND\r\n", ["get 7\r\n", "touch 7 0\r\n"]],
+      ["gats 0 7", "VALUE 7 0 1 9\r\nx\r\nEND\r\n", ["gets 7\r\n", "touch 7 0\r\n"]],
+      ["gat 0 k", "VALUE k 0 1\r\nx\r\nEND\r\n", ["gat k 0\r\n"]],
+    ] as const) {
+      other.requests.length = 0;
+      assertEquals(await node.ask(`${request}\r\n`), answer);
+      assertEquals(other.requests, [...asked]);
+    }
+    other.answer = () => "END\r\n";
+    assertEquals(await node.ask("gat 0 7\r\n"), "END\r\n");
+    // Gone between the two: as if it had not been there.
+    other.answer = (request) => (request.startsWith("touch") ? "NOT_FOUND\r\n" : "VALUE 7 0 1\r\nx\r\nEND\r\n");
+    assertEquals(await node.ask("gat 0 7\r\n"), "END\r\n");
+    other.answer = (request) => (request.startsWith("touch") ? "SERVER_ERROR busy\r\n" : "VALUE 7 0 1\r\nx\r\nEND\r\n");
+    assertEquals(await node.ask("gat 0 7\r\n"), "SERVER_ERROR busy\r\n");
+    await node.stop();
+  });
+
   it("answers with a miss and an error while the cluster it forwards to is away", async () => {
     const node = new PlayedNode();
     await node.start(ALONE, { ...MODE, clusterReplicationMode: "forward" });
