@@ -21,6 +21,7 @@ import { GuardedHandler } from "./guarded_handler.ts";
 import { LOGIN_BYTES_MAX, Login, LoginStep } from "./login.ts";
 import { Output } from "./output.ts";
 import { type Claim, Outstanding } from "./outstanding.ts";
+import { Received, type RequestMemory } from "./received.ts";
 import { type Worker, WorkerType } from "./worker.ts";
 
 /** Answers requests; a promise means the reply comes later (the request object must not be read after the first wait). */
@@ -73,8 +74,7 @@ export interface SessionHost {
   /** Who has to log in and who may run which commands; absent = nobody, and everybody all of them. */
   readonly access?: Access;
   readonly limits: SessionLimits;
-  /** Bytes all sessions together hold of requests that are not complete, and the most they may. */
-  readonly requestMemory: { usedBytes: number; readonly bytesMax: number };
+  readonly requestMemory: RequestMemory;
   readonly buffers: BufferPool;
   readonly traffic: Traffic;
   /** Told of each line of the text protocol, if anybody wants to know. */
@@ -87,7 +87,6 @@ export interface SessionHost {
   unexpected(error: unknown): void;
 }
 
-const FIRST_HELD_BYTES = 1024;
 const TLS_HANDSHAKE = 0x16;
 const TLS_MAJOR_VERSION = 3;
 const OUT_OF_MEMORY = "SERVER_ERROR out of memory storing object";
@@ -104,8 +103,6 @@ export class Session implements ConnectionHandler, Worker, Visitor {
   readonly queue = 0;
   readonly behindSeconds = 0;
   lastActiveMs: number;
-  /** When the request began that has not come completely, 0 = there is none. */
-  #incompleteSinceMs = 0;
   readonly #host: SessionHost;
   readonly #door: Door;
   /** The host's, or one that refuses what this connection may not do. */
@@ -129,15 +126,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
   readonly #outstanding = new Outstanding();
   /** Segments with replies to writes, one per commit asked for, oldest first. */
   readonly #awaitingCommit: Segment[] = [];
-  /** Bytes received and not consumed: `#held[0, #heldLength)`. */
-  #held: Uint8Array | undefined;
-  #heldLength = 0;
-  /** Held bytes known to contain no complete line. */
-  #scanned = 0;
-  /** Total length the incomplete request needs, 0 = unknown. */
-  #needed = 0;
-  /** Bytes of a refused data block still to be skipped. */
-  #swallow = 0;
+  readonly #received: Received;
   #executing = false;
   /** The next request waits for an outstanding one or for the client to take its replies. */
   #waiting = false;
@@ -155,6 +144,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     this.#door = door;
     this.#handler = host.handler;
     this.#parser = new TextParser(host.limits, host.handler.commands);
+    this.#received = new Received(host.requestMemory);
     this.#output = new Output(connection, host.buffers, host.traffic);
     this.#reply = new TextReply(this.#output.current);
     this.startedMs = host.monotonicMs();
@@ -177,8 +167,8 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     if (this.#output.blocked) return "conn_mwrite";
     if (this.operation === "watch") return "conn_watch";
     if (this.busy) return "conn_io_queue";
-    if (this.#swallow > 0) return "conn_swallow";
-    return this.#heldLength > 0 ? "conn_nread" : "conn_read";
+    if (this.#received.skipping > 0) return "conn_swallow";
+    return this.#received.length > 0 ? "conn_nread" : "conn_read";
   }
 
   /** True while a request of this connection waits for its answer. */
@@ -198,7 +188,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
 
   /** Since when a request has not come completely through the client's fault, 0 = there is none. */
   get incompleteSinceMs(): number {
-    return this.#waiting ? 0 : this.#incompleteSinceMs;
+    return this.#waiting ? 0 : this.#received.sinceMs;
   }
 
   /** Finds out anew what this connection may do; one that may talk is not asked to log in later. */
@@ -220,10 +210,9 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     this.#host.traffic.bytesRead += chunk.length;
     this.lastActiveMs = this.#host.monotonicMs();
     if (this.#closing) return;
-    if (this.#heldLength === 0 && !this.#waiting) this.#processChunk(chunk);
-    else if (!this.#hold(chunk, 0)) this.#refuse(chunk, 0);
-    else if (!this.#waiting && this.#heldLength >= this.#needed) this.#processHeld();
-    if (this.#gated && this.#heldLength > LOGIN_BYTES_MAX) this.drain();
+    if (this.#received.isEmpty && !this.#waiting) this.#processChunk(chunk, 0);
+    else this.#receiveMore(chunk);
+    if (this.#gated && this.#received.length > LOGIN_BYTES_MAX) this.drain();
     this.#finishChunk();
   }
 
@@ -241,7 +230,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     if (error !== undefined && this.closeReason === "normal") this.closeReason = "error";
     this.#gone = true;
     for (const { resolve } of this.#roomWaiters.splice(0)) resolve();
-    this.#release();
+    this.#received.release();
     this.#wakeSendWaiters();
     this.#host.closed(this, error);
   }
@@ -254,7 +243,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
   /** Reads no further request, answers what was received, then closes. */
   drain(): void {
     this.#closing = true;
-    this.#release();
+    this.#received.release();
     this.#closeWhenDone();
   }
 
@@ -308,19 +297,13 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     this.#continue();
   }
 
-  /** Executes the complete requests in `bytes[0, end)`; returns how many bytes are done with. */
-  #process(bytes: Uint8Array, end: number): number {
-    let at = 0;
-    let scanned = this.#scanned;
-    this.#scanned = 0;
-    this.#needed = 0;
+  /**
+   * Executes the complete requests in `bytes[start, end)`, of which the first `scanned` hold no line end; returns the
+   * position behind those that are done with.
+   */
+  #process(bytes: Uint8Array, start: number, end: number, scanned: number): number {
+    let at = start;
     while (at < end && !this.#closing) {
-      if (this.#swallow > 0) {
-        const skipped = Math.min(this.#swallow, end - at);
-        this.#swallow -= skipped;
-        at += skipped;
-        continue;
-      }
       const isBinary = bytes[at] === BINARY_REQUEST;
       if (isBinary && !this.#host.handler.speaksBinary) {
         this.#closing = true;
@@ -335,13 +318,13 @@ export class Session implements ConnectionHandler, Worker, Visitor {
       if (isBinary) this.#binaryParser ??= new BinaryParser(this.#host.limits);
       const binary = isBinary ? this.#binaryParser : undefined;
       const parser = binary ?? this.#parser;
-      const status = binary?.parse(this.#request, bytes, at, end) ?? this.#parser.parse(this.#request, bytes, at, end, scanned);
-      scanned = 0;
+      const status =
+        binary?.parse(this.#request, bytes, at, end) ??
+        this.#parser.parse(this.#request, bytes, at, end, at === start ? scanned : 0);
       if (status === ParseStatus.more) {
         // It would wait for our part of the handshake, and we for the end of its line.
         this.#closing = isTlsHello(bytes, at);
-        this.#needed = parser.needed;
-        this.#scanned = binary === undefined ? this.#parser.scanned : 0;
+        this.#received.expect(parser.needed, binary === undefined ? this.#parser.scanned : 0);
         break;
       }
       if (status === ParseStatus.request) {
@@ -359,8 +342,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
           break;
         }
         if (this.#host.rawListener !== undefined && binary === undefined) this.#tellRaw(this.#host.rawListener, bytes, at);
-        at = parser.position;
-        this.#swallow = parser.swallow;
+        at = parser.position + this.#received.skip(parser.swallow, end - parser.position, this.lastActiveMs);
         if (binary === undefined ? this.#refusesValue() : binary.status === BinaryStatus.tooLarge)
           this.#host.traffic.tooLarge++;
         if (binary !== undefined) putBinaryError(this.#reply.segment, binary.opcode, binary.opaque, binary.status);
@@ -403,17 +385,16 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     const login = this.#login;
     const step = login.read(bytes, at, end);
     if (step === LoginStep.more) {
-      this.#needed = login.needed;
+      this.#received.expect(login.needed, 0);
       return -1;
     }
-    this.#swallow = login.swallow;
     this.user = login.user;
     this.#unknown = true;
     if (step === LoginStep.failed) this.#delayAnswer(login, access);
     else login.answer(this.#reply);
     if (step === LoginStep.refused) this.#closing = true;
     this.admit();
-    return login.position;
+    return login.position + this.#received.skip(login.swallow, end - login.position, this.lastActiveMs);
   }
 
   /** A wrong password: nothing goes on for a moment, and after too many the connection ends. */
@@ -515,81 +496,58 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     }
   }
 
-  #processChunk(chunk: Uint8Array): void {
-    const goesOn = this.#swallow > 0;
-    const consumed = this.#process(chunk, chunk.length);
-    if (consumed < chunk.length && !this.#closing && !this.#hold(chunk, consumed)) this.#refuse(chunk, consumed);
-    if (this.#heldLength === 0 && this.#swallow === 0) this.#incompleteSinceMs = 0;
-    else if (!goesOn || this.#swallow === 0) this.#incompleteSinceMs = this.lastActiveMs;
-  }
-
   #wakeSendWaiters(): void {
     const waiters = this.#sendWaiters;
     this.#sendWaiters = waiters.filter(({ segment }) => !this.#gone && !this.#output.hasSent(segment));
     for (const waiter of waiters) if (!this.#sendWaiters.includes(waiter)) waiter.resolve();
   }
 
-  #processHeld(): void {
-    const held = this.#held;
-    if (held === undefined) return;
-    const length = this.#heldLength;
-    const consumed = this.#process(held.subarray(0, length), length);
-    if (consumed > 0) this.#incompleteSinceMs = consumed < length || this.#swallow > 0 ? this.#host.monotonicMs() : 0;
-    if (this.#held === undefined) return;
-    if (consumed === length) this.#release();
-    else if (consumed > 0) {
-      held.copyWithin(0, consumed, length);
-      this.#heldLength = length - consumed;
-    }
+  /** Executes what stands whole in `chunk[from, …)` and keeps the rest. */
+  #processChunk(chunk: Uint8Array, from: number): void {
+    const done = this.#process(chunk, from, chunk.length, 0);
+    if (done < chunk.length && !this.#closing) this.#hold(chunk, done);
   }
 
-  /** Keeps `chunk[from, …)` for later; false when the memory for it was refused. */
+  /** Takes a chunk that does not begin with a request, or that has to wait. */
+  #receiveMore(chunk: Uint8Array): void {
+    const received = this.#received;
+    if (received.skipping > 0) {
+      const skipped = received.skip(received.skipping, chunk.length, this.lastActiveMs);
+      if (skipped < chunk.length) this.#processChunk(chunk, skipped);
+    } else if (this.#hold(chunk, 0) && !this.#waiting && received.length >= received.needed) this.#processHeld();
+  }
+
+  #processHeld(): void {
+    const received = this.#received;
+    const { length, scanned } = received;
+    if (length === 0) return;
+    received.expect(0, 0);
+    const done = this.#process(received.bytes, 0, length, scanned);
+    if (done > 0) received.consume(done, this.#host.monotonicMs());
+  }
+
+  /** Keeps `chunk[from, …)` for later; false when there was no memory for it. */
   #hold(chunk: Uint8Array, from: number): boolean {
-    const count = chunk.length - from;
-    const length = this.#heldLength + count;
-    if (!this.#ensureHeld(length)) return false;
-    (this.#held as Uint8Array).set(from === 0 ? chunk : chunk.subarray(from), this.#heldLength);
-    this.#heldLength = length;
-    return true;
+    const isHeld = this.#received.hold(chunk, from, this.lastActiveMs);
+    if (!isHeld) this.#refuse(chunk, from);
+    return isHeld;
   }
 
   /** Refuses the request that is being received and goes on behind it; `chunk[from, …)` could not be held. */
   #refuse(chunk: Uint8Array, from: number): void {
     if (this.#gated) return this.drain();
-    const isBinary = (this.#heldLength > 0 ? this.#held?.[0] : chunk[from]) === BINARY_REQUEST;
-    const end = from + this.#needed - this.#heldLength;
+    const received = this.#received;
+    const isBinary = (received.length > 0 ? received.bytes[0] : chunk[from]) === BINARY_REQUEST;
     // Where it ends is not known before its line or its header is there.
-    this.#closing = this.#needed <= (isBinary ? BINARY_HEADER_BYTES : 0);
+    this.#closing = received.needed <= (isBinary ? BINARY_HEADER_BYTES : 0);
+    const missing = this.#closing ? 0 : received.needed - received.length;
+    const next = from + received.skip(missing, chunk.length - from, this.lastActiveMs);
     this.#host.traffic.noMemory++;
-    this.#release();
+    received.release();
     if (isBinary && this.#binaryParser !== undefined && !this.#closing) {
       putBinaryError(this.#reply.segment, this.#binaryParser.opcode, this.#binaryParser.opaque, BinaryStatus.outOfMemory);
     } else if (this.#closing || !this.#request.noreply) this.#reply.line(OUT_OF_MEMORY);
-    if (this.#closing) return;
-    this.#swallow = Math.max(0, end - chunk.length);
-    if (end < chunk.length) this.#processChunk(chunk.subarray(end));
-  }
-
-  #ensureHeld(length: number): boolean {
-    const capacity = this.#held?.length ?? 0;
-    if (length <= capacity) return true;
-    // Memory follows the bytes that came, not the length a header claims.
-    let grown = Math.max(length, capacity * 2, FIRST_HELD_BYTES);
-    if (this.#needed > length) grown = Math.min(grown, this.#needed);
-    const memory = this.#host.requestMemory;
-    if (memory.usedBytes + grown - capacity > memory.bytesMax) return false;
-    memory.usedBytes += grown - capacity;
-    const bytes = new Uint8Array(grown);
-    if (this.#held !== undefined) bytes.set(this.#held.subarray(0, this.#heldLength));
-    this.#held = bytes;
-    return true;
-  }
-
-  #release(): void {
-    if (this.#held !== undefined) this.#host.requestMemory.usedBytes -= this.#held.length;
-    this.#held = undefined;
-    this.#heldLength = 0;
-    this.#scanned = 0;
+    if (next < chunk.length && !this.#closing) this.#processChunk(chunk, next);
   }
 
   #closeWhenDone(): void {

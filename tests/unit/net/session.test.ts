@@ -96,7 +96,7 @@ function open(limits: { highWater?: number; memory?: number } = {}) {
     requestMemory: { usedBytes: 0, bytesMax: limits.memory ?? 1 << 20 },
     buffers: new BufferPool(),
     traffic: { bytesRead: 0, bytesWritten: 0, tooLarge: 0, noMemory: 0 },
-    monotonicMs: () => 0,
+    monotonicMs: () => 1,
     opened: () => undefined,
     closed: () => undefined,
     unexpected: (error) => errors.push(error),
@@ -262,6 +262,17 @@ describe("session", () => {
     const answers = connection.text.split("\r\n");
     assertEquals(answers.slice(1), ["a", "b", "SERVER_ERROR out of memory storing object", "c", "d", ""]);
     assertEquals(host.requestMemory.usedBytes, 0);
+  });
+
+  it("waits for no more of a request when its end has come, however it was refused", () => {
+    const { send, session } = open({ memory: 20000 });
+    for (const announced of [200000, 30000]) {
+      send(`set big 0 0 ${announced}\r\n`);
+      send("v".repeat(15000));
+      assertEquals(session.incompleteSinceMs, 1);
+      send(`${"v".repeat(announced - 15000)}\r\n`);
+      assertEquals(session.incompleteSinceMs, 0, `of ${announced} bytes`);
+    }
   });
 
   it("lets a long reply go on although what stands behind it fills the output", async () => {
