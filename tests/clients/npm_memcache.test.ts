@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { createNode, Memcache } from "memcache";
-import { VALUE_BYTES_MAX } from "../support/client_cluster.ts";
+import { ALICE, type Login, VALUE_BYTES_MAX } from "../support/client_cluster.ts";
 import { type Conversation, describeConversations } from "../support/client_conversation.ts";
 import { commonItems, LARGE, LIFETIME_SECONDS, MANY, PAST, TEXT, TOO_LARGE } from "../support/client_items.ts";
 
@@ -71,10 +71,10 @@ const text: Conversation = {
 const binary: Conversation = {
   name: "memcache (binary protocol)",
   stored: commonItems({ text: 0, bytes: 0, counter: 0 }, [...NO_SWAP, "large", "many-7"]),
-  async hold(servers, prefix) {
+  async hold(servers, prefix, login) {
     // The client has this protocol for single connections only.
     for (const server of servers) {
-      const client = await connect(server);
+      const client = await connect(server, login);
       const key = (name: string): string => `${prefix}:${name}`;
       assertEquals([await client.binarySet(key("text"), TEXT), await client.binaryGet(key("text"))], [true, TEXT]);
       assertEquals(await client.binaryGet(key("missing")), undefined);
@@ -103,9 +103,9 @@ const binary: Conversation = {
       await client.disconnect();
     }
   },
-  async flush(servers) {
+  async flush(servers, login) {
     for (const server of servers) {
-      const client = await connect(server);
+      const client = await connect(server, login);
       assertEquals(await client.binaryFlush(), true);
       await client.disconnect();
     }
@@ -113,10 +113,14 @@ const binary: Conversation = {
 };
 
 describeConversations("clients for JavaScript, npm", [text, binary]);
+describeConversations("clients for JavaScript, npm, which log in", [binary], ALICE);
 
-async function connect(server: string): Promise<ReturnType<typeof createNode>> {
+async function connect(server: string, login?: Login): Promise<ReturnType<typeof createNode>> {
   const [host = "", port] = server.split(":");
-  const client = createNode(host, Number(port), { timeout: 20000 });
+  const client = createNode(host, Number(port), {
+    timeout: 20000,
+    ...(login === undefined ? {} : { sasl: { username: login.user, password: login.password } }),
+  });
   await client.connect();
   return client;
 }

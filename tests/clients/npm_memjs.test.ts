@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { assertEquals, assertRejects } from "@std/assert";
 import { Client } from "memjs";
+import { ALICE, type Login } from "../support/client_cluster.ts";
 import { type Conversation, describeConversations } from "../support/client_conversation.ts";
 import { BINARY, commonItems, LARGE, LIFETIME_SECONDS, MANY, PAST, TEXT, TOO_LARGE } from "../support/client_items.ts";
 
@@ -13,8 +14,8 @@ const conversation: Conversation = {
     joined: { flags: 0, value: "middle><" },
     ...commonItems({ text: 0, bytes: 0, counter: 0 }, ["swapped", "quiet-42", "joined"]),
   },
-  async hold(servers, prefix) {
-    const client = create(servers);
+  async hold(servers, prefix, login) {
+    const client = create(servers, login);
     const key = (name: string): string => `${prefix}:${name}`;
     const get = async (name: string): Promise<string | undefined> => {
       const { value } = await client.get(key(name));
@@ -54,16 +55,20 @@ const conversation: Conversation = {
     assertEquals(await get("text"), TEXT);
     client.close();
   },
-  async flush(servers) {
-    const client = create(servers);
+  async flush(servers, login) {
+    const client = create(servers, login);
     assertEquals(await client.flush(), Object.fromEntries(servers.map((server) => [server, true])));
     client.close();
   },
 };
 
 describeConversations("clients for JavaScript, npm", [conversation]);
+describeConversations("clients for JavaScript, npm, which log in", [conversation], ALICE);
 
 /** A client that gives up at once and says nothing of it by itself. */
-function create(servers: readonly string[]): Client {
-  return Client.create(servers.join(","), { retries: 1, timeout: 20, logger: { log: () => undefined } });
+function create(servers: readonly string[], login?: Login): Client {
+  return Client.create(servers.join(","), {
+    ...{ retries: 1, timeout: 20, logger: { log: () => undefined } },
+    ...(login === undefined ? {} : { username: login.user, password: login.password }),
+  });
 }

@@ -11,11 +11,22 @@ import { KeyResolver } from "../../lib/partition/key_resolver.ts";
 import type { Address } from "../../lib/runtime/runtime.ts";
 import type { LocalCluster } from "../../mod.ts";
 import { startCluster } from "../../mod.ts";
+import { loginOf, writeUsers } from "./access_world.ts";
 import { clientRuntime } from "./daemon.ts";
 import { LineClient } from "./line_client.ts";
+import { makeTemporaryDirectory, removeTemporaryDirectory } from "./temporary_directory.ts";
 
 /** The longest value the cluster takes; clients try a longer one. */
 export const VALUE_BYTES_MAX = 2 << 20;
+
+/** Who a client says it is. */
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** The user that clients are where one is wanted. */
+export const ALICE: Login = { user: "alice", password: "secret" };
 
 const PARTITIONS = 2;
 const NODES = 5;
@@ -34,21 +45,29 @@ export class ClientCluster {
   readonly addresses: readonly Address[];
   readonly #cluster: LocalCluster;
   readonly #nodes: readonly LineClient[];
+  readonly #directory: string;
 
-  private constructor(cluster: LocalCluster, nodes: readonly LineClient[]) {
+  private constructor(cluster: LocalCluster, nodes: readonly LineClient[], directory: string) {
     this.#cluster = cluster;
     this.#nodes = nodes;
+    this.#directory = directory;
     this.addresses = cluster.addresses;
   }
 
-  static async start(): Promise<ClientCluster> {
+  /** @param wantsLogin whether every connection has to log in, those between the nodes too */
+  static async start(wantsLogin = false): Promise<ClientCluster> {
     const runtime = await clientRuntime();
+    const directory = makeTemporaryDirectory();
     const cluster = await startCluster({
       ...{ runtime, partitions: PARTITIONS, slaves: 1, nodes: NODES, replicationType: "sync" },
+      ...(wantsLogin ? { access: { authFile: writeUsers(directory), clusterUser: "node" } } : {}),
       node: { valueBytesMax: VALUE_BYTES_MAX, versionFormat: "memcached" },
     });
     const nodes = await Promise.all(cluster.addresses.map((address) => LineClient.connect(runtime, address)));
-    return new ClientCluster(cluster, nodes);
+    for (const node of wantsLogin ? nodes : []) {
+      assertEquals(await node.ask(loginOf(ALICE.user, ALICE.password)), "STORED");
+    }
+    return new ClientCluster(cluster, nodes, directory);
   }
 
   /** `host:port` of the proxy. */
@@ -85,6 +104,7 @@ export class ClientCluster {
   async stop(): Promise<void> {
     for (const node of this.#nodes) node.close();
     await this.#cluster.stop();
+    removeTemporaryDirectory(this.#directory);
   }
 
   /** The numbers of the nodes that have the item themselves. */

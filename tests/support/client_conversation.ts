@@ -5,7 +5,8 @@
  */
 
 import { after, before, describe, it } from "node:test";
-import { ClientCluster, type StoredItem } from "./client_cluster.ts";
+import { assertRejects } from "@std/assert";
+import { ClientCluster, type Login, type StoredItem } from "./client_cluster.ts";
 
 /** What one client does with a cluster, in one of its protocols. */
 export interface Conversation {
@@ -13,20 +14,20 @@ export interface Conversation {
   /** Why it cannot be held here. */
   readonly skip?: string | false;
   /** Talks to the servers (`host:port`) about keys `<prefix>:<name>`. @throws Error when an answer is not what it should be */
-  hold(servers: readonly string[], prefix: string): Promise<void>;
+  hold(servers: readonly string[], prefix: string, login?: Login): Promise<void>;
   /** Tells every server to forget everything. */
-  flush(servers: readonly string[]): Promise<void>;
+  flush(servers: readonly string[], login?: Login): Promise<void>;
   /** What it leaves, by the part of the key behind the prefix; undefined = nothing. */
   readonly stored: Readonly<Record<string, StoredItem | undefined>>;
 }
 
-/** The tests of some clients, with one cluster for all. */
-export function describeConversations(title: string, conversations: readonly Conversation[]): void {
+/** The tests of some clients, with one cluster for all; `login`: they log in, and hear so if the password is wrong. */
+export function describeConversations(title: string, conversations: readonly Conversation[], login?: Login): void {
   describe(title, () => {
     let cluster: ClientCluster;
 
     before(async () => {
-      cluster = await ClientCluster.start();
+      cluster = await ClientCluster.start(login !== undefined);
     });
 
     after(async () => {
@@ -37,14 +38,20 @@ export function describeConversations(title: string, conversations: readonly Con
       it(`${name} says and hears what it should`, { skip }, async () => {
         for (const servers of [[cluster.proxy], cluster.servers]) {
           const prefix = `client-${number}-${servers.length}`;
-          await hold(servers, prefix);
+          await hold(servers, prefix, login);
           for (const [key, item] of Object.entries(stored)) {
             if (item === undefined) await cluster.assertMissing(`${prefix}:${key}`);
             else await cluster.assertStored(`${prefix}:${key}`, item);
           }
         }
-        await flush(cluster.servers);
+        await flush(cluster.servers, login);
         for (const key of Object.keys(stored)) await cluster.assertMissing(`client-${number}-1:${key}`);
+      });
+
+      if (login === undefined) continue;
+      it(`${name} is turned away with a wrong password`, { skip }, async () => {
+        await assertRejects(() => hold([cluster.proxy], "unknown", { ...login, password: "Secret" }));
+        for (const key of Object.keys(stored)) await cluster.assertMissing(`unknown:${key}`);
       });
     }
   });

@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import type { StoredItem } from "./client_cluster.ts";
+import type { Login, StoredItem } from "./client_cluster.ts";
 import type { Conversation } from "./client_conversation.ts";
 import { skipUnless } from "./daemon.ts";
 import { repositoryRoot } from "./repository.ts";
@@ -25,6 +25,8 @@ export interface ClientProgram {
   readonly program: string;
   /** How often the program says `ok`, in each protocol the client speaks. */
   readonly checks: { readonly text?: number; readonly binary?: number };
+  /** The protocols in which it can log in. */
+  readonly logsIn?: readonly string[];
   readonly stored: Readonly<Record<string, StoredItem | undefined>>;
 }
 
@@ -33,21 +35,24 @@ export function findInterpreter(client: Pick<ClientProgram, "interpreters" | "pr
   return client.interpreters.find((candidate) => spawnSync(candidate, client.probe).status === 0);
 }
 
-/** A conversation for each client and each protocol it speaks. */
-export function conversationsOf(clients: readonly ClientProgram[]): Conversation[] {
+/** A conversation for each client and each protocol it speaks, or in which it can log in. */
+export function conversationsOf(clients: readonly ClientProgram[], withLogin = false): Conversation[] {
   return clients.flatMap((client) => {
     const { name, debianPackage, program, flags = [], stored } = client;
     const interpreter = findInterpreter(client);
     const skip = skipUnless(interpreter !== undefined, `${name} (${debianPackage})`);
-    return Object.entries(client.checks).map(([protocol, checks]): Conversation => {
-      const run = (servers: readonly string[], prefix: string, wanted: number): Promise<void> =>
-        runProgram([interpreter ?? "", ...flags], program, [servers.join(","), prefix, protocol], wanted);
+    const spoken = Object.entries(client.checks).filter(([protocol]) => !withLogin || client.logsIn?.includes(protocol));
+    return spoken.map(([protocol, checks]): Conversation => {
+      const run = (servers: readonly string[], prefix: string, login: Login | undefined, wanted: number): Promise<void> => {
+        const args = [servers.join(","), prefix, protocol, ...(login === undefined ? [] : [login.user, login.password])];
+        return runProgram([interpreter ?? "", ...flags], program, args, wanted);
+      };
       return {
         name: `${name} (${protocol} protocol)`,
         skip,
         stored,
-        hold: (servers, prefix) => run(servers, prefix, checks),
-        flush: (servers) => run(servers, "flush", 1),
+        hold: (servers, prefix, login) => run(servers, prefix, login, checks),
+        flush: (servers, login) => run(servers, "flush", login, 1),
       };
     });
   });

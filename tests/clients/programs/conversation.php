@@ -1,7 +1,8 @@
 <?php
 /**
- * What the PHP programs share: `PROGRAM SERVERS PREFIX PROTOCOL`, the values to be stored, and `ok NAME` for each thing that
- * went as it should. The first thing that does not ends the program with a message. With the prefix `flush` only that is done.
+ * What the PHP programs share: `PROGRAM SERVERS PREFIX PROTOCOL [USER PASSWORD]`, the values to be stored, and `ok NAME` for
+ * each thing that went as it should. The first thing that does not ends the program with a message. With the prefix
+ * `flush` only that is done.
  */
 
 declare(strict_types=1);
@@ -9,6 +10,7 @@ declare(strict_types=1);
 $servers = array_map(fn($server) => explode(':', $server), explode(',', $argv[1]));
 $prefix = $argv[2];
 $protocol = $argv[3];
+[$user, $password] = array_slice([...$argv, null, null], 4);
 
 const TEXT = "wörld\r\nEND\r\n";
 const LIFETIME = 1000;

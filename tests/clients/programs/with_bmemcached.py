@@ -10,7 +10,7 @@ from conversation import *
 
 # One server: the client that writes to all its servers; several: the one that spreads the keys.
 kind = bmemcached.Client if len(SERVERS) == 1 else bmemcached.DistributedClient
-client = kind(SERVERS, compression=zlib, socket_timeout=20)
+client = kind(SERVERS, USER, PASSWORD, compression=zlib, socket_timeout=20)
 
 if PREFIX == "flush":
     ok("flush", client.flush_all())

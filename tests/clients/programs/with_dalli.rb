@@ -1,6 +1,6 @@
 # The conversation with Ruby's dalli (binary protocol), with consistent hashing over several servers; it marshals what is not
-# said to be raw, and compresses. `PROGRAM SERVERS PREFIX PROTOCOL`; `ok NAME` for each thing that went as it should; the first
-# thing that does not ends the program with a message. With the prefix `flush` only that is done.
+# said to be raw, and compresses. `PROGRAM SERVERS PREFIX PROTOCOL [USER PASSWORD]`; `ok NAME` for each thing that went as it
+# should; the first thing that does not ends the program with a message. With the prefix `flush` only that is done.
 
 require 'dalli'
 
@@ -29,7 +29,7 @@ else
 end
 
 Dalli.logger.level = Logger::ERROR
-client = Dalli::Client.new(SERVERS, compress: false, value_max_bytes: 8 << 20, socket_timeout: 20)
+client = Dalli::Client.new(SERVERS, compress: false, value_max_bytes: 8 << 20, socket_timeout: 20, username: ARGV[3], password: ARGV[4])
 
 if PREFIX == 'flush'
   ok('flush', client.flush.all?)

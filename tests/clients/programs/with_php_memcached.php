@@ -14,6 +14,7 @@ $client->setOptions([
     Memcached::OPT_TCP_NODELAY => true,
     Memcached::OPT_COMPRESSION => false,
 ]);
+if ($user !== null) $client->setSaslAuthData($user, $password);
 $client->addServers(array_map(fn($server) => [$server[0], (int) $server[1]], $servers));
 
 if ($prefix === 'flush') {

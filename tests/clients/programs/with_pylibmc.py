@@ -7,7 +7,8 @@ import pylibmc
 from conversation import *
 
 binary = PROTOCOL == "binary"
-client = pylibmc.Client(SERVERS, binary=binary, behaviors={"cas": True, "tcp_nodelay": True, "ketama": True})
+who = {"username": USER, "password": PASSWORD} if USER else {}
+client = pylibmc.Client(SERVERS, binary=binary, **who, behaviors={"cas": True, "tcp_nodelay": True, "ketama": True})
 
 if PREFIX == "flush":
     ok("flush", client.flush_all())
@@ -58,7 +59,7 @@ ok("get many", client.get_multi([*MANY, key("missing")]), MANY)
 client.set_multi({f"gone-{number}": b"x" for number in range(100)}, key_prefix=f"{PREFIX}:")
 ok("delete many", client.delete_multi([f"gone-{number}" for number in range(100)], key_prefix=f"{PREFIX}:"))
 
-quiet = pylibmc.Client(SERVERS, binary=binary, behaviors={"_noreply": True, "ketama": True})
+quiet = pylibmc.Client(SERVERS, binary=binary, **who, behaviors={"_noreply": True, "ketama": True})
 for number in range(100):
     quiet.set(key(f"quiet-{number}"), b"%d" % number)
 ok("noreply", quiet.get(key("quiet-42")), b"42")

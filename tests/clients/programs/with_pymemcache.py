@@ -9,9 +9,24 @@ from pymemcache.serde import pickle_serde
 
 from conversation import *
 
+
+class UserClient(Client):
+    """pymemcache has no login of its own, but the first request of a connection may be one."""
+
+    def _connect(self):
+        super()._connect()
+        if USER:
+            self.set("login", f"{USER} {PASSWORD}")
+
+
+class UserHashClient(HashClient):
+    client_class = UserClient
+
+
 options = {"serde": pickle_serde, "default_noreply": False, "no_delay": True, "timeout": 20}
 single = len(SERVERS) == 1
-client = Client(SERVERS[0], **options) if single else HashClient(SERVERS, **options)
+client = UserClient(SERVERS[0], **options) if single else UserHashClient(SERVERS, **options)
+each = [client] if single else client.clients.values()
 
 if PREFIX == "flush":
     client.flush_all()
@@ -59,6 +74,5 @@ ok("noreply", client.get(key("quiet-41")), b"42")
 
 fails("too large", MemcacheServerError, lambda: client.set(key("too-large"), TOO_LARGE))
 ok("after an error", client.get(key("text")), TEXT)
-each = [client] if single else client.clients.values()
 ok("version", {connection.version()[-6:] for connection in each}, {b" flare"})
 ok("stats", all(int(connection.stats()[b"cmd_get"]) >= 0 for connection in each))
