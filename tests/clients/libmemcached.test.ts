@@ -10,7 +10,7 @@ import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import type { Address } from "../../lib/runtime/runtime.ts";
 import type { LocalCluster } from "../../mod.ts";
 import { startCluster, VERSION } from "../../mod.ts";
-import { ALICE, ClientCluster } from "../support/client_cluster.ts";
+import { BY_LOGIN, ClientCluster } from "../support/client_cluster.ts";
 import { clientRuntime, skipUnless } from "../support/daemon.ts";
 import { LineClient } from "../support/line_client.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
@@ -126,25 +126,27 @@ describe("libmemcached's tools, a cluster with users", () => {
   let cluster: ClientCluster;
 
   before(async () => {
-    cluster = await ClientCluster.start(true);
+    cluster = await ClientCluster.start(BY_LOGIN);
   });
 
   after(async () => {
     await cluster.stop();
   });
 
+  const { user = "", password = "" } = BY_LOGIN.login ?? {};
+
   it("log in, and are turned away with a wrong password", { skip }, async () => {
     await withTemporaryDirectory(async (directory) => {
       writeFileSync(join(directory, "file"), "content");
-      const run = async (tool: string, password: string): Promise<boolean> => {
-        const login = [`--username=${ALICE.user}`, `--password=${password}`, "--binary"];
+      const run = async (tool: string, given: string): Promise<boolean> => {
+        const login = [`--username=${user}`, `--password=${given}`, "--binary"];
         const { status } = await runTool(tool, [`--servers=${cluster.servers.join(",")}`, ...login, "file"], directory);
         return status === 0;
       };
-      assertEquals([await run("memccp", "wrong"), await run("memccp", ALICE.password)], [false, true]);
+      assertEquals([await run("memccp", "wrong"), await run("memccp", password)], [false, true]);
       await cluster.assertStored("file", { flags: 0, value: "content" });
-      assertEquals([await run("memccat", "wrong"), await run("memccat", ALICE.password)], [false, true]);
-      assertEquals([await run("memcrm", "wrong"), await run("memcrm", ALICE.password)], [false, true]);
+      assertEquals([await run("memccat", "wrong"), await run("memccat", password)], [false, true]);
+      assertEquals([await run("memcrm", "wrong"), await run("memcrm", password)], [false, true]);
       await cluster.assertMissing("file");
     });
   });

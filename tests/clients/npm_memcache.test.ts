@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { createNode, Memcache } from "memcache";
-import { ALICE, type Login, VALUE_BYTES_MAX } from "../support/client_cluster.ts";
+import { BY_LOGIN, type Login, VALUE_BYTES_MAX } from "../support/client_cluster.ts";
 import { type Conversation, describeConversations } from "../support/client_conversation.ts";
 import { commonItems, LARGE, LIFETIME_SECONDS, MANY, PAST, TEXT, TOO_LARGE } from "../support/client_items.ts";
 
@@ -71,7 +71,7 @@ const text: Conversation = {
 const binary: Conversation = {
   name: "memcache (binary protocol)",
   stored: commonItems({ text: 0, bytes: 0, counter: 0 }, [...NO_SWAP, "large", "many-7"]),
-  async hold(servers, prefix, login) {
+  async hold(servers, prefix, { login }) {
     // The client has this protocol for single connections only.
     for (const server of servers) {
       const client = await connect(server, login);
@@ -103,7 +103,7 @@ const binary: Conversation = {
       await client.disconnect();
     }
   },
-  async flush(servers, login) {
+  async flush(servers, { login }) {
     for (const server of servers) {
       const client = await connect(server, login);
       assertEquals(await client.binaryFlush(), true);
@@ -113,7 +113,7 @@ const binary: Conversation = {
 };
 
 describeConversations("clients for JavaScript, npm", [text, binary]);
-describeConversations("clients for JavaScript, npm, which log in", [binary], ALICE);
+describeConversations("clients for JavaScript, npm, with a login", [binary], BY_LOGIN);
 
 async function connect(server: string, login?: Login): Promise<ReturnType<typeof createNode>> {
   const [host = "", port] = server.split(":");

@@ -1,9 +1,11 @@
 /** The npm client `memcache-client` (text protocol), which packs by the type of the value and takes commands of any kind. */
 
 import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
 import { assertEquals, assertRejects } from "@std/assert";
 import { MemcacheClient } from "memcache-client";
 import { VERSION } from "../../mod.ts";
+import { BY_TLS, type Entry } from "../support/client_cluster.ts";
 import { type Conversation, describeConversations } from "../support/client_conversation.ts";
 import { BINARY, commonItems, LARGE, LIFETIME_SECONDS, MANY, PAST, QUIET, TEXT, TOO_LARGE } from "../support/client_items.ts";
 import { waitUntil } from "../support/daemon.ts";
@@ -21,8 +23,8 @@ const conversation: Conversation = {
   stored: Object.fromEntries(
     Object.entries(ITEMS).map(([key, item]) => [key, item && { lifetimeSeconds: DEFAULT_LIFETIME_SECONDS, ...item }]),
   ),
-  async hold(servers, prefix) {
-    const client = create(servers);
+  async hold(servers, prefix, entry) {
+    const client = create(servers, entry);
     const key = (name: string): string => `${prefix}:${name}`;
     const get = async (name: string): Promise<unknown> => (await client.get<unknown>(key(name)))?.value;
     const refused = (call: Promise<unknown>, answer: string): Promise<unknown> => assertRejects(() => call, Error, answer);
@@ -86,10 +88,10 @@ const conversation: Conversation = {
     assertEquals(new Map(STAT as [string, string][]).get("version"), VERSION);
     client.shutdown();
   },
-  async flush(servers) {
+  async flush(servers, entry) {
     // A command like this goes to one of its servers.
     for (const server of servers) {
-      const client = create([server]);
+      const client = create([server], entry);
       assertEquals(await client.cmd("flush_all"), ["OK"]);
       client.shutdown();
     }
@@ -97,8 +99,13 @@ const conversation: Conversation = {
 };
 
 describeConversations("clients for JavaScript, npm", [conversation]);
+describeConversations("clients for JavaScript, npm, by TLS", [conversation], BY_TLS);
 
-function create(servers: readonly string[]): MemcacheClient {
+function create(servers: readonly string[], { authority }: Entry): MemcacheClient {
   const list = servers.map((server) => ({ server, maxConnections: 1 }));
-  return new MemcacheClient({ server: { servers: list }, cmdTimeout: 20000 });
+  return new MemcacheClient({
+    server: { servers: list },
+    cmdTimeout: 20000,
+    ...(authority === undefined ? {} : { tls: { ca: readFileSync(authority) } }),
+  });
 }

@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import { assertEquals, assertRejects } from "@std/assert";
 import { Client } from "memjs";
-import { ALICE, type Login } from "../support/client_cluster.ts";
+import { BY_LOGIN, type Login } from "../support/client_cluster.ts";
 import { type Conversation, describeConversations } from "../support/client_conversation.ts";
 import { BINARY, commonItems, LARGE, LIFETIME_SECONDS, MANY, PAST, TEXT, TOO_LARGE } from "../support/client_items.ts";
 
@@ -14,7 +14,7 @@ const conversation: Conversation = {
     joined: { flags: 0, value: "middle><" },
     ...commonItems({ text: 0, bytes: 0, counter: 0 }, ["swapped", "quiet-42", "joined"]),
   },
-  async hold(servers, prefix, login) {
+  async hold(servers, prefix, { login }) {
     const client = create(servers, login);
     const key = (name: string): string => `${prefix}:${name}`;
     const get = async (name: string): Promise<string | undefined> => {
@@ -55,7 +55,7 @@ const conversation: Conversation = {
     assertEquals(await get("text"), TEXT);
     client.close();
   },
-  async flush(servers, login) {
+  async flush(servers, { login }) {
     const client = create(servers, login);
     assertEquals(await client.flush(), Object.fromEntries(servers.map((server) => [server, true])));
     client.close();
@@ -63,7 +63,7 @@ const conversation: Conversation = {
 };
 
 describeConversations("clients for JavaScript, npm", [conversation]);
-describeConversations("clients for JavaScript, npm, which log in", [conversation], ALICE);
+describeConversations("clients for JavaScript, npm, with a login", [conversation], BY_LOGIN);
 
 /** A client that gives up at once and says nothing of it by itself. */
 function create(servers: readonly string[], login?: Login): Client {

@@ -1,6 +1,6 @@
 /** PHP's clients: the extensions memcached and memcache. */
 
-import { ALICE } from "../support/client_cluster.ts";
+import { BY_LOGIN } from "../support/client_cluster.ts";
 import { describeConversations } from "../support/client_conversation.ts";
 import { commonItems, inflatesToLarge, isCompressed } from "../support/client_items.ts";
 import { type ClientProgram, conversationsOf } from "../support/client_program.ts";
@@ -24,4 +24,4 @@ const clients: readonly ClientProgram[] = [
 ];
 
 describeConversations("clients for PHP", conversationsOf(clients));
-describeConversations("clients for PHP, which log in", conversationsOf(clients, true), ALICE);
+describeConversations("clients for PHP, with a login", conversationsOf(clients, BY_LOGIN), BY_LOGIN);

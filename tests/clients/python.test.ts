@@ -1,6 +1,6 @@
 /** Python's clients: pymemcache, pylibmc, python-binary-memcached and python-memcached. */
 
-import { ALICE } from "../support/client_cluster.ts";
+import { BY_LOGIN, BY_TLS } from "../support/client_cluster.ts";
 import { describeConversations } from "../support/client_conversation.ts";
 import { commonItems, inflatesToLarge, LIFETIME_SECONDS } from "../support/client_items.ts";
 import { type ClientProgram, conversationsOf } from "../support/client_program.ts";
@@ -11,7 +11,7 @@ const python = { interpreters: ["python3", "/usr/bin/python3"], flags: ["-B"] } 
 const clients: readonly ClientProgram[] = [
   {
     ...{ ...python, name: "pymemcache", debianPackage: "python3-pymemcache", program: "with_pymemcache.py" },
-    ...{ probe: ["-c", "import pymemcache"], checks: { text: 28 }, logsIn: ["text"] },
+    ...{ probe: ["-c", "import pymemcache"], checks: { text: 28 }, logsIn: ["text"], speaksTls: true },
     stored: commonItems({ text: 16, bytes: 0, counter: 0 }),
   },
   {
@@ -21,7 +21,13 @@ const clients: readonly ClientProgram[] = [
   },
   {
     ...{ ...python, name: "python-binary-memcached", debianPackage: "python3-binary-memcached" },
-    ...{ program: "with_bmemcached.py", probe: ["-c", "import bmemcached"], checks: { binary: 24 }, logsIn: ["binary"] },
+    ...{
+      program: "with_bmemcached.py",
+      probe: ["-c", "import bmemcached"],
+      checks: { binary: 24 },
+      logsIn: ["binary"],
+      speaksTls: true,
+    },
     stored: {
       ...commonItems({ text: 0, bytes: 16, counter: 0 }, ["joined", "lasting", "quiet-42"]),
       ...{ added: { flags: 0, value: "3" }, swapped: { flags: 0, value: "second" } },
@@ -40,4 +46,5 @@ const clients: readonly ClientProgram[] = [
 ];
 
 describeConversations("clients for Python", conversationsOf(clients));
-describeConversations("clients for Python, which log in", conversationsOf(clients, true), ALICE);
+describeConversations("clients for Python, with a login", conversationsOf(clients, BY_LOGIN), BY_LOGIN);
+describeConversations("clients for Python, by TLS", conversationsOf(clients, BY_TLS), BY_TLS);

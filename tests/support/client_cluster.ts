@@ -15,6 +15,7 @@ import { loginOf, writeUsers } from "./access_world.ts";
 import { clientRuntime } from "./daemon.ts";
 import { LineClient } from "./line_client.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "./temporary_directory.ts";
+import { certificatePath, testTlsClient } from "./test_certificates.ts";
 
 /** The longest value the cluster takes; clients try a longer one. */
 export const VALUE_BYTES_MAX = 2 << 20;
@@ -25,9 +26,24 @@ export interface Login {
   readonly password: string;
 }
 
-/** The user that clients are where one is wanted. */
-export const ALICE: Login = { user: "alice", password: "secret" };
+/** What a client needs to be let in. */
+export interface Entry {
+  /** Left out: nobody need log in. */
+  readonly login?: Login;
+  /** Path of the authority that signed the servers' certificates; left out: no TLS. */
+  readonly authority?: string;
+}
 
+/** A cluster with users is entered so. */
+export const BY_LOGIN: Entry = { login: { user: "alice", password: "secret" } };
+/** A cluster that speaks TLS. */
+export const BY_TLS: Entry = { authority: certificatePath("ca.pem") };
+
+const CERTIFICATES = {
+  sslChainCert: certificatePath("node.pem"),
+  sslKey: certificatePath("node.key"),
+  sslCaCert: certificatePath("ca.pem"),
+};
 const PARTITIONS = 2;
 const NODES = 5;
 
@@ -54,18 +70,20 @@ export class ClientCluster {
     this.addresses = cluster.addresses;
   }
 
-  /** @param wantsLogin whether every connection has to log in, those between the nodes too */
-  static async start(wantsLogin = false): Promise<ClientCluster> {
+  /** @param entry what every connection needs, those between the nodes too */
+  static async start({ login, authority }: Entry = {}): Promise<ClientCluster> {
     const runtime = await clientRuntime();
     const directory = makeTemporaryDirectory();
     const cluster = await startCluster({
       ...{ runtime, partitions: PARTITIONS, slaves: 1, nodes: NODES, replicationType: "sync" },
-      ...(wantsLogin ? { access: { authFile: writeUsers(directory), clusterUser: "node" } } : {}),
+      ...(login === undefined ? {} : { access: { authFile: writeUsers(directory), clusterUser: "node" } }),
+      ...(authority === undefined ? {} : { tls: CERTIFICATES }),
       node: { valueBytesMax: VALUE_BYTES_MAX, versionFormat: "memcached" },
     });
-    const nodes = await Promise.all(cluster.addresses.map((address) => LineClient.connect(runtime, address)));
-    for (const node of wantsLogin ? nodes : []) {
-      assertEquals(await node.ask(loginOf(ALICE.user, ALICE.password)), "STORED");
+    const tls = authority === undefined ? undefined : testTlsClient();
+    const nodes = await Promise.all(cluster.addresses.map((address) => LineClient.connect(runtime, address, tls)));
+    for (const node of login === undefined ? [] : nodes) {
+      assertEquals(await node.ask(loginOf(login?.user ?? "", login?.password ?? "")), "STORED");
     }
     return new ClientCluster(cluster, nodes, directory);
   }

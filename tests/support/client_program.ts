@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import type { Login, StoredItem } from "./client_cluster.ts";
+import type { Entry, StoredItem } from "./client_cluster.ts";
 import type { Conversation } from "./client_conversation.ts";
 import { skipUnless } from "./daemon.ts";
 import { repositoryRoot } from "./repository.ts";
@@ -27,6 +27,8 @@ export interface ClientProgram {
   readonly checks: { readonly text?: number; readonly binary?: number };
   /** The protocols in which it can log in. */
   readonly logsIn?: readonly string[];
+  /** Whether it speaks TLS. */
+  readonly speaksTls?: boolean;
   readonly stored: Readonly<Record<string, StoredItem | undefined>>;
 }
 
@@ -35,24 +37,28 @@ export function findInterpreter(client: Pick<ClientProgram, "interpreters" | "pr
   return client.interpreters.find((candidate) => spawnSync(candidate, client.probe).status === 0);
 }
 
-/** A conversation for each client and each protocol it speaks, or in which it can log in. */
-export function conversationsOf(clients: readonly ClientProgram[], withLogin = false): Conversation[] {
+/** A conversation for each client that can enter so, and for each protocol in which it can. */
+export function conversationsOf(clients: readonly ClientProgram[], { login, authority }: Entry = {}): Conversation[] {
   return clients.flatMap((client) => {
     const { name, debianPackage, program, flags = [], stored } = client;
     const interpreter = findInterpreter(client);
     const skip = skipUnless(interpreter !== undefined, `${name} (${debianPackage})`);
-    const spoken = Object.entries(client.checks).filter(([protocol]) => !withLogin || client.logsIn?.includes(protocol));
+    const spoken = Object.entries(client.checks).filter(
+      ([protocol]) =>
+        (login === undefined || client.logsIn?.includes(protocol)) && (authority === undefined || client.speaksTls),
+    );
     return spoken.map(([protocol, checks]): Conversation => {
-      const run = (servers: readonly string[], prefix: string, login: Login | undefined, wanted: number): Promise<void> => {
-        const args = [servers.join(","), prefix, protocol, ...(login === undefined ? [] : [login.user, login.password])];
+      const run = (servers: readonly string[], prefix: string, entry: Entry, wanted: number): Promise<void> => {
+        const { login = { user: "", password: "" }, authority = "" } = entry;
+        const args = [servers.join(","), prefix, protocol, login.user, login.password, authority];
         return runProgram([interpreter ?? "", ...flags], program, args, wanted);
       };
       return {
         name: `${name} (${protocol} protocol)`,
         skip,
         stored,
-        hold: (servers, prefix, login) => run(servers, prefix, login, checks),
-        flush: (servers, login) => run(servers, "flush", login, 1),
+        hold: (servers, prefix, entry) => run(servers, prefix, entry, checks),
+        flush: (servers, entry) => run(servers, "flush", entry, 1),
       };
     });
   });

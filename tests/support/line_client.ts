@@ -4,7 +4,7 @@
  */
 
 import { concatBytes, fromLatin1, latin1 } from "../../lib/base/bytes.ts";
-import type { Address, Connection, ConnectionHandler, Runtime } from "../../lib/runtime/runtime.ts";
+import type { Address, Connection, ConnectionHandler, Runtime, TlsClient } from "../../lib/runtime/runtime.ts";
 
 /** An item as `gets` shows it. */
 export interface Item {
@@ -31,12 +31,12 @@ export class LineClient implements ConnectionHandler {
   /** Requests of this turn, or that wait for the connection to drain. */
   #unsent: Uint8Array[] = [];
 
-  private constructor(runtime: Runtime, address: Address) {
-    this.#connection = runtime.transport.connect(address, CONNECT_TIMEOUT_MS, this);
+  private constructor(runtime: Runtime, address: Address, tls: TlsClient | undefined) {
+    this.#connection = runtime.transport.connect(address, CONNECT_TIMEOUT_MS, this, { tls });
   }
 
-  static async connect(runtime: Runtime, address: Address): Promise<LineClient> {
-    const client = new LineClient(runtime, address);
+  static async connect(runtime: Runtime, address: Address, tls?: TlsClient): Promise<LineClient> {
+    const client = new LineClient(runtime, address, tls);
     await new Promise<void>((resolve, reject) => {
       client.#opened = (error) => (error === undefined ? resolve() : reject(error));
     });

@@ -1,6 +1,6 @@
 <?php
 /**
- * What the PHP programs share: `PROGRAM SERVERS PREFIX PROTOCOL [USER PASSWORD]`, the values to be stored, and `ok NAME` for
+ * What the PHP programs share: `PROGRAM SERVERS PREFIX PROTOCOL USER PASSWORD`, the values to be stored, and `ok NAME` for
  * each thing that went as it should. The first thing that does not ends the program with a message. With the prefix
  * `flush` only that is done.
  */
@@ -10,7 +10,7 @@ declare(strict_types=1);
 $servers = array_map(fn($server) => explode(':', $server), explode(',', $argv[1]));
 $prefix = $argv[2];
 $protocol = $argv[3];
-[$user, $password] = array_slice([...$argv, null, null], 4);
+[$user, $password] = array_slice($argv, 4);
 
 const TEXT = "wörld\r\nEND\r\n";
 const LIFETIME = 1000;
@@ -32,7 +32,8 @@ function key_of(string $name): string
 function ok(string $name, mixed $found, mixed $wanted = true): void
 {
     if ($found !== $wanted) {
-        fwrite(STDERR, "$name: expected " . substr(serialize($wanted), 0, 200) . ', found ' . substr(serialize($found), 0, 200) . "\n");
+        [$expected, $instead] = array_map(fn($value) => substr(serialize($value), 0, 200), [$wanted, $found]);
+        fwrite(STDERR, "$name: expected $expected, found $instead\n");
         exit(1);
     }
     echo "ok $name\n";

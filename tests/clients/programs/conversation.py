@@ -1,14 +1,16 @@
 """
-What the Python programs share: `PROGRAM SERVERS PREFIX PROTOCOL [USER PASSWORD]`, the values to be stored, and `ok NAME` for
-each thing that went as it should. The first thing that does not ends the program with a message. With the prefix `flush`
-only that is done.
+What the Python programs share: `PROGRAM SERVERS PREFIX PROTOCOL USER PASSWORD AUTHORITY`, the values to be stored, and
+`ok NAME` for each thing that went as it should. The first thing that does not ends the program with a message. With the
+prefix `flush` only that is done. Without a user there is no login, without the file of an authority no TLS.
 """
 
+import ssl
 import sys
 
 SERVERS = sys.argv[1].split(",")
 PREFIX, PROTOCOL = sys.argv[2:4]
-USER, PASSWORD = sys.argv[4:6] or (None, None)
+USER, PASSWORD, AUTHORITY = (word or None for word in sys.argv[4:7])
+TLS = ssl.create_default_context(cafile=AUTHORITY) if AUTHORITY else None
 TEXT = "wörld\r\nEND\r\n"
 BINARY = bytes(range(256)) * 4
 LARGE = b"0123456789abcdef" * (3 << 15)

@@ -10,7 +10,7 @@ from conversation import *
 
 # One server: the client that writes to all its servers; several: the one that spreads the keys.
 kind = bmemcached.Client if len(SERVERS) == 1 else bmemcached.DistributedClient
-client = kind(SERVERS, USER, PASSWORD, compression=zlib, socket_timeout=20)
+client = kind(SERVERS, USER, PASSWORD, compression=zlib, socket_timeout=20, tls_context=TLS)
 
 if PREFIX == "flush":
     ok("flush", client.flush_all())
@@ -30,7 +30,8 @@ ok("replace", [client.replace(key("added"), "3", compress_level=0), client.repla
 client.set(key("swapped"), "first")
 value, cas = client.gets(key("swapped"))
 ok("gets", value, "first")
-ok("cas", [client.cas(key("swapped"), "second", cas, compress_level=0), client.cas(key("swapped"), "third", cas)], [True, False])
+ok("cas", [client.cas(key("swapped"), "second", cas, compress_level=0), client.cas(key("swapped"), "third", cas)],
+   [True, False])
 
 ok("incr", [client.incr(key("counter"), 5, default=40, time=0), client.incr(key("counter"), 5)], [40, 45])
 ok("decr", client.decr(key("counter"), 3), 42)

@@ -1,5 +1,5 @@
 # The conversation with Ruby's dalli (binary protocol), with consistent hashing over several servers; it marshals what is not
-# said to be raw, and compresses. `PROGRAM SERVERS PREFIX PROTOCOL [USER PASSWORD]`; `ok NAME` for each thing that went as it
+# said to be raw, and compresses. `PROGRAM SERVERS PREFIX PROTOCOL USER PASSWORD`; `ok NAME` for each thing that went as it
 # should; the first thing that does not ends the program with a message. With the prefix `flush` only that is done.
 
 require 'dalli'
@@ -29,7 +29,9 @@ else
 end
 
 Dalli.logger.level = Logger::ERROR
-client = Dalli::Client.new(SERVERS, compress: false, value_max_bytes: 8 << 20, socket_timeout: 20, username: ARGV[3], password: ARGV[4])
+options = { compress: false, value_max_bytes: 8 << 20, socket_timeout: 20 }
+options.update(username: ARGV[3], password: ARGV[4]) unless ARGV[3].empty?
+client = Dalli::Client.new(SERVERS, options)
 
 if PREFIX == 'flush'
   ok('flush', client.flush.all?)
@@ -64,7 +66,8 @@ ok('replace with cas', client.replace_cas(key('swapped'), 'third', cas, 0, RAW),
 ok('delete with cas', client.delete_cas(key('swapped'), cas), false)
 ok('gets many', client.get_multi_cas(key('swapped'), key('missing')), { key('swapped') => ['second', second] })
 
-ok('incr', [client.incr(key('counter'), 5, 0, 40), client.incr(key('counter'), 5), client.incr(key('missing'), 5)], [40, 45, nil])
+ok('incr', [client.incr(key('counter'), 5, 0, 40), client.incr(key('counter'), 5)], [40, 45])
+ok('incr miss', client.incr(key('missing'), 5), nil)
 ok('decr', [client.decr(key('counter'), 3), client.decr(key('missing'), 3)], [42, nil])
 fails('incr of a text', Dalli::DalliError) { client.incr(key('text'), 1) }
 

@@ -23,7 +23,7 @@ class UserHashClient(HashClient):
     client_class = UserClient
 
 
-options = {"serde": pickle_serde, "default_noreply": False, "no_delay": True, "timeout": 20}
+options = {"serde": pickle_serde, "default_noreply": False, "no_delay": True, "timeout": 20, "tls_context": TLS}
 single = len(SERVERS) == 1
 client = UserClient(SERVERS[0], **options) if single else UserHashClient(SERVERS, **options)
 each = [client] if single else client.clients.values()
