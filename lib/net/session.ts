@@ -15,10 +15,9 @@ import type { Segment } from "../protocol/segment.ts";
 import { ParseStatus, type TextLimits, TextParser, TOO_LARGE } from "../protocol/text_parser.ts";
 import { TextReply } from "../protocol/text_reply.ts";
 import type { Connection, ConnectionHandler, TlsServer } from "../runtime/runtime.ts";
-import { type Access, LOGIN_FAILURES_MAX } from "./access.ts";
-import type { Visitor } from "./access_list.ts";
-import { GuardedHandler } from "./guarded_handler.ts";
-import { LOGIN_BYTES_MAX, Login, LoginStep } from "./login.ts";
+import type { Access } from "./access.ts";
+import { Admission } from "./admission.ts";
+import { LOGIN_BYTES_MAX, LoginStep } from "./login.ts";
 import { Output } from "./output.ts";
 import { type Claim, Outstanding } from "./outstanding.ts";
 import { Received, type RequestMemory } from "./received.ts";
@@ -91,7 +90,7 @@ const TLS_HANDSHAKE = 0x16;
 const TLS_MAJOR_VERSION = 3;
 const OUT_OF_MEMORY = "SERVER_ERROR out of memory storing object";
 
-export class Session implements ConnectionHandler, Worker, Visitor {
+export class Session implements ConnectionHandler, Worker {
   readonly id: number;
   readonly type = WorkerType.request;
   readonly peer: string;
@@ -104,19 +103,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
   readonly behindSeconds = 0;
   lastActiveMs: number;
   readonly #host: SessionHost;
-  readonly #door: Door;
-  /** The host's, or one that refuses what this connection may not do. */
-  #handler: RequestHandler;
-  /** Nothing is executed: the client has to log in first, or has to wait for the answer to a failed login. */
-  #gated = false;
-  /** The client has to log in. */
-  #unknown = false;
-  /** The answer to a failed login is held back. */
-  #delayed = false;
-  #login: Login | undefined;
-  #loginFailures = 0;
-  /** Who has logged in. */
-  user: string | undefined = undefined;
+  readonly #admission: Admission;
   readonly #connection: Connection;
   readonly #parser: TextParser;
   #binaryParser: BinaryParser | undefined;
@@ -141,8 +128,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     this.peer = connection.peer;
     this.#connection = connection;
     this.#host = host;
-    this.#door = door;
-    this.#handler = host.handler;
+    this.#admission = new Admission(connection, host, door);
     this.#parser = new TextParser(host.limits, host.handler.commands);
     this.#received = new Received(host.requestMemory);
     this.#output = new Output(connection, host.buffers, host.traffic);
@@ -176,14 +162,9 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     return !this.#output.idle || this.#outstanding.size > 0;
   }
 
-  /** The common name of the client's verified certificate. */
-  get certificateName(): string | undefined {
-    return this.#connection.security?.peerName;
-  }
-
-  /** Whether it still has to log in. */
+  /** Whether the client still has to log in. */
   get isUnknown(): boolean {
-    return this.#unknown;
+    return this.#admission.isUnknown;
   }
 
   /** Since when a request has not come completely through the client's fault, 0 = there is none. */
@@ -193,16 +174,11 @@ export class Session implements ConnectionHandler, Worker, Visitor {
 
   /** Finds out anew what this connection may do; one that may talk is not asked to log in later. */
   admit(): void {
-    const { access, handler } = this.#host;
-    if (this.#unknown) this.#unknown = this.user === undefined && access?.mustLogIn(this) === true;
-    this.#gated = this.#unknown || this.#delayed;
-    const mayAll = access === undefined || this.#door.admin === true || access.mayAdminister(this);
-    this.#handler = mayAll ? handler : new GuardedHandler(handler);
+    this.#admission.admit();
   }
 
   onOpen(): void {
-    this.#unknown = this.#host.access !== undefined;
-    this.admit();
+    this.#admission.admit();
     this.#host.opened(this);
   }
 
@@ -212,7 +188,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
     if (this.#closing) return;
     if (this.#received.isEmpty && !this.#waiting) this.#processChunk(chunk, 0);
     else this.#receiveMore(chunk);
-    if (this.#gated && this.#received.length > LOGIN_BYTES_MAX) this.drain();
+    if (this.#admission.isGated && this.#received.length > LOGIN_BYTES_MAX) this.drain();
     this.#finishChunk();
   }
 
@@ -309,7 +285,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
         this.#closing = true;
         break;
       }
-      if (this.#gated || (isBinary && this.#isLogin(bytes[at + HeaderField.opcode]))) {
+      if (this.#admission.isGated || (isBinary && this.#isLogin(bytes[at + HeaderField.opcode]))) {
         const next = this.#logIn(bytes, at, end);
         if (next < 0) break;
         at = next;
@@ -329,8 +305,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
       }
       if (status === ParseStatus.request) {
         if (this.#outstanding.conflicts(this.#request) || !this.makeRoom()) {
-          this.#waiting = true;
-          this.#connection.pause();
+          this.#holdBack();
           break;
         }
         if (this.#host.rawListener !== undefined && binary === undefined) this.#tellRaw(this.#host.rawListener, bytes, at);
@@ -372,52 +347,43 @@ export class Session implements ConnectionHandler, Worker, Visitor {
 
   /** Reads one request of a client that logs in, again perhaps; the position behind it, or -1 if that has to wait. */
   #logIn(bytes: Uint8Array, at: number, end: number): number {
-    if (this.#delayed) {
-      this.#waiting = true;
-      this.#connection.pause();
+    const admission = this.#admission;
+    if (admission.isDelayed) {
+      this.#holdBack();
       return -1;
     }
-    const access = this.#host.access as Access;
-    this.#login ??= new Login({
-      version: this.#host.handler.version ?? "",
-      verify: (user, password) => access.verify(user, password, this.peer),
-    });
-    const login = this.#login;
-    const step = login.read(bytes, at, end);
+    const step = admission.logIn(bytes, at, end);
+    const { login } = admission;
     if (step === LoginStep.more) {
       this.#received.expect(login.needed, 0);
       return -1;
     }
-    this.user = login.user;
-    this.#unknown = true;
-    if (step === LoginStep.failed) this.#delayAnswer(login, access);
-    else login.answer(this.#reply);
+    if (step === LoginStep.failed) {
+      this.#holdBack();
+      admission.delay(() => this.#answerFailedLogin());
+    } else login.answer(this.#reply);
     if (step === LoginStep.refused) this.#closing = true;
-    this.admit();
     return login.position + this.#received.skip(login.swallow, end - login.position, this.lastActiveMs);
   }
 
-  /** A wrong password: nothing goes on for a moment, and after too many the connection ends. */
-  #delayAnswer(login: Login, access: Access): void {
-    this.#loginFailures++;
-    this.#delayed = true;
+  #answerFailedLogin(): void {
+    if (this.#gone) return;
+    this.#admission.login.answer(this.#reply);
+    if (this.#admission.isTriedOut) this.#closing = true;
+    this.#output.flush();
+    this.#continue();
+  }
+
+  /** Reads no more until something that goes on elsewhere, or the client, lets the next request through. */
+  #holdBack(): void {
     this.#waiting = true;
     this.#connection.pause();
-    access.afterDelay(() => {
-      if (this.#gone) return;
-      this.#delayed = false;
-      this.admit();
-      login.answer(this.#reply);
-      if (this.#loginFailures >= LOGIN_FAILURES_MAX) this.#closing = true;
-      this.#output.flush();
-      this.#continue();
-    });
   }
 
   #execute(): void {
     this.#executing = true;
     try {
-      const waiting = this.#handler.handle(this.#request, this.#reply, this);
+      const waiting = this.#admission.handler.handle(this.#request, this.#reply, this);
       if (waiting !== undefined) this.#detach(waiting);
     } catch (error) {
       this.#host.unexpected(error);
@@ -535,7 +501,7 @@ export class Session implements ConnectionHandler, Worker, Visitor {
 
   /** Refuses the request that is being received and goes on behind it; `chunk[from, …)` could not be held. */
   #refuse(chunk: Uint8Array, from: number): void {
-    if (this.#gated) return this.drain();
+    if (this.#admission.isGated) return this.drain();
     const received = this.#received;
     const isBinary = (received.length > 0 ? received.bytes[0] : chunk[from]) === BINARY_REQUEST;
     // Where it ends is not known before its line or its header is there.
