@@ -21,6 +21,7 @@ import { LOGIN_BYTES_MAX, LoginStep } from "./login.ts";
 import { Output } from "./output.ts";
 import { type Claim, Outstanding } from "./outstanding.ts";
 import { Received, type RequestMemory } from "./received.ts";
+import { ReplyWaiters } from "./reply_waiters.ts";
 import { type Worker, WorkerType } from "./worker.ts";
 
 /** Answers requests; a promise means the reply comes later (the request object must not be read after the first wait). */
@@ -110,6 +111,7 @@ export class Session implements ConnectionHandler, Worker {
   readonly #request = new Request();
   #reply: TextReply;
   readonly #output: Output;
+  readonly #waiters: ReplyWaiters;
   readonly #outstanding = new Outstanding();
   /** Segments with replies to writes, one per commit asked for, oldest first. */
   readonly #awaitingCommit: Segment[] = [];
@@ -132,6 +134,7 @@ export class Session implements ConnectionHandler, Worker {
     this.#parser = new TextParser(host.limits, host.handler.commands);
     this.#received = new Received(host.requestMemory);
     this.#output = new Output(connection, host.buffers, host.traffic);
+    this.#waiters = new ReplyWaiters(this.#output, host.limits.outputHighWaterBytes);
     this.#reply = new TextReply(this.#output.current);
     this.startedMs = host.monotonicMs();
     this.lastActiveMs = this.startedMs;
@@ -205,9 +208,8 @@ export class Session implements ConnectionHandler, Worker {
   onClose(error?: Error): void {
     if (error !== undefined && this.closeReason === "normal") this.closeReason = "error";
     this.#gone = true;
-    for (const { resolve } of this.#roomWaiters.splice(0)) resolve();
+    this.#waiters.end();
     this.#received.release();
-    this.#wakeSendWaiters();
     this.#host.closed(this, error);
   }
 
@@ -228,9 +230,7 @@ export class Session implements ConnectionHandler, Worker {
    * What stands behind `segment` does not count: it waits for whoever writes there.
    */
   makeRoom(segment?: Segment): boolean {
-    if (this.#output.size <= this.#host.limits.outputHighWaterBytes) return true;
-    this.#output.flush();
-    return this.#gone || this.#output.sizeUpTo(segment) <= this.#host.limits.outputHighWaterBytes;
+    return this.#waiters.makeRoom(segment);
   }
 
   /** For replies that go on and on: sends what may leave now. */
@@ -238,20 +238,14 @@ export class Session implements ConnectionHandler, Worker {
     this.#output.flush();
   }
 
-  readonly #roomWaiters: { readonly segment: Segment; readonly resolve: () => void }[] = [];
-  #sendWaiters: { readonly segment: Segment; readonly resolve: () => void }[] = [];
-
   /** Resolves when the client has taken enough for more to be written to `segment`, or is gone. */
   roomInOutput(segment: Segment): Promise<void> {
-    if (this.makeRoom(segment)) return Promise.resolve();
-    return new Promise((resolve) => this.#roomWaiters.push({ segment, resolve }));
+    return this.#waiters.room(segment);
   }
 
   /** Resolves when all that was written to a segment so far has left, or the client is gone. */
   sent(segment: Segment): Promise<void> {
-    this.#output.flush();
-    if (this.#gone || this.#output.hasSent(segment)) return Promise.resolve();
-    return new Promise((resolve) => this.#sendWaiters.push({ segment, resolve }));
+    return this.#waiters.sent(segment);
   }
 
   /** True when the client has left: long replies stop. */
@@ -304,7 +298,7 @@ export class Session implements ConnectionHandler, Worker {
         break;
       }
       if (status === ParseStatus.request) {
-        if (this.#outstanding.conflicts(this.#request) || !this.makeRoom()) {
+        if (this.#outstanding.conflicts(this.#request) || !this.#waiters.makeRoom()) {
           this.#holdBack();
           break;
         }
@@ -445,13 +439,7 @@ export class Session implements ConnectionHandler, Worker {
   /** Goes on after a wait: with the long replies that want room, then with the requests held back. */
   #continue(): void {
     if (this.#gone) return;
-    if (this.#roomWaiters.length > 0) {
-      for (const waiter of this.#roomWaiters.splice(0)) {
-        if (this.makeRoom(waiter.segment)) waiter.resolve();
-        else this.#roomWaiters.push(waiter);
-      }
-    }
-    if (this.#sendWaiters.length > 0) this.#wakeSendWaiters();
+    this.#waiters.wake();
     if (this.#waiting && !this.#closing) {
       this.#waiting = false;
       this.#connection.resume();
@@ -460,12 +448,6 @@ export class Session implements ConnectionHandler, Worker {
     } else {
       this.#closeWhenDone();
     }
-  }
-
-  #wakeSendWaiters(): void {
-    const waiters = this.#sendWaiters;
-    this.#sendWaiters = waiters.filter(({ segment }) => !this.#gone && !this.#output.hasSent(segment));
-    for (const waiter of waiters) if (!this.#sendWaiters.includes(waiter)) waiter.resolve();
   }
 
   /** Executes what stands whole in `chunk[from, …)` and keeps the rest. */
