@@ -10,7 +10,7 @@ import { type ClusterMeta, encodeMeta } from "../cluster/node_map_codec.ts";
 import type { DaemonTls } from "../net/daemon_tls.ts";
 import { statsGeneral } from "../net/general_stats.ts";
 import type { Server } from "../net/server.ts";
-import type { RequestHandler } from "../net/session.ts";
+import type { RequestHandler } from "../net/session_host.ts";
 import { killWorker, refreshCertificates, statsNodes, statsThreads, verbosity } from "../net/stats_commands.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
 import { Command, CommandTable } from "../protocol/command.ts";

@@ -4,12 +4,13 @@
  * `Login`'s; when its answers leave is the session's.
  */
 
+import { isSasl } from "../protocol/binary_protocol.ts";
 import type { Connection } from "../runtime/runtime.ts";
 import { type Access, LOGIN_FAILURES_MAX } from "./access.ts";
 import type { Visitor } from "./access_list.ts";
 import { GuardedHandler } from "./guarded_handler.ts";
 import { Login, LoginStep } from "./login.ts";
-import type { Door, RequestHandler, SessionHost } from "./session.ts";
+import type { Door, RequestHandler, SessionHost } from "./session_host.ts";
 
 export class Admission implements Visitor {
   /** Nothing is executed: the client has to log in first, or has to wait for the answer to a failed login. */
@@ -62,6 +63,11 @@ export class Admission implements Visitor {
     this.isGated = this.isUnknown || this.isDelayed;
     const mayAll = access === undefined || this.#door.admin === true || access.mayAdminister(this);
     this.handler = mayAll ? handler : new GuardedHandler(handler);
+  }
+
+  /** Whether a request of the binary protocol is about who the client is, where that matters. */
+  isLogin(opcode: number | undefined): boolean {
+    return isSasl(opcode) && this.#host.access?.hasUsers === true;
   }
 
   /** Takes the next step of a login from `bytes[start, end)`; `login` knows what there is to answer, and where it goes on. */

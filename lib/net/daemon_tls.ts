@@ -8,7 +8,7 @@ import { onlyPemBlocks } from "../base/pem.ts";
 import type { Address, Runtime, TlsClient, TlsServer } from "../runtime/runtime.ts";
 import type { TlsLink } from "./peer.ts";
 import type { Server } from "./server.ts";
-import type { Door } from "./session.ts";
+import type { Door } from "./session_host.ts";
 import { type TlsOptions, tlsVersionOf } from "./tls_options.ts";
 
 interface Certificates {

@@ -9,7 +9,8 @@ import { putBinaryError } from "../protocol/binary_reply.ts";
 import { CommandShape, type CommandTable, commandName, shapeOf } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
-import type { RequestHandler, Session } from "./session.ts";
+import type { Session } from "./session.ts";
+import type { RequestHandler } from "./session_host.ts";
 
 export class GuardedHandler implements RequestHandler {
   readonly commands: CommandTable;

@@ -9,15 +9,8 @@ import { BufferPool } from "../protocol/buffer_pool.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer, TlsServer } from "../runtime/runtime.ts";
 import type { Access } from "./access.ts";
 import type { AccessOptions } from "./access_options.ts";
-import {
-  type Door,
-  type RawListener,
-  type RequestHandler,
-  Session,
-  type SessionHost,
-  type SessionLimits,
-  type Traffic,
-} from "./session.ts";
+import { Session } from "./session.ts";
+import type { Door, RawListener, RequestHandler, SessionHost, SessionLimits, Traffic } from "./session_host.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
 
 export interface ServerOptions {

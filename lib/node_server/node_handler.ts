@@ -3,7 +3,8 @@
  */
 
 import type { FlareError } from "../base/errors.ts";
-import type { RequestHandler, Session } from "../net/session.ts";
+import type { Session } from "../net/session.ts";
+import type { RequestHandler } from "../net/session_host.ts";
 import { BinaryReply } from "../protocol/binary_reply.ts";
 import { Command, CommandShape, CommandTable, shapeOf } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
