@@ -2,7 +2,7 @@
 
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Address, Log, Runtime } from "../../lib/runtime/runtime.ts";
+import type { Address, Log, Runtime, TlsClient } from "../../lib/runtime/runtime.ts";
 import { clientRuntime } from "./daemon.ts";
 import { TextClient } from "./text_client.ts";
 
@@ -24,11 +24,18 @@ export function loginOf(user: string, password: string): string {
 }
 
 /** A raw connection that has logged in. @throws Error when it is not let in */
-export async function connectAs(runtime: Runtime, address: Address, user: string, password: string): Promise<TextClient> {
-  const client = await TextClient.connect(runtime, address);
+export async function connectAs(
+  runtime: Runtime,
+  address: Address,
+  user: string,
+  password: string,
+  tls?: TlsClient,
+): Promise<TextClient> {
+  const client = await TextClient.connect(runtime, address, tls);
   const answer = await client.ask(loginOf(user, password));
-  if (answer !== "STORED\r\n") throw new Error(`"${user}" heard "${answer}"`);
-  return client;
+  if (answer === "STORED\r\n") return client;
+  client.close();
+  throw new Error(`"${user}" heard "${answer}"`);
 }
 
 /** A runtime whose log can be read. */

@@ -3,13 +3,10 @@
  * installed, mixed; their data are on disk.
  */
 
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import type { Runtime } from "../../../lib/runtime/runtime.ts";
 import { freePorts } from "../../support/free_ports.ts";
-import { repositoryRoot } from "../../support/repository.ts";
+import { findLaunchers, type Launcher } from "../../support/launchers.ts";
 import { SpawnedProgram } from "../../support/spawn.ts";
 import {
   type ClusterDriver,
@@ -20,12 +17,6 @@ import {
 } from "./cluster_driver.ts";
 
 const HOST = "127.0.0.1";
-
-/** A program and its first arguments, to run a TypeScript file with. */
-interface Launcher {
-  readonly command: string;
-  readonly args: readonly string[];
-}
 
 export class ProcessDriver implements ClusterDriver {
   readonly runtime: Runtime;
@@ -120,17 +111,4 @@ export class ProcessDriver implements ClusterDriver {
     if (signal === "SIGTERM" && status !== 0)
       throw new Error(`"${server.host}:${server.port}" ended with ${status}:\n${stderr}`);
   }
-}
-
-/** The runtimes that are here: the one of the test, and those among the installed packages. */
-function findLaunchers(): Launcher[] {
-  const [deno, bun] = ["deno", "bun"].map((name) => join(repositoryRoot, "node_modules", ".bin", name));
-  const launchers: Launcher[] = [];
-  const node = "Deno" in globalThis || "Bun" in globalThis ? "node" : process.execPath;
-  if (spawnSync(node, ["--version"]).status === 0) launchers.push({ command: node, args: ["--import", "tsx"] });
-  if ("Deno" in globalThis) launchers.push({ command: process.execPath, args: ["run", "--allow-all"] });
-  else if (deno !== undefined && existsSync(deno)) launchers.push({ command: deno, args: ["run", "--allow-all"] });
-  if ("Bun" in globalThis) launchers.push({ command: process.execPath, args: [] });
-  else if (bun !== undefined && existsSync(bun)) launchers.push({ command: bun, args: [] });
-  return launchers;
 }

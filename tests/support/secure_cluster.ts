@@ -1,0 +1,167 @@
+/**
+ * A cluster of processes that speak TLS to everybody and want a certificate of everybody, each under another of the runtimes
+ * that are here; what else they are told, users and lists, is the test's business. It is operated by the command `flare`.
+ */
+
+import { copyFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
+import { Client, type ClientOptions } from "../../mod.ts";
+import { HOST, waitUntil } from "./daemon.ts";
+import { freePorts } from "./free_ports.ts";
+import { findLaunchers } from "./launchers.ts";
+import { runProgram, SpawnedProgram } from "./spawn.ts";
+import { type CertificateName, certificatePath, testTlsClient } from "./test_certificates.ts";
+
+/** Who operates. */
+interface Operator {
+  /** Whether a certificate is shown; yes unless told otherwise. */
+  readonly certificate?: boolean;
+  /** The name and the file of the password. */
+  readonly login?: { readonly user: string; readonly passwordFile: string } | undefined;
+}
+
+/** What the servers are told beyond TLS, and how clients and operators log in. */
+export interface SecureClusterOptions {
+  readonly serverArgs?: readonly string[];
+  readonly login?: { readonly user: string; readonly password: string; readonly passwordFile: string };
+}
+
+const LAUNCHERS = findLaunchers();
+
+export class SecureCluster {
+  /** The index server and the nodes in the order they were started. */
+  readonly programs: SpawnedProgram[] = [];
+  readonly #directory: string;
+  readonly #firstPort: number;
+  readonly #nodesMax: number;
+  readonly #runtime: Runtime;
+  readonly #options: SecureClusterOptions;
+
+  private constructor(runtime: Runtime, directory: string, firstPort: number, nodesMax: number, options: SecureClusterOptions) {
+    this.#runtime = runtime;
+    this.#directory = directory;
+    this.#firstPort = firstPort;
+    this.#nodesMax = nodesMax;
+    this.#options = options;
+    this.install("node");
+  }
+
+  /** Finds the ports and puts the certificates in place; nothing runs yet. */
+  static async prepare(
+    runtime: Runtime,
+    directory: string,
+    nodesMax: number,
+    options: SecureClusterOptions = {},
+  ): Promise<SecureCluster> {
+    return new SecureCluster(runtime, directory, await freePorts(2 * (1 + nodesMax)), nodesMax, options);
+  }
+
+  /** Puts a certificate where all processes read theirs. */
+  install(name: CertificateName): void {
+    copyFileSync(certificatePath(`${name}.pem`), join(this.#directory, "chain.pem"));
+    copyFileSync(certificatePath(`${name}.key`), join(this.#directory, "key.pem"));
+  }
+
+  get index(): string {
+    return `${HOST}:${this.#firstPort}`;
+  }
+
+  get indexAddress(): { host: string; port: number } {
+    return { host: HOST, port: this.#firstPort };
+  }
+
+  address(node: number): { host: string; port: number } {
+    return { host: HOST, port: this.#firstPort + 1 + node };
+  }
+
+  /** Where a node listens for operators. */
+  adminAddress(node: number): Address {
+    return { host: HOST, port: this.#adminPort(this.address(node).port) };
+  }
+
+  key(node: number): string {
+    return `${HOST}:${this.address(node).port}`;
+  }
+
+  async startIndex(): Promise<void> {
+    await this.#start("flarei", "index", this.#firstPort, ["--monitor-interval", "1", "--monitor-threshold", "2"]);
+  }
+
+  async startNode(node: number): Promise<SpawnedProgram> {
+    const args = ["--index-servers", this.index, "--replication-type", "sync"];
+    return this.#start("flared", `node-${node}`, this.address(node).port, args);
+  }
+
+  /** A verb of the operator, who shows a certificate and logs in unless told otherwise. @throws Error when it fails */
+  async operate(words: readonly string[], { certificate = true, login = this.#options.login }: Operator = {}): Promise<string> {
+    const { status, stdout, stderr } = await runProgram("flare", [
+      ...words,
+      ...["-i", this.index, "--timeout", "5", "--ssl", "--ssl-ca-cert", certificatePath("ca.pem")],
+      ...(certificate
+        ? ["--ssl-chain-cert", certificatePath("operator.pem"), "--ssl-key", certificatePath("operator.key")]
+        : []),
+      ...(login === undefined ? [] : ["--user", login.user, "--password-file", login.passwordFile]),
+    ]);
+    if (status !== 0) throw new Error(`flare ${words.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  client(node: number, options: Partial<ClientOptions> = {}): Client {
+    return new Client(this.#runtime, this.address(node), { tls: testTlsClient("operator"), ...options });
+  }
+
+  /** Waits until a node's role and state are as told, as the index server sees it. */
+  async untilNode(node: number, role: string, state: string): Promise<void> {
+    const { login } = this.#options;
+    const index = new Client(this.#runtime, this.indexAddress, {
+      tls: testTlsClient("operator"),
+      ...(login === undefined ? {} : { user: login.user, password: login.password }),
+    });
+    await waitUntil(
+      async () => {
+        const nodes = await index.stats("nodes");
+        return nodes.get(`${this.key(node)}:role`) === role && nodes.get(`${this.key(node)}:state`) === state;
+      },
+      `"${this.key(node)}" becomes ${role} and ${state}`,
+    );
+    index.close();
+  }
+
+  async stop(): Promise<void> {
+    for (const program of this.programs) {
+      try {
+        program.kill("SIGKILL");
+      } catch {
+        // It has ended before.
+      }
+      await program.finished;
+    }
+  }
+
+  #adminPort(port: number): number {
+    return port + 1 + this.#nodesMax;
+  }
+
+  async #start(program: "flared" | "flarei", name: string, port: number, args: readonly string[]): Promise<SpawnedProgram> {
+    const dataDir = join(this.#directory, name);
+    mkdirSync(dataDir, { recursive: true });
+    const launcher = LAUNCHERS[(port - this.#firstPort) % LAUNCHERS.length];
+    if (launcher === undefined) throw new Error("no runtime is installed");
+    const started = new SpawnedProgram(
+      launcher.command,
+      [
+        ...[...launcher.args, `cli/${program}.ts`, "--data-dir", dataDir],
+        ...["--bind", HOST, "--server-name", HOST, "--server-port", String(port)],
+        ...["--admin-address", `${HOST}:${this.#adminPort(port)}`],
+        ...["--enable-ssl", "--ssl-chain-cert", join(this.#directory, "chain.pem")],
+        ...["--ssl-key", join(this.#directory, "key.pem"), "--ssl-ca-cert", certificatePath("ca.pem")],
+        ...["--ssl-verify-mode", "2", ...(this.#options.serverArgs ?? []), ...args],
+      ],
+      {},
+    );
+    this.programs.push(started);
+    await started.waitFor("ready on");
+    return started;
+  }
+}
