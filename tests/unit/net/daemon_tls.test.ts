@@ -219,8 +219,27 @@ describe("a node that speaks TLS", () => {
     const admin = await TextClient.connect(quiet, { host: HOST, port: adminPort }, testTlsClient());
     assertEquals(admin.peerName, "node");
     assertEquals(await admin.ask("refresh_certs\r\n"), "OK\r\n");
-    for (const client of [nobody, operator, admin]) client.close();
+    // Vouched for, but somebody else; and one who calls himself so, for whom nobody vouches.
+    const other = await TextClient.connect(quiet, address, testTlsClient("renewed"));
+    assertEquals(await other.ask("flush_all\r\n"), "CLIENT_ERROR flush_all not allowed\r\n");
+    assertEquals(await other.ask("get key\r\n"), "END\r\n");
+    const impostor = await TextClient.connect(quiet, address, testTlsClient("stranger")).catch(() => undefined);
+    if (impostor !== undefined) assertEquals(await impostor.ask("flush_all\r\n"), "");
+    for (const client of [nobody, operator, admin, other, impostor]) client?.close();
     await cluster.stop();
+  });
+
+  it("takes no certificate for a name where none is asked for", async () => {
+    const options = { indexDb: "memory://", bind: HOST, serverName: HOST, serverPort: 0, adminAccess: "cert:operator" };
+    const index = await startIndexServer(quiet, { ...options, enableSsl: true, ...certificates("node"), sslVerifyMode: 0 });
+    const [address] = index.addresses;
+    assert(address !== undefined);
+    for (const name of ["operator", "stranger"] as const) {
+      const client = await TextClient.connect(quiet, address, testTlsClient(name));
+      assertEquals(await client.ask("kill 999999\r\n"), "CLIENT_ERROR kill not allowed\r\n", name);
+      client.close();
+    }
+    await index.stop();
   });
 
   it("offers TLS at a port of its own beside a plain one", async () => {
