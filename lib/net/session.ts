@@ -66,6 +66,9 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
     this.lastActiveMs = this.startedMs;
   }
 
+  /** Ends the watching of this connection; undefined while it watches nothing. */
+  #stopWatching: (() => void) | undefined;
+
   /** The word of the command at work, empty when idle. */
   get operation(): string {
     return this.#executing || this.#outstanding.size > 0 ? commandName(this.#reader.request.command) : "";
@@ -78,9 +81,9 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   /** What the connection is doing, in memcached's words. */
   get phase(): string {
     if (this.#executing) return "conn_parse_cmd";
+    if (this.#stopWatching !== undefined) return "conn_watch";
     if (this.#reader.isStopped) return "conn_closing";
     if (this.#output.blocked) return "conn_mwrite";
-    if (this.operation === "watch") return "conn_watch";
     if (this.busy) return "conn_io_queue";
     if (this.#reader.received.skipping > 0) return "conn_swallow";
     return this.#reader.received.length > 0 ? "conn_nread" : "conn_read";
@@ -131,6 +134,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
 
   onEnd(): void {
     this.#ended = true;
+    this.#stopWatching?.();
     this.#closeWhenDone();
   }
 
@@ -140,6 +144,15 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
     this.#waiters.end();
     this.#reader.received.release();
     this.#host.closed(this, error);
+  }
+
+  /**
+   * From now on the client is only told things: it says nothing more that counts, and as in memcached who will say no more has
+   * gone; `stop` is called then.
+   */
+  watch(stop: () => void): void {
+    this.#stopWatching = stop;
+    this.#reader.stop();
   }
 
   /** Ends the connection at once. */

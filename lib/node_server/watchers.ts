@@ -93,7 +93,13 @@ export class Watchers {
     const kinds = named.reduce<number>((bits, bit) => bits | (bit ?? 0), 0) || WatchKind.fetchers;
     reply.line("OK");
     return new Promise((end) => {
-      this.#watchers.push({ kinds, reply, session, end });
+      const watcher = { kinds, reply, session, end };
+      session.watch(() => {
+        this.#watchers = this.#watchers.filter((other) => other !== watcher);
+        this.#listen();
+        end();
+      });
+      this.#watchers.push(watcher);
       this.#listen();
     });
   }

@@ -209,6 +209,19 @@ describe("watch", () => {
     assertEquals(/log_worker_written (\d+)/.exec(say("stats\r\n"))?.[1], written);
   });
 
+  it("ends when the watcher says that no more will come, whatever it has said meanwhile", async () => {
+    for (const more of ["", "get w\r\n", "\x80 nonsense"]) {
+      const { connection, session } = open(`watch fetchers\r\n${more}`);
+      session.onData(fromLatin1("get w\r\n"));
+      assertEquals([connection.paused, connection.closed], [false, false]);
+      session.onEnd();
+      await until(() => connection.closed);
+      assertEquals([connection.text, connection.closed], ["OK\r\n", true]);
+      assert(say("stats\r\n").includes("STAT log_watchers 0\r\n"));
+      session.onClose();
+    }
+  });
+
   it("more than twenty watchers are refused, until one has left", () => {
     const watchers = Array.from({ length: 21 }, () => open("watch fetchers\r\n"));
     assertEquals(watchers[19]?.connection.text, "OK\r\n");
