@@ -284,7 +284,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   #continue(): void {
     if (this.#gone) return;
     this.#waiters.wake();
-    if (this.#reader.isWaiting && !this.#reader.isStopped) {
+    if (this.#reader.isWaiting && !this.#reader.isStopped && !this.#admission.isDelayed) {
       this.#reader.readOn();
       this.#finishChunk();
     } else {

@@ -174,6 +174,16 @@ describe("a session with a client that is not known", () => {
     assert(!connection.paused);
   });
 
+  it("hears that answer also when it has said its last word, and was slow to read before", () => {
+    const { session, connection } = open();
+    send(session, WRONG);
+    session.onDrain();
+    session.onEnd();
+    assertEquals([connection.paused, connection.closed], [true, false]);
+    timers.pass(access.failureDelayMs);
+    assertEquals([connection.text, connection.closed], [FAILURE, true]);
+  });
+
   it("is left after too many of them", () => {
     const { session, connection } = open();
     for (let attempt = 0; attempt < LOGIN_FAILURES_MAX; attempt++) {
