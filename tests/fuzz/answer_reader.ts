@@ -57,12 +57,12 @@ export class AnswerReader {
     return this.#byte(0) === 0x81 && this.#byte(1) === opcode && this.#number(12, 4) === opaqueNumber;
   }
 
-  #line(): string {
-    const end = this.#text.indexOf("\r\n", this.#at);
+  #line(lineEnd = "\r\n"): string {
+    const end = this.#text.indexOf(lineEnd, this.#at);
     if (end < 0) throw this.#fault("no line");
     const line = this.#text.slice(this.#at, end);
     if (line === "" || /[\0\n\r]/.test(line)) throw this.#fault("no line of text");
-    this.#at = end + 2;
+    this.#at = end + lineEnd.length;
     return line;
   }
 
@@ -86,9 +86,11 @@ export class AnswerReader {
 
   #lines(): void {
     for (let first = true; ; first = false) {
-      const line = this.#line();
-      if (line === "END" || line.startsWith("NEXT ") || (first && (isRefusal(line) || line === "OK"))) return;
-      if (!/^(KEY|STAT) /.test(line)) throw this.#fault(`"${line}" among lines`);
+      // memcached's metadump has lines with a bare line feed.
+      const line = this.#text.startsWith("key=", this.#at) ? this.#line("\n") : this.#line();
+      if (line === "END" || line === "EN" || line.startsWith("NEXT ")) return;
+      if (first && (isRefusal(line) || /^(OK$|ERROR |RESET$|BADCLASS )/.test(line))) return;
+      if (!/^(KEY |STAT |ITEM |PREFIX |mg |key=)/.test(line)) throw this.#fault(`"${line}" among lines`);
     }
   }
 

@@ -14,6 +14,13 @@ import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./request_grammar.ts";
 const NOW_MS = 1_700_000_000_000;
 const LINE_BYTES_MAX = 16384;
 const MIB = 1048576;
+const USERS_PATH = "users";
+const SHORT_MS = 300;
+/** Makes of a node what it was at its start. */
+const RESET = [
+  ...["flush_all", "lru_crawler disable", "lru_crawler enable", "lru_crawler sleep 100", "lru_crawler tocrawl 0"],
+  ...["cache_memlimit 16", "stats detail off"],
+];
 
 /** Makes the session of a new connection. */
 export type Accept = (connection: Connection) => ConnectionHandler;
@@ -23,15 +30,21 @@ export class FuzzedCluster {
   readonly accepts: readonly Accept[];
   readonly #cluster: LocalCluster;
   readonly #faults: string[];
+  /** What lets in those who ask on their own account. */
+  readonly #login: string;
 
-  private constructor(cluster: LocalCluster, accepts: readonly Accept[], faults: string[]) {
+  private constructor(cluster: LocalCluster, accepts: readonly Accept[], faults: string[], login: string) {
     this.#cluster = cluster;
     this.accepts = accepts;
     this.#faults = faults;
+    this.#login = login;
   }
 
-  /** Starts one with so many partitions, and one more node that is a proxy if `withProxy`. */
-  static async start(partitions: number, withProxy: boolean): Promise<FuzzedCluster> {
+  /**
+   * Starts one with so many partitions, and one more node that is a proxy if `withProxy`.
+   * @param users the file of users, if there is one; the first of them is the servers' own
+   */
+  static async start(partitions: number, withProxy: boolean, users = ""): Promise<FuzzedCluster> {
     const real = await detectRuntime({ logLevel: "error" });
     const accepts: Accept[] = [];
     const faults: string[] = [];
@@ -44,18 +57,24 @@ export class FuzzedCluster {
     const clock = Object.create(real.clock) as Runtime["clock"];
     clock.nowMs = () => NOW_MS;
     clock.monotonicMs = () => real.clock.monotonicMs();
-    clock.setTimer = (callback, delayMs) => real.clock.setTimer(callback, delayMs);
+    // The answer to a wrong password is delayed, which nobody has to wait for here.
+    clock.setTimer = (callback, delayMs) => real.clock.setTimer(callback, users !== "" && delayMs < SHORT_MS ? 0 : delayMs);
     clock.clearTimer = (timer) => real.clock.clearTimer(timer);
     clock.defer = (callback) => real.clock.defer(callback);
+    const files = Object.create(real.files) as Runtime["files"];
+    files.read = (path) => (path === USERS_PATH ? Promise.resolve(fromLatin1(users)) : real.files.read(path));
+    files.permissions = (path) => (path === USERS_PATH ? Promise.resolve(0o600) : real.files.permissions(path));
+    const [user = "", password = ""] = users.split("\n", 1)[0]?.split(":") ?? [];
     const log: Runtime["log"] = {
       write: (level, message) => void (level === "error" && faults.push(message)),
     };
     const cluster = await LocalCluster.start(
-      { ...real, transport, clock, log },
+      { ...real, transport, clock, files, log },
       {
         partitions,
         nodes: partitions + (withProxy ? 1 : 0),
         memoryBytesMax: 16 * MIB,
+        ...(users === "" ? {} : { access: { authFile: USERS_PATH, clusterUser: user } }),
         node: {
           keyBytesMax: KEY_BYTES_MAX,
           valueBytesMax: VALUE_BYTES_MAX,
@@ -65,8 +84,9 @@ export class FuzzedCluster {
         },
       },
     );
+    const login = users === "" ? "" : `set login 0 0 ${user.length + 1 + password.length}\r\n${user} ${password}\r\n`;
     // The index server listens first.
-    return new FuzzedCluster(cluster, accepts.slice(1), faults);
+    return new FuzzedCluster(cluster, accepts.slice(1), faults, login);
   }
 
   /** What a node answers to chunks until it closes the connection, read slowly or at once. */
@@ -77,12 +97,18 @@ export class FuzzedCluster {
     return text;
   }
 
-  /** Forgets all items. */
+  /** Forgets all items, and what nodes have been told to do from now on. */
   async flush(): Promise<void> {
     for (let node = 0; node < this.accepts.length; node++) {
-      const answer = await this.ask(node, [fromLatin1("flush_all\r\n")], new SimRandom("flush"), 0);
-      if (answer !== "OK\r\n") throw new Error(`flush_all was answered ${JSON.stringify(answer)}`);
+      await this.say(node, `${RESET.join("\r\n")}\r\n`, "OK\r\n".repeat(RESET.length));
     }
+  }
+
+  /** Says something on a connection of its own that is let in. @throws Error when it is answered otherwise */
+  async say(node: number, text: string, expected: string): Promise<void> {
+    const answer = await this.ask(node, [fromLatin1(this.#login + text)], new SimRandom("say"), 0);
+    if (answer === (this.#login === "" ? "" : "STORED\r\n") + expected) return;
+    throw new Error(`${JSON.stringify(text)} was answered ${JSON.stringify(answer)}`);
   }
 
   /**

@@ -94,7 +94,7 @@ export function marker(number: number, random: SimRandom): Exchange {
 
 export function textExchange(random: SimRandom): Exchange {
   const key = random.pick(KEYS);
-  switch (random.between(0, 12)) {
+  switch (random.between(0, 13)) {
     case 0:
     case 1:
     case 2: {
@@ -143,12 +143,52 @@ export function textExchange(random: SimRandom): Exchange {
         return { bytes: `scan ${random.between(1, 3)}${prefix}\r\n`, form: AnswerForm.lines };
       }
       return { bytes: random.pick(["keys k 3\r\n", "dump_key\r\n", "stats items\r\n"]), form: AnswerForm.lines };
+    case 12:
+      return operatorExchange(random);
     default: {
       const line = random.pick(["version", "verbosity 1", "ping", "flush_all", "mn"]);
       return { bytes: `${line}${random.chance(0.2) ? "\n" : "\r\n"}`, form: AnswerForm.line };
     }
   }
 }
+
+/** What memcached's operators and their tools say. */
+function operatorExchange(random: SimRandom): Exchange {
+  switch (random.between(0, 3)) {
+    case 0:
+      return { bytes: `lru_crawler ${random.pick(CRAWLER_WORDS)}\r\n`, form: AnswerForm.line };
+    case 1: {
+      const listing = `${random.pick(["metadump", "mgdump"])} ${random.pick(["all", "hash", "1", "1,2", "x", ""])}`;
+      return { bytes: `lru_crawler ${listing}\r\n`, form: AnswerForm.lines };
+    }
+    case 2:
+      return {
+        bytes: `cache_memlimit${random.pick([" 16", "", " 0", " x", " -1", " 99999999999"])}\r\n`,
+        form: AnswerForm.line,
+      };
+    default:
+      if (random.chance(0.3)) return { bytes: `stats ${random.pick(STATS_SWITCHES)}\r\n`, form: AnswerForm.line };
+      return { bytes: `stats ${random.pick(STATS_WORDS)}\r\n`, form: AnswerForm.lines };
+  }
+}
+
+const CRAWLER_WORDS = [
+  "enable",
+  "disable",
+  "sleep 100",
+  "sleep x",
+  "sleep",
+  "tocrawl 7",
+  "tocrawl",
+  "crawl all",
+  "crawl 1,x",
+  "x",
+];
+const STATS_SWITCHES = ["reset", "detail on", "detail off", "detail", "detail x"];
+const STATS_WORDS = [
+  ...["settings", "slabs", "sizes", "sizes_enable", "sizes_disable", "conns", "threads", "prefix", "detail dump"],
+  ...["cachedump 1 5", "cachedump 1", "cachedump x y", "nonsense", "reset now"],
+];
 
 export function metaExchange(random: SimRandom): Exchange {
   const isBase64 = random.chance(0.2);

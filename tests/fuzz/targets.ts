@@ -1,6 +1,8 @@
 /** All fuzz targets, in the order they are run. */
 
 import type { FuzzTarget } from "./fuzz_target.ts";
+import { indexTarget } from "./targets/index_sessions.ts";
+import { lockedTarget } from "./targets/locked_sessions.ts";
 import { accessListTarget, authFileTarget, loginTarget } from "./targets/logins.ts";
 import { dumpFileTarget, dumpTarget, replyTarget, valuesTarget } from "./targets/reply_parsers.ts";
 import { binaryTarget, scanTarget, textTarget } from "./targets/request_parsers.ts";
@@ -26,5 +28,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   sessionTarget,
   orderTarget,
   forwardingTarget,
+  lockedTarget,
+  indexTarget,
   tlsTarget,
 ];

@@ -106,15 +106,20 @@ export class IndexWorld implements Runtime, Transport {
     return connection;
   }
 
+  /** A connection of the test's own. */
+  accept(connection: Connection): ConnectionHandler {
+    if (this.#accept === undefined) throw new Error("nobody listens");
+    return this.#accept(connection);
+  }
+
   async advance(ms: number): Promise<void> {
     await this.clock.runUntil(this.clock.monotonicMs() + ms);
   }
 
   /** What a client hears that sends all of `text` at once, and whether the server then closed the connection. */
   async ask(text: string): Promise<{ reply: string; closed: boolean }> {
-    if (this.#accept === undefined) throw new Error("nobody listens");
     const connection = new FakeConnection();
-    const handler = this.#accept(connection);
+    const handler = this.accept(connection);
     handler.onOpen();
     handler.onData(fromLatin1(text));
     await settle();

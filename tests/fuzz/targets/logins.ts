@@ -19,8 +19,11 @@ import type { Met } from "../fuzz_target.ts";
 import { anyExchange } from "../request_grammar.ts";
 import { corruption, kindOf, pureTarget } from "./reply_parsers.ts";
 
-const USERS = new AuthFile("users", fromLatin1("ann:correct horse\nbob:battery\nbob:staple\n"));
-const PASSWORDS = ["correct horse", "battery", "staple", "wrong", ""];
+/** The file of users. */
+export const USERS_TEXT = "ann:correct horse\nbob:battery\nbob:staple\n";
+const USERS = new AuthFile("users", fromLatin1(USERS_TEXT));
+/** Right ones and wrong ones. */
+export const PASSWORDS = ["correct horse", "battery", "staple", "wrong", ""];
 
 export const loginTarget = pureTarget(
   "login",
@@ -61,7 +64,8 @@ const ENTRIES = [
 ];
 const PEERS = ["10.1.2.3:5", "127.0.0.1:5", "[::1]:5", "[fd00::7%eth0]:5", "[::ffff:10.0.0.1]:5", ":0", "host:5"];
 
-function attempt(random: SimRandom): string {
+/** An attempt to log in, or what else strangers say. */
+export function attempt(random: SimRandom): string {
   const [user, password] = [random.pick(["ann", "bob", "eve", ""]), random.pick(PASSWORDS)];
   switch (random.between(0, 4)) {
     case 0: {
