@@ -155,9 +155,14 @@ export class Server implements SessionHost {
       session.drain();
     }
     if (this.connections === 0) return;
+    const { clock } = this.#runtime;
     await new Promise<void>((resolve) => {
-      this.#emptied = resolve;
-      this.#runtime.clock.setTimer(resolve, graceMs);
+      // Under Deno a connection that reads nothing keeps no process, which then would end in the midst of this.
+      const timer = clock.setTimer(resolve, graceMs, true);
+      this.#emptied = () => {
+        clock.clearTimer(timer);
+        resolve();
+      };
     });
     for (const session of [...this.#sessions]) session.kill();
   }

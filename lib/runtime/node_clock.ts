@@ -13,8 +13,9 @@ const DELAY_MAX_MS = 0x7fffffff;
 export const NODE_CLOCK: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  setTimer(callback: () => void, delayMs: number): Timer {
-    return setTimeout(callback, Math.min(delayMs, DELAY_MAX_MS)).unref();
+  setTimer(callback: () => void, delayMs: number, keepsProcess = false): Timer {
+    const timer = setTimeout(callback, Math.min(delayMs, DELAY_MAX_MS));
+    return keepsProcess ? timer : timer.unref();
   },
   clearTimer(timer: Timer): void {
     clearTimeout(timer as NodeJS.Timeout);

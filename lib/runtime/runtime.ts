@@ -147,8 +147,8 @@ export interface Clock {
   nowMs(): number;
   /** A clock that never goes back, in milliseconds: for timeouts, leases and monitoring. */
   monotonicMs(): number;
-  /** Runs `callback` once after `delayMs`. A timer does not keep the process alive. */
-  setTimer(callback: () => void, delayMs: number): Timer;
+  /** Runs `callback` once after `delayMs`. A timer does not keep the process alive unless `keepsProcess`. */
+  setTimer(callback: () => void, delayMs: number, keepsProcess?: boolean): Timer;
   clearTimer(timer: Timer): void;
   /** Runs `callback` at the end of this turn of the event loop, after the other sockets that are ready now. */
   defer(callback: () => void): void;
