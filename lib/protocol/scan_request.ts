@@ -33,7 +33,6 @@ const BAD_PREFIX = "CLIENT_ERROR error decoding prefix";
 const BAD_CURSOR = "CLIENT_ERROR invalid cursor";
 const NO_PREFIX = "CLIENT_ERROR delete_prefix needs a prefix; flush_all removes everything";
 const NOT_QUIET = "CLIENT_ERROR delete_prefix needs its answer read: noreply is refused";
-const NOTHING = new Uint8Array(0);
 
 /**
  * Reads the words behind `scan`; a text is the line that refuses them.
@@ -105,9 +104,4 @@ function encode(name: string, { limit, prefix, cursor, values, part }: Omit<Scan
   if (values) words.push("v");
   if (part !== undefined) words.push(`P${part.partition}/${part.count}`);
   return fromLatin1(`${words.join(" ")}\r\n`);
-}
-
-/** A request for everything that begins so, from the start. */
-export function firstPage(limit: number, prefix: Uint8Array = NOTHING): Omit<ScanRequest, "base64"> {
-  return { limit, prefix, cursor: undefined, values: false, part: undefined };
 }

@@ -5,9 +5,10 @@
 
 import { fromLatin1 } from "../../lib/base/bytes.ts";
 import { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
-import type { Connection, ConnectionHandler, Runtime } from "../../lib/runtime/runtime.ts";
+import type { Runtime } from "../../lib/runtime/runtime.ts";
 import { detectRuntime } from "../../mod.ts";
 import { SimRandom } from "../simulation/sim_random.ts";
+import { type Accept, recordedTransport } from "../support/recorded_transport.ts";
 import { FuzzedConnection } from "./fuzzed_connection.ts";
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./request_grammar.ts";
 
@@ -21,9 +22,6 @@ const RESET = [
   ...["flush_all", "lru_crawler disable", "lru_crawler enable", "lru_crawler sleep 100", "lru_crawler tocrawl 0"],
   ...["cache_memlimit 16", "stats detail off"],
 ];
-
-/** Makes the session of a new connection. */
-export type Accept = (connection: Connection) => ConnectionHandler;
 
 export class FuzzedCluster {
   /** One for each node. */
@@ -46,19 +44,14 @@ export class FuzzedCluster {
    */
   static async start(partitions: number, withProxy: boolean, users = ""): Promise<FuzzedCluster> {
     const real = await detectRuntime({ logLevel: "error" });
-    const accepts: Accept[] = [];
     const faults: string[] = [];
-    const transport = Object.create(real.transport) as Runtime["transport"];
-    transport.connect = (...given) => real.transport.connect(...given);
-    transport.listen = (address, accept, options) => {
-      accepts.push(accept);
-      return real.transport.listen(address, accept, options);
-    };
+    const { transport, accepts } = recordedTransport(real.transport);
     const clock = Object.create(real.clock) as Runtime["clock"];
     clock.nowMs = () => NOW_MS;
     clock.monotonicMs = () => real.clock.monotonicMs();
     // The answer to a wrong password is delayed, which nobody has to wait for here.
-    clock.setTimer = (callback, delayMs) => real.clock.setTimer(callback, users !== "" && delayMs < SHORT_MS ? 0 : delayMs);
+    clock.setTimer = (callback, delayMs, keepsProcess) =>
+      real.clock.setTimer(callback, users !== "" && delayMs < SHORT_MS ? 0 : delayMs, keepsProcess);
     clock.clearTimer = (timer) => real.clock.clearTimer(timer);
     clock.defer = (callback) => real.clock.defer(callback);
     const files = Object.create(real.files) as Runtime["files"];

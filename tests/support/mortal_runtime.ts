@@ -51,7 +51,7 @@ export class MortalRuntime implements Runtime, Transport {
     this.clock = {
       nowMs: () => runtime.clock.nowMs(),
       monotonicMs: () => runtime.clock.monotonicMs(),
-      setTimer: (callback, delayMs) => runtime.clock.setTimer(() => this.#live(callback), delayMs),
+      setTimer: (callback, delayMs, keepsProcess) => runtime.clock.setTimer(() => this.#live(callback), delayMs, keepsProcess),
       clearTimer: (timer) => runtime.clock.clearTimer(timer),
       defer: (callback) => runtime.clock.defer(() => this.#live(callback)),
     };

@@ -8,10 +8,11 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import { LocalCluster } from "../../../lib/local_cluster/local_cluster.ts";
 import { Opcode } from "../../../lib/protocol/binary_protocol.ts";
-import type { Connection, ConnectionHandler, Runtime } from "../../../lib/runtime/runtime.ts";
+import type { ConnectionHandler } from "../../../lib/runtime/runtime.ts";
 import { detectRuntime } from "../../../mod.ts";
 import { packet } from "../../support/binary_packets.ts";
 import { FakeConnection } from "../../support/fake_connection.ts";
+import { type Accept, recordedTransport } from "../../support/recorded_transport.ts";
 
 interface Client {
   readonly connection: FakeConnection;
@@ -20,17 +21,11 @@ interface Client {
 
 describe("watch", () => {
   let cluster: LocalCluster;
-  let accept: (connection: Connection) => ConnectionHandler;
+  let accept: Accept;
 
   before(async () => {
     const real = await detectRuntime({ logLevel: "error" });
-    const accepts: (typeof accept)[] = [];
-    const transport = Object.create(real.transport) as Runtime["transport"];
-    transport.connect = (...given) => real.transport.connect(...given);
-    transport.listen = (address, accepted, options) => {
-      accepts.push(accepted);
-      return real.transport.listen(address, accepted, options);
-    };
+    const { transport, accepts } = recordedTransport(real.transport);
     cluster = await LocalCluster.start({ ...real, transport }, { logLevel: "error" });
     const last = accepts.at(-1);
     assert(last !== undefined);

@@ -9,10 +9,10 @@ import { parseScanPage, putScanPage, type ScannedItem, type ScanPage } from "../
 import {
   encodeDeletePrefix,
   encodeScan,
-  firstPage,
   parseDeletePrefix,
   parseScan,
   SCAN_LIMIT_MAX,
+  type ScanRequest,
 } from "../../../lib/protocol/scan_request.ts";
 import { Segment } from "../../../lib/protocol/segment.ts";
 import { MALFORMED, ReplyParser, ReplyShape } from "../../../lib/protocol/text_client.ts";
@@ -25,6 +25,11 @@ function item(key: string | Uint8Array, fields: Partial<ScannedItem> = {}): Scan
   const value = fields.value ?? new Uint8Array(0);
   const plain = { valueBytes: value.length, flags: 0, expire: 0, version: 1, fetched: false, accessSeconds: 0 };
   return { ...plain, ...fields, key: bytes, value };
+}
+
+/** A request for everything that begins so, from the start. */
+function firstPage(limit: number, prefix: Uint8Array): Omit<ScanRequest, "base64"> {
+  return { limit, prefix, cursor: undefined, values: false, part: undefined };
 }
 
 function words(line: Uint8Array): string[] {
