@@ -1,11 +1,14 @@
 /**
  * The task `test`: runs the tests under Node, Deno and Bun, each as far as it is installed, and says what was left out.
  * Arguments: runtimes (`node`, `deno`, `bun`) and test files or directories; all of both unless given.
+ * Where the output goes to a log, what failed is told again at its end.
  */
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { failuresIn } from "./failures.mjs";
 import { filesUnder, root, setUp } from "./setup.mjs";
 
 setUp();
@@ -27,7 +30,25 @@ if (files.length === 0) {
   process.exit(1);
 }
 
+/** Runs a program with its output passed on; `output` is what it said, empty where it writes to the terminal itself. */
+async function run(program, args) {
+  if (process.stdout.isTTY) return { status: spawnSync(program, args, { cwd: root, stdio: "inherit" }).status, output: "" };
+  const env = { ...process.env, NO_COLOR: "1" };
+  const child = spawn(program, args, { cwd: root, env, stdio: ["inherit", "pipe", "pipe"] });
+  const chunks = [];
+  for (const [from, to] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ]) {
+    from.pipe(to, { end: false });
+    from.on("data", (chunk) => chunks.push(chunk));
+  }
+  const [status] = await once(child, "close");
+  return { status, output: Buffer.concat(chunks).toString() };
+}
+
 const outcomes = [];
+const failures = [];
 let failed = false;
 for (const name of names.length > 0 ? names : Object.keys(runtimes)) {
   const { program, args } = runtimes[name];
@@ -40,9 +61,13 @@ for (const name of names.length > 0 ? names : Object.keys(runtimes)) {
   }
   console.log(`\n== ${name}: ${files.length} test files`);
   const paths = files.map((file) => `./${file}`);
-  const { status } = spawnSync(program, [...args, ...paths], { cwd: root, stdio: "inherit" });
-  failed ||= status !== 0;
+  const { status, output } = await run(program, [...args, ...paths]);
+  if (status !== 0) {
+    failed = true;
+    failures.push(...failuresIn(name, output).map((failure) => `== ${name}: what failed\n${failure}`));
+  }
   outcomes.push(`${name}: ${status === 0 ? "passed" : "FAILED"}, ${files.length} test files`);
 }
+if (failures.length > 0) console.log(`\n${failures.join("\n\n")}`);
 console.log(`\n${outcomes.join("\n")}`);
 process.exit(failed ? 1 : 0);

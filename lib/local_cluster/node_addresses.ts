@@ -5,18 +5,41 @@
  */
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/option_schema.ts";
 import { createNode, nodeKey } from "../cluster/node.ts";
 import { createNodeMap } from "../cluster/node_map.ts";
 import { FileCoordinator } from "../index_server/file_coordinator.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
-/** Finds `count` free ports. Somebody else may take one before it is used: then the start fails and says so. */
+/**
+ * Where free ports are looked for: below the ranges from which systems take the ports of outgoing connections (Linux
+ * 32768 and up, most others 49152 and up), so that no connection takes one before its node listens.
+ */
+const FREE_PORT_MIN = 26000;
+const FREE_PORT_COUNT = 6000;
+
+/**
+ * Finds `count` free ports. Another program that listens may take one before it is used: then the start fails and says so.
+ * @throws FlareError ADDRESS_IN_USE when there are not as many
+ */
 export async function findFreePorts(runtime: Runtime, host: string, count: number): Promise<number[]> {
+  const first = runtime.random.uint32();
+  const ports: number[] = [];
   const listeners = [];
-  for (let i = 0; i < count; i++) listeners.push(await runtime.transport.listen({ host, port: 0 }, refuse));
-  const ports = listeners.map(({ address }) => ("port" in address ? address.port : 0));
-  for (const listener of listeners) await listener.close();
+  try {
+    for (let tried = 0; ports.length < count; tried++) {
+      const port = FREE_PORT_MIN + ((first + tried) % FREE_PORT_COUNT);
+      try {
+        listeners.push(await runtime.transport.listen({ host, port }, refuse));
+        ports.push(port);
+      } catch (error) {
+        if (!(error instanceof FlareError) || error.code !== "ADDRESS_IN_USE" || tried === FREE_PORT_COUNT) throw error;
+      }
+    }
+  } finally {
+    for (const listener of listeners) await listener.close();
+  }
   return ports;
 }
 

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { freePorts } from "../support/free_ports.ts";
 import { runProgram, startProgram } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 
@@ -126,7 +127,7 @@ describe("flarei", () => {
 describe("flared", () => {
   it("joins an index server, says when it is ready and ends with status 0 on SIGTERM", async () => {
     await withTemporaryDirectory(async (directory) => {
-      const indexPort = await freePort();
+      const indexPort = await freePorts(1);
       const flarei = startProgram("flarei", [
         ...["--data-dir", join(directory, "index"), "--bind", "127.0.0.1"],
         ...["--server-name", "127.0.0.1", "--server-port", String(indexPort)],
@@ -170,12 +171,6 @@ async function listen(): Promise<{ server: Server; port: number }> {
   const address = server.address();
   assert(typeof address === "object" && address !== null);
   return { server, port: address.port };
-}
-
-async function freePort(): Promise<number> {
-  const { server, port } = await listen();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function waitUntil(condition: () => boolean): Promise<void> {

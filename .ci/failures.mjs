@@ -1,0 +1,48 @@
+/**
+ * What failed, from the output of a test run: a log of thousands of lines is read from its end, or only its end is kept.
+ */
+
+const LINES_MAX = 60;
+const FAILURES_MAX = 10;
+
+/** @returns what each failed test said, at most ten of them; the end of the output where none is recognized */
+export function failuresIn(runtime, output) {
+  const lines = output.split("\n");
+  const found = { node: nodeFailures, deno: denoFailures, bun: bunFailures }[runtime](lines);
+  if (found.length === 0 && output !== "") found.push(lines.slice(-LINES_MAX).join("\n"));
+  return found.slice(0, FAILURES_MAX);
+}
+
+/** TAP: `not ok` and what is indented below it. Suites only repeat what their tests said. */
+function nodeFailures(lines) {
+  const failures = [];
+  lines.forEach((line, at) => {
+    if (!/^\s*not ok /.test(line)) return;
+    const end = lines.indexOf(`${/^\s*/.exec(line)[0]}  ...`, at);
+    const block = lines.slice(at, Math.min(end < 0 ? lines.length : end, at + LINES_MAX));
+    if (!block.some((text) => text.includes("failureType: 'subtestsFailed'"))) failures.push(block.join("\n"));
+  });
+  return failures;
+}
+
+/** Everything is told at the end, under the heading ERRORS. */
+function denoFailures(lines) {
+  const start = lines.findIndex((line) => line.trim() === "ERRORS");
+  return start < 0 ? [] : [lines.slice(start, start + FAILURES_MAX * LINES_MAX).join("\n")];
+}
+
+/** A test's words come before its `(fail)`; at the end that line comes once more. */
+function bunFailures(lines) {
+  const seen = new Set();
+  const failures = [];
+  let passed = -1;
+  lines.forEach((line, at) => {
+    if (/^\((pass|skip|todo)\) /.test(line)) passed = at;
+    const name = /^\(fail\) (.*?)(?: \[[\d.]+m?s\])?$/.exec(line)?.[1];
+    if (name === undefined) return;
+    if (!seen.has(name)) failures.push(lines.slice(Math.max(passed + 1, at - LINES_MAX), at + 1).join("\n"));
+    seen.add(name);
+    passed = at;
+  });
+  return failures;
+}
