@@ -145,7 +145,7 @@ export class Peer implements Worker {
     this.#link?.fail(new FlareError("CLOSED", `connection to "${this.peer}" was ended by an operator`));
   }
 
-  /** Takes nothing more and fails what has not been sent; what is under way has `graceMs` to be answered. */
+  /** Takes nothing more, fails what was not sent, and closes when what is under way is answered, at most `graceMs` later. */
   retire(graceMs: number): void {
     this.#closed = true;
     this.#failWaiting(new FlareError("CLOSED", `"${this.peer}" left the cluster`, { retriable: true }));
@@ -165,6 +165,9 @@ export class Peer implements Worker {
   #connect(): PeerLink {
     return new PeerLink(this.#runtime, this.#address, this.#options, {
       onReady: () => this.#send(),
+      onIdle: () => {
+        if (this.#closed) this.close();
+      },
       onGone: (link, error) => {
         if (this.#link !== link) return;
         this.#link = undefined;
@@ -221,6 +224,8 @@ export class Peer implements Worker {
 
 interface LinkOwner {
   onReady(): void;
+  /** Every request sent so far is answered. */
+  onIdle(): void;
   onGone(link: PeerLink, error: FlareError): void;
 }
 
@@ -299,6 +304,7 @@ class PeerLink implements ConnectionHandler {
     }
     // An answer to a request marked noreply (an error the other side sends all the same) cannot be told from the next reply.
     if (this.#parser.heldBytes > 0) this.fail(new FlareError("CONNECTION_FAILED", `unexpected reply from "${this.#name}"`));
+    else this.#owner.onIdle();
   }
 
   onEnd(): void {

@@ -18,8 +18,8 @@ export interface PeerTarget {
   readonly lanes?: number;
 }
 
-/** A node that is down has this long to answer what is under way to it. */
-const GRACE_MS = 1000;
+/** A node that is down has this long to answer what is under way to it: as long as it waits for us when it leaves in order. */
+const GRACE_MS = 2000;
 
 export class PeerPool {
   readonly #runtime: Runtime;

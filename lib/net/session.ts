@@ -36,6 +36,8 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   readonly queue = 0;
   readonly behindSeconds = 0;
   lastActiveMs: number;
+  /** Another node of the cluster has sent requests here. */
+  isNode = false;
   /** Where the answer to the next request goes; one that waits keeps its own. */
   reply: TextReply;
   readonly #host: SessionHost;
@@ -178,6 +180,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   /** Answers a request, at once or later. */
   execute(request: Request): void {
     this.#executing = true;
+    if (request.prefix !== undefined) this.isNode = true;
     try {
       const waiting = this.#admission.handler.handle(request, this.reply, this);
       if (waiting !== undefined) this.#detach(request, waiting);

@@ -52,8 +52,11 @@ const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
 const LISTING_BYTES_MAX = 64 * 1048576;
 const DRAIN_MS = 5000;
 const PROGRESS_MS = 1000;
-/** The writes under way when a master leaves, and then the choice of the next one, may take so long each. */
+/** When a node leaves, its writes under way, the choice of the next master and others' last requests may take so long each. */
 const HANDOVER_MS = 2000;
+/** What other nodes have sent before they got the map without us arrives within this time. */
+const LEAVE_MS_MIN = 100;
+const LEAVE_POLL_MS = 20;
 /** When a partition has become active, all its former owners know after so long. */
 const SETTLE_MS = 1000;
 /** A copy that breaks off is begun anew so often, after a pause, before the node becomes a proxy again. */
@@ -272,11 +275,28 @@ export class NodeServer {
     handover.announced = true;
     if (await this.#link.tellShutdown()) {
       if (replaceable) await handover.within(HANDOVER_MS, handover.over);
+      handover.end();
+      await this.#letNodesGo();
     } else {
       this.#runtime.log.write("warning", "no index server could be told of the shutdown");
       routing.setLeaving(false);
     }
     handover.end();
+  }
+
+  /**
+   * Every node has the new map now and closes its lanes as soon as they are answered. What it sent before is answered: of a
+   * request that is left unanswered nobody knows whether it was carried out.
+   */
+  async #letNodesGo(): Promise<void> {
+    const { clock } = this.#runtime;
+    const startMs = clock.monotonicMs();
+    for (;;) {
+      await new Promise<void>((resolve) => clock.setTimer(resolve, LEAVE_POLL_MS));
+      const waitedMs = clock.monotonicMs() - startMs;
+      const isAlone = waitedMs >= LEAVE_MS_MIN && [...this.#server.sessions].every(({ isNode }) => !isNode);
+      if (isAlone || waitedMs >= HANDOVER_MS) return;
+    }
   }
 
   #isReplaceableMaster(): boolean {

@@ -66,6 +66,8 @@ export class FakeNode {
   answer: (command: string) => string | undefined = () => "OK\r\n";
   /** Everything it was sent, one text per command: `ping`, or `node sync` with its lines joined by `|`. */
   readonly received: string[] = [];
+  /** The connections to it; what it says on one without being asked there and then. */
+  readonly connections = new Set<{ say(text: string): void }>();
 }
 
 export class IndexWorld implements Runtime, Transport {
@@ -153,6 +155,7 @@ class NodeConnection implements Connection {
         return;
       }
       this.#open = true;
+      this.#node.connections.add(this);
       this.#handler.onOpen();
     });
   }
@@ -178,6 +181,10 @@ class NodeConnection implements Connection {
     }
   }
 
+  say(text: string): void {
+    this.#handler.onData(fromLatin1(text));
+  }
+
   pause(): void {}
   resume(): void {}
 
@@ -192,6 +199,7 @@ class NodeConnection implements Connection {
   #end(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#node.connections.delete(this);
     this.#handler.onClose();
   }
 }

@@ -210,7 +210,7 @@ export class Stage {
     this.#assertSilence(conns);
     if (prelude.fails === true) await this.#assertFailed(messages.at(-1)?.data ?? "");
     else if (joins !== undefined) this.#server = await this.#starting;
-    await stopping;
+    if (stopping !== undefined) await this.#passUntilEnd(stopping);
     for (const conn of conns.values()) if (conn.host === "client") conn.far?.close();
     this.#pings.clear();
     await this.#network.settle();
@@ -377,12 +377,18 @@ export class Stage {
     const server = this.#server;
     this.#server = undefined;
     if (server === undefined) return;
-    let stopped = false;
-    const stopping = (server instanceof NodeServer ? server.stop(announce) : server.stop()).then(() => {
-      stopped = true;
+    const stopping = server instanceof NodeServer ? server.stop(announce) : server.stop();
+    await (announce ? stopping : this.#passUntilEnd(stopping));
+  }
+
+  /** Lets time pass until something has ended. */
+  async #passUntilEnd(ending: Promise<void>): Promise<void> {
+    let ended = false;
+    const end = ending.finally(() => {
+      ended = true;
     });
-    if (!announce) await this.#network.passUntil(() => stopped, WAIT_MS);
-    await stopping;
+    await this.#network.passUntil(() => ended, WAIT_MS);
+    await end;
   }
 
   #kill(role: string): void {

@@ -44,6 +44,20 @@ describe("peer pool", () => {
     assertEquals(await answer, "in doubt");
   });
 
+  it("closes its lanes to such a node as soon as that has answered", async () => {
+    const { world, pool, ask } = scene(() => undefined);
+    const answer = ask();
+    await settle();
+    await world.advance(10);
+    pool.retain(new Set());
+    const { connections } = world.node(NODE.key);
+    assertEquals(connections.size, 1);
+    for (const connection of connections) connection.say("TOUCHED\r\n");
+    await world.advance(10);
+    assertEquals(await answer, "TOUCHED");
+    assertEquals(connections.size, 0);
+  });
+
   it("fails at once what was not sent to it", async () => {
     const { pool, ask } = scene(() => undefined);
     const answer = ask();
