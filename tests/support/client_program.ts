@@ -24,7 +24,7 @@ export interface ClientProgram {
   /** In `tests/clients/programs`. */
   readonly program: string;
   /** How often the program says `ok`, in each protocol the client speaks. */
-  readonly checks: { readonly text?: number; readonly binary?: number };
+  readonly checks: { readonly text?: number; readonly binary?: number; readonly meta?: number };
   /** The protocols in which it can log in. */
   readonly logsIn?: readonly string[];
   /** Whether it speaks TLS. */
