@@ -75,7 +75,8 @@ export class BinaryParser {
     if (end - start < this.needed) return ParseStatus.more;
     this.#fill(request, form, bytes, this.position, extrasLength, keyLength, valueLength);
     const cas = fromWords(readUint32(bytes, start + HeaderField.cas), readUint32(bytes, start + HeaderField.cas + 4));
-    if (cas !== 0) {
+    // As in memcached a read takes no notice of one, nor does touch.
+    if (cas !== 0 && form.command !== Command.mg) {
       request.meta.arguments |= MetaArgument.C;
       request.meta.compare = cas;
       // As in memcached a condition makes a set of it, an add included.

@@ -19,7 +19,7 @@ export interface RemoteOutcome {
   /** 0 = not told. */
   readonly version: Uint64;
   readonly flags: number;
-  /** Empty without VA. */
+  /** Told with VA only; with HD it may be there for its length. */
   readonly value: Uint8Array;
   /** A line that begins with CLIENT_ERROR or SERVER_ERROR. */
   readonly error: string;

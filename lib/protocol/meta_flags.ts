@@ -35,7 +35,7 @@ export const MetaFlag = {
 
 /** Flags in upper case: what shall be done. A bit for each letter. */
 export const MetaArgument = {
-  /** the version the item must have */
+  /** the version the item must have; of mg, the one whose value the client has already */
   C: 1 << 2,
   /** the number to add or subtract */
   D: 1 << 3,

@@ -30,7 +30,8 @@ export function fillMutation(request: Request, nowSeconds: number): string {
   mutation.flags = meta.clientFlags;
   mutation.version = meta.newVersion;
   mutation.delta = meta.delta;
-  terms.compare = (given & MetaArgument.C) === 0 ? undefined : meta.compare;
+  // What mg does to an item it does whatever the version; its C is about the answer.
+  terms.compare = (given & MetaArgument.C) === 0 || command === Command.mg ? undefined : meta.compare;
   terms.invalidate = (given & MetaArgument.I) !== 0;
   terms.vivify = (given & MetaArgument.N) !== 0;
   terms.vivifyExpire = absoluteExpire(meta.vivifyExptime, nowSeconds);

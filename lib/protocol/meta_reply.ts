@@ -10,7 +10,7 @@ import { type Applied, MutationKind, MutationResult } from "../storage/mutation.
 import { BufferPool } from "./buffer_pool.ts";
 import { Command } from "./command.ts";
 import type { ItemBefore, ItemReply, RemoteOutcome } from "./item_reply.ts";
-import { MetaFlag } from "./meta_flags.ts";
+import { MetaArgument, MetaFlag } from "./meta_flags.ts";
 import type { Request } from "./request.ts";
 import { Segment } from "./segment.ts";
 import type { ClientReply } from "./text_client.ts";
@@ -114,7 +114,7 @@ export function putMetaHit(
 ): void {
   const { meta } = request;
   const { bytes, headEnd } = entry;
-  if ((meta.flags & MetaFlag.v) === 0) {
+  if ((meta.flags & MetaFlag.v) === 0 || ((meta.arguments & MetaArgument.C) !== 0 && meta.compare === entry.version)) {
     segment.put(HIT, 0, 2);
     putTokens(segment, request, OF_HIT, entry, before, nowSeconds);
     putMarks(segment, before.marks, won);

@@ -10,7 +10,7 @@ import { Command } from "./command.ts";
 import { absoluteExpire } from "./expiry.ts";
 import type { RemoteOutcome } from "./item_reply.ts";
 import { isSayable } from "./meta_client.ts";
-import { MetaArgument, MetaFlag } from "./meta_flags.ts";
+import { MetaArgument, MetaFlag, type MetaFlags } from "./meta_flags.ts";
 import type { Request } from "./request.ts";
 import { type ClientReply, encodeForwarded, ReplyShape } from "./text_client.ts";
 
@@ -39,7 +39,7 @@ export function encodeTextFallback(request: Request, prefix: string, nowSeconds:
   const key = latin1(mutation.key.bytes, mutation.key.start, mutation.key.end);
   switch (command) {
     case Command.mg:
-      if (given === 0) return { bytes: fromLatin1(`gets ${key}\r\n`), shape: ReplyShape.values };
+      if ((given & ~MetaArgument.C) === 0) return { bytes: fromLatin1(`gets ${key}\r\n`), shape: ReplyShape.values };
       if (given !== MetaArgument.T || wantsVersion) return undefined;
       return { bytes: fromLatin1(`${prefix}gat ${key} ${expire}\r\n`), shape: ReplyShape.value };
     case Command.ms:
@@ -95,7 +95,7 @@ const STATUSES: Readonly<Record<string, string>> = {
 /** What the answer to a fallback means for the request it stands for. */
 export function parseTextAnswer(request: Request, answer: ClientReply): RemoteOutcome {
   const withValue = (request.meta.flags & MetaFlag.v) !== 0;
-  if (answer.body.length > 0) return parseValue(answer.body, withValue);
+  if (answer.body.length > 0) return parseValue(answer.body, request.meta);
   const word = answer.line.split(" ")[0] ?? "";
   const nothing = { version: 0, flags: 0, value: NOTHING, error: "" };
   if (request.command === Command.ma && /^\d+$/.test(word)) {
@@ -107,16 +107,18 @@ export function parseTextAnswer(request: Request, answer: ClientReply): RemoteOu
   return { ...nothing, status: "", error: word.endsWith("_ERROR") ? answer.line : "SERVER_ERROR proxy error" };
 }
 
-/** `VALUE <key> <flags> <bytes>[ <version>]` and the data. */
-function parseValue(body: Uint8Array, withValue: boolean): RemoteOutcome {
+/** `VALUE <key> <flags> <bytes>[ <version>]` and the data, which is given with HD, too: the answer may tell its length. */
+function parseValue(body: Uint8Array, { flags: wanted, arguments: given, compare }: MetaFlags): RemoteOutcome {
   const lineEnd = body.indexOf(0x0a) - 1;
   const [, , flags, bytes, version] = latin1(body, 0, lineEnd).split(" ");
   const versionBytes = fromLatin1(version ?? "0");
+  const found = parseUint64(versionBytes, 0, versionBytes.length) ?? 0;
+  const isKnown = (given & MetaArgument.C) !== 0 && compare === found;
   return {
-    status: withValue ? "VA" : "HD",
-    version: parseUint64(versionBytes, 0, versionBytes.length) ?? 0,
+    status: (wanted & MetaFlag.v) === 0 || isKnown ? "HD" : "VA",
+    version: found,
     flags: Number(flags),
-    value: withValue ? body.slice(lineEnd + 2, lineEnd + 2 + Number(bytes)) : NOTHING,
+    value: body.slice(lineEnd + 2, lineEnd + 2 + Number(bytes)),
     error: "",
   };
 }

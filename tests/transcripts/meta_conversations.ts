@@ -1,7 +1,7 @@
 /**
  * Conversations in the meta commands: each flag, alone and with others, and what is answered. `{k}` stands for a key of the
  * conversation's own, `{b}` for its base64 form, ` c#` for any version. The answers are memcached 1.6.18's; where ours
- * differ, because newer ones of memcached do, `memcached` says what that version answers.
+ * differ, because newer ones of memcached (1.6.45) do, `memcached` says what that version answers.
  */
 
 export interface MetaConversation {
@@ -221,6 +221,29 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
     name: "mg R of an unlimited item",
     send: "ms {k} 1\r\nx\r\nmg {k} R30\r\n",
     answer: "HD\r\nHD\r\n",
+  },
+  {
+    name: "mg C of the version the client has",
+    send:
+      "ms {k} 2 F5 E50\r\nab\r\n" +
+      "mg {k} C50 v f s k Oo q\r\nmg {k} v C50 T30 t\r\nmg {k} C50\r\nmg {k} C51 v f\r\nmg {k} v t\r\n",
+    answer: "HD\r\nHD f5 s2 k{k} Oo\r\nHD t30\r\nHD\r\nVA 2 f5\r\nab\r\nVA 2 t30\r\nab\r\n",
+    memcached: "CLIENT_ERROR invalid flag\r\nEN\r\nEN\r\nEN\r\nEN\r\n",
+  },
+  {
+    name: "mg C of another version, with what changes the item",
+    send: "ms {k} 1 T100\r\nx\r\nmg {k} C99999 T30 t\r\nmg {k} C99999 v T40 t\r\nmg {k} C99999 v R300 t\r\n",
+    answer: "HD\r\nHD t30\r\nVA 1 t40\r\nx\r\nVA 1 t40 W\r\nx\r\n",
+  },
+  {
+    name: "mg C miss",
+    send: "mg {k} C1 v k\r\nmg {k} C99999 v N30\r\n",
+    answer: "EN k{k}\r\nVA 0 W\r\n\r\n",
+  },
+  {
+    name: "mg C malformed",
+    send: "mg {k} C v\r\nmg {k} Cx v\r\n",
+    answer: "CLIENT_ERROR bad token in command line format\r\nCLIENT_ERROR bad token in command line format\r\n",
   },
   {
     name: "mg R then T",

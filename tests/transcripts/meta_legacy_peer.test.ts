@@ -105,6 +105,9 @@ describe("a node that knows only text", () => {
   it("as a master is asked in text, and is spared what text cannot say", async () => {
     await place("master", "proxy");
     assertEquals(await client.ask("mg k v c f O1\r\n", /ab\r\n$/), "VA 2 c9 f7 O1\r\nab\r\n");
+    assertEquals(await client.ask("mg k f s C9 v c\r\n"), "HD f7 s2 c9\r\n");
+    assertEquals(await client.ask("mg k s C8 v\r\n", /ab\r\n$/), "VA 2 s2\r\nab\r\n");
+    assertEquals(await client.ask("mg k s\r\n"), "HD s2\r\n");
     assertEquals(await client.ask("ms k 2 F3 q\r\nab\r\nmn\r\n", /MN\r\n$/), "MN\r\n");
     assertEquals(await client.ask("ma k D5 v\r\n", /15\r\n$/), "VA 2\r\n15\r\n");
     assertEquals(await client.ask("md k k\r\n"), "HD kk\r\n");
@@ -125,7 +128,7 @@ describe("a node that knows only text", () => {
     assert(probes > 0);
     assertEquals(
       legacy.lines.filter((line) => line !== "mn"),
-      ["gets k", "<…>set k 3 0 2", "ab", "<…>incr k 5", "<…>delete k 0", "gets k"],
+      ["gets k", "gets k", "gets k", "gets k", "<…>set k 3 0 2", "ab", "<…>incr k 5", "<…>delete k 0", "gets k"],
     );
   });
 });

@@ -61,7 +61,8 @@ ok('packed', client.get(key('packed')), { list: [1, 2.5, nil] })
 client.set(key('compressed'), LARGE, 0, compress: true)
 ok('compressed', client.get(key('compressed')) == LARGE)
 ok('add', [client.add(key('added'), '1', 0, RAW) > 0, client.add(key('added'), '2', 0, RAW)], [true, false])
-ok('replace', [client.replace(key('added'), '3', 0, RAW) > 0, client.replace(key('missing'), '3', 0, RAW)], [true, META ? false : 0])
+ok('replace', [client.replace(key('added'), '3', 0, RAW) > 0,
+               client.replace(key('missing'), '3', 0, RAW)], [true, META ? false : 0])
 client.set(key('joined'), 'middle', 0, RAW)
 ok('append', [client.append(key('joined'), '>'), client.append(key('missing'), '>')], [true, false])
 ok('prepend', [client.prepend(key('joined'), '<'), client.prepend(key('missing'), '<')], [true, false])
@@ -129,7 +130,8 @@ if META
   other = Dalli::Client.new(SERVERS, options.except(:protocol))
   ok('the same by the binary protocol', strange.keys.map { |name| other.get(name).force_encoding('UTF-8') }, strange.values)
   other.close
-  ok('counting at a key of bytes', [client.incr(key('ä'), 1, 0, 7), client.incr(key('ä'), 1), client.delete(key('ä'))], [7, 8, true])
+  counted = [client.incr(key('ä'), 1, 0, 7), client.incr(key('ä'), 1), client.delete(key('ä'))]
+  ok('counting at a key of bytes', counted, [7, 8, true])
   ok('a long key', [client.set(key('l' * 200), 'long', 0, RAW) > 0, client.get(key('l' * 200))], [true, 'long'])
   large = (0..9).to_h { |number| [key("large-#{number}"), number.to_s * (1 << 20)] }
   large.each { |name, value| client.set(name, value, 0, RAW) }

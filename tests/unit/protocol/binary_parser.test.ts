@@ -59,6 +59,8 @@ const CORPUS: readonly (readonly [title: string, bytes: string, expected: string
     packet({ opcode: Opcode.add, extras: words(0, 0), key: "k", cas: 9 }),
     'ms k "" C=9 S',
   ],
+  ["get with a condition", packet({ opcode: Opcode.get, key: "k", cas: 9 }), 'mg k ""'],
+  ["touch with a condition", packet({ opcode: Opcode.touch, extras: words(60), key: "k", cas: 9 }), 'mg k "" T=60'],
   ["append with a condition", packet({ opcode: Opcode.append, key: "k", value: "x", cas: 9 }), 'ms k "x" C=9 A'],
   ["delete", packet({ opcode: Opcode.deleteQuiet, key: "k" }), 'md k ""'],
   [

@@ -145,6 +145,7 @@ describe("meta lines between nodes", () => {
 describe("text for nodes that know no meta commands", () => {
   it("says what can be said", () => {
     assertEquals(fallback("mg k v f c s k O1 q\r\n"), "gets k\r\n");
+    assertEquals(fallback("mg k v C9\r\n"), "gets k\r\n");
     assertEquals(fallback("mg k v T30\r\n"), `<a:1>gat k ${NOW + 30}\r\n`);
     assertEquals(fallback("ms k 2 F5 T30\r\nab\r\n"), `<a:1>set k 5 ${NOW + 30} 2\r\nab\r\n`);
     assertEquals(fallback("ms k 2 MS C7\r\nab\r\n"), "<a:1>cas k 0 0 2 7\r\nab\r\n");
@@ -174,6 +175,7 @@ describe("text for nodes that know no meta commands", () => {
       "mg k N30\r\n",
       "mg k R30\r\n",
       "mg k T30 c\r\n",
+      "mg k v T30 C9\r\n",
       "mg YSBi b v\r\n",
       "ms k 1 c\r\nx\r\n",
       "ms k 1 I C1\r\nx\r\n",
@@ -196,7 +198,9 @@ describe("text for nodes that know no meta commands", () => {
 
   it("answers mean what they say", () => {
     assertEquals(outcome("mg k v\r\n", "VALUE k 5 2 9\r\nab\r\nEND\r\n", ReplyShape.values), 'VA 9 5 "ab"');
-    assertEquals(outcome("mg k s\r\n", "VALUE k 5 2 9\r\nab\r\nEND\r\n", ReplyShape.values), 'HD 9 5 ""');
+    assertEquals(outcome("mg k s\r\n", "VALUE k 5 2 9\r\nab\r\nEND\r\n", ReplyShape.values), 'HD 9 5 "ab"');
+    assertEquals(outcome("mg k v C9\r\n", "VALUE k 5 2 9\r\nab\r\nEND\r\n", ReplyShape.values), 'HD 9 5 "ab"');
+    assertEquals(outcome("mg k v C8\r\n", "VALUE k 5 2 9\r\nab\r\nEND\r\n", ReplyShape.values), 'VA 9 5 "ab"');
     assertEquals(outcome("mg k v\r\n", "END\r\n", ReplyShape.values), 'EN 0 0 ""');
     assertEquals(outcome("mg k v T1\r\n", "NOT_FOUND\r\n", ReplyShape.value), 'EN 0 0 ""');
     assertEquals(outcome("ms k 1\r\nx\r\n", "STORED\r\n"), 'HD 0 0 ""');
