@@ -19,7 +19,8 @@ import type { IndexServer } from "./lib/index_server/index_server.ts";
 import { startIndexServer as startIndex } from "./lib/index_server/index_server.ts";
 import { type ClusterOptions, LocalCluster } from "./lib/local_cluster/local_cluster.ts";
 import type { NodeServerOptions } from "./lib/node_server/node_options.ts";
-import { NodeServer, type NodeServerParts } from "./lib/node_server/node_server.ts";
+import { NodeServer } from "./lib/node_server/node_server.ts";
+import type { NodeServerParts } from "./lib/node_server/node_storage.ts";
 import { detectRuntime } from "./lib/runtime/detect.ts";
 import type { Runtime } from "./lib/runtime/runtime.ts";
 

@@ -72,6 +72,14 @@ export class Routing {
     return findNode(this.#nodeMap, this.#selfKey);
   }
 
+  /** Whether we are the master of a partition, and a slave could be in our place. */
+  get hasSuccessor(): boolean {
+    const { self } = this;
+    const partition = self === undefined ? undefined : this.#partitionMap.active[self.partition];
+    if (partition?.master?.key !== this.#selfKey) return false;
+    return partition.slaves.some(({ state }) => state === NodeState.active);
+  }
+
   /** Partitions a key may fall into, a preparing one included. Up to 1, all hashes have one route and none need be computed. */
   get partitionCount(): number {
     return this.#active.length + (this.#preparing === undefined ? 0 : 1);

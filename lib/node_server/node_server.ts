@@ -7,7 +7,7 @@ import { FlareError } from "../base/errors.ts";
 import { NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import { buildPartitionMap } from "../cluster/partition_map.ts";
-import { type Reconstruction, reconstructionFor } from "../cluster/role_change.ts";
+import { reconstructionFor } from "../cluster/role_change.ts";
 import { Routing } from "../cluster/routing.ts";
 import { Access } from "../net/access.ts";
 import { adminAddress } from "../net/access_options.ts";
@@ -19,11 +19,10 @@ import { Server } from "../net/server.ts";
 import { WorkerRegistry } from "../net/worker.ts";
 import { KEY_HASHES } from "../partition/key_hash.ts";
 import { KeyResolver } from "../partition/key_resolver.ts";
-import { CopyTask } from "../replication/copy_task.ts";
 import { MovedKeys } from "../replication/moved_keys.ts";
 import { Replicator } from "../replication/replicator.ts";
 import type { Address, Runtime } from "../runtime/runtime.ts";
-import { Storage, type StorageOptions } from "../storage/storage.ts";
+import type { Storage } from "../storage/storage.ts";
 import { AdminCommands } from "./admin_commands.ts";
 import { ClusterScan } from "./cluster_scan.ts";
 import { CrawlerSettings } from "./crawler_settings.ts";
@@ -31,14 +30,17 @@ import { DumpCommands } from "./dump_commands.ts";
 import { Handover } from "./handover.ts";
 import { IndexLink, type Joined } from "./index_link.ts";
 import { KeyListings } from "./key_listings.ts";
+import { leaveCluster } from "./leaving.ts";
 import { MetaCommands } from "./meta_commands.ts";
 import type { NodeContext } from "./node_context.ts";
 import { NodeHandler } from "./node_handler.ts";
 import { type NodeServerOptions, nodeServerOptions } from "./node_options.ts";
 import { NodeStats } from "./node_stats.ts";
+import { type NodeServerParts, openStorage } from "./node_storage.ts";
 import { OtherCluster } from "./other_cluster.ts";
 import { OwnPart } from "./own_part.ts";
 import { ReadCommands } from "./read_commands.ts";
+import { Reconstructor } from "./reconstructor.ts";
 import { ScanCommands } from "./scan_commands.ts";
 import { TimeWatcher } from "./time_watcher.ts";
 import { Watchers } from "./watchers.ts";
@@ -51,24 +53,8 @@ const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
 /** What an answer of another node may take beside one value: lists of keys, pages of a scan. */
 const LISTING_BYTES_MAX = 64 * 1048576;
 const DRAIN_MS = 5000;
-const PROGRESS_MS = 1000;
-/** When a node leaves, its writes under way, the choice of the next master and others' last requests may take so long each. */
-const HANDOVER_MS = 2000;
-/** What other nodes have sent before they got the map without us arrives within this time. */
-const LEAVE_MS_MIN = 100;
-const LEAVE_POLL_MS = 20;
 /** When a partition has become active, all its former owners know after so long. */
 const SETTLE_MS = 1000;
-/** A copy that breaks off is begun anew so often, after a pause, before the node becomes a proxy again. */
-const COPY_ATTEMPTS = 3;
-const COPY_PAUSE_MS = 1000;
-
-/** What only a program can give, beside the options. */
-export interface NodeServerParts {
-  /** Any abstract-level database instead of what `storage-type` names. */
-  readonly engine?: StorageOptions["engine"];
-  readonly onProgress?: StorageOptions["onProgress"];
-}
 
 /** A running node server. */
 export class NodeServer {
@@ -83,7 +69,7 @@ export class NodeServer {
   readonly #partitionCountMax: number;
   readonly #resolver: KeyResolver;
   readonly #movedKeys: MovedKeys;
-  #copy: CopyTask | undefined;
+  readonly #reconstructor: Reconstructor;
   #stopping: Promise<void> | undefined;
 
   private constructor(
@@ -102,6 +88,7 @@ export class NodeServer {
     this.#partitionCountMax = resolver.partitionCountMax;
     this.#resolver = resolver;
     this.#movedKeys = new MovedKeys(runtime.clock, runtime.log, context.storage);
+    this.#reconstructor = new Reconstructor(context, link, CONNECT_TIMEOUT_MS);
     this.key = context.selfKey;
     const write = new WriteCommands(context);
     const meta = new MetaCommands(context, write);
@@ -160,7 +147,7 @@ export class NodeServer {
         serverName: checked.serverName === "" ? runtime.process.hostName() : checked.serverName,
         serverPort: "port" in address ? address.port : checked.serverPort,
       };
-      storage = await Storage.open(runtime, storageOptions(options, { onProgress: progressLog(runtime), ...parts }));
+      storage = await openStorage(runtime, options, parts);
       const peerOptions: PeerOptions = {
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         replyTimeoutMs: options.netReadTimeoutMs,
@@ -243,9 +230,9 @@ export class NodeServer {
     this.#runtime.log.write("notice", `node "${this.key}" stops`);
     this.#context.watchers.happened("type=stop");
     this.#link.stop();
-    this.#copy?.kill();
+    this.#reconstructor.end();
     this.#movedKeys.stop();
-    if (announce) await this.#handOver();
+    if (announce) await leaveCluster(this.#context, this.#link, this.#server);
     this.#context.watchers.close();
     this.#context.timeWatcher.stop();
     await this.#server.stop(DRAIN_MS);
@@ -256,56 +243,6 @@ export class NodeServer {
     this.#runtime.log.write("notice", `node "${this.key}" has stopped`);
   }
 
-  /**
-   * Leaves the cluster while it is still being served: reads are answered by other replicas from now on; a master
-   * with a slave finishes its writes and holds further requests until the slave has taken over.
-   */
-  async #handOver(): Promise<void> {
-    const { routing, handover, replicator, storage } = this.#context;
-    routing.setLeaving(true);
-    const replaceable = this.#isReplaceableMaster();
-    if (replaceable) {
-      handover.begin();
-      const committed = new Promise<void>((resolve) => storage.onCommit({ onCommitted: () => resolve() }));
-      const finished = Promise.all([handover.finished(), committed]).then(() => replicator.idle());
-      if (!(await handover.within(HANDOVER_MS, finished))) {
-        this.#runtime.log.write("warning", `writes under way did not end within ${HANDOVER_MS} ms`);
-      }
-    }
-    handover.announced = true;
-    if (await this.#link.tellShutdown()) {
-      if (replaceable) await handover.within(HANDOVER_MS, handover.over);
-      handover.end();
-      await this.#letNodesGo();
-    } else {
-      this.#runtime.log.write("warning", "no index server could be told of the shutdown");
-      routing.setLeaving(false);
-    }
-    handover.end();
-  }
-
-  /**
-   * Every node has the new map now and closes its lanes as soon as they are answered. What it sent before is answered: of a
-   * request that is left unanswered nobody knows whether it was carried out.
-   */
-  async #letNodesGo(): Promise<void> {
-    const { clock } = this.#runtime;
-    const startMs = clock.monotonicMs();
-    for (;;) {
-      await new Promise<void>((resolve) => clock.setTimer(resolve, LEAVE_POLL_MS));
-      const waitedMs = clock.monotonicMs() - startMs;
-      const isAlone = waitedMs >= LEAVE_MS_MIN && [...this.#server.sessions].every(({ isNode }) => !isNode);
-      if (isAlone || waitedMs >= HANDOVER_MS) return;
-    }
-  }
-
-  #isReplaceableMaster(): boolean {
-    const { self, partitionMap } = this.#context.routing;
-    const partition = self === undefined ? undefined : partitionMap.active[self.partition];
-    if (partition?.master?.key !== this.key) return false;
-    return partition.slaves.some(({ state }) => state === NodeState.active);
-  }
-
   #install(map: NodeMap): void {
     const { routing, handover } = this.#context;
     const previous = routing.nodeMap;
@@ -313,14 +250,14 @@ export class NodeServer {
     routing.install(map);
     if (routing.settling) this.#runtime.clock.setTimer(() => routing.settle(), SETTLE_MS);
     this.#dropLanes(map);
-    if (handover.holding && !this.#isReplaceableMaster()) handover.end();
+    if (handover.holding && !routing.hasSuccessor) handover.end();
     this.#runtime.log.write("info", `node map ${map.version} in use`);
     this.#context.watchers.happened(`type=node_map version=${map.version}`);
     const plan = reconstructionFor(first ? undefined : previous, map, this.key, this.#partitionCountMax);
     // The first partition's master, and one that replaces a lost master, have nobody to copy from and nothing to report.
     const pointless = plan?.sources.length === 0 && routing.self?.state === NodeState.active;
-    if (plan !== undefined && !pointless) void this.#reconstruct(plan);
-    else if (routing.self?.role === NodeRole.proxy) this.#endCopy();
+    if (plan !== undefined && !pointless) this.#reconstructor.begin(plan);
+    else if (routing.self?.role === NodeRole.proxy) this.#reconstructor.end();
     this.#removeMovedKeys(first ? 0 : countPartitions(previous, this.#partitionCountMax));
     const wasMaster = findNode(previous, this.key)?.role === NodeRole.master;
     if (!wasMaster && routing.self?.role === NodeRole.master) this.#context.otherCluster.onBecameMaster();
@@ -348,83 +285,10 @@ export class NodeServer {
       bytesPerSecond: options.reconstructionBwlimitBytesPerSecond,
     });
   }
-
-  #endCopy(): void {
-    this.#copy?.kill();
-    this.#copy = undefined;
-  }
-
-  /** Copies what the plan says and tells the index server how it went. */
-  async #reconstruct(plan: Reconstruction, attempt = 1): Promise<void> {
-    this.#copy?.kill();
-    const { options, storage, workers } = this.#context;
-    const copy = new CopyTask(this.#runtime, workers, storage, plan, {
-      intervalUs: options.reconstructionIntervalUs,
-      bytesPerSecond: options.reconstructionBwlimitBytesPerSecond,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      tls: this.#context.tls,
-      silenceMs: options.netReadTimeoutMs,
-      valueBytesMax: options.valueBytesMax,
-      selfKey: this.key,
-    });
-    this.#copy = copy;
-    const { watchers } = this.#context;
-    watchers.happened(`type=copy status=begun attempt=${attempt}`);
-    try {
-      await copy.run();
-      watchers.happened("type=copy status=complete");
-    } catch (error) {
-      watchers.happened("type=copy status=failed");
-      if (this.#copy !== copy || this.#stopping !== undefined) return;
-      this.#runtime.log.write("error", `copy failed: ${(error as Error).message}`);
-      if (attempt < COPY_ATTEMPTS && error instanceof FlareError && error.retriable) {
-        await new Promise<void>((resolve) => this.#runtime.clock.setTimer(resolve, COPY_PAUSE_MS));
-        if (this.#copy === copy && this.#stopping === undefined) await this.#reconstruct(plan, attempt + 1);
-      } else {
-        await this.#link.tellProxy();
-      }
-      return;
-    }
-    // A newer map may have made this copy pointless meanwhile. As long as it has not, somebody has to be told: an index server
-    // that cannot store its map now can do so later.
-    const state = plan.role === NodeRole.master ? "ready" : "active";
-    while (this.#copy === copy && this.#stopping === undefined && !(await this.#link.tellState(state))) {
-      if (this.#context.routing.self?.state !== NodeState.prepare) return;
-      await new Promise<void>((resolve) => this.#runtime.clock.setTimer(resolve, COPY_PAUSE_MS));
-    }
-  }
 }
 
 function countPartitions(map: NodeMap, partitionCountMax: number): number {
   return buildPartitionMap(map, partitionCountMax).active.length;
-}
-
-/** Tells in the log, once a second, how far a long recovery is. */
-function progressLog({ clock, log }: Runtime): NonNullable<StorageOptions["onProgress"]> {
-  let nextMs = clock.monotonicMs() + PROGRESS_MS;
-  return ({ phase, bytesDone, bytesTotal, records }) => {
-    if (clock.monotonicMs() < nextMs) return;
-    nextMs = clock.monotonicMs() + PROGRESS_MS;
-    log.write("notice", `opening the storage: ${phase}, ${bytesDone} of ${bytesTotal} bytes, ${records} records`);
-  };
-}
-
-function storageOptions(options: NodeServerOptions, parts: NodeServerParts): StorageOptions {
-  return {
-    ...(options.dataDir === "" || (options.storageType === "memory" && parts.engine === undefined)
-      ? {}
-      : { dataDir: options.dataDir }),
-    engine: parts.engine ?? (options.storageType === "memory" ? "memory" : "level"),
-    memoryBytesMax: options.memoryBytesMax,
-    fsync: options.fsync,
-    fsyncIntervalMs: options.fsyncIntervalMs,
-    logSegmentBytes: options.logSegmentBytes,
-    checkpointIntervalMs: options.checkpointIntervalMs,
-    tombstoneRetentionSeconds: options.tombstoneRetentionSeconds,
-    keyBytesMax: options.keyBytesMax,
-    valueBytesMax: options.valueBytesMax,
-    ...(parts.onProgress === undefined ? {} : { onProgress: parts.onProgress }),
-  };
 }
 
 function buildContext(

@@ -1,0 +1,41 @@
+/** Opens the storage of a node as its options say, and tells in the log how far a long recovery is. */
+
+import type { Runtime } from "../runtime/runtime.ts";
+import { Storage, type StorageOptions } from "../storage/storage.ts";
+import type { NodeServerOptions } from "./node_options.ts";
+
+const PROGRESS_MS = 1000;
+
+/** What only a program can give, beside the options. */
+export interface NodeServerParts {
+  /** Any abstract-level database instead of what `storage-type` names. */
+  readonly engine?: StorageOptions["engine"];
+  readonly onProgress?: StorageOptions["onProgress"];
+}
+
+/** @throws FlareError INVALID_OPTION | DATA_DIR_LOCKED | UNSUPPORTED | CORRUPT | DISK_FULL | IO_ERROR */
+export function openStorage(runtime: Runtime, options: NodeServerOptions, parts: NodeServerParts): Promise<Storage> {
+  const keepsNothing = options.dataDir === "" || (options.storageType === "memory" && parts.engine === undefined);
+  return Storage.open(runtime, {
+    ...(keepsNothing ? {} : { dataDir: options.dataDir }),
+    engine: parts.engine ?? (options.storageType === "memory" ? "memory" : "level"),
+    memoryBytesMax: options.memoryBytesMax,
+    fsync: options.fsync,
+    fsyncIntervalMs: options.fsyncIntervalMs,
+    logSegmentBytes: options.logSegmentBytes,
+    checkpointIntervalMs: options.checkpointIntervalMs,
+    tombstoneRetentionSeconds: options.tombstoneRetentionSeconds,
+    keyBytesMax: options.keyBytesMax,
+    valueBytesMax: options.valueBytesMax,
+    onProgress: parts.onProgress ?? progressLog(runtime),
+  });
+}
+
+function progressLog({ clock, log }: Runtime): NonNullable<StorageOptions["onProgress"]> {
+  let nextMs = clock.monotonicMs() + PROGRESS_MS;
+  return ({ phase, bytesDone, bytesTotal, records }) => {
+    if (clock.monotonicMs() < nextMs) return;
+    nextMs = clock.monotonicMs() + PROGRESS_MS;
+    log.write("notice", `opening the storage: ${phase}, ${bytesDone} of ${bytesTotal} bytes, ${records} records`);
+  };
+}
