@@ -6,7 +6,7 @@ import { utf8AsLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { isSayable } from "../net/auth_file.ts";
 import { loggingIn } from "../net/logging_in.ts";
-import type { PeerOptions } from "../net/peer.ts";
+import type { PeerOptions } from "../net/peer_link.ts";
 import type { Runtime, TlsClient } from "../runtime/runtime.ts";
 
 /** What a client can be told; everything has a default. */

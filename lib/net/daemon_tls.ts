@@ -6,7 +6,7 @@
 import { FlareError } from "../base/errors.ts";
 import { onlyPemBlocks } from "../base/pem.ts";
 import type { Address, Runtime, TlsClient, TlsServer } from "../runtime/runtime.ts";
-import type { TlsLink } from "./peer.ts";
+import type { TlsLink } from "./peer_link.ts";
 import type { Server } from "./server.ts";
 import type { Door } from "./session_host.ts";
 import { type TlsOptions, tlsVersionOf } from "./tls_options.ts";

@@ -5,7 +5,8 @@
 
 import { hashMurmur } from "../partition/key_hash.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { Peer, type PeerOptions } from "./peer.ts";
+import { Peer } from "./peer.ts";
+import type { PeerOptions } from "./peer_link.ts";
 import type { WorkerRegistry } from "./worker.ts";
 
 /** What of a node the pool needs to know. */

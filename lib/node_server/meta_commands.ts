@@ -8,7 +8,7 @@ import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import { LOCAL, PROXY_FAILURE } from "../cluster/routing.ts";
-import { PeerError } from "../net/peer.ts";
+import { PeerError } from "../net/peer_link.ts";
 import { BinaryReply, putBinaryHit, putBinaryMiss } from "../protocol/binary_reply.ts";
 import { Command } from "../protocol/command.ts";
 import { absoluteExpire } from "../protocol/expiry.ts";

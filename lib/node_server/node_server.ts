@@ -13,7 +13,7 @@ import { Access } from "../net/access.ts";
 import { adminAddress } from "../net/access_options.ts";
 import { DaemonTls } from "../net/daemon_tls.ts";
 import { loggingIn } from "../net/logging_in.ts";
-import type { PeerOptions } from "../net/peer.ts";
+import type { PeerOptions } from "../net/peer_link.ts";
 import { PeerPool } from "../net/peer_pool.ts";
 import { Server } from "../net/server.ts";
 import { WorkerRegistry } from "../net/worker.ts";

@@ -6,7 +6,7 @@
 
 import { type ClusterNode, createNode, NodeRole, NodeState, PARTITION_NONE } from "../cluster/node.ts";
 import type { Routing } from "../cluster/routing.ts";
-import type { PeerOptions } from "../net/peer.ts";
+import type { PeerOptions } from "../net/peer_link.ts";
 import { type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import type { KeyHash } from "../partition/key_hash.ts";
 import type { KeyResolver } from "../partition/key_resolver.ts";

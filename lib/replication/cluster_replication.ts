@@ -6,7 +6,8 @@
  */
 
 import { latin1 } from "../base/bytes.ts";
-import { Peer, type PeerOptions, type TlsLink } from "../net/peer.ts";
+import { Peer } from "../net/peer.ts";
+import type { PeerOptions, TlsLink } from "../net/peer_link.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { hashMurmur } from "../partition/key_hash.ts";
 import type { Request } from "../protocol/request.ts";

@@ -5,7 +5,7 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
-import type { TlsLink } from "../net/peer.ts";
+import type { TlsLink } from "../net/peer_link.ts";
 import { DumpParser } from "../protocol/dump_parser.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 import { emptyTerms, type Mutation, MutationKind, MutationResult } from "../storage/mutation.ts";

@@ -3,7 +3,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
-import { PeerError } from "../../../lib/net/peer.ts";
+import { PeerError } from "../../../lib/net/peer_link.ts";
 import { PeerPool } from "../../../lib/net/peer_pool.ts";
 import { WorkerRegistry } from "../../../lib/net/worker.ts";
 import { ReplyShape } from "../../../lib/protocol/text_client.ts";
