@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
+import { startFile } from "../support/spawn.ts";
 import { PeerListener } from "./transport_peer.ts";
 
 const { clock, transport, name } = await detectRuntime();
@@ -58,6 +59,17 @@ describe(`clock ${name}`, () => {
     await sleep(20);
     assert(!called);
     clock.clearTimer(timer);
+  });
+
+  it("keeps the process until a timer has fired that shall keep it", { timeout: 60_000 }, async () => {
+    const { status, stdout } = await startFile("tests/contract/clock_timer.ts", ["500", "keeps"]).finished;
+    assertEquals([status, stdout], [0, "set\nfired\n"]);
+  });
+
+  it("lets the process end before any other timer fires", { timeout: 60_000 }, async () => {
+    // Were it waited for, this test would run out of time.
+    const { status, stdout } = await startFile("tests/contract/clock_timer.ts", ["600000"]).finished;
+    assertEquals([status, stdout], [0, "set\n"]);
   });
 
   it("defers to after the microtasks and before later timers", async () => {

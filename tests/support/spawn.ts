@@ -1,5 +1,5 @@
 /**
- * Runs the programs of the command line as processes, from their sources, on the runtime the test runs on.
+ * Runs the programs of the command line, and other files, as processes, from their sources, on the runtime the test runs on.
  */
 
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
@@ -95,8 +95,17 @@ export function startProgram(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): SpawnedProgram {
+  return startFile(`cli/${name}.ts`, args, environment);
+}
+
+/** Starts a file of this repository, given by its path in it. */
+export function startFile(
+  path: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): SpawnedProgram {
   const runtimeArgs = "Bun" in globalThis ? [] : "Deno" in globalThis ? ["run", "--allow-all"] : ["--import", "tsx"];
-  return new SpawnedProgram(process.execPath, [...runtimeArgs, `cli/${name}.ts`, ...args], environment);
+  return new SpawnedProgram(process.execPath, [...runtimeArgs, path, ...args], environment);
 }
 
 /** Runs a program of `cli/` to its end; `input` is all its stdin has. */
