@@ -11,7 +11,7 @@ import { parseUint64, type Uint64 } from "../base/uint64.ts";
 import { Peer } from "../net/peer.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Clock, Runtime } from "../runtime/runtime.ts";
 import { type ClientOptions, clientRuntime, completeClientOptions } from "./client_options.ts";
 import {
   type DeletePrefixOptions,
@@ -63,7 +63,10 @@ export class Client {
   /** `host:port` of the server. */
   readonly server: string;
   readonly #peer: Peer;
+  readonly #clock: Clock;
   readonly #scanServer: ScanServer;
+  /** Ends the pauses under way. */
+  readonly #pauses = new Set<() => void>();
 
   /** Nothing is connected before the first request. @throws FlareError INVALID_OPTION */
   constructor(runtime: Runtime, address: HostPort, options: ClientOptions = {}) {
@@ -71,9 +74,11 @@ export class Client {
     const { request } = WorkerType;
     const settings = completeClientOptions(options);
     this.#peer = new Peer(clientRuntime(runtime, options), address, request, new WorkerRegistry(), settings);
+    this.#clock = runtime.clock;
     this.#scanServer = {
       name: this.server,
       clock: runtime.clock,
+      pause: (delayMs) => this.#pause(delayMs),
       request: (bytes, shape) => this.#request(bytes, shape),
     };
   }
@@ -81,6 +86,7 @@ export class Client {
   /** Ends the connection; what still waits for an answer fails with CLOSED. */
   close(): void {
     this.#peer.close();
+    for (const end of this.#pauses) end();
   }
 
   /** The item, without its version; undefined if there is none. @throws FlareError */
@@ -240,6 +246,19 @@ export class Client {
     const line = await this.line([command, ...words].join(" "));
     if (!expected.includes(line)) throw refused(this.server, command, line);
     return line;
+  }
+
+  /** Between two requests there may be no connection: the pause itself keeps the process. It ends with `close`. */
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        this.#clock.clearTimer(timer);
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const timer = this.#clock.setTimer(end, delayMs, true);
+      this.#pauses.add(end);
+    });
   }
 
   #request(bytes: Uint8Array, shape: ReplyShape): Promise<ClientReply> {

@@ -61,7 +61,9 @@ export interface DeleteProgress {
 export interface ScanServer {
   /** `host:port`, for messages. */
   readonly name: string;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "monotonicMs">;
+  /** Waits, but no longer than the connection is wanted. */
+  pause(delayMs: number): Promise<void>;
   request(bytes: Uint8Array, shape: ReplyShape): Promise<ClientReply>;
 }
 
@@ -83,7 +85,7 @@ export async function* scanItems(
   const rate = integerOption("ratePerSecond", options.ratePerSecond ?? 0, 0, Number.MAX_SAFE_INTEGER);
   const limit = pageOf(integerOption("pageSize", options.pageSize ?? SCAN_LIMIT_MAX, 1, SCAN_LIMIT_MAX), rate);
   const query = { limit, prefix, values, part: undefined };
-  const pace = new Pace(server.clock, rate);
+  const pace = new Pace(server, rate);
   let cursor: ScanCursor | undefined;
   do {
     const reply = await patiently(server, () => ask(server, encodeScan({ ...query, cursor }, ""), ReplyShape.scan, "scan"));
@@ -109,7 +111,7 @@ export async function deletePrefix(
   if (prefix.length === 0) throw new FlareError("INVALID_OPTION", "a prefix must have one byte at least");
   const most = integerOption("limit", options.limit ?? Number.MAX_SAFE_INTEGER, 1, Number.MAX_SAFE_INTEGER);
   const rate = integerOption("ratePerSecond", options.ratePerSecond ?? 0, 0, Number.MAX_SAFE_INTEGER);
-  const pace = new Pace(server.clock, rate);
+  const pace = new Pace(server, rate);
   let deleted = 0;
   let cursor: ScanCursor | undefined;
   for (;;) {
@@ -143,7 +145,7 @@ async function patiently<T>(server: ScanServer, work: () => Promise<T>): Promise
       // Before a first page a node brings to its disk what it has in memory only, and what it has done is done next time.
       if (!error.retriable && error.code !== "TIMED_OUT") throw error;
     }
-    await new Promise<void>((resolve) => server.clock.setTimer(resolve, PAUSE_MS));
+    await server.pause(PAUSE_MS);
   }
 }
 
@@ -159,26 +161,26 @@ async function ask(server: ScanServer, bytes: Uint8Array, shape: ReplyShape, com
 
 /** Holds back until so many items are due. */
 class Pace {
-  readonly #clock: Clock;
+  readonly #server: ScanServer;
   readonly #rate: number;
   readonly #startedMs: number;
   #count = 0;
 
-  constructor(clock: Clock, rate: number) {
-    this.#clock = clock;
+  constructor(server: ScanServer, rate: number) {
+    this.#server = server;
     this.#rate = rate;
-    this.#startedMs = clock.monotonicMs();
+    this.#startedMs = server.clock.monotonicMs();
   }
 
   get elapsedMs(): number {
-    return this.#clock.monotonicMs() - this.#startedMs;
+    return this.#server.clock.monotonicMs() - this.#startedMs;
   }
 
   async spend(count: number): Promise<void> {
     this.#count += count;
     if (this.#rate === 0) return;
     const aheadMs = (this.#count * 1000) / this.#rate - this.elapsedMs;
-    if (aheadMs > 0) await new Promise<void>((resolve) => this.#clock.setTimer(resolve, aheadMs));
+    if (aheadMs > 0) await this.#server.pause(aheadMs);
   }
 }
 

@@ -126,6 +126,28 @@ describe("client", () => {
     assertEquals((await assertRejects(() => nobody.ping(), FlareError)).code, "CLOSED");
   });
 
+  it("ends its pauses when it is closed, and keeps the process as long as one goes on", async () => {
+    const { clock } = runtime;
+    let pauses = 0;
+    const stopped: Runtime["clock"] = {
+      ...clock,
+      setTimer(callback, delayMs, keepsProcess = false) {
+        if (!keepsProcess) return clock.setTimer(callback, delayMs);
+        pauses++;
+        return {};
+      },
+    };
+    const slow = new Client({ ...runtime, clock: stopped }, cluster.addresses[1] as { host: string; port: number });
+    for (const key of ["slow1", "slow2"]) await slow.set(key, "x");
+    const items = slow.scan({ prefix: "slow", ratePerSecond: 1 });
+    assertEquals(text((await items.next()).value.key), "slow1");
+    const next = items.next();
+    while (pauses === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    slow.close();
+    await assertRejects(() => next, FlareError, "is closed");
+    assertEquals(pauses, 1);
+  });
+
   it("empties its server", async () => {
     const owner = new Client(runtime, cluster.addresses[0] as { host: string; port: number });
     await owner.set("gone", "x");

@@ -6,7 +6,6 @@ import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { deletePrefix, type ScanServer, scanItems } from "../../../lib/client/scan.ts";
 import type { ClientReply } from "../../../lib/protocol/text_client.ts";
-import type { Clock } from "../../../lib/runtime/runtime.ts";
 
 const SCAN = "0123456789abcdef";
 const A = fromLatin1("a");
@@ -16,21 +15,15 @@ class ScriptedServer implements ScanServer {
   readonly name = "server:1";
   readonly requests: string[] = [];
   nowMs = 0;
-  readonly clock: Clock = {
-    nowMs: () => this.nowMs,
-    monotonicMs: () => this.nowMs,
-    setTimer: (callback, delayMs) => {
-      this.nowMs += delayMs;
-      queueMicrotask(callback);
-      return {};
-    },
-    clearTimer: () => undefined,
-    defer: (callback) => queueMicrotask(callback),
-  };
+  readonly clock = { monotonicMs: () => this.nowMs };
   readonly #answers: (string | FlareError)[];
 
   constructor(...answers: (string | FlareError)[]) {
     this.#answers = answers;
+  }
+
+  async pause(delayMs: number): Promise<void> {
+    this.nowMs += delayMs;
   }
 
   async request(bytes: Uint8Array): Promise<ClientReply> {
