@@ -49,6 +49,8 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   readonly #outstanding = new Outstanding();
   /** Segments with replies to writes, one per commit asked for, oldest first. */
   readonly #awaitingCommit: Segment[] = [];
+  /** Told when the client has left. */
+  readonly #farewells = new Set<() => void>();
   #executing = false;
   #ended = false;
   #gone = false;
@@ -144,6 +146,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
     if (error !== undefined && this.closeReason === "normal") this.closeReason = "error";
     this.#gone = true;
     this.#waiters.end();
+    for (const farewell of this.#farewells) farewell();
     this.#reader.received.release();
     this.#host.closed(this, error);
   }
@@ -155,6 +158,13 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   watch(stop: () => void): void {
     this.#stopWatching = stop;
     this.#reader.stop();
+  }
+
+  /** Calls back when the client has left, at once if it has; what it gives takes that back. */
+  whenGone(listener: () => void): () => void {
+    if (this.#gone) listener();
+    else this.#farewells.add(listener);
+    return () => void this.#farewells.delete(listener);
   }
 
   /** Ends the connection at once. */

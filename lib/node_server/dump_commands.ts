@@ -14,7 +14,7 @@ import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import { BandwidthLimit } from "../replication/bandwidth_limit.ts";
 import type { Cursor, StoredItem } from "../storage/storage.ts";
-import { DumpMemory, type DumpPiece } from "./dump_memory.ts";
+import { DumpMemory, type DumpPiece, type DumpTaker } from "./dump_memory.ts";
 import type { NodeContext } from "./node_context.ts";
 
 const SLICE_ITEMS_MAX = 500;
@@ -68,16 +68,20 @@ export class DumpCommands {
     let unsayable = 0;
     const limit = new BandwidthLimit(runtime.clock, given.bytesPerSecond, given.waitUs);
     const cursor = storage.openCursor({ includeExpired: keysOnly, withoutValues: keysOnly });
-    const breakOff = (): void => {
-      runtime.log.write(
-        "warning",
-        `a dump for "${session.peer}" is broken off: it takes too little, and others wait for its memory`,
-      );
-      session.kill();
+    const forget = session.whenGone(() => limit.end());
+    const taker: DumpTaker = {
+      breakOff() {
+        runtime.log.write(
+          "warning",
+          `a dump for "${session.peer}" is broken off: it takes too little, and others wait for its memory`,
+        );
+        session.kill();
+      },
+      whenGone: (listener) => session.whenGone(listener),
     };
     try {
       while (!session.gone) {
-        const slice = await this.#memory.read(() => this.#write(cursor, given, encode, reply), breakOff);
+        const slice = await this.#memory.read(() => this.#write(cursor, given, encode, reply), taker);
         if (slice === undefined) {
           if (unsayable > 0) runtime.log.write("warning", `dump left out ${unsayable} key(s) that no line of text can hold`);
           return reply.end();
@@ -90,6 +94,7 @@ export class DumpCommands {
     } catch (error) {
       reply.line(`SERVER_ERROR ${(error as Error).message}`);
     } finally {
+      forget();
       await cursor.close();
     }
   }

@@ -19,9 +19,17 @@ export interface DumpPiece {
   readonly byteLength: number;
 }
 
+/** The connection a dump is for. */
+export interface DumpTaker {
+  /** Ends it. */
+  breakOff(): void;
+  /** Calls back when it has ended, at once if it has; what it gives takes that back. */
+  whenGone(listener: () => void): () => void;
+}
+
 interface HeldPiece {
   readonly untilMs: number;
-  readonly breakOff: () => void;
+  readonly taker: DumpTaker;
 }
 
 export class DumpMemory {
@@ -30,7 +38,7 @@ export class DumpMemory {
   readonly #held = new Map<DumpPiece, HeldPiece>();
   #heldBytes = 0;
   #reads = 0;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
   #timer: Timer | undefined;
 
   /** `bytesMax` default 64 MiB; it is exceeded by what a few reads find, never more. */
@@ -50,18 +58,15 @@ export class DumpMemory {
   }
 
   /**
-   * Reads a piece as soon as there is memory for it; it has to be given to `release`. `breakOff` ends the connection it is
-   * for. Undefined, the end of the dump, is nothing to release.
+   * Reads a piece as soon as there is memory for it; it has to be given to `release`. Undefined, the end of the dump or of
+   * its connection, is nothing to release.
    */
-  async read<Piece extends DumpPiece>(
-    work: () => Promise<Piece | undefined>,
-    breakOff: () => void,
-  ): Promise<Piece | undefined> {
-    if (this.#waiting.length > 0 || !this.#hasRoom) await this.#turn();
-    else this.#reads++;
+  async read<Piece extends DumpPiece>(work: () => Promise<Piece | undefined>, taker: DumpTaker): Promise<Piece | undefined> {
+    if (this.#waiting.length === 0 && this.#hasRoom) this.#reads++;
+    else if (!(await this.#turn(taker))) return undefined;
     try {
       const piece = await work();
-      if (piece !== undefined) this.#hold(piece, breakOff);
+      if (piece !== undefined) this.#hold(piece, taker);
       return piece;
     } finally {
       this.#reads--;
@@ -79,9 +84,21 @@ export class DumpMemory {
     return this.#reads < READS_MAX && this.#heldBytes < this.#bytesMax;
   }
 
-  #turn(): Promise<void> {
-    const turn = new Promise<void>((resolve) => this.#waiting.push(resolve));
-    if (this.#timer === undefined) this.#watch();
+  /** False: nobody is there any more to read for. */
+  #turn(taker: DumpTaker): Promise<boolean> {
+    const turn = new Promise<boolean>((resolve) => {
+      const begin = (): void => {
+        forget();
+        resolve(true);
+      };
+      this.#waiting.push(begin);
+      const forget = taker.whenGone(() => {
+        this.#waiting.splice(this.#waiting.indexOf(begin), 1);
+        this.#admit();
+        resolve(false);
+      });
+    });
+    if (this.#timer === undefined && this.#waiting.length > 0) this.#watch();
     return turn;
   }
 
@@ -95,17 +112,17 @@ export class DumpMemory {
     this.#timer = undefined;
   }
 
-  #hold(piece: DumpPiece, breakOff: () => void): void {
+  #hold(piece: DumpPiece, taker: DumpTaker): void {
     const { byteLength } = piece;
     this.#heldBytes += byteLength;
-    this.#held.set(piece, { untilMs: this.#clock.monotonicMs() + HOLD_MS + (byteLength / PACE_BYTES) * 1000, breakOff });
+    this.#held.set(piece, { untilMs: this.#clock.monotonicMs() + HOLD_MS + (byteLength / PACE_BYTES) * 1000, taker });
   }
 
   #watch(): void {
     this.#timer = this.#clock.setTimer(() => {
       this.#watch();
       const nowMs = this.#clock.monotonicMs();
-      for (const held of [...this.#held.values()]) if (held.untilMs <= nowMs) held.breakOff();
+      for (const held of [...this.#held.values()]) if (held.untilMs <= nowMs) held.taker.breakOff();
     }, LOOK_MS);
   }
 }

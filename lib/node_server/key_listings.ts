@@ -140,6 +140,7 @@ export class KeyListings {
 
   async #stream({ line, last, itemsMax }: Form, reply: TextReply, session: Session): Promise<void> {
     const pace = new BandwidthLimit(this.#context.runtime.clock, 0, this.#context.crawler.sleepUs / ITEMS_PER_SLEEP);
+    const forget = session.whenGone(() => pace.end());
     const scan = this.#newScan();
     let left = itemsMax === 0 ? Number.POSITIVE_INFINITY : itemsMax;
     let after: Uint8Array | undefined = NOTHING;
@@ -168,6 +169,8 @@ export class KeyListings {
       reply.line(last);
     } catch (error) {
       reply.line(faultLine(error));
+    } finally {
+      forget();
     }
   }
 

@@ -71,6 +71,8 @@ export class ClusterReplication implements Worker {
   #reachable = true;
   /** Grows when sending everything has to end or begins anew. */
   #run = 0;
+  /** The pace of sending everything. */
+  #limit: BandwidthLimit | undefined;
   /** While a slice of everything is being read: the keys written meanwhile, of which the slice may hold an old state. */
   #written: Set<string> | undefined;
   #roomWaiter: (() => void) | undefined;
@@ -145,6 +147,7 @@ export class ClusterReplication implements Worker {
   sendEverything(): void {
     const run = ++this.#run;
     this.#wake();
+    this.#limit?.end();
     this.#workers.add(this);
     this.#runtime.log.write("notice", `sending everything to "${this.peer}"`);
     this.#send(run)
@@ -164,6 +167,7 @@ export class ClusterReplication implements Worker {
   /** Ends sending everything. */
   kill(): void {
     this.#run++;
+    this.#limit?.end();
     this.#written = undefined;
     this.#workers.remove(this);
     this.#wake();
@@ -180,6 +184,7 @@ export class ClusterReplication implements Worker {
   async #send(run: number): Promise<number> {
     const { clock } = this.#runtime;
     const limit = new BandwidthLimit(clock, this.speed.bytesPerSecond, this.speed.intervalUs);
+    this.#limit = limit;
     const cursor = this.#storage.openCursor({ includeTombstones: true });
     let sent = 0;
     try {

@@ -27,6 +27,8 @@ export class MovedKeys {
   readonly #log: Log;
   readonly #storage: Storage;
   #timer: Timer | undefined;
+  /** The pace of the walk under way. */
+  #limit: BandwidthLimit | undefined;
   /** Grows with every start and stop: a walk that is not the latest ends. */
   #walk = 0;
   /** Keys removed since the start. */
@@ -51,12 +53,14 @@ export class MovedKeys {
 
   stop(): void {
     this.#walk++;
+    this.#limit?.end();
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
     this.#timer = undefined;
   }
 
   async #remove(walk: number, moved: (key: Uint8Array) => boolean, options: MovedKeysOptions): Promise<void> {
     const limit = new BandwidthLimit(this.#clock, options.bytesPerSecond, options.intervalUs);
+    this.#limit = limit;
     const cursor = this.#storage.openCursor({ includeExpired: true });
     const before = this.removed;
     try {

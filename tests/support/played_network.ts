@@ -60,6 +60,11 @@ class ManualClock implements Clock {
     this.#defer(callback);
   }
 
+  /** How long the timers still have. */
+  get delaysMs(): number[] {
+    return [...this.#timers].map(({ dueMs }) => dueMs - this.#nowMs);
+  }
+
   /** Moves to the next timer that is due by `untilMs` and runs it; false if there is none. */
   step(untilMs: number): boolean {
     let next: ManualTimer | undefined;

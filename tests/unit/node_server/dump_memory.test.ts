@@ -4,13 +4,35 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { DumpMemory, type DumpPiece } from "../../../lib/node_server/dump_memory.ts";
+import { DumpMemory, type DumpPiece, type DumpTaker } from "../../../lib/node_server/dump_memory.ts";
 import { StorageWorld, turns } from "../../support/storage_world.ts";
 
 const BYTES_MAX = 1000;
 
 function piece(length: number): DumpPiece {
   return { byteLength: length };
+}
+
+class Taker implements DumpTaker {
+  readonly breakOff: () => void;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(breakOff: () => void = () => undefined) {
+    this.breakOff = breakOff;
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  whenGone(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  leave(): void {
+    for (const listener of this.#listeners) listener();
+  }
 }
 
 function open(): {
@@ -27,10 +49,7 @@ function open(): {
     memory,
     broken,
     async read(name, length) {
-      const found = await memory.read(
-        async () => piece(length),
-        () => broken.push(name),
-      );
+      const found = await memory.read(async () => piece(length), new Taker(() => broken.push(name)));
       assert(found !== undefined);
       return found;
     },
@@ -67,21 +86,40 @@ describe("the memory of dumps", () => {
     assertEquals([memory.waiting, memory.heldBytes], [0, 0]);
   });
 
+  it("reads nothing for those who left while they waited", async () => {
+    const { world, memory, broken, read } = open();
+    const held = await read("slow", BYTES_MAX);
+    const [leaving, staying] = [new Taker(), new Taker()];
+    const given = memory.read(() => Promise.reject(new Error("read for nobody")), leaving);
+    const kept = memory.read(async () => piece(1), staying);
+    await turns(3);
+    assertEquals(memory.waiting, 2);
+    leaving.leave();
+    assertEquals([await given, memory.waiting], [undefined, 1]);
+    memory.release(held);
+    memory.release((await kept) as DumpPiece);
+    assertEquals([memory.heldBytes, staying.listeners], [0, 0]);
+    const slow = await read("slow", BYTES_MAX);
+    const alone = memory.read(async () => piece(1), leaving);
+    leaving.leave();
+    assertEquals(await alone, undefined);
+    await world.advance(600000);
+    assertEquals(broken, []);
+    memory.release(slow);
+  });
+
   it("is exceeded by what a few reads find, not by more", async () => {
     const { memory } = open();
     let reading = 0;
     let readingMax = 0;
     const gates: (() => void)[] = [];
     const found = Array.from({ length: 20 }, () =>
-      memory.read(
-        async () => {
-          readingMax = Math.max(readingMax, ++reading);
-          await new Promise<void>((resolve) => gates.push(resolve));
-          reading--;
-          return piece(BYTES_MAX);
-        },
-        () => {},
-      ),
+      memory.read(async () => {
+        readingMax = Math.max(readingMax, ++reading);
+        await new Promise<void>((resolve) => gates.push(resolve));
+        reading--;
+        return piece(BYTES_MAX);
+      }, new Taker()),
     );
     await turns(3);
     for (const gate of gates.splice(0)) gate();
@@ -102,21 +140,11 @@ describe("the memory of dumps", () => {
     const { memory, read } = open();
     for (let i = 0; i < 10; i++) {
       await assertRejects(
-        () =>
-          memory.read(
-            () => Promise.reject(new Error("engine read failed")),
-            () => {},
-          ),
+        () => memory.read(() => Promise.reject(new Error("engine read failed")), new Taker()),
         Error,
         "engine read failed",
       );
-      assertEquals(
-        await memory.read(
-          async () => undefined,
-          () => {},
-        ),
-        undefined,
-      );
+      assertEquals(await memory.read(async () => undefined, new Taker()), undefined);
     }
     memory.release(await read("a", 10));
     assertEquals(memory.heldBytes, 0);
