@@ -16,6 +16,7 @@ export class Output {
   #spare: Segment | undefined;
   /** The connection keeps bytes and has not drained yet. */
   #blocked = false;
+  #sendingBytes = 0;
 
   readonly #traffic: { bytesWritten: number };
 
@@ -34,6 +35,11 @@ export class Output {
 
   get blocked(): boolean {
     return this.#blocked;
+  }
+
+  /** About how many bytes the connection keeps while it is blocked. */
+  get sendingBytes(): number {
+    return this.#sendingBytes;
   }
 
   /** Nothing is left to write, to wait for or to send. */
@@ -78,7 +84,8 @@ export class Output {
       if (head.hasUncommitted) return;
       const size = head.size;
       if (!head.drainTo(this.#connection)) this.#blocked = true;
-      this.#traffic.bytesWritten += size - head.size;
+      this.#sendingBytes = size - head.size;
+      this.#traffic.bytesWritten += this.#sendingBytes;
       if (this.#blocked) return;
       if (!head.closed || this.#segments.length === 1) return;
       this.#segments.shift();

@@ -30,6 +30,10 @@ export interface ServerOptions {
 const TOO_MANY = fromLatin1("ERROR Too many open connections\r\n");
 const NOT_OPEN = new Uint8Array(0);
 const SWEEP_MS = 1000;
+/** The client of a connection that ends may take nothing of its last replies for so long, and a second more … */
+const LAST_REPLIES_MS = 30000;
+/** … for each so many bytes. */
+const LAST_REPLIES_PACE_BYTES = 65536;
 /** A failed handshake is logged at most once in so many milliseconds. */
 const HANDSHAKE_LOG_MS = 10000;
 
@@ -229,7 +233,7 @@ export class Server implements SessionHost {
     }, SWEEP_MS);
   }
 
-  /** Ends the connections that are silent, slow to log in or slow to complete a request. */
+  /** Ends the connections that are silent, slow to log in, to complete a request or to take their last replies. */
   #closeLate(): void {
     const nowMs = this.monotonicMs();
     const { authTimeoutMs, requestTimeoutMs } = this.access.options;
@@ -240,7 +244,9 @@ export class Server implements SessionHost {
       const sinceMs = session.incompleteSinceMs;
       const isSilent = session.lastActiveMs < oldestMs && session.operation === "";
       const isUnknown = session.isUnknown && session.startedMs < oldestLoginMs;
-      if (!isSilent && !isUnknown && (sinceMs === 0 || sinceMs >= oldestRequestMs)) continue;
+      const untakenMsMax = LAST_REPLIES_MS + (session.sendingBytes / LAST_REPLIES_PACE_BYTES) * 1000;
+      const isStuck = session.untakenMs(nowMs) > untakenMsMax;
+      if (!isSilent && !isUnknown && !isStuck && (sinceMs === 0 || sinceMs >= oldestRequestMs)) continue;
       session.closeReason = "idle_timeout";
       session.kill();
     }

@@ -54,6 +54,8 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   #executing = false;
   #ended = false;
   #gone = false;
+  /** Since when the client takes nothing of its last replies; 0 = it has to take none, or takes them. */
+  #untakenSinceMs = 0;
 
   constructor(id: number, connection: Connection, host: SessionHost, listenAddress = "", door: Door = {}) {
     this.id = id;
@@ -108,6 +110,19 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
     return this.#reader.isWaiting ? 0 : this.#reader.received.sinceMs;
   }
 
+  /** Bytes the client is about to take. */
+  get sendingBytes(): number {
+    return this.#output.sendingBytes;
+  }
+
+  /** How long the client of a connection that ends takes nothing of what it still has to get; to be asked now and then. */
+  untakenMs(nowMs: number): number {
+    const isEnding = this.#ended || (this.#reader.isStopped && this.#stopWatching === undefined);
+    if (!isEnding || !this.#output.blocked) this.#untakenSinceMs = 0;
+    else if (this.#untakenSinceMs === 0) this.#untakenSinceMs = nowMs;
+    return this.#untakenSinceMs === 0 ? 0 : nowMs - this.#untakenSinceMs;
+  }
+
   /** True when the client has left: long replies stop. */
   get gone(): boolean {
     return this.#gone;
@@ -132,6 +147,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   }
 
   onDrain(): void {
+    this.#untakenSinceMs = 0;
     this.#output.drained();
     this.#continue();
   }
