@@ -157,36 +157,34 @@ export class WriteCommands {
     const { bytes, end } = request.mutation.key;
     const prefix = this.#prefix(request);
     const isAmbiguous = prefix === "" && !Number.isNaN(parseInteger(bytes, 0, end));
-    const answer = isAmbiguous
-      ? await this.#retrieveAndTouch(node, request, expire)
-      : await this.#ask(node, request, encodeForwarded(request, prefix, expire), ReplyShape.value);
+    const answer =
+      isAmbiguous || request.command === Command.gats
+        ? await this.#retrieveAndTouch(node, request, prefix, expire)
+        : await this.#ask(node, request, encodeForwarded(request, prefix, expire), ReplyShape.value);
     if (answer instanceof PeerError) return PROXY_ERROR_TEXT;
-    if (answer.body.length > 0) {
-      const lacksVersion = request.command === Command.gats && !isAmbiguous;
-      reply.raw(lacksVersion ? await this.#withVersion(node, request, answer.body) : answer.body);
-    } else if (answer.line !== "NOT_FOUND") return answer.line;
+    if (answer.body.length > 0) reply.raw(answer.body);
+    else if (answer.line !== "NOT_FOUND") return answer.line;
     else if (request.flareOrder) return "NOT_FOUND";
     return undefined;
   }
 
   /**
-   * gat of a key that is a number, where no node in front of the request tells whose gat it is: which of the two numbers is
-   * the time is read differently by memcached and Flare, so it is said in two requests that mean the same to both. The
-   * value first: a time that is past would leave nothing to read.
+   * gat in two requests. For gats, because Flare's gat carries no version; and for a key that is a number, where no node in
+   * front of the request tells whose gat it is: which of the two numbers is the time is read differently by memcached and
+   * Flare. The value first: a time that is past would leave nothing to read.
    */
-  async #retrieveAndTouch(node: ClusterNode, request: Request, expire: number): Promise<ClientReply | PeerError> {
+  async #retrieveAndTouch(
+    node: ClusterNode,
+    request: Request,
+    prefix: string,
+    expire: number,
+  ): Promise<ClientReply | PeerError> {
     const found = await this.#retrieve(node, request);
     if (found instanceof PeerError) return found;
     if (found.body.length === 0) return found.line === "END" ? { ...found, line: "NOT_FOUND" } : found;
     const { bytes, end } = request.mutation.key;
-    const touched = await this.#ask(node, request, encodeTouch("", latin1(bytes, 0, end), expire, false), ReplyShape.line);
+    const touched = await this.#ask(node, request, encodeTouch(prefix, latin1(bytes, 0, end), expire, false), ReplyShape.line);
     return touched instanceof PeerError || touched.line !== "TOUCHED" ? touched : found;
-  }
-
-  /** Flare's gat carries no version: it is asked for separately. */
-  async #withVersion(node: ClusterNode, request: Request, block: Uint8Array): Promise<Uint8Array> {
-    const answer = await this.#retrieve(node, request);
-    return answer instanceof PeerError || answer.body.length === 0 ? block : answer.body;
   }
 
   /** The item of a gat or gats as it lies at the node. */

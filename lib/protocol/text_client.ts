@@ -145,7 +145,6 @@ export function encodeForwarded(request: Request, prefix: string, expire: number
     case "touch":
       return encodeTouch(prefix, key, expire, request.noreply);
     case "gat":
-    case "gats":
       return fromLatin1(`${prefix}gat ${key} ${expire}\r\n`);
     default: {
       const version = name === "cas" || mutation.version !== 0 ? ` ${mutation.version}` : "";

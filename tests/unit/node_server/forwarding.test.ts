@@ -1,7 +1,7 @@
 /** What a node passes on to others and to whom, when all goes well and when it does not. */
 
 import { describe, it } from "node:test";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { PlayedNode } from "../../support/played_node.ts";
 
 const MASTER = "127.0.0.1:2002";
@@ -10,23 +10,40 @@ const SLAVE = "127.0.0.1:2003";
 const PROXY = ["2001 2 0 -1 0 16", "2002 0 0 0 1 17"];
 
 describe("a proxy", () => {
-  it("passes gat on key by key, and asks for the version where gats wants it", async () => {
+  it("passes gat on key by key, and gats as a read, which has the version, and a touch", async () => {
     const node = new PlayedNode();
     await node.start(PROXY);
     const master = node.host(MASTER);
     master.answer = (request) => {
-      if (request.includes("miss")) return "NOT_FOUND\r\n";
+      if (request.includes("miss")) return request.startsWith("gets") ? "END\r\n" : "NOT_FOUND\r\n";
+      if (request.includes("touch")) return "TOUCHED\r\n";
       return request.startsWith("gets") ? "VALUE a 1 1 9\r\nx\r\nEND\r\n" : "VALUE a 1 1\r\nx\r\n";
     };
     assertEquals(await node.ask("gat 4000000000 a miss a\r\n"), "VALUE a 1 1\r\nx\r\nVALUE a 1 1\r\nx\r\nEND\r\n");
     assertEquals(await node.ask("gats 4000000000 a miss\r\n"), "VALUE a 1 1 9\r\nx\r\nEND\r\n");
     assertEquals(await node.ask("gat miss 4000000000\r\n"), "NOT_FOUND\r\n");
     assertEquals(master.requests.slice(3), [
-      "<127.0.0.1:2001>gat a 4000000000\r\n",
       "gets a\r\n",
-      "<127.0.0.1:2001>gat miss 4000000000\r\n",
+      "<127.0.0.1:2001>touch a 4000000000\r\n",
+      "gets miss\r\n",
       "<127.0.0.1:2001>gat miss 4000000000\r\n",
     ]);
+    await node.stop();
+  });
+
+  it("answers gats with the version although the new time leaves nothing to ask for it", async () => {
+    const node = new PlayedNode();
+    await node.start(PROXY);
+    let isThere = true;
+    node.host(MASTER).answer = (request) => {
+      if (request.startsWith("gets")) return isThere ? "VALUE a 1 1 9\r\nx\r\nEND\r\n" : "END\r\n";
+      if (!isThere) return "NOT_FOUND\r\n";
+      isThere = false;
+      return request.includes("gat ") ? "VALUE a 1 1\r\nx\r\n" : "TOUCHED\r\n";
+    };
+    assertEquals(await node.ask("gats -1 a\r\n"), "VALUE a 1 1 9\r\nx\r\nEND\r\n");
+    assert(!isThere);
+    assertEquals(await node.ask("gats -1 a\r\n"), "END\r\n");
     await node.stop();
   });
 
