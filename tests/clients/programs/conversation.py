@@ -40,3 +40,31 @@ def fails(name, error, call):
         print("ok", name, flush=True)
         return reason
     sys.exit(f"{name}: expected an error, found {found!r:.200}")
+
+
+def flush_only(client):
+    """With the prefix `flush` everything is removed, and that is all."""
+    if PREFIX == "flush":
+        # Some of them give no answer.
+        ok("flush", client.flush_all() in (True, None))
+        sys.exit(0)
+
+
+def store_values(client, **plain):
+    """Values of every kind; `plain` are the options with which texts and bytes are stored as they are."""
+    ok("set", client.set(key("text"), TEXT, **plain))
+    ok("get", client.get(key("text")), TEXT)
+    ok("miss", client.get(key("missing")), None)
+    ok("binary", [client.set(key("binary"), BINARY, **plain), client.get(key("binary"))], [True, BINARY])
+    ok("large", [client.set(key("large"), LARGE, **plain), client.get(key("large")) == LARGE], [True, True])
+    packed = {"list": [1, 2.5, None]}
+    ok("packed", [client.set(key("packed"), packed), client.get(key("packed"))], [True, packed])
+
+
+def swap_values(client, first, second, third, **plain):
+    """cas, once with what is there and once with what was; gives the unique that was."""
+    client.set(key("swapped"), first, **plain)
+    value, cas = client.gets(key("swapped"))
+    ok("gets", value, first)
+    ok("cas", [client.cas(key("swapped"), second, cas, **plain), client.cas(key("swapped"), third, cas)], [True, False])
+    return cas

@@ -1,6 +1,5 @@
 """The conversation with python-binary-memcached (binary protocol), which pickles what is no text and compresses on demand."""
 
-import sys
 import zlib
 
 import bmemcached
@@ -12,26 +11,15 @@ from conversation import *
 kind = bmemcached.Client if len(SERVERS) == 1 else bmemcached.DistributedClient
 client = kind(SERVERS, USER, PASSWORD, compression=zlib, socket_timeout=20, tls_context=TLS)
 
-if PREFIX == "flush":
-    ok("flush", client.flush_all())
-    sys.exit(0)
+flush_only(client)
 
-ok("set", client.set(key("text"), TEXT, compress_level=0))
-ok("get", client.get(key("text")), TEXT)
-ok("miss", client.get(key("missing"), "default"), "default")
-ok("binary", [client.set(key("binary"), BINARY, compress_level=0), client.get(key("binary"))], [True, BINARY])
-ok("large", [client.set(key("large"), LARGE, compress_level=0), client.get(key("large")) == LARGE], [True, True])
+store_values(client, compress_level=0)
 ok("empty", [client.set(key("empty"), b"", compress_level=0), client.get(key("empty"))], [True, b""])
-ok("packed", [client.set(key("packed"), {"list": [1, 2.5, None]}), client.get(key("packed"))], [True, {"list": [1, 2.5, None]}])
 ok("compressed", [client.set(key("compressed"), LARGE), client.get(key("compressed")) == LARGE], [True, True])
 ok("add", [client.add(key("added"), "1"), client.add(key("added"), "2")], [True, False])
 ok("replace", [client.replace(key("added"), "3", compress_level=0), client.replace(key("missing"), "3")], [True, False])
 
-client.set(key("swapped"), "first")
-value, cas = client.gets(key("swapped"))
-ok("gets", value, "first")
-ok("cas", [client.cas(key("swapped"), "second", cas, compress_level=0), client.cas(key("swapped"), "third", cas)],
-   [True, False])
+swap_values(client, "first", "second", "third", compress_level=0)
 
 ok("incr", [client.incr(key("counter"), 5, default=40, time=0), client.incr(key("counter"), 5)], [40, 45])
 ok("decr", client.decr(key("counter"), 3), 42)

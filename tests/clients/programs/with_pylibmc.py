@@ -1,7 +1,5 @@
 """The conversation with pylibmc, which is libmemcached (text or binary protocol), with ketama over several servers."""
 
-import sys
-
 import pylibmc
 
 from conversation import *
@@ -10,17 +8,10 @@ binary = PROTOCOL == "binary"
 who = {"username": USER, "password": PASSWORD} if USER else {}
 client = pylibmc.Client(SERVERS, binary=binary, **who, behaviors={"cas": True, "tcp_nodelay": True, "ketama": True})
 
-if PREFIX == "flush":
-    ok("flush", client.flush_all())
-    sys.exit(0)
+flush_only(client)
 
-ok("set", client.set(key("text"), TEXT))
-ok("get", client.get(key("text")), TEXT)
-ok("miss", client.get(key("missing"), "default"), "default")
-ok("binary", [client.set(key("binary"), BINARY), client.get(key("binary"))], [True, BINARY])
-ok("large", [client.set(key("large"), LARGE), client.get(key("large")) == LARGE], [True, True])
+store_values(client)
 ok("empty", [client.set(key("empty"), b""), client.get(key("empty"))], [True, b""])
-ok("packed", [client.set(key("packed"), {"list": [1, 2.5, None]}), client.get(key("packed"))], [True, {"list": [1, 2.5, None]}])
 ok("compressed", [client.set(key("compressed"), LARGE, min_compress_len=1000), client.get(key("compressed")) == LARGE],
    [True, True])
 ok("add", [client.add(key("added"), b"1"), client.add(key("added"), b"2")], [True, False])
@@ -32,10 +23,7 @@ else:
 ok("append", [client.set(key("joined"), b"middle"), client.append(key("joined"), b">")], [True, True])
 ok("prepend", [client.prepend(key("joined"), b"<"), client.prepend(key("missing"), b"<")], [True, False])
 
-client.set(key("swapped"), b"first")
-value, cas = client.gets(key("swapped"))
-ok("gets", value, b"first")
-ok("cas", [client.cas(key("swapped"), b"second", cas), client.cas(key("swapped"), b"third", cas)], [True, False])
+swap_values(client, b"first", b"second", b"third")
 
 client.set(key("counter"), 40)
 ok("incr", client.incr(key("counter"), 5), 45)

@@ -1,7 +1,5 @@
 """The conversation with pymemcache (text protocol); its values are bytes, and pickles where they are neither bytes nor text."""
 
-import sys
-
 from pymemcache.client.base import Client
 from pymemcache.client.hash import HashClient
 from pymemcache.exceptions import MemcacheClientError, MemcacheServerError
@@ -28,28 +26,17 @@ single = len(SERVERS) == 1
 client = UserClient(SERVERS[0], **options) if single else UserHashClient(SERVERS, **options)
 each = [client] if single else client.clients.values()
 
-if PREFIX == "flush":
-    client.flush_all()
-    ok("flush", True)
-    sys.exit(0)
+flush_only(client)
 
-ok("set", client.set(key("text"), TEXT))
-ok("get", client.get(key("text")), TEXT)
-ok("miss", client.get(key("missing"), "default"), "default")
-ok("binary", [client.set(key("binary"), BINARY), client.get(key("binary"))], [True, BINARY])
-ok("large", [client.set(key("large"), LARGE), client.get(key("large")) == LARGE], [True, True])
+store_values(client)
 ok("empty", [client.set(key("empty"), b""), client.get(key("empty"))], [True, b""])
-ok("packed", [client.set(key("packed"), {"list": [1, 2.5, None]}), client.get(key("packed"))], [True, {"list": [1, 2.5, None]}])
 ok("add", [client.add(key("added"), b"1"), client.add(key("added"), b"2")], [True, False])
 ok("replace", [client.replace(key("added"), b"3"), client.replace(key("missing"), b"3")], [True, False])
 ok("append", [client.set(key("joined"), b"middle"), client.append(key("joined"), b">"), client.append(key("missing"), b">")],
    [True, True, False])
 ok("prepend", [client.prepend(key("joined"), b"<"), client.prepend(key("missing"), b"<")], [True, False])
 
-client.set(key("swapped"), b"first")
-value, cas = client.gets(key("swapped"))
-ok("gets", value, b"first")
-ok("cas", [client.cas(key("swapped"), b"second", cas), client.cas(key("swapped"), b"third", cas)], [True, False])
+cas = swap_values(client, b"first", b"second", b"third")
 ok("cas miss", client.cas(key("missing"), b"third", cas), None)
 
 client.set(key("counter"), b"40")

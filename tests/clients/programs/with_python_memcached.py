@@ -1,24 +1,14 @@
 """The conversation with python-memcached (text protocol), which pickles what is no text and compresses on demand."""
 
-import sys
-
 import memcache
 
 from conversation import *
 
 client = memcache.Client(SERVERS, cache_cas=True, server_max_value_length=8 << 20, socket_timeout=20)
 
-if PREFIX == "flush":
-    client.flush_all()
-    ok("flush", True)
-    sys.exit(0)
+flush_only(client)
 
-ok("set", client.set(key("text"), TEXT))
-ok("get", client.get(key("text")), TEXT)
-ok("miss", client.get(key("missing")), None)
-ok("binary", [client.set(key("binary"), BINARY), client.get(key("binary"))], [True, BINARY])
-ok("large", [client.set(key("large"), LARGE), client.get(key("large")) == LARGE], [True, True])
-ok("packed", [client.set(key("packed"), {"list": [1, 2.5, None]}), client.get(key("packed"))], [True, {"list": [1, 2.5, None]}])
+store_values(client)
 ok("compressed", [client.set(key("compressed"), LARGE, min_compress_len=1000), client.get(key("compressed")) == LARGE],
    [True, True])
 ok("add", [client.add(key("added"), b"1"), client.add(key("added"), b"2")], [True, False])
