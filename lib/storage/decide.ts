@@ -48,6 +48,20 @@ export interface Decision {
   number: Uint64;
 }
 
+/** A decision to be filled in, which changes nothing. */
+export function emptyDecision(): Decision {
+  return {
+    result: MutationResult.stored,
+    change: Change.none,
+    content: Content.request,
+    flags: 0,
+    expire: 0,
+    version: 0,
+    marks: 0,
+    number: 0,
+  };
+}
+
 /** True when an item with this expire second no longer exists at `nowSeconds`. */
 export function isExpired(expire: number, nowSeconds: number): boolean {
   return expire > 0 && expire <= nowSeconds;

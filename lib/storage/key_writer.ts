@@ -9,7 +9,7 @@ import type { Uint64 } from "../base/uint64.ts";
 import { Attempt } from "./attempt.ts";
 import { type CachedEntry, emptyEntry } from "./cached_entry.ts";
 import type { Checkpointer } from "./checkpoint.ts";
-import { Change, Content, CurrentKind, type Decision, decide } from "./decide.ts";
+import { Change, Content, CurrentKind, type Decision, decide, emptyDecision } from "./decide.ts";
 import { decideWithTerms } from "./decide_terms.ts";
 import type { KeySlice } from "./entry.ts";
 import type { Journal } from "./journal.ts";
@@ -43,16 +43,7 @@ export class KeyWriter {
   readonly #checkpointer: Checkpointer;
   readonly #settings: StorageSettings;
   readonly #content = new ValueContent();
-  readonly #decision: Decision = {
-    result: MutationResult.stored,
-    change: Change.none,
-    content: Content.request,
-    flags: 0,
-    expire: 0,
-    version: 0,
-    marks: 0,
-    number: 0,
-  };
+  readonly #decision = emptyDecision();
 
   constructor(keyspaces: Keyspaces, lookup: KeyLookup, undo: UndoList, checkpointer: Checkpointer, settings: StorageSettings) {
     this.#keyspaces = keyspaces;

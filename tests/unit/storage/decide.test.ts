@@ -6,7 +6,15 @@ import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import type { Uint64 } from "../../../lib/base/uint64.ts";
-import { Change, Content, type Current, CurrentKind, type Decision, decide } from "../../../lib/storage/decide.ts";
+import {
+  Change,
+  Content,
+  type Current,
+  CurrentKind,
+  type Decision,
+  decide,
+  emptyDecision,
+} from "../../../lib/storage/decide.ts";
 import { EXPIRE_PAST } from "../../../lib/storage/entry.ts";
 import { type Mutation, MutationKind, MutationResult } from "../../../lib/storage/mutation.ts";
 import { mutation } from "../../support/storage_world.ts";
@@ -36,16 +44,7 @@ function decided(
   value = "new",
   valueBytesMax = 1000,
 ): Decision {
-  const decision: Decision = {
-    result: 0,
-    change: Change.none,
-    content: Content.request,
-    flags: 0,
-    expire: 0,
-    version: 0,
-    marks: 0,
-    number: 0,
-  };
+  const decision = emptyDecision();
   decide(current, mutation(kind, "k", value, { flags: 3, expire: 77, ...more }), NOW, valueBytesMax, decision);
   return decision;
 }

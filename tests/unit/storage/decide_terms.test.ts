@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import type { Uint64 } from "../../../lib/base/uint64.ts";
-import { Change, Content, type Current, CurrentKind, type Decision } from "../../../lib/storage/decide.ts";
+import { Change, Content, type Current, CurrentKind, emptyDecision } from "../../../lib/storage/decide.ts";
 import { decideWithTerms, winsToken } from "../../../lib/storage/decide_terms.ts";
 import { EntryMark } from "../../../lib/storage/entry.ts";
 import { emptyTerms, type Mutation, MutationKind, MutationResult, type MutationTerms } from "../../../lib/storage/mutation.ts";
@@ -31,16 +31,7 @@ type Asked = Partial<MutationTerms> & Pick<Partial<Mutation>, "version" | "expir
 
 /** Result; if something changes: version, content, time, marks. */
 function outcome(current: Current, kind: MutationKind, { version = 0, expire = 77, ...terms }: Asked = {}): string {
-  const decision: Decision = {
-    result: 0,
-    change: Change.none,
-    content: Content.request,
-    flags: 0,
-    expire: 0,
-    version: 0,
-    marks: 0,
-    number: 0,
-  };
+  const decision = emptyDecision();
   const request = mutation(kind, "k", "new", { flags: 3, expire, version, delta: 1 });
   decideWithTerms(current, request, { ...emptyTerms(), ...terms }, NOW, 1000, decision);
   const result = name(MutationResult, decision.result);

@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
-import { Change, Content, type Current, CurrentKind, type Decision, decide, isExpired } from "../../../lib/storage/decide.ts";
+import { Change, type Current, CurrentKind, decide, emptyDecision, isExpired } from "../../../lib/storage/decide.ts";
 import { type Applied, type Mutation, MutationKind, type MutationResult } from "../../../lib/storage/mutation.ts";
 import { Storage } from "../../../lib/storage/storage.ts";
 import type { FaultyFiles } from "../../support/faulty_files.ts";
@@ -94,16 +94,7 @@ const ABSENT: Current = {
 function applyToModel(model: Model, request: Mutation, now: number): { result: MutationResult; version: Current["version"] } {
   const key = latin1(request.key.bytes);
   const current = model.get(key) ?? ABSENT;
-  const decision: Decision = {
-    result: 0,
-    change: Change.none,
-    content: Content.request,
-    flags: 0,
-    expire: 0,
-    version: 0,
-    marks: 0,
-    number: 0,
-  };
+  const decision = emptyDecision();
   decide(current, request, now, VALUE_BYTES_MAX, decision);
   const { result, change, content, flags, expire, version } = decision;
   if (change === Change.none) return { result, version: 0 };
