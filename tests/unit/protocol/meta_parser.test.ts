@@ -4,33 +4,11 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { concatBytes, fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
-import { Command, CommandTable, commandName } from "../../../lib/protocol/command.ts";
+import { Command, commandName } from "../../../lib/protocol/command.ts";
 import { MetaArgument, MetaFlag } from "../../../lib/protocol/meta_flags.ts";
 import { Request } from "../../../lib/protocol/request.ts";
 import { ParseStatus, TextParser } from "../../../lib/protocol/text_parser.ts";
-
-const ALL = new CommandTable(Object.keys(Command) as (keyof typeof Command)[]);
-const LIMITS = { lineBytesMax: 4096, keyBytesMax: 250, valueBytesMax: 1000 };
-
-/** What one pass over the bytes yields, as readable lines, and how many bytes are left. */
-function parseAll(bytes: Uint8Array): { said: string[]; rest: number } {
-  const parser = new TextParser(LIMITS, ALL);
-  const request = new Request();
-  const said: string[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const status = parser.parse(request, bytes, at, bytes.length, 0);
-    if (status === ParseStatus.more) break;
-    at = parser.position;
-    if (status === ParseStatus.request) said.push(describeRequest(request));
-    else {
-      said.push(parser.reject);
-      at += parser.swallow;
-      if (status === ParseStatus.fatal) break;
-    }
-  }
-  return { said, rest: Math.max(0, bytes.length - at) };
-}
+import { ALL_COMMANDS, PARSER_LIMITS, parseAll } from "../../support/parsed_requests.ts";
 
 function letters(bits: number, names: Readonly<Record<string, number>>): string {
   return Object.entries(names)
@@ -93,48 +71,52 @@ const CORPUS: readonly (readonly [string, string])[] = [
   ["mn with words\r\n", "mn"],
   ["me k\r\n", "me k   []"],
   ["<a:1>mg k X W\r\n", "mg k  WX [X W]"],
-  ["mg k X\r\n", "CLIENT_ERROR invalid flag"],
-  ["mg k W\r\n", "CLIENT_ERROR invalid flag"],
-  ["mg\r\n", "ERROR"],
-  ["me\r\n", "CLIENT_ERROR bad command line format"],
-  ["mg k v v\r\n", "CLIENT_ERROR duplicate flag"],
-  ["mg k O1 O2\r\n", "CLIENT_ERROR duplicate flag"],
-  ["mg k \xff\r\n", "CLIENT_ERROR duplicate flag"],
-  ["mg k z\r\n", "CLIENT_ERROR invalid flag"],
-  ["mg k Z\r\n", "CLIENT_ERROR invalid flag"],
-  ["mg k [\r\n", "CLIENT_ERROR invalid flag"],
-  ["mg k T\r\n", "CLIENT_ERROR bad token in command line format"],
-  ["mg k T1x\r\n", "CLIENT_ERROR bad token in command line format"],
-  ["mg k E-1\r\n", "CLIENT_ERROR bad token in command line format"],
-  ["mg k C18446744073709551616\r\n", "CLIENT_ERROR bad token in command line format"],
-  ["mg a b\r\n", "CLIENT_ERROR error decoding key"],
-  ["md a b\r\n", "CLIENT_ERROR invalid or duplicate flag"],
-  ["md k k k\r\n", "CLIENT_ERROR invalid or duplicate flag"],
-  ["ma k Dx\r\n", "CLIENT_ERROR invalid or duplicate flag"],
-  ["ma k Mxx\r\n", "CLIENT_ERROR invalid or duplicate flag"],
+  ["mg k X\r\n", "reject CLIENT_ERROR invalid flag"],
+  ["mg k W\r\n", "reject CLIENT_ERROR invalid flag"],
+  ["mg\r\n", "reject ERROR"],
+  ["me\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["mg k v v\r\n", "reject CLIENT_ERROR duplicate flag"],
+  ["mg k O1 O2\r\n", "reject CLIENT_ERROR duplicate flag"],
+  ["mg k \xff\r\n", "reject CLIENT_ERROR duplicate flag"],
+  ["mg k z\r\n", "reject CLIENT_ERROR invalid flag"],
+  ["mg k Z\r\n", "reject CLIENT_ERROR invalid flag"],
+  ["mg k [\r\n", "reject CLIENT_ERROR invalid flag"],
+  ["mg k T\r\n", "reject CLIENT_ERROR bad token in command line format"],
+  ["mg k T1x\r\n", "reject CLIENT_ERROR bad token in command line format"],
+  ["mg k E-1\r\n", "reject CLIENT_ERROR bad token in command line format"],
+  ["mg k C18446744073709551616\r\n", "reject CLIENT_ERROR bad token in command line format"],
+  ["mg a b\r\n", "reject CLIENT_ERROR error decoding key"],
+  ["md a b\r\n", "reject CLIENT_ERROR invalid or duplicate flag"],
+  ["md k k k\r\n", "reject CLIENT_ERROR invalid or duplicate flag"],
+  ["ma k Dx\r\n", "reject CLIENT_ERROR invalid or duplicate flag"],
+  ["ma k Mxx\r\n", "reject CLIENT_ERROR invalid or duplicate flag"],
   [`mg k O${"x".repeat(31)}\r\n`, `mg k  O [O${"x".repeat(31)}]`],
-  [`mg k O${"x".repeat(32)}\r\n`, "CLIENT_ERROR opaque token too long"],
-  [`mg ${"k".repeat(251)} v\r\n`, "CLIENT_ERROR bad command line format"],
-  ["ms k\r\n", "CLIENT_ERROR bad command line format"],
-  ["ms k x\r\n", "CLIENT_ERROR bad command line format"],
-  ["ms k -1\r\n", "CLIENT_ERROR bad command line format"],
-  ["ms k 99999999999\r\n", "CLIENT_ERROR bad command line format"],
-  ["ms k 2 Y\r\nab\r\n", "CLIENT_ERROR invalid flag"],
-  ["ms k 2 F\r\nab\r\n", "CLIENT_ERROR bad command line format"],
-  ["ms k 2 MAA\r\nab\r\n", "CLIENT_ERROR incorrect length for M token"],
-  [`ms ${"k".repeat(251)} 2\r\nab\r\n`, "CLIENT_ERROR bad command line format"],
-  [`ms k 1001\r\n${"v".repeat(1001)}\r\n`, "SERVER_ERROR object too large for cache"],
+  [`mg k O${"x".repeat(32)}\r\n`, "reject CLIENT_ERROR opaque token too long"],
+  [`mg ${"k".repeat(251)} v\r\n`, "reject CLIENT_ERROR bad command line format"],
+  ["ms k\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["ms k x\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["ms k -1\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["ms k 99999999999\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["ms k 2 Y\r\nab\r\n", "reject CLIENT_ERROR invalid flag"],
+  ["ms k 2 F\r\nab\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["ms k 2 MAA\r\nab\r\n", "reject CLIENT_ERROR incorrect length for M token"],
+  [`ms ${"k".repeat(251)} 2\r\nab\r\n`, "reject CLIENT_ERROR bad command line format"],
+  [`ms k 1001\r\n${"v".repeat(1001)}\r\n`, "reject SERVER_ERROR object too large for cache"],
 ];
 
 describe("the text parser and meta commands", () => {
   for (const [line, said] of CORPUS) {
     it(JSON.stringify(line.slice(0, 60)), () => {
-      assertEquals(parseAll(fromLatin1(line)), { said: [said], rest: 0 });
+      assertEquals(parseAll(fromLatin1(line), describeRequest), { said: [said], rest: 0 });
     });
   }
 
   it("a data block without its end is told, and what is behind it is a line again", () => {
-    assertEquals(parseAll(fromLatin1("ms k 2\r\nabcd\r\nmn\r\n")).said, ["CLIENT_ERROR bad data chunk", "ERROR", "mn"]);
+    assertEquals(parseAll(fromLatin1("ms k 2\r\nabcd\r\nmn\r\n"), describeRequest).said, [
+      "reject CLIENT_ERROR bad data chunk",
+      "reject ERROR",
+      "mn",
+    ]);
   });
 
   it("says the same wherever the bytes are cut", () => {
@@ -143,8 +125,8 @@ describe("the text parser and meta commands", () => {
     const whole = fromLatin1(rows.map(([line]) => line).join(""));
     const said = rows.map(([, one]) => one);
     for (let cut = 0; cut <= whole.length; cut++) {
-      const first = parseAll(whole.subarray(0, cut));
-      const behind = parseAll(whole.subarray(cut - first.rest));
+      const first = parseAll(whole.subarray(0, cut), describeRequest);
+      const behind = parseAll(whole.subarray(cut - first.rest), describeRequest);
       assertEquals([...first.said, ...behind.said], said, `cut at ${cut}`);
     }
   });
@@ -157,7 +139,7 @@ describe("the text parser and meta commands", () => {
     fc.assert(
       fc.property(fc.array(word, { maxLength: 60 }), (list) => {
         const bytes = fromLatin1(list.join(" "));
-        const parser = new TextParser(LIMITS, ALL);
+        const parser = new TextParser(PARSER_LIMITS, ALL_COMMANDS);
         const request = new Request();
         for (let at = 0; at < bytes.length; ) {
           const status = parser.parse(request, bytes, at, bytes.length, 0);
@@ -171,7 +153,7 @@ describe("the text parser and meta commands", () => {
 
   it("a copy of a request lives on when the bytes change", () => {
     const bytes = fromLatin1("ms aw== 2 b C5 T9 O7\r\nab\r\n");
-    const parser = new TextParser(LIMITS, ALL);
+    const parser = new TextParser(PARSER_LIMITS, ALL_COMMANDS);
     const request = new Request();
     assertEquals(parser.parse(request, bytes, 0, bytes.length, 0), ParseStatus.request);
     const before = describeRequest(request);

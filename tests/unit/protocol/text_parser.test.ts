@@ -4,32 +4,10 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { concatBytes, fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
-import { Command, CommandTable, commandName } from "../../../lib/protocol/command.ts";
+import { Command, commandName } from "../../../lib/protocol/command.ts";
 import { Request } from "../../../lib/protocol/request.ts";
 import { ParseStatus, TextParser } from "../../../lib/protocol/text_parser.ts";
-
-const ALL = new CommandTable(Object.keys(Command) as (keyof typeof Command)[]);
-const LIMITS = { lineBytesMax: 4096, keyBytesMax: 250, valueBytesMax: 1000 };
-
-/** What one pass over the bytes yields: requests and rejections in order, as readable lines. */
-function parseAll(bytes: Uint8Array): { said: string[]; rest: number } {
-  const parser = new TextParser(LIMITS, ALL);
-  const request = new Request();
-  const said: string[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const status = parser.parse(request, bytes, at, bytes.length, 0);
-    if (status === ParseStatus.more) break;
-    at = parser.position;
-    if (status === ParseStatus.request) said.push(describeRequest(request));
-    else {
-      said.push(`reject ${parser.reject}`);
-      at += parser.swallow;
-      if (status === ParseStatus.fatal) break;
-    }
-  }
-  return { said, rest: bytes.length - at };
-}
+import { ALL_COMMANDS, PARSER_LIMITS, parseAll } from "../../support/parsed_requests.ts";
 
 function describeRequest(request: Request): string {
   const { mutation } = request;
@@ -108,15 +86,15 @@ const CORPUS: readonly (readonly [string, string])[] = [
 describe("text parser", () => {
   for (const [bytes, expected] of CORPUS) {
     it(`reads ${JSON.stringify(bytes.slice(0, 60))}`, () => {
-      assertEquals(parseAll(fromLatin1(bytes)), { said: [expected], rest: 0 });
+      assertEquals(parseAll(fromLatin1(bytes), describeRequest), { said: [expected], rest: 0 });
     });
   }
 
   it("says the same wherever the stream is cut", () => {
     const stream = fromLatin1(CORPUS.map(([bytes]) => bytes).join(""));
-    const whole = parseAll(stream);
+    const whole = parseAll(stream, describeRequest);
     assertEquals(whole.rest, 0);
-    const parser = new TextParser(LIMITS, ALL);
+    const parser = new TextParser(PARSER_LIMITS, ALL_COMMANDS);
     const request = new Request();
     // Every prefix must end in "more" at a request's beginning, never in another reading of it.
     let at = 0;
@@ -136,7 +114,7 @@ describe("text parser", () => {
   });
 
   it("needs no byte twice: a line known to have no end is not searched again", () => {
-    const parser = new TextParser(LIMITS, ALL);
+    const parser = new TextParser(PARSER_LIMITS, ALL_COMMANDS);
     const request = new Request();
     const bytes = fromLatin1("get aaaa\r\n");
     assertEquals(parser.parse(request, bytes, 0, 5, 0), ParseStatus.more);
@@ -145,19 +123,19 @@ describe("text parser", () => {
   });
 
   it("ends a connection whose line has no end", () => {
-    const parser = new TextParser(LIMITS, ALL);
+    const parser = new TextParser(PARSER_LIMITS, ALL_COMMANDS);
     const request = new Request();
-    const bytes = new Uint8Array(LIMITS.lineBytesMax + 1).fill(0x78);
-    assertEquals(parser.parse(request, bytes, 0, LIMITS.lineBytesMax, 0), ParseStatus.more);
+    const bytes = new Uint8Array(PARSER_LIMITS.lineBytesMax + 1).fill(0x78);
+    assertEquals(parser.parse(request, bytes, 0, PARSER_LIMITS.lineBytesMax, 0), ParseStatus.more);
     assertEquals(parser.parse(request, bytes, 0, bytes.length, 0), ParseStatus.fatal);
     assertEquals(parser.reject, "CLIENT_ERROR line too long");
   });
 
   it("takes a node map that is longer than a line may be, whole or in parts, but not an endless one", () => {
     const node = `NODE ${"h".repeat(60)} 1 0 0 0 1 16\r\n`;
-    const count = Math.ceil(LIMITS.lineBytesMax / node.length) + 1;
+    const count = Math.ceil(PARSER_LIMITS.lineBytesMax / node.length) + 1;
     const bytes = fromLatin1(`node sync 7\r\n${node.repeat(count)}END\r\n`);
-    const parser = new TextParser(LIMITS, ALL);
+    const parser = new TextParser(PARSER_LIMITS, ALL_COMMANDS);
     const request = new Request();
     assertEquals(parser.parse(request, bytes, 0, bytes.length - 1, 0), ParseStatus.more);
     assertEquals(parser.parse(request, bytes, 0, bytes.length, 0), ParseStatus.request);
@@ -187,7 +165,7 @@ describe("text parser", () => {
       .map((parts) => concatBytes(parts));
     fc.assert(
       fc.property(bytes, (input) => {
-        const parser = new TextParser(LIMITS, ALL);
+        const parser = new TextParser(PARSER_LIMITS, ALL_COMMANDS);
         const request = new Request();
         let at = 0;
         while (at < input.length) {
