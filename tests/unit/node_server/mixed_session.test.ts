@@ -7,12 +7,9 @@ import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
-import { LocalCluster } from "../../../lib/local_cluster/local_cluster.ts";
 import { Opcode } from "../../../lib/protocol/binary_protocol.ts";
-import { detectRuntime } from "../../../mod.ts";
 import { packet, words } from "../../support/binary_packets.ts";
-import { FakeConnection } from "../../support/fake_connection.ts";
-import { type Accept, recordedTransport } from "../../support/recorded_transport.ts";
+import { DirectNode } from "../../support/direct_node.ts";
 
 const KEY = "a key\r\n\0";
 
@@ -37,50 +34,34 @@ const CONVERSATION = [
 ].join("");
 
 describe("text, meta and binary on one connection", () => {
-  let cluster: LocalCluster;
-  let accept: Accept;
+  let node: DirectNode;
 
   before(async () => {
-    const real = await detectRuntime({ logLevel: "error" });
-    const { transport, accepts } = recordedTransport(real.transport);
-    cluster = await LocalCluster.start({ ...real, transport }, { logLevel: "error" });
-    const last = accepts.at(-1);
-    assert(last !== undefined);
-    accept = last;
+    node = await DirectNode.start();
   });
 
   after(async () => {
-    await cluster.stop();
+    await node.stop();
   });
-
-  /** Everything answered to these chunks. */
-  function answer(...chunks: readonly Uint8Array[]): string {
-    const connection = new FakeConnection();
-    const session = accept(connection);
-    session.onOpen();
-    for (const chunk of chunks) session.onData(chunk);
-    session.onClose();
-    return connection.text;
-  }
 
   it("is answered alike wherever the bytes are cut", () => {
     const bytes = fromLatin1(CONVERSATION);
-    const whole = answer(bytes);
+    const whole = node.ask(bytes);
     assert(whole.includes("VALUE k 0 1\r\n1\r\n") && whole.endsWith("\r\n"), JSON.stringify(whole));
     for (let cut = 1; cut < bytes.length; cut++) {
-      assertEquals(answer(bytes.subarray(0, cut), bytes.subarray(cut)), whole, `cut at ${cut}`);
+      assertEquals(node.ask(bytes.subarray(0, cut), bytes.subarray(cut)), whole, `cut at ${cut}`);
     }
-    assertEquals(answer(...Array.from(bytes, (byte) => Uint8Array.of(byte))), whole, "byte by byte");
+    assertEquals(node.ask(...Array.from(bytes, (byte) => Uint8Array.of(byte))), whole, "byte by byte");
   });
 
   it("a key that is too long is refused before anything is answered, also behind a large value", () => {
     const value = "v".repeat(900000);
-    const long = "k".repeat(cluster.nodes[0]?.options.keyBytesMax ?? 0);
-    assertEquals(answer(fromLatin1(`set large 0 0 ${value.length}\r\n${value}\r\n`)), "STORED\r\n");
+    const long = "k".repeat(node.cluster.nodes[0]?.options.keyBytesMax ?? 0);
+    assertEquals(node.ask(fromLatin1(`set large 0 0 ${value.length}\r\n${value}\r\n`)), "STORED\r\n");
     const refused = "CLIENT_ERROR bad command line format\r\n";
-    assertEquals(answer(fromLatin1(`get large large large ${long}k\r\nmn\r\n`)), `${refused}MN\r\n`);
-    assertEquals(answer(fromLatin1(`get ${long}k large\r\nmn\r\n`)), `${refused}MN\r\n`);
-    assertEquals(answer(fromLatin1(`get ${long} nothing\r\nmn\r\n`)), "END\r\nMN\r\n");
+    assertEquals(node.ask(fromLatin1(`get large large large ${long}k\r\nmn\r\n`)), `${refused}MN\r\n`);
+    assertEquals(node.ask(fromLatin1(`get ${long}k large\r\nmn\r\n`)), `${refused}MN\r\n`);
+    assertEquals(node.ask(fromLatin1(`get ${long} nothing\r\nmn\r\n`)), "END\r\nMN\r\n");
   });
 
   it("any bytes are answered or end the connection, and the next connection is served", () => {
@@ -103,9 +84,9 @@ describe("text, meta and binary on one connection", () => {
       fc.property(fc.array(part, { maxLength: 8 }), fc.nat(), (parts, seed) => {
         const bytes = fromLatin1(parts.join(""));
         const cut = bytes.length === 0 ? 0 : seed % bytes.length;
-        const text = answer(bytes.subarray(0, cut), bytes.subarray(cut));
+        const text = node.ask(bytes.subarray(0, cut), bytes.subarray(cut));
         assert(!text.includes("internal error") && !text.includes("Internal error"), JSON.stringify(text));
-        assertEquals(answer(fromLatin1("mn\r\n")), "MN\r\n");
+        assertEquals(node.ask(fromLatin1("mn\r\n")), "MN\r\n");
       }),
     );
   });

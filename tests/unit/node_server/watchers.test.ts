@@ -6,48 +6,27 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
-import { LocalCluster } from "../../../lib/local_cluster/local_cluster.ts";
 import { Opcode } from "../../../lib/protocol/binary_protocol.ts";
-import type { ConnectionHandler } from "../../../lib/runtime/runtime.ts";
-import { detectRuntime } from "../../../mod.ts";
 import { packet } from "../../support/binary_packets.ts";
-import { FakeConnection } from "../../support/fake_connection.ts";
-import { type Accept, recordedTransport } from "../../support/recorded_transport.ts";
-
-interface Client {
-  readonly connection: FakeConnection;
-  readonly session: ConnectionHandler;
-}
+import { DirectNode, type DirectSession } from "../../support/direct_node.ts";
 
 describe("watch", () => {
-  let cluster: LocalCluster;
-  let accept: Accept;
+  let node: DirectNode;
 
   before(async () => {
-    const real = await detectRuntime({ logLevel: "error" });
-    const { transport, accepts } = recordedTransport(real.transport);
-    cluster = await LocalCluster.start({ ...real, transport }, { logLevel: "error" });
-    const last = accepts.at(-1);
-    assert(last !== undefined);
-    accept = last;
+    node = await DirectNode.start();
   });
 
   after(async () => {
-    await cluster.stop();
+    await node.stop();
   });
 
-  function open(line: string): Client {
-    const connection = new FakeConnection();
-    const session = accept(connection);
-    session.onOpen();
-    session.onData(fromLatin1(line));
-    return { connection, session };
+  function open(line: string): DirectSession {
+    return node.open(fromLatin1(line));
   }
 
   function say(text: string): string {
-    const { connection, session } = open(text);
-    session.onClose();
-    return connection.text;
+    return node.ask(fromLatin1(text));
   }
 
   async function until(done: () => boolean): Promise<void> {
@@ -57,7 +36,7 @@ describe("watch", () => {
   }
 
   /** What a watcher has heard once `last` has come, without times, numbers of lines and of connections. */
-  async function heard({ connection, session }: Client, last: string): Promise<string[]> {
+  async function heard({ connection, session }: DirectSession, last: string): Promise<string[]> {
     await until(() => connection.text.includes(last));
     session.onClose();
     const lines = connection.text.split("\n");
