@@ -12,6 +12,7 @@ import { detectRuntime, startCluster, startIndexServer, startNodeServer } from "
 import { describeReplies } from "../support/binary_packets.ts";
 import { readRepositoryFile } from "../support/repository.ts";
 import { TextClient } from "../support/text_client.ts";
+import { FinishedConversations } from "./finished_conversations.ts";
 import { BINARY_DECISIONS, BINARY_LOOSE } from "./golden_binary_decisions.ts";
 
 interface Step {
@@ -32,7 +33,6 @@ interface GoldenCase {
 
 const CASES: readonly GoldenCase[] = JSON.parse(readRepositoryFile("tests/data/golden_binary.json"));
 const ANSWER_MS = 5000;
-const SILENCE_MS = 120;
 
 function fromHex(hex: string): string {
   return latin1(Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)));
@@ -51,7 +51,7 @@ describe("recorded binary conversations", () => {
   let runtime: Runtime;
   const addresses = new Map<string, Address>();
   const stops: (() => Promise<unknown>)[] = [];
-  const finished: { name: string; client: TextClient }[] = [];
+  const finished = new FinishedConversations();
 
   before(async () => {
     runtime = await detectRuntime({ logLevel: "error" });
@@ -118,19 +118,11 @@ describe("recorded binary conversations", () => {
         assertEquals(describeReplies(client.received).join("\n"), wanted);
         assertEquals(client.closed, closed, "connection closed");
       }
-      client.received = "";
-      finished.push({ name: golden.name, client });
-      if (finished.length > 60) finished.shift()?.client.close();
+      finished.add(golden.name, client);
     });
   }
 
-  it("nothing comes after an answer that was not recorded", async () => {
-    await new Promise((resolve) => setTimeout(resolve, SILENCE_MS));
-    for (const { name, client } of finished) {
-      assertEquals(client.received, "", name);
-      client.close();
-    }
-  });
+  it("nothing comes after an answer that was not recorded", () => finished.staySilent());
 });
 
 describe("the recordings", () => {

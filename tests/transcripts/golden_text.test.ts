@@ -13,6 +13,7 @@ import type { IndexServer, NodeServer, NodeServerOptions } from "../../mod.ts";
 import { detectRuntime, startIndexServer, startNodeServer, VERSION } from "../../mod.ts";
 import { readRepositoryFile } from "../support/repository.ts";
 import { TextClient } from "../support/text_client.ts";
+import { FinishedConversations } from "./finished_conversations.ts";
 import { DECISIONS, LOOSE } from "./golden_decisions.ts";
 
 interface Step {
@@ -38,7 +39,6 @@ interface GoldenCase {
 const CASES: readonly GoldenCase[] = JSON.parse(readRepositoryFile("tests/data/golden_text.json"));
 /** Longest wait for an answer that does not come, and how long silence is listened to at the end. */
 const ANSWER_MS = 5000;
-const SILENCE_MS = 120;
 
 /** The servers of all roles. */
 class GoldenServers {
@@ -215,7 +215,7 @@ function requestOf(golden: GoldenCase): string {
 describe("recorded text conversations", () => {
   let servers: GoldenServers;
   /** Connections of finished cases, which must stay as silent as the recorded ones. */
-  const finished: { name: string; client: TextClient }[] = [];
+  const finished = new FinishedConversations();
 
   before(async () => {
     servers = new GoldenServers(await detectRuntime({ logLevel: "error" }));
@@ -249,19 +249,11 @@ describe("recorded text conversations", () => {
         assertEquals(client.received, wanted);
         assertEquals(client.closed, closed, "connection closed");
       }
-      client.received = "";
-      finished.push({ name: golden.name, client });
-      if (finished.length > 60) finished.shift()?.client.close();
+      finished.add(golden.name, client);
     });
   }
 
-  it("nothing comes after an answer that was not recorded", async () => {
-    await new Promise((resolve) => setTimeout(resolve, SILENCE_MS));
-    for (const { name, client } of finished) {
-      assertEquals(client.received, "", name);
-      client.close();
-    }
-  });
+  it("nothing comes after an answer that was not recorded", () => finished.staySilent());
 
   async function exchange(client: TextClient, send: string, expect: string, closed: boolean): Promise<void> {
     await client.send(send);
