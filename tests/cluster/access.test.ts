@@ -15,7 +15,7 @@ import { dumpItems } from "../../lib/client/dump_client.ts";
 import { NodeRole } from "../../lib/cluster/node.ts";
 import type { Address, Connection, Runtime } from "../../lib/runtime/runtime.ts";
 import { Client, FlareError, type LocalCluster, NodeServer, startCluster, startIndexServer } from "../../mod.ts";
-import { connectAs, loginOf, recordingRuntime, USERS, writeUsers } from "../support/access_world.ts";
+import { ClosedCluster, connectAs, loginOf, recordingRuntime, USERS, writeUsers } from "../support/access_world.ts";
 import { describePackets, packet } from "../support/binary_packets.ts";
 import { clientRuntime, HOST, waitUntil } from "../support/daemon.ts";
 import { runProgram, startProgram } from "../support/spawn.ts";
@@ -34,20 +34,17 @@ describe("a cluster whose servers all ask who is there", () => {
   let runtime: Runtime;
   let cluster: LocalCluster;
   let directory: string;
+  let closed: ClosedCluster;
 
   before(async () => {
-    runtime = await clientRuntime();
-    directory = makeTemporaryDirectory();
-    cluster = await startCluster({
-      ...{ runtime, partitions: 2, slaves: 1, nodes: 5, replicationType: "sync", monitorIntervalMs: 100 },
-      access: { authFile: writeUsers(directory), clusterUser: "node", adminAccess: "user:boss" },
+    closed = await ClosedCluster.start({
+      ...{ partitions: 2, slaves: 1, nodes: 5, replicationType: "sync", monitorIntervalMs: 100 },
+      access: { adminAccess: "user:boss" },
     });
+    ({ runtime, cluster, directory } = closed);
   });
 
-  after(async () => {
-    await cluster.stop();
-    removeTemporaryDirectory(directory);
-  });
+  after(() => closed.stop());
 
   it("proxies and replicates", async () => {
     const proxy = new Client(runtime, addressOf(cluster.nodes[4]), ALICE);
@@ -160,22 +157,14 @@ async function statsOf(client: TextClient): Promise<Map<string, string>> {
 describe("commands of nodes and operators", () => {
   let runtime: Runtime;
   let cluster: LocalCluster;
-  let directory: string;
+  let closed: ClosedCluster;
 
   before(async () => {
-    runtime = await clientRuntime();
-    directory = makeTemporaryDirectory();
-    cluster = await startCluster({
-      runtime,
-      access: { authFile: writeUsers(directory), clusterUser: "node", adminAccess: "user:boss" },
-      node: { adminAddress: `${HOST}:0` },
-    });
+    closed = await ClosedCluster.start({ access: { adminAccess: "user:boss" }, node: { adminAddress: `${HOST}:0` } });
+    ({ runtime, cluster } = closed);
   });
 
-  after(async () => {
-    await cluster.stop();
-    removeTemporaryDirectory(directory);
-  });
+  after(() => closed.stop());
 
   const atNode = {
     "node sync 9999\r\nEND\r\n": "node",

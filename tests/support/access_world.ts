@@ -3,7 +3,9 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Address, Log, Runtime, TlsClient } from "../../lib/runtime/runtime.ts";
+import { type ClusterOptions, type LocalCluster, startCluster } from "../../mod.ts";
 import { clientRuntime } from "./daemon.ts";
+import { makeTemporaryDirectory, removeTemporaryDirectory } from "./temporary_directory.ts";
 import { TextClient } from "./text_client.ts";
 
 /** A user for clients, one for operators, one for the servers. */
@@ -15,6 +17,38 @@ export function writeUsers(directory: string, text = USERS, mode = 0o600): strin
   writeFileSync(path, text);
   chmodSync(path, mode);
   return path;
+}
+
+/** What a closed cluster is like beside being closed; `text` is its file of users. */
+export interface ClosedClusterOptions extends Omit<ClusterOptions, "access"> {
+  readonly access?: Omit<NonNullable<ClusterOptions["access"]>, "authFile" | "clusterUser">;
+  readonly text?: string;
+}
+
+/** A cluster whose servers, which are `node` to each other, let nobody in who does not log in. */
+export class ClosedCluster {
+  readonly runtime: Runtime;
+  readonly cluster: LocalCluster;
+  /** Where the file of users is. */
+  readonly directory: string;
+
+  private constructor(runtime: Runtime, cluster: LocalCluster, directory: string) {
+    this.runtime = runtime;
+    this.cluster = cluster;
+    this.directory = directory;
+  }
+
+  static async start({ text, access, ...options }: ClosedClusterOptions = {}): Promise<ClosedCluster> {
+    const runtime = await clientRuntime();
+    const directory = makeTemporaryDirectory();
+    const users = { authFile: writeUsers(directory, text), clusterUser: "node" };
+    return new ClosedCluster(runtime, await startCluster({ runtime, ...options, access: { ...access, ...users } }), directory);
+  }
+
+  async stop(): Promise<void> {
+    await this.cluster.stop();
+    removeTemporaryDirectory(this.directory);
+  }
 }
 
 /** A text login. */

@@ -11,7 +11,7 @@ import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
-import { type LocalCluster, startCluster } from "../../mod.ts";
+import { ClosedCluster } from "../support/access_world.ts";
 import { describePackets } from "../support/binary_packets.ts";
 import { clientRuntime, skipUnless, waitUntil } from "../support/daemon.ts";
 import { freePorts } from "../support/free_ports.ts";
@@ -46,24 +46,16 @@ function readable(send: string, received: string): string {
 }
 
 describe("logging in", () => {
-  let runtime: Runtime;
-  let cluster: LocalCluster;
-  let directory: string;
+  let closed: ClosedCluster;
 
   before(async () => {
-    runtime = await clientRuntime();
-    directory = makeTemporaryDirectory();
-    writeFileSync(join(directory, "users"), USERS, { mode: 0o600 });
-    cluster = await startCluster({ runtime, access: { authFile: join(directory, "users"), clusterUser: "node" } });
+    closed = await ClosedCluster.start({ text: USERS });
   });
 
-  after(async () => {
-    await cluster.stop();
-    removeTemporaryDirectory(directory);
-  });
+  after(() => closed.stop());
 
   for (const conversation of [...TEXT_CONVERSATIONS, ...SASL_CONVERSATIONS]) {
-    it(conversation.name, () => play(runtime, { host: "127.0.0.1", port: cluster.nodes[0]?.port ?? 0 }, conversation));
+    it(conversation.name, () => play(closed.runtime, closed.cluster.addresses[0] as Address, conversation));
   }
 });
 
