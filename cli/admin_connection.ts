@@ -3,7 +3,7 @@
  * `ClusterAdmin` for as long as a verb runs.
  */
 
-import { appendFileSync } from "node:fs";
+import { appendFileSync, openSync } from "node:fs";
 import process from "node:process";
 import { type Command, Option } from "commander";
 import { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
@@ -134,17 +134,28 @@ export async function withAdmin(command: Command, work: (admin: ClusterAdmin) =>
   }
 }
 
+/** @throws FlareError INVALID_OPTION */
 function logTo(runtime: Runtime, path: string, threshold: LogLevel): Runtime {
+  const file = openLog(path);
   const levels: readonly LogLevel[] = ["error", "warning", "notice", "info", "debug"];
   return {
     ...runtime,
     log: {
       write(level, message) {
         if (levels.indexOf(level) > levels.indexOf(threshold)) return;
-        appendFileSync(path, `${new Date(runtime.clock.nowMs()).toISOString()} ${level} flare ${message}\n`);
+        appendFileSync(file, `${new Date(runtime.clock.nowMs()).toISOString()} ${level} flare ${message}\n`);
       },
     },
   };
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, "a");
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new FlareError("INVALID_OPTION", `option "log-file": "${path}" cannot be written: ${reason}`, { cause });
+  }
 }
 
 function splitHost(text: string | undefined): { host: string; port: string | undefined } | undefined {

@@ -199,9 +199,13 @@ function openInput(path: string | undefined): {
   let read = 0;
   return {
     chunks: (async function* () {
-      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-        read += chunk.length;
-        yield chunk;
+      try {
+        for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+          read += chunk.length;
+          yield chunk;
+        }
+      } catch (cause) {
+        throw unreadable(path ?? "-", cause);
       }
     })(),
     estimate: (done) => (size === undefined || read === 0 ? undefined : Math.max(done, Math.round((done * size) / read))),
@@ -212,9 +216,13 @@ function fileSize(path: string): number {
   try {
     return statSync(path).size;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FlareError("IO_ERROR", `"${path}" cannot be read: ${reason}`, { cause });
+    throw unreadable(path, cause);
   }
+}
+
+function unreadable(path: string, cause: unknown): FlareError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new FlareError("IO_ERROR", `"${path}" cannot be read: ${reason}`, { cause });
 }
 
 function getCommand(): Command {

@@ -3,7 +3,6 @@
  */
 
 import { lookup } from "node:dns/promises";
-import { writeFileSync } from "node:fs";
 import process from "node:process";
 import type { Command } from "commander";
 import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
@@ -21,7 +20,7 @@ import type { ClusterNode } from "../lib/cluster/node.ts";
 import { parseKeyHashAlgorithm } from "../lib/partition/key_hash.ts";
 import { addTableOptions, countOption, createVerb, secondsOption, withAdmin } from "./admin_connection.ts";
 import { ExitStatus } from "./main.ts";
-import { printJson, printLines, writeOut } from "./output.ts";
+import { openSink, printJson, printLines } from "./output.ts";
 
 /** The verbs that change nothing. */
 export function watchCommands(): Command[] {
@@ -131,8 +130,9 @@ function indexCommand(): Command {
       const text = rebuildIndexFile(await admin.nodeMap(), countOption("increment", options.increment, 0));
       // One character is one byte here.
       const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-      if (options.output === undefined) await writeOut(bytes);
-      else writeFileSync(options.output, bytes);
+      const sink = await openSink(options.output);
+      await sink.write(bytes);
+      await sink.close();
     }),
   );
 }

@@ -191,6 +191,24 @@ describe("flare", () => {
     });
   });
 
+  it("says in one line which file it cannot read or write", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const nowhere = join(directory, "missing", "file");
+      for (const [args, status, text] of [
+        [["index", "--output", nowhere], 1, `flare: "${nowhere}" cannot be written: `],
+        [["dump", "--output", nowhere], 1, `flare: "${nowhere}" cannot be written: `],
+        [["restore", "--input", nowhere], 1, `flare: "${nowhere}" cannot be read: `],
+        [["restore", "--input", directory], 1, `flare: "${directory}" cannot be read: `],
+        [["ping", "--log-file", nowhere], 2, `flare: option "log-file": "${nowhere}" cannot be written: `],
+      ] as const) {
+        const { stderr, ...finished } = await flare(...args);
+        assertEquals(finished.status, status, stderr);
+        assertEquals(stderr.slice(0, text.length), text);
+        assertEquals(stderr.split("\n").length, 2, stderr);
+      }
+    });
+  });
+
   it("logs what it says to the servers when asked", async () => {
     await withTemporaryDirectory(async (directory) => {
       const log = join(directory, "log");
