@@ -166,8 +166,9 @@ export class ClusterAdmin implements ChangeHost {
     return this.runtime.clock.monotonicMs();
   }
 
+  /** Waits. Between two questions there may be no connection: the pause itself keeps the process. */
   sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.runtime.clock.setTimer(resolve, delayMs));
+    return new Promise((resolve) => this.runtime.clock.setTimer(resolve, delayMs, true));
   }
 
   async #report(node: ClusterNode): Promise<NodeReport> {

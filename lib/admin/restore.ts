@@ -56,7 +56,7 @@ export async function* restoreItems(
     if (options.bytesPerSecond === undefined || options.bytesPerSecond === 0) continue;
     bytes += windowBytes(window);
     const aheadMs = (bytes * 1000) / options.bytesPerSecond - (runtime.clock.monotonicMs() - startedMs);
-    if (aheadMs > 0) await new Promise<void>((resolve) => runtime.clock.setTimer(resolve, aheadMs));
+    if (aheadMs > 0) await new Promise<void>((resolve) => runtime.clock.setTimer(resolve, aheadMs, true));
   }
 }
 

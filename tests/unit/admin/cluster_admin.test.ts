@@ -28,7 +28,9 @@ import { decodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
 import { hashSimple } from "../../../lib/partition/key_hash.ts";
 import { KeyResolver } from "../../../lib/partition/key_resolver.ts";
 import type { Runtime } from "../../../lib/runtime/runtime.ts";
-import { detectRuntime, FlareError, type LocalCluster, startCluster } from "../../../mod.ts";
+import { detectRuntime, FlareError, type LocalCluster, startCluster, startIndexServer } from "../../../mod.ts";
+import { freePorts } from "../../support/free_ports.ts";
+import { startFile } from "../../support/spawn.ts";
 import { TextClient } from "../../support/text_client.ts";
 
 const itemCount = 300;
@@ -288,5 +290,18 @@ describe("verbs about data", () => {
     assertEquals(await restore(fromLatin1(lines.join("\n")), {}), { expired: 1, stored: 1, refused: 1 });
     assertEquals(await admin.client(key(0)).get("gone"), undefined);
     await assertRejects(() => restore(fromLatin1("rubbish\n"), {}), FlareError, "record 1 of the dump");
+  });
+});
+
+describe("an operator's program", () => {
+  it("lives as long as it waits for a server, though it has no connection", { timeout: 60_000 }, async () => {
+    const port = await freePorts(1);
+    const program = startFile("tests/unit/admin/waiting_program.ts", [`127.0.0.1:${port}`]);
+    await program.waitFor("is not alive yet");
+    const options = { indexDb: "memory://", bind: "127.0.0.1", serverName: "127.0.0.1", serverPort: port };
+    const server = await startIndexServer(runtime, options);
+    const { status, stdout } = await program.finished;
+    await server.stop();
+    assertEquals([status, stdout], [0, "alive\n"]);
   });
 });
