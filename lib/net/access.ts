@@ -36,6 +36,8 @@ export class Access {
   failures = 0;
   readonly #runtime: Runtime;
   #rules: Rules;
+  /** The reading under way: two of them must not overtake each other. */
+  #tail: Promise<void> = Promise.resolve();
   #reportedMs = Number.NEGATIVE_INFINITY;
   #untold = 0;
 
@@ -50,7 +52,13 @@ export class Access {
   }
 
   /** Takes other settings and reads the file again; if it cannot be used, what was known of the users stays. */
-  async reload(options: AccessOptions): Promise<void> {
+  reload(options: AccessOptions): Promise<void> {
+    const reading = this.#tail.then(() => this.#reload(options));
+    this.#tail = reading.catch(() => undefined);
+    return reading;
+  }
+
+  async #reload(options: AccessOptions): Promise<void> {
     try {
       this.#rules = await readRules(this.#runtime, options);
     } catch (error) {
