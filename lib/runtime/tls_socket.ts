@@ -50,10 +50,11 @@ export function connectTls(address: Address, tls: TlsClient): TLSSocket {
 
 /** What is wrong with the certificate a client showed, undefined if nothing. */
 export function peerRefusal(socket: TLSSocket, required: boolean): Error | undefined {
-  if (socket.authorized) return undefined;
-  const shown = Object.keys(socket.getPeerCertificate() ?? {}).length > 0;
-  if (!shown && !required) return undefined;
-  return new Error(shown ? `its certificate is refused (${socket.authorizationError})` : "it shows no certificate");
+  // Looked for first: a resumed session of TLS 1.3 counts as authorized although no certificate was ever shown.
+  if (Object.keys(socket.getPeerCertificate() ?? {}).length === 0) {
+    return required ? new Error("it shows no certificate") : undefined;
+  }
+  return socket.authorized ? undefined : new Error(`its certificate is refused (${socket.authorizationError})`);
 }
 
 /** What of the handle below a TLS socket is used. */
