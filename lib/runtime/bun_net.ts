@@ -76,13 +76,15 @@ export class BunTransport implements Transport {
       socket.data = connection;
       connection.start(socket, accept);
     };
+    let listener: BunListener | undefined;
     try {
       if ("path" in address) await removeStaleSocket(address.path);
       const backlog = options.backlog ?? SOCKET_BACKLOG;
-      const listener = Bun.listen({ ...bunAddress(address), allowHalfOpen: true, backlog, socket: { ...HANDLERS, open } });
+      listener = Bun.listen({ ...bunAddress(address), allowHalfOpen: true, backlog, socket: { ...HANDLERS, open } });
       if ("path" in address) chmodSync(address.path, address.mode ?? SOCKET_MODE);
       return new BunListenerAdapter(listener, address);
     } catch (error) {
+      listener?.stop();
       throw listenFault(error, address);
     }
   }

@@ -481,6 +481,15 @@ export function transportSuite(name: string, transport: Transport, traits: Trans
       await listener.stop();
     });
 
+    itWithKernel("does not listen at a UNIX socket whose permissions cannot be set", async () => {
+      const path = join(directory, "permissions.sock");
+      const error = await PeerListener.start(transport, { path, mode: 2 ** 40 }).catch((fault: Error) => fault);
+      assertEquals(codeOf(error as Error), "IO_ERROR");
+      const late = connectPeer(transport, { path });
+      await late.untilClosed();
+      assertEquals(codeOf(late.error), "CONNECTION_FAILED");
+    });
+
     itWithKernel("takes over a UNIX socket nobody listens on", async () => {
       const path = join(directory, "stale.sock");
       const elsewhere = join(directory, "left-behind.sock");
