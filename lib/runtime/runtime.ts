@@ -75,16 +75,6 @@ export interface TlsClient {
   readonly minVersion: TlsVersion;
 }
 
-/** What TLS found out about a connection. */
-export interface ConnectionSecurity {
-  /** `TLSv1.3`. */
-  readonly protocol: string;
-  /** OpenSSL's name of the cipher. */
-  readonly cipher: string;
-  /** The common name in the other side's certificate; undefined without one that was verified. */
-  readonly peerName: string | undefined;
-}
-
 export interface Listener {
   /** The real address (with the port the kernel chose). */
   readonly address: Address;
