@@ -91,8 +91,9 @@ export class Checkpointer {
     }, intervalMs);
   }
 
-  /** Starts a checkpoint, when one is running after that. */
+  /** Starts a checkpoint, when one is running after that; none once the storage closes, which begins the last one itself. */
   request(): void {
+    if (this.#closing) return;
     if (this.#running !== undefined) {
       this.#isWanted = true;
       return;

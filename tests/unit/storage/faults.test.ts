@@ -413,6 +413,31 @@ describe("an engine that is behind", () => {
     });
   }
 
+  it("is left alone once the storage is closed, though it failed and writes were waiting for room", async () => {
+    for (const failures of [0, 1_000_000]) {
+      const world = new StorageWorld();
+      const database = new TestDatabase();
+      const storage = await open(world, database, { memoryBytesMax: 65536 });
+      database.hold();
+      database.failures = failures;
+      const value = "x".repeat(8000);
+      const outcomes = Array.from({ length: 40 }, (_, i) => write(storage, set(`k${i}`, value), world.nowSeconds));
+      await turns(5);
+      const closing = storage.close();
+      database.release();
+      await closing;
+      const { batches, opens } = database;
+      await world.advance(60_000);
+      await turns(50);
+      assertEquals([database.batches, database.opens], [batches, opens]);
+      database.failures = 0;
+      const taken = (await Promise.all(outcomes)).filter(({ result }) => result === MutationResult.stored).length;
+      const again = await open(world, database);
+      assertEquals(again.stats().items, taken);
+      await again.close();
+    }
+  });
+
   it("that fails while the storage closes costs nothing but the next start's time", async () => {
     const world = new StorageWorld();
     const database = new TestDatabase();
