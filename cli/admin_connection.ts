@@ -96,6 +96,13 @@ export function secondsOption(name: string, text: string | undefined, otherwiseS
   throw new FlareError("INVALID_OPTION", `option "${name}": "${text}" is not a number of seconds`);
 }
 
+/** How long a server may take to answer, in milliseconds. @throws FlareError INVALID_OPTION */
+export function timeoutOption(text: string | undefined): number {
+  const timeoutMs = secondsOption("timeout", text, defaultTimeoutSeconds);
+  if (timeoutMs > 0) return timeoutMs;
+  throw new FlareError("INVALID_OPTION", `option "timeout": "${text}" leaves no time to answer`);
+}
+
 /** An option in bytes per second, with k, m or g for 1024 and so on. @throws FlareError INVALID_OPTION */
 export function bandwidthOption(text: string | undefined): number {
   if (text === undefined) return 0;
@@ -113,7 +120,7 @@ export function bandwidthOption(text: string | undefined): number {
 export async function withAdmin(command: Command, work: (admin: ClusterAdmin) => Promise<void>): Promise<void> {
   type Texts = IndexServerTexts & CredentialTexts & TlsTexts;
   const options = command.opts<Texts & { timeout?: string; debug?: true; warn?: true; logFile?: string }>();
-  const timeoutMs = secondsOption("timeout", options.timeout, defaultTimeoutSeconds);
+  const timeoutMs = timeoutOption(options.timeout);
   const indexServer = indexServerAddress(options, process.env);
   const logLevel: LogLevel = options.debug ? "debug" : options.warn ? "warning" : "notice";
   const runtime = await detectRuntime({ programName: "flare", logLevel });

@@ -50,6 +50,8 @@ export interface PendingRequest {
   readonly isMeta: boolean;
 }
 
+/** What a server that has as many connections as it may says to a new one, before it has read anything. */
+const TURNED_AWAY = "ERROR Too many open connections";
 const NO_REPLY: ClientReply = { line: "", body: new Uint8Array(0) };
 
 /** What the lane hears of its connection. */
@@ -74,6 +76,7 @@ export class PeerLink implements ConnectionHandler {
   readonly #name: string;
   #blocked = false;
   #failed = false;
+  #welcome = false;
   #timer: Timer | undefined;
 
   constructor(runtime: Runtime, address: Address & { host: string; port: number }, options: PeerOptions, owner: LinkOwner) {
@@ -102,15 +105,15 @@ export class PeerLink implements ConnectionHandler {
     if (this.#timer === undefined && this.outstanding.length > 0) this.#watch(this.#options.replyTimeoutMs);
   }
 
-  /** Ends the connection and tells everybody who waits for it. */
-  fail(error: FlareError): void {
+  /** Ends the connection and tells everybody who waits for it; `unread`: nothing of what was sent was even looked at. */
+  fail(error: FlareError, unread = false): void {
     if (this.#failed) return;
     this.#failed = true;
     if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
     this.#connection.destroy();
     const outstanding = this.outstanding.splice(0);
     this.#owner.onGone(this, error);
-    for (const pending of outstanding) pending.reject(new PeerError(error, true));
+    for (const pending of outstanding) pending.reject(new PeerError(error, !unread));
   }
 
   onOpen(): void {
@@ -130,6 +133,8 @@ export class PeerLink implements ConnectionHandler {
       const reply = this.#parser.next(pending.shape as ReplyShape);
       if (reply === undefined) return;
       if (reply === MALFORMED) return this.fail(new FlareError("CONNECTION_FAILED", `malformed reply from "${this.#name}"`));
+      if (!this.#welcome && reply.line === TURNED_AWAY) return this.#turnedAway();
+      this.#welcome = true;
       this.outstanding.shift();
       pending.resolve(reply);
     }
@@ -148,6 +153,11 @@ export class PeerLink implements ConnectionHandler {
       const text = `connection to "${this.#name}" broke${error === undefined ? "" : `: ${error.message}`}`;
       this.fail(new FlareError("CONNECTION_FAILED", text, { retriable: true, cause: error }));
     }
+  }
+
+  #turnedAway(): void {
+    const text = `"${this.#name}" takes no more connections`;
+    this.fail(new FlareError("CONNECTION_FAILED", text, { retriable: true }), true);
   }
 
   #watch(delayMs: number): void {

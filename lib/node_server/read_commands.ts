@@ -26,6 +26,9 @@ const WARM_BYTES_MIN = 256;
 const FETCHES_FIRST = 16;
 const FETCHES_MAX = 64;
 const FETCHED_BYTES_MAX = 1048576;
+/** `keys` reads so many keys at a time, and so many bytes of them. */
+const KEYS_PER_SLICE = 1000;
+const KEYS_SLICE_BYTES = 1048576;
 /** Requests on one connection above which reads are not added: two nodes may take each other for the owner of a key. */
 export const FORWARDED_MAX = 65536;
 const BAD_LINE = "CLIENT_ERROR bad command line format";
@@ -83,25 +86,19 @@ export class ReadCommands {
   /** `keys <prefix>… <limit>`: up to `limit` keys for each prefix, in key order; asked where a key of that name would lie. */
   async keys(words: readonly string[], reply: TextReply, session: Session): Promise<void> {
     const limit = Number(words[words.length - 1]);
-    const { routing, storage, runtime, peers, stats, otherCluster } = this.#context;
+    const { routing, runtime, peers, stats, otherCluster } = this.#context;
     for (const prefix of words.slice(0, -1)) {
       stats.cmdGet++;
       const bytes = fromLatin1(prefix);
       const hash = this.#context.keyHash(bytes, 0, bytes.length);
       const route = otherCluster.node ?? routing.routeRead(hash, runtime.random.uint32());
       if (route === LOCAL) {
-        const cursor = storage.openCursor({ prefix: bytes });
-        let left = limit;
-        while (left > 0 && !session.gone) {
-          const items = await cursor.next(Math.min(left, 1000), 1 << 20);
-          if (items.length === 0) break;
-          left -= items.length;
-          for (const { key } of items) {
-            if (isSayable({ bytes: key, start: 0, end: key.length })) reply.raw(concatBytes([KEY_WORD, key, CRLF]));
-          }
-          await session.roomInOutput(reply.segment);
+        try {
+          await this.#keysHere(bytes, limit, reply, session);
+        } catch (error) {
+          if (!(error instanceof FlareError)) throw error;
+          return reply.line(`SERVER_ERROR ${error.message}`);
         }
-        await cursor.close();
       } else if (typeof route === "object") {
         const lane = peers.lane(route, bytes, 0, bytes.length);
         const answer = await lane.request(fromLatin1(`keys ${prefix} ${limit}\r\n`), ReplyShape.lines).catch(noAnswer);
@@ -109,6 +106,24 @@ export class ReadCommands {
       }
     }
     reply.end();
+  }
+
+  /** @throws FlareError when the storage cannot be read */
+  async #keysHere(prefix: Uint8Array, limit: number, reply: TextReply, session: Session): Promise<void> {
+    const cursor = this.#context.storage.openCursor({ prefix });
+    try {
+      for (let left = limit; left > 0 && !session.gone; ) {
+        const items = await cursor.next(Math.min(left, KEYS_PER_SLICE), KEYS_SLICE_BYTES);
+        if (items.length === 0) return;
+        left -= items.length;
+        for (const { key } of items) {
+          if (isSayable({ bytes: key, start: 0, end: key.length })) reply.raw(concatBytes([KEY_WORD, key, CRLF]));
+        }
+        await session.roomInOutput(reply.segment);
+      }
+    } finally {
+      await cursor.close();
+    }
   }
 
   /** Answers the keys from `keysStart` on, side by side where they have to be fetched. */

@@ -2,7 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { bandwidthOption, countOption, indexServerAddress, secondsOption } from "../../cli/admin_connection.ts";
+import { bandwidthOption, countOption, indexServerAddress, secondsOption, timeoutOption } from "../../cli/admin_connection.ts";
 import { confirm, isWanted, type Terminal } from "../../cli/confirmation.ts";
 import { FlareError } from "../../mod.ts";
 
@@ -48,6 +48,7 @@ describe("numbers", () => {
     assertThrows(() => countOption("retry", "-1", 0), FlareError, 'option "retry": "-1" is not an integer from 0 on');
     assertThrows(() => countOption("keys", "0", 0, 1), FlareError, 'option "keys": "0" is not an integer from 1 on');
     assertThrows(() => secondsOption("wait", "1s", 0), FlareError, 'option "wait": "1s" is not a number of seconds');
+    assertThrows(() => timeoutOption("0"), FlareError, 'option "timeout": "0" leaves no time to answer');
     assertThrows(() => bandwidthOption("1x"), FlareError, 'option "bwlimit": "1x" is not a number of bytes per second');
   });
 });

@@ -65,6 +65,13 @@ describe("peer pool", () => {
     assertEquals(await answer, "not sent");
   });
 
+  it("takes what a node says that has too many connections for no answer: nothing was sent", async () => {
+    const { world, ask } = scene(() => "ERROR Too many open connections\r\n");
+    const answer = ask();
+    await world.advance(10);
+    assertEquals(await answer, "not sent");
+  });
+
   it("opens new lanes to a node that is back", async () => {
     const { world, pool, ask } = scene(() => "TOUCHED\r\n");
     pool.retain(new Set());
