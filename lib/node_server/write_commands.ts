@@ -47,9 +47,9 @@ export class WriteCommands {
     const hash = this.#hash(key.bytes, key.start, key.end);
     const route = this.#route(request, hash);
     if (route === LOCAL) return this.#writeHere(request, reply, hash);
-    if (route === NO_PARTITION) return reply.line(NO_PARTITION_TEXT);
-    if (route === PROXY_FAILURE) return reply.line(PROXY_FAILURE_TEXT);
-    return this.#forward(route, request.clone(), reply);
+    if (typeof route === "object") return this.#forward(route, request.clone(), reply);
+    if (isSilent(request)) return;
+    reply.line(route === NO_PARTITION ? NO_PARTITION_TEXT : PROXY_FAILURE_TEXT);
   }
 
   /** A write of the meta or the binary protocol: `request.mutation` comes with terms. */
@@ -247,7 +247,7 @@ export class WriteCommands {
 
   #refused(request: Request, reply: TextReply, applied: Applied): void {
     if (applied.result === MutationResult.tooLarge) this.#context.stats.tooLarge++;
-    if (!request.noreply || applied.result === MutationResult.failed) reply.applied(applied);
+    if (!request.noreply || (applied.result === MutationResult.failed && !isSilent(request))) reply.applied(applied);
   }
 
   async #answerAfter(replicated: Promise<void> | undefined, noreply: boolean, reply: TextReply, text: string): Promise<void> {
@@ -361,6 +361,14 @@ export class WriteCommands {
   #committed(): Promise<FlareError | undefined> {
     return new Promise((resolve) => this.#context.storage.onCommit({ onCommitted: resolve }));
   }
+}
+
+/**
+ * Flare differs: a node hears nothing at all of what it wants no answer to. It would take an error for the answer to its
+ * next request, or cut the connection and lose the copies that are on their way.
+ */
+function isSilent({ noreply, prefix }: Request): boolean {
+  return noreply && prefix !== undefined;
 }
 
 function changed(result: MutationResult): boolean {

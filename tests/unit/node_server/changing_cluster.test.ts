@@ -40,6 +40,9 @@ describe("a copy", () => {
     await node.start(["2001 2 0 -1 0 16", "2002 0 0 0 1 17"]);
     for (const request of ["set a 0 0 1 7\r\n1\r\n", "delete a 0 7\r\n", "touch a 4000000000\r\n"]) {
       assertEquals(await node.ask(`<${MASTER}>${request}`), "SERVER_ERROR proxy failure\r\n");
+      // Who wants no answer would take an error for the answer to something else.
+      const unheard = request.replace(/\r\n/, " noreply\r\n");
+      assertEquals(await node.ask(`<${MASTER}>${unheard}version\r\n`), "VERSION flare-2.0.0\r\n");
     }
     assertEquals(node.host(MASTER).requests, []);
     await node.stop();
