@@ -23,6 +23,8 @@ export interface ClusterDriver {
   /** For the clients of the test. */
   readonly runtime: Runtime;
   readonly index: HostPort;
+  /** Clients that make about 2,000 requests a second of it together. */
+  readonly workers: number;
   /** All nodes ever started, in the order of their start. */
   readonly nodes: readonly HostPort[];
   /** Starts a new node; it is a proxy of the cluster when the promise resolves. */

@@ -13,11 +13,9 @@ import type { HostPort } from "./cluster_driver.ts";
 import { type Held, nextOperation, type Operation, retrieve } from "./key_model.ts";
 import { keyOf } from "./operator.ts";
 
-/** Each makes one request at a time. */
-export const WORKERS = 40;
 const STRINGS_PER_WORKER = 12;
 const COUNTERS_PER_WORKER = 3;
-/** Between two requests of a worker: about 2,000 requests a second in all. */
+/** Between two requests of a worker. */
 const PAUSE_MS = 18;
 const ATTEMPTS_MAX = 50;
 const RECONNECT_PAUSE_MS = 20;
@@ -39,6 +37,7 @@ export class ClusterLoad {
   readonly expected = new Map<string, Held>();
   readonly #runtime: Runtime;
   readonly #nodes: () => readonly HostPort[];
+  readonly #workerCount: number;
   /** Keys with a write of unknown outcome, and what it would have left. */
   readonly #inDoubt = new Map<string, Held[]>();
   readonly #versions = new Map<string, string>();
@@ -50,14 +49,15 @@ export class ClusterLoad {
   #working = 0;
   #wake: (() => void)[] = [];
 
-  /** @param nodes those that clients may use now */
-  constructor(runtime: Runtime, nodes: () => readonly HostPort[]) {
+  /** @param workers each makes one request at a time; @param nodes those that clients may use now */
+  constructor(runtime: Runtime, workers: number, nodes: () => readonly HostPort[]) {
+    this.#workerCount = workers;
     this.#runtime = runtime;
     this.#nodes = nodes;
   }
 
   start(): void {
-    for (let worker = 0; worker < WORKERS; worker++) this.#workers.push(this.#work(worker));
+    for (let worker = 0; worker < this.#workerCount; worker++) this.#workers.push(this.#work(worker));
   }
 
   /** Lets the load run for a while. */

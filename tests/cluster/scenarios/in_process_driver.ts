@@ -21,6 +21,7 @@ const MEMORY_BYTES_MAX = 16 * 1048576;
 export class InProcessDriver implements ClusterDriver {
   readonly runtime: Runtime;
   readonly index: HostPort;
+  readonly workers = 80;
   readonly nodes: HostPort[] = [];
   readonly #directory: string;
   readonly #latencyMsMax: number;

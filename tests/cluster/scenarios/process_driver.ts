@@ -21,6 +21,7 @@ const HOST = "127.0.0.1";
 export class ProcessDriver implements ClusterDriver {
   readonly runtime: Runtime;
   readonly index: HostPort;
+  readonly workers = 40;
   readonly nodes: HostPort[] = [];
   readonly #directory: string;
   readonly #launchers: readonly Launcher[];

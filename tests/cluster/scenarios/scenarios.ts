@@ -10,7 +10,7 @@ import type { Runtime } from "../../../lib/runtime/runtime.ts";
 import { clientRuntime, waitUntil } from "../../support/daemon.ts";
 import { withTemporaryDirectory } from "../../support/temporary_directory.ts";
 import { type ClusterDriver, type HostPort, MONITOR_INTERVAL_S, MONITOR_THRESHOLD } from "./cluster_driver.ts";
-import { ClusterLoad, WORKERS } from "./cluster_load.ts";
+import { ClusterLoad } from "./cluster_load.ts";
 import { inspectCluster, versionDifferences } from "./inspection.ts";
 import { Operator } from "./operator.ts";
 
@@ -99,7 +99,7 @@ export function describeScenarios(name: string, startCluster: StartCluster): voi
           await load.run(FAILOVER_MS);
           await load.endTrouble();
         });
-        assert(load.tolerated - untilThen <= WORKERS, "only what was under way through the killed slave failed");
+        assert(load.tolerated - untilThen <= cluster.workers, "only what was under way through the killed slave failed");
       });
     });
   });
@@ -119,7 +119,7 @@ class Stage {
   constructor(cluster: ClusterDriver) {
     this.cluster = cluster;
     this.operator = new Operator(cluster);
-    this.load = new ClusterLoad(cluster.runtime, () => this.#running);
+    this.load = new ClusterLoad(cluster.runtime, cluster.workers, () => this.#running);
   }
 
   addNodes(count: 5): Promise<Five>;
