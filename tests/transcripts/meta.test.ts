@@ -5,7 +5,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { after, before, describe, it } from "node:test";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { base64 } from "../../lib/base/base64.ts";
 import { fromLatin1 } from "../../lib/base/bytes.ts";
 import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
@@ -17,11 +17,20 @@ import { META_CONVERSATIONS, type MetaConversation } from "./meta_conversations.
 
 const ANSWER_MS = 5000;
 const LAST = "version\r\n";
+const ATTEMPTS_MAX = 5;
 const LAST_ANSWER = /VERSION [^\r]+\r\n$/;
 const hasMemcached = spawnSync("memcached", ["-V"]).status === 0;
 
-/** Plays a conversation; the answer is as the recordings have it. */
-async function play(runtime: Runtime, address: Address, { send }: MetaConversation, key: string): Promise<string> {
+/** Plays a conversation within one second, because many tell how many are left; the answer is as the recordings have it. */
+async function play(runtime: Runtime, address: Address, conversation: MetaConversation, key: string): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    const startSecond = Math.floor(Date.now() / 1000);
+    const answer = await playOnce(runtime, address, conversation, `${key}-${attempt}`);
+    if (attempt === ATTEMPTS_MAX || Math.floor(Date.now() / 1000) === startSecond) return answer;
+  }
+}
+
+async function playOnce(runtime: Runtime, address: Address, { send }: MetaConversation, key: string): Promise<string> {
   const encoded = base64(fromLatin1(key));
   const client = await TextClient.connect(runtime, address);
   await client.send(send.replaceAll("{k}", key).replaceAll("{b}", encoded) + LAST);
@@ -165,7 +174,7 @@ describe("keys no line of text can hold", () => {
     const encoded = base64(fromLatin1("gone soon"));
     assertEquals(await client(0).ask(`ms ${encoded} 2 b\r\nab\r\n`), "HD\r\n");
     assertEquals(await client(0).ask(`mg ${encoded} b T100\r\n`), "HD\r\n");
-    assertEquals(await client(1).ask(`mg ${encoded} b t\r\n`), "HD t100\r\n");
+    assertMatch(await client(1).ask(`mg ${encoded} b t\r\n`), /^HD t(100|99)\r\n$/);
     assertEquals(await client(0).ask(`md ${encoded} b\r\n`), "HD\r\n");
     assertEquals(await client(1).ask(`mg ${encoded} b\r\n`), "EN\r\n");
   });
