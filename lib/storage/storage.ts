@@ -12,6 +12,7 @@ import { Checkpointer } from "./checkpoint.ts";
 import type { CommitListener } from "./commit_group.ts";
 import { Cursor, type CursorOptions } from "./cursor.ts";
 import { DataDirectory } from "./data_directory.ts";
+import { newIdentity, nextIncarnation, type StorageIdentity } from "./directory_record.ts";
 import type { Engine } from "./engine.ts";
 import { checkEngineChoice, openEngine } from "./engine_choice.ts";
 import { decodeMeta, META_KEY } from "./engine_record.ts";
@@ -32,6 +33,7 @@ import { WaitingRoom } from "./waiting_room.ts";
 
 export type { CommitListener } from "./commit_group.ts";
 export type { Cursor, CursorOptions, StoredItem } from "./cursor.ts";
+export type { StorageIdentity } from "./directory_record.ts";
 export type { StorageOptions } from "./storage_options.ts";
 
 /** What a storage can do. */
@@ -96,6 +98,8 @@ export class Storage {
   readonly #runtime: Runtime;
   readonly #settings: StorageSettings;
   readonly #directory: DataDirectory | undefined;
+  /** Of data that nothing keeps. */
+  readonly #passing: StorageIdentity | undefined;
   readonly #engine: Engine;
   readonly #keyspaces: Keyspaces;
   readonly #undo: UndoList;
@@ -125,6 +129,7 @@ export class Storage {
     this.#runtime = runtime;
     this.#settings = settings;
     this.#directory = directory;
+    this.#passing = directory === undefined ? nextIncarnation(newIdentity(runtime.random)) : undefined;
     this.#engine = engine;
     this.#keyspaces = keyspaces;
     this.manifest = {
@@ -174,7 +179,7 @@ export class Storage {
     const settings = resolveStorageOptions(options);
     checkEngineChoice(options);
     const { dataDir } = options;
-    const directory = dataDir === undefined ? undefined : await DataDirectory.open(runtime.files, dataDir);
+    const directory = dataDir === undefined ? undefined : await DataDirectory.open(runtime.files, runtime.random, dataDir);
     let engine: Engine | undefined;
     try {
       engine = await openEngine(options.engine, directory);
@@ -183,7 +188,10 @@ export class Storage {
       const keyspaces = new Keyspaces(runtime.random, settings.memoryBytesMax, meta);
       const storedGeneration = stored === undefined ? 0 : meta.generation;
       const storage = new Storage(runtime, settings, directory, engine, keyspaces, storedGeneration);
-      if (directory !== undefined) await storage.#recover(directory.logPath, options);
+      if (directory !== undefined) {
+        await storage.#recover(directory.logPath, options);
+        await directory.noteOpen();
+      }
       storage.#sweeper.start();
       storage.#checkpointer.start(settings.checkpointIntervalMs);
       return storage;
@@ -192,6 +200,11 @@ export class Storage {
       await directory?.release();
       throw error;
     }
+  }
+
+  /** Which data these are; without a data directory they are other ones with each opening. */
+  get identity(): StorageIdentity {
+    return this.#directory?.identity ?? (this.#passing as StorageIdentity);
   }
 
   /** Set by a fault that only a restart heals: writes answer `failed` from then on, reads go on. */

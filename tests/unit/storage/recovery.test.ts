@@ -4,6 +4,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { LOG_HEADER_BYTES } from "../../../lib/storage/log_record.ts";
 import { MutationKind } from "../../../lib/storage/mutation.ts";
@@ -170,7 +171,7 @@ describe("a killed storage", () => {
 
   it("refuses a directory of another format", async () => {
     const { files } = await killedAfter([]);
-    files.write("data/FORMAT", new Uint8Array([50, 10]));
+    files.write("data/FORMAT", fromLatin1("flare-kv data format 3\n"));
     const error = await assertRejects(() => open(new StorageWorld(files), new TestDatabase()), FlareError);
     assertEquals(error.code, "UNSUPPORTED");
   });
