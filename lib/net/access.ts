@@ -9,6 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { AccessList, Visitor } from "./access_list.ts";
 import { type AccessOptions, accessLists } from "./access_options.ts";
 import { AuthFile, type Credentials, isSayable } from "./auth_file.ts";
+import { PacedLog } from "./paced_log.ts";
 
 /** The answer to a wrong password is held back so long … */
 const FAILURE_DELAY_MS = 250;
@@ -38,12 +39,12 @@ export class Access {
   #rules: Rules;
   /** The reading under way: two of them must not overtake each other. */
   #tail: Promise<void> = Promise.resolve();
-  #reportedMs = Number.NEGATIVE_INFINITY;
-  #untold = 0;
+  readonly #failureLog: PacedLog;
 
   private constructor(runtime: Runtime, rules: Rules) {
     this.#runtime = runtime;
     this.#rules = rules;
+    this.#failureLog = new PacedLog(runtime, "warning", REPORT_INTERVAL_MS);
   }
 
   /** @throws FlareError INVALID_OPTION | IO_ERROR naming the file and what is wrong with it */
@@ -111,16 +112,8 @@ export class Access {
   }
 
   #report(user: string, peer: string): void {
-    const nowMs = this.#runtime.clock.monotonicMs();
-    if (nowMs - this.#reportedMs < REPORT_INTERVAL_MS) {
-      this.#untold++;
-      return;
-    }
     const name = user.slice(0, REPORTED_NAME_MAX).replace(/[^\x21-\x7e]/g, "?");
-    const more = this.#untold === 0 ? "" : `, and ${this.#untold} more since the last such line`;
-    this.#runtime.log.write("warning", `login as "${name}" from "${peer}" failed${more}`);
-    this.#reportedMs = nowMs;
-    this.#untold = 0;
+    this.#failureLog.write(`login as "${name}" from "${peer}" failed`);
   }
 }
 

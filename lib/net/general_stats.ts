@@ -86,6 +86,7 @@ export function statsGeneral(
   reply.stat("threads", workers.list().length);
   reply.stat("pool_threads", 0);
   reply.stat("node_map_version", nodeMapVersion);
+  reply.stat("rejected_http_requests", server.httpRequests);
   if (server.certificatesReadMs !== undefined) {
     reply.stat("ssl_handshake_errors", server.handshakeErrors);
     const ageMs = runtime.clock.monotonicMs() - server.certificatesReadMs;

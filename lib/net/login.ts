@@ -7,6 +7,7 @@
 import { latin1 } from "../base/bytes.ts";
 import { BINARY_HEADER_BYTES, BINARY_REQUEST, BinaryStatus, HeaderField, isSasl, Opcode } from "../protocol/binary_protocol.ts";
 import { putBinaryError } from "../protocol/binary_reply.ts";
+import { isHttpLine } from "../protocol/http_line.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 
 /** The most of a request that is kept for a client that is not known yet. */
@@ -32,6 +33,8 @@ export const LoginStep = {
   failed: 2,
   /** It has to be left once it has the answer, if there is any. */
   refused: 3,
+  /** It speaks HTTP, and has to be left without an answer. */
+  http: 4,
 } as const;
 export type LoginStep = (typeof LoginStep)[keyof typeof LoginStep];
 
@@ -84,6 +87,7 @@ export class Login {
     this.position = lineFeed < 0 ? end : start + lineFeed + 1;
     if (lineFeed < 0) return end - start > LOGIN_BYTES_MAX ? LoginStep.refused : LoginStep.more;
     const lineEnd = lineFeed > 0 && bytes[this.position - 2] === CR ? this.position - 2 : this.position - 1;
+    if (isHttpLine(bytes, start, lineEnd)) return LoginStep.http;
     const [command, , , , length] = wordsOf(bytes, start, lineEnd);
     if (command !== "set" || length === undefined || !/^\d{1,10}$/.test(length)) return this.#say(UNAUTHENTICATED);
     const dataStart = this.position;

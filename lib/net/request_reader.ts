@@ -100,7 +100,8 @@ export class RequestReader {
     if (length === 0) return;
     received.expect(0, 0);
     const done = this.#readRequests(received.bytes, 0, length, scanned);
-    if (done > 0) received.consume(done, this.#host.monotonicMs());
+    if (this.isStopped) received.release();
+    else if (done > 0) received.consume(done, this.#host.monotonicMs());
   }
 
   /**
@@ -144,6 +145,9 @@ export class RequestReader {
         this.#target.execute(request);
       } else if (isTlsHello(bytes, at)) {
         this.isStopped = true;
+      } else if (status === ParseStatus.http) {
+        if (this.#host.rawListener !== undefined) this.#tellLine(bytes, at);
+        this.#refuseHttp();
       } else {
         if (this.#host.rawListener !== undefined && binary === undefined) this.#tellLine(bytes, at);
         const { position, swallow } = binary ?? textParser;
@@ -167,6 +171,12 @@ export class RequestReader {
     let end = start;
     while (end < position && bytes[end] !== LF) end++;
     this.#target.onLine(bytes, start, end > start && bytes[end - 1] === CR ? end - 1 : end);
+  }
+
+  /** A web page may be behind it: it gets no answer, and what follows is not looked at. */
+  #refuseHttp(): void {
+    this.isStopped = true;
+    this.#host.refusedHttp(this.#connection.peer);
   }
 
   /** Answers what the parser of the text protocol has refused. */
@@ -193,6 +203,10 @@ export class RequestReader {
     if (step === LoginStep.more) {
       this.received.expect(login.needed, 0);
       return -1;
+    }
+    if (step === LoginStep.http) {
+      this.#refuseHttp();
+      return at;
     }
     if (step === LoginStep.failed) {
       this.#wait();

@@ -9,6 +9,7 @@ import { BufferPool } from "../protocol/buffer_pool.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer, TlsServer } from "../runtime/runtime.ts";
 import type { Access } from "./access.ts";
 import type { AccessOptions } from "./access_options.ts";
+import { PacedLog } from "./paced_log.ts";
 import { Session } from "./session.ts";
 import type { Door, RawListener, RequestHandler, SessionHost, SessionLimits, Traffic } from "./session_host.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
@@ -34,8 +35,8 @@ const SWEEP_MS = 1000;
 const LAST_REPLIES_MS = 30000;
 /** … for each so many bytes. */
 const LAST_REPLIES_PACE_BYTES = 65536;
-/** A failed handshake is logged at most once in so many milliseconds. */
-const HANDSHAKE_LOG_MS = 10000;
+/** A failed handshake and a request of HTTP are logged at most once in so many milliseconds. */
+const REFUSAL_LOG_MS = 10000;
 
 export class Server implements SessionHost {
   readonly limits: SessionLimits;
@@ -52,6 +53,8 @@ export class Server implements SessionHost {
   rejectedConnections = 0;
   /** TLS handshakes that failed. */
   handshakeErrors = 0;
+  /** Connections closed because they spoke HTTP. */
+  httpRequests = 0;
   /** When the certificates in use were read, by the monotonic clock; undefined while nothing listens with TLS. */
   certificatesReadMs: number | undefined;
   readonly #runtime: Runtime;
@@ -66,13 +69,15 @@ export class Server implements SessionHost {
   /** Called when the last connection has gone. */
   #emptied: (() => void) | undefined;
   #sweepTimer: Timer | undefined;
-  #handshakeLoggedMs = -HANDSHAKE_LOG_MS;
-  #handshakesNotLogged = 0;
+  readonly #handshakeLog: PacedLog;
+  readonly #httpLog: PacedLog;
 
   constructor(runtime: Runtime, workers: WorkerRegistry, options: ServerOptions) {
     this.#runtime = runtime;
     this.#workers = workers;
     this.#options = options;
+    this.#handshakeLog = new PacedLog(runtime, "notice", REFUSAL_LOG_MS);
+    this.#httpLog = new PacedLog(runtime, "warning", REFUSAL_LOG_MS);
     this.limits = options.limits;
     this.access = options.access;
     workers.add(new Alarm(workers.nextId(), runtime.clock.monotonicMs()));
@@ -184,13 +189,21 @@ export class Server implements SessionHost {
 
   closed(session: Session, error?: Error): void {
     if (this.#opening.delete(session)) {
-      if (error !== undefined) this.#handshakeFailed(error);
+      if (error !== undefined) {
+        this.handshakeErrors++;
+        this.#handshakeLog.write(error.message);
+      }
     } else {
       this.#sessions.delete(session);
       this.#workers.remove(session);
       this.connectionListener?.(session, false);
     }
     if (this.connections === 0) this.#emptied?.();
+  }
+
+  refusedHttp(peer: string): void {
+    this.httpRequests++;
+    this.#httpLog.write(`"${peer}" spoke HTTP and was cut off: a web page may be trying to reach this port through a browser`);
   }
 
   unexpected(error: unknown): void {
@@ -210,20 +223,6 @@ export class Server implements SessionHost {
     const session = new Session(this.#workers.nextId(), connection, this, listenAddress, door);
     this.#opening.add(session);
     return session;
-  }
-
-  /** A port that anybody can connect to must not fill the log. */
-  #handshakeFailed(error: Error): void {
-    this.handshakeErrors++;
-    const nowMs = this.monotonicMs();
-    if (nowMs - this.#handshakeLoggedMs < HANDSHAKE_LOG_MS) {
-      this.#handshakesNotLogged++;
-      return;
-    }
-    const more = this.#handshakesNotLogged === 0 ? "" : ` (and ${this.#handshakesNotLogged} more since the last such line)`;
-    this.#runtime.log.write("notice", `${error.message}${more}`);
-    this.#handshakeLoggedMs = nowMs;
-    this.#handshakesNotLogged = 0;
   }
 
   #scheduleSweep(): void {

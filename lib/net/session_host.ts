@@ -70,6 +70,8 @@ export interface SessionHost {
   opened(session: Session): void;
   /** @param error why, unless it ended in order; before `opened` it tells how the TLS handshake failed */
   closed(session: Session, error?: Error): void;
+  /** Somebody has spoken HTTP, and the connection is about to be closed for it. */
+  refusedHttp(peer: string): void;
   /** An error nobody expected (a bug): reported, the connection gets an answer and goes on. */
   unexpected(error: unknown): void;
 }

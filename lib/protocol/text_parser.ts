@@ -9,6 +9,7 @@ import { latin1 } from "../base/bytes.ts";
 import { parseUint64 } from "../base/uint64.ts";
 import { MutationKind } from "../storage/mutation.ts";
 import { Command, CommandShape, type CommandTable, shapeOf } from "./command.ts";
+import { beginsAsHttp, isHttpLine, mayBeHttp } from "./http_line.ts";
 import { MetaFlag } from "./meta_flags.ts";
 import { parseMetaFlags } from "./meta_parser.ts";
 import { parseFlags, parseInteger } from "./numbers.ts";
@@ -32,6 +33,8 @@ export const ParseStatus = {
   reject: 2,
   /** `reject` is the answer, and the connection has to be closed after it. */
   fatal: 3,
+  /** This is HTTP: the connection has to be closed without an answer. */
+  http: 4,
 } as const;
 export type ParseStatus = (typeof ParseStatus)[keyof typeof ParseStatus];
 
@@ -93,16 +96,12 @@ export class TextParser {
         this.scanned = end - start;
         return ParseStatus.more;
       }
-      this.position = end;
-      this.reject = LINE_TOO_LONG;
-      return ParseStatus.fatal;
+      return this.#lineTooLong(bytes, start, end);
     }
     this.position = lineFeed + 1;
-    if (lineFeed - start > this.#limits.lineBytesMax) {
-      this.reject = LINE_TOO_LONG;
-      return ParseStatus.fatal;
-    }
+    if (lineFeed - start > this.#limits.lineBytesMax) return this.#lineTooLong(bytes, start, lineFeed);
     const lineEnd = lineFeed > start && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
+    if (mayBeHttp(bytes, lineEnd) && isHttpLine(bytes, start, lineEnd)) return ParseStatus.http;
     let at = start;
     request.prefix = undefined;
     if (bytes[at] === LESS) {
@@ -113,7 +112,7 @@ export class TextParser {
     }
     if (!this.#token(bytes, at, lineEnd)) return this.#rejected("ERROR");
     const command = this.#commands.find(bytes, this.#tokenStart, this.#tokenEnd);
-    if (command < 0) return this.#rejected("ERROR");
+    if (command < 0) return isHttpLine(bytes, start, lineEnd) ? ParseStatus.http : this.#rejected("ERROR");
     request.command = command as Command;
     request.noreply = false;
     request.syncMode = SyncMode.byDefault;
@@ -428,6 +427,13 @@ export class TextParser {
     else if (length === 5 && isWord(bytes, start, ASYNC)) request.syncMode = SyncMode.async;
     else return false;
     return true;
+  }
+
+  #lineTooLong(bytes: Uint8Array, start: number, end: number): ParseStatus {
+    this.position = end;
+    if (beginsAsHttp(bytes, start, end)) return ParseStatus.http;
+    this.reject = LINE_TOO_LONG;
+    return ParseStatus.fatal;
   }
 
   #rejected(text: string): ParseStatus {

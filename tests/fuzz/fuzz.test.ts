@@ -10,6 +10,7 @@ import { corpusOf } from "./corpus.ts";
 import { fuzz, runCorpus } from "./fuzz_runner.ts";
 import type { FuzzTarget } from "./fuzz_target.ts";
 import { shrink } from "./shrink.ts";
+import { httpTarget } from "./targets/http_requests.ts";
 import { TARGETS } from "./targets.ts";
 
 const FIXED_SEED = "1";
@@ -28,6 +29,14 @@ describe("fuzz targets", () => {
       }
     });
   }
+});
+
+describe("HTTP", () => {
+  it("commands nothing in 100,000 requests", async () => {
+    const report = await fuzz(httpTarget, String(Date.now() % 1000000), { seconds: 300, executions: 100000 });
+    assertEquals(report.failure, undefined);
+    assertEquals(report.executions, 100000);
+  });
 });
 
 describe("the fuzzer", () => {

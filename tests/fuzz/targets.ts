@@ -1,6 +1,7 @@
 /** All fuzz targets, in the order they are run. */
 
 import type { FuzzTarget } from "./fuzz_target.ts";
+import { httpTarget } from "./targets/http_requests.ts";
 import { indexTarget } from "./targets/index_sessions.ts";
 import { lockedTarget } from "./targets/locked_sessions.ts";
 import { accessListTarget, authFileTarget, loginTarget } from "./targets/logins.ts";
@@ -30,5 +31,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   forwardingTarget,
   lockedTarget,
   indexTarget,
+  httpTarget,
   tlsTarget,
 ];

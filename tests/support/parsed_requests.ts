@@ -7,7 +7,7 @@ import { ParseStatus, TextParser } from "../../lib/protocol/text_parser.ts";
 export const ALL_COMMANDS = new CommandTable(Object.keys(Command) as (keyof typeof Command)[]);
 export const PARSER_LIMITS = { lineBytesMax: 4096, keyBytesMax: 250, valueBytesMax: 1000 };
 
-/** Requests as `describe` says them and refusals as `reject …`, in order, and how many bytes are left. */
+/** Requests as `describe` says them, refusals as `reject …`, `http` where it stops at that, and how many bytes are left. */
 export function parseAll(bytes: Uint8Array, describe: (request: Request) => string): { said: string[]; rest: number } {
   const parser = new TextParser(PARSER_LIMITS, ALL_COMMANDS);
   const request = new Request();
@@ -18,7 +18,10 @@ export function parseAll(bytes: Uint8Array, describe: (request: Request) => stri
     if (status === ParseStatus.more) break;
     at = parser.position;
     if (status === ParseStatus.request) said.push(describe(request));
-    else {
+    else if (status === ParseStatus.http) {
+      said.push("http");
+      break;
+    } else {
       said.push(`reject ${parser.reject}`);
       at += parser.swallow;
       if (status === ParseStatus.fatal) break;

@@ -171,7 +171,7 @@ class Reading {
       }
       at = parser.position;
       this.#tell(status, isBinary, end);
-      if (status === ParseStatus.fatal) {
+      if (status === ParseStatus.fatal || status === ParseStatus.http) {
         this.#ended = true;
         return end;
       }
@@ -185,6 +185,11 @@ class Reading {
     if (status === ParseStatus.request) {
       this.met.add(`${commandName(command)} ${opcode}`);
       this.found.push(describe(this.#request, end));
+      return;
+    }
+    if (status === ParseStatus.http) {
+      this.met.add("http");
+      this.found.push("http");
       return;
     }
     const word = isBinary ? `${this.#binary.opcode} refused ${this.#binary.status}` : `refused ${this.#text.reject}`;

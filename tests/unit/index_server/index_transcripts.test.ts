@@ -34,6 +34,9 @@ const MAPS: Readonly<Record<string, NodeMap>> = {
   "index-lifecycle": mapOf(),
 };
 
+/** What the recorded servers do not count. */
+const OURS = /^STAT rejected_http_requests \d+\r\n/m;
+
 const cases = recorded.filter(({ role }) => Object.hasOwn(MAPS, role));
 
 function mapOf(...lines: string[]): NodeMap {
@@ -75,8 +78,9 @@ for (const [role, map] of Object.entries(MAPS)) {
       it(name, async () => {
         await starting;
         const heard = await world.ask(send);
-        if (template === true) assertEquals(heard.reply.replace(patternOf(expect), ""), "");
-        else assertEquals(heard.reply, expect.replaceAll("1.3.4", VERSION));
+        const reply = heard.reply.replace(OURS, "");
+        if (template === true) assertEquals(reply.replace(patternOf(expect), ""), "");
+        else assertEquals(reply, expect.replaceAll("1.3.4", VERSION));
         assertEquals(heard.closed, closed);
       });
     }

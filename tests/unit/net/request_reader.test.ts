@@ -53,9 +53,11 @@ describe("the reader of requests", () => {
   let connection: FakeConnection;
   let host: { -readonly [Name in keyof SessionHost]: SessionHost[Name] };
   let reader: RequestReader;
+  let refusals: string[];
 
   beforeEach(() => {
     const buffers = new BufferPool();
+    refusals = [];
     target = new NotingTarget(buffers);
     connection = new FakeConnection();
     host = {
@@ -67,6 +69,7 @@ describe("the reader of requests", () => {
       monotonicMs: () => 1,
       opened: () => undefined,
       closed: () => undefined,
+      refusedHttp: (peer) => void refusals.push(peer),
       unexpected: (error) => assert(false, String(error)),
     };
     reader = new RequestReader(target, connection, host, new Admission(connection, host, {}));
@@ -126,6 +129,21 @@ describe("the reader of requests", () => {
     assertEquals(target.noted, ["c=3"]);
     assertEquals(host.traffic.tooLarge, 2);
     assertEquals(host.requestMemory.usedBytes, 0);
+  });
+
+  it("reads nothing behind a line of HTTP, wherever it is cut, says nothing to it and keeps nothing", () => {
+    host.rawListener = () => undefined;
+    const text = `${SET("a", "1")}POST / HTTP/1.1\r\n${SET("b", "2")}`;
+    for (let cut = 0; cut <= text.length; cut++) {
+      const own = new RequestReader(target, connection, host, new Admission(connection, host, {}));
+      target.noted.length = refusals.length = 0;
+      own.read(fromLatin1(text.slice(0, cut)));
+      if (!own.isStopped) own.read(fromLatin1(text.slice(cut)));
+      assert(own.isStopped, `cut at ${cut}`);
+      assertEquals(target.noted, ["set a 0 0 1", "a=1", "POST / HTTP/1.1"]);
+      assertEquals(refusals, [connection.peer]);
+      assertEquals([answers(), host.requestMemory.usedBytes], ["", 0]);
+    }
   });
 
   it("reads nothing behind the beginning of a TLS handshake, whole or cut, and says nothing to it", () => {

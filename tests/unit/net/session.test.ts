@@ -100,6 +100,7 @@ function open(limits: { highWater?: number; memory?: number } = {}) {
     monotonicMs: () => 1,
     opened: () => undefined,
     closed: () => undefined,
+    refusedHttp: () => undefined,
     unexpected: (error) => errors.push(error),
   };
   const session = new Session(1, connection, host);

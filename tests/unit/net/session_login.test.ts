@@ -93,6 +93,7 @@ describe("a session with a client that is not known", () => {
       monotonicMs: () => timers.nowMs,
       opened: () => undefined,
       closed: () => undefined,
+      refusedHttp: () => undefined,
       unexpected: (error) => assert(false, String(error)),
     };
     const session = new Session(1, connection, host, "", door);
