@@ -2,31 +2,36 @@
  * The verbs about data: dump, dumpkey, restore, and get and set for a look by hand.
  */
 
-import { createReadStream, statSync } from "node:fs";
+import { createReadStream, existsSync, statSync } from "node:fs";
 import process from "node:process";
 import { type Command, Option } from "commander";
 import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
-import { DumpFormat, encodeItems, encodeKeys, keyWord } from "../lib/admin/dump_format.ts";
-import { type DumpSource, dumpSources } from "../lib/admin/dump_sources.ts";
+import { DumpTally } from "../lib/admin/dump_end_line.ts";
+import { DumpFormat, encodeEndLine, encodeItems, encodeKeys, keyWord } from "../lib/admin/dump_format.ts";
+import { type DumpSelection, type DumpSource, dumpSources } from "../lib/admin/dump_sources.ts";
 import { addressOf, parseNodeKey } from "../lib/admin/node_targets.ts";
 import { streamProgressText } from "../lib/admin/progress_text.ts";
-import { type RestoredItem, restoreItems } from "../lib/admin/restore.ts";
+import { checkDump, type RestoredItem, restoreItems } from "../lib/admin/restore.ts";
+import { isUnreachable } from "../lib/admin/unreachable.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import type { Client, Item } from "../lib/client/client.ts";
 import { dumpItems, dumpKeys } from "../lib/client/dump_client.ts";
 import { addTableOptions, bandwidthOption, countOption, createVerb, withAdmin } from "./admin_connection.ts";
 import { ExitStatus } from "./main.ts";
-import { openSink, ProgressLine, printJson, printLines, writeOut } from "./output.ts";
+import { ProgressLine, printJson, printLines, writeOut } from "./output.ts";
+import { type Write, writeResult } from "./output_file.ts";
 
 const reasonsShownMax = 10;
+const askAttempts = 60;
+const askPauseMs = 1000;
 
 const formatHelp = `
 Formats, one record for each item; both give any bytes back:
   default  key flag size version expire 'value'
            in key and value \\\\ is a backslash, \\' a quote, \\n \\r \\t what they are elsewhere, \\xHH any byte
   csv      key,flag,size,version,expire,value as in RFC 4180
-The size is that of the value in bytes; expire is an absolute second, 0 is never. tch, the binary file of Tokyo
-Cabinet, is not supported.`;
+The size is that of the value in bytes; expire is an absolute second, 0 is never. The last line, "# end of dump items=…
+bytes=… crc32=…", tells that the dump is complete. tch, the binary file of Tokyo Cabinet, is not supported.`;
 
 /** The verbs about data. */
 export function dataCommands(): Command[] {
@@ -88,34 +93,71 @@ function dump(command: Command, nodes: readonly string[], flags: DumpFlags, what
   return withAdmin(command, async (admin) => {
     knownFormat(flags.format);
     const { map, partitionCountMax } = await admin.view();
-    const sources = dumpSources(map, partitionCountMax, {
+    const selection = {
       nodes: nodes.map(parseNodeKey),
       raw: flags.raw === true,
       bytesPerSecond: bandwidthOption(flags.bwlimit),
       ...(flags.partition === undefined ? {} : { partition: countOption("partition", flags.partition, 0) }),
       ...(flags.partitionSize === undefined ? {} : { partitionSize: countOption("partition-size", flags.partitionSize, 1, 1) }),
-    });
+    };
+    const sources = dumpSources(map, partitionCountMax, selection);
     const total = await itemsOf(admin, sources);
     const progress = new ProgressLine();
     const startedMs = admin.nowMs();
-    let count = 0;
-    const sink = await openSink(flags.output);
-    try {
+    const tally = new DumpTally();
+    const readAll = async (write: Write): Promise<void> => {
       for (const source of sources) {
         for await (const chunk of chunksOf(admin, source)) {
-          await sink.write(chunk.bytes);
-          count += chunk.count;
-          progress.show(() => streamProgressText(what, count, total, admin.nowMs() - startedMs));
+          await write(chunk.bytes);
+          tally.add(chunk.count, chunk.bytes);
+          progress.show(() => streamProgressText(what, tally.items, total, admin.nowMs() - startedMs));
         }
+        await requireSame(admin, sources, selection);
       }
-    } catch (error) {
-      progress.say(`the dump is incomplete: ${count} ${what}`);
-      throw error;
-    } finally {
-      await sink.close();
-    }
-    progress.say(streamProgressText(what, count, undefined, admin.nowMs() - startedMs));
+      if (what === "items") await write(encodeEndLine(tally));
+    };
+    await writeResult(flags.output, (write) =>
+      readAll(write).catch((error: unknown) => {
+        progress.say(`the dump failed after ${tally.items} ${what}${leftBehind(flags.output)}`);
+        throw error;
+      }),
+    );
+    progress.say(streamProgressText(what, tally.items, undefined, admin.nowMs() - startedMs));
   });
+}
+
+/** What stands under the name that was given, after a dump that failed. */
+function leftBehind(path: string | undefined): string {
+  if (path === undefined || path === "-") return "";
+  return existsSync(path) ? `; "${path}" is as it was before` : `; "${path}" was not written`;
+}
+
+/**
+ * Makes sure that the nodes which are read still own what is read from them: another master, or one partition more, and
+ * items would be missing without a word. @throws FlareError REFUSED
+ */
+async function requireSame(admin: ClusterAdmin, sources: readonly DumpSource[], selection: DumpSelection): Promise<void> {
+  const { map, partitionCountMax } = await patiently(admin, () => admin.view());
+  let problem = "";
+  try {
+    if (JSON.stringify(dumpSources(map, partitionCountMax, selection)) === JSON.stringify(sources)) return;
+  } catch (error) {
+    if (!(error instanceof FlareError)) throw error;
+    problem = ` (${error.message})`;
+  }
+  throw new FlareError("REFUSED", `the masters of the cluster changed while it was dumped${problem}: dump again`);
+}
+
+/** An index server that is away for a moment is no reason to throw away what was dumped. */
+async function patiently<T>(admin: ClusterAdmin, ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isUnreachable(error) || attempt === askAttempts) throw error;
+    }
+    await admin.sleep(askPauseMs);
+  }
 }
 
 /** What is likely to come: all the nodes have. */
@@ -133,6 +175,7 @@ interface RestoreFlags {
   readonly prefixInclude?: string;
   readonly printKeys?: true;
   readonly keepVersions?: true;
+  readonly acceptIncomplete?: true;
 }
 
 function restoreCommand(): Command {
@@ -145,6 +188,7 @@ function restoreCommand(): Command {
     .option("--exclude <pattern...>", "no keys that match one of these regular expressions")
     .option("--prefix-include <text>", "only keys that begin so")
     .option("--keep-versions", "keep the versions of the dump, and items that have a newer one")
+    .option("--accept-incomplete", "also a dump without its end line, or with one that does not fit what stands before it")
     .option("--print-keys", "print each key that is stored")
     .addHelpText("after", formatHelp);
   return command.action((node: string | undefined, flags: RestoreFlags) =>
@@ -156,30 +200,39 @@ function restoreCommand(): Command {
         prefix: flags.prefixInclude ?? "",
         bytesPerSecond: bandwidthOption(flags.bwlimit),
         keepVersions: flags.keepVersions === true,
+        acceptIncomplete: flags.acceptIncomplete === true,
       };
       const input = openInput(flags.input);
       const client = admin.client(node === undefined ? await admin.anyNode() : parseNodeKey(node));
-      const counts: Record<RestoredItem["outcome"], number> = { stored: 0, kept: 0, excluded: 0, expired: 0, refused: 0 };
       const progress = new ProgressLine();
+      // Nothing is stored from a file that is not whole. Of a stream that is known at its end only.
+      const isChecked = input.size !== undefined && !options.acceptIncomplete;
+      const total = isChecked ? await withHint(() => checkDump(input.chunks(), options.format)) : undefined;
+      const counts: Record<RestoredItem["outcome"], number> = { stored: 0, kept: 0, excluded: 0, expired: 0, refused: 0 };
       const startedMs = admin.nowMs();
       let done = 0;
-      for await (const items of restoreItems(admin.runtime, client, input.chunks, options)) {
-        for (const { key, outcome, reason } of items) {
-          counts[outcome]++;
-          if (outcome === "refused" && counts.refused <= reasonsShownMax) progress.say(`${keyWord(key)}: ${reason}`);
+      const sayHowFar = (): void => {
+        progress.say(streamProgressText("items", done, undefined, admin.nowMs() - startedMs));
+        const outcomes = Object.entries(counts).filter(([, count]) => count > 0);
+        progress.say(outcomes.map(([outcome, count]) => `${count} ${outcome}`).join(", "));
+      };
+      const restoreAll = async (): Promise<void> => {
+        for await (const items of restoreItems(admin.runtime, client, input.chunks(), options)) {
+          for (const { key, outcome, reason } of items) {
+            counts[outcome]++;
+            if (outcome === "refused" && counts.refused <= reasonsShownMax) progress.say(`${keyWord(key)}: ${reason}`);
+          }
+          if (flags.printKeys) await writeOut(encodeKeys(storedKeys(items), DumpFormat.default));
+          done += items.length;
+          progress.show(() => streamProgressText("items", done, total, admin.nowMs() - startedMs));
         }
-        if (flags.printKeys) await writeOut(encodeKeys(storedKeys(items), DumpFormat.default));
-        done += items.length;
-        progress.show(() => streamProgressText("items", done, input.estimate(done), admin.nowMs() - startedMs));
-      }
+      };
+      await withHint(restoreAll).catch((error: unknown) => {
+        if (done > 0) sayHowFar();
+        throw error;
+      });
+      sayHowFar();
       if (command.getOptionValue("outputFormat") === "json") await printJson(counts);
-      progress.say(streamProgressText("items", done, undefined, admin.nowMs() - startedMs));
-      progress.say(
-        Object.entries(counts)
-          .filter(([, count]) => count > 0)
-          .map(([outcome, count]) => `${count} ${outcome}`)
-          .join(", "),
-      );
       if (counts.refused > 0) process.exitCode = ExitStatus.failed;
     }),
   );
@@ -189,32 +242,35 @@ function storedKeys(items: readonly RestoredItem[]): Uint8Array[] {
   return items.filter(({ outcome }) => outcome === "stored").map(({ key }) => key);
 }
 
-/** The bytes of a dump, and how many items they will be if they go on as so far. @throws FlareError IO_ERROR */
-function openInput(path: string | undefined): {
-  chunks: AsyncIterable<Uint8Array>;
-  estimate(done: number): number | undefined;
-} {
-  const stream = path === undefined || path === "-" ? process.stdin : createReadStream(path);
-  const size = path === undefined || path === "-" ? undefined : fileSize(path);
-  let read = 0;
+/** Says how a dump that is not complete can be restored all the same. */
+async function withHint<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
+    throw new FlareError("CORRUPT", `${error.message}; --accept-incomplete restores what can be read`, { cause: error });
+  }
+}
+
+/** The bytes of a dump; `size` only of a file that can be read more than once. @throws FlareError IO_ERROR */
+function openInput(path: string | undefined): { readonly size: number | undefined; chunks(): AsyncIterable<Uint8Array> } {
+  const isStdin = path === undefined || path === "-";
   return {
-    chunks: (async function* () {
+    size: isStdin ? undefined : fileSize(path),
+    async *chunks() {
       try {
-        for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-          read += chunk.length;
-          yield chunk;
-        }
+        yield* (isStdin ? process.stdin : createReadStream(path)) as AsyncIterable<Uint8Array>;
       } catch (cause) {
         throw unreadable(path ?? "-", cause);
       }
-    })(),
-    estimate: (done) => (size === undefined || read === 0 ? undefined : Math.max(done, Math.round((done * size) / read))),
+    },
   };
 }
 
-function fileSize(path: string): number {
+function fileSize(path: string): number | undefined {
   try {
-    return statSync(path).size;
+    const found = statSync(path);
+    return found.isFile() ? found.size : undefined;
   } catch (cause) {
     throw unreadable(path, cause);
   }

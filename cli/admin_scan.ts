@@ -5,7 +5,8 @@
 
 import type { Command } from "commander";
 import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
-import { DumpFormat, encodeItems, encodeKeys, keyWord } from "../lib/admin/dump_format.ts";
+import { DumpTally } from "../lib/admin/dump_end_line.ts";
+import { DumpFormat, encodeEndLine, encodeItems, encodeKeys, keyWord } from "../lib/admin/dump_format.ts";
 import { streamProgressText } from "../lib/admin/progress_text.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import type { Client } from "../lib/client/client.ts";
@@ -47,14 +48,20 @@ function scanCommand(): Command {
       const total = flags.prefix === undefined ? await itemsTotal(admin) : undefined;
       const progress = new ProgressLine();
       const startedMs = admin.nowMs();
+      const tally = new DumpTally();
       let count = 0;
       for await (const items of batches(client, flags)) {
         if (json) await printLines(items.map((item, i) => `${count + i === 0 ? "[" : ","}${jsonText(scanRecord(item))}`));
-        else await writeOut(flags.values ? encodeItems(items.map(withValue), DumpFormat.default) : keyLines(items));
+        else if (flags.values) {
+          const bytes = encodeItems(items.map(withValue), DumpFormat.default);
+          tally.add(items.length, bytes);
+          await writeOut(bytes);
+        } else await writeOut(keyLines(items));
         count += items.length;
         progress.show(() => streamProgressText("keys", count, total, admin.nowMs() - startedMs));
       }
       if (json) await printLines([count === 0 ? "[]" : "]"]);
+      else if (flags.values) await writeOut(encodeEndLine(tally));
       progress.say(streamProgressText("keys", count, undefined, admin.nowMs() - startedMs));
     }),
   );

@@ -20,7 +20,8 @@ import type { ClusterNode } from "../lib/cluster/node.ts";
 import { parseKeyHashAlgorithm } from "../lib/partition/key_hash.ts";
 import { addTableOptions, countOption, createVerb, secondsOption, withAdmin } from "./admin_connection.ts";
 import { ExitStatus } from "./main.ts";
-import { openSink, printJson, printLines } from "./output.ts";
+import { printJson, printLines } from "./output.ts";
+import { writeResult } from "./output_file.ts";
 
 /** The verbs that change nothing. */
 export function watchCommands(): Command[] {
@@ -130,9 +131,7 @@ function indexCommand(): Command {
       const text = rebuildIndexFile(await admin.nodeMap(), countOption("increment", options.increment, 0));
       // One character is one byte here.
       const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-      const sink = await openSink(options.output);
-      await sink.write(bytes);
-      await sink.close();
+      await writeResult(options.output, (write) => write(bytes));
     }),
   );
 }

@@ -1,20 +1,10 @@
 /**
- * What the programs of an operator write: results on stdout, at the pace of whoever reads them, or into a file; and
- * progress on stderr, on one line if that is a terminal.
+ * What the programs of an operator write: results on stdout, at the pace of whoever reads them, and progress on stderr,
+ * on one line if that is a terminal. Files are `output_file.ts`.
  */
 
-import { fstatSync } from "node:fs";
-import { open } from "node:fs/promises";
 import process from "node:process";
-import { FlareError } from "../lib/base/errors.ts";
 import { ExitStatus } from "./main.ts";
-
-/** Where bytes go. */
-export interface Sink {
-  write(bytes: Uint8Array): Promise<void>;
-  /** Everything is written and, in a file, on the disk. */
-  close(): Promise<void>;
-}
 
 /** Ends the program quietly when nobody reads its output any more, as `flare dump | head` wants it. */
 export function endWithReader(): void {
@@ -39,26 +29,6 @@ export function writeOut(bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
   });
-}
-
-/** A file, or stdout if there is no path or it is `-`. @throws FlareError IO_ERROR */
-export async function openSink(path: string | undefined): Promise<Sink> {
-  if (path === undefined || path === "-") return { write: writeOut, close: () => Promise.resolve() };
-  const failed = (cause: unknown): never => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FlareError("IO_ERROR", `"${path}" cannot be written: ${reason}`, { cause });
-  };
-  const file = await open(path, "w").catch(failed);
-  return {
-    async write(bytes) {
-      for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at).catch(failed)).bytesWritten;
-    },
-    async close() {
-      // A pipe or a device cannot be synced.
-      if (fstatSync(file.fd).isFile()) await file.sync().catch(failed);
-      await file.close();
-    },
-  };
 }
 
 /** Lines about progress on stderr. */

@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { FlareError } from "../lib/base/errors.ts";
 
@@ -17,9 +17,13 @@ export function checkPidFile(path: string): void {
 
 /** @throws FlareError IO_ERROR */
 export function writePidFile(path: string): void {
+  const partial = `${path}.partial-${process.pid}`;
   try {
-    writeFileSync(path, `${process.pid}\n`);
+    // All or nothing: a file cut short by a full disk would name another process, or none.
+    writeFileSync(partial, `${process.pid}\n`);
+    renameSync(partial, path);
   } catch (cause) {
+    rmSync(partial, { force: true });
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new FlareError("IO_ERROR", `pid file "${path}" cannot be written: ${reason}`, { cause });
   }

@@ -1,12 +1,13 @@
 /**
  * The text of a dump, the way back: chunks in, items out, in either form of `dump_format.ts`. Sans I/O. A text that is
- * damaged is refused with its line, never guessed at.
+ * damaged, or not what its end line tells, is refused with its line, never guessed at.
  */
 
 import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { parseUint64 } from "../base/uint64.ts";
 import type { DumpedItem } from "../client/dump_client.ts";
+import { DumpTally, findEndLine } from "./dump_end_line.ts";
 import { DumpFormat } from "./dump_format.ts";
 
 /** A record longer than this is none. */
@@ -30,6 +31,7 @@ const LETTER_X = 0x78;
 
 export class DumpFileParser {
   readonly #format: DumpFormat;
+  readonly #acceptIncomplete: boolean;
   #held: Uint8Array = new Uint8Array(65536);
   #start = 0;
   #end = 0;
@@ -37,9 +39,14 @@ export class DumpFileParser {
   #searched = 0;
   #quoted = false;
   #line = 1;
+  /** What came since the last end line, or since the beginning. */
+  #tally = new DumpTally();
+  #complete = false;
 
-  constructor(format: DumpFormat) {
+  /** @param acceptIncomplete end lines may be missing or tell of something else */
+  constructor(format: DumpFormat, acceptIncomplete = false) {
     this.#format = format;
+    this.#acceptIncomplete = acceptIncomplete;
   }
 
   /** Takes in the next chunk. @throws FlareError CORRUPT when no record ends where one should */
@@ -64,8 +71,8 @@ export class DumpFileParser {
       const recordEnd = this.#recordEnd();
       if (recordEnd < 0) return undefined;
       const item = this.#record(this.#start, recordEnd);
+      this.#line += this.#format === DumpFormat.csv ? this.#lineEnds(this.#start, this.#searched) : 1;
       this.#start = this.#searched;
-      this.#line++;
       if (item !== undefined) return item;
     }
   }
@@ -76,7 +83,15 @@ export class DumpFileParser {
     if (this.#quoted) throw this.#fault("has a quote that is not closed");
     const item = this.#record(this.#start, this.#end);
     this.#start = this.#end;
+    this.#line++;
     return item;
+  }
+
+  /** After `last`: makes sure that the text ended with an end line. @throws FlareError CORRUPT */
+  requireComplete(): void {
+    if (this.#complete || this.#acceptIncomplete) return;
+    const text = `the dump ends behind line ${this.#line - 1} without an end line, "# end of dump …"`;
+    throw new FlareError("CORRUPT", `${text}: it was cut short, or something else wrote it`);
   }
 
   #recordEnd(): number {
@@ -93,11 +108,29 @@ export class DumpFileParser {
     return -1;
   }
 
-  /** Undefined for an empty line. */
+  #lineEnds(start: number, end: number): number {
+    let count = 0;
+    for (let at = this.#held.indexOf(LF, start); at >= 0 && at < end; at = this.#held.indexOf(LF, at + 1)) count++;
+    return count;
+  }
+
+  /** Undefined for an empty line and for an end line. */
   #record(start: number, recordEnd: number): DumpedItem | undefined {
     const end = recordEnd > start && this.#held[recordEnd - 1] === CR ? recordEnd - 1 : recordEnd;
     if (end === start) return undefined;
-    return this.#format === DumpFormat.csv ? this.#csvRecord(start, end) : this.#defaultRecord(start, end);
+    const endLine = findEndLine(this.#held, start, end);
+    if (endLine !== undefined) return this.#endLine(endLine);
+    const item = this.#format === DumpFormat.csv ? this.#csvRecord(start, end) : this.#defaultRecord(start, end);
+    this.#tally.add(1, this.#held, start, this.#searched);
+    this.#complete = false;
+    return item;
+  }
+
+  #endLine(line: string): undefined {
+    const difference = this.#acceptIncomplete ? undefined : this.#tally.differenceTo(line);
+    if (difference !== undefined) throw this.#fault(difference);
+    this.#tally = new DumpTally();
+    this.#complete = true;
   }
 
   #defaultRecord(start: number, end: number): DumpedItem {
@@ -194,6 +227,6 @@ export class DumpFileParser {
   }
 
   #fault(what: string): FlareError {
-    return new FlareError("CORRUPT", `record ${this.#line} of the dump ${what}`);
+    return new FlareError("CORRUPT", `line ${this.#line} of the dump ${what}`);
   }
 }

@@ -7,11 +7,14 @@
  *
  * csv: `key,flag,size,version,expire,value` as RFC 4180 has it: a field with a comma, a quote, CR, LF, or a blank at its
  * ends, is put in quotes, a quote in it doubled; all other bytes stand for themselves.
+ *
+ * Either ends with the line of `dump_end_line.ts`.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
 import type { DumpedItem } from "../client/dump_client.ts";
 import { ByteWriter } from "./byte_writer.ts";
+import type { DumpTally } from "./dump_end_line.ts";
 
 /** The forms of a dump. */
 export const DumpFormat = { default: "default", csv: "csv" } as const;
@@ -49,6 +52,11 @@ export function encodeItems(items: readonly DumpedItem[], format: DumpFormat): U
     out.putByte(LF);
   }
   return out.written;
+}
+
+/** The last line of a dump. */
+export function encodeEndLine(tally: DumpTally): Uint8Array {
+  return fromLatin1(`${tally.endLine}\n`);
 }
 
 /** Some keys, one on each line, quoted as in a dump of the same form. */

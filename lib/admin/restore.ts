@@ -23,6 +23,8 @@ export interface RestoreOptions {
   readonly bytesPerSecond?: number;
   /** Keep the versions of the dump; an item whose version is not lower then stays as it is. Default false: it is replaced. */
   readonly keepVersions?: boolean;
+  /** Take a dump without its end line, or with one that tells of something else. Default false: it is refused. */
+  readonly acceptIncomplete?: boolean;
 }
 
 /** What became of one item of the dump. */
@@ -38,9 +40,17 @@ export interface RestoredItem {
 const WINDOW_ITEMS_MAX = 256;
 const WINDOW_BYTES_MAX = 4 * 1048576;
 
+/** Reads a dump to its end and resolves to the number of its items. @throws FlareError CORRUPT naming the line */
+export async function checkDump(chunks: AsyncIterable<Uint8Array>, format: DumpFormat): Promise<number> {
+  let count = 0;
+  for await (const window of windows(chunks, { format })) count += window.length;
+  return count;
+}
+
 /**
- * Restores a dump, in batches; the next one is begun when the reader asks for it.
- * @throws FlareError CORRUPT naming the record | CONNECTION_FAILED | TIMED_OUT; what was stored before stays
+ * Restores a dump, in batches; the next one is begun when the reader asks for it. Whether the dump is complete is known at
+ * its end only: `checkDump` tells beforehand.
+ * @throws FlareError CORRUPT naming the line | CONNECTION_FAILED | TIMED_OUT; what was stored before stays
  */
 export async function* restoreItems(
   runtime: Runtime,
@@ -50,7 +60,7 @@ export async function* restoreItems(
 ): AsyncGenerator<RestoredItem[]> {
   const startedMs = runtime.clock.monotonicMs();
   let bytes = 0;
-  for await (const window of windows(chunks, options.format)) {
+  for await (const window of windows(chunks, options)) {
     const nowSeconds = Math.floor(runtime.clock.nowMs() / 1000);
     yield await Promise.all(window.map((item) => restoreItem(client, item, nowSeconds, options)));
     if (options.bytesPerSecond === undefined || options.bytesPerSecond === 0) continue;
@@ -60,24 +70,32 @@ export async function* restoreItems(
   }
 }
 
-async function* windows(chunks: AsyncIterable<Uint8Array>, format: DumpFormat): AsyncGenerator<DumpedItem[]> {
-  const parser = new DumpFileParser(format);
+async function* windows(
+  chunks: AsyncIterable<Uint8Array>,
+  { format, acceptIncomplete }: Pick<RestoreOptions, "format" | "acceptIncomplete">,
+): AsyncGenerator<DumpedItem[]> {
+  const parser = new DumpFileParser(format, acceptIncomplete);
   let window: DumpedItem[] = [];
   let bytes = 0;
-  for await (const chunk of chunks) {
-    parser.push(chunk);
-    for (let item = parser.next(); item !== undefined; item = parser.next()) {
-      window.push(item);
-      bytes += item.key.length + item.value.length;
-      if (window.length < WINDOW_ITEMS_MAX && bytes < WINDOW_BYTES_MAX) continue;
-      yield window;
-      window = [];
-      bytes = 0;
+  try {
+    for await (const chunk of chunks) {
+      parser.push(chunk);
+      for (let item = parser.next(); item !== undefined; item = parser.next()) {
+        window.push(item);
+        bytes += item.key.length + item.value.length;
+        if (window.length < WINDOW_ITEMS_MAX && bytes < WINDOW_BYTES_MAX) continue;
+        yield window;
+        window = [];
+        bytes = 0;
+      }
     }
+    const last = parser.last();
+    if (last !== undefined) window.push(last);
+    parser.requireComplete();
+  } finally {
+    // What stands before a fault is whole.
+    if (window.length > 0) yield window;
   }
-  const last = parser.last();
-  if (last !== undefined) window.push(last);
-  if (window.length > 0) yield window;
 }
 
 function windowBytes(window: readonly DumpedItem[]): number {

@@ -106,6 +106,7 @@ async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
     await rename(temporary, path);
     await syncPath(dirname(path));
   } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined); // The fault that came first is the one to tell.
     throw ioFault(error, "replace", path);
   }
 }

@@ -46,7 +46,7 @@ describe("flare scan", () => {
 
   it("prints items that restore reads", async () => {
     const { stdout } = await flare("scan", "--values", "--prefix", "user:0", "--limit", "2");
-    assertEquals(stdout, "user:00 0 2 1 0 'v0'\nuser:01 1 2 1 0 'v1'\n");
+    assertEquals(stdout, "user:00 0 2 1 0 'v0'\nuser:01 1 2 1 0 'v1'\n# end of dump items=2 bytes=42 crc32=a24fbbdd\n");
     const all = await flare("scan", "--values", "--prefix", "user:");
     const args = ["restore", "-o", "json", "--index-server", `127.0.0.1:${cluster.indexAddress.port}`];
     const restored = await runProgram("flare", args, {}, new TextEncoder().encode(all.stdout));

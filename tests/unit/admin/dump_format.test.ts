@@ -3,8 +3,9 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { DumpTally } from "../../../lib/admin/dump_end_line.ts";
 import { DumpFileParser } from "../../../lib/admin/dump_file_parser.ts";
-import { DumpFormat, encodeItems, encodeKeys, keyWord } from "../../../lib/admin/dump_format.ts";
+import { DumpFormat, encodeEndLine, encodeItems, encodeKeys, keyWord } from "../../../lib/admin/dump_format.ts";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import type { DumpedItem } from "../../../lib/client/dump_client.ts";
@@ -14,8 +15,12 @@ function item(key: string, value: string, rest: Partial<DumpedItem> = {}): Dumpe
 }
 
 /** The items of a text that comes in chunks of so many bytes. */
-function parse(bytes: Uint8Array, format: DumpFormat, chunkBytes = bytes.length): DumpedItem[] {
-  const parser = new DumpFileParser(format);
+function parse(
+  bytes: Uint8Array,
+  format: DumpFormat,
+  chunkBytes = bytes.length,
+  parser = new DumpFileParser(format, true),
+): DumpedItem[] {
   const items: DumpedItem[] = [];
   for (let at = 0; at < bytes.length; at += chunkBytes) {
     parser.push(bytes.subarray(at, at + chunkBytes));
@@ -23,6 +28,22 @@ function parse(bytes: Uint8Array, format: DumpFormat, chunkBytes = bytes.length)
   }
   const last = parser.last();
   return last === undefined ? items : [...items, last];
+}
+
+/** The items of a text that must be complete. */
+function parseComplete(bytes: Uint8Array, format: DumpFormat, chunkBytes = 7): DumpedItem[] {
+  const parser = new DumpFileParser(format);
+  const items = parse(bytes, format, chunkBytes, parser);
+  parser.requireComplete();
+  return items;
+}
+
+/** A dump of items, its end line included. */
+function wholeDump(items: readonly DumpedItem[], format: DumpFormat): Uint8Array {
+  const text = encodeItems(items, format);
+  const tally = new DumpTally();
+  tally.add(items.length, text);
+  return fromLatin1(latin1(text) + latin1(encodeEndLine(tally)));
 }
 
 const bytes = fc.oneof(
@@ -74,25 +95,106 @@ describe("dump formats", () => {
     assertEquals(parse(fromLatin1('k,0,1,1,0,v\r\n"l",0,0,2,0,'), "csv"), [item("k", "v"), item("l", "", { version: 2 })]);
   });
 
-  it("refuse a damaged text with the record's number", () => {
+  it("refuse a damaged text with its line", () => {
     const cases: readonly (readonly [DumpFormat, string, string])[] = [
-      ["default", "k 0 1 1 0 'v'\nk 0 2 1 0 'v'\n", "record 2 of the dump says 2 bytes but holds 1"],
-      ["default", "k 0 1 1 0 v\n", "record 1 of the dump is not \"key flag size version expire 'value'\""],
-      ["default", "k 0 1 1 0 'v", "record 1 of the dump is not"],
-      ["default", "k 0 1 1 'v'\n", "record 1 of the dump has malformed numbers"],
-      ["default", "k 4294967296 1 1 0 'v'\n", "record 1 of the dump has malformed numbers"],
-      ["default", "k 0 1 1 0'v'\n", "record 1 of the dump has no blank in front of its value"],
-      ["default", "k 0 1 1 0 '\\q'\n", "record 1 of the dump has a backslash with nothing known behind it"],
-      ["default", "k 0 1 1 0 '\\x0'\n", "record 1 of the dump has a backslash with nothing known behind it"],
-      ["default", "k 0 1 1 0 'v\\'\n", "record 1 of the dump has a backslash with nothing known behind it"],
-      ["csv", "k,0,1,1,0\n", "record 1 of the dump has 5 fields instead of key,flag,size,version,expire,value"],
-      ["csv", "k,0,1,1,0,v,w\n", "record 1 of the dump has 7 fields"],
-      ["csv", 'k,0,1,1,0,"v"w\n', "record 1 of the dump has bytes behind a quoted field"],
-      ["csv", 'k,0,1,1,0,"v\n', "record 1 of the dump has a quote that is not closed"],
-      ["csv", ",0,1,1,0,v\n", "record 1 of the dump has an empty key"],
+      ["default", "k 0 1 1 0 'v'\nk 0 2 1 0 'v'\n", "line 2 of the dump says 2 bytes but holds 1"],
+      ["default", "k 0 1 1 0 v\n", "line 1 of the dump is not \"key flag size version expire 'value'\""],
+      ["default", "k 0 1 1 0 'v", "line 1 of the dump is not"],
+      ["default", "k 0 1 1 'v'\n", "line 1 of the dump has malformed numbers"],
+      ["default", "k 4294967296 1 1 0 'v'\n", "line 1 of the dump has malformed numbers"],
+      ["default", "k 0 1 1 0'v'\n", "line 1 of the dump has no blank in front of its value"],
+      ["default", "k 0 1 1 0 '\\q'\n", "line 1 of the dump has a backslash with nothing known behind it"],
+      ["default", "k 0 1 1 0 '\\x0'\n", "line 1 of the dump has a backslash with nothing known behind it"],
+      ["default", "k 0 1 1 0 'v\\'\n", "line 1 of the dump has a backslash with nothing known behind it"],
+      ["csv", "k,0,1,1,0\n", "line 1 of the dump has 5 fields instead of key,flag,size,version,expire,value"],
+      ["csv", "k,0,1,1,0,v,w\n", "line 1 of the dump has 7 fields"],
+      ["csv", 'k,0,1,1,0,"v"w\n', "line 1 of the dump has bytes behind a quoted field"],
+      ["csv", 'k,0,1,1,0,"v\n', "line 1 of the dump has a quote that is not closed"],
+      ["csv", ",0,1,1,0,v\n", "line 1 of the dump has an empty key"],
+      ["csv", 'k,0,3,1,0,"v\n\n"\nl,0,1,1,0\n', "line 4 of the dump has 5 fields"],
     ];
     for (const [format, text, message] of cases) {
       assertThrows(() => parse(fromLatin1(text), format), FlareError, message, text);
     }
+  });
+});
+
+describe("the end line of a dump", () => {
+  it("looks as documented", () => {
+    assertEquals(
+      latin1(wholeDump([item("k", "v"), item("l", "")], "default")),
+      "k 0 1 1 0 'v'\nl 0 0 1 0 ''\n# end of dump items=2 bytes=27 crc32=bd690a40\n",
+    );
+    assertEquals(latin1(wholeDump([], "csv")), "# end of dump items=0 bytes=0 crc32=00000000\n");
+  });
+
+  it("is checked and taken away, however the text is cut, also of dumps one behind the other", () => {
+    for (const format of Object.values(DumpFormat)) {
+      const anyItems = fc.array(anyItem, { maxLength: 4 });
+      fc.assert(
+        fc.property(anyItems, anyItems, fc.integer({ min: 1, max: 40 }), (first, second, chunkBytes) => {
+          const text = latin1(wholeDump(first, format)) + latin1(wholeDump(second, format));
+          assertEquals(parseComplete(fromLatin1(text), format, chunkBytes), [...first, ...second]);
+        }),
+        { numRuns: 300 },
+      );
+    }
+  });
+
+  it("makes every dump that is cut short a refused one", () => {
+    for (const format of Object.values(DumpFormat)) {
+      fc.assert(
+        fc.property(fc.array(anyItem, { maxLength: 4 }), fc.nat(), (items, at) => {
+          const text = wholeDump(items, format);
+          // Without its last byte, the line feed, it still says everything.
+          const cut = text.subarray(0, at % (text.length - 1));
+          assertThrows(() => parseComplete(cut, format), FlareError, "line");
+        }),
+        { numRuns: 1000 },
+      );
+    }
+  });
+
+  it("makes every dump with a changed byte a refused one", () => {
+    for (const format of Object.values(DumpFormat)) {
+      fc.assert(
+        fc.property(
+          fc.array(anyItem, { minLength: 1, maxLength: 4 }),
+          fc.nat(),
+          fc.integer({ min: 1, max: 255 }),
+          (items, at, by) => {
+            const text = wholeDump(items, format);
+            const place = at % (text.length - 1);
+            text[place] = (text[place] as number) ^ by;
+            assertThrows(() => parseComplete(text, format), FlareError, "of the dump");
+          },
+        ),
+        { numRuns: 1000 },
+      );
+    }
+  });
+
+  it("tells what does not fit", () => {
+    const cases: readonly (readonly [string, string])[] = [
+      ["", "the dump ends behind line 0 without an end line"],
+      ["k 0 1 1 0 'v'\n", "the dump ends behind line 1 without an end line"],
+      ["k 0 1 1 0 'v'", "the dump ends behind line 1 without an end line"],
+      ["# end of dump items=1 bytes=14 crc32=00000000\n", "line 1 of the dump tells of 1 items, but 0 stand before it"],
+      ["k 0 1 1 0 'v'\n# end of dump items=1 bytes=15 crc32=00000000\n", "line 2 of the dump tells of 15 bytes, but 14 stand"],
+      ["k 0 1 1 0 'v'\n# end of dump items=1 bytes=14 crc32=00000000\n", "line 2 of the dump has the checksum 00000000, but"],
+      ["# end of dump items=0 bytes=0 crc32=00000000\nk 0 1 1 0 'v'\n", "the dump ends behind line 2 without an end line"],
+      ["# end of dump items=0\n", "line 1 of the dump is not"],
+    ];
+    for (const [text, message] of cases) {
+      assertThrows(() => parseComplete(fromLatin1(text), "default"), FlareError, message, text);
+    }
+    assertEquals(parse(fromLatin1("k 0 1 1 0 'v'\n# end of dump items=7 bytes=1 crc32=00000000\n"), "default"), [
+      item("k", "v"),
+    ]);
+  });
+
+  it("leaves keys that begin like it alone", () => {
+    const items = [item("#", "v"), item("# end of dump items=0 bytes=0 crc32=00000000", "v")];
+    for (const format of Object.values(DumpFormat)) assertEquals(parseComplete(wholeDump(items, format), format), items);
   });
 });
