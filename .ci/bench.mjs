@@ -6,9 +6,9 @@
 
 import { spawnSync } from "node:child_process";
 import { basename } from "node:path";
-import { filesUnder, root, runtimeName, setUp } from "./setup.mjs";
+import { filesUnder, root, runtimeName, runtimeProgram, setUpDevelopment } from "./setup.mjs";
 
-setUp();
+setUpDevelopment();
 const runtimeArgs = { node: ["--import", "tsx"], deno: ["run", "--allow-all"], bun: [] }[runtimeName];
 const args = process.argv.slice(2);
 const dashes = args.indexOf("--");
@@ -19,6 +19,6 @@ const runs = [...filesUnder("bench/micro", ".ts").map((file) => [file]), ["bench
 for (const [file, ...more] of runs) {
   if (wanted.length > 0 && !wanted.some((name) => basename(file).startsWith(name))) continue;
   console.log(`\n== ${file} (${runtimeName})`);
-  const { status } = spawnSync(process.execPath, [...runtimeArgs, file, ...more], { cwd: root, stdio: "inherit" });
+  const { status } = spawnSync(runtimeProgram, [...runtimeArgs, file, ...more], { cwd: root, stdio: "inherit" });
   if (status !== 0) process.exit(1);
 }

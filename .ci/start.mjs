@@ -1,13 +1,13 @@
 /**
- * The task `start`: sets a fresh clone up and runs `flare up` on the runtime that was asked: Node runs the build, Deno
- * and Bun run the sources.
+ * The task `start`: sets a fresh clone up and runs `flare up` on the runtime that was asked: from the sources, or from the
+ * build where Node is too old to run these.
  */
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { root, runtimeName, setUp } from "./setup.mjs";
+import { root, runsSources, runtimeName, setUpPrograms } from "./setup.mjs";
 
-setUp();
+setUpPrograms();
 const args = ["up", ...process.argv.slice(2)];
 const askedByBun = process.env.npm_config_user_agent?.startsWith("bun") ?? false;
 
@@ -20,7 +20,7 @@ if (runtimeName === "node" && askedByBun) {
   });
   child.on("exit", (status) => process.exit(status ?? 1));
 } else {
-  const script = join(root, runtimeName === "node" ? "dist/cli/flare.js" : "cli/flare.ts");
+  const script = join(root, runsSources ? "cli/flare.ts" : "dist/cli/flare.js");
   process.argv = [process.argv[0], script, ...args];
   await import(script);
 }

@@ -9,9 +9,9 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { failuresIn } from "./failures.mjs";
-import { filesUnder, root, setUp } from "./setup.mjs";
+import { filesUnder, root, runtimeName, setUpDevelopment } from "./setup.mjs";
 
-setUp();
+setUpDevelopment();
 
 const local = (name) => join(root, "node_modules/.bin", name);
 const runtimes = {
@@ -47,16 +47,26 @@ async function run(program, args) {
   return { status, output: Buffer.concat(chunks).toString() };
 }
 
+/** Why a runtime cannot be used; undefined if it can. Deno and Bun pose as `node` where there is none. */
+function whyMissing(name) {
+  const { program } = runtimes[name];
+  const { error } = spawnSync(program, ["--version"]);
+  if (error !== undefined) return `cannot be run (${error.code})`;
+  if (name !== "node" || runtimeName === "node") return undefined;
+  const { stdout } = spawnSync(program, ["-p", "typeof Bun + typeof Deno"], { encoding: "utf8" });
+  return stdout.trim() === "undefinedundefined" ? undefined : `is ${runtimeName} in disguise`;
+}
+
 const outcomes = [];
 const failures = [];
 let failed = false;
 for (const name of names.length > 0 ? names : Object.keys(runtimes)) {
   const { program, args } = runtimes[name];
-  const { error: missing } = spawnSync(program, ["--version"]);
+  const missing = whyMissing(name);
   if (missing !== undefined) {
     const wanted = names.length > 0 || process.env.CI === "true";
     failed ||= wanted;
-    outcomes.push(`${name}: ${wanted ? "FAILED" : "skipped"}, the program "${program}" cannot be run (${missing.code})`);
+    outcomes.push(`${name}: ${wanted ? "FAILED" : "skipped"}, the program "${program}" ${missing}`);
     continue;
   }
   console.log(`\n== ${name}: ${files.length} test files`);

@@ -17,7 +17,9 @@ export function findLaunchers(): Launcher[] {
   const [deno, bun] = ["deno", "bun"].map((name) => join(repositoryRoot, "node_modules", ".bin", name));
   const launchers: Launcher[] = [];
   const node = "Deno" in globalThis || "Bun" in globalThis ? "node" : process.execPath;
-  if (spawnSync(node, ["--version"]).status === 0) launchers.push({ command: node, args: ["--import", "tsx"] });
+  // Deno and Bun pose as `node` where there is none.
+  const { stdout } = spawnSync(node, ["-p", "typeof Bun + typeof Deno"], { encoding: "utf8" });
+  if (stdout?.trim() === "undefinedundefined") launchers.push({ command: node, args: ["--import", "tsx"] });
   if ("Deno" in globalThis) launchers.push({ command: process.execPath, args: ["run", "--allow-all"] });
   else if (deno !== undefined && existsSync(deno)) launchers.push({ command: deno, args: ["run", "--allow-all"] });
   if ("Bun" in globalThis) launchers.push({ command: process.execPath, args: [] });

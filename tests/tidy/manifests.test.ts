@@ -1,5 +1,5 @@
 /**
- * The two manifests, the lock file and the sources say the same.
+ * The manifests, the lock files and the sources say the same.
  */
 
 import { describe, it } from "node:test";
@@ -23,6 +23,17 @@ interface DenoManifest {
 const nodeManifest = JSON.parse(readRepositoryFile("package.json")) as NodeManifest;
 const denoManifest = JSON.parse(readRepositoryFile("deno.json")) as DenoManifest;
 
+interface LockedPackage {
+  readonly version?: string;
+  readonly resolved?: string;
+}
+
+/** The packages of a lock file and where they go. */
+function lockedPackages(directory: string): [place: string, entry: LockedPackage][] {
+  const lock = JSON.parse(readRepositoryFile(`${directory}package-lock.json`)) as { packages: Record<string, LockedPackage> };
+  return Object.entries(lock.packages);
+}
+
 describe("manifests", () => {
   it("carry the version of the program", () => {
     assertEquals([nodeManifest.version, denoManifest.version], [VERSION, VERSION]);
@@ -41,9 +52,25 @@ describe("manifests", () => {
     for (const name of Object.keys(nodeManifest.dependencies)) assert(name in denoManifest.imports, name);
   });
 
-  it("name no registry in the lock file", () => {
-    const lock = JSON.parse(readRepositoryFile("package-lock.json")) as { packages: Record<string, { resolved?: string }> };
-    const resolved = Object.values(lock.packages).flatMap((entry) => entry.resolved ?? []);
+  it("name no registry in the lock files", () => {
+    const resolved = lockedPackages("").flatMap(([, entry]) => entry.resolved ?? []);
     assertEquals(resolved, ["std-assert"]);
+    assertEquals(
+      lockedPackages(".ci/tools/").flatMap(([, entry]) => entry.resolved ?? []),
+      [],
+    );
+  });
+
+  it("leave the large tools, which only tests and checks need, to a lock file of their own", () => {
+    const tools = JSON.parse(readRepositoryFile(".ci/tools/package.json")) as NodeManifest;
+    const names = Object.keys(tools.devDependencies);
+    assert(names.includes("deno") && names.includes("bun"), names.join(", "));
+    for (const name of names) {
+      assertEquals(name in nodeManifest.devDependencies, false, name);
+      const places = lockedPackages("").filter(([place]) => place.endsWith(`node_modules/${name}`));
+      assertEquals(places, [], name);
+      const locked = lockedPackages(".ci/tools/").find(([place]) => place === `node_modules/${name}`);
+      assertEquals(locked?.[1].version, tools.devDependencies[name], name);
+    }
   });
 });
