@@ -91,7 +91,7 @@ await again.stop(false);
 // reads: 100 of 100 keys found
 // node 0 is gone, and nobody knows
 // reads: 100 of 100 keys found
-// write: SERVER_ERROR proxy error
+// write: SERVER_ERROR proxy failure
 // node map: node 0 master active, node 1 slave active, node 2 proxy active
 // write: STORED, after … s
 // node map: node 0 proxy down, node 1 master active, node 2 proxy active

@@ -299,6 +299,8 @@ function oneLine(command: string): string {
 }
 
 function refused(server: string, command: string, line: string): FlareError {
-  const code = line.startsWith("SERVER_ERROR in doubt") ? "IN_DOUBT" : "REFUSED";
+  // A node in between knows that it sent a write on, and nothing more.
+  const isInDoubt = line.startsWith("SERVER_ERROR in doubt") || line === "SERVER_ERROR proxy error";
+  const code = isInDoubt ? "IN_DOUBT" : "REFUSED";
   return new FlareError(code, `"${server}" answered "${line}" to "${command}"`);
 }

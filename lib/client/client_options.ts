@@ -13,7 +13,7 @@ import type { Runtime, TlsClient } from "../runtime/runtime.ts";
 export interface ClientOptions {
   /** How long opening a connection may take, in milliseconds; default 5000. */
   readonly connectTimeoutMs?: number;
-  /** How long an answer may take, in milliseconds; default 10000. */
+  /** How long the server may be silent while an answer is due, in milliseconds; default 10000. */
   readonly replyTimeoutMs?: number;
   /** Bytes of requests that may wait to be sent; default 64 MiB. */
   readonly queueBytesMax?: number;

@@ -11,6 +11,7 @@ import type { NodeMap, NodeMapChanges } from "../cluster/node_map.ts";
 import { encodeNodeSync } from "../cluster/node_map_codec.ts";
 import { Peer } from "../net/peer.ts";
 import type { TlsLink } from "../net/peer_link.ts";
+import { PING } from "../net/presence.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
 import { ReplyShape } from "../protocol/text_client.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
@@ -39,7 +40,6 @@ export interface HealthListener {
 /** Bytes that wait to be sent to one node: a map and a ping fit, whatever the size of the cluster. */
 const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
 const REPLY_BYTES_MAX = 8192;
-const PING = fromLatin1("ping\r\n");
 
 export class Broadcaster {
   readonly #runtime: Runtime;

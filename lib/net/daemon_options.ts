@@ -172,6 +172,6 @@ export function netReadTimeoutOption(seconds: number) {
     scale: 1000,
     since: "1.0.9",
     reloadable: true,
-    help: "how long a connection may be silent; between servers, how long a reply may take",
+    help: "how long a connection may be silent",
   });
 }

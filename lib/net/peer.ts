@@ -1,17 +1,22 @@
 /**
  * A lane to another node: requests go out in order, pipelined, on a connection that is opened when the first one comes and
- * again after a break. A request that fails says whether it may have been executed.
+ * again after a break. A request that fails says whether it may have been executed; one that may be repeated is, in its
+ * order, for as long as the lane is wanted. While a node is known to be gone without a word, nobody waits for it.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import { PeerError, PeerLink, type PeerOptions, type PendingRequest } from "./peer_link.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
+import { PeerError, PeerLink, type PeerOptions, type PendingRequest, type Repeats } from "./peer_link.ts";
 import type { Worker, WorkerRegistry } from "./worker.ts";
 
 /** Requests are gathered into writes of about this size. */
 const WRITE_BYTES_MAX = 262144;
+/** A connection that is wanted, but not by requests that could fail, is opened again after this pause. */
+const RECONNECT_MS = 500;
+/** So often a node may end the connection instead of answering a request that is repeated. */
+const LOSSES_MAX = 3;
 /** Does nothing where it is known, and is an unknown command elsewhere. */
 const META_PROBE = fromLatin1("mn\r\n");
 
@@ -30,6 +35,10 @@ export class Peer implements Worker {
   #waitingBytes = 0;
   #sendDeferred = false;
   #closed = false;
+  /** Why nothing is asked of the node now: it does not answer. */
+  #silence: FlareError | undefined;
+  #reconnecting: Timer | undefined;
+  #askingMeta = false;
 
   constructor(
     runtime: Runtime,
@@ -72,17 +81,37 @@ export class Peer implements Worker {
 
   /** Sends a request; `shape` undefined = no reply comes and the promise resolves once the bytes are on their way. */
   request(bytes: Uint8Array, shape: ReplyShape | undefined, isMeta = false): Promise<ClientReply> {
+    return this.#enqueue(bytes, shape, isMeta, undefined);
+  }
+
+  /**
+   * As `request`, for what may be carried out twice: it is sent again when its connection breaks, before anything newer. Fails
+   * when the lane is closed, too much waits, or the node answers it with the end of the connection again and again.
+   * @param onDelayed called when the node cannot be reached now, so that it may take long; perhaps more than once
+   */
+  repeat(bytes: Uint8Array, shape: ReplyShape | undefined, isMeta: boolean, onDelayed: () => void): Promise<ClientReply> {
+    return this.#enqueue(bytes, shape, isMeta, { onDelayed, losses: 0 });
+  }
+
+  #enqueue(
+    bytes: Uint8Array,
+    shape: ReplyShape | undefined,
+    isMeta: boolean,
+    repeats: Repeats | undefined,
+  ): Promise<ClientReply> {
     return new Promise((resolve, reject) => {
       const queuedMs = this.#runtime.clock.monotonicMs();
-      const pending: PendingRequest = { bytes, shape, resolve, reject, queuedMs, isMeta };
+      const pending: PendingRequest = { bytes, shape, resolve, reject, queuedMs, isMeta, repeats };
       if (this.#closed) return reject(new PeerError(new FlareError("CLOSED", `connection to "${this.peer}" is closed`), false));
       if (this.#waitingBytes + bytes.length > this.#options.queueBytesMax && this.#waiting.length > 0) {
         const error = new FlareError("LIMIT_EXCEEDED", `queue to "${this.peer}" is full`, { retriable: true });
         return reject(new PeerError(error, false));
       }
+      if (this.#silence !== undefined && repeats === undefined) return reject(new PeerError(this.#silence, false));
       this.#waiting.push(pending);
       this.#waitingBytes += bytes.length;
-      this.#link ??= this.#connect();
+      if (repeats === undefined || this.#reconnecting === undefined) this.#link ??= this.#connect();
+      if (this.#silence !== undefined || this.#reconnecting !== undefined) repeats?.onDelayed();
       this.#sendSoon();
     });
   }
@@ -117,24 +146,61 @@ export class Peer implements Worker {
   close(): void {
     this.#closed = true;
     this.#workers.remove(this);
+    if (this.#reconnecting !== undefined) this.#runtime.clock.clearTimer(this.#reconnecting);
+    this.#reconnecting = undefined;
     const error = new FlareError("CLOSED", `connection to "${this.peer}" was closed`);
     this.#link?.fail(error);
     this.#failWaiting(error);
   }
 
   #connect(): PeerLink {
+    if (this.#reconnecting !== undefined) this.#runtime.clock.clearTimer(this.#reconnecting);
+    this.#reconnecting = undefined;
     return new PeerLink(this.#runtime, this.#address, this.#options, {
-      onReady: () => this.#send(),
+      onReady: () => {
+        this.#silence = undefined;
+        this.#send();
+      },
       onIdle: () => {
         if (this.#closed) this.close();
       },
-      onGone: (link, error) => {
-        if (this.#link !== link) return;
-        this.#link = undefined;
-        // What was never sent fails too: the caller decides anew where it belongs.
-        this.#failWaiting(error);
-      },
+      onGone: (link, error, unanswered, unread) => this.#onGone(link, error, unanswered, unread),
     });
+  }
+
+  #onGone(link: PeerLink, error: FlareError, unanswered: readonly PendingRequest[], unread: boolean): void {
+    const isCurrent = this.#link === link;
+    if (isCurrent) this.#link = undefined;
+    this.#askingMeta = false;
+    const isSilent = error.code === "TIMED_OUT";
+    const repeated: PendingRequest[] = [];
+    for (const pending of unanswered) {
+      const { repeats } = pending;
+      if (repeats !== undefined && !isSilent && !unread) repeats.losses++;
+      if (isCurrent && !this.#closed && error.retriable && repeats !== undefined && repeats.losses < LOSSES_MAX) {
+        repeated.push(pending);
+      } else pending.reject(new PeerError(error, !unread));
+    }
+    if (!isCurrent) return;
+    for (const pending of this.#waiting.splice(0)) {
+      // What was never sent fails too: the caller decides anew where it belongs.
+      if (pending.repeats === undefined || this.#closed) pending.reject(new PeerError(error, false));
+      else repeated.push(pending);
+    }
+    this.#waiting.push(...repeated);
+    this.#waitingBytes = repeated.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    for (const { repeats } of repeated) repeats?.onDelayed();
+    if (this.#closed) return;
+    // Found out before anybody waits for it again: a node that does not answer costs a connection its whole time.
+    this.#silence = isSilent && this.#options.silenceTimeoutMs !== undefined ? error : undefined;
+    if (this.#silence !== undefined || repeated.length > 0) this.#reconnectLater();
+  }
+
+  #reconnectLater(): void {
+    this.#reconnecting ??= this.#runtime.clock.setTimer(() => {
+      this.#reconnecting = undefined;
+      this.#link ??= this.#connect();
+    }, RECONNECT_MS);
   }
 
   /** Everything asked for in one turn of the event loop goes out in one write. */
@@ -160,12 +226,27 @@ export class Peer implements Worker {
         count++;
       }
       if (count === 0) {
+        const { repeats } = this.#waiting[0] as PendingRequest;
+        if (repeats !== undefined && link.speaksMeta === undefined) return this.#askMeta(link);
         this.#refuseMeta();
         continue;
       }
       this.#waitingBytes -= bytes;
       link.send(this.#waiting.splice(0, count));
     }
+  }
+
+  /** Another connection than the one that was asked: what is to be repeated waits until it is known what this one knows. */
+  #askMeta(link: PeerLink): void {
+    if (this.#askingMeta) return;
+    this.#askingMeta = true;
+    const resolve = ({ line }: ClientReply): void => {
+      this.#askingMeta = false;
+      link.speaksMeta = line === "MN";
+      this.#send();
+    };
+    const queuedMs = this.#runtime.clock.monotonicMs();
+    link.send([{ bytes: META_PROBE, shape: ReplyShape.line, resolve, reject: () => undefined, queuedMs, isMeta: false }]);
   }
 
   /** The connection that was found to know the meta commands is gone: whoever asked begins anew. */

@@ -7,8 +7,7 @@ import { base64 } from "../base/base64.ts";
 import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { ClusterNode } from "../cluster/node.ts";
-import { LOCAL, PROXY_FAILURE } from "../cluster/routing.ts";
-import { PeerError } from "../net/peer_link.ts";
+import { LOCAL } from "../cluster/routing.ts";
 import { BinaryReply, putBinaryHit, putBinaryMiss } from "../protocol/binary_reply.ts";
 import { Command } from "../protocol/command.ts";
 import { absoluteExpire } from "../protocol/expiry.ts";
@@ -22,6 +21,7 @@ import { winsToken } from "../storage/decide_terms.ts";
 import type { EntryView } from "../storage/entry.ts";
 import { type NodeContext, nowSeconds } from "./node_context.ts";
 import { FORWARDED_MAX } from "./read_commands.ts";
+import { type Answer, readElsewhere } from "./read_elsewhere.ts";
 import { askItem, type WriteCommands } from "./write_commands.ts";
 
 /** What makes a write of a read. */
@@ -173,22 +173,12 @@ export class MetaCommands {
     reply.hit(entry);
   }
 
-  /** As with get, any replica can answer, and a partition nobody serves is a miss. */
+  /** As with get, any replica can answer. */
   async #getElsewhere(request: Request, hash: number, reply: TextReply): Promise<void> {
-    const { routing, runtime, storage, stats, otherCluster } = this.#context;
+    const { storage, stats } = this.#context;
     const own = this.#replyTo(request, reply);
-    const failed: string[] = [];
-    let route = otherCluster.node ?? routing.routeRead(hash, runtime.random.uint32());
-    while (typeof route === "object") {
-      const answer = await this.#ask(route, request);
-      if (answer !== undefined) {
-        stats.cmdGet++;
-        return answer(own);
-      }
-      failed.push(route.key);
-      route = otherCluster.node === undefined ? routing.routeReadAgain(hash, failed) : PROXY_FAILURE;
-    }
-    if (route === LOCAL) {
+    const reading = await readElsewhere(this.#context, hash, (node) => this.#ask(node, request));
+    if (reading === LOCAL) {
       try {
         // The view is gone with the next call: what came at once is answered at once.
         const found = storage.get(request.mutation.key, nowSeconds(this.#context));
@@ -198,12 +188,12 @@ export class MetaCommands {
       }
     }
     stats.cmdGet++;
-    stats.getMisses++;
-    own.miss();
+    if ("error" in reading) own.line(reading.error);
+    else reading.value(own);
   }
 
-  /** Asks another node; gives what writes its answer, undefined if it does not answer. */
-  async #ask(node: ClusterNode, request: Request): Promise<((reply: ItemReply) => void) | undefined> {
+  /** Asks another node; gives what writes its answer. @throws PeerError */
+  async #ask(node: ClusterNode, request: Request): Promise<Answer<(reply: ItemReply) => void>> {
     const { peers, runtime } = this.#context;
     const { bytes, start, end } = request.mutation.key;
     const lane = peers.lane(node, bytes, start, end);
@@ -211,15 +201,11 @@ export class MetaCommands {
       runtime.log.write("warning", `read from "${node.key}" given up: "${FORWARDED_MAX}" requests wait already`);
       return undefined;
     }
-    try {
-      const answer = await askItem(lane, request, "", nowSeconds(this.#context));
-      if (answer === undefined) return (reply) => reply.line(`SERVER_ERROR node "${node.key}" cannot carry out this request`);
-      return "status" in answer ? (reply) => reply.remote(answer) : (reply) => reply.passOn(answer);
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      runtime.log.write("info", `read from "${node.key}" failed: ${error.message}`);
-      return undefined;
-    }
+    const answer = await askItem(lane, request, "", nowSeconds(this.#context));
+    if (answer === undefined) return { error: `SERVER_ERROR node "${node.key}" cannot carry out this request` };
+    const line = "status" in answer ? answer.error : answer.line;
+    if (line.startsWith("SERVER_ERROR ")) return { error: line };
+    return { value: (reply) => ("status" in answer ? reply.remote(answer) : reply.passOn(answer)) };
   }
 
   #failed(error: unknown, reply: TextReply): void {

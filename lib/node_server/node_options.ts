@@ -51,6 +51,16 @@ export const nodeOptionTable = {
     help: "connections the kernel keeps that were not yet accepted",
   }),
   netReadTimeoutMs: netReadTimeoutOption(600),
+  peerReadTimeoutMs: integerOption({
+    name: "peer-read-timeout",
+    default: 5,
+    min: 1,
+    max: 86400,
+    unit: "s",
+    scale: 1000,
+    since: "2.0.0",
+    help: "how long another server may be silent before it counts as gone",
+  }),
   ...accessOptions,
 
   indexServers: hostPortsOption({ name: "index-servers", since: "1.1.0", reloadable: true, help: "the index servers" }),

@@ -47,8 +47,8 @@ import { Watchers } from "./watchers.ts";
 import { WriteCommands } from "./write_commands.ts";
 
 const CONNECT_TIMEOUT_MS = 2000;
-/** A page of a scan is a short piece of work, and another replica may be quicker. */
-const SCAN_REPLY_TIMEOUT_MS = 30000;
+/** A node that is there, but busy, may leave a connection without a word for so long. */
+const PEER_REPLY_TIMEOUT_MS = 30000;
 const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
 /** What an answer of another node may take beside one value: lists of keys, pages of a scan. */
 const LISTING_BYTES_MAX = 64 * 1048576;
@@ -150,7 +150,8 @@ export class NodeServer {
       storage = await openStorage(runtime, options, parts);
       const peerOptions: PeerOptions = {
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
-        replyTimeoutMs: options.netReadTimeoutMs,
+        replyTimeoutMs: Math.max(PEER_REPLY_TIMEOUT_MS, options.peerReadTimeoutMs),
+        silenceTimeoutMs: options.peerReadTimeoutMs,
         queueBytesMax: PEER_QUEUE_BYTES_MAX,
         replyBytesMax: options.valueBytesMax + options.lineBytesMax + LISTING_BYTES_MAX,
         tls,
@@ -306,10 +307,7 @@ function buildContext(
   if (keyHash === undefined) throw new FlareError("UNSUPPORTED", `key hash "${joined.meta.keyHashAlgorithm}" is unknown`);
   const routing = new Routing(joined.map, { selfKey, resolver, proxyPriorNetmask: options.proxyPriorNetmask });
   const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions);
-  const scanPeers = new PeerPool(runtime, workers, 1, {
-    ...peerOptions,
-    replyTimeoutMs: Math.min(peerOptions.replyTimeoutMs, SCAN_REPLY_TIMEOUT_MS),
-  });
+  const scanPeers = new PeerPool(runtime, workers, 1, peerOptions);
   const replicator = new Replicator(routing, peers, storage, runtime.log, selfKey, options);
   const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
   return {

@@ -15,9 +15,6 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 
-/** The other cluster has this long to answer a write, unless net-read-timeout is shorter. */
-const REPLY_TIMEOUT_MS = 30000;
-
 export class OtherCluster {
   /** Mode duplicate, else undefined. */
   replication: ClusterReplication | undefined;
@@ -74,10 +71,8 @@ export class OtherCluster {
       host,
       port,
       concurrency,
-      connectTimeoutMs: this.#peerOptions.connectTimeoutMs,
-      replyTimeoutMs: Math.min(REPLY_TIMEOUT_MS, this.#peerOptions.replyTimeoutMs),
+      peerOptions: this.#peerOptions,
       queueBytesMax: options.clusterReplicationQueueBytesMax,
-      tls: this.#peerOptions.tls,
       owns: (key) => this.#owns(key),
     };
     this.replication = new ClusterReplication(this.#runtime, this.#storage, this.#workers, replicationOptions, speed);

@@ -1,12 +1,13 @@
 /**
  * get, gets and keys. What lies here and in memory is answered at once; what has to be fetched from the disk or from
- * another node is gathered in the order of the keys. A key whose partition nobody serves is a miss, as in Flare.
+ * another node is gathered in the order of the keys. A key that cannot be read ends the reply with an error: in Flare it
+ * would be a miss.
  */
 
-import { concatBytes, fromLatin1 } from "../base/bytes.ts";
+import { concatBytes, fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { ClusterNode } from "../cluster/node.ts";
-import { LOCAL, PROXY_FAILURE } from "../cluster/routing.ts";
+import { LOCAL } from "../cluster/routing.ts";
 import { keysOf } from "../net/outstanding.ts";
 import type { Session } from "../net/session.ts";
 import { BufferPool } from "../protocol/buffer_pool.ts";
@@ -18,6 +19,8 @@ import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
 import { TextReply } from "../protocol/text_reply.ts";
 import type { EntryView, KeySlice } from "../storage/entry.ts";
 import { type NodeContext, nowSeconds } from "./node_context.ts";
+import { type Answer, readElsewhere } from "./read_elsewhere.ts";
+import { PROXY_FAILURE_TEXT } from "./refusals.ts";
 
 const SPACE = 0x20;
 /** A line of keys as long as this names several. */
@@ -86,26 +89,29 @@ export class ReadCommands {
   /** `keys <prefix>… <limit>`: up to `limit` keys for each prefix, in key order; asked where a key of that name would lie. */
   async keys(words: readonly string[], reply: TextReply, session: Session): Promise<void> {
     const limit = Number(words[words.length - 1]);
-    const { routing, runtime, peers, stats, otherCluster } = this.#context;
     for (const prefix of words.slice(0, -1)) {
-      stats.cmdGet++;
+      this.#context.stats.cmdGet++;
       const bytes = fromLatin1(prefix);
       const hash = this.#context.keyHash(bytes, 0, bytes.length);
-      const route = otherCluster.node ?? routing.routeRead(hash, runtime.random.uint32());
-      if (route === LOCAL) {
+      const reading = await readElsewhere(this.#context, hash, (node) => this.#keysFrom(node, bytes, limit));
+      if (reading === LOCAL) {
         try {
           await this.#keysHere(bytes, limit, reply, session);
         } catch (error) {
           if (!(error instanceof FlareError)) throw error;
           return reply.line(`SERVER_ERROR ${error.message}`);
         }
-      } else if (typeof route === "object") {
-        const lane = peers.lane(route, bytes, 0, bytes.length);
-        const answer = await lane.request(fromLatin1(`keys ${prefix} ${limit}\r\n`), ReplyShape.lines).catch(noAnswer);
-        if (answer?.line === "END") reply.raw(answer.body);
-      }
+      } else if ("error" in reading) return reply.line(reading.error);
+      else if (reading.value.line !== "END") return reply.line(errorLine(reading.value.line));
+      else reply.raw(reading.value.body);
     }
     reply.end();
+  }
+
+  /** @throws PeerError */
+  async #keysFrom(node: ClusterNode, prefix: Uint8Array, limit: number): Promise<Answer<ClientReply>> {
+    const lane = this.#context.peers.lane(node, prefix, 0, prefix.length);
+    return { value: await lane.request(fromLatin1(`keys ${latin1(prefix)} ${limit}\r\n`), ReplyShape.lines) };
   }
 
   /** @throws FlareError when the storage cannot be read */
@@ -144,6 +150,7 @@ export class ReadCommands {
       for (const fetch of fetches) {
         try {
           const block = await fetch;
+          if (typeof block === "string") return reply.line(block);
           bytes += block.length;
           reply.raw(block);
         } catch (error) {
@@ -157,50 +164,37 @@ export class ReadCommands {
     reply.end();
   }
 
-  /** The VALUE block of a key, empty for a miss. */
-  async #fetch(key: Uint8Array, withVersion: boolean): Promise<Uint8Array> {
-    const { storage, routing, runtime, stats, keyHash, otherCluster, watchers } = this.#context;
+  /** The VALUE block of a key, empty for a miss; a line that says why it cannot be read. */
+  async #fetch(key: Uint8Array, withVersion: boolean): Promise<Uint8Array | string> {
+    const { storage, stats, keyHash, watchers } = this.#context;
     stats.cmdGet++;
-    const hash = keyHash(key, 0, key.length);
-    let route = otherCluster.node ?? routing.routeRead(hash, runtime.random.uint32());
-    let block: Uint8Array | undefined;
-    // Any replica can answer: only when none does, a key is a miss although it may exist.
-    const failed: string[] = [];
-    while (typeof route === "object") {
-      block = await this.#fetchFrom(route, key, withVersion);
-      if (block !== undefined) break;
-      failed.push(route.key);
-      route = otherCluster.node === undefined ? routing.routeReadAgain(hash, failed) : PROXY_FAILURE;
-    }
-    if (route === LOCAL) {
+    const reading = await readElsewhere(this.#context, keyHash(key, 0, key.length), (node) =>
+      this.#fetchFrom(node, key, withVersion),
+    );
+    if (reading !== LOCAL && "error" in reading) return reading.error;
+    let block = NO_FETCH;
+    if (reading === LOCAL) {
       // The view is gone with the next call: what came at once is copied at once.
       const found = storage.get({ bytes: key, start: 0, end: key.length }, nowSeconds(this.#context));
       const entry = found instanceof Promise ? await found : found;
       if (entry !== undefined) block = encodeValue(entry, withVersion);
       if (watchers.kinds !== 0) watchers.fetched({ bytes: key, start: 0, end: key.length }, entry);
-    }
-    block ??= NO_FETCH;
+    } else block = reading.value;
     if (block.length > 0) stats.getHits++;
     else stats.getMisses++;
     return block;
   }
 
-  /** The VALUE block from another node, empty for a miss; undefined if the node does not answer. */
-  async #fetchFrom(node: ClusterNode, key: Uint8Array, withVersion: boolean): Promise<Uint8Array | undefined> {
+  /** The VALUE block from another node, empty for a miss. @throws PeerError */
+  async #fetchFrom(node: ClusterNode, key: Uint8Array, withVersion: boolean): Promise<Answer<Uint8Array>> {
     const line = concatBytes([withVersion ? GETS_WORD : GET_WORD, key, CRLF]);
     const lane = this.#context.peers.lane(node, key, 0, key.length);
     if (lane.queue >= FORWARDED_MAX) {
       this.#context.runtime.log.write("warning", `read from "${node.key}" given up: "${FORWARDED_MAX}" requests wait already`);
       return undefined;
     }
-    let answer: ClientReply;
-    try {
-      answer = await lane.request(line, ReplyShape.values);
-    } catch (error) {
-      this.#context.runtime.log.write("info", `read from "${node.key}" failed: ${(error as Error).message}`);
-      return undefined;
-    }
-    return answer.line === "END" ? answer.body : undefined;
+    const answer = await lane.request(line, ReplyShape.values);
+    return answer.line === "END" ? { value: answer.body } : { error: errorLine(answer.line) };
   }
 
   #failed(error: unknown, reply: TextReply): void {
@@ -214,8 +208,9 @@ const KEY_WORD = fromLatin1("KEY ");
 const GET_WORD = fromLatin1("get ");
 const GETS_WORD = fromLatin1("gets ");
 
-function noAnswer(): undefined {
-  return undefined;
+/** What a client hears of an answer that is none. */
+function errorLine(line: string): string {
+  return /^(SERVER|CLIENT)_ERROR /.test(line) ? line : PROXY_FAILURE_TEXT;
 }
 
 function hasLongKey({ bytes, keysStart, keysEnd }: Request, keyBytesMax: number): boolean {

@@ -46,6 +46,7 @@ export class Reconstructor {
       connectTimeoutMs: this.#connectTimeoutMs,
       tls,
       silenceMs: options.netReadTimeoutMs,
+      silenceTimeoutMs: options.peerReadTimeoutMs,
       valueBytesMax: options.valueBytesMax,
       selfKey,
     });

@@ -20,13 +20,12 @@ import { type ClusterScan, faultLine, PAGE_BYTES_MAX } from "./cluster_scan.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 import type { NodeContext } from "./node_context.ts";
 import type { OwnPart } from "./own_part.ts";
+import { PROXY_ERROR_TEXT } from "./refusals.ts";
 
 /** Deletions under way at the same time; between two such groups others get their turn. */
 const GROUP_KEYS = 64;
 const NOTHING = new Uint8Array(0);
 const DELETION = new CommandTable(["md"]);
-/** The words of a write that may have arrived although no answer came. */
-const UNCLEAR = "SERVER_ERROR proxy error";
 
 export class ScanCommands {
   readonly #context: NodeContext;
@@ -84,7 +83,7 @@ export class ScanCommands {
         const { count, refusal } = await this.#deleteGroup(page.items.slice(from, from + GROUP_KEYS));
         deleted += count;
         if (refusal === undefined) continue;
-        const doubt = refusal === UNCLEAR ? "in doubt: " : "";
+        const doubt = refusal === PROXY_ERROR_TEXT ? "in doubt: " : "";
         return reply.line(`SERVER_ERROR ${doubt}${deleted} deleted, then ${refusal.replace(/^SERVER_ERROR /, "")}`);
       }
       if (page.lastKey === undefined) reply.line(`DELETED ${deleted}`);

@@ -23,15 +23,9 @@ import type { KeySlice } from "../storage/entry.ts";
 import { type Applied, MutationKind, MutationResult } from "../storage/mutation.ts";
 import { type NodeContext, nowSeconds } from "./node_context.ts";
 import { encodeValue } from "./read_commands.ts";
+import { FORWARD_ATTEMPTS, FORWARD_PAUSE_MS, NO_PARTITION_TEXT, PROXY_ERROR_TEXT, PROXY_FAILURE_TEXT } from "./refusals.ts";
 
-const NO_PARTITION_TEXT = "SERVER_ERROR no partition available";
-const PROXY_FAILURE_TEXT = "SERVER_ERROR proxy failure";
-const PROXY_ERROR_TEXT = "SERVER_ERROR proxy error";
 const NOT_SAYABLE_TEXT = "SERVER_ERROR the node that owns this key cannot carry out this request";
-/** A write that never reached the other node is tried again, by the newest map, this often … */
-const FORWARD_ATTEMPTS = 4;
-/** … after this pause. */
-const FORWARD_PAUSE_MS = 250;
 
 export class WriteCommands {
   readonly #context: NodeContext;
@@ -90,7 +84,7 @@ export class WriteCommands {
       } catch (error) {
         if (!(error instanceof PeerError)) throw error;
         runtime.log.write("info", `request to "${target.key}" failed: ${error.message}`);
-        if (error.mayHaveHappened || attempt === FORWARD_ATTEMPTS) return reply.line(PROXY_ERROR_TEXT);
+        if (error.mayHaveHappened || attempt === FORWARD_ATTEMPTS) return reply.line(failureText(error));
       }
       target = await this.#nextTarget(key, target);
     }
@@ -161,7 +155,7 @@ export class WriteCommands {
       isAmbiguous || request.command === Command.gats
         ? await this.#retrieveAndTouch(node, request, prefix, expire)
         : await this.#ask(node, request, encodeForwarded(request, prefix, expire), ReplyShape.value);
-    if (answer instanceof PeerError) return PROXY_ERROR_TEXT;
+    if (answer instanceof PeerError) return failureText(answer);
     if (answer.body.length > 0) reply.raw(answer.body);
     else if (answer.line !== "NOT_FOUND") return answer.line;
     else if (request.flareOrder) return "NOT_FOUND";
@@ -268,7 +262,7 @@ export class WriteCommands {
     const bytes = encodeForwarded(request, this.#prefix(request), absoluteExpire(request.exptime, nowSeconds(this.#context)));
     const answer = await this.#ask(node, request, bytes, request.noreply ? undefined : ReplyShape.line);
     if (noreply) return;
-    if (answer instanceof PeerError) return reply.line(PROXY_ERROR_TEXT);
+    if (answer instanceof PeerError) return reply.line(failureText(answer));
     reply.line(answer.line);
   }
 
@@ -369,6 +363,11 @@ export class WriteCommands {
  */
 function isSilent({ noreply, prefix }: Request): boolean {
   return noreply && prefix !== undefined;
+}
+
+/** Says what is known: what never left has not happened. */
+function failureText({ mayHaveHappened }: PeerError): string {
+  return mayHaveHappened ? PROXY_ERROR_TEXT : PROXY_FAILURE_TEXT;
 }
 
 function changed(result: MutationResult): boolean {

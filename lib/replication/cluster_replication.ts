@@ -7,7 +7,7 @@
 
 import { latin1 } from "../base/bytes.ts";
 import { Peer } from "../net/peer.ts";
-import type { PeerOptions, TlsLink } from "../net/peer_link.ts";
+import type { PeerOptions } from "../net/peer_link.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { hashMurmur } from "../partition/key_hash.ts";
 import type { Request } from "../protocol/request.ts";
@@ -26,13 +26,10 @@ export interface ClusterReplicationOptions {
   readonly port: number;
   /** Connections to it. */
   readonly concurrency: number;
-  readonly connectTimeoutMs: number;
-  /** The other cluster answers a write within this time, or the connection counts as broken. */
-  readonly replyTimeoutMs: number;
+  /** How its connections behave, but for their queue. */
+  readonly peerOptions: PeerOptions;
   /** Bytes of writes that may wait for the other cluster. */
   readonly queueBytesMax: number;
-  /** Absent: the connections are plain. */
-  readonly tls?: TlsLink | undefined;
   /** Which keys this node answers for. */
   readonly owns: (key: Uint8Array) => boolean;
 }
@@ -92,8 +89,8 @@ export class ClusterReplication implements Worker {
     this.#options = options;
     this.id = workers.nextId();
     this.startedMs = runtime.clock.monotonicMs();
-    const { host, port, concurrency, connectTimeoutMs, replyTimeoutMs, queueBytesMax, tls } = options;
-    const peerOptions: PeerOptions = { connectTimeoutMs, replyTimeoutMs, queueBytesMax, replyBytesMax: REPLY_BYTES_MAX, tls };
+    const { host, port, concurrency, queueBytesMax } = options;
+    const peerOptions: PeerOptions = { ...options.peerOptions, queueBytesMax, replyBytesMax: REPLY_BYTES_MAX };
     const lane = (): ClusterLane =>
       new ClusterLane(runtime, new Peer(runtime, { host, port }, WorkerType.clusterReplication, workers, peerOptions), {
         onAnswered: (line, bytes) => this.#onAnswered(line, bytes),

@@ -25,7 +25,9 @@ export interface CopyOptions {
   readonly connectTimeoutMs: number;
   /** Absent: the connections are plain. */
   readonly tls?: TlsLink | undefined;
+  /** As in `DumpRequest`. */
   readonly silenceMs: number;
+  readonly silenceTimeoutMs: number;
   readonly valueBytesMax: number;
   /** Our own `host:port`. */
   readonly selfKey: string;
@@ -87,6 +89,7 @@ export class CopyTask implements Worker {
           connectTimeoutMs: options.connectTimeoutMs,
           tls: options.tls,
           silenceMs: options.silenceMs,
+          silenceTimeoutMs: options.silenceTimeoutMs,
           valueBytesMax: options.valueBytesMax,
           selfKey: options.selfKey,
           onReachable: () => {

@@ -6,6 +6,7 @@
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { TlsLink } from "../net/peer_link.ts";
+import { isThere } from "../net/presence.ts";
 import { DumpParser } from "../protocol/dump_parser.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 import { emptyTerms, type Mutation, MutationKind, MutationResult } from "../storage/mutation.ts";
@@ -23,8 +24,10 @@ export interface DumpRequest {
   readonly connectTimeoutMs: number;
   /** Absent: the connection is plain. */
   readonly tls?: TlsLink | undefined;
-  /** The other side may be silent for so long. */
+  /** The other side may be silent for so long … */
   readonly silenceMs: number;
+  /** … if it says on another connection that it is there, when it is asked after half of this time; see `PeerOptions`. */
+  readonly silenceTimeoutMs: number;
   readonly valueBytesMax: number;
   /** Our own `host:port`. */
   readonly selfKey: string;
@@ -187,10 +190,29 @@ export class DumpClient implements ConnectionHandler {
 
   #watch(): void {
     this.#timer = this.#runtime.clock.setTimer(() => {
-      const silentMs = this.#runtime.clock.monotonicMs() - this.#heardMs;
-      if (!this.#busy && silentMs >= this.#request.silenceMs) {
-        this.#fail(new FlareError("TIMED_OUT", `"${this.#name}" sent nothing for ${silentMs} ms`, { retriable: true }));
-      } else if (!this.#settled) this.#watch();
-    }, this.#request.silenceMs / 2);
+      const { silenceMs, silenceTimeoutMs } = this.#request;
+      if (this.#busy) return this.#watch();
+      if (this.#silentMs >= silenceMs) return this.#giveUp();
+      if (this.#silentMs >= silenceTimeoutMs / 2) void this.#askWhetherThere(silenceTimeoutMs / 2);
+      else this.#watch();
+    }, this.#request.silenceTimeoutMs / 2);
+  }
+
+  /** A source with little to send is told from one that is gone without a word. */
+  async #askWhetherThere(timeoutMs: number): Promise<void> {
+    const heardMs = this.#heardMs;
+    const there = await isThere(this.#runtime, this.#request, timeoutMs, this.#request.tls);
+    if (this.#settled) return;
+    if (!there && heardMs === this.#heardMs) this.#giveUp();
+    else this.#watch();
+  }
+
+  get #silentMs(): number {
+    return this.#runtime.clock.monotonicMs() - this.#heardMs;
+  }
+
+  #giveUp(): void {
+    const text = `"${this.#name}" sent nothing for ${Math.round(this.#silentMs)} ms`;
+    this.#fail(new FlareError("TIMED_OUT", text, { retriable: true }));
   }
 }

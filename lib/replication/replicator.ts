@@ -1,7 +1,8 @@
 /**
  * Sends what was written here to the replicas: the complete resulting value with its version, never the command that
- * produced it, so that a replica that gets it twice or late ends up equal. Nothing leaves before it is committed here;
- * per key in order, because a key keeps its lane. Flare's wire: `<nodes,self>set …`, `delete …`, `touch …`.
+ * produced it, so that a replica that gets it twice or late ends up equal; what a broken connection leaves unanswered is sent
+ * again. Nothing leaves before it is committed here; per key in order, because a key keeps its lane. Flare's wire:
+ * `<nodes,self>set …`, `delete …`, `touch …`.
  */
 
 import { latin1 } from "../base/bytes.ts";
@@ -179,9 +180,13 @@ export class Replicator {
   }
 
   #send(delivery: Delivery): void {
-    const { lane, line, metaLine, shape } = delivery;
+    const { lane, line, metaLine, shape, done } = delivery;
+    // Whoever waits for a node that cannot be reached waits no longer; the copy goes there as soon as it can.
+    const onDelayed = done ?? noMatter;
     const sent =
-      metaLine === undefined && line !== undefined ? lane.request(line, shape) : sendMeta(lane, line, metaLine, shape);
+      metaLine === undefined && line !== undefined
+        ? lane.repeat(line, shape, false, onDelayed)
+        : sendMeta(lane, line, metaLine, shape, onDelayed);
     sent.then(
       () => this.#finish(delivery),
       (error: Error) => {
@@ -241,6 +246,8 @@ export function encodeOutcome(
   }
 }
 
+function noMatter(): void {}
+
 /** The outcome as a meta line where a text line cannot hold the key, or would lose the marks of the item; else undefined. */
 function encodeMetaOutcome(
   request: Request,
@@ -267,11 +274,12 @@ async function sendMeta(
   line: Uint8Array | undefined,
   metaLine: Uint8Array | undefined,
   shape: ReplyShape | undefined,
+  onDelayed: () => void,
 ): Promise<unknown> {
   // Without a wait where the answer is known: writes of one key stay in their order.
   const knows = lane.knowsMeta ?? (await lane.speaksMeta());
-  if (knows && metaLine !== undefined) return lane.request(metaLine, ReplyShape.meta, true);
-  if (line !== undefined) return lane.request(line, shape);
+  if (knows && metaLine !== undefined) return lane.repeat(metaLine, ReplyShape.meta, true, onDelayed);
+  if (line !== undefined) return lane.repeat(line, shape, false, onDelayed);
   throw new FlareError("UNSUPPORTED", `"${lane.peer}" cannot hold a key with blanks or line ends`);
 }
 

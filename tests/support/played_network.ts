@@ -101,6 +101,8 @@ export class PlayedNetwork implements Transport {
   onConnect: (key: string, far: FarEnd) => void = () => undefined;
   /** Hosts that refuse connections. */
   readonly unreachable = new Set<string>();
+  /** Hosts that are gone without a word: nothing gets there. */
+  readonly silent = new Set<string>();
   readonly #listening = new Map<string, (connection: Connection) => ConnectionHandler>();
   #events: (() => void)[] = [];
 
@@ -127,10 +129,15 @@ export class PlayedNetwork implements Transport {
     });
   }
 
-  connect(address: Address, _timeoutMs: number, handler: ConnectionHandler): Connection {
+  connect(address: Address, timeoutMs: number, handler: ConnectionHandler): Connection {
     const key = keyOf(address);
     const link = new Link(this, key);
     link.handler = handler;
+    if (this.silent.has(key)) {
+      const error = new FlareError("TIMED_OUT", `no answer from "${key}" in ${timeoutMs} ms`, { retriable: true });
+      this.clock.setTimer(() => link.lose(error), timeoutMs);
+      return link;
+    }
     this.later(() => {
       if (this.unreachable.has(key))
         return link.lose(new FlareError("CONNECTION_FAILED", `"${key}" refused`, { retriable: true }));

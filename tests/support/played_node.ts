@@ -9,9 +9,12 @@ import { NodeServer, type NodeServerOptions } from "../../mod.ts";
 import { type FarEnd, PlayedNetwork } from "./played_network.ts";
 import { cutRequest } from "./request_stream.ts";
 
+/** Asked by our node from time to time, to find out who is there. */
+const PING = "ping\r\n";
+
 /** A host as our node meets it. */
 export class PlayedHost {
-  /** Every request, whole. */
+  /** Every request, whole, but for pings. */
   readonly requests: string[] = [];
   /** Undefined = silence. */
   answer: (request: string) => string | undefined = () => "STORED\r\n";
@@ -115,6 +118,11 @@ export class PlayedNode {
     far.onReceived = () => {
       for (let request = cutRequest(far.received); request !== undefined; request = cutRequest(far.received)) {
         far.received = far.received.slice(request.length);
+        if (this.network.silent.has(key)) continue;
+        if (request === PING) {
+          far.send("OK\r\n");
+          continue;
+        }
         host.requests.push(request);
         const answer = host.answer(request);
         if (answer !== undefined) far.send(answer);

@@ -50,7 +50,7 @@ export const BINARY_DECISIONS: Readonly<Record<string, BinaryDecision>> = {
   "slave-append": { replies: ["0e 00 cas"] },
   // Nobody to forward to.
   "nopartition-set": { replies: ['01 84 - "no partition available"'] },
-  "nopartition-get": { replies: ['00 01 - "Not found"'] },
+  "nopartition-get": { replies: ['00 84 - "no partition available"'] },
   "nopartition-incr": { replies: ['05 84 - "no partition available"'] },
   // As flush_all: at once, whatever the delay, and here only.
   "flush-extras": { replies: ["08 00 -"] },

@@ -9,6 +9,8 @@ export interface Decision {
 }
 
 const BAD_LINE = "CLIENT_ERROR bad command line format\r\n";
+const NO_PARTITION = "SERVER_ERROR no partition available\r\n";
+const PROXY_FAILURE = "SERVER_ERROR proxy failure\r\n";
 const VERSION_LINE = "VERSION flare-1.3.4\r\n";
 
 export const DECISIONS: Readonly<Record<string, Decision>> = {
@@ -35,6 +37,13 @@ export const DECISIONS: Readonly<Record<string, Decision>> = {
   "tcb-flush_all-sync": { expect: "CLIENT_ERROR invalid exptime argument\r\nVALUE ka 1 2\r\nAA\r\nEND\r\n" },
   "stats-reset": { expect: "RESET\r\n" },
   "stats-sizes": { expect: "STAT sizes_status disabled\r\nEND\r\n" },
+  // Chosen: a miss is said by a node that has the key's partition, and by nobody else.
+  "nopartition-get": { expect: NO_PARTITION },
+  "nopartition-gets": { expect: NO_PARTITION },
+  "nopartition-keys": { expect: NO_PARTITION },
+  "masterdown-get": { expect: PROXY_FAILURE },
+  "masterdown-gets": { expect: PROXY_FAILURE },
+  "masterdown-keys": { expect: PROXY_FAILURE },
   // Keys may be 8191 bytes long here.
   "key-8192-get": { expect: `STORED\r\n${BAD_LINE}` },
   // memcached's answer but for the version, which counts the writes of a key here.

@@ -6,6 +6,7 @@ import { Client } from "../../../lib/client/client.ts";
 import { type DumpedItem, dumpItems, dumpKeys } from "../../../lib/client/dump_client.ts";
 import type { Runtime } from "../../../lib/runtime/runtime.ts";
 import { detectRuntime, FlareError, type LocalCluster, startCluster } from "../../../mod.ts";
+import { PlayedNetwork } from "../../support/played_network.ts";
 
 let runtime: Runtime;
 let cluster: LocalCluster;
@@ -49,6 +50,23 @@ describe("client", () => {
     assertEquals(await client.set("word", "older", { version: 2 }), "NOT_STORED");
     assertEquals(await client.set("word", "newer", { version: 50, replication: "sync" }), "STORED");
     assertEquals((await client.gets("word"))?.version, 50);
+  });
+
+  it("tells a write that was refused from one of which nobody knows", async () => {
+    for (const [line, code] of [
+      ["SERVER_ERROR proxy error", "IN_DOUBT"],
+      ["SERVER_ERROR proxy failure", "REFUSED"],
+    ] as const) {
+      const network = new PlayedNetwork();
+      network.onConnect = (_key, far) => {
+        far.onReceived = () => far.send(`${line}\r\n`);
+      };
+      const played = new Client(network.runtime, { host: "n", port: 1 });
+      const failed = assertRejects(() => played.incr("count"), FlareError);
+      await network.settle();
+      assertEquals((await failed).code, code);
+      played.close();
+    }
   });
 
   it("counts", async () => {

@@ -51,6 +51,7 @@ describe("nodeOptionTable", () => {
       "moved-keys-delay",
       "net-read-timeout",
       "noreply-window-limit",
+      "peer-read-timeout",
       "reconstruction-bwlimit",
       "reconstruction-interval",
       "replication-type",
