@@ -7,6 +7,7 @@
 import { latin1 } from "../base/bytes.ts";
 import { BINARY_HEADER_BYTES, BINARY_REQUEST, BinaryStatus, HeaderField, isSasl, Opcode } from "../protocol/binary_protocol.ts";
 import { putBinaryError } from "../protocol/binary_reply.ts";
+import { announcedLength } from "../protocol/data_block.ts";
 import { isHttpLine } from "../protocol/http_line.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 
@@ -88,15 +89,16 @@ export class Login {
     if (lineFeed < 0) return end - start > LOGIN_BYTES_MAX ? LoginStep.refused : LoginStep.more;
     const lineEnd = lineFeed > 0 && bytes[this.position - 2] === CR ? this.position - 2 : this.position - 1;
     if (isHttpLine(bytes, start, lineEnd)) return LoginStep.http;
-    const [command, , , , length] = wordsOf(bytes, start, lineEnd);
-    if (command !== "set" || length === undefined || !/^\d{1,10}$/.test(length)) return this.#say(UNAUTHENTICATED);
+    const length = announcedLength(bytes, start, lineEnd);
+    if (Number.isNaN(length)) return this.#say(UNAUTHENTICATED);
     const dataStart = this.position;
-    const dataEnd = dataStart + Number(length);
+    const dataEnd = dataStart + length;
     const needed = dataEnd + 2 - start;
-    if (needed > LOGIN_BYTES_MAX) {
-      if (needed > SKIPPED_BYTES_MAX) return LoginStep.refused;
-      this.swallow = Number(length) + 2;
-      return this.#say("CLIENT_ERROR bad authentication token format");
+    if (needed > SKIPPED_BYTES_MAX) return LoginStep.refused;
+    const isLogin = wordsOf(bytes, start, lineEnd)[0] === "set";
+    if (!isLogin || needed > LOGIN_BYTES_MAX) {
+      this.swallow = length + 2;
+      return this.#say(isLogin ? "CLIENT_ERROR bad authentication token format" : UNAUTHENTICATED);
     }
     if (dataEnd + 2 > end) {
       this.needed = needed;

@@ -8,7 +8,7 @@ import { BinaryParser } from "../protocol/binary_parser.ts";
 import { BINARY_HEADER_BYTES, BINARY_REQUEST, BinaryStatus, HeaderField } from "../protocol/binary_protocol.ts";
 import { putBinaryError } from "../protocol/binary_reply.ts";
 import { Request } from "../protocol/request.ts";
-import { ParseStatus, TextParser, TOO_LARGE } from "../protocol/text_parser.ts";
+import { ParseStatus, TextParser } from "../protocol/text_parser.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import type { Connection } from "../runtime/runtime.ts";
 import type { Admission } from "./admission.ts";
@@ -180,9 +180,8 @@ export class RequestReader {
   }
 
   /** Answers what the parser of the text protocol has refused. */
-  #answerText({ reject, swallow }: TextParser): void {
-    // A value that is skipped is too large, unless its line is at fault; `noreply` silences only the former.
-    if (swallow > 0 && (reject === "" || reject === TOO_LARGE)) this.#host.traffic.tooLarge++;
+  #answerText({ reject, isTooLarge }: TextParser): void {
+    if (isTooLarge) this.#host.traffic.tooLarge++;
     if (reject !== "") this.#target.reply.line(reject);
   }
 

@@ -82,7 +82,8 @@ export async function refreshCertificates(words: readonly string[], tls: DaemonT
 /** `verbosity <level> [noreply]`: the line to answer, undefined = silence. memcached's answers; the level changes nothing. */
 export function verbosity(words: readonly string[]): string | undefined {
   const [level] = words;
-  if (level === undefined || words.length > 2) return "ERROR";
+  if (level === undefined) return "CLIENT_ERROR bad command line format";
+  if (words.length > 2) return "ERROR";
   if (words.at(-1) === "noreply") return undefined;
   return /^\d{1,10}$/.test(level) ? "OK" : "CLIENT_ERROR bad command line format";
 }

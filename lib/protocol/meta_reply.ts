@@ -6,7 +6,7 @@
 import { base64Length, encodeBase64 } from "../base/base64.ts";
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { EntryMark, type EntryView } from "../storage/entry.ts";
-import { type Applied, MutationKind, MutationResult } from "../storage/mutation.ts";
+import { type Applied, type Mutation, MutationKind, MutationResult } from "../storage/mutation.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { Command } from "./command.ts";
 import type { ItemBefore, ItemReply, RemoteOutcome } from "./item_reply.ts";
@@ -87,8 +87,9 @@ export class MetaReply extends TextReply implements ItemReply {
     if (status === "") return this.line(outcome.error);
     if (isNominal(request, status)) return;
     segment.putText(status === "VA" ? `VA ${value.length}` : status);
-    const entry: EntryView | undefined = status === "VA" || status === "HD" ? remoteEntry(outcome) : undefined;
-    putTokens(segment, request, entry === undefined ? "" : "cfs", entry, undefined, this.#nowSeconds);
+    const isDone = status === "VA" || status === "HD";
+    if (isDone) putTokens(segment, request, "cfs", remoteEntry(outcome), undefined, this.#nowSeconds);
+    else putTokens(segment, request, request.command === Command.ms ? OF_SET : "", undefined, undefined, this.#nowSeconds);
     segment.put(CRLF, 0, 2);
     if (status !== "VA") return;
     segment.put(value, 0, value.length);
@@ -176,7 +177,8 @@ function putApplied(
   const value =
     result === MutationResult.number && (request.meta.flags & MetaFlag.v) !== 0 ? String(applied.number) : undefined;
   segment.putText(value === undefined ? status : `VA ${value.length}`);
-  if (status !== "HD") putTokens(segment, request, "", undefined, undefined, nowSeconds);
+  if (status !== "HD")
+    putTokens(segment, request, request.command === Command.ms ? OF_SET : "", undefined, undefined, nowSeconds);
   else if (request.command === Command.ma) putTokens(segment, request, OF_COUNT, entry, before ?? entry, nowSeconds);
   else putTokens(segment, request, request.command === Command.ms ? OF_SET : "", entry, entry, nowSeconds);
   segment.put(CRLF, 0, 2);
@@ -207,7 +209,8 @@ function buildStatuses(): (string | undefined)[] {
 
 /**
  * The tokens, in the order of the flags. `letters` are those that apply beside O and k. A time stands for what it was
- * before a T or N that comes later.
+ * before a T or N that comes later. Without an entry, of a write that has stored nothing, the version is 0 and the length
+ * is that of the value that came.
  */
 function putTokens(
   segment: Segment,
@@ -240,15 +243,15 @@ function putTokens(
         if (entry !== undefined) expire = entry.expire;
         continue;
     }
-    if (entry === undefined || !isAmong(letters, code)) continue;
+    if (!isAmong(letters, code)) continue;
     segment.putByte(SPACE);
     segment.putByte(code);
     switch (code) {
       case 0x63: // c
-        segment.putNumber(entry.version);
+        segment.putNumber(entry?.version ?? 0);
         break;
       case 0x66: // f
-        segment.putNumber(entry.flags);
+        segment.putNumber(entry?.flags ?? 0);
         break;
       case 0x68: // h
         segment.putByte(before?.fetched === true ? 0x31 : 0x30);
@@ -257,13 +260,17 @@ function putTokens(
         segment.putNumber(Math.max(0, nowSeconds - (before?.accessSeconds ?? nowSeconds)));
         break;
       case 0x73: // s
-        segment.putNumber(entry.valueEnd - entry.valueStart);
+        segment.putNumber(lengthOf(entry ?? request.mutation));
         break;
       case 0x74: // t
         if (expire === 0) segment.putText("-1");
         else segment.putNumber(Math.max(0, expire - nowSeconds));
     }
   }
+}
+
+function lengthOf({ valueStart, valueEnd }: EntryView | Mutation): number {
+  return valueEnd - valueStart;
 }
 
 function isAmong(letters: string, code: number): boolean {

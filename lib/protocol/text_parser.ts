@@ -9,6 +9,7 @@ import { latin1 } from "../base/bytes.ts";
 import { parseUint64 } from "../base/uint64.ts";
 import { MutationKind } from "../storage/mutation.ts";
 import { Command, CommandShape, type CommandTable, shapeOf } from "./command.ts";
+import { announcedLength, DATA_BYTES_MAX, parseLength } from "./data_block.ts";
 import { beginsAsHttp, isHttpLine, mayBeHttp } from "./http_line.ts";
 import { MetaFlag } from "./meta_flags.ts";
 import { parseMetaFlags } from "./meta_parser.ts";
@@ -42,16 +43,15 @@ const BAD_LINE = "CLIENT_ERROR bad command line format";
 const BAD_EXPTIME = "CLIENT_ERROR invalid exptime argument";
 const BAD_DELTA = "CLIENT_ERROR invalid numeric delta argument";
 const BAD_CHUNK = "CLIENT_ERROR bad data chunk";
-const BAD_DELETE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]";
 /** The answer to a value beyond `valueBytesMax`. */
-export const TOO_LARGE = "SERVER_ERROR object too large for cache";
+const TOO_LARGE = "SERVER_ERROR object too large for cache";
 const LINE_TOO_LONG = "CLIENT_ERROR line too long";
-
-/** The largest length memcached and Flare accept in a header: 2^31-1 less the CRLF behind the data. */
-export const DATA_BYTES_MAX = 2147483645;
 
 /** The longest push of a node map, in bytes: some ten thousand nodes. */
 const NODE_MAP_BYTES_MAX = 1048576;
+
+/** What is shorter with its line end is malformed for memcached, not unknown. */
+const REQUEST_BYTES_MIN = 4;
 
 const SPACE = 0x20;
 const PLUS = 0x2b;
@@ -71,6 +71,8 @@ export class TextParser {
   scanned = 0;
   reject = "";
   swallow = 0;
+  /** With `reject`: the value is beyond `valueBytesMax`, and nothing else is at fault. */
+  isTooLarge = false;
 
   readonly #limits: TextLimits;
   readonly #commands: CommandTable;
@@ -88,6 +90,7 @@ export class TextParser {
    */
   parse(request: Request, bytes: Uint8Array, start: number, end: number, scanned: number): ParseStatus {
     this.swallow = 0;
+    this.isTooLarge = false;
     this.needed = 0;
     this.scanned = 0;
     const lineFeed = findLineFeed(bytes, start + scanned, end);
@@ -110,9 +113,9 @@ export class TextParser {
       request.prefix = latin1(bytes, at + 1, at + close);
       at += close + 1;
     }
-    if (!this.#token(bytes, at, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#token(bytes, at, lineEnd)) return this.#unknown(bytes, start, at, lineEnd);
     const command = this.#commands.find(bytes, this.#tokenStart, this.#tokenEnd);
-    if (command < 0) return isHttpLine(bytes, start, lineEnd) ? ParseStatus.http : this.#rejected("ERROR");
+    if (command < 0) return this.#unknown(bytes, start, at, lineEnd);
     request.command = command as Command;
     request.noreply = false;
     request.syncMode = SyncMode.byDefault;
@@ -124,7 +127,7 @@ export class TextParser {
         request.bytes = bytes;
         request.keysStart = at;
         request.keysEnd = cutAtNul(bytes, at, lineEnd);
-        return this.#token(bytes, at, lineEnd) ? ParseStatus.request : this.#rejected("ERROR");
+        return this.#token(bytes, at, lineEnd) ? ParseStatus.request : this.#rejected(BAD_LINE);
       case CommandShape.storage:
         return this.#storage(request, bytes, start, end, at, lineEnd);
       case CommandShape.arithmetic:
@@ -171,29 +174,25 @@ export class TextParser {
 
   #storage(request: Request, bytes: Uint8Array, start: number, end: number, from: number, lineEnd: number): ParseStatus {
     const mutation = request.mutation;
-    if (!this.#token(bytes, from, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#token(bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
     mutation.key.bytes = bytes;
     mutation.key.start = this.#tokenStart;
     mutation.key.end = this.#tokenEnd;
-    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected(BAD_LINE);
     const flagsStart = this.#tokenStart;
     const flagsEnd = this.#tokenEnd;
-    if (!this.#token(bytes, flagsEnd, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#token(bytes, flagsEnd, lineEnd)) return this.#rejected(BAD_LINE);
     const exptimeStart = this.#tokenStart;
     const exptimeEnd = this.#tokenEnd;
-    if (!this.#token(bytes, exptimeEnd, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#token(bytes, exptimeEnd, lineEnd)) return this.#rejected(BAD_LINE);
     const lengthStart = this.#tokenStart;
     const lengthEnd = this.#tokenEnd;
+    const length = parseLength(bytes, lengthStart, lengthEnd);
+    let isValid = mutation.key.end - mutation.key.start <= this.#limits.keyBytesMax;
     let at = lengthEnd;
     mutation.version = 0;
     if (request.command === Command.cas) {
-      if (!this.#token(bytes, at, lineEnd)) return this.#rejected("ERROR");
-      const version = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
-      at = this.#tokenEnd;
-      if (version === undefined) this.#misplacedOption(request, bytes, this.#tokenStart, at, lineEnd);
-      this.#options(request, bytes, at, lineEnd);
-      if (version === undefined) return this.#badLine(request);
-      mutation.version = version;
+      if (!this.#casVersion(request, bytes, at, lineEnd)) isValid = false;
     } else if (this.#token(bytes, at, lineEnd)) {
       const version = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
       if (version !== undefined) {
@@ -204,19 +203,42 @@ export class TextParser {
     }
     const flags = parseFlags(bytes, flagsStart, flagsEnd);
     const exptime = parseInteger(bytes, exptimeStart, exptimeEnd);
-    const length = parseInteger(bytes, lengthStart, lengthEnd);
     if (Number.isNaN(length)) this.#misplacedOption(request, bytes, lengthStart, lengthEnd, lineEnd);
-    if (Number.isNaN(flags) || Number.isNaN(exptime) || Number.isNaN(length)) return this.#badLine(request);
-    if (length < 0 || length > DATA_BYTES_MAX) return this.#badLine(request);
-    if (mutation.key.end - mutation.key.start > this.#limits.keyBytesMax) return this.#badLine(request);
-    if (length > this.#limits.valueBytesMax) {
-      this.swallow = length + 2;
-      return this.#refused(request, TOO_LARGE);
-    }
+    if (Number.isNaN(flags) || Number.isNaN(exptime)) isValid = false;
+    if (!isValid || !(length <= this.#limits.valueBytesMax)) return this.#refusedBlock(request, length, isValid);
     mutation.kind = MUTATION_KINDS[request.command] as MutationKind;
     mutation.flags = flags;
     request.exptime = exptime;
     return this.#data(request, bytes, start, end, length);
+  }
+
+  /** The version a cas compares with, and the options behind it; false when there is none. */
+  #casVersion(request: Request, bytes: Uint8Array, from: number, lineEnd: number): boolean {
+    if (!this.#token(bytes, from, lineEnd)) return false;
+    const version = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
+    const versionEnd = this.#tokenEnd;
+    if (version === undefined) this.#misplacedOption(request, bytes, this.#tokenStart, versionEnd, lineEnd);
+    else request.mutation.version = version;
+    this.#options(request, bytes, versionEnd, lineEnd);
+    return version !== undefined;
+  }
+
+  /** A storage line that is refused, with the block behind it; `isValid`: only the length is at fault. */
+  #refusedBlock(request: Request, length: number, isValid: boolean): ParseStatus {
+    const status = this.#takeBlock(length);
+    if (status === ParseStatus.fatal) return status;
+    this.isTooLarge = isValid && this.swallow > 0;
+    return this.#refused(request, this.isTooLarge ? TOO_LARGE : BAD_LINE);
+  }
+
+  /** Has the block of a refused line passed over. One that is longer than anybody accepts ends the connection. */
+  #takeBlock(length: number): ParseStatus {
+    if (length > DATA_BYTES_MAX) {
+      this.reject = BAD_LINE;
+      return ParseStatus.fatal;
+    }
+    if (!Number.isNaN(length)) this.swallow = length + 2;
+    return ParseStatus.reject;
   }
 
   /** The data block of `length` bytes behind the line that is parsed. */
@@ -237,8 +259,8 @@ export class TextParser {
 
   #arithmetic(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
     const mutation = request.mutation;
-    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected("ERROR");
-    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
+    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected(BAD_LINE);
     const digits = bytes[this.#tokenStart] === PLUS ? this.#tokenStart + 1 : this.#tokenStart;
     const delta = parseUint64(bytes, digits, this.#tokenEnd);
     const deltaEnd = this.#tokenEnd;
@@ -255,28 +277,25 @@ export class TextParser {
 
   #deletion(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
     const mutation = request.mutation;
-    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
     mutation.kind = MutationKind.delete;
     mutation.version = 0;
     request.exptime = 0;
     let numbers = 0;
-    let valid = true;
     while (this.#token(bytes, this.#tokenEnd, lineEnd)) {
       if (this.#option(request, bytes)) continue;
       const number = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
+      if (number === undefined) continue;
       numbers++;
-      if (number === undefined) valid = false;
-      else if (numbers === 1) request.exptime = Number(number);
-      else mutation.version = number;
+      if (numbers === 1) request.exptime = Number(number);
+      else if (numbers === 2) mutation.version = number;
     }
-    if (numbers > 2) return this.#rejected("ERROR");
-    if (!valid) return this.#refused(request, BAD_DELETE);
     return this.#keyTooLong(request) ? this.#badLine(request) : ParseStatus.request;
   }
 
   #touch(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
-    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected("ERROR");
-    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
+    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected(BAD_LINE);
     const exptime = parseInteger(bytes, this.#tokenStart, this.#tokenEnd);
     const exptimeEnd = this.#tokenEnd;
     if (Number.isNaN(exptime)) this.#misplacedOption(request, bytes, this.#tokenStart, exptimeEnd, lineEnd);
@@ -294,7 +313,7 @@ export class TextParser {
    * means Flare's: a key may be a number, too.
    */
   #touchRetrieval(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
-    if (!this.#token(bytes, from, lineEnd)) return this.#rejected("ERROR");
+    if (!this.#token(bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
     const firstStart = this.#tokenStart;
     const firstEnd = this.#tokenEnd;
     const isFromNode = request.prefix !== undefined && request.command === Command.gat;
@@ -304,14 +323,15 @@ export class TextParser {
     request.mutation.version = 0;
     request.bytes = bytes;
     if (!Number.isNaN(first)) {
-      if (!more) return this.#rejected("ERROR");
+      if (!more) return this.#rejected(BAD_LINE);
       request.flareOrder = false;
       request.exptime = first;
       request.keysStart = this.#tokenStart;
       request.keysEnd = cutAtNul(bytes, this.#tokenStart, lineEnd);
       return ParseStatus.request;
     }
-    const second = more ? parseInteger(bytes, this.#tokenStart, this.#tokenEnd) : Number.NaN;
+    if (!more) return this.#rejected(BAD_LINE);
+    const second = parseInteger(bytes, this.#tokenStart, this.#tokenEnd);
     if (request.command !== Command.gat || Number.isNaN(second)) return this.#rejected(BAD_EXPTIME);
     request.flareOrder = true;
     request.exptime = second;
@@ -326,12 +346,12 @@ export class TextParser {
   /** `<key> [<bytes>] <flag>…`, with a data block where `<bytes>` is. */
   #meta(request: Request, bytes: Uint8Array, start: number, end: number, from: number, lineEnd: number): ParseStatus {
     const { mutation, meta, command } = request;
-    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(command === Command.me ? BAD_LINE : "ERROR");
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
     let length = -1;
     if (command === Command.ms) {
       if (!this.#token(bytes, mutation.key.end, lineEnd)) return this.#rejected(BAD_LINE);
-      length = parseInteger(bytes, this.#tokenStart, this.#tokenEnd);
-      if (Number.isNaN(length) || length < 0 || length > DATA_BYTES_MAX) return this.#rejected(BAD_LINE);
+      length = parseLength(bytes, this.#tokenStart, this.#tokenEnd);
+      if (Number.isNaN(length)) return this.#rejected(BAD_LINE);
     }
     request.bytes = bytes;
     request.keysStart = this.#tokenEnd;
@@ -344,12 +364,13 @@ export class TextParser {
     mutation.valueStart = 0;
     mutation.valueEnd = 0;
     if (length < 0) return error === "" ? ParseStatus.request : this.#rejected(error);
-    if (error === "" && length > this.#limits.valueBytesMax) error = TOO_LARGE;
-    if (error !== "") {
-      this.swallow = length + 2;
-      return this.#rejected(error);
+    if (error === "" && length > this.#limits.valueBytesMax) {
+      this.isTooLarge = length <= DATA_BYTES_MAX;
+      error = TOO_LARGE;
     }
-    return this.#data(request, bytes, start, end, length);
+    if (error === "") return this.#data(request, bytes, start, end, length);
+    const status = this.#takeBlock(length);
+    return status === ParseStatus.fatal ? status : this.#rejected(error);
   }
 
   #decodeKey(request: Request): string {
@@ -427,6 +448,14 @@ export class TextParser {
     else if (length === 5 && isWord(bytes, start, ASYNC)) request.syncMode = SyncMode.async;
     else return false;
     return true;
+  }
+
+  /** No request of ours: HTTP, or an `ERROR` as memcached says it, with the block that is behind it nevertheless. */
+  #unknown(bytes: Uint8Array, start: number, from: number, lineEnd: number): ParseStatus {
+    if (isHttpLine(bytes, start, lineEnd)) return ParseStatus.http;
+    const status = this.#takeBlock(announcedLength(bytes, from, lineEnd));
+    if (status === ParseStatus.reject) this.reject = this.position - start < REQUEST_BYTES_MIN ? BAD_LINE : "ERROR";
+    return status;
   }
 
   #lineTooLong(bytes: Uint8Array, start: number, end: number): ParseStatus {

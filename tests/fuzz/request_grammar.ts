@@ -70,7 +70,7 @@ const JUNK = [
   "mg",
   "ms a",
 ];
-const BAD_LINES = ["set a x 0 1", "set a 0 0 -1", "set a 0 0", "incr a x", "delete a 1 2 3", "touch a x", "ms a S1", "ma a D"];
+const BAD_LINES = ["set a x 0 -1", "set a 0 0 -1", "set a 0 0", "incr a x", "incr a", "touch a x", "ms a S1", "ma a D"];
 
 /** Any request. */
 export function anyExchange(random: SimRandom): Exchange {
@@ -294,7 +294,7 @@ export function refusedExchange(random: SimRandom): Exchange {
   const longKey = "x".repeat(KEY_BYTES_MAX + random.between(1, 20));
   const large = "y".repeat(VALUE_BYTES_MAX + random.between(1, 50));
   const opaqueNumber = random.between(0, 0xffff);
-  switch (random.between(0, 6)) {
+  switch (random.between(0, 7)) {
     case 0:
       return { bytes: `${random.pick(JUNK)}\r\n`, form: AnswerForm.line };
     case 1:
@@ -308,6 +308,18 @@ export function refusedExchange(random: SimRandom): Exchange {
     case 5: {
       const bytes = packet({ opcode: Opcode.set, extras: words(0, 0), key: "a", value: large, opaque: opaqueNumber });
       return { bytes, form: AnswerForm.packet, opcode: Opcode.set, opaqueNumber };
+    }
+    case 6: {
+      const data = random.chance(0.5) ? value(random) : `delete ${key}\r\n${random.pick(JUNK)}\r\nquit\r\n`;
+      const head = random.pick([
+        "set a x 0 #",
+        "append a 0 x #",
+        `add ${longKey} 0 0 #`,
+        "cas a 0 0 #",
+        "cas a 0 0 # x",
+        "ms a # Y q",
+      ]);
+      return { bytes: `${head.replace("#", String(data.length))}\r\n${data}\r\n`, form: AnswerForm.line };
     }
     default:
       return { bytes: `${random.pick(["get", "incr", "mg", "touch"])} ${longKey} 1\r\n`, form: AnswerForm.line };

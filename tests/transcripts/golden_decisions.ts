@@ -15,12 +15,19 @@ const VERSION_LINE = "VERSION flare-1.3.4\r\n";
 
 export const DECISIONS: Readonly<Record<string, Decision>> = {
   // Chosen: memcached's way with malformed lines.
-  "set-bytes-too-large": { expect: BAD_LINE + VERSION_LINE },
-  "set-bytes-overflow": { expect: BAD_LINE + VERSION_LINE },
-  "set-noreply-bad-header": { expect: "ERROR\r\n" },
-  "gat-no-exptime": { expect: "STORED\r\nCLIENT_ERROR invalid exptime argument\r\n" },
+  "proxy-parse-error": { expect: BAD_LINE + BAD_LINE },
+  "slave-parse-error": { expect: BAD_LINE + BAD_LINE },
+  // `noreply` silences the refused line; what is behind it is a line of its own.
+  "set-noreply-bad-header": { expect: BAD_LINE },
+  // A value that nobody takes must not be read as commands.
+  "set-bytes-too-large": { expect: BAD_LINE, closed: true },
+  "set-bytes-overflow": { expect: BAD_LINE, closed: true },
+  "index-set": { expect: "ERROR\r\n" },
   "gat-multi": { expect: "STORED\r\nCLIENT_ERROR invalid exptime argument\r\n" },
   "quit-arg": { expect: "", closed: true },
+  // Chosen: Flare's way, which older memcached shares: blanks in front of a word do not count, a NUL ends the line.
+  "get-leading-space": { expect: "STORED\r\nVALUE m9 0 1\r\n1\r\nEND\r\n" },
+  "key-nul": { expect: "STORED\r\nVALUE nulk 0 1\r\nx\r\nEND\r\n" },
   // Chosen: Flare's way, because memcached has no use for the same bytes.
   "unknown-then-ok": { expect: `ERROR\r\n${VERSION_LINE}` },
   "line-100k": { expect: "ERROR\r\n" },

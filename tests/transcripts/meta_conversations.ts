@@ -160,7 +160,8 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
   {
     name: "mg without key",
     send: "mg\r\n",
-    answer: "ERROR\r\n",
+    answer: "CLIENT_ERROR bad command line format\r\n",
+    memcached: "ERROR\r\n",
   },
   {
     name: "unknown word",
@@ -367,7 +368,8 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
   {
     name: "ms value too long",
     send: "ms {k} 3\r\nabcd\r\nmn\r\n",
-    answer: "CLIENT_ERROR bad data chunk\r\nERROR\r\nMN\r\n",
+    answer: "CLIENT_ERROR bad data chunk\r\nCLIENT_ERROR bad command line format\r\nMN\r\n",
+    memcached: "CLIENT_ERROR bad data chunk\r\nERROR\r\nMN\r\n",
   },
   {
     name: "ms length with a sign",
@@ -380,9 +382,23 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
     answer: "HD\r\n",
   },
   {
+    name: "ms that stores nothing tells version 0",
+    send:
+      "ms {k} 1 C5 c\r\nx\r\nms {k} 1\r\nx\r\nms {k} 2 C99999 c k O1\r\nab\r\nms {k} 3 ME O2 c\r\nabc\r\n" +
+      "md {k}\r\nms {k} 1 MR c k\r\nx\r\nms {k} 1 MA c q\r\nx\r\nmn\r\n",
+    answer: "NF c#\r\nHD\r\nEX c# k{k} O1\r\nNS O2 c#\r\nHD\r\nNS c# k{k}\r\nNS c#\r\nMN\r\n",
+  },
+  {
+    name: "ms that stores nothing tells the length that came",
+    send: "ms {k} 3 C5 s\r\nabc\r\nms {k} 1\r\nx\r\nms {k} 2 ME s c\r\nab\r\n",
+    answer: "NF s3\r\nHD\r\nNS s2 c#\r\n",
+    memcached: "NF\r\nHD\r\nNS c#\r\n",
+  },
+  {
     name: "ms without key",
     send: "ms\r\n",
-    answer: "ERROR\r\n",
+    answer: "CLIENT_ERROR bad command line format\r\n",
+    memcached: "ERROR\r\n",
   },
   {
     name: "ms CI",
@@ -440,7 +456,8 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
   {
     name: "md without key",
     send: "md\r\n",
-    answer: "ERROR\r\n",
+    answer: "CLIENT_ERROR bad command line format\r\n",
+    memcached: "ERROR\r\n",
   },
   {
     name: "ma of nothing",
@@ -516,7 +533,8 @@ export const META_CONVERSATIONS: readonly MetaConversation[] = [
   {
     name: "ma without key",
     send: "ma\r\n",
-    answer: "ERROR\r\n",
+    answer: "CLIENT_ERROR bad command line format\r\n",
+    memcached: "ERROR\r\n",
   },
   {
     name: "mn",

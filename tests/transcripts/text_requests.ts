@@ -35,7 +35,7 @@ const FLAGS = ["0", "0", "0", "1", "42", "65535", "4294967295"];
 const WRONG_FLAGS = ["-1", "x", "4294967296", "18446744073709551615", "18446744073709551616", "1x", "+5", "0x10"];
 const EXPTIMES = ["0", "0", "0", "100", "2592000", "2592001", "-1", "-100", "2147483647", "1000"];
 const WRONG_EXPTIMES = ["x", "1x", "+100", "", "99999999999999999999", "0x10"];
-const WRONG_LENGTHS = ["-1", "x", "2147483646", "2147483647", "4294967296", "1x", "+1"];
+const WRONG_LENGTHS = ["-1", "x", "2147483646", "2147483647", "4294967296", "1x"];
 const DELTAS = ["0", "1", "5", "9", "10", "99", "18446744073709551615", "18446744073709551614", "9223372036854775808"];
 const WRONG_DELTAS = ["-1", "x", "18446744073709551616", "99999999999999999999999", "1x", "+5", "0x10", "1.5"];
 const VALUES = [
@@ -76,9 +76,9 @@ const OTHER = [
   "set a",
   "set a 0",
   "set a 0 0",
-  "cas a 0 0 1",
+  "cas a 0 0 1\r\nx\r\n",
   "cas a 0 0",
-  "cas a 0 0 1 x",
+  "cas a 0 0 1 x\r\nx\r\n",
   "incr",
   "incr a",
   "decr",
@@ -176,7 +176,7 @@ export function nextRequest(dice: Dice): TextRequest {
   if (kind < 30) {
     const value = dice.pick(VALUES);
     const flags = wrong && dice.below(2) === 0 ? dice.pick(WRONG_FLAGS) : dice.pick(FLAGS);
-    const length = wrong && dice.below(3) === 0 ? dice.pick(WRONG_LENGTHS) : `${value.length}`;
+    const length = wrong && dice.below(3) === 0 ? dice.pick([...WRONG_LENGTHS, `+${value.length}`]) : `${value.length}`;
     return { key, text: `${dice.pick(STORES)} ${key} ${flags} ${exptime} ${length}${tail}\r\n${value}\r\n` };
   }
   if (kind < 38) {

@@ -221,6 +221,21 @@ describe("a session with a client that is not known", () => {
     }
   });
 
+  it("hears one answer to a write that is refused, whose value is no attempt to log in", () => {
+    const value = `${WRONG}${ALICE}flush_all\r\n`;
+    for (const head of [`add k 0 0 ${value.length}`, `cas k 0 0 ${value.length} 1`, `ms k ${value.length} q`]) {
+      const { session, connection } = open();
+      send(session, `${head}\r\n${value}\r\nget a\r\n`);
+      assertEquals(connection.text, UNKNOWN + UNKNOWN, head);
+      assert(!connection.closed && session.isUnknown);
+    }
+    const { session, connection } = open();
+    send(session, "append k 0 0 20000\r\n");
+    assertEquals(connection.text, "");
+    assert(connection.closed);
+    assertEquals(access.attempts, 0);
+  });
+
   it("is told in the log without its password", () => {
     const { session } = open();
     send(session, WRONG);

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { concatBytes, fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
-import { Command, commandName } from "../../../lib/protocol/command.ts";
+import { Command, CommandTable, commandName } from "../../../lib/protocol/command.ts";
 import { Request } from "../../../lib/protocol/request.ts";
 import { ParseStatus, TextParser } from "../../../lib/protocol/text_parser.ts";
 import { ALL_COMMANDS, PARSER_LIMITS, parseAll } from "../../support/parsed_requests.ts";
@@ -59,28 +59,29 @@ const CORPUS: readonly (readonly [string, string])[] = [
   ],
   ["node sync 6\r\nBOGUS\r\n", "reject CLIENT_ERROR format error"],
   ["node sync x\r\n", "reject ERROR"],
-  ["\r\n", "reject ERROR"],
+  ["\r\n", "reject CLIENT_ERROR bad command line format"],
   ["   \r\n", "reject ERROR"],
+  ["x\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["xy\r\n", "reject ERROR"],
   ["GET a\r\n", "reject ERROR"],
   ["<h:1 get a\r\n", "reject ERROR"],
-  ["get \r\n", "reject ERROR"],
-  ["set k 0 0\r\n", "reject ERROR"],
-  ["set k a 0 1\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["get \r\n", "reject CLIENT_ERROR bad command line format"],
+  ["set k 0 0\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["set k a 0 1\r\nx\r\n", "reject CLIENT_ERROR bad command line format"],
   ["set k 0 0 -1 noreply\r\n", "reject "],
-  ["set k 0 9223372036854775808 1\r\n", "reject CLIENT_ERROR bad command line format"],
-  ["set k 0 0 99999999999999999999\r\n", "reject CLIENT_ERROR bad command line format"],
-  [`set ${"k".repeat(251)} 0 0 1\r\n`, "reject CLIENT_ERROR bad command line format"],
+  ["set k 0 9223372036854775808 1\r\nx\r\n", "reject CLIENT_ERROR bad command line format"],
+  [`set ${"k".repeat(251)} 0 0 1\r\nx\r\n`, "reject CLIENT_ERROR bad command line format"],
   [`set k 0 0 1001\r\n${"v".repeat(1001)}\r\n`, "reject SERVER_ERROR object too large for cache"],
   ["set k 0 0 3\r\nabcde", "reject CLIENT_ERROR bad data chunk"],
-  ["cas k 0 0 1\r\n", "reject ERROR"],
+  ["cas k 0 0 1\r\nx\r\n", "reject CLIENT_ERROR bad command line format"],
   ["incr k abc\r\n", "reject CLIENT_ERROR invalid numeric delta argument"],
-  ["incr k\r\n", "reject ERROR"],
-  ["delete k foo\r\n", "reject CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]"],
-  ["delete k 1 2 3\r\n", "reject ERROR"],
-  ["touch k\r\n", "reject ERROR"],
+  ["incr k\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["delete k foo\r\n", "delete k e=0 v=0"],
+  ["delete k 1 2 3\r\n", "delete k e=1 v=2"],
+  ["touch k\r\n", "reject CLIENT_ERROR bad command line format"],
   ["touch k x\r\n", "reject CLIENT_ERROR invalid exptime argument"],
   ["gat a b\r\n", "reject CLIENT_ERROR invalid exptime argument"],
-  ["gat 10\r\n", "reject ERROR"],
+  ["gat 10\r\n", "reject CLIENT_ERROR bad command line format"],
 ];
 
 describe("text parser", () => {
@@ -120,6 +121,69 @@ describe("text parser", () => {
     assertEquals(parser.parse(request, bytes, 0, 5, 0), ParseStatus.more);
     assertEquals(parser.scanned, 5);
     assertEquals(parser.parse(request, bytes, 0, bytes.length, parser.scanned), ParseStatus.request);
+  });
+
+  it("takes the data block of every refused storage line along, so that no value is read as commands", () => {
+    const value = "delete k\r\nset k 0 0 1\r\nx\r\nflush_all\r\n";
+    const { length } = value;
+    const key = "k".repeat(251);
+    const heads = [
+      ...["set", "add", "replace", "append", "prepend"].flatMap((word) => [
+        ...[
+          `${word} k x 0 ${length}`,
+          `${word} k -1 0 ${length} noreply`,
+          `${word} k 0 x ${length} 7`,
+          `${word} ${key} 0 0 ${length}`,
+        ],
+        ...[`<a:1>${word} k x 0 ${length}`, `${word}  k  0  0x10  ${length} sync`],
+      ]),
+      ...[
+        `cas k 0 0 ${length}`,
+        `cas k 0 0 ${length} x`,
+        `cas k 0 0 ${length} noreply`,
+        `cas k x 0 ${length} 1`,
+        `cas ${key} 0 0 ${length} 1`,
+      ],
+      ...[
+        `ms k ${length} Y`,
+        `ms k ${length} F q`,
+        `ms k ${length} k k`,
+        `ms ! ${length} b`,
+        `ms ${key} ${length}`,
+        `ms k ${length} MEE`,
+      ],
+      ...[`ms k ${length} Tx`, `ms k ${length} O${"o".repeat(40)}`],
+    ];
+    for (const head of heads) {
+      const { said, rest } = parseAll(fromLatin1(`${head}\r\n${value}\r\nget k\r\n`), describeRequest);
+      assertEquals([said.length, said[1], rest], [2, "get [k]", 0], head);
+      assert(said[0]?.startsWith("reject "), head);
+      if (head.includes("noreply")) assertEquals(said[0], "reject ", head);
+    }
+    // Also where the word means nothing, as at an index server.
+    const parser = new TextParser(PARSER_LIMITS, new CommandTable(["ping"]));
+    for (const head of [`set k 0 0 ${length}`, `cas k 0 0 ${length} 1`, `ms k ${length} q`, `append k x x ${length} noreply`]) {
+      const bytes = fromLatin1(`${head}\r\n${value}\r\nping\r\n`);
+      assertEquals(parser.parse(new Request(), bytes, 0, bytes.length, 0), ParseStatus.reject);
+      assertEquals([parser.reject, latin1(bytes, parser.position + parser.swallow)], ["ERROR", "ping\r\n"], head);
+    }
+  });
+
+  it("ends a connection that announces a longer data block than anybody takes", () => {
+    const parser = new TextParser(PARSER_LIMITS, ALL_COMMANDS);
+    for (const length of ["2147483646", "4294967297", "99999999999999999999"]) {
+      for (const head of [
+        `set k 0 0 ${length}`,
+        `set k x 0 ${length} noreply`,
+        `cas k 0 0 ${length} 1`,
+        `ms k ${length}`,
+        `ms k ${length} Y q`,
+      ]) {
+        const bytes = fromLatin1(`${head}\r\nflush_all\r\n`);
+        assertEquals(parser.parse(new Request(), bytes, 0, bytes.length, 0), ParseStatus.fatal, head);
+        assertEquals(parser.reject, "CLIENT_ERROR bad command line format", head);
+      }
+    }
   });
 
   it("ends a connection whose line has no end", () => {
