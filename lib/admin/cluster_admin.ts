@@ -11,10 +11,11 @@ import type { ClientOptions } from "../client/client_options.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
+import { parseNodeMap } from "../cluster/node_map_stats.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Change, type ClusterView, type Preview, previewChange } from "./change.ts";
 import { type ChangeEvent, type ChangeHost, type RunOptions, runChange } from "./change_runner.ts";
-import { byPartition, type NodeReport, parseFigures, parseNodeMap, parseThreads, type ThreadReport } from "./node_report.ts";
+import { byPartition, type NodeReport, parseFigures, parseThreads, type ThreadReport } from "./node_report.ts";
 import { addressOf } from "./node_targets.ts";
 import { isUnreachable } from "./unreachable.ts";
 

@@ -1,16 +1,10 @@
 /**
- * What the servers say of themselves, from the figures of `stats` to data: the node map, a node's report, its threads.
+ * What the servers say of themselves, from the figures of `stats` to data: a node's report, its threads.
  * Pure: no connection, no clock.
  */
 
-import { FlareError } from "../base/errors.ts";
-import type { Uint64 } from "../base/uint64.ts";
-import { type ClusterNode, createNode, NodeRole, parseRole, parseState } from "../cluster/node.ts";
-import { createNodeMap, type NodeMap, THREAD_TYPE_FIRST } from "../cluster/node_map.ts";
-import { parseAddress } from "./node_targets.ts";
-
-/** The figures of one `stats` command. */
-export type Figures = ReadonlyMap<string, string>;
+import { type ClusterNode, NodeRole } from "../cluster/node.ts";
+import type { Figures } from "../protocol/stat_lines.ts";
 
 /** A node of the map together with what it says of itself. */
 export interface NodeReport {
@@ -45,22 +39,6 @@ export interface ThreadReport {
   readonly uptimeSeconds: number;
   readonly queue: number;
   readonly behindSeconds: number;
-}
-
-/**
- * The node map from the figures of `stats nodes` and its version from those of `stats` (0 where it is not told).
- * @throws FlareError CORRUPT
- */
-export function parseNodeMap(nodes: Figures, general: Figures): NodeMap {
-  const fields = new Map<string, Map<string, string>>();
-  for (const [name, value] of nodes) {
-    const colon = name.lastIndexOf(":");
-    const key = name.slice(0, colon);
-    fields.set(key, (fields.get(key) ?? new Map()).set(name.slice(colon + 1), value));
-  }
-  const parsed = [...fields].map(([key, values]) => parseNode(key, values));
-  const next = parsed.reduce((largest, node) => Math.max(largest, node.threadType + 1), THREAD_TYPE_FIRST);
-  return createNodeMap(parseVersion(general.get("node_map_version") ?? "0"), parsed, next);
 }
 
 /** A node's own figures, from `stats` and `stats threads`. */
@@ -105,29 +83,4 @@ export function byPartition(left: ClusterNode, right: ClusterNode): number {
   if (left.role !== right.role)
     return (left.role === NodeRole.proxy ? -1 : left.role) - (right.role === NodeRole.proxy ? -1 : right.role);
   return left.key < right.key ? -1 : left.key > right.key ? 1 : 0;
-}
-
-function parseNode(key: string, values: Figures): ClusterNode {
-  const role = parseRole(values.get("role") ?? "");
-  const state = parseState(values.get("state") ?? "");
-  const numbers = ["partition", "balance", "thread_type"].map((field) => Number(values.get(field) ?? Number.NaN));
-  const [partition, balance, threadType] = numbers;
-  if (role === undefined || state === undefined || !numbers.every(Number.isInteger)) {
-    throw new FlareError("CORRUPT", `malformed "stats nodes" about node "${key}"`);
-  }
-  const { host, port } = parseAddress(key);
-  return createNode({
-    host,
-    port,
-    role,
-    state,
-    partition: partition as number,
-    balance: balance as number,
-    threadType: threadType as number,
-  });
-}
-
-function parseVersion(text: string): Uint64 {
-  const number = Number(text);
-  return Number.isSafeInteger(number) ? number : /^\d+$/.test(text) ? BigInt(text) : 0;
 }

@@ -10,6 +10,7 @@ import type { HostPort } from "../base/option_schema.ts";
 import { parseUint64, type Uint64 } from "../base/uint64.ts";
 import { Peer } from "../net/peer.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";
+import { parseStatLine } from "../protocol/stat_lines.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
 import type { Clock, Runtime } from "../runtime/runtime.ts";
 import { type ClientOptions, clientRuntime, completeClientOptions } from "./client_options.ts";
@@ -195,9 +196,9 @@ export class Client {
     const command = ["stats", ...words].join(" ");
     const figures = new Map<string, string>();
     for (const line of await this.lines(command)) {
-      const [, name, value] = /^STAT (\S+) ?(.*)$/.exec(line) ?? [];
-      if (name === undefined || value === undefined) throw refused(this.server, command, line);
-      figures.set(name, value);
+      const figure = parseStatLine(line);
+      if (figure === undefined) throw refused(this.server, command, line);
+      figures.set(...figure);
     }
     return figures;
   }

@@ -12,6 +12,7 @@ import type { AccessOptions } from "./access_options.ts";
 import { PacedLog } from "./paced_log.ts";
 import { Session } from "./session.ts";
 import type { Door, RawListener, RequestHandler, SessionHost, SessionLimits, Traffic } from "./session_host.ts";
+import { WaitingConnection, type WaitingConnectionOwner } from "./waiting_connection.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
 
 export interface ServerOptions {
@@ -35,10 +36,12 @@ const SWEEP_MS = 1000;
 const LAST_REPLIES_MS = 30000;
 /** … for each so many bytes. */
 const LAST_REPLIES_PACE_BYTES = 65536;
+/** So long a request waits for the server to open. */
+const OPENING_MS = 5000;
 /** A failed handshake and a request of HTTP are logged at most once in so many milliseconds. */
 const REFUSAL_LOG_MS = 10000;
 
-export class Server implements SessionHost {
+export class Server implements SessionHost, WaitingConnectionOwner {
   readonly limits: SessionLimits;
   readonly access: Access;
   readonly requestMemory: { usedBytes: number; bytesMax: number };
@@ -62,6 +65,9 @@ export class Server implements SessionHost {
   readonly #sessions = new Set<Session>();
   /** Those that still agree on TLS. */
   readonly #opening = new Set<Session>();
+  /** Those that wait for `open`, and what gives each its session then. */
+  readonly #waiting = new Map<WaitingConnection, () => Session>();
+  #isExpected = false;
   readonly #listeners: { readonly id: number; readonly listener: Listener }[] = [];
   readonly #secureListeners = new Set<Listener>();
   #options: ServerOptions;
@@ -90,9 +96,9 @@ export class Server implements SessionHost {
     return this.#handler;
   }
 
-  /** Open connections, those included that still agree on TLS. */
+  /** Open connections, those included that still agree on TLS or wait for the server to open. */
   get connections(): number {
-    return this.#sessions.size + this.#opening.size;
+    return this.#sessions.size + this.#opening.size + this.#waiting.size;
   }
 
   get sessions(): ReadonlySet<Session> {
@@ -117,13 +123,21 @@ export class Server implements SessionHost {
     for (const session of this.#sessions) session.admit();
   }
 
-  /** From now on connections are served. */
+  /** It will open soon: from now on connections are kept, and what they ask waits for that. */
+  expect(): void {
+    this.#isExpected = true;
+  }
+
+  /** From now on connections are served, those that waited for it first. */
   open(handler: RequestHandler): void {
     this.#handler = handler;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [connection, begin] of waiting) connection.serve(begin());
   }
 
   /**
-   * Takes the address; until `open` connections are closed at once.
+   * Takes the address; until `expect` or `open` connections are closed at once.
    * @throws FlareError ADDRESS_IN_USE | IO_ERROR, INVALID_OPTION for certificates that cannot be used
    */
   async listen(address: Address, door: Door = {}): Promise<Address> {
@@ -158,6 +172,7 @@ export class Server implements SessionHost {
     await this.stopListening();
     if (this.#sweepTimer !== undefined) this.#runtime.clock.clearTimer(this.#sweepTimer);
     this.#sweepTimer = undefined;
+    for (const waiting of this.#waiting.keys()) waiting.kill();
     for (const session of [...this.#opening]) session.kill();
     for (const session of [...this.#sessions]) {
       session.closeReason = "shutdown";
@@ -189,10 +204,7 @@ export class Server implements SessionHost {
 
   closed(session: Session, error?: Error): void {
     if (this.#opening.delete(session)) {
-      if (error !== undefined) {
-        this.handshakeErrors++;
-        this.#handshakeLog.write(error.message);
-      }
+      if (error !== undefined) this.#handshakeFailed(error);
     } else {
       this.#sessions.delete(session);
       this.#workers.remove(session);
@@ -206,23 +218,42 @@ export class Server implements SessionHost {
     this.#httpLog.write(`"${peer}" spoke HTTP and was cut off: a web page may be trying to reach this port through a browser`);
   }
 
+  left(waiting: WaitingConnection, error?: Error): void {
+    this.#waiting.delete(waiting);
+    // Nothing else goes wrong with a connection that is not open yet.
+    if (error !== undefined && !waiting.isOpen) this.#handshakeFailed(error);
+    if (this.connections === 0) this.#emptied?.();
+  }
+
   unexpected(error: unknown): void {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#runtime.log.write("error", `request failed unexpectedly: ${text}`);
   }
 
+  #handshakeFailed(error: Error): void {
+    this.handshakeErrors++;
+    this.#handshakeLog.write(error.message);
+  }
+
   #accept(connection: Connection, listenAddress: string, door: Door): ConnectionHandler {
     const isFull = this.connections >= this.#options.maxConnections;
-    if (this.#handler === undefined || isFull) {
-      if (this.#handler !== undefined) this.rejectedConnections++;
+    const isReady = this.#handler !== undefined || this.#isExpected;
+    if (!isReady || isFull) {
+      if (isReady) this.rejectedConnections++;
       // To tell the reason would take a handshake, the very thing there is too much of.
       if (door.tls !== undefined) connection.destroy();
-      return new RejectedConnection(connection, this.#handler === undefined ? NOT_OPEN : TOO_MANY);
+      return new RejectedConnection(connection, isReady ? TOO_MANY : NOT_OPEN);
     }
     this.totalConnections++;
-    const session = new Session(this.#workers.nextId(), connection, this, listenAddress, door);
-    this.#opening.add(session);
-    return session;
+    const begin = (): Session => {
+      const session = new Session(this.#workers.nextId(), connection, this, listenAddress, door);
+      this.#opening.add(session);
+      return session;
+    };
+    if (this.#handler !== undefined) return begin();
+    const waiting = new WaitingConnection(connection, this);
+    this.#waiting.set(waiting, begin);
+    return waiting;
   }
 
   #scheduleSweep(): void {
@@ -239,6 +270,7 @@ export class Server implements SessionHost {
     const oldestMs = nowMs - (this.#options.idleTimeoutMs || Number.POSITIVE_INFINITY);
     const oldestLoginMs = nowMs - authTimeoutMs;
     const oldestRequestMs = nowMs - (requestTimeoutMs || Number.POSITIVE_INFINITY);
+    for (const waiting of this.#waiting.keys()) if (nowMs - (waiting.heldSinceMs ?? nowMs) > OPENING_MS) waiting.refuse();
     for (const session of this.#sessions) {
       const sinceMs = session.incompleteSinceMs;
       const isSilent = session.lastActiveMs < oldestMs && session.operation === "";

@@ -6,12 +6,15 @@
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/option_schema.ts";
+import type { Uint64 } from "../base/uint64.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import { createNodeMap, type NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, parseMeta, parseNodeLine } from "../cluster/node_map_codec.ts";
+import { nodeMapVersion, parseNodeMap } from "../cluster/node_map_stats.ts";
 import { Peer } from "../net/peer.ts";
 import type { PeerOptions } from "../net/peer_link.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";
+import { type Figures, parseStatLine } from "../protocol/stat_lines.ts";
 import { ReplyShape } from "../protocol/text_client.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
@@ -20,6 +23,8 @@ const JOIN_PAUSE_MS = 500;
 /** … this often; an index server needs a while to notice that the node had crashed. */
 const JOIN_ATTEMPTS = 60;
 const TOLD_ATTEMPTS = 20;
+/** A map that changes while it is read is read again, this often. */
+const MAP_ATTEMPTS = 3;
 
 /** What a node learns when it joins. */
 export interface Joined {
@@ -64,6 +69,29 @@ export class IndexLink {
       }
     }
     throw lastError ?? new FlareError("CLOSED", "joining the cluster was given up");
+  }
+
+  /**
+   * The version of the index server's node map; undefined where it is not told. Asked as everybody may ask, a C++ one too.
+   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED what the last index server did
+   */
+  mapVersion(): Promise<Uint64 | undefined> {
+    return this.#askFirst(async (server) => nodeMapVersion((await this.#figures(server, ["stats"]))[0] as Figures));
+  }
+
+  /**
+   * The index server's node map; undefined if it changes all the time.
+   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED | CORRUPT what the last index server did
+   */
+  fetchMap(): Promise<NodeMap | undefined> {
+    return this.#askFirst(async (server) => {
+      for (let attempt = 0; attempt < MAP_ATTEMPTS; attempt++) {
+        const [before, nodes, after] = (await this.#figures(server, ["stats", "stats nodes", "stats"])) as Figures[];
+        const map = parseNodeMap(nodes as Figures, after as Figures);
+        if (nodeMapVersion(before as Figures) === map.version) return map;
+      }
+      return undefined;
+    });
   }
 
   /** `node state <self> active|ready`: a copy is complete. */
@@ -119,6 +147,30 @@ export class IndexLink {
     const meta = told?.line === "END" ? parseMeta(lines(told.body)) : undefined;
     if (meta === undefined) throw new FlareError("CORRUPT", `index server "${name}" sent malformed key parameters`);
     return { map: createNodeMap(0, nodes as ClusterNode[], 0), meta };
+  }
+
+  /** What the first index server that answers gives. @throws FlareError */
+  async #askFirst<T>(ask: (server: HostPort) => Promise<T>): Promise<T> {
+    let lastError: unknown;
+    for (const server of this.servers) {
+      try {
+        return await ask(server);
+      } catch (error) {
+        if (!(error instanceof FlareError)) throw error;
+        lastError = error;
+      }
+    }
+    throw lastError ?? new FlareError("CONNECTION_FAILED", "no index server is known");
+  }
+
+  /** What an index server answers to `stats` commands. @throws FlareError */
+  async #figures(server: HostPort, commands: readonly string[]): Promise<Figures[]> {
+    const answers = await this.#converse(server, commands);
+    return answers.map(({ line, body }) => {
+      const figures = lines(body).map(parseStatLine);
+      if (line === "END" && !figures.includes(undefined)) return new Map(figures as [string, string][]);
+      throw new FlareError("REFUSED", `index server "${server.host}:${server.port}" answered "${line}" to "stats"`);
+    });
   }
 
   async #converse(server: HostPort, commands: readonly string[]): Promise<{ line: string; body: Uint8Array }[]> {

@@ -31,6 +31,7 @@ import { Handover } from "./handover.ts";
 import { IndexLink, type Joined } from "./index_link.ts";
 import { KeyListings } from "./key_listings.ts";
 import { leaveCluster } from "./leaving.ts";
+import { MapCheck } from "./map_check.ts";
 import { MetaCommands } from "./meta_commands.ts";
 import type { NodeContext } from "./node_context.ts";
 import { NodeHandler } from "./node_handler.ts";
@@ -70,6 +71,7 @@ export class NodeServer {
   readonly #resolver: KeyResolver;
   readonly #movedKeys: MovedKeys;
   readonly #reconstructor: Reconstructor;
+  readonly #mapCheck: MapCheck;
   #stopping: Promise<void> | undefined;
 
   private constructor(
@@ -89,12 +91,18 @@ export class NodeServer {
     this.#resolver = resolver;
     this.#movedKeys = new MovedKeys(runtime.clock, runtime.log, context.storage);
     this.#reconstructor = new Reconstructor(context, link, CONNECT_TIMEOUT_MS);
+    this.#mapCheck = new MapCheck(runtime, link, {
+      nodeMap: () => this.nodeMap,
+      install: (map) => this.#install(map),
+    });
     this.key = context.selfKey;
     const write = new WriteCommands(context);
     const meta = new MetaCommands(context, write);
     const ownPart = new OwnPart(context, resolver);
     const clusterScan = new ClusterScan(context, ownPart);
     const scan = new ScanCommands(context, clusterScan, ownPart, meta);
+    context.otherCluster.configure(context.options);
+    context.watchers.attach(server, context.storage);
     server.open(
       new NodeHandler(context, {
         read: new ReadCommands(context),
@@ -110,8 +118,6 @@ export class NodeServer {
         ),
       }),
     );
-    context.otherCluster.configure(context.options);
-    context.watchers.attach(server, context.storage);
   }
 
   /**
@@ -161,6 +167,8 @@ export class NodeServer {
         ...peerOptions,
         replyTimeoutMs: CONNECT_TIMEOUT_MS * 5,
       });
+      // Whoever hears of this node by its joining may connect at once, and be here before the answer.
+      server.expect();
       const joined = await link.join();
       const resolver = new KeyResolver(joined.meta);
       const context = buildContext(runtime, options, storage, joined, resolver, workers, peerOptions, tls);
@@ -230,6 +238,7 @@ export class NodeServer {
   async #stop(announce: boolean): Promise<void> {
     this.#runtime.log.write("notice", `node "${this.key}" stops`);
     this.#context.watchers.happened("type=stop");
+    this.#mapCheck.stop();
     this.#link.stop();
     this.#reconstructor.end();
     this.#movedKeys.stop();

@@ -5,13 +5,14 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { summarize } from "../../../lib/admin/cluster_summary.ts";
 import { dumpSources } from "../../../lib/admin/dump_sources.ts";
 import { rebuildIndexFile } from "../../../lib/admin/index_file.ts";
-import { byPartition, type NodeReport, parseFigures, parseNodeMap, parseThreads } from "../../../lib/admin/node_report.ts";
+import { byPartition, type NodeReport, parseFigures, parseThreads } from "../../../lib/admin/node_report.ts";
 import { copyProgressText, secondsLeft, streamProgressText } from "../../../lib/admin/progress_text.ts";
 import { requestRates } from "../../../lib/admin/request_rates.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { decodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
 import { type ClusterNode, createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 import { createNodeMap } from "../../../lib/cluster/node_map.ts";
+import { parseNodeMap } from "../../../lib/cluster/node_map_stats.ts";
 
 function figures(text: string): Map<string, string> {
   return new Map(
