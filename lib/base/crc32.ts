@@ -3,14 +3,25 @@
  * records of the change log and the engine, and it is one of Flare's key hashes.
  */
 
-const TABLES: Uint32Array[] = buildTables();
+/** Eight tables of 256 numbers, the first for a byte, each further one for a byte that is one place further away. */
+export type CrcTables = [
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+];
 
-function buildTables(): Uint32Array[] {
-  const tables = Array.from({ length: 8 }, () => new Uint32Array(256));
-  const first = tables[0] as Uint32Array;
+/** The tables of a polynomial, whose bits are given in reverse. */
+export function crcTables(polynomial: number): CrcTables {
+  const tables = Array.from({ length: 8 }, () => new Uint32Array(256)) as CrcTables;
+  const [first] = tables;
   for (let n = 0; n < 256; n++) {
     let c = n;
-    for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+    for (let k = 0; k < 8; k++) c = c & 1 ? polynomial ^ (c >>> 1) : c >>> 1;
     first[n] = c;
   }
   for (let t = 1; t < 8; t++) {
@@ -24,16 +35,7 @@ function buildTables(): Uint32Array[] {
   return tables;
 }
 
-const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-];
+const [T0, T1, T2, T3, T4, T5, T6, T7] = crcTables(0xedb88320);
 
 /**
  * The checksum of `bytes[start, end)` as an unsigned 32-bit integer; give the previous result as `seed` to go on.

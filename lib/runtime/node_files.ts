@@ -33,6 +33,15 @@ export class NodeFileSystem implements FileSystem {
     }
   }
 
+  async size(path: string): Promise<number | undefined> {
+    try {
+      return (await stat(path)).size;
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return undefined;
+      throw ioFault(error, "look at", path);
+    }
+  }
+
   replace(path: string, bytes: Uint8Array): Promise<void> {
     const replacement = this.#lastReplacement.then(() => replaceFile(path, bytes));
     // The queue goes on after a failed replacement; its fault belongs to its caller.

@@ -159,6 +159,8 @@ export interface FileSystem {
   openAppend(path: string): AppendFile;
   /** The whole file, or undefined if there is none. @throws FlareError IO_ERROR */
   read(path: string): Promise<Uint8Array | undefined>;
+  /** Bytes in a file, or undefined if there is none. @throws FlareError IO_ERROR */
+  size(path: string): Promise<number | undefined>;
   /**
    * All or nothing: writes a temporary file, syncs it, keeps the previous content as `path + ".previous"`, renames, syncs the
    * directory. @throws FlareError DISK_FULL | IO_ERROR

@@ -47,6 +47,8 @@ export class ChangeLog {
   /** Failed appends so far. */
   appendErrors = 0;
   fsyncs = 0;
+  /** The newest segment that is on the disk with its header, and all before it whole; 0 = none yet. */
+  syncedSegment = 0;
   /** Sequence of the next record. */
   nextSequence: number;
 
@@ -243,6 +245,7 @@ export class ChangeLog {
     const directorySyncDue = this.#directorySyncDue;
     const rotated = this.#unsynced;
     const file = this.#file;
+    const number = this.#number;
     this.#directorySyncDue = false;
     this.#unsynced = [];
     for (const old of rotated) {
@@ -251,6 +254,7 @@ export class ChangeLog {
     }
     await file.sync();
     if (directorySyncDue) await this.#runtime.files.syncDirectory(this.#directory);
+    this.syncedSegment = number;
     this.fsyncs++;
   }
 

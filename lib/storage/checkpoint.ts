@@ -11,6 +11,7 @@ import { CurrentKind } from "./decide.ts";
 import type { Engine, EngineOperation } from "./engine.ts";
 import {
   ENGINE_HEADER_BYTES,
+  type EngineMeta,
   encodeMeta,
   GENERATION_BYTES,
   META_KEY,
@@ -29,14 +30,24 @@ const RETRY_DISK_FULL_MS = 500;
 /** Failures in a row after which a closing storage gives up. */
 const CLOSING_ATTEMPTS = 3;
 
+/** A place in the change log. */
+export interface LogPlace {
+  /** Of the next change. */
+  readonly sequence: number;
+  /** The newest segment that is finished, 0 = none; the changes in it come before the place. */
+  readonly finishedSegment: number;
+}
+
 /** What a checkpoint needs of the storage. */
 export interface CheckpointOwner {
   /** Appends to the log what is pending. */
   commit(): void;
-  /** Begins a new log segment; gives the number of the newest one that is finished. */
-  rotateLog(): number;
-  /** Removes log segments whose changes are all in the engine. */
-  removeLogThrough(number: number): Promise<void>;
+  /** Begins a new log segment; gives the place in the log that is reached. */
+  rotateLog(): LogPlace;
+  /** Resolves when what the log has is on the disk, or cannot get there. */
+  syncLog(): Promise<void>;
+  /** The engine has, for good, all changes before a place in the log. */
+  onStored(place: LogPlace): Promise<void>;
   /** Makes sure that the disk has what a closed engine needs to open. @throws FlareError DISK_FULL | IO_ERROR */
   tryRoomToReopen(): Promise<void>;
   /** A part of the arena became evictable. */
@@ -57,6 +68,8 @@ export class Checkpointer {
   readonly #view = emptyEntry();
   #slab = new Uint8Array(0);
   #storedGeneration: number;
+  /** The place in the log that the engine's meta record tells. */
+  #storedSequence: number;
   #running: Promise<void> | undefined;
   #following: Promise<void> | undefined;
   #isWanted = false;
@@ -64,14 +77,15 @@ export class Checkpointer {
   #pause: { timer: Timer; end: () => void } | undefined;
   #timer: Timer | undefined;
 
-  /** `storedGeneration` is the one the engine's meta record has, 0 = none. */
-  constructor(clock: Clock, log: Log, engine: Engine, keyspaces: Keyspaces, owner: CheckpointOwner, storedGeneration: number) {
+  /** `stored` is the engine's meta record. */
+  constructor(clock: Clock, log: Log, engine: Engine, keyspaces: Keyspaces, owner: CheckpointOwner, stored: EngineMeta) {
     this.#clock = clock;
     this.#log = log;
     this.#engine = engine;
     this.#keyspaces = keyspaces;
     this.#owner = owner;
-    this.#storedGeneration = storedGeneration;
+    this.#storedGeneration = stored.generation;
+    this.#storedSequence = stored.sequence;
   }
 
   get isRunning(): boolean {
@@ -139,11 +153,16 @@ export class Checkpointer {
     const owner = this.#owner;
     await this.#turn();
     owner.commit();
-    const logThrough = owner.rotateLog();
+    const place = owner.rotateLog();
     const keyspace = this.#keyspaces.current;
     const { cache } = keyspace;
     const mark = cache.mark();
-    let unsynced = keyspace.generation !== this.#storedGeneration;
+    // The log first: were the engine ahead of it after a power cut, an older change from it would overwrite a newer one.
+    await owner.syncLog();
+    await this.#turn();
+    owner.commit();
+    if (this.#keyspaces.current !== keyspace) return false;
+    let unsynced = keyspace.generation !== this.#storedGeneration || place.sequence !== this.#storedSequence;
     for (;;) {
       // Nothing may be uncommitted here: an entry that a rollback could bring back must not be passed over.
       cache.takeBatch(mark);
@@ -158,6 +177,7 @@ export class Checkpointer {
             generation: keyspace.generation,
             items: keyspace.engineItems,
             tombstones: keyspace.engineTombstones,
+            sequence: last ? place.sequence : this.#storedSequence,
           }),
         });
         unsynced = true;
@@ -171,8 +191,9 @@ export class Checkpointer {
     }
     owner.onRoom();
     this.#storedGeneration = keyspace.generation;
+    this.#storedSequence = place.sequence;
     this.count++;
-    if (!unsynced || (await this.#settle())) await owner.removeLogThrough(logThrough);
+    if (!unsynced || (await this.#settle())) await owner.onStored(place);
     return true;
   }
 

@@ -21,6 +21,8 @@ export interface CommitOwner {
   onAppended(): void;
   /** The append failed: the pending changes must be taken back. */
   onAppendFailed(error: FlareError): void;
+  /** Everything that was in the log when a sync began is on the disk. */
+  onSynced(): void;
   /** Nothing can be promised any more until a restart. */
   onFailure(error: FlareError): void;
 }
@@ -97,6 +99,14 @@ export class CommitGroup {
     }
   }
 
+  /** Syncs the log whatever the policy; resolves when it is on the disk, or has failed. */
+  sync(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#awaitingSync.push({ onCommitted: () => resolve() });
+      this.#requestSync();
+    });
+  }
+
   /** Commits, and syncs unless the policy leaves that to the system; resolves when nothing is under way any more. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -116,26 +126,31 @@ export class CommitGroup {
 
   async #syncAll(): Promise<void> {
     try {
-      while (this.#syncDue) await this.#syncOnce();
+      while (this.#syncDue) {
+        this.#syncDue = false;
+        this.#inSync = this.#awaitingSync;
+        this.#awaitingSync = [];
+        const fault = await this.#syncOnce();
+        // More of them may come while they are told.
+        for (let i = 0; i < this.#inSync.length; i++) this.#inSync[i]?.onCommitted(fault);
+        this.#inSync = [];
+      }
     } finally {
-      // In the same step as the last look at what is due, lest a request falls between the two.
+      // In the same step as the last telling and the last look at what is due: nobody who comes between is forgotten.
       this.#syncing = undefined;
     }
   }
 
-  async #syncOnce(): Promise<void> {
-    this.#syncDue = false;
-    this.#inSync = this.#awaitingSync;
-    this.#awaitingSync = [];
-    let fault: FlareError | undefined;
+  async #syncOnce(): Promise<FlareError | undefined> {
     try {
       await this.#log.sync();
+      this.#owner.onSynced();
+      return undefined;
     } catch (error) {
-      fault = error instanceof FlareError ? error : new FlareError("IO_ERROR", "change log sync failed", { cause: error });
+      const fault =
+        error instanceof FlareError ? error : new FlareError("IO_ERROR", "change log sync failed", { cause: error });
       this.#owner.onFailure(fault);
+      return fault;
     }
-    // More of them may come while they are told.
-    for (let i = 0; i < this.#inSync.length; i++) this.#inSync[i]?.onCommitted(fault);
-    this.#inSync = [];
   }
 }

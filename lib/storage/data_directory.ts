@@ -1,20 +1,23 @@
 /**
- * The directory a storage keeps everything in: its lock, its format, and where log and engine have their places in it.
+ * The directory a storage keeps everything in: its lock, its record of itself, and where log and engine have their places
+ * in it. The record is what tells an empty directory from a new one and a missing file from one that never was.
  */
 
 import { latin1 } from "../base/bytes.ts";
-import { FlareError } from "../base/errors.ts";
 import type { FileLock, FileSystem, Random } from "../runtime/runtime.ts";
 import { logSegmentNumber } from "./change_log.ts";
+import { dataDamage } from "./data_damage.ts";
 import {
   type DirectoryRecord,
   decodeDirectoryRecord,
   encodeDirectoryRecord,
   FORMAT_1_TEXT,
-  newIdentity,
+  type KnownFile,
+  newDirectoryRecord,
   nextIncarnation,
   type StorageIdentity,
 } from "./directory_record.ts";
+import { checkLevelFiles, isLevelData, levelManifest } from "./level_files.ts";
 
 /** LevelDB turns its log, which is about as long as its write buffer at most, into a table when it opens. */
 const REOPEN_BYTES = 20 * 1048576;
@@ -28,6 +31,8 @@ export class DataDirectory {
   readonly #recordPath: string;
   readonly #lock: FileLock;
   #record: DirectoryRecord;
+  /** The last note that was begun. */
+  #writing: Promise<void> | undefined;
 
   private constructor(files: FileSystem, path: string, lock: FileLock, record: DirectoryRecord) {
     this.#files = files;
@@ -44,10 +49,13 @@ export class DataDirectory {
     await files.makeDirectory(path);
     const lock = await files.lock(files.join(path, "LOCK.flare"));
     try {
-      const written = await readRecord(files, path);
-      const directory = new DataDirectory(files, path, lock, written ?? { identity: newIdentity(random) });
-      // Before anything else is there: without the record, what else is there would count as damage.
-      if (written === undefined) await directory.#write(directory.#record);
+      const bytes = await files.read(files.join(path, "FORMAT"));
+      const isOld = bytes !== undefined && latin1(bytes) === FORMAT_1_TEXT;
+      const record =
+        bytes === undefined || isOld ? newDirectoryRecord(random) : decodeDirectoryRecord(bytes, files.join(path, "FORMAT"));
+      const directory = new DataDirectory(files, path, lock, record);
+      if (bytes === undefined) await directory.#create();
+      if (record.files !== undefined) await directory.#begin(record.files);
       await files.makeDirectory(directory.logPath);
       await files.syncDirectory(path);
       return directory;
@@ -57,14 +65,50 @@ export class DataDirectory {
     }
   }
 
+  /** What the directory knows of itself. */
+  get record(): DirectoryRecord {
+    return this.#record;
+  }
+
   /** Which data these are. */
   get identity(): StorageIdentity {
     return this.#record.identity;
   }
 
+  /** Checks what can be checked of LevelDB before it is opened. @throws FlareError CORRUPT | IO_ERROR */
+  async checkLevel(): Promise<void> {
+    const { lastSegment, manifest } = this.#record;
+    await checkLevelFiles(this.#files, this.enginePath, lastSegment > 0, manifest);
+  }
+
   /** Notes that the data are open: the next incarnation begins. @throws FlareError DISK_FULL | IO_ERROR */
-  async noteOpen(): Promise<void> {
-    await this.#write({ ...this.#record, identity: nextIncarnation(this.identity) });
+  async noteOpen(wholeFrom: number, lastSegment: number): Promise<void> {
+    const manifest = await levelManifest(this.#files, this.enginePath);
+    await this.#note({ identity: nextIncarnation(this.identity), wholeFrom, lastSegment, manifest });
+  }
+
+  /** Notes a log segment that has reached the disk with its header, and all before it whole. */
+  async noteSegment(lastSegment: number): Promise<void> {
+    if (lastSegment > this.#record.lastSegment) await this.#note({ lastSegment });
+  }
+
+  /** Notes that the engine has, for good, all changes before a sequence. */
+  async noteCheckpoint(checkpoint: number): Promise<void> {
+    if (checkpoint <= this.#record.checkpoint) return;
+    await this.#note({ checkpoint, manifest: await levelManifest(this.#files, this.enginePath) });
+  }
+
+  /** Notes a stop in order: all is on the disk, and nothing changes any more until the next opening. */
+  async noteStopped(): Promise<void> {
+    const found: KnownFile[] = [];
+    const wanted = { log: (name: string) => logSegmentNumber(name) !== undefined, engine: isLevelData };
+    for (const [directory, isWanted] of Object.entries(wanted)) {
+      for (const name of (await this.#files.list(this.#files.join(this.#path, directory))).filter(isWanted)) {
+        const bytes = await this.#files.size(this.#files.join(this.#path, directory, name));
+        if (bytes !== undefined) found.push({ name: `${directory}/${name}`, bytes });
+      }
+    }
+    await this.#note({ files: found });
   }
 
   /**
@@ -83,27 +127,37 @@ export class DataDirectory {
     await this.#files.remove(path);
   }
 
-  /** Gives the directory free. */
+  /** Gives the directory free, once nothing is written to it any more. */
   async release(): Promise<void> {
+    await this.#writing?.catch(() => undefined); // Whoever noted it hears of the fault.
     await this.#lock.release();
   }
 
-  async #write(record: DirectoryRecord): Promise<void> {
-    await this.#files.replace(this.#recordPath, encodeDirectoryRecord(record));
-    this.#record = record;
+  /** Before anything else is there: without the record, what else is there counts as damage. */
+  async #create(): Promise<void> {
+    for (const part of ["log", "engine"]) {
+      const [found] = await this.#files.list(this.#files.join(this.#path, part));
+      if (found !== undefined)
+        throw dataDamage(this.#recordPath, `is missing, although the directory holds "${part}/${found}"`);
+    }
+    await this.#note({});
   }
-}
 
-/** The record of a directory; undefined for a new one, and for one of 2.0.0. */
-async function readRecord(files: FileSystem, path: string): Promise<DirectoryRecord | undefined> {
-  const recordPath = files.join(path, "FORMAT");
-  const bytes = await files.read(recordPath);
-  if (bytes !== undefined) {
-    return latin1(bytes) === FORMAT_1_TEXT ? undefined : decodeDirectoryRecord(bytes, recordPath);
+  /** After a stop in order nothing may be missing; from now on the files change. */
+  async #begin(files: readonly KnownFile[]): Promise<void> {
+    for (const { name, bytes } of files) {
+      const path = this.#files.join(this.#path, ...name.split("/"));
+      const found = await this.#files.size(path);
+      if (found === undefined) throw dataDamage(path, "is missing");
+      if (found !== bytes) throw dataDamage(path, `has ${found} bytes, it had ${bytes} at the last stop`);
+    }
+    await this.#note({ files: undefined });
   }
-  const segments = (await files.list(files.join(path, "log"))).filter((name) => logSegmentNumber(name) !== undefined);
-  const engine = await files.list(files.join(path, "engine"));
-  const [found] = [...segments.map((name) => files.join("log", name)), ...engine.map((name) => files.join("engine", name))];
-  if (found === undefined) return undefined;
-  throw new FlareError("CORRUPT", `"${recordPath}" is missing, although the directory holds "${found}"`);
+
+  /** Several notes may be under way; each writes all that is known. @throws FlareError DISK_FULL | IO_ERROR */
+  #note(news: Partial<DirectoryRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...news };
+    this.#writing = this.#files.replace(this.#recordPath, encodeDirectoryRecord(this.#record));
+    return this.#writing;
+  }
 }

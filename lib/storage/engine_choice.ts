@@ -17,7 +17,7 @@ export function checkEngineChoice({ dataDir, engine }: StorageOptions): void {
   }
 }
 
-/** Opens the engine; only the modules of the one that is chosen are loaded. @throws FlareError IO_ERROR */
+/** Opens the engine; only the modules of the one that is chosen are loaded. @throws FlareError CORRUPT | IO_ERROR */
 export async function openEngine(engine: StorageOptions["engine"], directory: DataDirectory | undefined): Promise<Engine> {
   if (typeof engine === "object") {
     return Engine.open(engine, {
@@ -32,6 +32,7 @@ export async function openEngine(engine: StorageOptions["engine"], directory: Da
     const { openMemoryEngine } = await import("./memory_engine.ts");
     return openMemoryEngine();
   }
+  await directory.checkLevel();
   const { openLevelEngine } = await import("./level_engine.ts");
   return openLevelEngine(directory.enginePath);
 }

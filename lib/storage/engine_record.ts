@@ -32,9 +32,13 @@ export interface EngineMeta {
   readonly generation: number;
   readonly items: number;
   readonly tombstones: number;
+  /** All changes of the log before this sequence are in; 0 = not known (2.0.0 did not write it down). */
+  readonly sequence: number;
 }
 
-const META_BYTES = 24;
+const META_BYTES = 30;
+/** Of 2.0.0. */
+const META_BYTES_WITHOUT_SEQUENCE = 24;
 
 /** The key of the meta record. */
 export const META_KEY: Uint8Array = new Uint8Array([0, 0, 0, 0, 0x6d, 0x65, 0x74, 0x61]);
@@ -145,18 +149,21 @@ export function encodeMeta(meta: EngineMeta): Uint8Array {
   writeUint32(bytes, 0, ENGINE_FORMAT);
   writeUint32(bytes, 8, meta.generation);
   const view = new DataView(bytes.buffer);
-  // Counts stay below 2^48, so six bytes hold each of them exactly.
+  // These numbers stay below 2^48, so six bytes hold each of them exactly.
   view.setUint32(12, meta.items % 0x100000000, true);
   view.setUint16(16, Math.floor(meta.items / 0x100000000), true);
   view.setUint32(18, meta.tombstones % 0x100000000, true);
   view.setUint16(22, Math.floor(meta.tombstones / 0x100000000), true);
+  view.setUint32(24, meta.sequence % 0x100000000, true);
+  view.setUint16(28, Math.floor(meta.sequence / 0x100000000), true);
   writeUint32(bytes, 4, crc32(bytes, 8));
   return bytes;
 }
 
 /** Reads the meta record. @throws FlareError CORRUPT | UNSUPPORTED */
 export function decodeMeta(bytes: Uint8Array): EngineMeta {
-  if (bytes.length < META_BYTES || readUint32(bytes, 4) !== crc32(bytes, 8, META_BYTES)) {
+  const isWhole = bytes.length === META_BYTES || bytes.length === META_BYTES_WITHOUT_SEQUENCE;
+  if (!isWhole || readUint32(bytes, 4) !== crc32(bytes, 8)) {
     throw new FlareError("CORRUPT", "the engine's own record is corrupt");
   }
   if (readUint32(bytes, 0) !== ENGINE_FORMAT) throw unsupported(readUint32(bytes, 0));
@@ -165,6 +172,7 @@ export function decodeMeta(bytes: Uint8Array): EngineMeta {
     generation: readUint32(bytes, 8),
     items: view.getUint32(12, true) + view.getUint16(16, true) * 0x100000000,
     tombstones: view.getUint32(18, true) + view.getUint16(22, true) * 0x100000000,
+    sequence: bytes.length === META_BYTES ? view.getUint32(24, true) + view.getUint16(28, true) * 0x100000000 : 0,
   };
 }
 

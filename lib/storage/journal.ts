@@ -7,6 +7,7 @@
 import type { FlareError } from "../base/errors.ts";
 import type { Log, Runtime } from "../runtime/runtime.ts";
 import { ChangeLog } from "./change_log.ts";
+import type { LogPlace } from "./checkpoint.ts";
 import { CommitGroup } from "./commit_group.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { LogRecovery } from "./log_recovery.ts";
@@ -17,6 +18,8 @@ import type { UndoList } from "./undo_list.ts";
 export interface JournalOwner {
   /** The log segment is full, and a new one was begun. */
   onSegmentFull(): void;
+  /** More of the log is on the disk, see `ChangeLog.syncedSegment`. */
+  onSynced(): void;
   /** Nothing can be promised any more until a restart. */
   onFailure(error: FlareError): void;
 }
@@ -44,6 +47,7 @@ export class Journal {
     this.changes = ChangeLog.open(runtime, directory, settings.logSegmentBytes, recovery.segments, recovery.nextSequence);
     this.commits = new CommitGroup(runtime, this.changes, settings.fsync, settings.fsyncIntervalMs, {
       onAppended: () => this.#onAppended(),
+      onSynced: () => this.#owner.onSynced(),
       onAppendFailed: (error) => this.#onAppendFailed(error),
       onFailure: (error) => this.#owner.onFailure(error),
     });
@@ -57,16 +61,16 @@ export class Journal {
   }
 
   /**
-   * Begins a new log segment; gives the number of the newest one that is finished. A segment that cannot be begun is no
-   * fault of any change: the old one grows until it works.
+   * Begins a new log segment; gives the place that is reached. A segment that cannot be begun is no fault of any change: the
+   * old one grows until it works.
    */
-  rotate(): number {
+  rotate(): LogPlace {
     try {
       this.changes.rotate();
     } catch (error) {
       this.#log.write("warning", `no new log segment: ${(error as FlareError).message}`);
     }
-    return this.changes.lastRotated;
+    return { sequence: this.changes.nextSequence, finishedSegment: this.changes.lastRotated };
   }
 
   #onAppended(): void {

@@ -8,14 +8,15 @@
 import { FlareError } from "../base/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Attempt } from "./attempt.ts";
-import { Checkpointer } from "./checkpoint.ts";
+import { Checkpointer, type LogPlace } from "./checkpoint.ts";
 import type { CommitListener } from "./commit_group.ts";
 import { Cursor, type CursorOptions } from "./cursor.ts";
+import { dataDamage } from "./data_damage.ts";
 import { DataDirectory } from "./data_directory.ts";
 import { newIdentity, nextIncarnation, type StorageIdentity } from "./directory_record.ts";
 import type { Engine } from "./engine.ts";
 import { checkEngineChoice, openEngine } from "./engine_choice.ts";
-import { decodeMeta, META_KEY } from "./engine_record.ts";
+import { decodeMeta, type EngineMeta, META_KEY } from "./engine_record.ts";
 import type { EntryView, KeySlice } from "./entry.ts";
 import { type ArenaLayout, CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./entry_cache.ts";
 import { Journal } from "./journal.ts";
@@ -92,6 +93,9 @@ export interface StorageStats {
   readonly fsyncs: number;
 }
 
+/** Of an engine that has nothing yet. */
+const NO_META: EngineMeta = { generation: 0, items: 0, tombstones: 0, sequence: 1 };
+
 export class Storage {
   readonly manifest: StorageManifest;
 
@@ -123,7 +127,7 @@ export class Storage {
     directory: DataDirectory | undefined,
     engine: Engine,
     keyspaces: Keyspaces,
-    storedGeneration: number,
+    meta: EngineMeta,
   ) {
     const { clock, log } = runtime;
     this.#runtime = runtime;
@@ -147,13 +151,14 @@ export class Storage {
       keyspaces,
       {
         commit: () => this.#journal?.commits.commit(),
-        rotateLog: () => this.#journal?.rotate() ?? 0,
-        removeLogThrough: (number) => this.#removeLogThrough(number),
+        rotateLog: () => this.#journal?.rotate() ?? { sequence: meta.sequence, finishedSegment: 0 },
+        syncLog: async () => this.#journal?.commits.sync(),
+        onStored: (place) => this.#onStored(place),
         tryRoomToReopen: async () => directory?.tryRoomToReopen(),
         onRoom: () => this.#onRoom(),
         onEngineFault: (fault) => this.#waiting.onEngineFault(fault),
       },
-      storedGeneration,
+      meta,
     );
     this.#writer = new KeyWriter(keyspaces, this.#lookup, this.#undo, this.#checkpointer, settings);
     this.#waiting = new WaitingRoom(clock, keyspaces, this.#lookup, this.#writer, settings, this.#checkpointer);
@@ -184,14 +189,16 @@ export class Storage {
     try {
       engine = await openEngine(options.engine, directory);
       const stored = await engine.get(META_KEY);
-      const meta = stored === undefined ? { generation: 1, items: 0, tombstones: 0 } : decodeMeta(stored);
-      const keyspaces = new Keyspaces(runtime.random, settings.memoryBytesMax, meta);
-      const storedGeneration = stored === undefined ? 0 : meta.generation;
-      const storage = new Storage(runtime, settings, directory, engine, keyspaces, storedGeneration);
-      if (directory !== undefined) {
-        await storage.#recover(directory.logPath, options);
-        await directory.noteOpen();
+      const meta = stored === undefined ? NO_META : decodeMeta(stored);
+      const checkpoint = directory?.record.checkpoint ?? 1;
+      if (checkpoint > 1 && meta.sequence < checkpoint) {
+        const what = `has the changes before ${meta.sequence}, it had those before ${checkpoint}`;
+        throw dataDamage((directory as DataDirectory).enginePath, what);
       }
+      const generation = Math.max(meta.generation, 1);
+      const keyspaces = new Keyspaces(runtime.random, settings.memoryBytesMax, { ...meta, generation });
+      const storage = new Storage(runtime, settings, directory, engine, keyspaces, meta);
+      if (directory !== undefined) await storage.#recover(directory, meta.sequence, options);
       storage.#sweeper.start();
       storage.#checkpointer.start(settings.checkpointIntervalMs);
       return storage;
@@ -388,13 +395,26 @@ export class Storage {
     this.#waiting.onRoom();
   }
 
-  async #removeLogThrough(number: number): Promise<void> {
+  /** Of a checkpoint: what the engine has for good is noted, then the log before it goes. */
+  async #onStored({ sequence, finishedSegment }: LogPlace): Promise<void> {
     try {
-      await this.#journal?.changes.removeThrough(number);
+      await this.#directory?.noteCheckpoint(sequence);
+    } catch (error) {
+      this.#runtime.log.write("warning", `a checkpoint is not noted: ${(error as FlareError).message}`);
+    }
+    try {
+      await this.#journal?.changes.removeThrough(finishedSegment);
       this.#engineBytes = (await this.#engine.approximateBytes()) ?? 0;
     } catch (error) {
       this.#runtime.log.write("warning", `after a checkpoint: ${(error as FlareError).message}`);
     }
+  }
+
+  /** A segment counts as there once the record says so. */
+  #onSynced(): void {
+    this.#directory?.noteSegment(this.#journal?.changes.syncedSegment ?? 0).catch((error: Error) => {
+      this.#runtime.log.write("warning", `a new log segment is not noted: ${error.message}`);
+    });
   }
 
   #onFailure(error: FlareError): void {
@@ -404,7 +424,7 @@ export class Storage {
   }
 
   /** Reads the change log again and goes on behind it. */
-  async #recover(logPath: string, { onProgress }: StorageOptions): Promise<void> {
+  async #recover(directory: DataDirectory, engineSequence: number, { onProgress }: StorageOptions): Promise<void> {
     const { clock, log } = this.#runtime;
     const replay = new LogReplay(
       this.#keyspaces,
@@ -416,16 +436,22 @@ export class Storage {
     );
     const recovery = await recoverLog(
       this.#runtime,
-      logPath,
+      directory.logPath,
+      { ...directory.record, engineSequence },
       (reader) => replay.replay(reader),
       (bytesDone, bytesTotal, records) => onProgress?.({ phase: "recover", bytesDone, bytesTotal, records }),
     );
     this.#corruptLogRecords = recovery.corruptRecords;
-    this.#journal = new Journal(this.#runtime, logPath, this.#settings, recovery, this.#undo, {
+    const journal = new Journal(this.#runtime, directory.logPath, this.#settings, recovery, this.#undo, {
+      onSynced: () => this.#onSynced(),
       onSegmentFull: () => this.#checkpointer.request(),
       onFailure: (error) => this.#onFailure(error),
     });
-    this.#writer.journal = this.#journal;
+    this.#journal = journal;
+    this.#writer.journal = journal;
+    await journal.changes.sync();
+    const { syncedSegment } = journal.changes;
+    await directory.noteOpen(recovery.wholeFrom === 0 ? syncedSegment : recovery.wholeFrom, syncedSegment);
     if (recovery.records > 0) log.write("notice", `${recovery.records} change(s) read again from the log`);
     onProgress?.({ phase: "open", bytesDone: 0, bytesTotal: 0, records: recovery.records });
     // Even without a change in them the old segments should go.
@@ -434,18 +460,24 @@ export class Storage {
 
   async #close(): Promise<void> {
     const { log } = this.#runtime;
+    let isComplete = false;
     this.#checkpointer.close();
     try {
       await this.#sweeper.close();
       await this.#journal?.commits.close();
       await this.#checkpointer.run();
       await this.#journal?.commits.close();
+      await this.#journal?.commits.sync();
+      await this.#engine.settle();
+      isComplete = this.#failure === undefined;
     } catch (error) {
       // What is not in the engine is in the log and comes back at the next start.
       log.write("error", `not everything could be brought into the engine: ${(error as Error).message}`);
     }
     try {
       await this.#engine.close();
+      this.#journal?.changes.close();
+      if (isComplete) await this.#directory?.noteStopped();
     } catch (error) {
       log.write("error", (error as Error).message);
     } finally {

@@ -32,6 +32,11 @@ export class SimFiles implements FileSystem {
     return this.#disk.names.get(path)?.content();
   }
 
+  async size(path: string): Promise<number | undefined> {
+    await this.#wait();
+    return this.#disk.names.get(path)?.size;
+  }
+
   replace(path: string, bytes: Uint8Array): Promise<void> {
     const content = bytes.slice();
     const replacement = this.#lastReplacement.then(() => this.#replace(path, content));

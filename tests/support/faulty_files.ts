@@ -126,6 +126,10 @@ export class FaultyFiles implements FileSystem {
     return this.files.get(path)?.content();
   }
 
+  async size(path: string): Promise<number | undefined> {
+    return this.files.get(path)?.size;
+  }
+
   async replace(path: string, bytes: Uint8Array): Promise<void> {
     const before = this.files.get(path);
     if (before !== undefined) this.files.set(`${path}.previous`, before);

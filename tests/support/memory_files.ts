@@ -11,6 +11,10 @@ export class MemoryFiles implements FileSystem {
     return Promise.resolve(this.contents.get(path)?.slice());
   }
 
+  size(path: string): Promise<number | undefined> {
+    return Promise.resolve(this.contents.get(path)?.length);
+  }
+
   replace(path: string, bytes: Uint8Array): Promise<void> {
     const fault = this.nextFault;
     this.nextFault = undefined;

@@ -90,16 +90,17 @@ describe("a killed storage", () => {
     for (let cut = 0; cut <= log.length; cut++) {
       const world = new StorageWorld(files.killed());
       (world.files as FaultyFiles).write(FIRST, log.subarray(0, cut));
+      // The header was on the disk before the storage was open; half of it is enough, it stands there twice.
+      if (cut < LOG_HEADER_BYTES / 2) {
+        await assertRejects(() => open(world, new TestDatabase()), FlareError, `"${FIRST}" has no readable header`);
+        continue;
+      }
       const storage = await open(world, new TestDatabase());
       const turnsLeft = sizes.filter((size) => size <= cut).length - 1;
       assertEquals(await contents(storage, keys, world.nowSeconds), states[Math.max(turnsLeft, 0)], `cut at ${cut}`);
       assertEquals(storage.stats().corruptRecords, 0, `cut at ${cut}`);
-      // Half a header is a whole one: it stands there twice.
-      const isClean = sizes.includes(cut) || (cut >= LOG_HEADER_BYTES / 2 && cut < LOG_HEADER_BYTES);
-      assertEquals(
-        world.messages("notice").filter((line) => line.includes("cut") || line.includes("removed")).length,
-        isClean ? 0 : 1,
-      );
+      const isClean = sizes.includes(cut) || cut < LOG_HEADER_BYTES;
+      assertEquals(world.messages("notice").filter((line) => line.includes("cut")).length, isClean ? 0 : 1);
       await storage.close();
     }
   });
@@ -176,7 +177,7 @@ describe("a killed storage", () => {
     assertEquals(error.code, "UNSUPPORTED");
   });
 
-  it("tells of a missing segment and goes on", async () => {
+  it("is refused when a segment is missing", async () => {
     const world = new StorageWorld();
     const files = world.files as FaultyFiles;
     const database = new TestDatabase();
@@ -186,15 +187,9 @@ describe("a killed storage", () => {
     assert(storage.stats().logSegments >= 4);
     const copy = files.killed();
     copy.files.delete(SECOND);
-    const after = new StorageWorld(copy);
-    const recovered = await open(after, new TestDatabase(), { logSegmentBytes: 4096 });
-    const errors = after.messages("error");
-    assert(errors[0]?.includes('"changes-0000000000000002.log" missing'), errors[0]);
-    assert(errors[1]?.includes("change(s) before log segment"), errors[1]);
-    const { corruptRecords, items } = recovered.stats();
-    assert(corruptRecords > 0);
-    assertEquals(items, 100 - corruptRecords);
-    await recovered.close();
+    await assertRejects(() => open(new StorageWorld(copy), new TestDatabase()), FlareError, `"${SECOND}" is missing`);
+    database.release();
+    await storage.close();
   });
 
   it("counts right whatever part of the changes the engine already has", async () => {
