@@ -94,7 +94,12 @@ export class DumpClient implements ConnectionHandler {
   }
 
   onOpen(): void {
-    this.#request.onReachable();
+    try {
+      this.#request.onReachable();
+    } catch (error) {
+      // The storage takes nothing any more, so there is nothing to copy for.
+      return this.#fail(error as FlareError);
+    }
     const { intervalUs, partition, partitionSize, kibPerSecond, selfKey } = this.#request;
     const limit = kibPerSecond > 0 ? ` ${kibPerSecond}` : "";
     // The prefix says that a node asks, one that understands base64 keys and marks; the C++ Flare does not mind it.

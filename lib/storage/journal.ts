@@ -77,6 +77,8 @@ export class Journal {
     this.undo.clear();
     if (!this.changes.isFull) return;
     this.rotate();
+    // Whatever the policy: a segment that is finished is to be known, and not to keep its descriptor.
+    void this.commits.sync();
     this.#owner.onSegmentFull();
   }
 

@@ -196,7 +196,9 @@ class LogRecoverer {
     const records = header.firstSequence - this.#nextSequence;
     const before = this.#segments.at(-1);
     if (before === undefined) {
-      const what = `is missing: the engine has the changes before ${this.#nextSequence}, the log begins with ${header.firstSequence}`;
+      const { engineSequence } = this.#known;
+      const had = engineSequence > 1 ? `has the changes before ${engineSequence}` : "holds nothing";
+      const what = `is missing: the engine ${had}, the log begins with change ${header.firstSequence}`;
       throw dataDamage(this.#path(number - 1), what);
     }
     if (this.#isWhole(before.number)) throw dataDamage(before.path, `ends ${records} change(s) too early`);

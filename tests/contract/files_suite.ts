@@ -50,6 +50,12 @@ export function filesSuite(name: string, files: FileSystem): void {
       assertEquals(statSync(path("large")).size, 9_000_001);
     });
 
+    it("tells the length of a file, and that there is none", async () => {
+      writeFileSync(path("measured"), "12345");
+      assertEquals(await files.size(path("measured")), 5);
+      assertEquals(await files.size(path("nothing")), undefined);
+    });
+
     it("cuts a file and appends behind the cut", async () => {
       const file = files.openAppend(path("cut"));
       file.append(bytesOf("keep this, lose that"));
