@@ -79,6 +79,11 @@ export class Peer implements Worker {
     return oldest === undefined ? 0 : Math.floor((this.#runtime.clock.monotonicMs() - oldest.queuedMs) / 1000);
   }
 
+  /** Whether a request of so many bytes may wait here now. */
+  hasRoom(bytes: number): boolean {
+    return this.#waiting.length === 0 || this.#waitingBytes + bytes <= this.#options.queueBytesMax;
+  }
+
   /** Sends a request; `shape` undefined = no reply comes and the promise resolves once the bytes are on their way. */
   request(bytes: Uint8Array, shape: ReplyShape | undefined, isMeta = false): Promise<ClientReply> {
     return this.#enqueue(bytes, shape, isMeta, undefined);
@@ -103,7 +108,7 @@ export class Peer implements Worker {
       const queuedMs = this.#runtime.clock.monotonicMs();
       const pending: PendingRequest = { bytes, shape, resolve, reject, queuedMs, isMeta, repeats };
       if (this.#closed) return reject(new PeerError(new FlareError("CLOSED", `connection to "${this.peer}" is closed`), false));
-      if (this.#waitingBytes + bytes.length > this.#options.queueBytesMax && this.#waiting.length > 0) {
+      if (!this.hasRoom(bytes.length)) {
         const error = new FlareError("LIMIT_EXCEEDED", `queue to "${this.peer}" is full`, { retriable: true });
         return reject(new PeerError(error, false));
       }

@@ -193,6 +193,7 @@ export class AdminCommands {
     reply.stat("replication_queue", peers.queue);
     reply.stat("replication_failures", replicator.failures);
     reply.stat("replication_dropped", replicator.dropped);
+    reply.stat("replication_refused", replicator.refused);
     reply.stat("cluster_replication_queue", replication?.queue ?? 0);
     reply.stat("cluster_replication_queue_bytes", replication?.queuedBytes ?? 0);
     reply.stat("cluster_replication_dropped", replication?.dropped ?? 0);

@@ -106,7 +106,7 @@ export const nodeOptionTable = {
     max: uint32Max,
     since: "1.0.14",
     reloadable: true,
-    help: "requests waiting for other nodes, all together; 0 is no limit of their own",
+    help: "requests waiting for other nodes, all together: then sync writes fail, others lose their copies; 0 is no limit",
   }),
   replicationType: choiceOption({
     name: "replication-type",

@@ -317,7 +317,7 @@ function buildContext(
   const routing = new Routing(joined.map, { selfKey, resolver, proxyPriorNetmask: options.proxyPriorNetmask });
   const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions);
   const scanPeers = new PeerPool(runtime, workers, 1, peerOptions);
-  const replicator = new Replicator(routing, peers, storage, runtime.log, selfKey, options);
+  const replicator = new Replicator(runtime, routing, peers, storage, selfKey, options);
   const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
   return {
     runtime,

@@ -131,6 +131,8 @@ export class WriteCommands {
     const now = nowSeconds(this.#context);
     const expire = absoluteExpire(request.exptime, now);
     if (route !== LOCAL) return this.#touchElsewhere(route, request, expire, reply);
+    const refusal = this.#refusal(request, hash);
+    if (refusal !== undefined) return `SERVER_ERROR ${refusal}`;
     request.mutation.expire = expire;
     const pending = storage.apply(request.mutation, now);
     const applied = pending instanceof Promise ? await pending : pending;
@@ -141,7 +143,8 @@ export class WriteCommands {
     const replicated = this.#spread(request, hash, applied);
     const error = await this.#committed();
     if (error !== undefined) return `SERVER_ERROR ${error.message}`;
-    if (replicated !== undefined && this.#waitsForCopies(request, hash)) await replicated;
+    const notQueued = this.#waitsForCopies(request, hash) ? await replicated : undefined;
+    if (notQueued !== undefined) return notCopiedText(notQueued);
     reply.raw(block);
     return undefined;
   }
@@ -190,6 +193,8 @@ export class WriteCommands {
 
   #writeHere(request: Request, reply: TextReply, hash: number): void | Promise<void> {
     const { storage } = this.#context;
+    const refusal = this.#refusal(request, hash);
+    if (refusal !== undefined) return isSilent(request) ? undefined : reply.line(`SERVER_ERROR ${refusal}`);
     const now = nowSeconds(this.#context);
     request.mutation.expire = absoluteExpire(request.exptime, now);
     const applied = storage.apply(request.mutation, now);
@@ -226,7 +231,7 @@ export class WriteCommands {
   }
 
   /** Counts a write that was executed here and passes it on; undefined when nobody else needs it. */
-  #spread(request: Request, hash: number, applied: Applied): Promise<void> | undefined {
+  #spread(request: Request, hash: number, applied: Applied): Promise<FlareError | undefined> | undefined {
     const { stats, replicator, otherCluster, routing, watchers } = this.#context;
     stats.countApplied(request.mutation.kind, applied.result);
     if (watchers.kinds !== 0) watchers.mutated(request.mutation, applied);
@@ -244,13 +249,19 @@ export class WriteCommands {
     if (!request.noreply || (applied.result === MutationResult.failed && !isSilent(request))) reply.applied(applied);
   }
 
-  async #answerAfter(replicated: Promise<void> | undefined, noreply: boolean, reply: TextReply, text: string): Promise<void> {
+  async #answerAfter(
+    replicated: Promise<FlareError | undefined> | undefined,
+    noreply: boolean,
+    reply: TextReply,
+    text: string,
+  ): Promise<void> {
     const committed = this.#committed();
-    await replicated;
+    const notQueued = await replicated;
     const error = await committed;
     if (noreply) return;
-    if (error === undefined) reply.segment.putText(text);
-    else reply.line(`SERVER_ERROR ${error.message}`);
+    if (error !== undefined) reply.line(`SERVER_ERROR ${error.message}`);
+    else if (notQueued !== undefined) reply.line(notCopiedText(notQueued));
+    else reply.segment.putText(text);
   }
 
   async #forward(node: ClusterNode, request: Request, reply: TextReply): Promise<void> {
@@ -342,6 +353,13 @@ export class WriteCommands {
     return this.#context.routing.partitionCount > 1 ? this.#context.keyHash(bytes, start, end) : 0;
   }
 
+  /** Why a write that would be answered after the others have it must not be carried out here. */
+  #refusal(request: Request, hash: number): string | undefined {
+    const { routing, replicator } = this.#context;
+    if (!this.#isSync(request) && routing.preparingMasterOf(hash) === undefined) return undefined;
+    return replicator.refusal(request, hash);
+  }
+
   /** Whether a write is answered after the others have it; one whose key moves to another partition always is. */
   #waitsForCopies(request: Request, hash: number): boolean {
     return this.#isSync(request) || this.#context.routing.successorOf(hash, request.prefix !== undefined) !== undefined;
@@ -363,6 +381,11 @@ export class WriteCommands {
  */
 function isSilent({ noreply, prefix }: Request): boolean {
   return noreply && prefix !== undefined;
+}
+
+/** A write was carried out here, and no room was left for its copy: it must not count as one that has its copies. */
+function notCopiedText({ message }: FlareError): string {
+  return `SERVER_ERROR written here but not at all replicas: ${message}`;
 }
 
 /** Says what is known: what never left has not happened. */

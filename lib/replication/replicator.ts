@@ -8,7 +8,8 @@
 import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
-import type { Routing } from "../cluster/routing.ts";
+import { LOCAL, type Routing } from "../cluster/routing.ts";
+import { PacedLog } from "../net/paced_log.ts";
 import type { Peer } from "../net/peer.ts";
 import type { PeerPool } from "../net/peer_pool.ts";
 import {
@@ -19,13 +20,15 @@ import {
 } from "../protocol/meta_client.ts";
 import type { Request } from "../protocol/request.ts";
 import {
+  type ClientReply,
   encodeOptions,
   encodeReplicatedDelete,
   encodeReplicatedSet,
   encodeTouch,
   ReplyShape,
 } from "../protocol/text_client.ts";
-import type { Log } from "../runtime/runtime.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { KeySlice } from "../storage/entry.ts";
 import { type Applied, MutationResult } from "../storage/mutation.ts";
 import type { Storage } from "../storage/storage.ts";
 import { NoreplyWindow } from "./noreply_window.ts";
@@ -34,7 +37,7 @@ import { NoreplyWindow } from "./noreply_window.ts";
 export interface ReplicatorOptions {
   /** Asynchronous writes in a row on one connection that ask for no reply; 0 = none. */
   readonly noreplyWindowLimit: number;
-  /** With so many requests queued to other nodes no write is queued for replication; 0 = no such limit. */
+  /** With so many requests queued to other nodes no more copies are queued; 0 = no such limit. */
   readonly maxTotalThreadQueue: number;
 }
 
@@ -48,34 +51,53 @@ interface Delivery {
   readonly metaLine: Uint8Array | undefined;
   /** Undefined: no answer comes. */
   readonly shape: ReplyShape | undefined;
-  /** Called when the node has answered or failed; undefined if nobody waits for it. */
-  readonly done: (() => void) | undefined;
+  /** Called when the node has answered or failed, with why it could not even be queued; undefined if nobody waits for it. */
+  readonly done: ((refusal?: FlareError) => void) | undefined;
 }
+
+const NOTHING = new Uint8Array(0);
+/** What a copy's line takes beside key and value, about: names of nodes, numbers, options. */
+const LINE_BYTES = 256;
+/** What goes wrong with copies is logged at most once in so many milliseconds. */
+const TROUBLE_LOG_MS = 10000;
 
 export class Replicator {
   readonly #routing: Routing;
   readonly #peers: PeerPool;
   readonly #storage: Storage;
-  readonly #log: Log;
+  readonly #failureLog: PacedLog;
+  readonly #limitLog: PacedLog;
   readonly #selfKey: string;
   readonly #window = new NoreplyWindow();
   /** Copies that could not be delivered, since the start. */
   failures = 0;
-  /** Copies that were not even queued because of `maxTotalThreadQueue`, since the start. */
+  /** Copies nobody waited for that were not even queued because of `maxTotalThreadQueue`, since the start. */
   dropped = 0;
-  #dropping = false;
+  /** Writes that were refused because their copies could not have been queued, since the start. */
+  refused = 0;
   /** Copies that wait for their commit or for an answer. */
   #pending = 0;
+  /** Those that wait for their commit, and their bytes. */
+  #uncommitted = 0;
+  #uncommittedBytes = 0;
   #idle: (() => void) | undefined;
   /** Reloadable. */
   options: ReplicatorOptions;
 
-  constructor(routing: Routing, peers: PeerPool, storage: Storage, log: Log, selfKey: string, options: ReplicatorOptions) {
+  constructor(
+    runtime: Runtime,
+    routing: Routing,
+    peers: PeerPool,
+    storage: Storage,
+    selfKey: string,
+    options: ReplicatorOptions,
+  ) {
     this.options = options;
     this.#routing = routing;
     this.#peers = peers;
     this.#storage = storage;
-    this.#log = log;
+    this.#failureLog = new PacedLog(runtime, "warning", TROUBLE_LOG_MS);
+    this.#limitLog = new PacedLog(runtime, "warning", TROUBLE_LOG_MS);
     this.#selfKey = selfKey;
   }
 
@@ -85,17 +107,40 @@ export class Replicator {
   }
 
   /**
+   * Why a write whose copies somebody waits for must not be carried out: they could not all be queued. Undefined if they can,
+   * and for a write that is a copy itself, which its owner has carried out already.
+   */
+  refusal(request: Request, hash: number): string | undefined {
+    if (this.#routing.routeWrite(hash, false) !== LOCAL) return undefined;
+    const { key, valueStart, valueEnd } = request.mutation;
+    const preparing = this.#routing.preparingMasterOf(hash);
+    const replicas = this.#routing.replicasOf(hash, request.prefix !== undefined);
+    const targets = preparing === undefined ? replicas : [...replicas, preparing];
+    const text = this.#crowdedBy(targets.length) ?? this.#fullLane(targets, key, valueEnd - valueStart);
+    if (text === undefined) return undefined;
+    this.refused++;
+    this.#limitLog.write(`a write is refused, ${text}`);
+    return text;
+  }
+
+  /**
    * Queues the outcome of a write to every replica, then to the node that takes the key over, if there is one. Resolves when
-   * each has answered or failed.
+   * each has answered or failed, with why a copy that is waited for could not be queued after all.
    *
    * Flare differs: the original never waits for a preparing master; what was still on its way when that became active was
    * overtaken by newer writes there, and lost.
    * @param expire as in the request (for delete: until when the key is blocked)
    * @param waited whether somebody waits for the replicas: their answers are asked for then, whatever the window says
    */
-  replicate(request: Request, applied: Applied, hash: number, expire: number, waited: boolean): Promise<void> {
+  replicate(
+    request: Request,
+    applied: Applied,
+    hash: number,
+    expire: number,
+    waited: boolean,
+  ): Promise<FlareError | undefined> {
     const prefix = this.#prefixOf(request);
-    if (prefix === undefined) return Promise.resolve();
+    if (prefix === undefined) return Promise.resolve(undefined);
     const replicas = this.#routing.replicasOf(hash, request.prefix !== undefined);
     const successor = this.#routing.successorOf(hash, request.prefix !== undefined);
     const { bytes, start, end } = request.mutation.key;
@@ -103,8 +148,8 @@ export class Replicator {
     const sayable = isSayable(request.mutation.key);
     const metaLine = encodeMetaOutcome(request, applied, prefix, expire, sayable);
     const deliveries: Delivery[] = [];
-    const add = (node: ClusterNode, done: (() => void) | undefined): void => {
-      if (this.#isFull()) return done?.();
+    const add = (node: ClusterNode, done: Delivery["done"]): void => {
+      if (!waited && this.#isLeftOut(deliveries.length)) return done?.();
       const lane = this.#peers.lane(node, bytes, start, end);
       const noreply = request.noreply || (!waited && this.#window.passes(lane, this.options.noreplyWindowLimit));
       const line = sayable ? encodeOutcome(request, applied, prefix, key, expire, noreply) : undefined;
@@ -123,13 +168,18 @@ export class Replicator {
       deliveries.push({ node, lane, line, metaLine, shape, done });
     };
     const targets = replicas.filter((node) => !this.#wasSentTo(node, request.prefix));
-    const sent = targets.map((node) => new Promise<void>((resolve) => add(node, resolve)));
+    const sent = targets.map((node) => new Promise<FlareError | undefined>((resolve) => add(node, resolve)));
     if (successor !== undefined && !this.#wasSentTo(successor, request.prefix)) {
-      sent.push(new Promise<void>((resolve) => add(successor, resolve)));
+      sent.push(new Promise<FlareError | undefined>((resolve) => add(successor, resolve)));
     }
+    const copiedBytes = deliveries.reduce((sum, { line, metaLine }) => sum + (metaLine ?? line ?? NOTHING).length, 0);
     this.#pending += deliveries.length;
+    this.#uncommitted += deliveries.length;
+    this.#uncommittedBytes += copiedBytes;
     this.#storage.onCommit({
       onCommitted: (error) => {
+        this.#uncommitted -= deliveries.length;
+        this.#uncommittedBytes -= copiedBytes;
         for (const delivery of deliveries) {
           // What could not be committed is rolled back here and must not exist anywhere else.
           if (error === undefined) this.#send(delivery);
@@ -137,19 +187,32 @@ export class Replicator {
         }
       },
     });
-    return Promise.all(sent).then(() => undefined);
+    return Promise.all(sent).then((refusals) => refusals.find((refusal) => refusal !== undefined));
   }
 
-  /** Whether so much is queued that further copies are left out; the first of them is reported. */
-  #isFull(): boolean {
+  /** Whether a copy nobody waits for is left out because too much is queued: counted, and told. */
+  #isLeftOut(others: number): boolean {
+    const text = this.#crowdedBy(others + 1);
+    if (text === undefined) return false;
+    this.dropped++;
+    this.#limitLog.write(`a write is not replicated, ${text}: a replica is behind for good, until it is copied again`);
+    return true;
+  }
+
+  /** Why so many more copies cannot be queued, as far as their number goes; those of one write always can if nothing waits. */
+  #crowdedBy(copies: number): string | undefined {
     const { maxTotalThreadQueue } = this.options;
-    const full = maxTotalThreadQueue > 0 && this.#peers.queue >= maxTotalThreadQueue;
-    if (full) this.dropped++;
-    if (full && !this.#dropping) {
-      this.#log.write("warning", `"${maxTotalThreadQueue}" requests are queued to other nodes, writes are not replicated`);
-    }
-    this.#dropping = full;
-    return full;
+    if (maxTotalThreadQueue === 0) return undefined;
+    const waiting = this.#peers.queue + this.#uncommitted;
+    if (waiting === 0 || waiting + copies <= maxTotalThreadQueue) return undefined;
+    return `${maxTotalThreadQueue} requests wait for other nodes already (max-total-thread-queue)`;
+  }
+
+  /** Why a copy of about so many bytes cannot be queued, as far as their lanes go. */
+  #fullLane(nodes: readonly ClusterNode[], { bytes, start, end }: KeySlice, valueBytes: number): string | undefined {
+    const copyBytes = this.#uncommittedBytes + end - start + valueBytes + LINE_BYTES;
+    const node = nodes.find((each) => !this.#peers.lane(each, bytes, start, end).hasRoom(copyBytes));
+    return node === undefined ? undefined : `too much waits for replica "${node.key}"`;
   }
 
   /** Resolves when nothing is on its way to a replica. */
@@ -182,23 +245,29 @@ export class Replicator {
   #send(delivery: Delivery): void {
     const { lane, line, metaLine, shape, done } = delivery;
     // Whoever waits for a node that cannot be reached waits no longer; the copy goes there as soon as it can.
-    const onDelayed = done ?? noMatter;
+    const onDelayed = (): void => done?.();
     const sent =
       metaLine === undefined && line !== undefined
         ? lane.repeat(line, shape, false, onDelayed)
         : sendMeta(lane, line, metaLine, shape, onDelayed);
     sent.then(
-      () => this.#finish(delivery),
+      ({ line: answer }) => {
+        if (isError(answer)) {
+          this.failures++;
+          this.#failureLog.write(`"${delivery.node.key}" answered "${answer}" to a copy`);
+        }
+        this.#finish(delivery);
+      },
       (error: Error) => {
         this.failures++;
-        this.#log.write("warning", `replication to "${delivery.node.key}" failed: ${error.message}`);
-        this.#finish(delivery);
+        this.#failureLog.write(`replication to "${delivery.node.key}" failed: ${error.message}`);
+        this.#finish(delivery, error instanceof FlareError && error.code === "LIMIT_EXCEEDED" ? error : undefined);
       },
     );
   }
 
-  #finish({ done }: Delivery): void {
-    done?.();
+  #finish({ done }: Delivery, refusal?: FlareError): void {
+    done?.(refusal);
     this.#pending--;
     if (this.#pending === 0) this.#idle?.();
   }
@@ -246,7 +315,10 @@ export function encodeOutcome(
   }
 }
 
-function noMatter(): void {}
+/** Whether a replica has not even looked at a copy; that it has something newer is none of these. */
+function isError(answer: string): boolean {
+  return answer === "ERROR" || answer.startsWith("SERVER_ERROR") || answer.startsWith("CLIENT_ERROR");
+}
 
 /** The outcome as a meta line where a text line cannot hold the key, or would lose the marks of the item; else undefined. */
 function encodeMetaOutcome(
@@ -275,7 +347,7 @@ async function sendMeta(
   metaLine: Uint8Array | undefined,
   shape: ReplyShape | undefined,
   onDelayed: () => void,
-): Promise<unknown> {
+): Promise<ClientReply> {
   // Without a wait where the answer is known: writes of one key stay in their order.
   const knows = lane.knowsMeta ?? (await lane.speaksMeta());
   if (knows && metaLine !== undefined) return lane.repeat(metaLine, ReplyShape.meta, true, onDelayed);

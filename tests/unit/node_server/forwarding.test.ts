@@ -118,7 +118,7 @@ describe("a master", () => {
     slave.answer = () => undefined;
     for (const key of ["a", "b", "c"]) assertEquals(await node.ask(`set ${key} 0 0 1\r\n1\r\n`), "STORED\r\n");
     assertEquals(slave.requests, ["<127.0.0.1:2001>set a 0 0 1 1\r\n1\r\n"]);
-    assertEquals(node.network.logged.filter((line) => line.includes("are not replicated")).length, 1);
+    assertEquals(node.network.logged.filter((line) => line.includes("is not replicated")).length, 1);
     server.reload({ ...server.options, maxTotalThreadQueue: 0 });
     await node.ask("set d 0 0 1\r\n1\r\n");
     assertEquals(slave.requests.length, 2);
