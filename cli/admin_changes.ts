@@ -130,10 +130,12 @@ function downCommand(): Command {
 }
 
 function activateCommand(): Command {
-  const command = changeVerb("activate", "bring nodes (back) into service").argument("<host:port...>");
-  return command.action((nodes: string[]) =>
+  const command = changeVerb("activate", "bring nodes (back) into service")
+    .argument("<host:port...>")
+    .option("--unsafe", "also let in a master that has lost its data, which nobody else has: its partition is then empty");
+  return command.action((nodes: string[], flags: { unsafe?: true }) =>
     withAdmin(command, async (admin) => {
-      await run(admin, command, activateChange(nodes.map(parseNodeKey)));
+      await run(admin, command, activateChange(nodes.map(parseNodeKey), { unsafe: flags.unsafe === true }));
     }),
   );
 }

@@ -6,7 +6,18 @@
 
 import { FlareError } from "../base/errors.ts";
 import { type ClusterNode, NodeRole, NodeState, roleName, stateName } from "../cluster/node.ts";
-import { findNode, type NodeMap, nodeUp, removeNode, setRole, setState, type Transition } from "../cluster/node_map.ts";
+import { acceptAnyData } from "../cluster/node_join.ts";
+import {
+  findNode,
+  type NodeMap,
+  nodeUp,
+  refuse,
+  removeNode,
+  setRole,
+  setState,
+  type Transition,
+  unchanged,
+} from "../cluster/node_map.ts";
 import { addressOf } from "./node_targets.ts";
 
 /** What is waited for, and what the node does meanwhile. */
@@ -31,7 +42,13 @@ export type Step =
       readonly balance: number;
       readonly partition: number;
     }
-  | { readonly kind: "state"; readonly node: string; readonly state: NodeState }
+  | {
+      readonly kind: "state";
+      readonly node: string;
+      readonly state: NodeState;
+      /** Whatever data a master has when it joins the next time: they count. */
+      readonly unsafe?: boolean;
+    }
   | { readonly kind: "remove"; readonly node: string }
   | { readonly kind: "wait"; readonly node: string; readonly until: Awaited }
   /** The process must have been stopped: it does not answer. */
@@ -90,7 +107,7 @@ export function previewSteps(view: ClusterView, steps: readonly Step[]): NodeMap
   let map = view.map;
   for (const step of steps) {
     const outcome = applyStep({ ...view, map }, step);
-    if (!outcome.ok) throw new FlareError("REFUSED", `"${describeStep(step)}" would be refused: ${outcome.error}`);
+    if (!outcome.ok) throw new FlareError("REFUSED", `"${describeStep(step)}" would be refused: ${outcome.reason}`);
     map = outcome.map;
   }
   return map;
@@ -113,7 +130,7 @@ export function describeStep(step: Step): string {
     case "role":
       return `node role ${host} ${port} ${roleName(step.role)} ${step.balance} ${step.partition}`;
     case "state":
-      return `node state ${host} ${port} ${stateName(step.state)}`;
+      return `node state ${host} ${port} ${stateName(step.state)}${step.unsafe === true ? " unsafe" : ""}`;
     case "remove":
       return `node remove ${host} ${port}`;
     case "wait":
@@ -135,7 +152,7 @@ function applyStep({ map, partitionCountMax }: ClusterView, step: Step): Transit
     case "role":
       return setRole(map, step.node, step, partitionCountMax);
     case "state":
-      return setState(map, step.node, step.state);
+      return step.unsafe === true ? acceptAnyData(map, step.node) : setState(map, step.node, step.state);
     case "remove":
       return removeNode(map, step.node);
     case "wait":
@@ -148,7 +165,7 @@ function applyStep({ map, partitionCountMax }: ClusterView, step: Step): Transit
 /** What a node does by itself while it is waited for. */
 function applyWait(map: NodeMap, key: string, until: Awaited): Transition {
   const node = findNode(map, key);
-  if (node === undefined) return { ok: false, error: `"${key}" is not in the node map` };
+  if (node === undefined) return refuse("failed to wait", `"${key}" is not in the node map`);
   const done = isReached(node, until);
   if (done) return unchanged(map);
   if (until === Awaited.readyMaster) return setState(map, key, NodeState.ready);
@@ -156,7 +173,7 @@ function applyWait(map: NodeMap, key: string, until: Awaited): Transition {
   if (!outcome.ok) return outcome;
   const changed = findNode(outcome.map, key);
   if (changed !== undefined && isReached(changed, until)) return outcome;
-  return { ok: false, error: `"${key}" would become ${nodeText(changed)}` };
+  return refuse("failed to wait", `"${key}" would become ${nodeText(changed)}`);
 }
 
 /** Whether a node is what is waited for. */
@@ -169,8 +186,4 @@ export function isReached(node: ClusterNode, until: Awaited): boolean {
     case Awaited.activeProxy:
       return node.role === NodeRole.proxy && node.state === NodeState.active;
   }
-}
-
-function unchanged(map: NodeMap): Transition {
-  return { ok: true, map, changes: { stored: false, first: [], skip: undefined } };
 }

@@ -23,6 +23,15 @@ export interface MasterOptions extends JoinOptions {
   readonly unsafe?: boolean;
 }
 
+/** How nodes come back into service. */
+export interface ActivateOptions {
+  /**
+   * A master that has lost its data is let in all the same, default false: what it has when it joins the next time counts as
+   * the data of its partition. Only index servers of Flare for TypeScript understand it.
+   */
+  readonly unsafe?: boolean;
+}
+
 /** How nodes are rebuilt. */
 export interface ReconstructOptions extends JoinOptions {
   /** Do not insist on another active copy, default false. Nothing is done where there is nothing to copy from. */
@@ -77,8 +86,12 @@ export function downChange(nodes: readonly string[]): Change {
 }
 
 /** `activate`: each node comes (back) into service; a master that is ready takes over its keys. */
-export function activateChange(nodes: readonly string[]): Change {
-  return { planners: nodes.map((node) => planner(node, () => [stateStep(node, NodeState.active)])), retries: 0 };
+export function activateChange(nodes: readonly string[], options: ActivateOptions = {}): Change {
+  const unsafe = options.unsafe === true ? { unsafe: true } : {};
+  return {
+    planners: nodes.map((node) => planner(node, () => [{ ...stateStep(node, NodeState.active), ...unsafe }])),
+    retries: 0,
+  };
 }
 
 /** `reconstruct`: each node leaves its partition and comes back as a slave with a fresh copy; a master fails over first. */
@@ -168,7 +181,7 @@ function cleanSteps(node: string, { clean = true }: JoinOptions): Step[] {
   return clean ? [{ kind: "clean", node }] : [];
 }
 
-function stateStep(node: string, state: NodeState): Step {
+function stateStep(node: string, state: NodeState): Extract<Step, { kind: "state" }> {
   return { kind: "state", node, state };
 }
 

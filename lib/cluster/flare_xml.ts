@@ -1,11 +1,12 @@
 /**
  * The node map as the text of `flare.xml`, both ways: the Boost XML archive the original index server keeps, so that
- * either can go on with the other's file. The writer is byte-exact; the reader takes what the original takes and not
- * more. One character per byte; no files here.
+ * either can go on with the other's file. The writer is byte-exact, but for what nodes of ours said of their data; the
+ * reader takes what the original takes and not more. One character per byte; no files here.
  */
 
 import { FlareError } from "../base/errors.ts";
 import { fromBigInt, UINT64_MAX } from "../base/uint64.ts";
+import { type DataIdentity, encodeDataIdentity, parseDataIdentity } from "./data_identity.ts";
 import type { ClusterNode } from "./node.ts";
 import { createNode, NodeRole, NodeState, PARTITION_NONE } from "./node.ts";
 import type { NodeMap } from "./node_map.ts";
@@ -42,8 +43,17 @@ export function encodeFlareXml(map: NodeMap, archiveVersion: number = FLARE_XML_
       "\t</item>",
     );
   });
-  lines.push("</node_map>", `<thread_type>${map.nextThreadType}</thread_type>`, "</boost_serialization>", "", "");
+  lines.push("</node_map>", `<thread_type>${map.nextThreadType}</thread_type>`);
+  lines.push(...nodeDataLines(map), "</boost_serialization>", "", "");
   return lines.join("\n");
+}
+
+/** What the nodes said of their data: behind everything else, where the original's reader does not look any more. */
+function nodeDataLines({ nodes }: NodeMap): string[] {
+  const items = nodes.flatMap(({ key, data }) =>
+    data === undefined ? [] : [`\t<${NODE_DATA}>${escapeText(key)} ${encodeDataIdentity(data)}</${NODE_DATA}>`],
+  );
+  return items.length === 0 ? [] : [`<${NODE_DATA_LIST}>`, ...items, `</${NODE_DATA_LIST}>`];
 }
 
 /**
@@ -64,14 +74,36 @@ export function decodeFlareXml(text: string): NodeMap {
   while (nodes.length < count) nodes.push(decodeItem(reader));
   reader.close("node_map");
   const nextThreadType = Number(reader.unsigned("thread_type", INT32_MAX));
+  const data = decodeNodeData(reader);
   reader.end("boost_serialization");
   if (new Set(nodes.map((node) => node.key)).size < nodes.length) throw reader.fault("a node is listed twice");
   const excess = nodes.find((node) => node.threadType >= nextThreadType);
   if (excess !== undefined) throw reader.fault(`node_thread_type of "${excess.key}" is not below thread_type`);
-  return createNodeMap(version, nodes, nextThreadType);
+  return createNodeMap(
+    version,
+    nodes.map((node) => (data.has(node.key) ? createNode({ ...node, data: data.get(node.key) }) : node)),
+    nextThreadType,
+  );
 }
 
 const INT32_MAX = 0x7fffffffn;
+const NODE_DATA_LIST = "flare_kv_node_data";
+const NODE_DATA = "node";
+
+function decodeNodeData(reader: XmlReader): Map<string, DataIdentity> {
+  const found = new Map<string, DataIdentity>();
+  if (!reader.peeks(NODE_DATA_LIST)) return found;
+  reader.open(NODE_DATA_LIST);
+  while (reader.peeks(NODE_DATA)) {
+    const text = reader.text(NODE_DATA);
+    const [key, ...words] = text.split(" ");
+    const data = parseDataIdentity(words);
+    if (key === undefined || data === undefined) throw reader.fault(`"${text}" is no node with its data`);
+    found.set(key, data);
+  }
+  reader.close(NODE_DATA_LIST);
+  return found;
+}
 
 function decodeItem(reader: XmlReader): ClusterNode {
   reader.open("item");

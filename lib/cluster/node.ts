@@ -3,6 +3,8 @@
  * its commands. Plain data; the rules how roles and states change are in `node_map.ts`.
  */
 
+import type { DataIdentity } from "./data_identity.ts";
+
 /** What a node is there for; the numbers are those of NODE lines. */
 export const NodeRole = { master: 0, slave: 1, proxy: 2 } as const;
 export type NodeRole = (typeof NodeRole)[keyof typeof NodeRole];
@@ -29,6 +31,8 @@ export interface ClusterNode {
   readonly balance: number;
   /** Identifies the threads that serve this node in the original, 16 …; unique in a node map, never reused. */
   readonly threadType: number;
+  /** What it said of its data when it joined last; absent: it said nothing. Only index servers know. */
+  readonly data?: DataIdentity | undefined;
 }
 
 const ROLE_NAMES = ["master", "slave", "proxy"] as const;

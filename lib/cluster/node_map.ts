@@ -7,7 +7,7 @@
 import type { Uint64 } from "../base/uint64.ts";
 import { increment } from "../base/uint64.ts";
 import type { ClusterNode } from "./node.ts";
-import { createNode, NodeRole, NodeState, nodeKey, PARTITION_NONE } from "./node.ts";
+import { NodeRole, NodeState, PARTITION_NONE, roleName } from "./node.ts";
 
 /** An immutable map of the cluster. */
 export interface NodeMap {
@@ -28,10 +28,22 @@ export interface NodeMapChanges {
   readonly skip: string | undefined;
 }
 
-/** The outcome of a request: the next map, or the text behind `SERVER_ERROR`. */
+/** The outcome of a request: the next map, or a refusal. */
 export type Transition =
-  | { readonly ok: true; readonly map: NodeMap; readonly changes: NodeMapChanges }
-  | { readonly ok: false; readonly error: string };
+  | {
+      readonly ok: true;
+      readonly map: NodeMap;
+      readonly changes: NodeMapChanges;
+      /** What people should know about it. */
+      readonly warning?: string;
+    }
+  | {
+      readonly ok: false;
+      /** The text behind `SERVER_ERROR`: the original's, which tools match. */
+      readonly error: string;
+      /** Which rule it breaks, for people. */
+      readonly reason: string;
+    };
 
 /** What `node role` asks for. */
 export interface RoleRequest {
@@ -65,39 +77,6 @@ export function acceptsVersion(own: Uint64, received: Uint64): boolean {
 
 // ---------------------------------------------------------------------------------------------------- requests
 
-/** `node add`: a new node becomes an active proxy; a known one is welcome only when it is down, and stays as it is. */
-export function addNode(map: NodeMap, host: string, port: number): Transition {
-  const known = findNode(map, nodeKey(host, port));
-  if (known !== undefined) return known.state === NodeState.down ? accept(map, []) : refuse("failed to add node");
-  const node = createNode({
-    host,
-    port,
-    role: NodeRole.proxy,
-    state: NodeState.active,
-    partition: PARTITION_NONE,
-    balance: 0,
-    threadType: map.nextThreadType,
-  });
-  const nodes = [...map.nodes, node];
-  return { ok: true, map: createNodeMap(increment(map.version), nodes, map.nextThreadType + 1), changes: STORED };
-}
-
-/**
- * `node add` of a known node that is not down but does not answer: it has restarted before anybody noticed. An active
- * master has its data and stays what it is; what anybody else has may have fallen behind, and becomes a proxy.
- *
- * Flare differs: the original refuses a node until its monitor has noticed that it was gone.
- */
-export function rejoinNode(map: NodeMap, host: string, port: number): Transition {
-  const key = nodeKey(host, port);
-  const known = findNode(map, key);
-  if (known === undefined || known.state === NodeState.down) return addNode(map, host, port);
-  if (known.role === NodeRole.proxy || (known.role === NodeRole.master && known.state === NodeState.active))
-    return accept(map, []);
-  const down = nodeDown(map, key);
-  return down.ok ? nodeUp(down.map, key) : down;
-}
-
 /**
  * `node remove`: deletes a node that is down, unless it is a preserved master nobody has replaced.
  *
@@ -106,8 +85,14 @@ export function rejoinNode(map: NodeMap, host: string, port: number): Transition
  */
 export function removeNode(map: NodeMap, key: string): Transition {
   const node = findNode(map, key);
-  if (node === undefined || node.state !== NodeState.down) return refuse("failed to remove node");
-  if (node.role === NodeRole.master && liveMaster(map, node.partition) === undefined) return refuse("failed to remove node");
+  if (node === undefined) return refuse("failed to remove node", isUnknown(key));
+  if (node.state !== NodeState.down) return refuse("failed to remove node", `"${key}" is not down`);
+  if (node.role === NodeRole.master && liveMaster(map, node.partition) === undefined) {
+    return refuse(
+      "failed to remove node",
+      `partition ${node.partition} waits for its master "${key}", which nobody has replaced`,
+    );
+  }
   const nodes = map.nodes.filter((other) => other !== node);
   return { ok: true, map: createNodeMap(increment(map.version), nodes, map.nextThreadType), changes: STORED };
 }
@@ -121,8 +106,12 @@ export function removeNode(map: NodeMap, key: string): Transition {
 export function setRole(map: NodeMap, key: string, request: RoleRequest, partitionCountMax: number): Transition {
   const node = findNode(map, key);
   const changed =
-    node === undefined || node.state === NodeState.down ? undefined : withRole(map, node, request, partitionCountMax);
-  if (changed === undefined) return refuse("failed to set role (and balance)");
+    node === undefined
+      ? isUnknown(key)
+      : node.state === NodeState.down
+        ? `"${key}" is down`
+        : withRole(map, node, request, partitionCountMax);
+  if (typeof changed === "string") return refuse("failed to set role (and balance)", changed);
   if (request.role === NodeRole.proxy) return beforeOthers(map, key, accept(map, changed));
   const copying = changed.find(({ state }) => state === NodeState.prepare);
   return accept(map, changed, copying === undefined || node?.role !== NodeRole.proxy ? [] : [mastersFor(map, copying)]);
@@ -136,7 +125,9 @@ export function setState(map: NodeMap, key: string, state: NodeState): Transitio
   if (state === NodeState.down) return beforeOthers(map, key, nodeDown(map, key));
   if (state === NodeState.active) return nodeUp(map, key);
   const node = findNode(map, key);
-  if (state !== NodeState.ready || node?.state !== NodeState.prepare) return refuse("failed to set state");
+  if (node === undefined) return refuse("failed to set state", isUnknown(key));
+  if (state !== NodeState.ready) return refuse("failed to set state", "a preparation begins with a role, not with a state");
+  if (node.state !== NodeState.prepare) return refuse("failed to set state", `"${key}" prepares nothing`);
   return accept(map, [change(node, { state: NodeState.ready })], [[key]]);
 }
 
@@ -152,7 +143,7 @@ export function setState(map: NodeMap, key: string, state: NodeState): Transitio
  */
 export function nodeUp(map: NodeMap, key: string): Transition {
   const node = findNode(map, key);
-  if (node === undefined) return refuse("failed to set state");
+  if (node === undefined) return refuse("failed to set state", isUnknown(key));
   const active = change(node, { state: NodeState.active });
   switch (node.state) {
     case NodeState.active:
@@ -161,7 +152,8 @@ export function nodeUp(map: NodeMap, key: string): Transition {
       if (node.role === NodeRole.master && liveMaster(map, node.partition) === undefined) return accept(map, [active]);
       return accept(map, [toProxy(node, NodeState.active)]);
     case NodeState.prepare:
-      return node.role === NodeRole.slave ? accept(map, [active]) : refuse("failed to set state");
+      if (node.role === NodeRole.slave) return accept(map, [active]);
+      return refuse("failed to set state", `"${key}" still copies the keys of its new partition`);
     case NodeState.ready:
       return accept(map, [active], node.role === NodeRole.slave ? [] : presentOwners(map, node));
   }
@@ -170,7 +162,7 @@ export function nodeUp(map: NodeMap, key: string): Transition {
 /** A node is gone (or shall be): a slave takes a master's place; a master without an active slave is preserved. */
 export function nodeDown(map: NodeMap, key: string): Transition {
   const node = findNode(map, key);
-  if (node === undefined) return refuse("failed to set state");
+  if (node === undefined) return refuse("failed to set state", isUnknown(key));
   if (node.state === NodeState.down) return unchanged(map);
   const down = toProxy(node, NodeState.down);
   if (node.role !== NodeRole.master) return accept(map, [down]);
@@ -186,69 +178,89 @@ export function nodeDown(map: NodeMap, key: string): Transition {
 export function shutdown(map: NodeMap, key: string): Transition {
   const node = findNode(map, key);
   const outcome = nodeDown(map, key);
-  if (node === undefined || !outcome.ok) return refuse("failed to shutdown");
+  if (node === undefined || !outcome.ok) return refuse("failed to shutdown", isUnknown(key));
   if (node.role === NodeRole.master || !outcome.changes.stored) return outcome;
   return { ...outcome, changes: { ...outcome.changes, skip: key } };
 }
 
 // -------------------------------------------------------------------------------------------------- role changes
 
-/** The nodes that change when `node` (not down) gets its new role; empty for an accepted no-op, undefined for a refusal. */
-function withRole(map: NodeMap, node: ClusterNode, request: RoleRequest, partitionCountMax: number): ClusterNode[] | undefined {
+/** The nodes that change when `node` (not down) gets its new role, empty for an accepted no-op; or the rule that it breaks. */
+function withRole(map: NodeMap, node: ClusterNode, request: RoleRequest, partitionCountMax: number): ClusterNode[] | string {
   if (request.role === node.role) return node.role === NodeRole.proxy ? [] : withBalance(map, node, request.balance);
   switch (request.role) {
     case NodeRole.master:
-      return node.role === NodeRole.proxy ? toMaster(map, node, request, partitionCountMax) : undefined;
+      return node.role === NodeRole.proxy ? toMaster(map, node, request, partitionCountMax) : onlyProxies(node);
     case NodeRole.slave:
-      return node.role === NodeRole.proxy ? toSlave(map, node, request) : undefined;
+      return node.role === NodeRole.proxy ? toSlave(map, node, request) : onlyProxies(node);
     case NodeRole.proxy:
       return leavePartition(map, node);
   }
 }
 
-function toMaster(map: NodeMap, node: ClusterNode, request: RoleRequest, partitionCountMax: number): ClusterNode[] | undefined {
+function toMaster(map: NodeMap, node: ClusterNode, request: RoleRequest, partitionCountMax: number): ClusterNode[] | string {
   const { partition, balance } = request;
   const activeCount = countActive(map);
-  if (balance <= 0 || partition < 0 || partition > activeCount || partition >= partitionCountMax) return undefined;
-  if (liveMaster(map, partition) !== undefined) return undefined;
+  if (balance <= 0) return `a master needs a balance above 0, not ${balance}`;
+  if (partition < 0 || partition > activeCount) {
+    return `the next new partition is ${activeCount}, not ${partition}: they are numbered without gaps`;
+  }
+  if (partition >= partitionCountMax) return `there can be no more than ${partitionCountMax} partitions`;
+  const master = liveMaster(map, partition);
+  if (master !== undefined) return `partition ${partition} has the master "${master.key}"`;
   // The first partition of all has nobody to copy from, and a replaced master's data are gone.
   const state = partition === activeCount && partition > 0 ? NodeState.prepare : NodeState.active;
   return [change(node, { role: NodeRole.master, state, partition, balance })];
 }
 
-function toSlave(map: NodeMap, node: ClusterNode, request: RoleRequest): ClusterNode[] | undefined {
+function toSlave(map: NodeMap, node: ClusterNode, request: RoleRequest): ClusterNode[] | string {
   const master = liveMaster(map, request.partition);
-  if (master === undefined) return undefined;
+  if (master === undefined) return `partition ${request.partition} has no master that is there`;
   const balance = master.state === NodeState.active ? 0 : Math.max(0, request.balance);
   return [change(node, { role: NodeRole.slave, state: NodeState.prepare, partition: request.partition, balance })];
 }
 
-function withBalance(map: NodeMap, node: ClusterNode, balance: number): ClusterNode[] | undefined {
-  if (balance < 0 || balanceSum(map, node.partition) - node.balance + balance <= 0) return undefined;
+function withBalance(map: NodeMap, node: ClusterNode, balance: number): ClusterNode[] | string {
+  if (balance < 0) return `a balance is 0 or more, not ${balance}`;
+  if (balanceSum(map, node.partition) - node.balance + balance <= 0) return noReader(node);
   if (node.role === NodeRole.slave && node.state !== NodeState.active) {
     const master = liveMaster(map, node.partition);
-    if (master === undefined || master.state === NodeState.active) return undefined;
+    if (master === undefined || master.state === NodeState.active) return `"${node.key}" still copies its partition`;
   }
   return [change(node, { balance })];
 }
 
-function leavePartition(map: NodeMap, node: ClusterNode): ClusterNode[] | undefined {
+function leavePartition(map: NodeMap, node: ClusterNode): ClusterNode[] | string {
   const proxy = toProxy(node, NodeState.active);
   if (node.role === NodeRole.slave) {
     const readable = node.state !== NodeState.active || balanceSum(map, node.partition) - node.balance > 0;
-    return readable ? [proxy] : undefined;
+    return readable ? [proxy] : noReader(node);
   }
-  if (node.state === NodeState.active) return undefined;
+  if (node.state === NodeState.active) return `"${node.key}" is the master of partition ${node.partition}: take it down first`;
   return [proxy, ...liveSlaves(map, node.partition).map((slave) => toProxy(slave, NodeState.active))];
+}
+
+function onlyProxies({ key, role, partition }: ClusterNode): string {
+  return `"${key}" is a ${roleName(role)} of partition ${partition}: only a proxy gets another role`;
+}
+
+function noReader({ partition }: ClusterNode): string {
+  return `nobody would read partition ${partition}: the sum of its balances would be 0`;
 }
 
 // ---------------------------------------------------------------------------------------------------- helpers
 
-const STORED: NodeMapChanges = Object.freeze({ stored: true, first: Object.freeze([]), skip: undefined });
+/** A new map, of which nobody has to hear before the others. */
+export const STORED: NodeMapChanges = Object.freeze({ stored: true, first: Object.freeze([]), skip: undefined });
 const UNCHANGED: NodeMapChanges = Object.freeze({ stored: false, first: Object.freeze([]), skip: undefined });
 
-function refuse(error: string): Transition {
-  return { ok: false, error };
+/** @param error the text behind `SERVER_ERROR`; @param reason for people */
+export function refuse(error: string, reason: string): Transition {
+  return { ok: false, error, reason };
+}
+
+function isUnknown(key: string): string {
+  return `"${key}" is not in the node map`;
 }
 
 /** A request that was met already. */
@@ -256,7 +268,8 @@ export function unchanged(map: NodeMap): Transition {
   return { ok: true, map, changes: UNCHANGED };
 }
 
-function accept(map: NodeMap, changed: readonly ClusterNode[], first: NodeMapChanges["first"] = []): Transition {
+/** The next map, with `changed` in the place of the nodes with their keys. */
+export function accept(map: NodeMap, changed: readonly ClusterNode[], first: NodeMapChanges["first"] = []): Transition {
   const nodes = keepReadable(map.nodes.map((node) => changed.find((other) => other.key === node.key) ?? node));
   return {
     ok: true,
@@ -285,7 +298,8 @@ function toProxy(node: ClusterNode, state: NodeState): ClusterNode {
   return change(node, { role: NodeRole.proxy, state, partition: PARTITION_NONE, balance: 0 });
 }
 
-function liveMaster(map: NodeMap, partition: number): ClusterNode | undefined {
+/** The master of a partition, unless it is down. */
+export function liveMaster(map: NodeMap, partition: number): ClusterNode | undefined {
   return map.nodes.find(
     (node) => node.role === NodeRole.master && node.state !== NodeState.down && node.partition === partition,
   );

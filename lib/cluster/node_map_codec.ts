@@ -10,9 +10,11 @@ import type { ClusterNode } from "./node.ts";
 import { createNode, NodeRole, NodeState, PARTITION_NONE } from "./node.ts";
 import type { NodeMap } from "./node_map.ts";
 
-/** What `meta` tells: how keys are placed. */
+/** What `meta` tells: how keys are placed, and what the index server understands. */
 export interface ClusterMeta extends KeyResolverOptions {
   readonly keyHashAlgorithm: KeyHashAlgorithm;
+  /** `node add` may go on with what the node says of its data. */
+  readonly takesNodeData: boolean;
 }
 
 /** The values of a cluster that was not told otherwise. */
@@ -21,9 +23,11 @@ export const META_DEFAULTS: ClusterMeta = Object.freeze({
   keyHashAlgorithm: KeyHashAlgorithm.simple,
   hint: 1,
   virtual: 4096,
+  takesNodeData: false,
 });
 
 const INT32_MAX = 0x7fffffff;
+const NODE_DATA = "flare-kv-node-data";
 
 /** One NODE line with its CRLF. */
 export function encodeNodeLine(node: ClusterNode): string {
@@ -54,7 +58,7 @@ export function parseNodeLine(line: string): ClusterNode | undefined {
   return createNode({ host, port, role: role as NodeRole, state: state as NodeState, partition, balance, threadType });
 }
 
-/** The five META lines and `END`. */
+/** The META lines and `END`; keys that a node does not know it skips. */
 export function encodeMeta(meta: ClusterMeta): string {
   return [
     `META partition-size ${meta.partitionSize}`,
@@ -62,6 +66,7 @@ export function encodeMeta(meta: ClusterMeta): string {
     "META partition-type modular",
     `META partition-modular-hint ${meta.hint}`,
     `META partition-modular-virtual ${meta.virtual}`,
+    ...(meta.takesNodeData ? [`META ${NODE_DATA} 1`] : []),
     "END",
     "",
   ].join("\r\n");
@@ -86,6 +91,9 @@ function applyMeta(meta: { -readonly [Name in keyof ClusterMeta]: ClusterMeta[Na
   switch (key) {
     case "partition-type":
       return value === "modular";
+    case NODE_DATA:
+      meta.takesNodeData = value === "1";
+      return true;
     case "key-hash-algorithm": {
       const algorithm = parseKeyHashAlgorithm(value);
       meta.keyHashAlgorithm = algorithm ?? meta.keyHashAlgorithm;

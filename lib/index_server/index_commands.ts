@@ -1,11 +1,14 @@
 /**
  * The commands that change the node map, from words to the change they ask for. Pure; exactly the original's texts,
- * because tools match them. How a change is stored and told to the nodes is `node_map_service.ts`.
+ * because tools match them, and a few words that only our own nodes and tools say. How a change is stored and told to
+ * the nodes is `node_map_service.ts`.
  */
 
-import { nodeKey, PARTITION_NONE, parseRole, parseState } from "../cluster/node.ts";
+import { ANY_DATA, parseDataIdentity } from "../cluster/data_identity.ts";
+import { NodeState, nodeKey, PARTITION_NONE, parseRole, parseState } from "../cluster/node.ts";
+import { acceptAnyData, joinNode } from "../cluster/node_join.ts";
 import type { NodeMap, Transition } from "../cluster/node_map.ts";
-import { addNode, rejoinNode, removeNode, setRole, setState, shutdown } from "../cluster/node_map.ts";
+import { removeNode, setRole, setState, shutdown } from "../cluster/node_map.ts";
 import { encodeNodeList } from "../cluster/node_map_codec.ts";
 
 /** A change of the node map, and what to answer. */
@@ -23,6 +26,8 @@ export interface MapChange {
 }
 
 const INT32_MAX = 0x7fffffff;
+/** Behind `node state … active`: whatever data the node has, they count. Ours alone understands it. */
+const UNSAFE = "unsafe";
 
 /** What `shutdown` followed by `words` asks for; undefined = `ERROR`. */
 export function shutdownChange(words: readonly string[]): MapChange | undefined {
@@ -40,18 +45,24 @@ export function nodeChange(words: readonly string[], partitionCountMax: number):
   if (node === undefined) return undefined;
   const { key, host, port } = node;
   switch (words[0]) {
-    case "add":
-      if (rest.length !== 2) return undefined;
+    case "add": {
+      // A node of ours goes on with which data it has, once `meta` has told it that it may.
+      const data = parseDataIdentity(rest.slice(2));
+      if ((data === undefined && rest.length !== 2) || data === ANY_DATA) return undefined;
       return {
-        apply: (map, silent) => (silent ? rejoinNode(map, host, port) : addNode(map, host, port)),
+        apply: (map, silent) => joinNode(map, { host, port, data, silent }),
         asksAfter: key,
         reply: encodeNodeList,
         failure: "failed to add node",
       };
+    }
     case "remove":
       return rest.length === 2 ? change((map) => removeNode(map, key), "failed to remove node") : undefined;
     case "state": {
       const state = parseState(rest[2] ?? "");
+      if (state === NodeState.active && rest.length === 4 && rest[3] === UNSAFE) {
+        return change((map) => acceptAnyData(map, key), "failed to set state");
+      }
       if (state === undefined || rest.length !== 3) return undefined;
       return change((map) => setState(map, key, state), "failed to set state");
     }

@@ -68,6 +68,7 @@ export class IndexServer implements IndexHost {
       keyHashAlgorithm: options.keyHashAlgorithm,
       hint: options.partitionModularHint,
       virtual: options.partitionModularVirtual,
+      takesNodeData: true,
     });
     this.server = new Server(runtime, this.workers, serverOptions(options, access));
     this.tls = new DaemonTls(runtime, this.server, options);

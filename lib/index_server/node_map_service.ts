@@ -118,11 +118,15 @@ export class NodeMapService implements Worker {
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         const { map, token } = await this.#restore();
         const outcome = change.apply(map, await this.#isSilent(map, change.asksAfter));
-        if (!outcome.ok) return serverError(outcome.error);
+        if (!outcome.ok) {
+          this.#runtime.log.write("warning", `${outcome.error}: ${outcome.reason}`);
+          return serverError(outcome.error);
+        }
         if (change.asksAfter !== undefined) this.#broadcaster.joined(change.asksAfter);
         if (!outcome.changes.stored) return change.reply(map);
         if ((await this.#coordinator.store(outcome.map, token)) === undefined) continue;
         this.#map = outcome.map;
+        if (outcome.warning !== undefined) this.#runtime.log.write("warning", outcome.warning);
         await this.#broadcaster.publish(outcome.map, outcome.changes, change.awaitsAll);
         return change.reply(outcome.map);
       }

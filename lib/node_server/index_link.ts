@@ -7,6 +7,7 @@ import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/option_schema.ts";
 import type { Uint64 } from "../base/uint64.ts";
+import { type DataIdentity, encodeDataIdentity } from "../cluster/data_identity.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import { createNodeMap, type NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, parseMeta, parseNodeLine } from "../cluster/node_map_codec.ts";
@@ -33,6 +34,11 @@ export interface Joined {
   readonly meta: ClusterMeta;
 }
 
+interface Answer {
+  readonly line: string;
+  readonly body: Uint8Array;
+}
+
 export class IndexLink {
   readonly #runtime: Runtime;
   readonly #self: HostPort;
@@ -53,17 +59,23 @@ export class IndexLink {
     this.#stopped = true;
   }
 
-  /** `node add` and `meta`. @throws FlareError CONNECTION_FAILED | REFUSED | CORRUPT naming the index servers */
-  async join(): Promise<Joined> {
-    let lastError: unknown;
+  /**
+   * `meta` and `node add`. @param data which data this node has, for an index server that wants to know
+   * @throws FlareError CONNECTION_FAILED | REFUSED | CORRUPT naming the index servers
+   */
+  async join(data: DataIdentity): Promise<Joined> {
+    let lastError: FlareError | undefined;
     for (let attempt = 0; attempt < JOIN_ATTEMPTS && !this.#stopped; attempt++) {
       if (attempt > 0) await this.#pause(JOIN_PAUSE_MS);
       for (const server of this.servers) {
         try {
-          return await this.#joinAt(server);
+          return await this.#joinAt(server, data);
         } catch (error) {
           if (!(error instanceof FlareError) || !error.retriable) throw error;
-          if (attempt === 0) this.#runtime.log.write("notice", `cannot join yet: ${error.message}; trying again`);
+          if (error.message !== lastError?.message) {
+            const level = error.code === "REFUSED" ? "warning" : "notice";
+            this.#runtime.log.write(level, `cannot join yet: ${error.message}; trying again`);
+          }
           lastError = error;
         }
       }
@@ -135,17 +147,31 @@ export class IndexLink {
     return false;
   }
 
-  async #joinAt(server: HostPort): Promise<Joined> {
+  /**
+   * Flare differs: the original says `node add` first. Ours has to know whether the index server takes what comes behind it:
+   * to the original's that is an error.
+   */
+  async #joinAt(server: HostPort, data: DataIdentity): Promise<Joined> {
     const name = `${server.host}:${server.port}`;
-    const [added, told] = await this.#converse(server, [`node add ${this.#name}`, "meta"]);
-    if (added?.line !== "END") {
-      const text = `index server "${name}" refused this node: "${added?.line ?? ""}"`;
-      throw new FlareError("REFUSED", text, { retriable: added?.line.startsWith("SERVER_ERROR") === true });
+    let meta: ClusterMeta | undefined;
+    const [told, added] = await this.#converse(server, [
+      "meta",
+      ({ line, body }) => {
+        meta = line === "END" ? parseMeta(lines(body)) : undefined;
+        if (meta === undefined) return undefined;
+        return `node add ${this.#name}${meta.takesNodeData ? ` ${encodeDataIdentity(data)}` : ""}`;
+      },
+    ]);
+    if (told?.line === "END" && meta === undefined) {
+      throw new FlareError("CORRUPT", `index server "${name}" sent malformed key parameters`);
+    }
+    const last = added ?? told;
+    if (meta === undefined || added === undefined || last?.line !== "END") {
+      const text = `index server "${name}" refused this node: "${last?.line ?? ""}"`;
+      throw new FlareError("REFUSED", text, { retriable: last?.line.startsWith("SERVER_ERROR") === true });
     }
     const nodes = lines(added.body).map(parseNodeLine);
     if (nodes.includes(undefined)) throw new FlareError("CORRUPT", `index server "${name}" sent a malformed node list`);
-    const meta = told?.line === "END" ? parseMeta(lines(told.body)) : undefined;
-    if (meta === undefined) throw new FlareError("CORRUPT", `index server "${name}" sent malformed key parameters`);
     return { map: createNodeMap(0, nodes as ClusterNode[], 0), meta };
   }
 
@@ -173,11 +199,17 @@ export class IndexLink {
     });
   }
 
-  async #converse(server: HostPort, commands: readonly string[]): Promise<{ line: string; body: Uint8Array }[]> {
+  /** Says one command after the other, as long as they are answered well; a function makes one of the answer before it. */
+  async #converse(
+    server: HostPort,
+    commands: readonly (string | ((before: Answer) => string | undefined))[],
+  ): Promise<Answer[]> {
     const peer = new Peer(this.#runtime, server, WorkerType.controller, new WorkerRegistry(), this.#options);
     try {
-      const answers: { line: string; body: Uint8Array }[] = [];
-      for (const command of commands) {
+      const answers: Answer[] = [];
+      for (const next of commands) {
+        const command = typeof next === "string" ? next : next(answers.at(-1) as Answer);
+        if (command === undefined) break;
         const answer = await peer.request(fromLatin1(`${command}\r\n`), ReplyShape.lines);
         answers.push(answer);
         if (answer.line !== "END" && answer.line !== "OK") break;

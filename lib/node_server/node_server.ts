@@ -26,6 +26,7 @@ import type { Storage } from "../storage/storage.ts";
 import { AdminCommands } from "./admin_commands.ts";
 import { ClusterScan } from "./cluster_scan.ts";
 import { CrawlerSettings } from "./crawler_settings.ts";
+import { DataHistory } from "./data_history.ts";
 import { DumpCommands } from "./dump_commands.ts";
 import { Handover } from "./handover.ts";
 import { IndexLink, type Joined } from "./index_link.ts";
@@ -167,12 +168,14 @@ export class NodeServer {
         ...peerOptions,
         replyTimeoutMs: CONNECT_TIMEOUT_MS * 5,
       });
+      const history = await DataHistory.open(runtime, storage, options.dataDir);
       // Whoever hears of this node by its joining may connect at once, and be here before the answer.
       server.expect();
-      const joined = await link.join();
+      const joined = await link.join(history.identity);
       const resolver = new KeyResolver(joined.meta);
       const context = buildContext(runtime, options, storage, joined, resolver, workers, peerOptions, tls);
       const node = new NodeServer(runtime, context, server, addresses, link, resolver);
+      await history.noteJoined();
       runtime.log.write("notice", `node "${node.key}" serves, engine ${storage.manifest.engine}, fsync ${options.fsync}`);
       return node;
     } catch (error) {

@@ -5,7 +5,8 @@
 
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import { NodeRole, NodeState, parseRole, parseState, roleName, stateName } from "../../lib/cluster/node.ts";
-import { addNode, createNodeMap, findNode, type NodeMap, setRole, setState, shutdown } from "../../lib/cluster/node_map.ts";
+import { joinNode } from "../../lib/cluster/node_join.ts";
+import { createNodeMap, findNode, type NodeMap, setRole, setState, shutdown } from "../../lib/cluster/node_map.ts";
 import { encodeMeta, encodeNodeList, META_DEFAULTS } from "../../lib/cluster/node_map_codec.ts";
 import type { Connection, ConnectionHandler, Listener, Runtime } from "../../lib/runtime/runtime.ts";
 import { cutRequest } from "./request_stream.ts";
@@ -109,7 +110,7 @@ export class PlayedIndexServer {
   }
 
   #add([host = "", port = ""]: readonly string[], say: (text: string) => void): void {
-    const outcome = addNode(this.map, host, Number(port));
+    const outcome = joinNode(this.map, { host, port: Number(port), silent: false });
     if (!outcome.ok) return say("SERVER_ERROR failed to add node\r\n");
     this.map = outcome.map;
     this.#monitor(`${host}:${port}`).send(this.greeting);

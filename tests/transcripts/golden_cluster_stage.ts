@@ -16,6 +16,7 @@ import type { IndexServerOptions, NodeServerOptions } from "../../mod.ts";
 import { NodeServer } from "../../mod.ts";
 import { type FarEnd, PlayedNetwork } from "../support/played_network.ts";
 import { cutRequest, STORING_WORDS } from "../support/request_stream.ts";
+import { asOursJoins } from "./our_joins.ts";
 
 export interface Message {
   readonly conn: number;
@@ -186,8 +187,8 @@ export class Stage {
   async play(scenario: Scenario): Promise<void> {
     const deviation = this.#group.deviations?.[`${scenario.name}/${this.#role}`] ?? this.#group.deviations?.[scenario.name];
     const prelude = this.#group.preludes?.[scenario.name] ?? {};
-    const messages = deviation?.messages ?? scenario.messages;
-    const joins = messages.find(({ from, data }) => from === this.#role && data?.startsWith("node add"));
+    const messages = asOursJoins(deviation?.messages ?? scenario.messages, this.#role, META, prelude.fails === true);
+    const joins = messages.find(({ from, data }) => from === this.#role && data === "meta\r\n");
     await this.#prepare(prelude, joins !== undefined);
     this.#recorded = messages;
     for (const extra of deviation?.extra ?? []) this.#extra.set(extra, false);

@@ -80,7 +80,7 @@ describe("slave", () => {
       '"n:1" is master active, partition 0, balance 1: only an active proxy can become slave',
     );
     assertEquals(refusal(to("n:5", 0)), '"n:5" is proxy down: only an active proxy can become slave');
-    assertEquals(refusal(to("n:4", 2)), '"node role n 4 slave 0 2" would be refused: failed to set role (and balance)');
+    assertEquals(refusal(to("n:4", 2)), '"node role n 4 slave 0 2" would be refused: partition 2 has no master that is there');
     assertEquals(
       refusal(slaveChange([4, 4].map((port) => ({ node: `n:${port}`, balance: 1, partition: 0 })))).includes("n:4"),
       true,
@@ -124,7 +124,7 @@ describe("master", () => {
     assertEquals(refusal(masterChange([{ ...target, partition: 1 }])), 'partition 1 has the master "n:3"');
     assertEquals(
       refusal(masterChange([{ ...target, partition: 3 }])),
-      '"node role n 4 master 1 3" would be refused: failed to set role (and balance)',
+      '"node role n 4 master 1 3" would be refused: the next new partition is 2, not 3: they are numbered without gaps',
     );
   });
 });
@@ -168,7 +168,7 @@ describe("balance", () => {
     assertEquals(refusal(balanceChange([{ node: "n:4", balance: 5 }])), '"n:4" is a proxy and has no balance');
     assertEquals(
       refusal(balanceChange([{ node: "n:3", balance: 0 }])),
-      '"node role n 3 master 0 1" would be refused: failed to set role (and balance)',
+      '"node role n 3 master 0 1" would be refused: nobody would read partition 1: the sum of its balances would be 0',
     );
   });
 });
@@ -195,7 +195,10 @@ describe("down and activate", () => {
     ]);
     assertEquals(changes(activateChange(["n:1"])), []);
     const copying = view(node(1, master, active, 0, 1), node(2, master, prepare, 1, 1));
-    assertEquals(refusal(activateChange(["n:2"]), copying), '"node state n 2 active" would be refused: failed to set state');
+    assertEquals(
+      refusal(activateChange(["n:2"]), copying),
+      '"node state n 2 active" would be refused: "n:2" still copies the keys of its new partition',
+    );
   });
 });
 
@@ -258,6 +261,9 @@ describe("remove", () => {
   it("is refused for a node in service and for a master that has the only copy", () => {
     assertEquals(refusal(removeChange(["n:4"], 0)), '"n:4" is proxy active: stop it and wait until it is down');
     const broken: { map: NodeMap; partitionCountMax: number } = view(node(1, master, down, 0, 1));
-    assertEquals(refusal(removeChange(["n:1"], 0), broken), '"node remove n 1" would be refused: failed to remove node');
+    assertEquals(
+      refusal(removeChange(["n:1"], 0), broken),
+      '"node remove n 1" would be refused: partition 0 waits for its master "n:1", which nobody has replaced',
+    );
   });
 });

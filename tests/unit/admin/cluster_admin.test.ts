@@ -153,7 +153,11 @@ describe("verbs that look", () => {
   it("rebuild the index server's file", async () => {
     const map = decodeFlareXml(rebuildIndexFile(await admin.nodeMap(), 7));
     assertEquals(map.version, Number(cluster.index.map.version) + 7);
-    assertEquals(map.nodes, cluster.index.map.nodes);
+    // Which data they have the nodes tell nobody but their index server.
+    assertEquals(
+      map.nodes,
+      cluster.index.map.nodes.map(({ data, ...node }) => node),
+    );
   });
 
   it("show what a change would do without doing it", async () => {

@@ -5,8 +5,9 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { fromBigInt } from "../../../lib/base/uint64.ts";
+import { ANY_DATA } from "../../../lib/cluster/data_identity.ts";
 import { decodeFlareXml, encodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
-import type { NodeRole, NodeState } from "../../../lib/cluster/node.ts";
+import type { ClusterNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 import { createNode } from "../../../lib/cluster/node.ts";
 import { createNodeMap, EMPTY_NODE_MAP } from "../../../lib/cluster/node_map.ts";
 
@@ -52,6 +53,19 @@ const MAP = createNodeMap(
     createNode({ host: "127.0.0.1", port: 22121, role: 0, state: 0, partition: 0, balance: 1, threadType: 16 }),
     createNode({ host: "127.0.0.1", port: 22122, role: 2, state: 2, partition: -1, balance: 0, threadType: 17 }),
   ],
+  18,
+);
+/** The end of a file that also tells which data the nodes have. */
+const DATA_TEXT = `<thread_type>18</thread_type>
+<flare_kv_node_data>
+	<node>127.0.0.1:22121 1f3a kept 7</node>
+	<node>127.0.0.1:22122 any kept any</node>
+</flare_kv_node_data>
+`;
+const [FIRST, SECOND] = MAP.nodes as [ClusterNode, ClusterNode];
+const DATA_MAP = createNodeMap(
+  5,
+  [createNode({ ...FIRST, data: { id: "1f3a", kind: "kept", openings: ["7"] } }), createNode({ ...SECOND, data: ANY_DATA })],
   18,
 );
 
@@ -121,6 +135,24 @@ describe("flare.xml", () => {
       assert(text !== TEXT && damaged(text).length > 0, `${from} -> ${to}`);
     }
     for (const text of ["garbage", " ", "<?xml ?>", TEXT + TEXT]) damaged(text);
+  });
+
+  it("tells behind everything else which data the nodes have", () => {
+    const text = TEXT.replace("<thread_type>18</thread_type>\n", DATA_TEXT);
+    assertEquals(encodeFlareXml(DATA_MAP), text);
+    assertEquals(decodeFlareXml(text), DATA_MAP);
+    // Of nodes that are gone nothing is remembered.
+    assertEquals(decodeFlareXml(text.replace("<node>127.0.0.1:22121 1f3a", "<node>127.0.0.1:1 1f3a")).nodes[0], FIRST);
+    for (const [from, to] of [
+      ["1f3a kept 7", "1f3a"],
+      ["1f3a kept 7", "1f3a kept x"],
+      ["1f3a kept 7", "1f3a kept 7 7"],
+      ["1f3a kept 7", "1f3a lost 7"],
+      ["any kept any", "some kept any"],
+      ["</flare_kv_node_data>", ""],
+    ] as const) {
+      assert(damaged(text.replace(from, to)).length > 0, `${from} -> ${to}`);
+    }
   });
 
   it("is refused wherever it was cut off", () => {

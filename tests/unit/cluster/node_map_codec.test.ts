@@ -92,7 +92,10 @@ describe("META lines", () => {
 
   it("come back as they went", () => {
     const meta = { partitionSize: 64, keyHashAlgorithm: "jenkins", hint: 3, virtual: 1000 } as const;
-    assertEquals(parseMeta(encodeMeta(meta).split("\r\n").slice(0, -2)), meta);
+    for (const takesNodeData of [false, true]) {
+      const each = { ...meta, takesNodeData };
+      assertEquals(parseMeta(encodeMeta(each).split("\r\n").slice(0, -2)), each);
+    }
   });
 
   it("may be missing, unknown, or have words behind the value", () => {

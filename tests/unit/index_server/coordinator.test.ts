@@ -5,8 +5,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { encodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
+import { joinNode } from "../../../lib/cluster/node_join.ts";
 import type { NodeMap } from "../../../lib/cluster/node_map.ts";
-import { addNode, EMPTY_NODE_MAP } from "../../../lib/cluster/node_map.ts";
+import { EMPTY_NODE_MAP } from "../../../lib/cluster/node_map.ts";
 import type { Coordinator } from "../../../lib/index_server/coordinator.ts";
 import { FileCoordinator } from "../../../lib/index_server/file_coordinator.ts";
 import { MemoryCoordinator } from "../../../lib/index_server/memory_coordinator.ts";
@@ -15,7 +16,7 @@ import { IndexWorld } from "../../support/index_world.ts";
 const PATH = "/data/flare.xml";
 
 function with1(map: NodeMap, host: string): NodeMap {
-  const outcome = addNode(map, host, 1);
+  const outcome = joinNode(map, { host, port: 1, data: { id: "ab12", kind: "kept", openings: ["3"] }, silent: false });
   assert(outcome.ok);
   return outcome.map;
 }

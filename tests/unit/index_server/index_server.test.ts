@@ -6,8 +6,9 @@ import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { encodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
 import type { ClusterNode } from "../../../lib/cluster/node.ts";
+import { joinNode } from "../../../lib/cluster/node_join.ts";
 import type { NodeMap } from "../../../lib/cluster/node_map.ts";
-import { addNode, createNodeMap } from "../../../lib/cluster/node_map.ts";
+import { createNodeMap } from "../../../lib/cluster/node_map.ts";
 import { parseNodeLine } from "../../../lib/cluster/node_map_codec.ts";
 import type { Coordinator } from "../../../lib/index_server/coordinator.ts";
 import { indexServerOptions } from "../../../lib/index_server/index_options.ts";
@@ -223,7 +224,7 @@ describe("index server", () => {
         if (disturb) {
           disturb = false;
           const current = await coordinator.restore();
-          const other = addNode(current.map, "other", 1);
+          const other = joinNode(current.map, { host: "other", port: 1, silent: false });
           assert(other.ok);
           await coordinator.store(other.map, current.token);
         }
@@ -318,7 +319,7 @@ describe("index server", () => {
     await world.advance(5000);
     assertEquals(world.trace, []);
     assertEquals(
-      await server.change({ apply: () => ({ ok: false, error: "" }), reply: () => "", failure: "stopped" }),
+      await server.change({ apply: () => ({ ok: false, error: "", reason: "" }), reply: () => "", failure: "stopped" }),
       "SERVER_ERROR stopped\r\n",
     );
   });
