@@ -4,7 +4,7 @@
  */
 
 import process from "node:process";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type Change, describeStep, differences, type Preview } from "../lib/admin/change.ts";
 import type { ChangeEvent } from "../lib/admin/change_runner.ts";
 import {
@@ -20,6 +20,7 @@ import {
 } from "../lib/admin/change_verbs.ts";
 import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
 import { parseBalanceTarget, parseNodeKey, parseRoleTarget } from "../lib/admin/node_targets.ts";
+import { type LostCopy, lostCopies } from "../lib/admin/only_copies.ts";
 import { copyProgressText } from "../lib/admin/progress_text.ts";
 import { differenceTable, nodeRecord, nodeTable } from "../lib/admin/report_tables.ts";
 import { FlareError } from "../lib/base/errors.ts";
@@ -32,6 +33,7 @@ import { ProgressLine, printJson, printLines } from "./output.ts";
 interface ChangeFlags {
   readonly dryRun?: true;
   readonly force?: true;
+  readonly yes?: true;
   readonly outputFormat: "table" | "json";
 }
 
@@ -56,14 +58,15 @@ const withoutCleanHelp = "do not empty the node first: what it holds from earlie
 function masterCommand(): Command {
   const command = changeVerb("master", "make nodes masters of new partitions")
     .argument(`<${roleForm}...>`)
+    .addOption(retryOption())
     .option("--activate", "go on to active without asking")
     .option(withoutClean, withoutCleanHelp)
     .option("--unsafe", "also replace a master that is down, whose data are then lost");
-  return command.action((targets: string[], flags: { activate?: true; clean?: boolean; unsafe?: true }) =>
+  return command.action((targets: string[], flags: { activate?: true; unsafe?: true }) =>
     withAdmin(command, async (admin) => {
       const parsed = targets.map(parseRoleTarget);
       const { activate = false, unsafe = false } = flags;
-      const done = await run(admin, command, masterChange(parsed, { activate, unsafe, clean: cleans(command) }));
+      const done = await run(admin, command, masterChange(parsed, { activate, unsafe, ...joinOptions(command) }));
       if (done && !activate)
         await offerActivation(
           admin,
@@ -79,8 +82,8 @@ async function offerActivation(admin: ClusterAdmin, command: Command, keys: read
   const map = await admin.nodeMap();
   const ready = keys.filter((key) => findNode(map, key)?.state === NodeState.ready);
   if (ready.length === 0) return;
-  const force = command.opts<ChangeFlags>().force === true;
-  if (!force && (await isWanted(`${ready.join(", ")}: ready. Activate?`, processTerminal))) {
+  const { force, yes } = command.opts<ChangeFlags>();
+  if (force === undefined && yes === undefined && (await isWanted(`${ready.join(", ")}: ready. Activate?`, processTerminal))) {
     await carryOut(admin, command, activateChange(ready));
   } else {
     process.stderr.write(`ready, not active yet: flare activate ${ready.join(" ")}\n`);
@@ -90,10 +93,12 @@ async function offerActivation(admin: ClusterAdmin, command: Command, keys: read
 function slaveCommand(): Command {
   const command = changeVerb("slave", "make nodes slaves: they copy their partition, then take their share of the reads")
     .argument(`<${roleForm}...>`)
+    .addOption(retryOption())
+    .addOption(new Option("--clean", "empty the node first, which is the default").conflicts("withoutClean"))
     .option(withoutClean, withoutCleanHelp);
   return command.action((targets: string[]) =>
     withAdmin(command, async (admin) => {
-      await run(admin, command, slaveChange(targets.map(parseRoleTarget), { clean: cleans(command) }));
+      await run(admin, command, slaveChange(targets.map(parseRoleTarget), joinOptions(command)));
     }),
   );
 }
@@ -101,12 +106,12 @@ function slaveCommand(): Command {
 function partCommand(): Command {
   const command = changeVerb("part", "create a partition: the first node its master, the others its slaves")
     .argument(`<${roleForm}...>`)
-    .option("--retry <n>", "try each node again so often", "0")
+    .addOption(retryOption())
     .option(withoutClean, withoutCleanHelp);
-  return command.action((targets: string[], flags: { retry: string }) =>
+  return command.action((targets: string[]) =>
     withAdmin(command, async (admin) => {
-      const retries = countOption("retry", flags.retry, 0);
-      await run(admin, command, partChange(targets.map(parseRoleTarget), retries, { clean: cleans(command) }));
+      const options = joinOptions(command);
+      await run(admin, command, partChange(targets.map(parseRoleTarget), options.retries, options));
     }),
   );
 }
@@ -144,6 +149,8 @@ function reconstructCommand(): Command {
   const command = changeVerb("reconstruct", "rebuild nodes from another copy of their partition; a master fails over first")
     .argument("[host:port...]")
     .option("--all", "every node: each partition's slaves, then its master")
+    .addOption(retryOption())
+    .addOption(new Option("--safe", "insist on another active copy, which is the default").conflicts("unsafe"))
     .option("--unsafe", "do not insist on another active copy")
     .option(withoutClean, withoutCleanHelp);
   return command.action((nodes: string[], flags: { all?: true; unsafe?: true }) =>
@@ -152,7 +159,7 @@ function reconstructCommand(): Command {
         throw new FlareError("INVALID_OPTION", 'either nodes or "--all" must be given');
       }
       const keys = flags.all ? reconstructible(await admin.nodeMap()) : nodes.map(parseNodeKey);
-      await run(admin, command, reconstructChange(keys, { unsafe: flags.unsafe === true, clean: cleans(command) }));
+      await run(admin, command, reconstructChange(keys, { unsafe: flags.unsafe === true, ...joinOptions(command) }));
     }),
   );
 }
@@ -160,10 +167,10 @@ function reconstructCommand(): Command {
 function removeCommand(): Command {
   const command = changeVerb("remove", "strike nodes that are down and stopped from the node map")
     .argument("<host:port...>")
-    .option("--retry <n>", "try each node again so often", "0");
-  return command.action((nodes: string[], flags: { retry: string }) =>
+    .addOption(retryOption());
+  return command.action((nodes: string[]) =>
     withAdmin(command, async (admin) => {
-      await run(admin, command, removeChange(nodes.map(parseNodeKey), countOption("retry", flags.retry, 0)));
+      await run(admin, command, removeChange(nodes.map(parseNodeKey), retriesOf(command)));
     }),
   );
 }
@@ -171,28 +178,45 @@ function removeCommand(): Command {
 function changeVerb(name: string, description: string): Command {
   return addTableOptions(createVerb(name, description))
     .option("-n, --dry-run", "show what would change and change nothing")
-    .option("--force", "do not ask");
+    .option("--force", "do not ask, unless an only copy is taken out of service")
+    .option("-y, --yes", "do not ask at all");
 }
 
-function cleans(command: Command): boolean {
-  return command.getOptionValue("withoutClean") !== true;
+function retryOption(): Option {
+  return new Option("--retry <n>", "try each node again so often").default("0");
+}
+
+/** @throws FlareError INVALID_OPTION */
+function retriesOf(command: Command): number {
+  return countOption("retry", command.opts<{ retry: string }>().retry, 0);
+}
+
+/** @throws FlareError INVALID_OPTION */
+function joinOptions(command: Command): { readonly clean: boolean; readonly retries: number } {
+  return { clean: command.getOptionValue("withoutClean") !== true, retries: retriesOf(command) };
 }
 
 /** Shows, asks and does; false for a dry run. @throws FlareError */
 async function run(admin: ClusterAdmin, command: Command, change: Change): Promise<boolean> {
   const flags = command.opts<ChangeFlags>();
   const preview = await admin.preview(change);
+  const warnings = lostCopies(await admin.view(), change).map(warningText);
   if (flags.dryRun) {
-    if (flags.outputFormat === "json") await printJson(previewRecord(preview));
-    else await printLines(previewLines(preview));
+    if (flags.outputFormat === "json") await printJson({ ...previewRecord(preview), warnings });
+    else await printLines([...previewLines(preview), ...warnings]);
     return false;
   }
-  if (!flags.force) {
-    for (const line of previewLines(preview)) process.stderr.write(`${line}\n`);
-    await confirm("Do that?", processTerminal);
+  const lastWord = warnings.length > 0 ? "--yes" : "--force";
+  if (flags.yes === undefined && (flags.force === undefined || warnings.length > 0)) {
+    for (const line of [...previewLines(preview), ...warnings]) process.stderr.write(`${line}\n`);
+    await confirm(warnings.length > 0 ? "Do that all the same?" : "Do that?", processTerminal, lastWord);
   }
   await carryOut(admin, command, change);
   return true;
+}
+
+function warningText({ node, partition }: LostCopy): string {
+  return `warning: ${node} has the only copy of partition ${partition}: until it is back, its keys can be neither read nor written`;
 }
 
 async function carryOut(admin: ClusterAdmin, command: Command, change: Change): Promise<void> {
@@ -226,7 +250,7 @@ function previewLines({ before, after, steps }: Preview): string[] {
   return [...steps.map(describeStep), "", ...difference];
 }
 
-function previewRecord({ before, after, steps }: Preview): unknown {
+function previewRecord({ before, after, steps }: Preview): Record<string, unknown> {
   const record = (node: ClusterNode | undefined): unknown => (node === undefined ? null : nodeRecord(node));
   return {
     steps: steps.map(describeStep),

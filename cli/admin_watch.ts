@@ -1,5 +1,5 @@
 /**
- * The verbs that only look: list, stats, summary, ping, threads, index, verify.
+ * The verbs that only look: list, check, stats, summary, ping, threads, index, verify.
  */
 
 import { lookup } from "node:dns/promises";
@@ -18,6 +18,7 @@ import { findingText, verifyCluster } from "../lib/admin/verify.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import type { ClusterNode } from "../lib/cluster/node.ts";
 import { parseKeyHashAlgorithm } from "../lib/partition/key_hash.ts";
+import { checkCommand } from "./admin_check.ts";
 import { addTableOptions, countOption, createVerb, secondsOption, withAdmin } from "./admin_connection.ts";
 import { ExitStatus } from "./main.ts";
 import { printJson, printLines } from "./output.ts";
@@ -25,7 +26,16 @@ import { writeResult } from "./output_file.ts";
 
 /** The verbs that change nothing. */
 export function watchCommands(): Command[] {
-  return [listCommand(), statsCommand(), summaryCommand(), pingCommand(), threadsCommand(), indexCommand(), verifyCommand()];
+  return [
+    listCommand(),
+    checkCommand(),
+    statsCommand(),
+    summaryCommand(),
+    pingCommand(),
+    threadsCommand(),
+    indexCommand(),
+    verifyCommand(),
+  ];
 }
 
 function listCommand(): Command {

@@ -1,6 +1,6 @@
 /**
  * Asking before something is done that cannot be undone. Without a terminal there is nobody to ask, and then the answer
- * is no: scripts say `--force`.
+ * is no: scripts say `--force`, or `--yes`.
  */
 
 import process from "node:process";
@@ -32,11 +32,12 @@ export const processTerminal: Terminal = {
 
 /**
  * Resolves if the answer is yes.
+ * @param option what makes the question needless
  * @throws FlareError REFUSED if it is anything else, or nobody can be asked
  */
-export async function confirm(question: string, terminal: Terminal): Promise<void> {
+export async function confirm(question: string, terminal: Terminal, option = "--force"): Promise<void> {
   if (!terminal.present) {
-    throw new FlareError("REFUSED", "nothing was changed: without a terminal to ask, --force is needed");
+    throw new FlareError("REFUSED", `nothing was changed: without a terminal to ask, ${option} is needed`);
   }
   if (!isYes(await terminal.ask(`${question} (y/n): `))) throw new FlareError("REFUSED", "nothing was changed");
 }

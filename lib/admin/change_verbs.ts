@@ -13,6 +13,8 @@ import type { BalanceTarget, RoleTarget } from "./node_targets.ts";
 export interface JoinOptions {
   /** Empty the node first, default true: what it holds from earlier could come back. */
   readonly clean?: boolean;
+  /** So often one node's part is tried again after it failed, default 0. */
+  readonly retries?: number;
 }
 
 /** How a node becomes master. */
@@ -40,12 +42,12 @@ export interface ReconstructOptions extends JoinOptions {
 
 /** `master`: each node becomes master of a new partition. */
 export function masterChange(targets: readonly RoleTarget[], options: MasterOptions = {}): Change {
-  return { planners: targets.map((target) => masterPlanner(target, options)), retries: 0 };
+  return { planners: targets.map((target) => masterPlanner(target, options)), retries: options.retries ?? 0 };
 }
 
 /** `slave`: each node becomes a slave, copies the partition and then takes its share of the reads. */
 export function slaveChange(targets: readonly RoleTarget[], options: JoinOptions = {}): Change {
-  return { planners: targets.map((target) => slavePlanner(target, options)), retries: 0 };
+  return { planners: targets.map((target) => slavePlanner(target, options)), retries: options.retries ?? 0 };
 }
 
 /**
@@ -97,8 +99,18 @@ export function activateChange(nodes: readonly string[], options: ActivateOption
 /** `reconstruct`: each node leaves its partition and comes back as a slave with a fresh copy; a master fails over first. */
 export function reconstructChange(nodes: readonly string[], options: ReconstructOptions = {}): Change {
   return {
-    planners: nodes.map((node) => planner(node, (entry, map) => reconstructSteps(entry, map, options))),
-    retries: 0,
+    planners: nodes.map((node) => {
+      let place: ClusterNode | undefined;
+      return planner(node, (entry, map) => {
+        const isFree = entry.role === NodeRole.proxy && entry.state === NodeState.active;
+        // An attempt that failed has left it without its place.
+        if (isFree && place !== undefined) return copySteps(node, place.balance, place.partition, options);
+        const steps = reconstructSteps(entry, map, options);
+        place = entry;
+        return steps;
+      });
+    }),
+    retries: options.retries ?? 0,
   };
 }
 

@@ -34,7 +34,8 @@ describe("flare", () => {
   it("names its verbs", async () => {
     const { status, stdout } = await flare("--help");
     assertEquals(status, 0);
-    const verbs = "up list stats summary ping threads index verify master slave part balance down activate reconstruct remove";
+    const verbs =
+      "up list check stats summary ping threads index verify master slave part balance down activate reconstruct remove";
     for (const verb of `${verbs} dump dumpkey restore get set scan delete`.split(" ")) {
       assertMatch(stdout, new RegExp(`^  ${verb}\\b`, "m"), verb);
     }
@@ -160,11 +161,11 @@ describe("flare", () => {
     assertStringIncludes(asked.stderr, "flare: nothing was changed: without a terminal to ask, --force is needed");
     assertEquals(words((await flare("list")).stdout.split("\n").find((line) => line.startsWith(proxy)))[2], "proxy");
 
-    const done = await flare("slave", target, "--force");
+    const done = await flare("slave", target, "--clean", "--retry", "1", "--force");
     assertEquals(done.status, 0, done.stderr);
     assertStringIncludes(done.stderr, "state is active -> stop waiting\n");
     assertEquals(words(done.stdout.split("\n")[1]), [proxy, "0", "slave", "active", "2"]);
-    const rebuilt = await flare("reconstruct", proxy, "--force", "-o", "json");
+    const rebuilt = await flare("reconstruct", proxy, "--safe", "--force", "-o", "json");
     assertEquals(JSON.parse(rebuilt.stdout), [{ node: proxy, partition: 0, role: "slave", state: "active", balance: 2 }]);
     const plan = JSON.parse((await flare("balance", `${proxy}:5`, "-n", "-o", "json")).stdout);
     assertEquals([plan.steps.length, plan.nodes[0].before.balance, plan.nodes[0].after.balance], [1, 2, 5]);
@@ -179,6 +180,8 @@ describe("flare", () => {
       [["list", "-p", "70000"], 2, '"70000" is not an integer from 1 to 65535'],
       [["list", "--timeout", "soon"], 2, '"soon" is not a number of seconds'],
       [["no-such-verb"], 2, "unknown command"],
+      [["slave", "n:1:1:0", "--clean", "--without-clean"], 2, "cannot be used with option '--without-clean'"],
+      [["reconstruct", "n:1", "--safe", "--unsafe"], 2, "cannot be used with option '--unsafe'"],
       [["reconstruct"], 2, 'either nodes or "--all" must be given'],
       [["restore", "--include", "("], 2, '"(" is not a regular expression'],
       [["verify", "--key-hash-algorithm", "md5"], 2, '"md5" is unknown'],

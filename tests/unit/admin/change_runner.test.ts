@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Change, type ClusterView, describeStep, nodeText } from "../../../lib/admin/change.ts";
 import { type ChangeEvent, type ChangeHost, runChange } from "../../../lib/admin/change_runner.ts";
-import { masterChange, partChange, removeChange, slaveChange } from "../../../lib/admin/change_verbs.ts";
+import { masterChange, partChange, reconstructChange, removeChange, slaveChange } from "../../../lib/admin/change_verbs.ts";
 import { copyProgressText } from "../../../lib/admin/progress_text.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
@@ -213,6 +213,20 @@ describe("a change that is carried out", () => {
     const other = new FakeCluster([1, proxy, active, -1]);
     other.refusals = ["busy", "busy"];
     await assertRejects(() => carryOut(other, change(1)), FlareError, "busy");
+  });
+
+  it("makes a node a slave again whose copy failed, though it has lost its place meanwhile", async () => {
+    const cluster = new FakeCluster([1, master, active, 0], [2, slave, active, 0]);
+    cluster.at(300, () => cluster.apply(setState(cluster.map, "n:2", active)));
+    cluster.at(600, () => cluster.apply(setRole(cluster.map, "n:2", { role: proxy, balance: 0, partition: -1 }, 9)));
+    cluster.at(3000, () => cluster.apply(setState(cluster.map, "n:2", active)));
+    const lines = await carryOut(cluster, reconstructChange(["n:2"], { retries: 1 }));
+    assertEquals(lines.filter((line) => line.startsWith("retry")).length, 1);
+    assertEquals(lines.at(-1), "done n:2: slave active, partition 0, balance 1");
+    assertEquals(
+      cluster.told.filter((line) => line.startsWith("node state")),
+      ["node state n 2 down"],
+    );
   });
 
   it("removes only what does not run", async () => {

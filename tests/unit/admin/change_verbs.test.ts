@@ -14,6 +14,7 @@ import {
   removeChange,
   slaveChange,
 } from "../../../lib/admin/change_verbs.ts";
+import { lostCopies } from "../../../lib/admin/only_copies.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { type ClusterNode, createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 import { createNodeMap, type NodeMap } from "../../../lib/cluster/node_map.ts";
@@ -265,5 +266,25 @@ describe("remove", () => {
       refusal(removeChange(["n:1"], 0), broken),
       '"node remove n 1" would be refused: partition 0 waits for its master "n:1", which nobody has replaced',
     );
+  });
+});
+
+describe("an only copy", () => {
+  it("is found where a change takes it out of service, for a moment too", () => {
+    const lonely = { node: "n:3", partition: 1 };
+    assertEquals(lostCopies(cluster, downChange(["n:3"])), [lonely]);
+    assertEquals(lostCopies(cluster, downChange(["n:1"])), []);
+    // Each of the two alone may leave; the second is the last.
+    assertEquals(lostCopies(cluster, downChange(["n:1", "n:2"])), [{ node: "n:2", partition: 0 }]);
+    assertEquals(lostCopies(cluster, downChange(["n:2", "n:1", "n:3"])), [{ node: "n:1", partition: 0 }, lonely]);
+    const away = view(node(1, master, down, 0, 1), node(2, slave, active, 0, 1), node(3, proxy, active));
+    assertEquals(lostCopies(away, downChange(["n:2"])), [{ node: "n:2", partition: 0 }]);
+  });
+
+  it("is not taken by changes that leave another one", () => {
+    assertEquals(lostCopies(cluster, reconstructChange(["n:1"])), []);
+    assertEquals(lostCopies(cluster, slaveChange([{ node: "n:4", balance: 1, partition: 1 }])), []);
+    assertEquals(lostCopies(cluster, masterChange([{ node: "n:4", balance: 1, partition: 2 }], { activate: true })), []);
+    assertEquals(lostCopies(cluster, balanceChange([{ node: "n:3", balance: 5 }])), []);
   });
 });

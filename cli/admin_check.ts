@@ -1,0 +1,41 @@
+/**
+ * `flare check`: whether the cluster is well, what is not, and what to do. For people and for whatever watches the exit
+ * status.
+ */
+
+import process from "node:process";
+import type { Command } from "commander";
+import { type Finding, overallState } from "../lib/admin/cluster_check.ts";
+import { inspectCluster } from "../lib/admin/cluster_look.ts";
+import { addTableOptions, createVerb, withAdmin } from "./admin_connection.ts";
+import { printJson, printLines } from "./output.ts";
+
+const statusOf = { healthy: 0, degraded: 1, broken: 2 } as const;
+
+const help = `
+Looks at the index server and its node map; at each node: whether it answers and is well, its state, its node map, its queues
+and connections; and at each partition: its master, its slaves, whether their items are as many.
+
+Exit status: 0 healthy (notes at most), 1 degraded (it works but wants attention), 2 broken (keys or servers are out of
+reach, or the command line is wrong).`;
+
+/** The verb. */
+export function checkCommand(): Command {
+  const command = addTableOptions(createVerb("check", "whether the cluster is well, what is wrong and what to do"))
+    .option("--quiet", "print nothing; the exit status tells")
+    .addHelpText("after", help);
+  return command.action((options: { quiet?: true; outputFormat: string }) =>
+    withAdmin(command, async (admin) => {
+      const findings = await inspectCluster(admin);
+      const state = overallState(findings);
+      process.exitCode = statusOf[state];
+      if (options.quiet) return;
+      if (options.outputFormat === "json") await printJson({ state, findings });
+      else await printLines([...findings.flatMap(findingLines), `${admin.index.server}: ${state}`]);
+    }),
+  );
+}
+
+function findingLines({ severity, about, problem, advice }: Finding): string[] {
+  return [`${severity.padEnd(8)} ${about}: ${problem}`, `${" ".repeat(8)} -> ${advice}`];
+}

@@ -1,0 +1,242 @@
+/**
+ * Whether a cluster is well: what an operator sees of it, from the figures of its servers to findings, each with what is
+ * wrong and what to do. Pure; `cluster_look.ts` asks the servers.
+ */
+
+import type { Uint64 } from "../base/uint64.ts";
+import { type ClusterNode, NodeRole, NodeState, stateName } from "../cluster/node.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import { parseFigures } from "./node_report.ts";
+
+/** How bad it is, the worst first: keys are out of reach; it works but wants attention; worth knowing, nothing is wrong. */
+export const Severity = { broken: "broken", degraded: "degraded", note: "note" } as const;
+export type Severity = (typeof Severity)[keyof typeof Severity];
+
+/** One thing that was found. */
+export interface Finding {
+  readonly severity: Severity;
+  /** What it is about: a node or the index server by its `host:port`, or `partition 0`. */
+  readonly about: string;
+  readonly problem: string;
+  readonly advice: string;
+}
+
+/** What one node said. */
+export interface SeenNode {
+  readonly node: ClusterNode;
+  /** Why it did not answer; undefined when it did. */
+  readonly silence?: string;
+  /** What it said to `ping`, if that was not OK. */
+  readonly illness?: string;
+  /** `stats`, `stats threads` and `stats replication`; empty where it has no such figures. */
+  readonly general: ReadonlyMap<string, string>;
+  readonly threads: ReadonlyMap<string, string>;
+  readonly replication: ReadonlyMap<string, string>;
+}
+
+/** What was seen of a cluster. */
+export interface SeenCluster {
+  /** `host:port` of the index server. */
+  readonly index: string;
+  readonly map: NodeMap;
+  readonly nodes: readonly SeenNode[];
+}
+
+/** A queue whose oldest entry is older does not keep up. */
+const BEHIND_SECONDS_MAX = 10;
+/** Writes under way and expired items that are still there make copies differ by a little. */
+const ITEMS_DIFFER_MIN = 100;
+const ITEMS_DIFFER_PART = 0.05;
+const CONNECTIONS_PART = 0.9;
+
+/** All findings, the worst first. */
+export function checkCluster(seen: SeenCluster): Finding[] {
+  const findings = [
+    ...partitionFindings(seen),
+    ...seen.nodes.flatMap((node) => nodeFindings(node, seen)),
+    ...copyFindings(seen),
+    ...versionFindings(seen),
+  ];
+  const order = Object.values(Severity);
+  return findings.sort((left, right) => order.indexOf(left.severity) - order.indexOf(right.severity));
+}
+
+/** What is found when the index server does not answer. */
+export function indexSilent(index: string, reason: string): Finding {
+  return {
+    severity: Severity.broken,
+    about: index,
+    problem: `the index server cannot be asked: ${reason}`,
+    advice:
+      "start it, or name the right one with --index-server; nodes serve without it, but nobody takes over from one that is lost",
+  };
+}
+
+/** The worst severity, as one word for the whole; `healthy` when there are notes at most. */
+export function overallState(findings: readonly Finding[]): "healthy" | "degraded" | "broken" {
+  const has = (severity: Severity): boolean => findings.some((finding) => finding.severity === severity);
+  return has(Severity.broken) ? "broken" : has(Severity.degraded) ? "degraded" : "healthy";
+}
+
+function partitionFindings({ index, map }: SeenCluster): Finding[] {
+  const { broken, degraded } = Severity;
+  if (map.nodes.length === 0) {
+    const advice = `start nodes with --index-servers ${index}; if the cluster had nodes, its node map is lost: see "flare index"`;
+    return [{ severity: broken, about: index, problem: "the index server knows no node", advice }];
+  }
+  const numbers = [...new Set(map.nodes.map(({ partition }) => partition).filter((number) => number >= 0))].sort(
+    (a, b) => a - b,
+  );
+  if (numbers.length === 0) {
+    const advice = `make one: flare part ${map.nodes[0]?.key}:1:0`;
+    return [{ severity: broken, about: index, problem: "the cluster has no partition", advice }];
+  }
+  return numbers.flatMap((number): Finding[] => {
+    const about = `partition ${number}`;
+    const members = map.nodes.filter(({ partition }) => partition === number);
+    const master = members.find(({ role }) => role === NodeRole.master);
+    if (master === undefined || master.state === NodeState.down) {
+      const problem = master === undefined ? "it has no master" : `its master ${master.key} is down`;
+      const advice =
+        master === undefined
+          ? `make a node its master: flare master HOST:PORT:1:${number}`
+          : `start ${master.key}, it has the keys; only if they are lost for good: flare master --unsafe HOST:PORT:1:${number}`;
+      return [{ severity: broken, about, problem: `${problem}: its keys are out of reach`, advice }];
+    }
+    if (master.state !== NodeState.active) return [preparing(about, master)];
+    const slaves = members.filter(({ role, state }) => role === NodeRole.slave && state === NodeState.active);
+    if (slaves.length > 0) return [];
+    const copying = members.find(({ role }) => role === NodeRole.slave);
+    const proxy = map.nodes.find(({ role, state }) => role === NodeRole.proxy && state === NodeState.active);
+    const advice =
+      copying === undefined
+        ? `flare slave ${proxy?.key ?? "HOST:PORT"}:1:${number}${proxy === undefined ? ", with a further node" : ""}`
+        : `wait until ${copying.key} has its copy`;
+    return [{ severity: degraded, about, problem: `${master.key} has the only copy of its keys`, advice }];
+  });
+}
+
+function preparing(about: string, master: ClusterNode): Finding {
+  const isReady = master.state === NodeState.ready;
+  return {
+    severity: Severity.degraded,
+    about,
+    problem: `it is being made: its master ${master.key} is in state ${stateName(master.state)}`,
+    advice: isReady
+      ? `flare activate ${master.key}`
+      : `wait; if its items do not become more, its log tells why: flare stats ${master.key}`,
+  };
+}
+
+function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
+  const { node, silence, illness } = seen;
+  const about = node.key;
+  const isMaster = node.role === NodeRole.master;
+  if (node.state === NodeState.down) {
+    // A master that is down is its partition's finding.
+    if (isMaster) return [];
+    const advice =
+      silence === undefined
+        ? "it answers: the index server takes it back at its next ping"
+        : `start it, and make it a slave again; or, if it is gone for good: flare remove ${about}`;
+    return [{ severity: Severity.degraded, about, problem: "it is down", advice }];
+  }
+  if (silence !== undefined) {
+    const severity = isMaster ? Severity.broken : Severity.degraded;
+    const advice = "look at its machine, process and log; the index server takes it down if it cannot reach it either";
+    return [{ severity, about, problem: `it does not answer: ${silence}`, advice }];
+  }
+  const findings: Finding[] = [];
+  const found = (severity: Severity, problem: string, advice: string): void => {
+    findings.push({ severity, about, problem, advice });
+  };
+  if (illness !== undefined) {
+    const advice = "its log tells why; mend its disk, then give it a fresh copy: flare reconstruct, or flare slave";
+    found(isMaster ? Severity.broken : Severity.degraded, `it is not well: ${illness}`, advice);
+  }
+  if (!isMaster && node.role === NodeRole.slave && node.state !== NodeState.active) {
+    found(
+      Severity.degraded,
+      "it is still copying its partition",
+      `wait; if its items do not become more, its log tells why: flare stats ${about}`,
+    );
+  } else if (node.role === NodeRole.slave && node.balance === 0) {
+    found(Severity.note, "it takes no reads", `flare balance ${about}:1`);
+  }
+  const version = uint64(seen.general.get("node_map_version"));
+  if (version !== undefined && version !== map.version) {
+    const problem = `it works with node map ${version}, the index server has ${map.version}`;
+    found(Severity.degraded, problem, `if that lasts, it does not hear the index server: look at its log, restart it`);
+  }
+  const { behindSeconds, connections } = parseFigures(seen.general, seen.threads);
+  if (behindSeconds >= BEHIND_SECONDS_MAX) {
+    const advice = `flare threads ${about} tells for whom; a slave too slow for its writes loses what waits if ${about} is lost`;
+    found(Severity.degraded, `what waits in it is ${behindSeconds} s old`, advice);
+  }
+  const connectionsMax = number(seen.general, "max_connections");
+  if (connectionsMax > 0 && connections >= connectionsMax * CONNECTIONS_PART) {
+    found(
+      Severity.degraded,
+      `it has ${connections} connections of ${connectionsMax}`,
+      "raise max-connection, or use fewer clients",
+    );
+  }
+  const lost = number(seen.replication, "replication_failures") + number(seen.replication, "replication_dropped");
+  if (
+    lost > 0 &&
+    isMaster &&
+    map.nodes.some(({ role, partition }) => role === NodeRole.slave && partition === node.partition)
+  ) {
+    const advice = "slaves that were copied before that may lack writes: flare verify, then flare reconstruct for those";
+    found(Severity.note, `${lost} copies of writes did not reach a slave since it started`, advice);
+  }
+  const lostFar =
+    number(seen.replication, "cluster_replication_dropped") + number(seen.replication, "cluster_replication_refused");
+  if (lostFar > 0) {
+    found(Severity.note, `${lostFar} writes did not reach the other cluster since it started`, "its log tells why");
+  }
+  return findings;
+}
+
+/** Slaves whose number of items is not that of their master. */
+function copyFindings({ nodes }: SeenCluster): Finding[] {
+  return nodes.flatMap((slave): Finding[] => {
+    if (slave.node.role !== NodeRole.slave || slave.node.state !== NodeState.active || slave.silence !== undefined) return [];
+    const master = nodes.find(
+      ({ node, silence }) => node.role === NodeRole.master && node.partition === slave.node.partition && silence === undefined,
+    );
+    if (master === undefined) return [];
+    const [own, masters] = [number(slave.general, "curr_items"), number(master.general, "curr_items")];
+    const difference = Math.abs(own - masters);
+    if (difference < ITEMS_DIFFER_MIN || difference < masters * ITEMS_DIFFER_PART) return [];
+    return [
+      {
+        severity: Severity.degraded,
+        about: slave.node.key,
+        problem: `it has ${own} items, its master ${master.node.key} has ${masters}`,
+        advice: `flare verify tells whether keys differ; flare reconstruct ${slave.node.key} copies them again`,
+      },
+    ];
+  });
+}
+
+function versionFindings({ index, nodes }: SeenCluster): Finding[] {
+  const versions = new Map<string, string[]>();
+  for (const { node, general } of nodes) {
+    const version = general.get("version");
+    if (version !== undefined) versions.set(version, [...(versions.get(version) ?? []), node.key]);
+  }
+  if (versions.size <= 1) return [];
+  const texts = [...versions].map(([version, keys]) => `${version} on ${keys.join(", ")}`);
+  const advice = "what only the newer ones know does not work with the others";
+  return [{ severity: Severity.note, about: index, problem: `the versions differ: ${texts.join("; ")}`, advice }];
+}
+
+function number(figures: ReadonlyMap<string, string>, name: string): number {
+  return Number(figures.get(name) ?? 0);
+}
+
+function uint64(text: string | undefined): Uint64 | undefined {
+  if (text === undefined || !/^\d{1,20}$/.test(text)) return undefined;
+  return Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text);
+}

@@ -1,0 +1,73 @@
+/**
+ * Asks the servers of a cluster what `cluster_check.ts` judges. What does not answer is a finding, not a fault. Nodes hear of
+ * a new node map one after another: a version that differs is looked at again before it is believed.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import type { ClusterNode } from "../cluster/node.ts";
+import type { ClusterAdmin } from "./cluster_admin.ts";
+import { checkCluster, type Finding, indexSilent, type SeenCluster, type SeenNode } from "./cluster_check.ts";
+
+const LOOKS_MAX = 3;
+const PAUSE_MS = 1000;
+const NO_FIGURES: ReadonlyMap<string, string> = new Map();
+
+/** All that is found about a cluster, the worst first. */
+export async function inspectCluster(admin: ClusterAdmin): Promise<Finding[]> {
+  for (let look = 1; ; look++) {
+    let seen: SeenCluster;
+    try {
+      seen = await lookAtCluster(admin);
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      return [indexSilent(admin.index.server, error.message)];
+    }
+    if (look === LOOKS_MAX || seen.nodes.every((node) => hasMap(node, seen))) return checkCluster(seen);
+    await admin.sleep(PAUSE_MS);
+  }
+}
+
+function hasMap({ silence, general }: SeenNode, { map }: SeenCluster): boolean {
+  const version = general.get("node_map_version");
+  return silence !== undefined || version === undefined || version === String(map.version);
+}
+
+/** @throws FlareError when the index server does not answer */
+async function lookAtCluster(admin: ClusterAdmin): Promise<SeenCluster> {
+  await admin.index.ping();
+  const map = await admin.nodeMap();
+  const nodes = await Promise.all(map.nodes.map((node) => lookAtNode(admin, node)));
+  return { index: admin.index.server, map, nodes };
+}
+
+async function lookAtNode(admin: ClusterAdmin, node: ClusterNode): Promise<SeenNode> {
+  const client = admin.client(node.key);
+  const nothing = { node, general: NO_FIGURES, threads: NO_FIGURES, replication: NO_FIGURES };
+  try {
+    const illness = await refusalOf(client.ping());
+    const [general, threads] = await Promise.all([client.stats(), client.stats("threads")]);
+    // The original has no figures of that name.
+    const replication = await client.stats("replication").catch(refusedIs(NO_FIGURES));
+    return { node, general, threads, replication, ...(illness === undefined ? {} : { illness }) };
+  } catch (error) {
+    if (!(error instanceof FlareError)) throw error;
+    return { ...nothing, silence: error.message };
+  }
+}
+
+/** What a server said instead of OK; undefined if it is well. @throws FlareError when it said nothing */
+async function refusalOf(answer: Promise<void>): Promise<string | undefined> {
+  try {
+    await answer;
+    return undefined;
+  } catch (error) {
+    return refusedIs((error as FlareError).message)(error);
+  }
+}
+
+function refusedIs<T>(value: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof FlareError && error.code === "REFUSED") return value;
+    throw error;
+  };
+}

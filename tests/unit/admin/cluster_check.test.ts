@@ -1,0 +1,174 @@
+/** What is found about a cluster, from what its servers say; and how it is asked. */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { checkCluster, type Finding, overallState, type SeenCluster, type SeenNode } from "../../../lib/admin/cluster_check.ts";
+import { inspectCluster } from "../../../lib/admin/cluster_look.ts";
+import { type ClusterNode, createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
+import { createNodeMap } from "../../../lib/cluster/node_map.ts";
+import { ClusterAdmin, detectRuntime, startCluster } from "../../../mod.ts";
+import { freePorts } from "../../support/free_ports.ts";
+
+type Change = Partial<ClusterNode> & Partial<Omit<SeenNode, "node">>;
+
+const figures = { version: "2.0.0", node_map_version: "7", curr_items: "1000", curr_connections: "5", max_connections: "1000" };
+
+function figuresWith(changed: Record<string, string>): ReadonlyMap<string, string> {
+  return new Map(Object.entries({ ...figures, ...changed }));
+}
+
+/** One partition with a master, a slave and a proxy, all well, with changes of each. */
+function seenWith(master: Change = {}, slave: Change = {}, proxy: Change = {}): SeenCluster {
+  const nodes = [
+    seenNode(1, { role: NodeRole.master, partition: 0, balance: 1, ...master }),
+    seenNode(2, { role: NodeRole.slave, partition: 0, balance: 1, ...slave }),
+    seenNode(3, proxy),
+  ];
+  return {
+    index: "i:1",
+    map: createNodeMap(
+      7,
+      nodes.map(({ node }) => node),
+      20,
+    ),
+    nodes,
+  };
+}
+
+function seenNode(port: number, changed: Change): SeenNode {
+  const { general, threads, replication, silence, illness, ...place } = changed;
+  const node = createNode({
+    host: "n",
+    port,
+    role: NodeRole.proxy,
+    state: NodeState.active,
+    partition: -1,
+    balance: 0,
+    threadType: 15 + port,
+    ...place,
+  });
+  return {
+    node,
+    general: general ?? figuresWith({}),
+    threads: threads ?? new Map(),
+    replication: replication ?? new Map(),
+    ...(silence === undefined ? {} : { silence }),
+    ...(illness === undefined ? {} : { illness }),
+  };
+}
+
+function texts(findings: readonly Finding[]): string[] {
+  return findings.map(({ severity, about, problem }) => `${severity} ${about}: ${problem}`);
+}
+
+describe("checkCluster", () => {
+  it("finds nothing wrong with a cluster that is well", () => {
+    assertEquals([checkCluster(seenWith()), overallState([])], [[], "healthy"]);
+  });
+
+  const { down, prepare, ready } = NodeState;
+  const asProxy = { role: NodeRole.proxy, partition: -1, balance: 0 };
+  const cases: readonly (readonly [string, SeenCluster, readonly string[]])[] = [
+    [
+      "a master that is down",
+      seenWith({ state: down }),
+      ["broken partition 0: its master n:1 is down: its keys are out of reach"],
+    ],
+    ["a partition without a master", seenWith(asProxy), ["broken partition 0: it has no master: its keys are out of reach"]],
+    ["a master that does not answer", seenWith({ silence: "refused" }), ["broken n:1: it does not answer: refused"]],
+    ["a slave that does not answer", seenWith({}, { silence: "refused" }), ["degraded n:2: it does not answer: refused"]],
+    ["a failing disk at a master", seenWith({ illness: "storage error" }), ["broken n:1: it is not well: storage error"]],
+    ["a failing disk at a slave", seenWith({}, { illness: "storage error" }), ["degraded n:2: it is not well: storage error"]],
+    ["an only copy", seenWith({}, asProxy), ["degraded partition 0: n:1 has the only copy of its keys"]],
+    [
+      "a copy under way",
+      seenWith({}, { state: prepare, balance: 0 }),
+      ["degraded partition 0: n:1 has the only copy of its keys", "degraded n:2: it is still copying its partition"],
+    ],
+    ["a slave without reads", seenWith({}, { balance: 0 }), ["note n:2: it takes no reads"]],
+    ["a proxy that is down", seenWith({}, {}, { state: down, silence: "refused" }), ["degraded n:3: it is down"]],
+    [
+      "a partition being made",
+      seenWith({}, {}, { role: NodeRole.master, state: ready, partition: 1, balance: 1 }),
+      ["degraded partition 1: it is being made: its master n:3 is in state ready"],
+    ],
+    [
+      "another node map",
+      seenWith({}, {}, { general: figuresWith({ node_map_version: "6" }) }),
+      ["degraded n:3: it works with node map 6, the index server has 7"],
+    ],
+    [
+      "a queue that does not keep up",
+      seenWith({ threads: new Map([["1:behind", "12"]]) }),
+      ["degraded n:1: what waits in it is 12 s old"],
+    ],
+    [
+      "too many connections",
+      seenWith({}, {}, { general: figuresWith({ curr_connections: "900" }) }),
+      ["degraded n:3: it has 900 connections of 1000"],
+    ],
+    [
+      "copies that differ",
+      seenWith({}, { general: figuresWith({ curr_items: "800" }) }),
+      ["degraded n:2: it has 800 items, its master n:1 has 1000"],
+    ],
+    ["copies that differ by a little", seenWith({}, { general: figuresWith({ curr_items: "960" }) }), []],
+    [
+      "writes a slave did not get",
+      seenWith({
+        replication: new Map([
+          ["replication_failures", "2"],
+          ["replication_dropped", "1"],
+        ]),
+      }),
+      ["note n:1: 3 copies of writes did not reach a slave since it started"],
+    ],
+    [
+      "several versions",
+      seenWith({}, {}, { general: figuresWith({ version: "1.3.4" }) }),
+      ["note i:1: the versions differ: 2.0.0 on n:1, n:2; 1.3.4 on n:3"],
+    ],
+    ["nodes without our figures", seenWith({ general: new Map() }, { general: new Map() }, { general: new Map() }), []],
+  ];
+  for (const [name, seen, expected] of cases) {
+    it(`finds ${name}`, () => {
+      const findings = checkCluster(seen);
+      assertEquals(texts(findings), [...expected]);
+      const severities = expected.map((text) => text.slice(0, text.indexOf(" ")));
+      const state = severities.includes("broken") ? "broken" : severities.includes("degraded") ? "degraded" : "healthy";
+      assertEquals(overallState(findings), state);
+      for (const { advice } of findings) assert(advice.length > 0);
+    });
+  }
+
+  it("finds a cluster without nodes, and one without partitions", () => {
+    const empty = { index: "i:1", map: createNodeMap(0, [], 16), nodes: [] };
+    assertEquals(texts(checkCluster(empty)), ["broken i:1: the index server knows no node"]);
+    assertEquals(texts(checkCluster(seenWith(asProxy, asProxy))), ["broken i:1: the cluster has no partition"]);
+  });
+});
+
+describe("inspectCluster", () => {
+  it("asks a cluster that is well, one with a lost slave, and one without its index server", async () => {
+    const runtime = await detectRuntime({ programName: "test", logLevel: "error" });
+    const cluster = await startCluster({ runtime, partitions: 1, slaves: 1, monitorIntervalMs: 50 });
+    const admin = new ClusterAdmin(runtime, { indexServer: cluster.indexAddress, connectTimeoutMs: 1000 });
+    try {
+      assertEquals(await inspectCluster(admin), []);
+      await cluster.nodes[1]?.stop();
+      const key = cluster.nodes[1]?.key as string;
+      const [lonely, lost] = await inspectCluster(admin);
+      assertEquals([lonely?.about, lonely?.severity], ["partition 0", "degraded"]);
+      assertEquals([lost?.about, lost?.problem], [key, "it is down"]);
+      assertMatch(lost?.advice ?? "", /^start it, and make it a slave again/);
+    } finally {
+      admin.close();
+      await cluster.stop();
+    }
+    const nobody = new ClusterAdmin(runtime, { indexServer: { host: "127.0.0.1", port: await freePorts(1) } });
+    const [finding] = await inspectCluster(nobody);
+    assertEquals([finding?.severity, overallState([finding as Finding])], ["broken", "broken"]);
+    assertMatch(finding?.problem ?? "", /^the index server cannot be asked: cannot connect/);
+    nobody.close();
+  });
+});
