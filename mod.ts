@@ -31,6 +31,7 @@ export {
   downChange,
   masterChange,
   partChange,
+  promoteChange,
   reconstructChange,
   removeChange,
   slaveChange,

@@ -1,6 +1,6 @@
 /**
- * The verbs that change the cluster: master, slave, part, balance, down, activate, reconstruct, remove. Each shows what
- * it would do, asks, does it, and tells how far it is.
+ * The verbs that change the cluster: master, slave, part, balance, promote, down, activate, reconstruct, remove. Each
+ * shows what it would do, asks, does it, and tells how far it is.
  */
 
 import process from "node:process";
@@ -13,6 +13,7 @@ import {
   downChange,
   masterChange,
   partChange,
+  promoteChange,
   reconstructChange,
   reconstructible,
   removeChange,
@@ -44,6 +45,7 @@ export function changeCommands(): Command[] {
     slaveCommand(),
     partCommand(),
     balanceCommand(),
+    promoteCommand(),
     downCommand(),
     activateCommand(),
     reconstructCommand(),
@@ -121,6 +123,27 @@ function balanceCommand(): Command {
   return command.action((targets: string[]) =>
     withAdmin(command, async (admin) => {
       await run(admin, command, balanceChange(targets.map(parseBalanceTarget)));
+    }),
+  );
+}
+
+const promoteHelp = `
+The master finishes its writes, gives them to its slaves and lets further requests wait; the index server makes the slave
+master, and what waited goes on there. Nothing is lost and no request fails. The former master then becomes a slave again
+with a fresh copy: until it has that, the partition has one copy fewer. A master that cannot hold its requests (a C++
+flared, or an older one) is refused, because a write in the moment of the switch could be lost: with --unsafe it is done
+all the same, best while nobody writes.`;
+
+function promoteCommand(): Command {
+  const command = changeVerb("promote", "make slaves masters of their partitions, in the place of masters that run")
+    .argument("<host:port...>")
+    .option("--no-copy", "leave the former master a proxy, to be stopped for example")
+    .option("--unsafe", "also where the master cannot hold its requests")
+    .addHelpText("after", promoteHelp);
+  return command.action((nodes: string[], flags: { copy: boolean; unsafe?: true }) =>
+    withAdmin(command, async (admin) => {
+      const options = { keepFormer: flags.copy, unsafe: flags.unsafe === true };
+      await run(admin, command, promoteChange(nodes.map(parseNodeKey), options));
     }),
   );
 }
@@ -216,7 +239,8 @@ async function run(admin: ClusterAdmin, command: Command, change: Change): Promi
 }
 
 function warningText({ node, partition }: LostCopy): string {
-  return `warning: ${node} has the only copy of partition ${partition}: until it is back, its keys can be neither read nor written`;
+  const consequence = "until it is back, its keys can be neither read nor written";
+  return `warning: ${node} has the only copy of partition ${partition}: ${consequence}`;
 }
 
 async function carryOut(admin: ClusterAdmin, command: Command, change: Change): Promise<void> {

@@ -20,6 +20,9 @@ import {
 } from "../cluster/node_map.ts";
 import { addressOf } from "./node_targets.ts";
 
+/** So long a master holds requests at most, in milliseconds; what a switch-over takes is a small part of it. */
+export const HOLD_MS = 10000;
+
 /** What is waited for, and what the node does meanwhile. */
 export const Awaited = {
   /** A slave that has copied everything. */
@@ -52,7 +55,11 @@ export type Step =
   | { readonly kind: "remove"; readonly node: string }
   | { readonly kind: "wait"; readonly node: string; readonly until: Awaited }
   /** The process must have been stopped: it does not answer. */
-  | { readonly kind: "stopped"; readonly node: string };
+  | { readonly kind: "stopped"; readonly node: string }
+  /** A master finishes its writes and holds further requests, until the node map names its successor. */
+  | { readonly kind: "hold"; readonly node: string }
+  /** Nothing waits any more in a node that cannot hold requests. */
+  | { readonly kind: "drain"; readonly node: string };
 
 /** What a plan is made from. */
 export interface ClusterView {
@@ -137,6 +144,10 @@ export function describeStep(step: Step): string {
       return `wait until ${step.node} is ${step.until}`;
     case "stopped":
       return `make sure that ${step.node} does not run`;
+    case "hold":
+      return `node handover ${HOLD_MS} on ${step.node}`;
+    case "drain":
+      return `wait until nothing is queued in ${step.node}`;
   }
 }
 

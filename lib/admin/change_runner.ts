@@ -11,6 +11,7 @@ import {
   type Change,
   type ClusterView,
   describeStep,
+  HOLD_MS,
   isReached,
   nodeText,
   previewSteps,
@@ -40,6 +41,8 @@ export interface ChangeHost {
   clean(key: string): Promise<void>;
   itemsOf(key: string): Promise<number>;
   tellIndex(command: string): Promise<void>;
+  hold(key: string, limitMs: number): Promise<void>;
+  queueOf(key: string): Promise<number>;
   nowMs(): number;
   sleep(delayMs: number): Promise<void>;
 }
@@ -77,7 +80,11 @@ export async function* runChange(host: ChangeHost, change: Change, options: RunO
         const view = await host.view();
         const steps = plan(view);
         previewSteps(view, steps);
-        for (const step of steps) if (step.kind === "clean") await host.ping(step.node);
+        for (const step of steps) {
+          if (step.kind === "clean") await host.ping(step.node);
+          // Whether it can is known before anything is changed.
+          if (step.kind === "hold") await host.hold(step.node, 0);
+        }
         for (const step of steps) yield* runStep(host, step, options);
         break;
       } catch (error) {
@@ -97,12 +104,27 @@ async function* runStep(host: ChangeHost, step: Step, options: RunOptions): Asyn
       return host.clean(step.node);
     case "wait":
       return yield* waitFor(host, step.node, step.until, options);
+    case "hold":
+      return host.hold(step.node, HOLD_MS);
+    case "drain":
+      return drain(host, step.node, options);
     case "stopped": {
       if (await host.answers(step.node)) throw new FlareError("REFUSED", `"${step.node}" still runs: stop it first`);
       return;
     }
     default:
       return host.tellIndex(describeStep(step));
+  }
+}
+
+/** @throws FlareError TIMED_OUT */
+async function drain(host: ChangeHost, key: string, { pollMs = 250 }: RunOptions): Promise<void> {
+  const startedMs = host.nowMs();
+  for (;;) {
+    const queued = await host.queueOf(key);
+    if (queued === 0) return;
+    if (host.nowMs() - startedMs > HOLD_MS) throw new FlareError("TIMED_OUT", `"${key}" still has ${queued} requests queued`);
+    await host.sleep(pollMs);
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
-import { findNode, type NodeMap } from "../cluster/node_map.ts";
+import { findNode, type NodeMap, nodeDown } from "../cluster/node_map.ts";
 import { Awaited, type Change, nodeText, type Planner, type Step } from "./change.ts";
 import type { BalanceTarget, RoleTarget } from "./node_targets.ts";
 
@@ -38,6 +38,22 @@ export interface ActivateOptions {
 export interface ReconstructOptions extends JoinOptions {
   /** Do not insist on another active copy, default false. Nothing is done where there is nothing to copy from. */
   readonly unsafe?: boolean;
+}
+
+/** How a slave takes a master's place. */
+export interface PromoteOptions extends JoinOptions {
+  /** The former master becomes a slave with a fresh copy, default true; else it stays a proxy. */
+  readonly keepFormer?: boolean;
+  /** Do not insist on a master that can hold requests, default false: writes of the moment of the switch may be lost. */
+  readonly unsafe?: boolean;
+}
+
+/** `promote`: each node, an active slave, takes the place of its partition's master. */
+export function promoteChange(nodes: readonly string[], options: PromoteOptions = {}): Change {
+  return {
+    planners: nodes.map((node) => planner(node, (entry, map) => promoteSteps(entry, map, options))),
+    retries: 0,
+  };
 }
 
 /** `master`: each node becomes master of a new partition. */
@@ -175,6 +191,34 @@ function reconstructSteps(entry: ClusterNode, map: NodeMap, options: Reconstruct
     stateStep(key, NodeState.down),
     { kind: "wait", node: key, until: Awaited.activeProxy },
     ...copySteps(key, balance, partition, options),
+  ];
+}
+
+/**
+ * The index server chooses the slave with the largest balance: this one gets it for the moment. Until the switch is made only
+ * the master takes writes, and it holds them.
+ */
+function promoteSteps(entry: ClusterNode, map: NodeMap, options: PromoteOptions): Step[] {
+  const { key, role, state, balance, partition } = entry;
+  if (role !== NodeRole.slave || state !== NodeState.active) {
+    throw refusal(`"${key}" is ${nodeText(entry)}: only an active slave can be promoted`);
+  }
+  const master = map.nodes.find((node) => node.role === NodeRole.master && node.partition === partition);
+  if (master?.state !== NodeState.active) {
+    throw refusal(`partition ${partition} has no active master whose place "${key}" could take`);
+  }
+  const failover = nodeDown(map, master.key);
+  const isNext = failover.ok && findNode(failover.map, key)?.role === NodeRole.master;
+  const others = map.nodes.filter((node) => node.partition === partition && node.role === NodeRole.slave);
+  const largest = others.reduce((maximum, node) => Math.max(maximum, node.balance), 0);
+  const place = { kind: "role", node: key, partition } as const;
+  return [
+    ...(isNext ? [] : [{ ...place, role: NodeRole.slave, balance: largest + 1 } as const]),
+    { kind: options.unsafe === true ? "drain" : "hold", node: master.key },
+    stateStep(master.key, NodeState.down),
+    stateStep(master.key, NodeState.active),
+    ...(isNext ? [] : [{ ...place, role: NodeRole.master, balance: Math.max(1, balance) } as const]),
+    ...(options.keepFormer === false ? [] : copySteps(master.key, master.balance, partition, options)),
   ];
 }
 

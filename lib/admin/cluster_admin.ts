@@ -137,6 +137,25 @@ export class ClusterAdmin implements ChangeHost {
     return Number((await this.client(key).stats()).get("curr_items") ?? 0);
   }
 
+  /**
+   * Lets a master finish its writes and hold further requests, for so long at most or until a slave is in its place; 0 ends
+   * that.
+   * @throws FlareError REFUSED with its reason
+   */
+  async hold(key: string, limitMs: number): Promise<void> {
+    const command = `node handover ${limitMs}`;
+    const line = await this.client(key).line(command);
+    this.#debug(`${key} < ${command} > ${line}`);
+    if (line === "OK") return;
+    const reason = line === "ERROR" ? `it is a C++ node, or an older one, that does not know "node handover"` : line;
+    throw new FlareError("REFUSED", `"${key}" cannot hold its requests for a switch-over: ${reason}`);
+  }
+
+  /** Requests that wait in a node, for its replicas too. @throws FlareError */
+  async queueOf(key: string): Promise<number> {
+    return (await this.threads(key)).reduce((sum, { queue }) => sum + queue, 0);
+  }
+
   /** Sends the index server a command it answers with OK. @throws FlareError REFUSED */
   async tellIndex(command: string): Promise<void> {
     const line = await this.index.line(command);

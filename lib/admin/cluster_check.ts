@@ -68,7 +68,7 @@ export function indexSilent(index: string, reason: string): Finding {
     about: index,
     problem: `the index server cannot be asked: ${reason}`,
     advice:
-      "start it, or name the right one with --index-server; nodes serve without it, but nobody takes over from one that is lost",
+      "start it, or name the right one with --index-server; without it nodes serve, but nobody takes over from a lost one",
   };
 }
 
@@ -81,7 +81,7 @@ export function overallState(findings: readonly Finding[]): "healthy" | "degrade
 function partitionFindings({ index, map }: SeenCluster): Finding[] {
   const { broken, degraded } = Severity;
   if (map.nodes.length === 0) {
-    const advice = `start nodes with --index-servers ${index}; if the cluster had nodes, its node map is lost: see "flare index"`;
+    const advice = `start nodes with --index-servers ${index}; if it had nodes, its map is lost: flare index rebuilds it`;
     return [{ severity: broken, about: index, problem: "the index server knows no node", advice }];
   }
   const numbers = [...new Set(map.nodes.map(({ partition }) => partition).filter((number) => number >= 0))].sort(
@@ -170,7 +170,7 @@ function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
   }
   const { behindSeconds, connections } = parseFigures(seen.general, seen.threads);
   if (behindSeconds >= BEHIND_SECONDS_MAX) {
-    const advice = `flare threads ${about} tells for whom; a slave too slow for its writes loses what waits if ${about} is lost`;
+    const advice = `flare threads ${about} tells for whom it waits; if ${about} is lost now, its slaves lack that`;
     found(Severity.degraded, `what waits in it is ${behindSeconds} s old`, advice);
   }
   const connectionsMax = number(seen.general, "max_connections");

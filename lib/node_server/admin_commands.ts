@@ -25,6 +25,7 @@ import { setMemoryLimit } from "./memory_limit.ts";
 import type { NodeContext } from "./node_context.ts";
 import { nodeOptionTable } from "./node_options.ts";
 import { showNodeVariables } from "./show_variables.ts";
+import { prepareSwitchOver } from "./switch_over.ts";
 
 export class AdminCommands {
   readonly #context: NodeContext;
@@ -150,6 +151,11 @@ export class AdminCommands {
     if (!acceptsVersion(this.#context.routing.nodeMap.version, version)) return reply.line("SERVER_ERROR node sync error");
     this.#install(createNodeMap(version, nodes as ClusterNode[], 0));
     reply.line("OK");
+  }
+
+  /** `node handover <milliseconds>`: an operator wants a slave in our place. */
+  async nodeHandover(words: readonly string[], reply: TextReply): Promise<void> {
+    reply.line(await prepareSwitchOver(this.#context, words.slice(1)));
   }
 
   #statsGeneral(reply: TextReply): void {

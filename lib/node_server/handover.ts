@@ -1,6 +1,7 @@
 /**
- * How a master leaves without losing or refusing anything: requests that come from now on wait, the writes under way
- * are finished, and what waited goes on as soon as the node map names the new master. Knows requests only as promises.
+ * How a master goes, or makes way for a slave, without losing or refusing anything: requests that come from now on wait,
+ * the writes under way are finished, and what waited goes on as soon as the node map names the new master. Knows
+ * requests only as promises.
  */
 
 import type { Clock, Timer } from "../runtime/runtime.ts";
@@ -14,6 +15,8 @@ export class Handover {
   #finished: (() => void) | undefined;
   #over: Promise<void> | undefined;
   #end: (() => void) | undefined;
+  #leaving = false;
+  #expiry: Timer | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -38,6 +41,27 @@ export class Handover {
     });
   }
 
+  /** This node is about to stop: what comes from others does not end the waiting. */
+  get leaving(): boolean {
+    return this.#leaving;
+  }
+
+  /** From now on requests wait, until this node has left. */
+  beginLeaving(): void {
+    this.#leaving = true;
+    this.#stopExpiry();
+    this.begin();
+  }
+
+  /** Requests that wait go on after so long, unless `end`, or `beginLeaving`, comes before. */
+  expireAfter(limitMs: number, expired: () => void): void {
+    this.#expiry = this.#clock.setTimer(() => {
+      this.#expiry = undefined;
+      this.end();
+      expired();
+    }, limitMs);
+  }
+
   /** From now on requests wait. */
   begin(): void {
     this.#over ??= new Promise((resolve) => {
@@ -55,6 +79,7 @@ export class Handover {
 
   /** Requests go on. */
   end(): void {
+    this.#stopExpiry();
     this.#over = undefined;
     this.#end?.();
     this.#end = undefined;
@@ -69,5 +94,10 @@ export class Handover {
     const inTime = await Promise.race([done.then(() => true), late]);
     if (timer !== undefined) this.#clock.clearTimer(timer);
     return inTime;
+  }
+
+  #stopExpiry(): void {
+    if (this.#expiry !== undefined) this.#clock.clearTimer(this.#expiry);
+    this.#expiry = undefined;
   }
 }

@@ -16,14 +16,12 @@ const POLL_MS = 20;
 
 /** Resolves when nobody needs this node any more, or has waited long enough. */
 export async function leaveCluster(context: NodeContext, link: IndexLink, server: Server): Promise<void> {
-  const { routing, handover, replicator, storage, runtime } = context;
+  const { routing, handover, runtime } = context;
   routing.setLeaving(true);
   const { hasSuccessor } = routing;
   if (hasSuccessor) {
-    handover.begin();
-    const committed = new Promise<void>((resolve) => storage.onCommit({ onCommitted: () => resolve() }));
-    const finished = Promise.all([handover.finished(), committed]).then(() => replicator.idle());
-    if (!(await handover.within(STEP_MS_MAX, finished))) {
+    handover.beginLeaving();
+    if (!(await handover.within(STEP_MS_MAX, finishWrites(context)))) {
       runtime.log.write("warning", `writes under way did not end within ${STEP_MS_MAX} ms`);
     }
   }
@@ -37,6 +35,13 @@ export async function leaveCluster(context: NodeContext, link: IndexLink, server
     routing.setLeaving(false);
     handover.end();
   }
+}
+
+/** Resolves when every write under way is answered, committed and with the replicas. */
+export async function finishWrites({ handover, replicator, storage }: NodeContext): Promise<void> {
+  const committed = new Promise<void>((resolve) => storage.onCommit({ onCommitted: () => resolve() }));
+  await Promise.all([handover.finished(), committed]);
+  await replicator.idle();
 }
 
 /**

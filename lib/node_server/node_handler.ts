@@ -146,7 +146,7 @@ export class NodeHandler implements RequestHandler {
       case Command.dump_key:
         return dump.dump(request, reply, session);
       case Command.node:
-        return admin.nodeSync(request, reply);
+        return request.words[0] === "handover" ? admin.nodeHandover(request.words, reply) : admin.nodeSync(request, reply);
       case Command.version:
         return admin.version(reply);
       case Command.verbosity:

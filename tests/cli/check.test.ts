@@ -48,7 +48,8 @@ describe("flare check", () => {
 describe("an only copy", () => {
   it("is taken out of service only by somebody who has been warned", async () => {
     const master = nodes[0] as string;
-    const warning = `warning: ${master} has the only copy of partition 0: until it is back, its keys can be neither read nor written\n`;
+    const copy = `warning: ${master} has the only copy of partition 0`;
+    const warning = `${copy}: until it is back, its keys can be neither read nor written\n`;
     const [forced, shown] = await Promise.all([flare("down", master, "--force"), flare("down", master, "--dry-run")]);
     assertEquals([forced.status, forced.stdout], [1, ""]);
     assertStringIncludes(forced.stderr, `${warning}flare: nothing was changed: without a terminal to ask, --yes is needed\n`);

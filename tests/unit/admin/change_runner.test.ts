@@ -4,7 +4,14 @@ import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Change, type ClusterView, describeStep, nodeText } from "../../../lib/admin/change.ts";
 import { type ChangeEvent, type ChangeHost, runChange } from "../../../lib/admin/change_runner.ts";
-import { masterChange, partChange, reconstructChange, removeChange, slaveChange } from "../../../lib/admin/change_verbs.ts";
+import {
+  masterChange,
+  partChange,
+  promoteChange,
+  reconstructChange,
+  removeChange,
+  slaveChange,
+} from "../../../lib/admin/change_verbs.ts";
 import { copyProgressText } from "../../../lib/admin/progress_text.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
@@ -27,6 +34,9 @@ class FakeCluster implements ChangeHost {
   /** What `tellIndex` answers instead of doing it. */
   refusals: string[] = [];
   indexAway = false;
+  readonly cannotHold = new Set<string>();
+  /** What nodes have queued, each time it is asked. */
+  queues: number[] = [];
   #nowMs = 0;
   #deeds: { atMs: number; do: () => void }[] = [];
 
@@ -83,6 +93,15 @@ class FakeCluster implements ChangeHost {
       this.apply(setRole(this.map, key, { role, balance: Number(balance), partition: Number(partition) }, 1023));
     } else if (verb === "state") this.apply(setState(this.map, key, NodeState[word as keyof typeof NodeState]));
     else this.apply(removeNode(this.map, key));
+  }
+
+  async hold(key: string, limitMs: number): Promise<void> {
+    if (this.cannotHold.has(key)) throw new FlareError("REFUSED", `"${key}" cannot hold`);
+    if (limitMs > 0) this.told.push(`hold ${key}`);
+  }
+
+  async queueOf(): Promise<number> {
+    return this.queues.shift() ?? 0;
   }
 
   nowMs(): number {
@@ -227,6 +246,30 @@ describe("a change that is carried out", () => {
       cluster.told.filter((line) => line.startsWith("node state")),
       ["node state n 2 down"],
     );
+  });
+
+  it("switches over while the master holds its requests, and not at all where it cannot", async () => {
+    const cluster = new FakeCluster([1, master, active, 0], [2, slave, active, 0]);
+    cluster.at(300, () => cluster.apply(setState(cluster.map, "n:1", active)));
+    await carryOut(cluster, promoteChange(["n:2"]));
+    assertEquals(cluster.told.slice(0, 3), ["hold n:1", "node state n 1 down", "node state n 1 active"]);
+    assertEquals(cluster.map.nodes.map(nodeText), [
+      "slave active, partition 0, balance 1",
+      "master active, partition 0, balance 1",
+    ]);
+
+    const old = new FakeCluster([1, master, active, 0], [2, slave, active, 0]);
+    old.cannotHold.add("n:1");
+    await assertRejects(() => carryOut(old, promoteChange(["n:2"])), FlareError, '"n:1" cannot hold');
+    assertEquals(old.told, []);
+    old.queues = [5, 1];
+    await carryOut(old, promoteChange(["n:2"], { unsafe: true, keepFormer: false }));
+    assertEquals([old.told, old.nowMs()], [["node state n 1 down", "node state n 1 active"], 500]);
+    old.queues = Array(100).fill(1);
+    old.apply(setRole(old.map, "n:1", { role: slave, balance: 0, partition: 0 }, 9));
+    old.apply(setState(old.map, "n:1", active));
+    const back = () => carryOut(old, promoteChange(["n:1"], { unsafe: true }));
+    await assertRejects(back, FlareError, '"n:2" still has 1 requests queued');
   });
 
   it("removes only what does not run", async () => {

@@ -9,6 +9,7 @@ import {
   downChange,
   masterChange,
   partChange,
+  promoteChange,
   reconstructChange,
   reconstructible,
   removeChange,
@@ -266,6 +267,54 @@ describe("remove", () => {
       refusal(removeChange(["n:1"], 0), broken),
       '"node remove n 1" would be refused: partition 0 waits for its master "n:1", which nobody has replaced',
     );
+  });
+});
+
+describe("promote", () => {
+  it("holds the master, lets the slave take its place, and makes the master a slave", () => {
+    assertEquals(steps(promoteChange(["n:2"])), [
+      "node handover 10000 on n:1",
+      "node state n 1 down",
+      "node state n 1 active",
+      "flush_all on n:1",
+      "node role n 1 slave 0 0",
+      "wait until n:1 is slave, active",
+      "node role n 1 slave 1 0",
+    ]);
+    assertEquals(changes(promoteChange(["n:2"])), [
+      "n:1: master active, partition 0, balance 1 -> slave active, partition 0, balance 1",
+      "n:2: slave active, partition 0, balance 2 -> master active, partition 0, balance 2",
+    ]);
+    assertEquals(steps(promoteChange(["n:2"], { keepFormer: false, unsafe: true })), [
+      "wait until nothing is queued in n:1",
+      "node state n 1 down",
+      "node state n 1 active",
+    ]);
+  });
+
+  it("makes sure that the index server chooses this slave", () => {
+    const three = view(node(1, master, active, 0, 1), node(2, slave, active, 0, 2), node(3, slave, active, 0, 2));
+    assertEquals(steps(promoteChange(["n:3"], { keepFormer: false }), three), [
+      "node role n 3 slave 3 0",
+      "node handover 10000 on n:1",
+      "node state n 1 down",
+      "node state n 1 active",
+      "node role n 3 master 2 0",
+    ]);
+    assertEquals(changes(promoteChange(["n:3"], { keepFormer: false }), three), [
+      "n:1: master active, partition 0, balance 1 -> proxy active",
+      "n:3: slave active, partition 0, balance 2 -> master active, partition 0, balance 2",
+    ]);
+  });
+
+  it("is refused for anything but an active slave of an active master", () => {
+    const wanted = "only an active slave can be promoted";
+    assertEquals(refusal(promoteChange(["n:1"])), `"n:1" is master active, partition 0, balance 1: ${wanted}`);
+    assertEquals(refusal(promoteChange(["n:4"])), `"n:4" is proxy active: ${wanted}`);
+    const copying = view(node(1, master, active, 0, 1), node(2, slave, prepare, 0, 0));
+    assertEquals(refusal(promoteChange(["n:2"]), copying), `"n:2" is slave prepare, partition 0, balance 0: ${wanted}`);
+    const orphan = view(node(1, master, down, 0, 1), node(2, slave, active, 0, 1));
+    assertEquals(refusal(promoteChange(["n:2"]), orphan), 'partition 0 has no active master whose place "n:2" could take');
   });
 });
 
