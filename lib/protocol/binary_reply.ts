@@ -120,9 +120,10 @@ export class BinaryReply extends TextReply implements ItemReply {
     if (text === "OK" || text === "RESET") return this.success(0);
     if (text === "ERROR") return putBinaryError(this.segment, opcode, opaque, BinaryStatus.notFound);
     const space = text.indexOf(" ");
-    const status = text === NON_NUMERIC ? BinaryStatus.nonNumeric : LINE_STATUSES[text.slice(0, space)];
-    if (status === BinaryStatus.nonNumeric) putBinaryError(this.segment, opcode, opaque, status);
-    else putBinaryError(this.segment, opcode, opaque, status ?? BinaryStatus.internalError, text.slice(space + 1));
+    const known = Object.hasOwn(KNOWN_LINES, text) ? KNOWN_LINES[text] : undefined;
+    if (known !== undefined) return putBinaryError(this.segment, opcode, opaque, known);
+    const status = LINE_STATUSES[text.slice(0, space)] ?? BinaryStatus.internalError;
+    putBinaryError(this.segment, opcode, opaque, status, text.slice(space + 1));
   }
 
   override stat(name: string, value: Uint64 | string): void {
@@ -177,7 +178,12 @@ export class BinaryReply extends TextReply implements ItemReply {
   }
 }
 
-const NON_NUMERIC = "CLIENT_ERROR cannot increment or decrement non-numeric value";
+/** Refusals of another node, whose words are text, that have a status of their own. */
+const KNOWN_LINES: Readonly<Record<string, BinaryStatus>> = {
+  "CLIENT_ERROR cannot increment or decrement non-numeric value": BinaryStatus.nonNumeric,
+  "SERVER_ERROR object too large for cache": BinaryStatus.tooLarge,
+  "SERVER_ERROR out of memory storing object": BinaryStatus.outOfMemory,
+};
 const LINE_STATUSES: Readonly<Record<string, BinaryStatus>> = {
   CLIENT_ERROR: BinaryStatus.invalidArguments,
   SERVER_ERROR: BinaryStatus.internalError,

@@ -42,6 +42,7 @@ export type ParseStatus = (typeof ParseStatus)[keyof typeof ParseStatus];
 const BAD_LINE = "CLIENT_ERROR bad command line format";
 const BAD_EXPTIME = "CLIENT_ERROR invalid exptime argument";
 const BAD_DELTA = "CLIENT_ERROR invalid numeric delta argument";
+const BAD_DELETE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]";
 const BAD_CHUNK = "CLIENT_ERROR bad data chunk";
 /** The answer to a value beyond `valueBytesMax`. */
 const TOO_LARGE = "SERVER_ERROR object too large for cache";
@@ -282,14 +283,17 @@ export class TextParser {
     mutation.version = 0;
     request.exptime = 0;
     let numbers = 0;
+    let isValid = true;
     while (this.#token(bytes, this.#tokenEnd, lineEnd)) {
       if (this.#option(request, bytes)) continue;
       const number = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
-      if (number === undefined) continue;
       numbers++;
-      if (numbers === 1) request.exptime = Number(number);
-      else if (numbers === 2) mutation.version = number;
+      if (number === undefined || numbers > 2) isValid = false;
+      else if (numbers === 1) request.exptime = Number(number);
+      else mutation.version = number;
     }
+    // A version that cannot be read must not become a deletion of whatever is there.
+    if (!isValid) return this.#refused(request, BAD_DELETE);
     return this.#keyTooLong(request) ? this.#badLine(request) : ParseStatus.request;
   }
 

@@ -4,7 +4,8 @@
  * storage carries out what it decides.
  */
 
-import { addWrapping, increment, parseUint64, subtractSaturating, type Uint64 } from "../base/uint64.ts";
+import { addWrapping, increment, subtractSaturating, type Uint64 } from "../base/uint64.ts";
+import { parseCounter } from "./counter_value.ts";
 import { type Mutation, MutationKind, MutationResult } from "./mutation.ts";
 
 /** What is known under a key: nothing, an item (expired or not), or the tombstone of a deleted item. */
@@ -149,16 +150,8 @@ function extend(current: Current, mutation: Mutation, valueBytesMax: number, dec
   put(decision, content, current.flags, current.expire, mutation.version === 0 ? increment(current.version) : mutation.version);
 }
 
-const DIGITS_MAX = 20;
-const SPACE = 0x20;
-
 function count(current: Current, mutation: Mutation, decision: Decision): void {
-  let start = current.valueStart;
-  let end = current.valueEnd;
-  while (start < end && current.bytes[start] === SPACE) start++;
-  // memcached pads a number that became shorter, and its values come here by dumps.
-  while (end > start && current.bytes[end - 1] === SPACE) end--;
-  const value = end - start > DIGITS_MAX ? undefined : parseUint64(current.bytes, start, end);
+  const value = parseCounter(current.bytes, current.valueStart, current.valueEnd);
   if (value === undefined) return refuse(decision, MutationResult.nonNumeric);
   put(decision, Content.number, current.flags, current.expire, increment(current.version));
   decision.marks = current.marks;

@@ -7,9 +7,10 @@ import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import { PROTOCOL_VERSION } from "../../lib/base/version.ts";
+import { Opcode } from "../../lib/protocol/binary_protocol.ts";
 import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
 import { detectRuntime, startCluster, startIndexServer, startNodeServer } from "../../mod.ts";
-import { describeReplies } from "../support/binary_packets.ts";
+import { describeReplies, packet, words } from "../support/binary_packets.ts";
 import { readRepositoryFile } from "../support/repository.ts";
 import { TextClient } from "../support/text_client.ts";
 import { FinishedConversations } from "./finished_conversations.ts";
@@ -127,6 +128,23 @@ describe("recorded binary conversations", () => {
   }
 
   it("nothing comes after an answer that was not recorded", () => finished.staySilent());
+});
+
+describe("a value that gets too large at another node", () => {
+  it("has its status by way of a proxy, too", async () => {
+    const cluster = await startCluster({ nodes: 2, node: { valueBytesMax: 100 }, logLevel: "error" });
+    const runtime = await detectRuntime({ logLevel: "error" });
+    for (const address of cluster.addresses) {
+      const client = await TextClient.connect(runtime, address);
+      const value = "v".repeat(60);
+      await client.send(packet({ opcode: Opcode.set, extras: words(0, 0), key: "long", value }));
+      await client.send(packet({ opcode: Opcode.append, key: "long", value }));
+      const replies = await client.until((received) => describeReplies(received).length >= 2, ANSWER_MS);
+      assertEquals(describeReplies(replies), ["01 00 cas", '0e 03 - "Too large."']);
+      client.close();
+    }
+    await cluster.stop();
+  });
 });
 
 describe("the recordings", () => {

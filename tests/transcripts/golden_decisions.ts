@@ -11,6 +11,7 @@ export interface Decision {
 const BAD_LINE = "CLIENT_ERROR bad command line format\r\n";
 const NO_PARTITION = "SERVER_ERROR no partition available\r\n";
 const PROXY_FAILURE = "SERVER_ERROR proxy failure\r\n";
+const BAD_DELETE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n";
 const VERSION_LINE = "VERSION flare-1.3.4\r\n";
 
 export const DECISIONS: Readonly<Record<string, Decision>> = {
@@ -25,6 +26,10 @@ export const DECISIONS: Readonly<Record<string, Decision>> = {
   "index-set": { expect: "ERROR\r\n" },
   "gat-multi": { expect: "STORED\r\nCLIENT_ERROR invalid exptime argument\r\n" },
   "quit-arg": { expect: "", closed: true },
+  // Words behind a deleted key mean something here: what cannot be read must not delete whatever is there.
+  "delete-garbage": { expect: `STORED\r\n${BAD_DELETE}` },
+  "delete-negative-time": { expect: `STORED\r\n${BAD_DELETE}` },
+  "delete-three-numbers": { expect: BAD_DELETE },
   // Chosen: Flare's way, which older memcached shares: blanks in front of a word do not count, a NUL ends the line.
   "get-leading-space": { expect: "STORED\r\nVALUE m9 0 1\r\n1\r\nEND\r\n" },
   "key-nul": { expect: "STORED\r\nVALUE nulk 0 1\r\nx\r\nEND\r\n" },

@@ -52,6 +52,12 @@ const VALUES = [
   " 7",
   "7 ",
   "-5",
+  "5\r\n",
+  "5\n",
+  "5\0",
+  "+5",
+  "\t5",
+  "0000000000000000000000007",
 ];
 const TAILS = ["", "", "", "", " noreply", " NOREPLY", " foo", " foo noreply", " noreply foo"];
 const OTHER = [

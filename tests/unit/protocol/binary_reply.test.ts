@@ -40,6 +40,18 @@ function outcome(text: string, result: MutationResult, more: Partial<Applied> = 
 }
 
 describe("BinaryReply", () => {
+  it("has a status for what another node has refused in words", () => {
+    const told = (error: string): string[] => {
+      const reply = replyTo(SET);
+      reply.remote({ status: "", version: 0, flags: 0, value: new Uint8Array(0), error });
+      return said(reply);
+    };
+    assertEquals(told("SERVER_ERROR object too large for cache"), ['01 03 - "Too large."']);
+    assertEquals(told("SERVER_ERROR out of memory storing object"), ['01 82 - "Out of memory"']);
+    assertEquals(told("CLIENT_ERROR bad data chunk"), ['01 04 - "bad data chunk"']);
+    assertEquals(told("SERVER_ERROR disk is full"), ['01 84 - "disk is full"']);
+  });
+
   it("has a status for each outcome", () => {
     const key = "k";
     assertEquals(outcome(SET, MutationResult.stored), ["01 00 cas"]);
