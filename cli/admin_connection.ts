@@ -8,7 +8,7 @@ import process from "node:process";
 import { type Command, Option } from "commander";
 import { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
 import { FlareError } from "../lib/base/errors.ts";
-import type { HostPort } from "../lib/base/option_schema.ts";
+import type { HostPort } from "../lib/base/host_port.ts";
 import type { LogLevel, Runtime } from "../lib/runtime/runtime.ts";
 import { detectRuntime } from "../mod.ts";
 import { clientTls, type TlsTexts } from "./client_tls.ts";

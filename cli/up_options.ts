@@ -5,7 +5,7 @@
 
 import { FlareError } from "../lib/base/errors.ts";
 import type { OptionValues } from "../lib/base/option_schema.ts";
-import { choiceOption, integerOption, textOption } from "../lib/base/option_schema.ts";
+import { choiceOption, hostOption, integerOption, textOption } from "../lib/base/option_schema.ts";
 import { accessOptions } from "../lib/net/access_options.ts";
 import { checkTlsOptions } from "../lib/net/tls_options.ts";
 import { nodeOptionTable } from "../lib/node_server/node_options.ts";
@@ -25,7 +25,7 @@ export const upOptionTable = {
     since: "2.0.0",
     help: "nodes; 0 is as many as the partitions and slaves need, more are proxies",
   }),
-  bind: textOption({
+  bind: hostOption({
     name: "bind",
     default: "127.0.0.1",
     placeholder: "address",

@@ -5,7 +5,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import type { HostPort } from "../base/option_schema.ts";
+import type { HostPort } from "../base/host_port.ts";
 import { Client } from "../client/client.ts";
 import type { ClientOptions } from "../client/client_options.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";

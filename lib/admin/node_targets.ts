@@ -4,7 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import type { HostPort } from "../base/option_schema.ts";
+import { type HostPort, parseHostPort } from "../base/host_port.ts";
 import { nodeKey } from "../cluster/node.ts";
 
 /** A node and the balance it shall have. */
@@ -25,9 +25,9 @@ const INT32_MAX = 0x7fffffff;
 
 /** `host:port`. @throws FlareError INVALID_OPTION */
 export function parseAddress(text: string): HostPort {
-  const [, host = "", port = ""] = /^(\S+):(\d{1,5})$/.exec(text) ?? [];
-  if (host === "" || Number(port) < 1 || Number(port) > 65535) throw invalid(text, "host:port");
-  return { host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
+  const address = parseHostPort(text);
+  if (address === undefined || address.port === 0) throw invalid(text, "host:port");
+  return address;
 }
 
 /** `host:port` as the key of a node. @throws FlareError INVALID_OPTION */

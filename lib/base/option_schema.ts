@@ -5,12 +5,7 @@
  */
 
 import { FlareError } from "./errors.ts";
-
-/** A host and a port, as in `host:port`. */
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
+import { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
 
 /** One option whose value in the program is a `V`. */
 export interface Option<V> extends OptionDescription {
@@ -28,6 +23,8 @@ export interface Option<V> extends OptionDescription {
   format(value: V): string;
   /** Whether a value given by a program is of the right type and in range. */
   accepts(value: unknown): boolean;
+  /** The one form of a value that may be written in several; absent where each has one. */
+  canonical?(value: V): V;
 }
 
 /** The part of an option that only describes it. */
@@ -135,6 +132,20 @@ export function choiceOption<const Word extends string>(
   };
 }
 
+/** A host by name or address, without brackets in code; empty where none is given. */
+export function hostOption(description: OptionDescription & { default: string; placeholder: string }): Option<string> {
+  const parse = (text: string): string | undefined => (text === "" ? text : parseHost(text));
+  return {
+    ...description,
+    allowed: "a host name or an IP address",
+    bare: false,
+    parse,
+    format: (value) => value,
+    accepts: (value) => typeof value === "string" && parse(value) !== undefined,
+    canonical: (value) => parse(value) as string,
+  };
+}
+
 /** `host:port` pairs separated by commas; empty by default. */
 export function hostPortsOption(description: OptionDescription): Option<readonly HostPort[]> {
   return {
@@ -144,8 +155,9 @@ export function hostPortsOption(description: OptionDescription): Option<readonly
     placeholder: "host:port,...",
     bare: false,
     parse: parseHostPorts,
-    format: (value) => value.map(({ host, port }) => `${host}:${port}`).join(","),
+    format: (value) => value.map(({ host, port }) => formatHostPort(host, port)).join(","),
     accepts: (value) => Array.isArray(value) && value.every(isHostPort),
+    canonical: (value) => value.map(({ host, port }) => ({ host: parseHost(host) as string, port })),
   };
 }
 
@@ -153,9 +165,8 @@ function parseHostPorts(text: string): readonly HostPort[] | undefined {
   const pairs: HostPort[] = [];
   if (text === "") return pairs;
   for (const part of text.split(",")) {
-    const match = /^\s*([^\s,]+):(\d{1,5})\s*$/.exec(part);
-    const pair = { host: match?.[1], port: Number(match?.[2]) };
-    if (!isHostPort(pair)) return undefined;
+    const pair = parseHostPort(part.trim());
+    if (pair === undefined || !isHostPort(pair)) return undefined;
     pairs.push(pair);
   }
   return pairs;
@@ -164,7 +175,13 @@ function parseHostPorts(text: string): readonly HostPort[] | undefined {
 function isHostPort(value: unknown): value is HostPort {
   if (typeof value !== "object" || value === null) return false;
   const { host, port } = value as { host?: unknown; port?: unknown };
-  return typeof host === "string" && host !== "" && Number.isInteger(port) && Number(port) > 0 && Number(port) <= 65535;
+  return (
+    typeof host === "string" &&
+    parseHost(host) !== undefined &&
+    Number.isInteger(port) &&
+    Number(port) > 0 &&
+    Number(port) <= 65535
+  );
 }
 
 /**
@@ -189,7 +206,7 @@ export function completeOptions<Table extends OptionTable>(
         `option "${field}": "${String(value)}" is not ${option.allowed} for "${option.name}"`,
       );
     }
-    values[field] = value;
+    values[field] = option.canonical === undefined ? value : option.canonical(value);
   }
   return values as OptionValues<Table>;
 }

@@ -4,7 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import type { HostPort } from "../base/option_schema.ts";
+import type { HostPort } from "../base/host_port.ts";
 import type { PeerOptions } from "../net/peer_link.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 

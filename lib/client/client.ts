@@ -6,7 +6,7 @@
 
 import { concatBytes, fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
-import type { HostPort } from "../base/option_schema.ts";
+import type { HostPort } from "../base/host_port.ts";
 import { parseUint64, type Uint64 } from "../base/uint64.ts";
 import { Peer } from "../net/peer.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";

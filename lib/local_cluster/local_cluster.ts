@@ -5,6 +5,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { parseHost } from "../base/host_port.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode } from "../cluster/node_map.ts";
 import { nodeChange } from "../index_server/index_commands.ts";
@@ -82,7 +83,12 @@ export class LocalCluster {
    * Starts a cluster; it resolves when every node has the place asked for.
    * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT
    */
-  static async start(runtime: Runtime, options: ClusterOptions): Promise<LocalCluster> {
+  static async start(runtime: Runtime, given: ClusterOptions): Promise<LocalCluster> {
+    const { bind: givenBind = "127.0.0.1" } = given;
+    const bind = parseHost(givenBind);
+    if (bind === undefined)
+      throw new FlareError("INVALID_OPTION", `"bind": "${givenBind}" is not a host name or an IP address`);
+    const options = { ...given, bind };
     const { partitions = 1, slaves = 0 } = options;
     const needed = partitions * (1 + slaves);
     const count = options.nodes ?? needed;
@@ -92,7 +98,7 @@ export class LocalCluster {
         `"${count}" nodes are not enough for "${partitions}" partitions with "${slaves}" slaves`,
       );
     }
-    const { dataDir, bind = "127.0.0.1", access = {} } = options;
+    const { dataDir, access = {} } = options;
     if (access.authFile && !access.clusterUser && !access.authExempt) {
       throw new FlareError("INVALID_OPTION", '"auth-file" needs "cluster-user": the servers have to log in to each other');
     }

@@ -6,7 +6,7 @@
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
-import type { HostPort } from "../base/option_schema.ts";
+import type { HostPort } from "../base/host_port.ts";
 import { createNode, nodeKey } from "../cluster/node.ts";
 import { createNodeMap } from "../cluster/node_map.ts";
 import { FileCoordinator } from "../index_server/file_coordinator.ts";

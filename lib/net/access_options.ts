@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { type HostPort, parseHostPort } from "../base/host_port.ts";
 import { integerOption, textOption } from "../base/option_schema.ts";
 import { AccessList } from "./access_list.ts";
 
@@ -92,14 +93,11 @@ export function accessLists(options: AccessOptions): { readonly exempt: AccessLi
 }
 
 /** Where operators connect, undefined where there is no such place. @throws FlareError INVALID_OPTION */
-export function adminAddress({ adminAddress: text }: AccessOptions): { host: string; port: number } | undefined {
+export function adminAddress({ adminAddress: text }: AccessOptions): HostPort | undefined {
   if (text === "") return undefined;
-  const [, host = "", port = ""] = /^(?:\[([^\]]+)\]|[^:]+):(\d{1,5})$/.exec(text) ?? [];
-  const name = host === "" ? text.slice(0, text.lastIndexOf(":")) : host;
-  if (port === "" || Number(port) > 65535) {
-    throw new FlareError("INVALID_OPTION", `option "admin-address": "${text}" is not host:port`);
-  }
-  return { host: name, port: Number(port) };
+  const address = parseHostPort(text);
+  if (address === undefined) throw new FlareError("INVALID_OPTION", `option "admin-address": "${text}" is not host:port`);
+  return address;
 }
 
 /** Checks what can be checked without reading a file. @throws FlareError INVALID_OPTION */

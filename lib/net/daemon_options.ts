@@ -3,7 +3,7 @@
  * gives the ones whose default differs (the port, the directory's content) itself.
  */
 
-import { booleanOption, choiceOption, integerOption, textOption } from "../base/option_schema.ts";
+import { booleanOption, choiceOption, hostOption, integerOption, textOption } from "../base/option_schema.ts";
 
 /** The largest value of a 32-bit option. */
 export const int32Max = 0x7fffffff;
@@ -83,7 +83,7 @@ export const processOptions = {
 
 /** Options of the server's sockets. */
 export const serverOptions = {
-  serverName: textOption({
+  serverName: hostOption({
     name: "server-name",
     default: "",
     placeholder: "host",
@@ -97,7 +97,7 @@ export const serverOptions = {
     since: "1.0.9",
     help: "listen on this UNIX socket too",
   }),
-  bind: textOption({
+  bind: hostOption({
     name: "bind",
     default: "0.0.0.0",
     placeholder: "address",

@@ -2,6 +2,7 @@
  * The warning an operator gets whose server everybody who can reach it may read, write and stop. Pure.
  */
 
+import { formatHostPort } from "../base/host_port.ts";
 import { parseIpAddress, sharesPrefix } from "../base/ip_address.ts";
 import type { Address } from "../runtime/runtime.ts";
 import type { AccessOptions } from "./access_options.ts";
@@ -21,7 +22,7 @@ export function exposureWarning(
   if (authFile !== "" || (enableSsl && sslVerifyMode >= CERTIFICATE_REQUIRED)) return undefined;
   const open = addresses.flatMap((address) => ("path" in address || isLoopback(address.host) ? [] : [address]));
   if (open.length === 0) return undefined;
-  const names = open.map(({ host, port }) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`)).join(", ");
+  const names = open.map(({ host, port }) => formatHostPort(host, port)).join(", ");
   const admin = adminAccess === "any" ? ", take nodes out of the cluster and stop them" : "";
   return (
     `ANYBODY WHO CAN REACH ${names} MAY USE THIS SERVER: read and write all data${admin}. ` +

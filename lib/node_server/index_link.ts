@@ -5,7 +5,7 @@
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
-import type { HostPort } from "../base/option_schema.ts";
+import type { HostPort } from "../base/host_port.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { type DataIdentity, encodeDataIdentity } from "../cluster/data_identity.ts";
 import type { ClusterNode } from "../cluster/node.ts";

@@ -10,9 +10,9 @@ import {
   booleanOption,
   choiceOption,
   completeOptions,
+  hostOption,
   hostPortsOption,
   integerOption,
-  textOption,
 } from "../base/option_schema.ts";
 import { accessOptions, checkAccessOptions } from "../net/access_options.ts";
 import {
@@ -64,7 +64,7 @@ export const nodeOptionTable = {
   ...accessOptions,
 
   indexServers: hostPortsOption({ name: "index-servers", since: "1.1.0", reloadable: true, help: "the index servers" }),
-  indexServerName: textOption({
+  indexServerName: hostOption({
     name: "index-server-name",
     default: "",
     placeholder: "host",
@@ -165,7 +165,7 @@ export const nodeOptionTable = {
     reloadable: true,
     help: "send writes to another cluster too",
   }),
-  clusterReplicationServerName: textOption({
+  clusterReplicationServerName: hostOption({
     name: "cluster-replication-server-name",
     default: "",
     placeholder: "host",

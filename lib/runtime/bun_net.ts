@@ -7,7 +7,8 @@
 
 import { chmodSync } from "node:fs";
 import { clearTimeout, setTimeout } from "node:timers";
-import { hostPort, peerText } from "./address_text.ts";
+import { formatHostPort } from "../base/host_port.ts";
+import { peerText } from "./address_text.ts";
 import { NodeTransport } from "./node_net.ts";
 import type {
   Address,
@@ -71,7 +72,7 @@ export class BunTransport implements Transport {
   ): Promise<Listener> {
     if (options.tls !== undefined) return this.#secure.listen(address, accept, options);
     const open = (socket: BunSocket): void => {
-      const peer = "path" in address ? ":0" : hostPort(socket.remoteAddress ?? "", socket.remotePort ?? 0);
+      const peer = "path" in address ? ":0" : formatHostPort(socket.remoteAddress ?? "", socket.remotePort ?? 0);
       const connection = new BunConnection(peer, undefined);
       socket.data = connection;
       connection.start(socket, accept);

@@ -8,7 +8,8 @@
 
 import { chmodSync } from "node:fs";
 import { createServer, type Server, Socket } from "node:net";
-import { hostPort, peerText } from "./address_text.ts";
+import { formatHostPort } from "../base/host_port.ts";
+import { peerText } from "./address_text.ts";
 import { NodeConnection, type PrivateHandle } from "./node_connection.ts";
 import type {
   Address,
@@ -96,7 +97,7 @@ export class NodeTransport implements Transport {
 }
 
 function peerOf(socket: Socket): string {
-  return socket.remoteAddress === undefined ? ":0" : hostPort(socket.remoteAddress, socket.remotePort ?? 0);
+  return socket.remoteAddress === undefined ? ":0" : formatHostPort(socket.remoteAddress, socket.remotePort ?? 0);
 }
 
 function startListening(server: Server, address: Address, backlog: number): Promise<void> {
