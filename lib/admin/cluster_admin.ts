@@ -12,6 +12,7 @@ import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
 import { parseNodeMap } from "../cluster/node_map_stats.ts";
+import { encodeFlush } from "../protocol/flush_request.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Change, type ClusterView, type Preview, previewChange } from "./change.ts";
 import { type ChangeEvent, type ChangeHost, type RunOptions, runChange } from "./change_runner.ts";
@@ -126,10 +127,14 @@ export class ClusterAdmin implements ChangeHost {
     }
   }
 
-  /** Removes everything a node holds. @throws FlareError */
-  clean(key: string): Promise<void> {
+  /** Removes everything this one node holds. @throws FlareError */
+  async clean(key: string): Promise<void> {
     this.#debug(`${key} < flush_all`);
-    return this.client(key).flushAll();
+    const request = encodeFlush("now", "node").trimEnd();
+    const line = await this.client(key).line(request);
+    // A node of another kind has no such form, and means itself by the other one.
+    if (line === "ERROR") return this.client(key).flushAll();
+    if (line !== "OK") throw new FlareError("REFUSED", `"${key}" answered "${line}" to "${request}"`);
   }
 
   /** How many items a node holds. @throws FlareError */

@@ -174,9 +174,14 @@ export class Client {
     return deletePrefix(this.#scanServer, toBytes(prefix), options);
   }
 
-  /** Removes every item of this server (not of its cluster) at once. @throws FlareError */
-  async flushAll(): Promise<void> {
-    await this.#tell("flush_all", [], ["OK"]);
+  /**
+   * Removes every item of the whole cluster that is there when the time has come; what is stored later stays.
+   * @param delay as an exptime: 0 = at once, up to 30 days in seconds from now, more is an absolute second
+   * @throws FlareError REFUSED naming the nodes that could not do it
+   * @example await client.flushAll(); await client.flushAll(60);
+   */
+  async flushAll(delay = 0): Promise<void> {
+    await this.#tell("flush_all", [integer("delay", delay, Number.MAX_SAFE_INTEGER)], ["OK"]);
   }
 
   /** Asks whether the server is well. @throws FlareError REFUSED with its answer if not */

@@ -42,6 +42,11 @@ export class Admission implements Visitor {
     return this.#connection.security?.peerName;
   }
 
+  /** Whether it came by the address of operators. */
+  get isAdmin(): boolean {
+    return this.#door.admin === true;
+  }
+
   /** Whether it has got too many passwords wrong. */
   get isTriedOut(): boolean {
     return this.#failures >= LOGIN_FAILURES_MAX;
@@ -61,7 +66,7 @@ export class Admission implements Visitor {
     const { access, handler } = this.#host;
     if (this.isUnknown) this.isUnknown = this.user === undefined && access?.mustLogIn(this) === true;
     this.isGated = this.isUnknown || this.isDelayed;
-    const mayAll = access === undefined || this.#door.admin === true || access.mayAdminister(this);
+    const mayAll = access === undefined || this.isAdmin || access.mayAdminister(this);
     this.handler = mayAll ? handler : new GuardedHandler(handler);
   }
 

@@ -70,6 +70,11 @@ export class Peer implements Worker {
     return this.queue > 0 ? "execute" : "wait";
   }
 
+  /** Whether it has a connection, or is about to have one. */
+  get isInUse(): boolean {
+    return this.#link !== undefined;
+  }
+
   get queue(): number {
     return this.#waiting.length + (this.#link?.outstanding.length ?? 0);
   }

@@ -38,6 +38,8 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   lastActiveMs: number;
   /** Another node of the cluster has sent requests here. */
   isNode = false;
+  /** Requests so far, the present one included. */
+  requests = 0;
   /** Where the answer to the next request goes; one that waits keeps its own. */
   reply: TextReply;
   readonly #host: SessionHost;
@@ -103,6 +105,11 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   /** Whether the client still has to log in. */
   get isUnknown(): boolean {
     return this.#admission.isUnknown;
+  }
+
+  /** Whether it came by the address of operators. */
+  get isAdmin(): boolean {
+    return this.#admission.isAdmin;
   }
 
   /** Since when a request has not come completely through the client's fault, 0 = there is none. */
@@ -206,6 +213,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   /** Answers a request, at once or later. */
   execute(request: Request): void {
     this.#executing = true;
+    this.requests++;
     if (request.prefix !== undefined) this.isNode = true;
     try {
       const waiting = this.#admission.handler.handle(request, this.reply, this);

@@ -1,5 +1,5 @@
 /**
- * Everything a node server answers that is about itself: stats, show, ping, version, flush_all, kill, and the node map
+ * Everything a node server answers that is about itself: stats, show, ping, version, kill, and the node map
  * the index server pushes.
  */
 
@@ -73,25 +73,6 @@ export class AdminCommands {
   async refreshCertificates(words: readonly string[], reply: TextReply): Promise<void> {
     const line = await refreshCertificates(words, this.#context.tls);
     if (line !== undefined) reply.line(line);
-  }
-
-  /** `flush_all [<delay>] [noreply]`: this node only and at once, as in Flare; what is wrong with it is memcached's to say. */
-  flushAll(words: readonly string[], reply: TextReply): void {
-    const noreply = words.at(-1) === "noreply";
-    const rest = words.filter((word) => word !== "noreply" && word !== "async");
-    if (words.length > 2) return reply.line("ERROR");
-    if (rest[0] !== undefined && !/^-?\d{1,20}$/.test(rest[0])) {
-      return noreply ? undefined : reply.line("CLIENT_ERROR invalid exptime argument");
-    }
-    const { storage } = this.#context;
-    if (storage.failure !== undefined) return reply.line(`SERVER_ERROR ${storage.failure.message}`);
-    storage.flushAll();
-    this.#context.stats.cmdFlush++;
-    this.#context.watchers.happened("type=flush_all");
-    if (noreply) return;
-    const start = reply.segment.length;
-    reply.line("OK");
-    reply.markUncommitted(start);
   }
 
   show(words: readonly string[], reply: TextReply): void {

@@ -5,6 +5,7 @@
  */
 
 import type { Server } from "../net/server.ts";
+import { within } from "./gate.ts";
 import type { IndexLink } from "./index_link.ts";
 import type { NodeContext } from "./node_context.ts";
 
@@ -21,13 +22,13 @@ export async function leaveCluster(context: NodeContext, link: IndexLink, server
   const { hasSuccessor } = routing;
   if (hasSuccessor) {
     handover.beginLeaving();
-    if (!(await handover.within(STEP_MS_MAX, finishWrites(context)))) {
+    if (!(await within(runtime.clock, STEP_MS_MAX, finishWrites(context)))) {
       runtime.log.write("warning", `writes under way did not end within ${STEP_MS_MAX} ms`);
     }
   }
   handover.announced = true;
   if (await link.tellShutdown()) {
-    if (hasSuccessor) await handover.within(STEP_MS_MAX, handover.over);
+    if (hasSuccessor) await within(runtime.clock, STEP_MS_MAX, handover.over);
     handover.end();
     await letNodesGo(context, server);
   } else {

@@ -16,6 +16,7 @@ import type { Handover } from "./handover.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 import type { NodeStats } from "./node_stats.ts";
 import type { OtherCluster } from "./other_cluster.ts";
+import type { PartitionFlush } from "./partition_flush.ts";
 import type { TimeWatcher } from "./time_watcher.ts";
 import type { Watchers } from "./watchers.ts";
 
@@ -37,6 +38,7 @@ export interface NodeContext {
   readonly tls: DaemonTls;
   readonly stats: NodeStats;
   readonly handover: Handover;
+  readonly partitionFlush: PartitionFlush;
   readonly crawler: CrawlerSettings;
   readonly watchers: Watchers;
   readonly timeWatcher: TimeWatcher;

@@ -11,6 +11,7 @@ import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import type { AdminCommands } from "./admin_commands.ts";
 import type { DumpCommands } from "./dump_commands.ts";
+import type { FlushCommands } from "./flush_commands.ts";
 import type { KeyListings } from "./key_listings.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 import type { NodeContext } from "./node_context.ts";
@@ -68,6 +69,7 @@ export interface CommandGroups {
   readonly dump: DumpCommands;
   readonly scan: ScanCommands;
   readonly listings: KeyListings;
+  readonly flush: FlushCommands;
   readonly admin: AdminCommands;
 }
 
@@ -107,20 +109,22 @@ export class NodeHandler implements RequestHandler {
   }
 
   #handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
-    const { handover } = this.#context;
+    const { handover, partitionFlush } = this.#context;
     const shape = shapeOf(request.command);
-    if (handover.holding && shape !== CommandShape.words) return this.#hold(request.clone(), reply, session);
+    if (partitionFlush.isNear) partitionFlush.check();
+    if (handover.holding && shape !== CommandShape.words) return this.#hold(handover, request.clone(), reply, session);
+    if (partitionFlush.holding && mayWrite(shape)) return this.#hold(partitionFlush, request.clone(), reply, session);
     const waiting = this.#dispatch(request, reply, session);
     return waiting !== undefined && mayWrite(shape) ? handover.track(waiting) : waiting;
   }
 
-  async #hold(request: Request, reply: TextReply, session: Session): Promise<void> {
-    await this.#context.handover.over;
+  async #hold(gate: { over: Promise<void> }, request: Request, reply: TextReply, session: Session): Promise<void> {
+    await gate.over;
     return this.handle(request, reply, session);
   }
 
   #dispatch(request: Request, reply: TextReply, session: Session): void | Promise<void> {
-    const { read, write, meta, dump, scan, listings, admin } = this.#groups;
+    const { read, write, meta, dump, scan, listings, flush, admin } = this.#groups;
     if (request.opcode >= 0 && shapeOf(request.command) === CommandShape.words)
       return this.#dispatchBinary(request, reply, session);
     switch (request.command) {
@@ -146,13 +150,15 @@ export class NodeHandler implements RequestHandler {
       case Command.dump_key:
         return dump.dump(request, reply, session);
       case Command.node:
+        if (request.words[0] === "flush") return flush.nodeFlush(request.words.slice(1), reply);
         return request.words[0] === "handover" ? admin.nodeHandover(request.words, reply) : admin.nodeSync(request, reply);
       case Command.version:
+        flush.onVersion(session);
         return admin.version(reply);
       case Command.verbosity:
         return admin.verbosity(request.words, reply);
       case Command.flush_all:
-        return admin.flushAll(request.words, reply);
+        return flush.flushAll(request, reply, session);
       case Command.stats:
         if (request.words[0] === "cachedump") return listings.cachedump(request.words.slice(1), reply, session);
         return admin.stats(request.words, reply, session);
@@ -183,15 +189,16 @@ export class NodeHandler implements RequestHandler {
 
   /** The binary requests that concern no item. */
   #dispatchBinary(request: Request, plain: TextReply, session: Session): void | Promise<void> {
-    const { admin } = this.#groups;
+    const { flush, admin } = this.#groups;
     const reply = new BinaryReply(plain.segment, request);
     switch (request.command) {
       case Command.version:
         return reply.text(admin.versionText);
       case Command.flush_all:
-        return admin.flushAll([], reply);
-      case Command.stats:
         // It may take a while, and then the request is another one's.
+        reply.bind(request.clone());
+        return flush.flushAll(request, reply, session);
+      case Command.stats:
         reply.bind(request.clone());
         return admin.stats(request.words, reply, session);
       default:

@@ -24,10 +24,12 @@ import { Replicator } from "../replication/replicator.ts";
 import type { Address, Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { AdminCommands } from "./admin_commands.ts";
+import { ClusterFlush } from "./cluster_flush.ts";
 import { ClusterScan } from "./cluster_scan.ts";
 import { CrawlerSettings } from "./crawler_settings.ts";
 import { DataHistory } from "./data_history.ts";
 import { DumpCommands } from "./dump_commands.ts";
+import { FlushCommands } from "./flush_commands.ts";
 import { Handover } from "./handover.ts";
 import { IndexLink, type Joined } from "./index_link.ts";
 import { KeyListings } from "./key_listings.ts";
@@ -41,6 +43,7 @@ import { NodeStats } from "./node_stats.ts";
 import { type NodeServerParts, openStorage } from "./node_storage.ts";
 import { OtherCluster } from "./other_cluster.ts";
 import { OwnPart } from "./own_part.ts";
+import { PartitionFlush } from "./partition_flush.ts";
 import { ReadCommands } from "./read_commands.ts";
 import { Reconstructor } from "./reconstructor.ts";
 import { ScanCommands } from "./scan_commands.ts";
@@ -97,6 +100,8 @@ export class NodeServer {
       install: (map) => this.#install(map),
     });
     this.key = context.selfKey;
+    // A flush whose second has passed meanwhile comes before the first request.
+    context.partitionFlush.arm();
     const write = new WriteCommands(context);
     const meta = new MetaCommands(context, write);
     const ownPart = new OwnPart(context, resolver);
@@ -112,6 +117,7 @@ export class NodeServer {
         dump: new DumpCommands(context, resolver),
         scan,
         listings: new KeyListings(context, clusterScan, () => scan.newScan()),
+        flush: new FlushCommands(context, new ClusterFlush(context), () => this.#reconstructor.restart()),
         admin: new AdminCommands(
           context,
           () => server,
@@ -245,6 +251,7 @@ export class NodeServer {
     this.#link.stop();
     this.#reconstructor.end();
     this.#movedKeys.stop();
+    this.#context.partitionFlush.stop();
     if (announce) await leaveCluster(this.#context, this.#link, this.#server);
     this.#context.watchers.close();
     this.#context.timeWatcher.stop();
@@ -274,6 +281,7 @@ export class NodeServer {
     this.#removeMovedKeys(first ? 0 : countPartitions(previous, this.#partitionCountMax));
     const wasMaster = findNode(previous, this.key)?.role === NodeRole.master;
     if (!wasMaster && routing.self?.role === NodeRole.master) this.#context.otherCluster.onBecameMaster();
+    this.#context.partitionFlush.arm();
   }
 
   /** Closes the connections to nodes that have left or are down: nobody waits for those any longer. */
@@ -337,6 +345,7 @@ function buildContext(
     selfKey,
     stats: new NodeStats(),
     handover: new Handover(runtime.clock),
+    partitionFlush: new PartitionFlush(runtime, routing, peers, storage, replicator, selfKey),
     crawler: new CrawlerSettings(),
     watchers: new Watchers(runtime.clock),
     timeWatcher: new TimeWatcher(runtime.clock, runtime.log, storage, options),

@@ -19,6 +19,8 @@ export class Reconstructor {
   readonly #link: IndexLink;
   readonly #connectTimeoutMs: number;
   #copy: CopyTask | undefined;
+  /** What the copy under way, or the last one, was to bring. */
+  #plan: Reconstruction | undefined;
 
   constructor(context: NodeContext, link: IndexLink, connectTimeoutMs: number) {
     this.#context = context;
@@ -28,11 +30,19 @@ export class Reconstructor {
 
   /** Copies what the plan says, in the background. */
   begin(plan: Reconstruction): void {
+    this.#plan = plan;
     void this.#reconstruct(plan, 1);
+  }
+
+  /** Begins again what is not in use yet: its sources have dropped what they had, on their own account each. */
+  restart(): void {
+    const state = this.#context.routing.self?.state;
+    if (this.#plan !== undefined && (state === NodeState.prepare || state === NodeState.ready)) this.begin(this.#plan);
   }
 
   /** Ends the copy under way, if there is one; nobody is told. */
   end(): void {
+    this.#plan = undefined;
     this.#copy?.kill();
     this.#copy = undefined;
   }

@@ -95,9 +95,10 @@ export class ScanCommands {
 
   /** Deletes some keys side by side; `refusal` is the first answer that is no answer to a deletion. */
   async #deleteGroup(items: readonly ScannedItem[]): Promise<{ count: number; refusal: string | undefined }> {
-    const { handover } = this.#context;
+    const { handover, partitionFlush } = this.#context;
     // A master that leaves lets nothing begin that it could not finish.
     if (handover.holding) await handover.over;
+    if (partitionFlush.holding) await partitionFlush.over;
     let count = 0;
     let refusal: string | undefined;
     await handover.track(

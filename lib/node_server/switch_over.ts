@@ -5,6 +5,7 @@
  * answers ERROR.
  */
 
+import { within } from "./gate.ts";
 import { finishWrites } from "./leaving.ts";
 import type { NodeContext } from "./node_context.ts";
 
@@ -33,7 +34,7 @@ export async function prepareSwitchOver(context: NodeContext, words: readonly st
   handover.expireAfter(limitMs, () => {
     runtime.log.write("warning", `nobody took over within ${limitMs} ms: still the master`);
   });
-  const isFinished = await handover.within(Math.min(limitMs, FINISH_MS_MAX), finishWrites(context));
+  const isFinished = await within(runtime.clock, Math.min(limitMs, FINISH_MS_MAX), finishWrites(context));
   if (handover.leaving) return "SERVER_ERROR stopping";
   if (isFinished && replicator.failures + replicator.dropped === refused && handover.holding) return "OK";
   handover.end();

@@ -135,7 +135,7 @@ export class WriteCommands {
     if (refusal !== undefined) return `SERVER_ERROR ${refusal}`;
     request.mutation.expire = expire;
     const pending = storage.apply(request.mutation, now);
-    const applied = pending instanceof Promise ? await pending : pending;
+    const applied = pending instanceof Promise ? await this.#context.partitionFlush.track(pending) : pending;
     if (pending instanceof Promise) hash = this.#hash(bytes, 0, end);
     if (applied.result === MutationResult.failed) return `SERVER_ERROR ${applied.error}`;
     if (applied.result !== MutationResult.touched) return request.flareOrder ? "NOT_FOUND" : undefined;
@@ -201,7 +201,7 @@ export class WriteCommands {
     if (applied instanceof Promise) {
       const copy = request.clone();
       reply.bind(copy);
-      return this.#writeLater(copy, reply, applied);
+      return this.#writeLater(copy, reply, this.#context.partitionFlush.track(applied));
     }
     return this.#applied(request, reply, hash, applied);
   }

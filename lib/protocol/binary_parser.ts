@@ -140,6 +140,9 @@ export class BinaryParser {
         meta.vivifyExptime = readUint32(bytes, at + 16);
         if (meta.vivifyExptime !== NO_CREATION) meta.arguments |= MetaArgument.N | MetaArgument.J;
         return;
+      case Command.flush_all:
+        if (extrasLength > 0) request.exptime = readUint32(bytes, at);
+        return;
       case Command.stats:
         request.words = latin1(bytes, keyStart, keyStart + keyLength)
           .split(" ")

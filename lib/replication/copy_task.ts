@@ -12,7 +12,8 @@ import type { Reconstruction } from "../cluster/role_change.ts";
 import { Peer } from "../net/peer.ts";
 import type { TlsLink } from "../net/peer_link.ts";
 import { type Worker, WorkerRegistry, WorkerType } from "../net/worker.ts";
-import { ReplyShape } from "../protocol/text_client.ts";
+import { FLUSH_QUERY, parseFlushPlan } from "../protocol/flush_request.ts";
+import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { DumpClient } from "./dump_client.ts";
@@ -62,7 +63,8 @@ export class CopyTask implements Worker {
   #timer: Timer | undefined;
   readonly #options: CopyOptions;
   #expected: number | undefined;
-  #cleaned = false;
+  /** Present once what was here is dropped; resolves when the flush that is planned for the rest is known. */
+  #cleaned: Promise<void> | undefined;
   #done = false;
 
   constructor(runtime: Runtime, workers: WorkerRegistry, storage: Storage, plan: Reconstruction, options: CopyOptions) {
@@ -94,8 +96,10 @@ export class CopyTask implements Worker {
           selfKey: options.selfKey,
           onReachable: () => {
             // Once, before the first source is asked: live writes that arrive from then on are in every answer, or newer.
-            if (!this.#cleaned) storage.flushAll();
-            this.#cleaned = true;
+            if (this.#cleaned !== undefined) return;
+            storage.flushAll();
+            this.#cleaned = this.#inheritFlushPlan(storage);
+            this.#cleaned.catch(() => undefined); // `run` hears of it.
           },
         }),
     );
@@ -140,6 +144,7 @@ export class CopyTask implements Worker {
     void this.#estimate();
     try {
       await Promise.all(this.#clients.map((client) => client.run()));
+      await this.#cleaned;
       this.#runtime.log.write("notice", `copy complete: ${this.#text}`);
     } catch (error) {
       for (const client of this.#clients) client.abort();
@@ -174,7 +179,27 @@ export class CopyTask implements Worker {
     this.#expected = this.#plan.role === NodeRole.slave ? total : Math.round(total / this.#plan.partitionSize);
   }
 
-  async #countItems({ host, port, threadType }: ClusterNode): Promise<number | undefined> {
+  async #countItems(node: ClusterNode): Promise<number | undefined> {
+    try {
+      const { body } = await this.#ask(node, "stats\r\n", ReplyShape.lines);
+      const count = /STAT curr_items (\d+)/.exec(latin1(body))?.[1];
+      return count === undefined ? undefined : Number(count);
+    } catch (error) {
+      this.#runtime.log.write("info", `"${node.key}" does not tell how much it holds: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  /** What the sources are to flush later we are to flush, too. @throws FlareError when one of them does not answer */
+  async #inheritFlushPlan(storage: Storage): Promise<void> {
+    const answers = await Promise.all(this.#plan.sources.map((node) => this.#ask(node, FLUSH_QUERY, ReplyShape.line)));
+    // A node of another kind knows no such plan.
+    const plannedFor = Math.max(0, ...answers.map(({ line }) => parseFlushPlan(line) ?? 0));
+    // A source may have told us of a newer one meanwhile, or have flushed everything: then this copy is over.
+    if (plannedFor > 0 && storage.flushPlannedFor === 0 && !this.#done) storage.planFlush(plannedFor);
+  }
+
+  async #ask({ host, port, threadType }: ClusterNode, request: string, shape: ReplyShape): Promise<ClientReply> {
     const peer = new Peer(this.#runtime, { host, port }, threadType, new WorkerRegistry(), {
       connectTimeoutMs: this.#options.connectTimeoutMs,
       tls: this.#options.tls,
@@ -183,12 +208,7 @@ export class CopyTask implements Worker {
       replyBytesMax: STATS_BYTES_MAX,
     });
     try {
-      const { body } = await peer.request(fromLatin1("stats\r\n"), ReplyShape.lines);
-      const count = /STAT curr_items (\d+)/.exec(latin1(body))?.[1];
-      return count === undefined ? undefined : Number(count);
-    } catch (error) {
-      this.#runtime.log.write("info", `"${host}:${port}" does not tell how much it holds: ${(error as Error).message}`);
-      return undefined;
+      return await peer.request(fromLatin1(request), shape);
     } finally {
       peer.close();
     }

@@ -80,7 +80,7 @@ export class Replicator {
   /** Those that wait for their commit, and their bytes. */
   #uncommitted = 0;
   #uncommittedBytes = 0;
-  #idle: (() => void) | undefined;
+  readonly #idle: (() => void)[] = [];
   /** Reloadable. */
   options: ReplicatorOptions;
 
@@ -218,9 +218,7 @@ export class Replicator {
   /** Resolves when nothing is on its way to a replica. */
   idle(): Promise<void> {
     if (this.#pending === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#idle = resolve;
-    });
+    return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   /** The first replica that cannot hold the key of a write because it knows nothing but lines of text. */
@@ -269,7 +267,7 @@ export class Replicator {
   #finish({ done }: Delivery, refusal?: FlareError): void {
     done?.(refusal);
     this.#pending--;
-    if (this.#pending === 0) this.#idle?.();
+    if (this.#pending === 0) for (const idle of this.#idle.splice(0)) idle();
   }
 
   /**

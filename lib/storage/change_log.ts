@@ -181,9 +181,12 @@ export class ChangeLog {
     this.#short(LogKind.delete, generation, version, deletedAt, blockedUntil, bytes, keyStart, keyEnd);
   }
 
-  /** Adds the beginning of a flush generation: everything of earlier ones is gone. */
-  flush(generation: number): void {
-    this.#short(LogKind.flush, generation, 0, 0, 0, EMPTY, 0, 0);
+  /**
+   * Adds what is known of flushes: the present generation, everything of earlier ones being gone, and the second for which
+   * the next flush is planned, 0 = none is.
+   */
+  flush(generation: number, plannedFor: number): void {
+    this.#short(LogKind.flush, generation, 0, 0, plannedFor, EMPTY, 0, 0);
   }
 
   /**

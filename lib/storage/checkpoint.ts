@@ -70,6 +70,7 @@ export class Checkpointer {
   #storedGeneration: number;
   /** The place in the log that the engine's meta record tells. */
   #storedSequence: number;
+  #storedPlan: number;
   #running: Promise<void> | undefined;
   #following: Promise<void> | undefined;
   #isWanted = false;
@@ -86,6 +87,7 @@ export class Checkpointer {
     this.#owner = owner;
     this.#storedGeneration = stored.generation;
     this.#storedSequence = stored.sequence;
+    this.#storedPlan = stored.flushPlannedFor;
   }
 
   get isRunning(): boolean {
@@ -162,7 +164,9 @@ export class Checkpointer {
     await this.#turn();
     owner.commit();
     if (this.#keyspaces.current !== keyspace) return false;
-    let unsynced = keyspace.generation !== this.#storedGeneration || place.sequence !== this.#storedSequence;
+    let plan = this.#keyspaces.flushPlannedFor;
+    let unsynced =
+      keyspace.generation !== this.#storedGeneration || place.sequence !== this.#storedSequence || plan !== this.#storedPlan;
     for (;;) {
       // Nothing may be uncommitted here: an entry that a rollback could bring back must not be passed over.
       cache.takeBatch(mark);
@@ -170,6 +174,7 @@ export class Checkpointer {
       const operations = this.#encode(keyspace);
       owner.onRoom();
       if (operations.length > 0 || (last && unsynced)) {
+        plan = this.#keyspaces.flushPlannedFor;
         operations.push({
           type: "put",
           key: META_KEY,
@@ -178,6 +183,7 @@ export class Checkpointer {
             items: keyspace.engineItems,
             tombstones: keyspace.engineTombstones,
             sequence: last ? place.sequence : this.#storedSequence,
+            flushPlannedFor: plan,
           }),
         });
         unsynced = true;
@@ -192,6 +198,7 @@ export class Checkpointer {
     owner.onRoom();
     this.#storedGeneration = keyspace.generation;
     this.#storedSequence = place.sequence;
+    this.#storedPlan = plan;
     this.count++;
     if (!unsynced || (await this.#settle())) await owner.onStored(place);
     return true;

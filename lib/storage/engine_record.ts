@@ -34,11 +34,13 @@ export interface EngineMeta {
   readonly tombstones: number;
   /** All changes of the log before this sequence are in; 0 = not known (2.0.0 did not write it down). */
   readonly sequence: number;
+  /** The second for which a flush is planned, 0 = none is (2.0.0 knew of none). */
+  readonly flushPlannedFor: number;
 }
 
-const META_BYTES = 30;
-/** Of 2.0.0. */
-const META_BYTES_WITHOUT_SEQUENCE = 24;
+const META_BYTES = 34;
+/** Of 2.0.0: as far as the counts. */
+const META_BYTES_BEFORE = 24;
 
 /** The key of the meta record. */
 export const META_KEY: Uint8Array = new Uint8Array([0, 0, 0, 0, 0x6d, 0x65, 0x74, 0x61]);
@@ -156,13 +158,14 @@ export function encodeMeta(meta: EngineMeta): Uint8Array {
   view.setUint16(22, Math.floor(meta.tombstones / 0x100000000), true);
   view.setUint32(24, meta.sequence % 0x100000000, true);
   view.setUint16(28, Math.floor(meta.sequence / 0x100000000), true);
+  writeUint32(bytes, 30, meta.flushPlannedFor);
   writeUint32(bytes, 4, crc32(bytes, 8));
   return bytes;
 }
 
 /** Reads the meta record. @throws FlareError CORRUPT | UNSUPPORTED */
 export function decodeMeta(bytes: Uint8Array): EngineMeta {
-  const isWhole = bytes.length === META_BYTES || bytes.length === META_BYTES_WITHOUT_SEQUENCE;
+  const isWhole = bytes.length === META_BYTES || bytes.length === META_BYTES_BEFORE;
   if (!isWhole || readUint32(bytes, 4) !== crc32(bytes, 8)) {
     throw new FlareError("CORRUPT", "the engine's own record is corrupt");
   }
@@ -173,6 +176,7 @@ export function decodeMeta(bytes: Uint8Array): EngineMeta {
     items: view.getUint32(12, true) + view.getUint16(16, true) * 0x100000000,
     tombstones: view.getUint32(18, true) + view.getUint16(22, true) * 0x100000000,
     sequence: bytes.length === META_BYTES ? view.getUint32(24, true) + view.getUint16(28, true) * 0x100000000 : 0,
+    flushPlannedFor: bytes.length === META_BYTES ? readUint32(bytes, 30) : 0,
   };
 }
 

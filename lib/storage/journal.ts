@@ -9,7 +9,6 @@ import type { Log, Runtime } from "../runtime/runtime.ts";
 import { ChangeLog } from "./change_log.ts";
 import type { LogPlace } from "./checkpoint.ts";
 import { CommitGroup } from "./commit_group.ts";
-import type { Keyspace } from "./keyspace.ts";
 import type { LogRecovery } from "./log_recovery.ts";
 import type { StorageSettings } from "./storage_options.ts";
 import type { UndoList } from "./undo_list.ts";
@@ -53,10 +52,10 @@ export class Journal {
     });
   }
 
-  /** Notes a flush that replaces `keyspace`. */
-  flush(keyspace: Keyspace, generation: number): void {
-    this.undo.pushFlush(keyspace);
-    this.changes.flush(generation);
+  /** Notes a flush that is about to begin `generation`, if that is another one than now, and when the next is planned. */
+  flush(generation: number, plannedFor: number): void {
+    this.undo.pushFlush();
+    this.changes.flush(generation, plannedFor);
     this.commits.begin();
   }
 

@@ -22,6 +22,8 @@ export interface ArenaCounts {
 
 export class Keyspaces {
   current: Keyspace;
+  /** The second for which a flush is planned, 0 = none is. */
+  flushPlannedFor: number;
 
   readonly #random: Random;
   #cacheBytesMax: number;
@@ -41,6 +43,7 @@ export class Keyspaces {
     this.#random = random;
     this.#cacheBytesMax = cacheBytesMax;
     this.current = new Keyspace(meta.generation, cacheBytesMax, random.uint32(), meta.items, meta.tombstones);
+    this.flushPlannedFor = meta.flushPlannedFor;
   }
 
   /** Sums over all arenas so far. */

@@ -46,7 +46,10 @@ export class LogReplay {
     const { generation } = this.#keyspaces.current;
     if (reader.generation < generation) return;
     if (reader.generation > generation) this.#keyspaces.replace(reader.generation);
-    if (reader.kind === LogKind.flush) return;
+    if (reader.kind === LogKind.flush) {
+      this.#keyspaces.flushPlannedFor = reader.expire;
+      return;
+    }
     const key = { bytes: reader.bytes, start: reader.keyStart, end: reader.keyEnd };
     if (!this.#attempt(reader, key)) return this.#replayLater(reader, key);
   }

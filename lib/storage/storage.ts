@@ -94,7 +94,7 @@ export interface StorageStats {
 }
 
 /** Of an engine that has nothing yet. */
-const NO_META: EngineMeta = { generation: 0, items: 0, tombstones: 0, sequence: 1 };
+const NO_META: EngineMeta = { generation: 0, items: 0, tombstones: 0, sequence: 1, flushPlannedFor: 0 };
 
 export class Storage {
   readonly manifest: StorageManifest;
@@ -258,18 +258,33 @@ export class Storage {
   }
 
   /**
-   * Drops everything, versions and tombstones included. A logged change like any other: when its commit fails, everything
-   * is back.
+   * Drops everything, versions, tombstones and a planned flush included. A logged change like any other: when its commit
+   * fails, everything is back.
    * @throws FlareError the `failure`, or CLOSED
    */
   flushAll(): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#closing !== undefined) throw closed();
-    const { current } = this.#keyspaces;
-    const generation = current.generation + 1;
-    this.#journal?.flush(current, generation);
+    this.#checkOpen();
+    const generation = this.#keyspaces.current.generation + 1;
+    this.#journal?.flush(generation, 0);
     this.#keyspaces.replace(generation);
+    this.#keyspaces.flushPlannedFor = 0;
     this.#checkpointer.request();
+  }
+
+  /**
+   * Remembers that everything is to be flushed from this second on (`flushAll` is its owner's to call); 0 = not any more.
+   * A logged change like any other.
+   * @throws FlareError the `failure`, or CLOSED
+   */
+  planFlush(seconds: number): void {
+    this.#checkOpen();
+    this.#journal?.flush(this.#keyspaces.current.generation, seconds);
+    this.#keyspaces.flushPlannedFor = seconds;
+  }
+
+  /** The second for which a flush is planned, 0 = none is. */
+  get flushPlannedFor(): number {
+    return this.#keyspaces.flushPlannedFor;
   }
 
   /**
@@ -370,6 +385,11 @@ export class Storage {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  #checkOpen(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closing !== undefined) throw closed();
   }
 
   /** Why a write cannot be taken at all. */

@@ -1,6 +1,6 @@
 /**
  * What the changes since the last append to the log have replaced, so that a failed append can take them all back: the
- * records in the arena one by one, newest first, and whole keyspaces where a flush was among them.
+ * records in the arena one by one, newest first, and whole keyspaces or plans of flushes where those were among them.
  */
 
 import type { CurrentKind } from "./decide.ts";
@@ -13,7 +13,9 @@ const WORDS_FIRST = WORDS * 1024;
 
 /** A flush that is not in the log yet. */
 interface PendingFlush {
+  /** The keyspace before; the present one if only the plan of a flush changed. */
   readonly replaced: Keyspace;
+  readonly plannedFor: number;
   /** Length of the list at the flush. */
   readonly length: number;
 }
@@ -48,9 +50,10 @@ export class UndoList {
     this.#length = at + WORDS;
   }
 
-  /** A flush replaces the keyspace. */
-  pushFlush(replaced: Keyspace): void {
-    this.#flushes.push({ replaced, length: this.#length });
+  /** A flush is about to replace the keyspace, or the time for which one is planned. */
+  pushFlush(): void {
+    const { current, flushPlannedFor } = this.#keyspaces;
+    this.#flushes.push({ replaced: current, plannedFor: flushPlannedFor, length: this.#length });
   }
 
   /** Everything so far is in the log. */
@@ -74,7 +77,8 @@ export class UndoList {
         keyspace.count(kind, this.#words[at + 2] as CurrentKind);
       }
       if (flush === undefined) break;
-      this.#keyspaces.restore(flush.replaced);
+      if (flush.replaced !== keyspace) this.#keyspaces.restore(flush.replaced);
+      this.#keyspaces.flushPlannedFor = flush.plannedFor;
     }
     this.#length = 0;
   }

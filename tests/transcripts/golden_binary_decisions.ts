@@ -52,7 +52,7 @@ export const BINARY_DECISIONS: Readonly<Record<string, BinaryDecision>> = {
   "nopartition-set": { replies: ['01 84 - "no partition available"'] },
   "nopartition-get": { replies: ['00 84 - "no partition available"'] },
   "nopartition-incr": { replies: ['05 84 - "no partition available"'] },
-  // As flush_all: at once, whatever the delay, and here only.
+  // As flush_all: the whole cluster's, and with a delay when that is over.
   "flush-extras": { replies: ["08 00 -"] },
   flush: { replies: ["08 00 -"] },
   flushq: { replies: [] },

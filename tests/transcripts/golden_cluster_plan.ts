@@ -146,6 +146,10 @@ export const GROUPS: readonly Group[] = [
           say("c1 P>client", `\x81\0\0\0\x04\0\0\0\0\0\0\x05${OPAQUE}${"\0".repeat(7)}\x05\0\0\0\0x`),
         ],
       },
+      "flush_all-local/A": {
+        reason: "a client's flush_all is the cluster's: the slave, which knows only its own kind of it, is told, too",
+        extra: ["B flush_all"],
+      },
       "rejoin-down-node/index": {
         reason: JOINED_AGAIN,
         extra: [

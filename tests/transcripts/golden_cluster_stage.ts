@@ -103,10 +103,12 @@ export interface Group {
   readonly deviations?: Readonly<Record<string, Deviation>>;
 }
 
-const WORDS = "set|add|replace|append|prepend|cas|incr|decr|delete|touch|gat|gets?|keys|dump|node|meta|ping|shutdown|stats";
+const WORDS =
+  "set|add|replace|append|prepend|cas|incr|decr|delete|touch|gat|gets?|keys|dump|node|meta|ping|shutdown|stats|flush_all";
 const REQUEST = new RegExp(`^(?:<[^>]*>)?(?:${WORDS}) ?`);
 const STATS = "stats\r\n";
 const META_NOOP = "mn\r\n";
+const NODE_FLUSH = "node flush";
 const META =
   "META partition-size 1024\r\nMETA key-hash-algorithm simple\r\nMETA partition-type modular\r\n" +
   "META partition-modular-hint 1\r\nMETA partition-modular-virtual 4096\r\nEND\r\n";
@@ -603,8 +605,8 @@ export class Stage {
         this.#answer(request, "STAT curr_items 3\r\nEND\r\n");
         continue;
       }
-      if (text === META_NOOP) {
-        // Before it says what only its own kind understands, ours asks; the recorded servers know no meta commands.
+      if (text === META_NOOP || text.startsWith(NODE_FLUSH)) {
+        // Before it says what only its own kind understands, ours asks; the recorded servers know none of it.
         this.#answer(request, "ERROR\r\n");
         continue;
       }

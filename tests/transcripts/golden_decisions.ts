@@ -45,6 +45,12 @@ export const DECISIONS: Readonly<Record<string, Decision>> = {
   "unsupported-shutdown": { expect: "ERROR\r\n" },
   // Chosen: memcached's, which exporters, dashboards and libraries ask for; Flare answers ERROR or nothing.
   "unsupported-cache_memlimit": { expect: "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n" },
+  // The delay is waited out.
+  "tcb-flush_all-delay": { expect: "OK\r\nVALUE ka 1 2\r\nAA\r\nEND\r\n" },
+  // A client's flush_all is the cluster's, and there is none.
+  "nopartition-flush_all": {
+    expect: "SERVER_ERROR flush_all: nothing was flushed, because no partition available\r\n",
+  },
   "tcb-flush_all-bad": { expect: "CLIENT_ERROR invalid exptime argument\r\nVALUE ka 1 2\r\nAA\r\nEND\r\n" },
   "tcb-flush_all-sync": { expect: "CLIENT_ERROR invalid exptime argument\r\nVALUE ka 1 2\r\nAA\r\nEND\r\n" },
   "stats-reset": { expect: "RESET\r\n" },

@@ -200,6 +200,38 @@ if (isInstalled("memcached")) {
       return EXCUSES.find(({ request, ours, theirs }) => request.test(text) && ours.test(our) && theirs.test(their));
     }
 
+    it("a flush_all with a delay", async () => {
+      const sides = await connect();
+      const ask = async (text: string): Promise<string> => {
+        const [our, their] = await Promise.all(sides.map((side) => side.ask(text)));
+        assertEquals(our, their, text);
+        return our as string;
+      };
+      const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
+      await ask("flush_all\r\n");
+      // The clock of the other one goes in whole seconds since its start: half of one says nothing.
+      for (const delay of [() => "4", () => String(Math.floor(Date.now() / 1000) + 4)]) {
+        await ask("set a 0 0 1\r\nx\r\nflush_all 100\r\n");
+        const dueMs = performance.now() + 5500;
+        const there = "VALUE a 0 1\r\nx\r\nEND\r\n";
+        assertEquals(await ask(`flush_all ${delay()}\r\nget a\r\nset b 0 0 1\r\nx\r\n`), `OK\r\n${there}STORED\r\n`);
+        await pause(dueMs - performance.now());
+        assertEquals(await ask("get a b\r\nset c 0 0 1\r\nx\r\n"), "END\r\nSTORED\r\n");
+        await pause(1200);
+        assertEquals(await ask("get c\r\n"), "VALUE c 0 1\r\nx\r\nEND\r\n");
+      }
+      for (const called of ["0", "-1"]) {
+        assertEquals(
+          await ask(`set a 0 0 1\r\nx\r\nflush_all 1\r\nflush_all ${called}\r\nget a\r\n`),
+          "STORED\r\nOK\r\nOK\r\nEND\r\n",
+        );
+        await ask("set a 0 0 1\r\nx\r\n");
+        await pause(2500);
+        assertEquals(await ask("get a\r\n"), "VALUE a 0 1\r\nx\r\nEND\r\n");
+      }
+      for (const side of sides) side.close();
+    });
+
     for (let seed = 1; seed <= SEEDS; seed++) it(`seed ${seed}`, () => play(seed));
   });
 }

@@ -2,6 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { within } from "../../../lib/node_server/gate.ts";
 import { Handover } from "../../../lib/node_server/handover.ts";
 import { IndexWorld, settle } from "../../support/index_world.ts";
 
@@ -50,10 +51,9 @@ describe("handover", () => {
 
   it("waits for nothing longer than it may", async () => {
     const { clock } = new IndexWorld();
-    const handover = new Handover(clock);
-    const late = handover.within(100, new Promise(() => undefined));
+    const late = within(clock, 100, new Promise(() => undefined));
     await clock.runUntil(100);
     assertEquals(await late, false);
-    assertEquals(await handover.within(100, Promise.resolve()), true);
+    assertEquals(await within(clock, 100, Promise.resolve()), true);
   });
 });

@@ -76,7 +76,7 @@ const CORPUS: readonly (readonly [title: string, bytes: string, expected: string
   ["touch", packet({ opcode: Opcode.touch, extras: words(60), key: "a b" }), 'mg a b "" T=60'],
   ["stat", packet({ opcode: Opcode.stat, key: "threads queue" }), 'stats threads queue "" threads|queue'],
   ["stat of everything", packet({ opcode: Opcode.stat }), 'stats  ""'],
-  ["flush with a delay", packet({ opcode: Opcode.flush, extras: words(60) }), 'flush_all  ""'],
+  ["flush with a delay", packet({ opcode: Opcode.flush, extras: words(60) }), 'flush_all  "" T=60'],
   ["get with extras", packet({ opcode: Opcode.get, extras: words(1), key: "k" }), "fatal 4"],
   ["get with a value", packet({ opcode: Opcode.get, key: "k", value: "x" }), "fatal 4"],
   ["get without a key", packet({ opcode: Opcode.get }), "fatal 4"],

@@ -286,6 +286,72 @@ describe("flush_all and a crash", () => {
   });
 });
 
+describe("a planned flush", () => {
+  it("is known again from the log, from the engine, and from both when they differ", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    const storage = await open(world, database);
+    await writeDurably(storage, set("k", "1"), world.nowSeconds);
+    for (const [plan, checkpoints] of [
+      [100, false],
+      [200, true],
+      [4294967295, true],
+      [300, false],
+      [0, true],
+      [400, true],
+      [0, false],
+    ] as const) {
+      storage.planFlush(plan);
+      assertEquals(await committed(storage), undefined);
+      if (checkpoints) await storage.checkpoint();
+      const killed = await open(new StorageWorld((world.files as FaultyFiles).killed()), database.powerCut(0));
+      assertEquals([killed.flushPlannedFor, killed.stats().items], [plan, 1]);
+      await killed.close();
+    }
+    storage.planFlush(500);
+    storage.flushAll();
+    storage.planFlush(600);
+    await committed(storage);
+    assertEquals(storage.flushPlannedFor, 600);
+    await storage.close();
+    const again = await open(world, database);
+    assertEquals([again.flushPlannedFor, again.stats().items], [600, 0]);
+    again.flushAll();
+    assertEquals(again.flushPlannedFor, 0);
+    await again.close();
+    const last = await open(world, database);
+    assertEquals(last.flushPlannedFor, 0);
+    await last.close();
+  });
+
+  it("that cannot be logged is not planned, and the one before is", async () => {
+    const world = new StorageWorld();
+    const files = world.files as FaultyFiles;
+    const database = new TestDatabase();
+    const storage = await open(world, database);
+    const now = world.nowSeconds;
+    await writeDurably(storage, set("k", "1"), now);
+    storage.planFlush(100);
+    assertEquals(await committed(storage), undefined);
+    files.freeBytes = 0;
+    await write(storage, set("k", "2"), now);
+    storage.planFlush(200);
+    await write(storage, set("k", "3"), now);
+    storage.flushAll();
+    storage.planFlush(300);
+    await write(storage, set("k", "4"), now);
+    assertEquals((await committed(storage))?.code, "DISK_FULL");
+    assertEquals(storage.flushPlannedFor, 100);
+    assertEquals(await read(storage, "k", now), { value: "1", flags: 0, expire: 0, version: 1 });
+    assertEquals(storage.stats().items, 1);
+    files.freeBytes = Number.POSITIVE_INFINITY;
+    await storage.close();
+    const again = await open(world, database);
+    assertEquals(again.flushPlannedFor, 100);
+    await again.close();
+  });
+});
+
 describe("a power cut", () => {
   it("loses nothing that was synced, whatever the engine had not", async () => {
     const world = new StorageWorld();

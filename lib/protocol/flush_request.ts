@@ -1,0 +1,61 @@
+/**
+ * What `flush_all` asks for, and the form in which nodes of this kind tell each other: `node flush`, which the C++ Flare
+ * and older nodes answer with ERROR, so that none of them takes a flush of tomorrow for one of today. Pure.
+ */
+
+import { EXPTIME_RELATIVE_MAX } from "../storage/entry.ts";
+
+/** When everything is to go: at once, at a second of the wall clock, or (`none`) not at all, whatever was planned. */
+export type FlushTime = "now" | "none" | number;
+
+/** What is to be flushed: the node that is asked and nothing else, the partition it is master of, or its whole cluster. */
+export type FlushScope = "node" | "partition" | "cluster";
+
+/** Asks a node for the second of the flush it has planned. */
+export const FLUSH_QUERY = "node flush\r\n";
+
+const TIME_WORD = /^[+-]?\d{1,19}$/;
+/** The latest second that can be stored (in the year 2106). */
+const SECONDS_MAX = 0xffffffff;
+
+/**
+ * The time a client's argument stands for, by memcached's rules: 0 and less is now, up to 30 days is relative, more is
+ * absolute, and an absolute second before the server started is never. Undefined for what is no time.
+ *
+ * Flare differs: the original ignores the argument and drops everything at once.
+ */
+export function parseFlushTime(word: string, nowSeconds: number, startedSeconds: number): FlushTime | undefined {
+  if (!TIME_WORD.test(word)) return undefined;
+  const seconds = Number(word);
+  // Such a time cannot be remembered, and "now" is the last thing its sender means.
+  if (seconds > SECONDS_MAX) return undefined;
+  if (seconds <= 0) return "now";
+  if (seconds <= EXPTIME_RELATIVE_MAX) return nowSeconds + seconds;
+  if (seconds <= startedSeconds) return "none";
+  return seconds <= nowSeconds ? "now" : seconds;
+}
+
+/** The line that asks another node for a flush. */
+export function encodeFlush(time: FlushTime, scope: FlushScope): string {
+  return `node flush ${time} ${scope}\r\n`;
+}
+
+/** The words behind `node flush`; undefined if they are malformed, "query" if there are none. */
+export function parseFlush(words: readonly string[]): { time: FlushTime; scope: FlushScope } | "query" | undefined {
+  const [when, scope] = words;
+  if (when === undefined) return "query";
+  if (words.length !== 2 || (scope !== "node" && scope !== "partition" && scope !== "cluster")) return undefined;
+  if (when === "now" || when === "none") return { time: when, scope };
+  return /^\d{1,10}$/.test(when) && Number(when) > 0 && Number(when) <= SECONDS_MAX ? { time: Number(when), scope } : undefined;
+}
+
+/** The answer to a query. */
+export function flushPlanLine(plannedFor: number): string {
+  return `FLUSH ${plannedFor}`;
+}
+
+/** The second in the answer to a query, 0 = none is planned; undefined: that is no such answer. */
+export function parseFlushPlan(line: string): number | undefined {
+  const digits = /^FLUSH (\d{1,10})$/.exec(line)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
