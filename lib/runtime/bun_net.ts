@@ -93,13 +93,13 @@ export class BunTransport implements Transport {
   connect(address: Address, timeoutMs: number, handler: ConnectionHandler, options: ConnectOptions = {}): Connection {
     if (options.tls !== undefined) return this.#secure.connect(address, timeoutMs, handler, options);
     const connection = new BunConnection(peerText(address), handler);
-    connection.open(address, timeoutMs);
+    connection.open(address, timeoutMs, options.ip);
     return connection;
   }
 }
 
-function bunAddress(address: Address): BunAddress {
-  return "path" in address ? { unix: address.path } : { hostname: address.host, port: address.port };
+function bunAddress(address: Address, ip?: string): BunAddress {
+  return "path" in address ? { unix: address.path } : { hostname: ip ?? address.host, port: address.port };
 }
 
 /** Shared by all connections; a listener has its own `open`. */
@@ -171,12 +171,12 @@ class BunConnection implements Connection {
   }
 
   /** An outgoing connection. */
-  open(address: Address, timeoutMs: number): void {
+  open(address: Address, timeoutMs: number, ip: string | undefined): void {
     this.#startTimer(timeoutMs, () => this.#finish(connectTimeoutFault(this.peer, timeoutMs)));
     const fail = (error: unknown): void => this.#finish(connectionFault(error, this.peer, false));
     const socket = { ...HANDLERS, connectError: (_socket: BunSocket, error: Error) => fail(error) };
     try {
-      Bun.connect({ ...bunAddress(address), allowHalfOpen: true, data: this, socket }).catch(fail);
+      Bun.connect({ ...bunAddress(address, ip), allowHalfOpen: true, data: this, socket }).catch(fail);
     } catch (error) {
       fail(error); // A port out of range, a path too long.
     }

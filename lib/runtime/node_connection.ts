@@ -7,7 +7,7 @@
 import { Socket, type SocketConstructorOpts } from "node:net";
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import type { TLSSocket } from "node:tls";
-import type { Address, Connection, ConnectionHandler, ConnectionSecurity, TlsClient } from "./runtime.ts";
+import type { Address, Connection, ConnectionHandler, ConnectionSecurity, ConnectOptions } from "./runtime.ts";
 import { connectionFault, connectTimeoutFault, handshakeFault, handshakeTimeoutFault } from "./socket_fault.ts";
 import { CLOSE_MS, KEEP_ALIVE_MS, LINGER_MS, TLS_QUEUE_BYTES_MAX } from "./socket_limits.ts";
 import { connectTls, handleBelow, type ReadingHandle, securityOf } from "./tls_socket.ts";
@@ -143,7 +143,7 @@ export class NodeConnection implements Connection {
   }
 
   /** An outgoing connection. */
-  open(address: Address, timeoutMs: number, handler: ConnectionHandler, tls?: TlsClient): void {
+  open(address: Address, timeoutMs: number, handler: ConnectionHandler, { tls, ip }: ConnectOptions = {}): void {
     this.#handler = handler;
     this.#speaksTls = tls !== undefined;
     this.#startTimer(timeoutMs, () => this.#fail(connectTimeoutFault(this.peer, timeoutMs)));
@@ -152,9 +152,9 @@ export class NodeConnection implements Connection {
         const socket = new Socket(this.socketOptions());
         this.#use(socket);
         socket.once("connect", () => this.#onOpen());
-        socket.connect("path" in address ? { path: address.path } : { host: address.host, port: address.port });
+        socket.connect("path" in address ? { path: address.path } : { host: ip ?? address.host, port: address.port });
       } else {
-        const socket = connectTls(address, tls);
+        const socket = connectTls(address, tls, ip);
         this.#use(socket);
         socket.once("secureConnect", () => this.#onSecured(socket));
       }

@@ -77,7 +77,7 @@ export class NodeTransport implements Transport {
   connect(address: Address, timeoutMs: number, handler: ConnectionHandler, options: ConnectOptions = {}): Connection {
     const readBuffer = options.tls === undefined ? this.#readBuffer : undefined;
     const connection = new NodeConnection(peerText(address), readBuffer, this.#pausesBelowTls);
-    connection.open(address, timeoutMs, handler, options.tls);
+    connection.open(address, timeoutMs, handler, options);
     return connection;
   }
 

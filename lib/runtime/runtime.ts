@@ -31,7 +31,7 @@ export interface Transport {
   listen(address: Address, accept: (connection: Connection) => ConnectionHandler, options?: ListenOptions): Promise<Listener>;
   /**
    * Opens a connection; the outcome is told to `handler` by `onOpen` or `onClose(error)`. `timeoutMs` bounds the opening, the
-   * handshake included.
+   * search for a name and the handshake included. A name that nobody answers for delays no connection to others.
    */
   connect(address: Address, timeoutMs: number, handler: ConnectionHandler, options?: ConnectOptions): Connection;
 }
@@ -46,6 +46,8 @@ export interface ListenOptions {
 export interface ConnectOptions {
   /** The connection speaks TLS; plainly if absent. */
   readonly tls?: TlsClient | undefined;
+  /** The address of the host, in digits, where it is known: its name is not looked up. */
+  readonly ip?: string | undefined;
 }
 
 /** The oldest protocol that is spoken. */

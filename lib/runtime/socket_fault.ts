@@ -24,8 +24,8 @@ export function connectionFault(error: unknown, peer: string, opened: boolean): 
 }
 
 /** The fault for a connection that was not open in time. */
-export function connectTimeoutFault(peer: string, timeoutMs: number): FlareError {
-  return new FlareError("TIMED_OUT", `cannot connect to "${peer}": no answer in ${timeoutMs} ms`, { retriable: true });
+export function connectTimeoutFault(peer: string, timeoutMs: number, why = "no answer"): FlareError {
+  return new FlareError("TIMED_OUT", `cannot connect to "${peer}": ${why} in ${timeoutMs} ms`, { retriable: true });
 }
 
 /** The fault for an accepted connection that could not agree on TLS with us. */

@@ -34,12 +34,12 @@ export function authoritiesOf(file: Uint8Array): string[] {
   return found.map(({ text }) => text);
 }
 
-/** Begins to connect; `secureConnect` or `error` follows. @throws Error */
-export function connectTls(address: Address, tls: TlsClient): TLSSocket {
-  const name = tls.serverName;
+/** Begins to connect, to `ip` where the host's address is known; `secureConnect` or `error` follows. @throws Error */
+export function connectTls(address: Address, tls: TlsClient, ip?: string): TLSSocket {
+  const name = tls.serverName ?? ("path" in address || ip === undefined ? undefined : address.host);
   // The declared type does not know that the socket below can be half open.
   const options: ConnectionOptions & { allowHalfOpen: true } = {
-    ...("path" in address ? { path: address.path } : { host: address.host, port: address.port }),
+    ...("path" in address ? { path: address.path } : { host: ip ?? address.host, port: address.port }),
     ...(name === undefined ? {} : { servername: name }),
     secureContext: contextOf(tls),
     rejectUnauthorized: tls.verify,

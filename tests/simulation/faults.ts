@@ -1,7 +1,7 @@
 /**
  * What goes wrong in a simulated world, one fault after another, each with its end: daemons killed, stopped, paused and cut
- * from power, links cut and clogged, connections reset, disks slow and full, clocks that jump. Every fault is written
- * down as it is decided, so a failed run can tell what it went through.
+ * from power, links cut and clogged, connections reset, names and disks slow, disks full, clocks that jump. Every fault is
+ * written down as it is decided, so a failed run can tell what it went through.
  */
 
 import type { IndexServer } from "../../lib/index_server/index_server.ts";
@@ -22,6 +22,7 @@ export const FaultKind = {
   fullDisk: "fullDisk",
   brokenDisk: "brokenDisk",
   clock: "clock",
+  slowName: "slowName",
 } as const;
 export type FaultKind = (typeof FaultKind)[keyof typeof FaultKind];
 
@@ -34,6 +35,7 @@ const BROKEN_PROBABILITY = 0.2;
 const CLOG_US_MAX = 400_000;
 const DISK_DELAY_US_MAX = 500_000;
 const CLOCK_JUMP_MS_MAX = 600_000;
+const LOOKUP_MS_MAX = 40_000;
 
 export class Faults {
   /** What happened, when. */
@@ -158,6 +160,14 @@ export class Faults {
           daemon.start();
         }
         return;
+      case FaultKind.slowName: {
+        const delayMs = random.between(100, LOOKUP_MS_MAX);
+        this.#note(`the name of ${host.name} takes ${delayMs} ms, for ${durationMs} ms`);
+        world.network.slowNames.set(host.name, delayMs);
+        await world.sleep(durationMs);
+        world.network.slowNames.delete(host.name);
+        return;
+      }
       case FaultKind.clock: {
         const jumpMs = random.between(-CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX);
         this.#note(`wall clock of ${host.name} off by ${jumpMs} ms for ${durationMs} ms`);

@@ -230,11 +230,11 @@ export const SCENARIOS: { readonly [name: string]: Scenario } = {
   /** Every daemon is killed, stopped and cut from power, the index server too. */
   restarts: (world) => withFaults(world, [FaultKind.kill, FaultKind.stop, FaultKind.power], { partitions: 2, slaves: 0 }, 3),
 
-  /** Links are cut and clogged, connections reset, processes paused. */
+  /** Links are cut and clogged, connections reset, processes paused, names slow. */
   network: (world) =>
     withFaults(
       world,
-      [FaultKind.cut, FaultKind.isolate, FaultKind.clog, FaultKind.reset, FaultKind.pause],
+      [FaultKind.cut, FaultKind.isolate, FaultKind.clog, FaultKind.reset, FaultKind.pause, FaultKind.slowName],
       { partitions: 2, slaves: 1 },
       5,
     ),

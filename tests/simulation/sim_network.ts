@@ -33,6 +33,8 @@ export class SimNetwork {
   readonly random: SimRandom;
   /** May damage what is written to a connection; for runs that are to find just that. */
   tamper: ((bytes: Uint8Array, from: SimHost, to: SimHost) => void) | undefined;
+  /** Names nobody says anything about for so many milliseconds. */
+  readonly slowNames = new Map<string, number>();
   /** How likely it is that written bytes arrive in two pieces; 0 … 1. */
   cutProbability = 0.2;
   readonly #world: SimWorld;
@@ -102,6 +104,12 @@ export class SimNetwork {
   unlisten(process: SimProcess, port: number): void {
     const key = `${process.host.name}:${port}`;
     if (this.#listeners.get(key)?.process === process) this.#listeners.delete(key);
+  }
+
+  /** Where a name is: hosts are found by their names. */
+  async lookUp(process: SimProcess, name: string): Promise<readonly string[]> {
+    await process.waitUs((this.slowNames.get(name) ?? 0) * 1000 + LOCAL_LATENCY_US);
+    return [name];
   }
 
   connect(process: SimProcess, hostName: string, port: number, timeoutMs: number, handler: ConnectionHandler): SimConnection {

@@ -4,6 +4,8 @@
  * While it is paused, everything waits and then comes at once.
  */
 
+import { NameCache } from "../../lib/runtime/name_cache.ts";
+import { NamedTransport } from "../../lib/runtime/named_transport.ts";
 import type { FileSystem, Log, LogLevel, ProcessInfo, Random, Runtime, Transport } from "../../lib/runtime/runtime.ts";
 import { type Liveness, SimProcessClock } from "./sim_clock.ts";
 import { SimFiles } from "./sim_files.ts";
@@ -31,7 +33,8 @@ export class SimProcess implements Runtime, Liveness {
     this.pid = pid;
     this.clock = new SimProcessClock(world.clock, this);
     this.random = world.random.split(`process ${pid}`);
-    this.transport = new SimTransport(this);
+    const names = new NameCache(this.clock, (name) => world.network.lookUp(this, name));
+    this.transport = new NamedTransport(new SimTransport(this), names, this.clock);
     this.files = new SimFiles(this);
     this.log = { write: (level, message) => this.#write(level, message) };
     this.process = {

@@ -104,8 +104,14 @@ export function startFile(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): SpawnedProgram {
+  const [command, ...first] = commandFor(path);
+  return new SpawnedProgram(command, [...first, ...args], environment);
+}
+
+/** The command that runs a file of this repository on the runtime the test runs on. */
+export function commandFor(path: string): [command: string, ...args: string[]] {
   const runtimeArgs = "Bun" in globalThis ? [] : "Deno" in globalThis ? ["run", "--allow-all"] : ["--import", "tsx"];
-  return new SpawnedProgram(process.execPath, [...runtimeArgs, path, ...args], environment);
+  return [process.execPath, ...runtimeArgs, path];
 }
 
 /** Runs a program of `cli/` to its end; `input` is all its stdin has. */
