@@ -29,6 +29,8 @@ const RETRY_LAST_MS = 5000;
 const RETRY_DISK_FULL_MS = 500;
 /** Failures in a row after which a closing storage gives up. */
 const CLOSING_ATTEMPTS = 3;
+/** An engine that has taken no change for so long is not waited for. */
+const STUCK_MS = 3000;
 
 /** A place in the change log. */
 export interface LogPlace {
@@ -76,6 +78,12 @@ export class Checkpointer {
   #isWanted = false;
   #closing = false;
   #pause: { timer: Timer; end: () => void } | undefined;
+  /** Of the engine, while it takes no changes, and whether that has been so for long. */
+  #fault: FlareError | undefined;
+  #isStuck = false;
+  #stuckTimer: Timer | undefined;
+  /** Those that wait for a checkpoint, but not for a stuck engine. */
+  readonly #impatient = new Set<(fault: FlareError) => void>();
   #timer: Timer | undefined;
 
   /** `stored` is the engine's meta record. */
@@ -135,10 +143,25 @@ export class Checkpointer {
     return this.#following;
   }
 
+  /**
+   * As `run`, for whoever has a client that waits: an engine that takes no changes is given a few seconds.
+   * @throws FlareError what the engine says
+   */
+  reach(): Promise<void> {
+    if (this.#isStuck && this.#fault !== undefined) return Promise.reject(this.#fault);
+    return new Promise((resolve, reject) => {
+      this.#impatient.add(reject);
+      this.run()
+        .then(resolve, reject)
+        .finally(() => this.#impatient.delete(reject));
+    });
+  }
+
   /** Starts no more by itself; from now on a failing engine is given up after a few attempts. */
   close(): void {
     this.#closing = true;
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
+    if (this.#stuckTimer !== undefined) this.#clock.clearTimer(this.#stuckTimer);
     if (this.#pause !== undefined) {
       this.#clock.clearTimer(this.#pause.timer);
       this.#pause.end();
@@ -291,7 +314,7 @@ export class Checkpointer {
         await this.#engine.write(operations, sync);
         if (failures > 0) {
           this.#log.write("notice", "engine takes changes again");
-          this.#owner.onEngineFault(undefined);
+          this.#noteFault(undefined);
         }
         return;
       } catch (error) {
@@ -299,12 +322,28 @@ export class Checkpointer {
         failures++;
         if (fault.message !== told) this.#log.write("error", `${fault.message}; it is tried again`);
         told = fault.message;
-        this.#owner.onEngineFault(fault);
+        this.#noteFault(fault);
         if (this.#closing && failures >= CLOSING_ATTEMPTS) throw error;
         const lastMs = fault.code === "DISK_FULL" ? RETRY_DISK_FULL_MS : RETRY_LAST_MS;
         await this.#wait(Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), lastMs));
       }
     }
+  }
+
+  #noteFault(fault: FlareError | undefined): void {
+    this.#fault = fault;
+    this.#owner.onEngineFault(fault);
+    if (fault === undefined) {
+      if (this.#stuckTimer !== undefined) this.#clock.clearTimer(this.#stuckTimer);
+      this.#stuckTimer = undefined;
+      this.#isStuck = false;
+      return;
+    }
+    this.#stuckTimer ??= this.#clock.setTimer(() => {
+      this.#isStuck = true;
+      for (const reject of this.#impatient) reject(this.#fault as FlareError);
+      this.#impatient.clear();
+    }, STUCK_MS);
   }
 
   /**

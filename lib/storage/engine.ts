@@ -35,7 +35,7 @@ export interface EngineTraits {
 interface Database {
   readonly status: string;
   readonly supports: { readonly getSync?: boolean };
-  open(): Promise<void>;
+  open(options?: { readonly createIfMissing: boolean }): Promise<void>;
   close(): Promise<void>;
   get(key: Uint8Array, options?: ViewEncoding): Promise<Uint8Array | undefined>;
   getSync(key: Uint8Array, options?: ViewEncoding): Uint8Array | undefined;
@@ -153,7 +153,10 @@ export class Engine {
     return this.#inLane("clear", () => this.#database.clear({ ...VIEW, gte, lt, limit }));
   }
 
-  /** Closes and opens the database again: some stay failed after a failed write. Reads wait. @throws FlareError IO_ERROR */
+  /**
+   * Closes and opens the database again: some stay failed after a failed write. Reads wait. One whose files are gone meanwhile
+   * is no empty one. @throws FlareError IO_ERROR
+   */
   reopen(): Promise<void> {
     return this.#inLane("reopen", async () => {
       let over: () => void = () => {};
@@ -163,7 +166,7 @@ export class Engine {
       try {
         await Promise.allSettled(this.#scans);
         await this.#database.close();
-        await this.#database.open();
+        await this.#database.open({ createIfMissing: false });
       } finally {
         this.#reopening = undefined;
         over();

@@ -373,12 +373,13 @@ export class Storage {
   }
 
   /**
-   * Resolves when everything applied so far is in the engine and the log before it is gone.
-   * @throws FlareError CLOSED | IO_ERROR
+   * Resolves when everything applied so far is in the engine and the log before it is gone. An engine that takes no changes is
+   * waited for a few seconds.
+   * @throws FlareError CLOSED | IO_ERROR | DISK_FULL
    */
   async checkpoint(): Promise<void> {
     if (this.#closing !== undefined) throw closed();
-    await this.#checkpointer.run();
+    await this.#checkpointer.reach();
   }
 
   /** Commits, brings everything into the engine, so that a restart is quick, and gives the directory free. */

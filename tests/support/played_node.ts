@@ -5,6 +5,7 @@
 
 import { assert } from "@std/assert";
 import { MemoryLevel } from "memory-level";
+import type { EngineDatabase } from "../../lib/storage/engine.ts";
 import { NodeServer, type NodeServerOptions } from "../../mod.ts";
 import { type FarEnd, PlayedNetwork } from "./played_network.ts";
 import { cutRequest } from "./request_stream.ts";
@@ -52,16 +53,14 @@ export class PlayedNode {
   }
 
   /** Starts the node; it joins with `nodes`, lines without `NODE` and the address's host. */
-  async start(nodes: readonly string[], options: Partial<NodeServerOptions> = {}): Promise<NodeServer> {
+  async start(
+    nodes: readonly string[],
+    options: Partial<NodeServerOptions> = {},
+    engine: EngineDatabase = memoryEngine(),
+  ): Promise<NodeServer> {
     this.host(INDEX).answer = (request) =>
       request.startsWith("meta") ? META : request.startsWith("node add") ? `${lines(nodes)}END\r\n` : "OK\r\n";
     const [host = "", port] = this.key.split(":");
-    // An engine that is there already: loading one would take real time.
-    const engine = new MemoryLevel<Uint8Array, Uint8Array>({
-      keyEncoding: "view",
-      valueEncoding: "view",
-      storeEncoding: "view",
-    });
     const given: Partial<NodeServerOptions> = {
       serverName: host,
       bind: host,
@@ -129,6 +128,11 @@ export class PlayedNode {
       }
     };
   }
+}
+
+/** An engine that is there already: loading one would take real time. */
+function memoryEngine(): EngineDatabase {
+  return new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" });
 }
 
 function lines(nodes: readonly string[]): string {
