@@ -1,4 +1,6 @@
 /** The build: `dist/` for Node and for everybody who installs the package; Deno and Bun can also run the sources. */
+import { execFileSync } from "node:child_process";
+import process from "node:process";
 import { defineConfig } from "tsup";
 
 export default defineConfig({
@@ -10,4 +12,8 @@ export default defineConfig({
   sourcemap: true,
   clean: true,
   dts: { entry: { mod: "mod.ts" } },
+  async onSuccess() {
+    const runtimeArgs = "Deno" in globalThis ? ["run", "--allow-all"] : [];
+    execFileSync(process.execPath, [...runtimeArgs, "dist/cli/flare.js", "man", "--directory", "dist/man"]);
+  },
 });

@@ -5,6 +5,7 @@
 
 import { join } from "node:path";
 import process from "node:process";
+import type { Command } from "commander";
 import { FlareError } from "../lib/base/errors.ts";
 import type { OptionTable, OptionValues } from "../lib/base/option_schema.ts";
 import type { Settings } from "../lib/base/settings.ts";
@@ -17,6 +18,7 @@ import type { Address, Runtime } from "../lib/runtime/runtime.ts";
 import { detectRuntime } from "../mod.ts";
 import { startInBackground } from "./background.ts";
 import { addOptions, createCommand, expandAbbreviations, givenFlags, readSettings } from "./command_line.ts";
+import { addExamples } from "./examples.ts";
 import { handleSignals } from "./main.ts";
 import { checkPidFile, removePidFile, writePidFile } from "./pid_file.ts";
 
@@ -42,15 +44,29 @@ export interface Daemon<Table extends OptionTable, Options extends DaemonOptions
   start(runtime: Runtime, options: Options): Promise<RunningServer<Options>>;
 }
 
+/** The command line of a daemon. */
+export function daemonCommand({
+  name,
+  description,
+  table,
+}: {
+  name: string;
+  description: string;
+  table: OptionTable;
+}): Command {
+  const command = createCommand(name, description);
+  addOptions(command, table);
+  command.option("--print-config", "print the settings as a config file, with where each comes from, and exit");
+  return addExamples(command);
+}
+
 /** Runs a daemon until a signal ends it. @throws FlareError | CommanderError */
 export async function runDaemon<Table extends OptionTable, Options extends DaemonOptions>(
   daemon: Daemon<Table, Options>,
   args: readonly string[],
 ): Promise<void> {
   const { name, table } = daemon;
-  const command = createCommand(name, daemon.description);
-  addOptions(command, table);
-  command.option("--print-config", "print the settings as a config file, with where each comes from, and exit");
+  const command = daemonCommand(daemon);
   command.parse(expandAbbreviations(args, command), { from: "user" });
   const flags = givenFlags(command, table);
   const settings = readSettings(table, flags);

@@ -12,8 +12,10 @@ import { dataCommands } from "./admin_data.ts";
 import { scanCommands } from "./admin_scan.ts";
 import { watchCommands } from "./admin_watch.ts";
 import { addOptions, createCommand, expandAbbreviations, givenFlags, readSettings } from "./command_line.ts";
+import { addExamples } from "./examples.ts";
 import { handleSignals, runMain } from "./main.ts";
 import { endWithReader } from "./output.ts";
+import { selfDescriptionCommands } from "./self_description.ts";
 import { upOptions, upOptionTable } from "./up_options.ts";
 
 await runMain("flare", async () => {
@@ -22,8 +24,12 @@ await runMain("flare", async () => {
   addOptions(up, upOptionTable);
   up.action(() => runCluster(givenFlags(up, upOptionTable)));
   endWithReader();
-  for (const command of [up, ...watchCommands(), ...changeCommands(), ...dataCommands(), ...scanCommands()])
-    flare.addCommand(command);
+  const verbs = [up, ...watchCommands(), ...changeCommands(), ...dataCommands(), ...scanCommands()];
+  for (const command of [...verbs, ...selfDescriptionCommands(flare)]) {
+    command.showHelpAfterError(`(see flare ${command.name()} --help for what is allowed)`);
+    flare.addCommand(addExamples(command));
+  }
+  addExamples(flare);
   const args = process.argv.slice(2);
   const verb = flare.commands.find((command) => command.name() === args[0]) ?? flare;
   await flare.parseAsync(expandAbbreviations(args, verb), { from: "user" });

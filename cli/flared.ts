@@ -4,20 +4,8 @@
  */
 
 import process from "node:process";
-import { nodeOptionTable, nodeServerOptions } from "../lib/node_server/node_options.ts";
-import { startNodeServer } from "../mod.ts";
 import { runDaemon } from "./daemon.ts";
+import { flared } from "./daemon_programs.ts";
 import { runMain } from "./main.ts";
 
-await runMain("flared", () =>
-  runDaemon(
-    {
-      name: "flared",
-      description: "A node of a Flare cluster: speaks the memcached protocol, keeps its share of the data on disk.",
-      table: nodeOptionTable,
-      complete: nodeServerOptions,
-      start: startNodeServer,
-    },
-    process.argv.slice(2),
-  ),
-);
+await runMain("flared", () => runDaemon(flared, process.argv.slice(2)));

@@ -4,20 +4,8 @@
  */
 
 import process from "node:process";
-import { indexOptionTable, indexServerOptions } from "../lib/index_server/index_options.ts";
-import { startIndexServer } from "../mod.ts";
 import { runDaemon } from "./daemon.ts";
+import { flarei } from "./daemon_programs.ts";
 import { runMain } from "./main.ts";
 
-await runMain("flarei", () =>
-  runDaemon(
-    {
-      name: "flarei",
-      description: "The index server of a Flare cluster: keeps the node map, watches the nodes, decides who is master.",
-      table: indexOptionTable,
-      complete: indexServerOptions,
-      start: startIndexServer,
-    },
-    process.argv.slice(2),
-  ),
-);
+await runMain("flarei", () => runDaemon(flarei, process.argv.slice(2)));
