@@ -181,6 +181,11 @@ function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
       "raise max-connection, or use fewer clients",
     );
   }
+  const [records, tables] = [number(seen.general, "corrupt_records"), number(seen.general, "damaged_tables")];
+  if (records + tables > 0) {
+    const advice = `its log tells which; copy its partition again from another copy: flare reconstruct ${about}`;
+    found(Severity.degraded, `data on its disk are damaged: ${records} records, ${tables} tables`, advice);
+  }
   const lost = number(seen.replication, "replication_failures") + number(seen.replication, "replication_dropped");
   if (
     lost > 0 &&

@@ -103,6 +103,11 @@ describe("checkCluster", () => {
       ["degraded n:1: what waits in it is 12 s old"],
     ],
     [
+      "damage on a disk",
+      seenWith({}, { general: figuresWith({ corrupt_records: "3", damaged_tables: "1" }) }),
+      ["degraded n:2: data on its disk are damaged: 3 records, 1 tables"],
+    ],
+    [
       "too many connections",
       seenWith({}, {}, { general: figuresWith({ curr_connections: "900" }) }),
       ["degraded n:3: it has 900 connections of 1000"],
