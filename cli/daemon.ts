@@ -20,7 +20,7 @@ import { startInBackground } from "./background.ts";
 import { addOptions, createCommand, expandAbbreviations, givenFlags, readSettings } from "./command_line.ts";
 import { addExamples } from "./examples.ts";
 import { handleSignals } from "./main.ts";
-import { checkPidFile, removePidFile, writePidFile } from "./pid_file.ts";
+import { removePidFile, writePidFile } from "./pid_file.ts";
 
 /** A started server, as the library hands it out. */
 export interface RunningServer<Options> {
@@ -77,7 +77,6 @@ export async function runDaemon<Table extends OptionTable, Options extends Daemo
 
   const options = daemon.complete(settings.values);
   const pidPath = options.pidPath || (options.dataDir === "" ? "" : join(options.dataDir, `${name}.pid`));
-  if (pidPath !== "") checkPidFile(pidPath);
   if (options.daemonize) {
     if (pidPath === "") throw new FlareError("INVALID_OPTION", 'option "daemonize": "true" needs "pid" or "data-dir"');
     const logPath = options.dataDir === "" ? undefined : join(options.dataDir, `${name}.log`);

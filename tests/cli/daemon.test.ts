@@ -63,21 +63,32 @@ describe("flarei", () => {
     });
   });
 
-  it("refuses the pid file of a running flare and replaces one that is left over", async () => {
+  it("starts whatever process a pid file names, another running flare too, but not twice on the same data", async () => {
     await withTemporaryDirectory(async (directory) => {
       const pidFile = join(directory, "flarei.pid");
       const first = startProgram("flarei", index(directory));
       await first.waitFor("ready on");
       const second = await runProgram("flarei", index(directory));
       assertEquals(second.status, 1);
-      assertStringIncludes(second.stderr, `flarei: pid file "${pidFile}" names a running flare process, pid ${first.pid}`);
+      assertStringIncludes(second.stderr, `is locked by process ${first.pid}`);
+      assertEquals(readFileSync(pidFile, "utf8"), `${first.pid}\n`);
+      await withTemporaryDirectory(async (other) => {
+        // As after a crash and a restart of the machine, which gave the number to somebody else.
+        const otherFile = join(other, "flarei.pid");
+        writeFileSync(otherFile, `${first.pid}\n`);
+        const third = startProgram("flarei", index(other));
+        await third.waitFor("ready on");
+        assertEquals(readFileSync(otherFile, "utf8"), `${third.pid}\n`);
+        third.kill("SIGTERM");
+        assertEquals((await third.finished).status, 0);
+      });
       first.kill("SIGKILL");
       await first.finished;
       assertEquals(existsSync(pidFile), true);
-      const third = startProgram("flarei", index(directory));
-      await third.waitFor("ready on");
-      third.kill("SIGTERM");
-      assertEquals((await third.finished).status, 0);
+      const fourth = startProgram("flarei", index(directory));
+      await fourth.waitFor("ready on");
+      fourth.kill("SIGTERM");
+      assertEquals((await fourth.finished).status, 0);
     });
   });
 
