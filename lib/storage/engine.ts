@@ -5,7 +5,9 @@
  */
 
 import type { AbstractLevel } from "abstract-level";
+import { concatBytes } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import type { Passage, TableAudit } from "./table_audit.ts";
 
 /** Any abstract-level database, whatever its formats and default encodings. */
 export type EngineDatabase = Pick<AbstractLevel<unknown>, "status" | "supports" | "open" | "close">;
@@ -17,6 +19,9 @@ export type EngineOperation =
 
 /** A key with its value. */
 export type EnginePair = [key: Uint8Array, value: Uint8Array];
+
+/** Where a walk begins: behind a key, or with it. */
+export type ScanStart = { readonly after: Uint8Array } | { readonly from: Uint8Array };
 
 /** What is known of a database that we make ourselves. */
 export interface EngineTraits {
@@ -81,17 +86,19 @@ export class Engine {
   #reopening: Promise<void> | undefined;
   /** Walks under way, which closing the database would break off. */
   readonly #scans = new Set<Promise<EnginePair[]>>();
+  readonly #audit: TableAudit | undefined;
 
-  private constructor(database: Database, traits: EngineTraits) {
+  private constructor(database: Database, traits: EngineTraits, audit: TableAudit | undefined) {
     this.#database = database;
+    this.#audit = audit;
     this.traits = traits;
     this.#encoding = traits.viewsByDefault ? undefined : VIEW;
     this.syncReads = database.supports.getSync === true;
   }
 
-  /** Opens the database if it is not open. @throws FlareError IO_ERROR */
-  static async open(database: EngineDatabase, traits: EngineTraits): Promise<Engine> {
-    const engine = new Engine(database as unknown as Database, traits);
+  /** Opens the database if it is not open; `audit` knows what of it is damaged. @throws FlareError IO_ERROR */
+  static async open(database: EngineDatabase, traits: EngineTraits, audit?: TableAudit): Promise<Engine> {
+    const engine = new Engine(database as unknown as Database, traits, audit);
     try {
       await engine.#database.open();
     } catch (error) {
@@ -105,9 +112,15 @@ export class Engine {
     return this.syncReads && this.#reopening === undefined;
   }
 
-  /** Only with `readsAtOnce`. @throws FlareError IO_ERROR */
+  /** Tables found damaged so far. */
+  get damagedTables(): number {
+    return this.#audit?.damagedTables ?? 0;
+  }
+
+  /** Only with `readsAtOnce`. @throws FlareError CORRUPT | IO_ERROR */
   getSync(key: Uint8Array): Uint8Array | undefined {
     this.reads++;
+    if (this.#audit?.hasDamage === true) this.#audit.assertReadable(key);
     try {
       return this.#database.getSync(key, this.#encoding);
     } catch (error) {
@@ -115,9 +128,10 @@ export class Engine {
     }
   }
 
-  /** @throws FlareError IO_ERROR */
+  /** @throws FlareError CORRUPT | IO_ERROR */
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     this.reads++;
+    this.#audit?.assertReadable(key);
     try {
       await this.#reopening;
       return await this.#database.get(key, this.#encoding);
@@ -174,16 +188,27 @@ export class Engine {
     });
   }
 
+  /** The record under a key of which all tables that may have it were checked. @throws FlareError CORRUPT | IO_ERROR */
+  async getChecked(key: Uint8Array): Promise<Uint8Array | undefined> {
+    await this.passage(key, concatBytes([key, new Uint8Array(1)]));
+    return this.get(key);
+  }
+
+  /**
+   * How far a walk from a key on may go for now: before it asks with `scan`, for what is damaged might be missing there in
+   * silence.
+   * @throws FlareError IO_ERROR
+   */
+  async passage(from: Uint8Array, before: Uint8Array): Promise<Passage> {
+    await this.#reopening;
+    return this.#audit === undefined ? { before } : this.#audit.passage(from, before);
+  }
+
   /**
    * Pairs in key order, behind `after` (exclusive) or from `from` on, below `before`: until `limit` pairs or `bytesMax`
    * bytes are reached. None = the end.
    */
-  async scan(
-    start: { after: Uint8Array } | { from: Uint8Array },
-    before: Uint8Array,
-    limit: number,
-    bytesMax: number,
-  ): Promise<EnginePair[]> {
+  async scan(start: ScanStart, before: Uint8Array, limit: number, bytesMax: number): Promise<EnginePair[]> {
     await this.#reopening;
     const scan = this.#scan(start, before, limit, bytesMax);
     this.#scans.add(scan);
@@ -194,12 +219,7 @@ export class Engine {
     }
   }
 
-  async #scan(
-    start: { after: Uint8Array } | { from: Uint8Array },
-    before: Uint8Array,
-    limit: number,
-    bytesMax: number,
-  ): Promise<EnginePair[]> {
+  async #scan(start: ScanStart, before: Uint8Array, limit: number, bytesMax: number): Promise<EnginePair[]> {
     const range = "after" in start ? { gt: start.after } : { gte: start.from };
     const pairs: EnginePair[] = [];
     try {

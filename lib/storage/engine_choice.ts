@@ -3,6 +3,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { DataDirectory } from "./data_directory.ts";
 import { Engine } from "./engine.ts";
 import type { StorageOptions } from "./storage_options.ts";
@@ -18,7 +19,11 @@ export function checkEngineChoice({ dataDir, engine }: StorageOptions): void {
 }
 
 /** Opens the engine; only the modules of the one that is chosen are loaded. @throws FlareError CORRUPT | IO_ERROR */
-export async function openEngine(engine: StorageOptions["engine"], directory: DataDirectory | undefined): Promise<Engine> {
+export async function openEngine(
+  runtime: Runtime,
+  engine: StorageOptions["engine"],
+  directory: DataDirectory | undefined,
+): Promise<Engine> {
   if (typeof engine === "object") {
     return Engine.open(engine, {
       name: "custom",
@@ -34,5 +39,5 @@ export async function openEngine(engine: StorageOptions["engine"], directory: Da
   }
   await directory.checkLevel();
   const { openLevelEngine } = await import("./level_engine.ts");
-  return openLevelEngine(directory.enginePath);
+  return openLevelEngine(runtime, directory.enginePath);
 }

@@ -64,6 +64,7 @@ export class KeyLookup {
       this.storedKind = this.current.kind;
       return true;
     }
+    this.#forget();
     if (this.#engine.readsAtOnce) {
       this.#take(hash, key, this.#engine.getSync(this.#engineKey(key)), nowSeconds);
       return true;
@@ -101,15 +102,10 @@ export class KeyLookup {
   /** Takes over what the engine has under a key, into the arena if there is room. */
   #take(hash: number, key: KeySlice, bytes: Uint8Array | undefined, nowSeconds: number): void {
     const { current } = this;
-    this.storedKind = CurrentKind.absent;
-    current.kind = CurrentKind.absent;
-    current.version = 0;
-    current.expire = 0;
-    current.marks = 0;
-    current.fetched = false;
-    if (bytes === undefined) return;
-    // Until it is read: a record that cannot be read was counted as an item.
-    this.storedKind = CurrentKind.value;
+    if (bytes === undefined) {
+      this.storedKind = CurrentKind.absent;
+      return;
+    }
     const record = this.#record;
     try {
       readEngineValue(bytes, key.bytes, key.start, key.end, record);
@@ -146,6 +142,17 @@ export class KeyLookup {
       current,
     );
     if (isValue) copyBytes(current.bytes, current.valueStart, bytes, ENGINE_HEADER_BYTES, bytes.length);
+  }
+
+  /** Nothing is known yet. What cannot be read was counted as an item. */
+  #forget(): void {
+    const { current } = this;
+    this.storedKind = CurrentKind.value;
+    current.kind = CurrentKind.absent;
+    current.version = 0;
+    current.expire = 0;
+    current.marks = 0;
+    current.fetched = false;
   }
 
   #engineKey(key: KeySlice): Uint8Array {

@@ -4,13 +4,15 @@
  */
 
 import { Level } from "level";
+import type { Runtime } from "../runtime/runtime.ts";
 import { Engine } from "./engine.ts";
+import { TableAudit } from "./table_audit.ts";
 
 const WRITE_BUFFER_BYTES = 1 << 24;
 const BLOCK_CACHE_BYTES = 1 << 23;
 
 /** Opens or creates a database in a directory. @throws FlareError IO_ERROR */
-export async function openLevelEngine(directory: string): Promise<Engine> {
+export async function openLevelEngine(runtime: Runtime, directory: string): Promise<Engine> {
   const database = new Level<Uint8Array, Uint8Array>(directory, {
     keyEncoding: "view",
     valueEncoding: "view",
@@ -18,5 +20,6 @@ export async function openLevelEngine(directory: string): Promise<Engine> {
     writeBufferSize: WRITE_BUFFER_BYTES,
     cacheSize: BLOCK_CACHE_BYTES,
   });
-  return Engine.open(database, { name: "level", durable: true, copiesWrites: true, viewsByDefault: true, owned: true });
+  const traits = { name: "level", durable: true, copiesWrites: true, viewsByDefault: true, owned: true };
+  return Engine.open(database, traits, new TableAudit(runtime, directory));
 }

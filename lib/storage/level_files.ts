@@ -44,7 +44,7 @@ export async function checkLevelFiles(
   if (known?.name === manifest && bytes.length < known.bytes) {
     throw dataDamage(path, `has ${bytes.length} bytes, it had ${known.bytes} at the last checkpoint`);
   }
-  for (const table of readLevelManifest(bytes)) await checkTable(files, directory, names, table);
+  for (const table of readLevelManifest(bytes)) await checkTable(files, directory, table);
 }
 
 /** The manifest and how much of it is on the disk; undefined where there is no LevelDB. */
@@ -64,8 +64,23 @@ export async function levelManifest(files: FileSystem, directory: string): Promi
   return { name, bytes };
 }
 
+/** What a table is called, unless it is an old one that ends in `.sst`. */
+export function levelTableName(number: number): string {
+  return `${String(number).padStart(6, "0")}.ldb`;
+}
+
+/** The file of a table, whichever of its two endings it has; undefined = there is none. */
+export async function tablePath(files: FileSystem, directory: string, number: number): Promise<string | undefined> {
+  const name = levelTableName(number);
+  for (const each of [name, name.replace(/ldb$/, "sst")]) {
+    const path = files.join(directory, each);
+    if ((await files.size(path)) !== undefined) return path;
+  }
+  return undefined;
+}
+
 /** What CURRENT names; undefined = there is no CURRENT. @throws FlareError CORRUPT | IO_ERROR */
-async function currentManifest(files: FileSystem, directory: string): Promise<string | undefined> {
+export async function currentManifest(files: FileSystem, directory: string): Promise<string | undefined> {
   const path = files.join(directory, "CURRENT");
   const bytes = await files.read(path);
   if (bytes === undefined) return undefined;
@@ -74,11 +89,11 @@ async function currentManifest(files: FileSystem, directory: string): Promise<st
   return text.trim();
 }
 
-async function checkTable(files: FileSystem, directory: string, names: readonly string[], table: LevelTable): Promise<void> {
-  const digits = String(table.number).padStart(6, "0");
-  const name = names.find((each) => each === `${digits}.ldb` || each === `${digits}.sst`);
-  const path = files.join(directory, name ?? `${digits}.ldb`);
-  const bytes = name === undefined ? undefined : await files.size(path);
-  if (bytes === undefined) throw dataDamage(path, "is missing");
+async function checkTable(files: FileSystem, directory: string, table: LevelTable): Promise<void> {
+  const path = await tablePath(files, directory, table.number);
+  const bytes = path === undefined ? undefined : await files.size(path);
+  if (path === undefined || bytes === undefined) {
+    throw dataDamage(files.join(directory, levelTableName(table.number)), "is missing");
+  }
   if (bytes !== table.bytes) throw dataDamage(path, `has ${bytes} bytes, it had ${table.bytes} when it was written`);
 }

@@ -3,12 +3,11 @@
  * nothing into the arena: a walk over everything must not drive out what is in use.
  */
 
-import { FlareError } from "../base/errors.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { type CachedEntry, emptyEntry } from "./cached_entry.ts";
 import type { CursorOptions, CursorSlice, StoredItem } from "./cursor.ts";
 import { CurrentKind, isExpired } from "./decide.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, EnginePair, ScanStart } from "./engine.ts";
 import {
   ENGINE_HEADER_BYTES,
   type EngineRecord,
@@ -21,6 +20,7 @@ import type { KeySlice } from "./entry.ts";
 import type { KeyLookup } from "./key_lookup.ts";
 import type { Keyspaces } from "./keyspaces.ts";
 import { privateEntry } from "./private_entry.ts";
+import { damageFault } from "./table_audit.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -39,12 +39,12 @@ export class SliceReader {
     this.#lookup = lookup;
   }
 
-  /** Looks at up to `keysMax` keys (about `bytesMax` bytes) behind `after`. @throws FlareError IO_ERROR */
+  /** Looks at up to `keysMax` keys (about `bytesMax` bytes) behind `after`. @throws FlareError CORRUPT | IO_ERROR */
   async read(after: Uint8Array | undefined, options: CursorOptions, keysMax: number, bytesMax: number): Promise<CursorSlice> {
     const { generation } = this.#keyspaces.current;
     const first = engineKeyOf(generation, options.prefix ?? EMPTY);
     const start = after === undefined ? { from: first } : { after: engineKeyOf(generation, after) };
-    const pairs = await this.#engine.scan(start, upperBound(first), keysMax, bytesMax);
+    const pairs = await this.#scan(start, upperBound(first), keysMax, bytesMax);
     // A flush meanwhile: what came is gone, and the place is one among the keys since then.
     if (this.#keyspaces.current.generation !== generation) return this.read(after, options, keysMax, bytesMax);
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
@@ -56,7 +56,7 @@ export class SliceReader {
       if (bytes >= bytesMax) break;
       lastKey = engineKey;
       const key = { bytes: engineKey, start: GENERATION_BYTES, end: engineKey.length };
-      if (!this.#look(key, value)) continue;
+      this.#look(key, value);
       const { kind, expire } = this.#entry;
       if (kind === CurrentKind.absent || (kind === CurrentKind.tombstone && !options.includeTombstones)) continue;
       if (kind === CurrentKind.value && isExpired(expire, nowSeconds) && !options.includeExpired) continue;
@@ -67,25 +67,34 @@ export class SliceReader {
     return { items, lastKey: lastKey?.slice(GENERATION_BYTES) };
   }
 
-  /** Fills `#entry` from the arena, else from what the engine gave; false = that cannot be read. */
-  #look(key: KeySlice, value: Uint8Array): boolean {
+  /** What the engine has, from the first keys on that are there. @throws FlareError CORRUPT for what cannot be read */
+  async #scan(start: ScanStart, before: Uint8Array, keysMax: number, bytesMax: number): Promise<EnginePair[]> {
+    for (let at = start; ; ) {
+      const passage = await this.#engine.passage("after" in at ? at.after : at.from, before);
+      if ("damage" in passage) throw damageFault(passage.damage);
+      const pairs = await this.#engine.scan(at, passage.before, keysMax, bytesMax);
+      if (pairs.length > 0 || passage.before === before) return pairs;
+      at = { from: passage.before };
+    }
+  }
+
+  /** Fills `#entry` from the arena, else from what the engine gave. @throws FlareError CORRUPT: a walk leaves nothing out */
+  #look(key: KeySlice, value: Uint8Array): void {
     const { cache } = this.#keyspaces.current;
     const location = cache.find(cache.hash(key.bytes, key.start, key.end), key.bytes, key.start, key.end);
     if (location !== 0) {
       cache.read(location, this.#entry);
-      return true;
+      return;
     }
     const record = this.#record;
     try {
       readEngineValue(value, key.bytes, key.start, key.end, record);
     } catch (error) {
-      if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
       this.#lookup.reportCorrupt(key);
-      return false;
+      throw error;
     }
     const { kind, flags, expire, version, marks } = record;
     privateEntry(this.#entry, kind, key, flags, expire, version, marks, 0, value, ENGINE_HEADER_BYTES, value.length);
-    return true;
   }
 }
 

@@ -64,6 +64,8 @@ export interface StorageStats {
   readonly logSegments: number;
   /** Records found not to match their checksum, in the log and in the engine. */
   readonly corruptRecords: number;
+  /** Tables of the engine with blocks that do not match their checksum. */
+  readonly damagedTables: number;
   /** Whole ones so far. */
   readonly checkpoints: number;
   /** Items that left the arena for room, and what belongs to it, see `EntryCache`. */
@@ -187,8 +189,8 @@ export class Storage {
     const directory = dataDir === undefined ? undefined : await DataDirectory.open(runtime.files, runtime.random, dataDir);
     let engine: Engine | undefined;
     try {
-      engine = await openEngine(options.engine, directory);
-      const stored = await engine.get(META_KEY);
+      engine = await openEngine(runtime, options.engine, directory);
+      const stored = await engine.getChecked(META_KEY);
       const meta = stored === undefined ? NO_META : decodeMeta(stored);
       const checkpoint = directory?.record.checkpoint ?? 1;
       if (checkpoint > 1 && meta.sequence < checkpoint) {
@@ -329,6 +331,7 @@ export class Storage {
       logBytes,
       logSegments: changes?.segments ?? 0,
       corruptRecords: this.#corruptLogRecords + this.#lookup.corruptRecords,
+      damagedTables: this.#engine.damagedTables,
       checkpoints: this.#checkpointer.count,
       ...this.#keyspaces.counts,
       evictedIdleSeconds: cache.evictedIdleSeconds,

@@ -4,6 +4,7 @@
  * is decided by the storage from the key's present state, never from what the walk saw.
  */
 
+import { concatBytes } from "../base/bytes.ts";
 import type { FlareError } from "../base/errors.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import { CurrentKind, isExpired } from "./decide.ts";
@@ -15,6 +16,8 @@ import type { Keyspaces } from "./keyspaces.ts";
 export const SLICE_KEYS = 500;
 const SLICE_BYTES = 1 << 20;
 const CLEAR_KEYS = 2000;
+/** Behind a key: the smallest key above it. */
+const KEY_BEHIND = new Uint8Array(1);
 
 /** What the sweeper needs of the storage. */
 export interface SweepOwner {
@@ -90,7 +93,13 @@ export class Sweeper {
     const after = this.#after;
     const isInGeneration = after !== undefined && from.every((byte, i) => after[i] === byte);
     const start = isInGeneration ? { after } : { from };
-    const pairs = await this.#engine.scan(start, generationStart(generation + 1), SLICE_KEYS, SLICE_BYTES);
+    const before = generationStart(generation + 1);
+    const passage = await this.#engine.passage(isInGeneration ? after : from, before);
+    if ("damage" in passage) {
+      this.#after = concatBytes([passage.damage.to, KEY_BEHIND]);
+      return;
+    }
+    const pairs = await this.#engine.scan(start, passage.before, SLICE_KEYS, SLICE_BYTES);
     const nowSeconds = Math.floor(this.#runtime.clock.nowMs() / 1000);
     for (const [key, value] of pairs) {
       this.keys++;
@@ -101,7 +110,7 @@ export class Sweeper {
       const swept = this.#owner.sweepKey(key, GENERATION_BYTES, key.length, nowSeconds);
       if (swept !== undefined) await swept;
     }
-    this.#after = pairs.at(-1)?.[0];
+    this.#after = pairs.at(-1)?.[0] ?? (passage.before === before ? undefined : passage.before);
     if (this.#after === undefined) this.walks++;
   }
 
