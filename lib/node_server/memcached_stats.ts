@@ -14,7 +14,7 @@ const CHUNK_BYTES = 8;
 
 /** The rest of the general `stats`, behind Flare's keys. */
 export function statsFurther(counts: Counts, { storage, watchers }: NodeContext, server: Server, reply: TextReply): void {
-  const { arenaLayout, arenaBytes, liveBytes, dirtyBytes } = storage.stats();
+  const { arenaLayout, arenaBytes, liveBytes, dirtyBytes, corruptRecords, damagedTables } = storage.stats();
   print(reply, "", {
     max_connections: server.maxConnections,
     rejected_connections: counts.rejectedConnections,
@@ -54,6 +54,8 @@ export function statsFurther(counts: Counts, { storage, watchers }: NodeContext,
     total_malloced: arenaBytes,
     mem_requested: liveBytes,
     dirty_bytes: dirtyBytes,
+    corrupt_records: corruptRecords,
+    damaged_tables: damagedTables,
   });
 }
 
