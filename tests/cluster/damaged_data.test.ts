@@ -3,7 +3,7 @@
  * use, a flipped bit in the change log, a damaged engine file. Clear texts, the right status, and everything else kept.
  */
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -136,6 +136,17 @@ describe("flared", () => {
       }
       client.close();
       assert(refused > 0, "the damage went unnoticed");
+
+      // Whoever needs everything is told so, instead of an end without the record.
+      const [index] = node.index.addresses;
+      assert(index !== undefined && "port" in index);
+      const backup = join(directory, "backup.txt");
+      const dump = await runProgram("flare", ["dump", "--index-server", `${HOST}:${index.port}`, "-o", backup]);
+      assertEquals(dump.status, 1, dump.stderr);
+      assertMatch(dump.stderr, /corrupt/);
+      assert(!existsSync(backup));
+      const stats = await node.stats();
+      assert(Number(stats.get("corrupt_records")) + Number(stats.get("damaged_tables")) > 0);
     });
   });
 

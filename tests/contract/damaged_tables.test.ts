@@ -17,7 +17,7 @@ import { read, StorageWorld, set, write } from "../support/storage_world.ts";
 import { makeQuickDirectory, removeTemporaryDirectory } from "../support/temporary_directory.ts";
 
 const KEYS = 2000;
-const CASES = 150;
+const CASES = 60;
 const SEED = process.env.FLARE_DAMAGE_SEED ?? "1";
 const valueFor = (i: number): string => `value ${i} `.padEnd(100, "v");
 const keyOfNumber = (i: number): string => `key-${String(i).padStart(5, "0")}`;
