@@ -40,11 +40,18 @@ export interface ChangeHost {
   answers(key: string): Promise<boolean>;
   clean(key: string): Promise<void>;
   itemsOf(key: string): Promise<number>;
+  copying(key: string): Promise<Copying>;
   tellIndex(command: string): Promise<void>;
   hold(key: string, limitMs: number): Promise<void>;
   queueOf(key: string): Promise<number>;
   nowMs(): number;
   sleep(delayMs: number): Promise<void>;
+}
+
+/** Whether a node copies now, and which node map it works with, as it says itself. */
+export interface Copying {
+  readonly isUnderWay: boolean;
+  readonly mapVersion: string;
 }
 
 /** How far a copy is. */
@@ -65,6 +72,8 @@ export interface RunOptions {
   readonly reportMs?: number;
   /** So long the index server may be away while something is waited for, in milliseconds; default 60000. */
   readonly patienceMs?: number;
+  /** So long a node that is waited for may do nothing towards it, in milliseconds; default 60000. */
+  readonly idleMs?: number;
 }
 
 const RETRY_MS = 1000;
@@ -129,10 +138,13 @@ async function drain(host: ChangeHost, key: string, { pollMs = 250 }: RunOptions
 }
 
 async function* waitFor(host: ChangeHost, key: string, until: Awaited, options: RunOptions): AsyncGenerator<ChangeEvent> {
-  const { pollMs = 250, reportMs = 1000, patienceMs = 60000 } = options;
+  const { pollMs = 250, reportMs = 1000, patienceMs = 60000, idleMs = 60000 } = options;
   const startedMs = host.nowMs();
   let heardMs = startedMs;
   let reportedMs = startedMs;
+  /** When it was last known to do something, and what it does instead. */
+  let busyMs = startedMs;
+  let idle: string | undefined;
   for (;;) {
     try {
       const map = await host.nodeMap();
@@ -140,6 +152,11 @@ async function* waitFor(host: ChangeHost, key: string, until: Awaited, options: 
       const node = requireNode(map, key);
       if (isReached(node, until)) return yield { kind: "reached", node };
       requireOnItsWay(node, until);
+      if (heardMs - busyMs >= idleMs / 2) {
+        idle = await idleText(host, map, node, until);
+        if (idle === undefined) busyMs = heardMs;
+        else idle = `"${key}" is ${nodeText(node)} after ${Math.round(idleMs / 1000)} s: ${idle}`;
+      }
       if (until !== Awaited.activeProxy && heardMs - reportedMs >= reportMs) {
         reportedMs = heardMs;
         const figures = await copyFigures(host, map, node);
@@ -148,7 +165,21 @@ async function* waitFor(host: ChangeHost, key: string, until: Awaited, options: 
     } catch (error) {
       if (!isUnreachable(error) || host.nowMs() - heardMs > patienceMs) throw error;
     }
+    if (idle !== undefined && heardMs - busyMs >= idleMs) throw new FlareError("TIMED_OUT", idle);
     await host.sleep(pollMs);
+  }
+}
+
+/** Why a node gets no nearer to what is waited for; undefined: it is at work. */
+async function idleText(host: ChangeHost, map: NodeMap, node: ClusterNode, until: Awaited): Promise<string | undefined> {
+  if (until === Awaited.activeProxy) return "the index server has had no answer to a ping from it; look whether it runs";
+  try {
+    const { isUnderWay, mapVersion } = await host.copying(node.key);
+    if (isUnderWay) return undefined;
+    return `it copies nothing, and works with node map ${mapVersion} where the index server has ${map.version}; its log tells more`;
+  } catch (error) {
+    if (!(error instanceof FlareError)) throw error;
+    return `it does not answer (${error.message})`;
   }
 }
 

@@ -12,10 +12,11 @@ import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
 import { parseNodeMap } from "../cluster/node_map_stats.ts";
+import { WorkerType } from "../net/worker.ts";
 import { encodeFlush } from "../protocol/flush_request.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Change, type ClusterView, type Preview, previewChange } from "./change.ts";
-import { type ChangeEvent, type ChangeHost, type RunOptions, runChange } from "./change_runner.ts";
+import { type ChangeEvent, type ChangeHost, type Copying, type RunOptions, runChange } from "./change_runner.ts";
 import { byPartition, type NodeReport, parseFigures, parseThreads, type ThreadReport } from "./node_report.ts";
 import { addressOf } from "./node_targets.ts";
 import { isUnreachable } from "./unreachable.ts";
@@ -159,6 +160,13 @@ export class ClusterAdmin implements ChangeHost {
   /** Requests that wait in a node, for its replicas too. @throws FlareError */
   async queueOf(key: string): Promise<number> {
     return (await this.threads(key)).reduce((sum, { queue }) => sum + queue, 0);
+  }
+
+  /** Whether a node copies now, by its threads, and which node map it works with. @throws FlareError */
+  async copying(key: string): Promise<Copying> {
+    const [threads, general] = await Promise.all([this.threads(key), this.client(key).stats()]);
+    const isUnderWay = threads.some(({ type }) => type === WorkerType.reconstruction);
+    return { isUnderWay, mapVersion: general.get("node_map_version") ?? "?" };
   }
 
   /** Sends the index server a command it answers with OK. @throws FlareError REFUSED */

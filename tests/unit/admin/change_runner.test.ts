@@ -3,7 +3,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Change, type ClusterView, describeStep, nodeText } from "../../../lib/admin/change.ts";
-import { type ChangeEvent, type ChangeHost, runChange } from "../../../lib/admin/change_runner.ts";
+import { type ChangeEvent, type ChangeHost, type Copying, runChange } from "../../../lib/admin/change_runner.ts";
 import {
   masterChange,
   partChange,
@@ -80,6 +80,14 @@ class FakeCluster implements ChangeHost {
 
   async itemsOf(key: string): Promise<number> {
     return this.items.get(key) ?? 0;
+  }
+
+  /** Nodes that copy; the others do nothing. */
+  readonly copiers = new Set<string>();
+
+  async copying(key: string): Promise<Copying> {
+    await this.ping(key);
+    return { isUnderWay: this.copiers.has(key), mapVersion: "0" };
   }
 
   async tellIndex(command: string): Promise<void> {
@@ -159,6 +167,24 @@ describe("a change that is carried out", () => {
       "done n:2: slave active, partition 0, balance 3",
     ]);
     assertEquals(cluster.told, ["flush_all n:2", "node role n 2 slave 0 0", "node role n 2 slave 3 0"]);
+  });
+
+  it("ends with the reason when the node does not begin to copy within a minute, and waits for a copy however long", async () => {
+    const idle = pair();
+    const error = await assertRejects(() => carryOut(idle, toSlave), FlareError);
+    assertEquals(
+      error.message,
+      '"n:2" is slave prepare, partition 0, balance 0 after 60 s: it copies nothing, and works with node map 0 where the ' +
+        "index server has 2; its log tells more",
+    );
+    assertEquals([error.code, Math.round(idle.nowMs() / 1000)], ["TIMED_OUT", 60]);
+    const silent = pair().at(500, () => silent.silent.add("n:2"));
+    const unanswered = await assertRejects(() => carryOut(silent, toSlave, { idleMs: 10_000 }), FlareError);
+    assertEquals(unanswered.message.includes('after 10 s: it does not answer ("n:2" is silent)'), true, unanswered.message);
+    const slow = pair();
+    slow.copiers.add("n:2");
+    slow.at(3_600_000, () => slow.apply(setState(slow.map, "n:2", active)));
+    assertEquals((await carryOut(slow, toSlave, { pollMs: 5000 })).at(-1), "done n:2: slave active, partition 0, balance 3");
   });
 
   it("expects its share of everybody's keys in a new partition", async () => {
