@@ -105,8 +105,11 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
 
   const starting = daemon.start(runtime, options);
   let current = settings;
+  let hasStarted = false;
   handleSignals(name, {
     async stop() {
+      // Nobody waits for a server that does not serve yet, and what it has opened survives a sudden end.
+      if (!hasStarted) return runtime.log.write("notice", "stopped before it was ready");
       runtime.log.write("notice", "stopping");
       await (await starting).stop();
       removePidFile(pidPath);
@@ -128,6 +131,7 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
   });
 
   const server = await starting;
+  hasStarted = true;
   if (pidPath !== "") writePidFile(pidPath);
   const addresses = server.addresses.map((address) => ("path" in address ? address.path : `${address.host}:${address.port}`));
   const warning = exposureWarning(server.addresses, options);

@@ -176,7 +176,8 @@ async function idleText(host: ChangeHost, map: NodeMap, node: ClusterNode, until
   try {
     const { isUnderWay, mapVersion } = await host.copying(node.key);
     if (isUnderWay) return undefined;
-    return `it copies nothing, and works with node map ${mapVersion} where the index server has ${map.version}; its log tells more`;
+    const maps = `node map ${mapVersion} where the index server has ${map.version}`;
+    return `it copies nothing, and works with ${maps}; its log tells more`;
   } catch (error) {
     if (!(error instanceof FlareError)) throw error;
     return `it does not answer (${error.message})`;

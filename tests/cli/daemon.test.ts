@@ -159,6 +159,19 @@ describe("flared", () => {
       assertEquals((await flarei.finished).status, 0);
     });
   });
+
+  it("ends quietly with status 0 on SIGTERM while it tries to join", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const nowhere = await freePorts(1);
+      const args = ["--bind", "127.0.0.1", "--server-name", "127.0.0.1", "--server-port", "0", "--data-dir", directory];
+      const program = startProgram("flared", [...args, "--index-servers", `127.0.0.1:${nowhere}`]);
+      await program.waitFor("cannot join yet");
+      program.kill("SIGTERM");
+      const { status, stderr } = await program.finished;
+      assertEquals([status, /\n\s+at /.test(stderr)], [0, false], stderr);
+      assertStringIncludes(stderr, "stopped before it was ready");
+    });
+  });
 });
 
 describe("flare up", () => {

@@ -169,7 +169,7 @@ describe("a change that is carried out", () => {
     assertEquals(cluster.told, ["flush_all n:2", "node role n 2 slave 0 0", "node role n 2 slave 3 0"]);
   });
 
-  it("ends with the reason when the node does not begin to copy within a minute, and waits for a copy however long", async () => {
+  it("ends with the reason when the node does not begin to copy within a minute, and waits for any copy", async () => {
     const idle = pair();
     const error = await assertRejects(() => carryOut(idle, toSlave), FlareError);
     assertEquals(
