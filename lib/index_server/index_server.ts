@@ -31,15 +31,18 @@ const STOP_GRACE_MS = 1000;
 /**
  * Starts an index server; it serves when the promise resolves.
  * @param coordinator where the node map is kept; by default what `index-db` says
+ * @param serversInProcess servers, this one included, that share the files the process may have open
  * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | CORRUPT | IO_ERROR
  */
 export async function startIndexServer(
   runtime: Runtime,
   options: IndexServerOptions,
   coordinator?: Coordinator,
+  serversInProcess = 1,
 ): Promise<IndexServer> {
   const access = await Access.open(runtime, options);
-  const server = new IndexServer(runtime, options, coordinator ?? openCoordinator(runtime, options), access);
+  const store = coordinator ?? openCoordinator(runtime, options);
+  const server = new IndexServer(runtime, options, store, access, serversInProcess);
   try {
     await server.start();
   } catch (error) {
@@ -60,7 +63,13 @@ export class IndexServer implements IndexHost {
   #options: IndexServerOptions;
   #lock: FileLock | undefined;
 
-  constructor(runtime: Runtime, options: IndexServerOptions, coordinator: Coordinator, access: Access) {
+  constructor(
+    runtime: Runtime,
+    options: IndexServerOptions,
+    coordinator: Coordinator,
+    access: Access,
+    serversInProcess: number,
+  ) {
     this.runtime = loggingIn(runtime, () => access.clusterCredentials);
     this.#options = options;
     this.meta = Object.freeze({
@@ -70,7 +79,7 @@ export class IndexServer implements IndexHost {
       virtual: options.partitionModularVirtual,
       takesNodeData: true,
     });
-    this.server = new Server(runtime, this.workers, serverOptions(options, access));
+    this.server = new Server(runtime, this.workers, { ...serverOptions(options, access), serversInProcess });
     this.tls = new DaemonTls(runtime, this.server, options);
     this.#service = new NodeMapService(this.runtime, this.workers, coordinator, broadcasterOptions(options, this.tls));
   }

@@ -124,6 +124,8 @@ export class LocalCluster {
         ...(options.tls === undefined ? {} : { ...options.tls, enableSsl: true }),
         ...(dataDir === undefined ? { indexDb: "memory://" } : { dataDir: runtime.files.join(dataDir, "index") }),
       }),
+      undefined,
+      count + 1,
     );
     const cluster = new LocalCluster(runtime, options, ports, index);
     try {
@@ -172,6 +174,7 @@ export class LocalCluster {
     let reportedMs = this.#runtime.clock.monotonicMs();
     const node = await NodeServer.start(this.#runtime, given, {
       ...(engine === undefined ? {} : { engine }),
+      serversInProcess: Math.max(this.#ports.length, number) + 1,
       onProgress: ({ phase, bytesDone, bytesTotal, records }) => {
         const nowMs = this.#runtime.clock.monotonicMs();
         if (nowMs - reportedMs < PROGRESS_MS) return;

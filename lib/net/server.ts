@@ -9,6 +9,7 @@ import { BufferPool } from "../protocol/buffer_pool.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer, TlsServer } from "../runtime/runtime.ts";
 import type { Access } from "./access.ts";
 import type { AccessOptions } from "./access_options.ts";
+import { connectionsThatFit } from "./descriptor_budget.ts";
 import { PacedLog } from "./paced_log.ts";
 import { Session } from "./session.ts";
 import type { Door, RawListener, RequestHandler, SessionHost, SessionLimits, Traffic } from "./session_host.ts";
@@ -16,8 +17,10 @@ import { WaitingConnection, type WaitingConnectionOwner } from "./waiting_connec
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
 
 export interface ServerOptions {
-  /** Simultaneous client connections; further ones are told so and closed. */
+  /** Simultaneous client connections; further ones are told so and closed. Fewer if the process may not have that many. */
   readonly maxConnections: number;
+  /** Servers that share what the process may have open, this one included; default 1. */
+  readonly serversInProcess?: number;
   /** A connection silent for this long is closed; 0 = never. */
   readonly idleTimeoutMs: number;
   /** Bytes all connections together may hold of incomplete requests. */
@@ -31,6 +34,8 @@ export interface ServerOptions {
 
 const TOO_MANY = fromLatin1("ERROR Too many open connections\r\n");
 const NOT_OPEN = new Uint8Array(0);
+/** So many connections are told at the same time that there are too many; those beyond are closed without a word. */
+const REJECTED_MAX = 16;
 const SWEEP_MS = 1000;
 /** The client of a connection that ends may take nothing of its last replies for so long, and a second more … */
 const LAST_REPLIES_MS = 30000;
@@ -60,6 +65,8 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   httpRequests = 0;
   /** When the certificates in use were read, by the monotonic clock; undefined while nothing listens with TLS. */
   certificatesReadMs: number | undefined;
+  /** The most connections there may be. */
+  maxConnections = 0;
   readonly #runtime: Runtime;
   readonly #workers: WorkerRegistry;
   readonly #sessions = new Set<Session>();
@@ -75,6 +82,11 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   /** Called when the last connection has gone. */
   #emptied: (() => void) | undefined;
   #sweepTimer: Timer | undefined;
+  readonly #rejected = new Set<RejectedConnection>();
+  /** Somebody was turned away since the last look. */
+  #rejectedLately = false;
+  /** How many were turned away before the present shortage; undefined = there is none. */
+  #rejectedBefore: number | undefined;
   readonly #handshakeLog: PacedLog;
   readonly #httpLog: PacedLog;
 
@@ -88,6 +100,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     this.access = options.access;
     workers.add(new Alarm(workers.nextId(), runtime.clock.monotonicMs()));
     this.requestMemory = { usedBytes: 0, bytesMax: options.requestMemoryBytesMax };
+    this.#limitConnections();
   }
 
   /** @throws FlareError CLOSED before `open` */
@@ -105,11 +118,6 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     return this.#sessions;
   }
 
-  /** The most connections there may be. */
-  get maxConnections(): number {
-    return this.#options.maxConnections;
-  }
-
   /** Where it listens, as `stats conns` says it, and by which numbers. */
   get listeners(): { readonly id: number; readonly address: string }[] {
     return this.#listeners.map(({ id, listener }) => ({ id, address: addressName(listener.address) }));
@@ -119,6 +127,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   async reload(options: Pick<ServerOptions, "maxConnections" | "idleTimeoutMs"> & { access: AccessOptions }): Promise<void> {
     const { access, ...own } = options;
     this.#options = { ...this.#options, ...own };
+    this.#limitConnections();
     await this.access.reload(access);
     for (const session of this.#sessions) session.admit();
   }
@@ -230,19 +239,52 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     this.#runtime.log.write("error", `request failed unexpectedly: ${text}`);
   }
 
+  /** As many connections as were asked for, if the process may have so many open. */
+  #limitConnections(): void {
+    const { maxConnections, serversInProcess = 1 } = this.#options;
+    const descriptorsMax = this.#runtime.process.descriptorsMax();
+    const fitting = descriptorsMax === undefined ? maxConnections : connectionsThatFit(descriptorsMax, serversInProcess);
+    const lowered = Math.min(maxConnections, fitting);
+    if (lowered < maxConnections && lowered !== this.maxConnections) {
+      const shared = serversInProcess === 1 ? "" : ` for "${serversInProcess}" servers`;
+      const limit = `the process may have "${descriptorsMax}" files and connections open (ulimit -n)${shared}`;
+      const text = `max-connection "${maxConnections}" is lowered to "${lowered}": ${limit}, some of them for its own use`;
+      this.#runtime.log.write("warning", text);
+    }
+    this.maxConnections = lowered;
+  }
+
+  #onRejected(): void {
+    this.rejectedConnections++;
+    this.#rejectedLately = true;
+    if (this.#rejectedBefore !== undefined) return;
+    this.#rejectedBefore = this.rejectedConnections - 1;
+    this.#runtime.log.write("warning", `"${this.connections}" connections are open: no more are accepted (max-connection)`);
+  }
+
+  /** Tells when nobody was turned away since the last look, and there is room. */
+  #lookForRoom(): void {
+    const isOver = !this.#rejectedLately && this.connections < this.maxConnections;
+    this.#rejectedLately = false;
+    if (this.#rejectedBefore === undefined || !isOver) return;
+    const count = this.rejectedConnections - this.#rejectedBefore;
+    this.#rejectedBefore = undefined;
+    this.#runtime.log.write("notice", `connections are accepted again, "${count}" were turned away`);
+  }
+
   #handshakeFailed(error: Error): void {
     this.handshakeErrors++;
     this.#handshakeLog.write(error.message);
   }
 
   #accept(connection: Connection, listenAddress: string, door: Door): ConnectionHandler {
-    const isFull = this.connections >= this.#options.maxConnections;
+    const isFull = this.connections >= this.maxConnections;
     const isReady = this.#handler !== undefined || this.#isExpected;
     if (!isReady || isFull) {
-      if (isReady) this.rejectedConnections++;
+      if (isReady) this.#onRejected();
       // To tell the reason would take a handshake, the very thing there is too much of.
-      if (door.tls !== undefined) connection.destroy();
-      return new RejectedConnection(connection, isReady ? TOO_MANY : NOT_OPEN);
+      if (door.tls !== undefined || this.#rejected.size >= REJECTED_MAX) connection.destroy();
+      return new RejectedConnection(connection, isReady ? TOO_MANY : NOT_OPEN, this.#rejected);
     }
     this.totalConnections++;
     const begin = (): Session => {
@@ -259,6 +301,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   #scheduleSweep(): void {
     this.#sweepTimer = this.#runtime.clock.setTimer(() => {
       this.#closeLate();
+      this.#lookForRoom();
       this.#scheduleSweep();
     }, SWEEP_MS);
   }
@@ -313,10 +356,14 @@ class Alarm implements Worker {
 class RejectedConnection implements ConnectionHandler {
   readonly #connection: Connection;
   readonly #reason: Uint8Array;
+  readonly #all: Set<RejectedConnection>;
 
-  constructor(connection: Connection, reason: Uint8Array) {
+  /** @param all those that have not gone yet */
+  constructor(connection: Connection, reason: Uint8Array, all: Set<RejectedConnection>) {
     this.#connection = connection;
     this.#reason = reason;
+    this.#all = all;
+    all.add(this);
   }
 
   onOpen(): void {
@@ -327,5 +374,8 @@ class RejectedConnection implements ConnectionHandler {
   onData(): void {}
   onDrain(): void {}
   onEnd(): void {}
-  onClose(): void {}
+
+  onClose(): void {
+    this.#all.delete(this);
+  }
 }

@@ -138,6 +138,7 @@ export class NodeServer {
     const workers = new WorkerRegistry();
     const server = new Server(runtime, workers, {
       maxConnections: checked.maxConnection,
+      serversInProcess: parts.serversInProcess ?? 1,
       idleTimeoutMs: checked.netReadTimeoutMs,
       requestMemoryBytesMax: checked.requestMemoryBytesMax,
       backlog: checked.backLog,

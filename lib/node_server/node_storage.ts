@@ -11,6 +11,8 @@ export interface NodeServerParts {
   /** Any abstract-level database instead of what `storage-type` names. */
   readonly engine?: StorageOptions["engine"];
   readonly onProgress?: StorageOptions["onProgress"];
+  /** Servers in this process, this one included: they share the files it may have open. Default 1. */
+  readonly serversInProcess?: number;
 }
 
 /** @throws FlareError INVALID_OPTION | DATA_DIR_LOCKED | UNSUPPORTED | CORRUPT | DISK_FULL | IO_ERROR */

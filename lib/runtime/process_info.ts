@@ -9,7 +9,7 @@ import process from "node:process";
 import type { ProcessInfo } from "./runtime.ts";
 
 export function createProcessInfo(): ProcessInfo {
-  const hostName = qualify(hostname(), readHostsFile());
+  const hostName = qualify(hostname(), readSystemFile("/etc/hosts"));
   return {
     pid: process.pid,
     hostName: () => hostName,
@@ -18,6 +18,7 @@ export function createProcessInfo(): ProcessInfo {
       return { userUs: usage.user, systemUs: usage.system };
     },
     memoryBytes: () => process.memoryUsage.rss(),
+    descriptorsMax: () => softLimit(readSystemFile("/proc/self/limits")),
   };
 }
 
@@ -33,10 +34,17 @@ export function qualify(name: string, hostsFile: string): string {
   return name;
 }
 
-function readHostsFile(): string {
+/** The limit of open files in the text of `/proc/self/limits`. The runtimes have raised it to the hard one when they start. */
+export function softLimit(limits: string): number | undefined {
+  const digits = /^Max open files +(\d+) /m.exec(limits)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** Empty on a machine without such a file, or without the right to read it. */
+function readSystemFile(path: string): string {
   try {
-    return readFileSync("/etc/hosts", "utf8");
+    return readFileSync(path, "utf8");
   } catch {
-    return ""; // A machine without one (or without the right to read it) has the kernel's name only.
+    return "";
   }
 }

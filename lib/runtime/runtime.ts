@@ -223,4 +223,6 @@ export interface ProcessInfo {
   cpuUsage(): { readonly userUs: number; readonly systemUs: number };
   /** Resident memory in bytes. */
   memoryBytes(): number;
+  /** How many files and sockets the process may have open at the same time; undefined = nobody knows. */
+  descriptorsMax(): number | undefined;
 }

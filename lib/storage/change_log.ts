@@ -243,7 +243,10 @@ export class ChangeLog {
     }
   }
 
-  /** Resolves when everything appended so far survives a power cut. @throws FlareError IO_ERROR */
+  /**
+   * Resolves when everything appended so far survives a power cut.
+   * @throws FlareError IO_ERROR | LIMIT_EXCEEDED (nothing has failed: it is to be called again)
+   */
   async sync(): Promise<void> {
     const directorySyncDue = this.#directorySyncDue;
     const rotated = this.#unsynced;
@@ -256,7 +259,7 @@ export class ChangeLog {
       old.close();
     }
     await file.sync();
-    if (directorySyncDue) await this.#runtime.files.syncDirectory(this.#directory);
+    if (directorySyncDue) await this.#syncDirectory();
     this.syncedSegment = number;
     this.fsyncs++;
   }
@@ -268,6 +271,15 @@ export class ChangeLog {
   }
 
   // -------------------------------------------------------------------------------------------------- internals
+
+  async #syncDirectory(): Promise<void> {
+    try {
+      await this.#runtime.files.syncDirectory(this.#directory);
+    } catch (error) {
+      this.#directorySyncDue = true;
+      throw error;
+    }
+  }
 
   #path(number: number): string {
     return this.#runtime.files.join(this.#directory, logSegmentName(number));

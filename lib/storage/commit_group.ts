@@ -9,6 +9,9 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { ChangeLog } from "./change_log.ts";
 import { FsyncPolicy } from "./storage_options.ts";
 
+/** A sync that lacked a descriptor is tried again after this pause. */
+const SYNC_RETRY_MS = 100;
+
 /** Wants to know when what it applied is committed. */
 export interface CommitListener {
   /** With an error nothing of it is stored, or nobody can say (a failed sync); its message is for SERVER_ERROR. */
@@ -142,15 +145,27 @@ export class CommitGroup {
   }
 
   async #syncOnce(): Promise<FlareError | undefined> {
-    try {
-      await this.#log.sync();
-      this.#owner.onSynced();
-      return undefined;
-    } catch (error) {
-      const fault =
-        error instanceof FlareError ? error : new FlareError("IO_ERROR", "change log sync failed", { cause: error });
-      this.#owner.onFailure(fault);
-      return fault;
+    const fault = await this.#syncLog();
+    if (fault === undefined) this.#owner.onSynced();
+    else if (fault.code !== "LIMIT_EXCEEDED") this.#owner.onFailure(fault);
+    return fault;
+  }
+
+  /** Gives what failed. A sync that lacked a descriptor has not failed: it is tried until there is one, or we close. */
+  async #syncLog(): Promise<FlareError | undefined> {
+    const { clock, log } = this.#runtime;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#log.sync();
+        if (attempt > 1) log.write("notice", "the change log is synced again");
+        return undefined;
+      } catch (error) {
+        const fault =
+          error instanceof FlareError ? error : new FlareError("IO_ERROR", "change log sync failed", { cause: error });
+        if (fault.code !== "LIMIT_EXCEEDED" || this.#closed) return fault;
+        if (attempt === 1) log.write("warning", `the change log is not synced for now: ${fault.message}`);
+      }
+      await new Promise<void>((resolve) => clock.setTimer(resolve, SYNC_RETRY_MS));
     }
   }
 }

@@ -30,6 +30,8 @@ export class Journal {
 
   readonly #log: Log;
   readonly #owner: JournalOwner;
+  /** No new log segment could be begun of late. */
+  #isStuck = false;
 
   /** Goes on behind the segments `recovery` has read. @throws FlareError DISK_FULL | IO_ERROR */
   constructor(
@@ -66,8 +68,12 @@ export class Journal {
   rotate(): LogPlace {
     try {
       this.changes.rotate();
+      if (this.#isStuck) this.#log.write("notice", "a new log segment is begun after all");
+      this.#isStuck = false;
     } catch (error) {
-      this.#log.write("warning", `no new log segment: ${(error as FlareError).message}`);
+      // It is tried with every append: said once.
+      if (!this.#isStuck) this.#log.write("warning", `no new log segment: ${(error as FlareError).message}`);
+      this.#isStuck = true;
     }
     return { sequence: this.changes.nextSequence, finishedSegment: this.changes.lastRotated };
   }

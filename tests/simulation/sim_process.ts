@@ -42,6 +42,7 @@ export class SimProcess implements Runtime, Liveness {
       hostName: () => host.name,
       cpuUsage: () => ({ userUs: 0, systemUs: 0 }),
       memoryBytes: () => 1 << 26,
+      descriptorsMax: () => undefined,
     };
   }
 

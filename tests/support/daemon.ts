@@ -136,15 +136,30 @@ export class NodeDaemon extends Daemon {
   readonly #runtime: Runtime;
   readonly #args: readonly string[];
 
-  private constructor(runtime: Runtime, index: IndexServer, port: number, args: readonly string[]) {
+  readonly #descriptors: number | undefined;
+
+  private constructor(
+    runtime: Runtime,
+    index: IndexServer,
+    port: number,
+    args: readonly string[],
+    descriptors: number | undefined,
+  ) {
     super();
+    this.#descriptors = descriptors;
     this.#runtime = runtime;
     this.index = index;
     this.port = port;
     this.#args = args;
   }
 
-  static async start(runtime: Runtime, directory: string, args: readonly string[]): Promise<NodeDaemon> {
+  /** @param limits.descriptors what the process may have open; by default as much as this one */
+  static async start(
+    runtime: Runtime,
+    directory: string,
+    args: readonly string[],
+    limits: { readonly descriptors?: number } = {},
+  ): Promise<NodeDaemon> {
     const index = await startIndexServer(runtime, {
       ...{ indexDb: "memory://", bind: HOST, serverName: HOST, serverPort: 0 },
       ...{ monitorIntervalMs: 1000, monitorThreshold: 2 },
@@ -152,10 +167,16 @@ export class NodeDaemon extends Daemon {
     const [indexAddress] = index.addresses;
     if (indexAddress === undefined || !("port" in indexAddress)) throw new Error("index server does not listen");
     const port = await freePorts(1);
-    const node = new NodeDaemon(runtime, index, port, [
-      ...["--data-dir", directory, "--bind", HOST, "--server-name", HOST, "--server-port", String(port)],
-      ...["--index-servers", `${HOST}:${indexAddress.port}`, ...args],
-    ]);
+    const node = new NodeDaemon(
+      runtime,
+      index,
+      port,
+      [
+        ...["--data-dir", directory, "--bind", HOST, "--server-name", HOST, "--server-port", String(port)],
+        ...["--index-servers", `${HOST}:${indexAddress.port}`, ...args],
+      ],
+      limits.descriptors,
+    );
     try {
       await node.launch();
       const operator = await TextClient.connect(runtime, indexAddress);
@@ -182,7 +203,7 @@ export class NodeDaemon extends Daemon {
 
   /** Starts flared and waits until it is ready. */
   async launch(): Promise<void> {
-    this.program = startProgram("flared", this.#args);
+    this.program = startProgram("flared", this.#args, {}, this.#descriptors);
     await this.program.waitFor("ready on");
   }
 

@@ -35,6 +35,8 @@ export class FaultyFiles implements FileSystem {
   readonly files = new Map<string, FaultyFile>();
   /** Bytes that can still be appended to any file. */
   freeBytes = Number.POSITIVE_INFINITY;
+  /** 0: no file or directory can be opened. */
+  descriptorsLeft = Number.POSITIVE_INFINITY;
   /** What the next calls throw or reject with, while set. */
   appendFault: FlareError | undefined;
   syncFault: FlareError | undefined;
@@ -46,6 +48,7 @@ export class FaultyFiles implements FileSystem {
   #waitingSyncs: (() => void)[] | undefined;
 
   openAppend(path: string): AppendFile {
+    this.#open(path);
     const file = this.files.get(path) ?? new FaultyFile();
     this.files.set(path, file);
     const files = this;
@@ -156,7 +159,14 @@ export class FaultyFiles implements FileSystem {
 
   async makeDirectory(): Promise<void> {}
 
-  async syncDirectory(): Promise<void> {}
+  async syncDirectory(directory: string): Promise<void> {
+    this.#open(directory);
+  }
+
+  #open(path: string): void {
+    if (this.descriptorsLeft > 0) return;
+    throw new FlareError("LIMIT_EXCEEDED", `cannot open "${path}": too many open files (EMFILE)`, { retriable: true });
+  }
 
   async lock(path: string): Promise<FileLock> {
     if (this.#locks.has(path)) throw new FlareError("DATA_DIR_LOCKED", `"${path}" is locked by process 1`);

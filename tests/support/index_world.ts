@@ -83,6 +83,7 @@ export class IndexWorld implements Runtime, Transport {
     hostName: () => "index.example",
     cpuUsage: () => ({ userUs: 1_500_000, systemUs: 250 }),
     memoryBytes: () => 1,
+    descriptorsMax: () => undefined,
   };
   /** Every command any node got, in order: `<node> <command>`. */
   readonly trace: string[] = [];

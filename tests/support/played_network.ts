@@ -115,7 +115,13 @@ export class PlayedNetwork implements Transport {
       random: { uint32: () => this.draws.shift() ?? 0 },
       files: new MemoryFiles(),
       log: { write: (level, message) => void this.logged.push(`${level} ${message}`) },
-      process: { pid: 1, hostName: () => "node.example", cpuUsage: () => ({ userUs: 0, systemUs: 0 }), memoryBytes: () => 1 },
+      process: {
+        pid: 1,
+        hostName: () => "node.example",
+        cpuUsage: () => ({ userUs: 0, systemUs: 0 }),
+        memoryBytes: () => 1,
+        descriptorsMax: () => undefined,
+      },
     };
   }
 

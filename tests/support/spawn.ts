@@ -94,18 +94,22 @@ export function startProgram(
   name: "flare" | "flared" | "flarei",
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  descriptorsMax?: number,
 ): SpawnedProgram {
-  return startFile(`cli/${name}.ts`, args, environment);
+  return startFile(`cli/${name}.ts`, args, environment, descriptorsMax);
 }
 
-/** Starts a file of this repository, given by its path in it. */
+/** Starts a file of this repository, given by its path in it; `descriptorsMax` files and sockets it may have open. */
 export function startFile(
   path: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  descriptorsMax?: number,
 ): SpawnedProgram {
-  const [command, ...first] = commandFor(path);
-  return new SpawnedProgram(command, [...first, ...args], environment);
+  const command = [...commandFor(path), ...args];
+  // The hard limit, too: the runtimes raise the soft one up to it.
+  if (descriptorsMax !== undefined) command.unshift("prlimit", `--nofile=${descriptorsMax}:${descriptorsMax}`);
+  return new SpawnedProgram(command[0] as string, command.slice(1), environment);
 }
 
 /** The command that runs a file of this repository on the runtime the test runs on. */

@@ -2,7 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { createProcessInfo, qualify } from "../../../lib/runtime/process_info.ts";
+import { createProcessInfo, qualify, softLimit } from "../../../lib/runtime/process_info.ts";
 
 describe("createProcessInfo", () => {
   it("tells about this process", () => {
@@ -15,6 +15,21 @@ describe("createProcessInfo", () => {
     while (performance.now() - startMs < 50);
     const after = info.cpuUsage();
     assert(after.userUs + after.systemUs > before.userUs + before.systemUs);
+  });
+});
+
+describe("the limit of open files", () => {
+  it("is the soft one", () => {
+    const text =
+      "Limit                     Soft Limit           Hard Limit           Units\n" +
+      "Max processes             100                  100                  processes\n" +
+      "Max open files            256                  4096                 files\n";
+    assertEquals(softLimit(text), 256);
+  });
+
+  it("is unknown where nothing tells it", () => {
+    assertEquals(softLimit(""), undefined);
+    assertEquals(softLimit("Max open files            unlimited            unlimited            files\n"), undefined);
   });
 });
 

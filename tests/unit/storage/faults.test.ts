@@ -120,6 +120,63 @@ describe("a full disk", () => {
   });
 });
 
+describe("a process that has no descriptor left", () => {
+  it("declares nothing broken: syncs wait, writes and reads go on, and all works when there is one again", async () => {
+    for (const fsync of ["always", "interval"] as const) {
+      const world = new StorageWorld();
+      const database = new TestDatabase();
+      const storage = await open(world, database, { fsync, logSegmentBytes: 4096 });
+      const now = world.nowSeconds;
+      // The sync of a new segment has begun, and finds no descriptor for the directory.
+      await writeDurably(storage, set("k", "0"), now);
+      disk(world).holdSyncs();
+      await write(storage, set("k", "1".padEnd(5000)), now);
+      let isCommitted = false;
+      const commit = committed(storage).then((fault) => {
+        isCommitted = true;
+        assertEquals(fault, undefined);
+      });
+      await world.advance(1000);
+      disk(world).descriptorsLeft = 0;
+      disk(world).releaseSyncs();
+      await world.advance(3000);
+      // What cannot be promised yet is not answered yet.
+      assertEquals(isCommitted, fsync === "interval");
+      for (let round = 0; round < 20; round++) {
+        await write(storage, set("k", String(round).padEnd(1000)), now);
+        await world.advance(100);
+      }
+      assertEquals(storage.failure, undefined);
+      assertEquals((await read(storage, "k", now))?.value.trim(), "19");
+      const segments = storage.stats().logSegments;
+      disk(world).descriptorsLeft = 1;
+      await world.advance(3000);
+      await commit;
+      await writeDurably(storage, set("k", "last"), now);
+      await storage.checkpoint();
+      await writeDurably(storage, set("k", "newer"), now);
+      assert(storage.stats().logSegments <= segments + 1);
+      const lines = world.lines.map(({ message }) => message).filter((message) => /EMFILE/.test(message));
+      assert(lines.length <= 4, lines.join("\n"));
+      await storage.close();
+      const again = await open(world, database);
+      assertEquals((await read(again, "k", now))?.value, "newer");
+      await again.close();
+    }
+  });
+
+  it("still takes a sync that fails for a failure", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase(), { fsync: "always" });
+    disk(world).syncFault = new FlareError("IO_ERROR", "sync failed: EIO");
+    await write(storage, set("k", "1"), world.nowSeconds);
+    assertEquals((await committed(storage))?.code, "IO_ERROR");
+    assertEquals(storage.failure?.code, "IO_ERROR");
+    disk(world).syncFault = undefined;
+    await storage.close();
+  });
+});
+
 describe("a failing disk", () => {
   it("ends writing for good when an append fails otherwise than for space", async () => {
     const world = new StorageWorld();

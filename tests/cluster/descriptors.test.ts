@@ -1,0 +1,120 @@
+/**
+ * A node whose process may have few files open, and far more clients than that: nothing breaks, and when they have gone all
+ * is as before. Real processes, for the limit is the system's.
+ */
+
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import process from "node:process";
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { clientRuntime, HOST, NodeDaemon, skipUnless, waitUntil } from "../support/daemon.ts";
+import { withTemporaryDirectory } from "../support/temporary_directory.ts";
+import { isInstalled } from "../support/tools.ts";
+
+const LIMIT = 256;
+const CLIENTS = 400;
+const skip = process.platform === "linux" ? skipUnless(isInstalled("prlimit"), "prlimit") : "Linux is needed";
+
+/** Opens connections that say nothing; those that were turned away are among them. */
+async function idle(port: number, count: number): Promise<Socket[]> {
+  const sockets = Array.from({ length: count }, () => connect({ host: HOST, port }));
+  await Promise.all(
+    sockets.map(
+      (socket) =>
+        new Promise<void>((resolve) => {
+          socket.on("error", () => resolve());
+          socket.on("connect", () => resolve());
+          socket.on("close", () => resolve());
+          socket.resume();
+        }),
+    ),
+  );
+  return sockets;
+}
+
+function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+function limit(pid: number, files: number): void {
+  const { status, stderr } = spawnSync("prlimit", ["--pid", String(pid), `--nofile=${files}:`], { encoding: "utf8" });
+  assertEquals(status, 0, stderr);
+}
+
+describe("a node with more clients than descriptors", () => {
+  it("keeps a reserve, goes on for those that are there, and takes others when there is room", { skip }, async () => {
+    const runtime = await clientRuntime();
+    await withTemporaryDirectory(async (directory) => {
+      // The runtimes raise the soft limit when they start, so the hard one is set before.
+      const hard = Number(/^Max open files +\S+ +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1]);
+      const node = await NodeDaemon.start(runtime, join(directory, "data"), ["--fsync", "always", "--log-segment-size", "1"], {
+        descriptors: LIMIT,
+      });
+      try {
+        const limits = readFileSync(`/proc/${node.pid}/limits`, "latin1");
+        assertMatch(limits, new RegExp(`^Max open files +${LIMIT} +${LIMIT}`, "m"));
+        assert(hard > LIMIT);
+        await node.program.waitFor(`max-connection "1024" is lowered to "128": the process may have "${LIMIT}" files`);
+        const client = await node.connect();
+        assertEquals(await client.ask("set k 0 0 1\r\n0\r\n"), "STORED");
+        const sockets = await idle(node.port, CLIENTS);
+        await node.program.waitFor("no more are accepted");
+        const value = "v".repeat(100000);
+        for (let round = 0; round < 30; round++) {
+          assertEquals(await client.ask(`set k${round} 0 0 ${value.length}\r\n${value}\r\n`), "STORED");
+        }
+        assertEquals(await client.ask("ping\r\n"), "OK");
+        assert(openFiles(node.pid) < LIMIT, `${openFiles(node.pid)} open files`);
+        for (const socket of sockets) socket.destroy();
+        await node.program.waitFor("connections are accepted again");
+        const late = await node.connect();
+        assertEquals((await late.gets(["k", "k29"])).size, 2);
+        late.close();
+        client.close();
+        assertEquals((await node.end("SIGTERM")).status, 0);
+      } finally {
+        await node.clear();
+      }
+    });
+  });
+
+  it("declares nothing broken when the limit falls below what is open", { skip }, async () => {
+    const runtime = await clientRuntime();
+    await withTemporaryDirectory(async (directory) => {
+      const node = await NodeDaemon.start(runtime, join(directory, "data"), [
+        ...["--fsync", "always", "--log-segment-size", "1", "--checkpoint-interval", "1"],
+      ]);
+      try {
+        const client = await node.connect();
+        assertEquals(await client.ask("set before 0 0 1\r\nx\r\n"), "STORED");
+        limit(node.pid, 3);
+        const value = "v".repeat(100000);
+        // Log segments and checkpoints are due meanwhile; what needs a descriptor waits for one.
+        const writes = (async () => {
+          for (let round = 0; round < 40; round++) {
+            assertEquals(await client.ask(`set k${round} 0 0 ${value.length}\r\n${value}\r\n`), "STORED");
+          }
+        })();
+        await new Promise((resolve) => setTimeout(resolve, 4000));
+        limit(node.pid, 1024);
+        await writes;
+        assertEquals(await client.ask("ping\r\n"), "OK");
+        assertEquals(await client.ask("set after 0 0 1\r\nx\r\n"), "STORED");
+        assertEquals((await client.gets(["before", "k0", "k39", "after"])).size, 4);
+        assert(!node.program.output.includes("takes no more writes"), node.program.output);
+        client.close();
+        await waitUntil(async () => (await node.stats()).get("curr_items") === "42", "all items");
+        await node.end("SIGKILL");
+        await node.start();
+        const again = await node.connect();
+        assertEquals((await again.gets(["before", "k0", "k39", "after"])).size, 4);
+        again.close();
+      } finally {
+        await node.clear();
+      }
+    });
+  });
+});
