@@ -13,11 +13,14 @@
  * @module
  */
 
+import { checkFields } from "./lib/base/given_fields.ts";
 import type { IndexServerOptions } from "./lib/index_server/index_options.ts";
 import { indexServerOptions } from "./lib/index_server/index_options.ts";
 import type { IndexServer } from "./lib/index_server/index_server.ts";
 import { startIndexServer as startIndex } from "./lib/index_server/index_server.ts";
-import { type ClusterOptions, LocalCluster } from "./lib/local_cluster/local_cluster.ts";
+import { type ClusterOptions, clusterFields } from "./lib/local_cluster/cluster_options.ts";
+import { LocalCluster } from "./lib/local_cluster/local_cluster.ts";
+import { checkRuntime, runtimeField } from "./lib/net/given_runtime.ts";
 import type { NodeServerOptions } from "./lib/node_server/node_options.ts";
 import { NodeServer } from "./lib/node_server/node_server.ts";
 import type { NodeServerParts } from "./lib/node_server/node_storage.ts";
@@ -73,16 +76,18 @@ export interface StartClusterOptions extends ClusterOptions {
  * ```
  */
 export async function startCluster(options: StartClusterOptions = {}): Promise<LocalCluster> {
+  checkFields({ ...clusterFields, runtime: runtimeField }, options);
   const runtime = options.runtime ?? (await detectRuntime({ programName: "flare", logLevel: options.logLevel ?? "warning" }));
   return LocalCluster.start(runtime, options);
 }
 
 /** Starts one node server (`flared`); options as in `docs/operations.md`, camelCase with the unit. @throws FlareError */
-export function startNodeServer(runtime: Runtime, options: Partial<NodeServerOptions>): Promise<NodeServer> {
+export async function startNodeServer(runtime: Runtime, options: Partial<NodeServerOptions>): Promise<NodeServer> {
   return NodeServer.start(runtime, options);
 }
 
 /** Starts an index server (`flarei`). @throws FlareError */
-export function startIndexServer(runtime: Runtime, options: Partial<IndexServerOptions>): Promise<IndexServer> {
+export async function startIndexServer(runtime: Runtime, options: Partial<IndexServerOptions>): Promise<IndexServer> {
+  checkRuntime(runtime);
   return startIndex(runtime, indexServerOptions(options));
 }

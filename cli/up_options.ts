@@ -5,68 +5,18 @@
 
 import { FlareError } from "../lib/base/errors.ts";
 import type { OptionValues } from "../lib/base/option_schema.ts";
-import { choiceOption, hostOption, integerOption, textOption } from "../lib/base/option_schema.ts";
-import { accessOptions } from "../lib/net/access_options.ts";
+import { clusterAccessOptions, shapeOptions } from "../lib/local_cluster/cluster_options.ts";
 import { checkTlsOptions } from "../lib/net/tls_options.ts";
 import { nodeOptionTable } from "../lib/node_server/node_options.ts";
 
-// One address cannot be every server's.
-const { adminAddress: _, ...upAccessOptions } = accessOptions;
-
 /** The options of `flare up`. */
 export const upOptionTable = {
-  partitions: integerOption({ name: "partitions", default: 1, min: 1, max: 64, since: "2.0.0", help: "partitions" }),
-  slaves: integerOption({ name: "slaves", default: 0, min: 0, max: 16, since: "2.0.0", help: "slaves of each partition" }),
-  nodes: integerOption({
-    name: "nodes",
-    default: 0,
-    min: 0,
-    max: 1024,
-    since: "2.0.0",
-    help: "nodes; 0 is as many as the partitions and slaves need, more are proxies",
-  }),
-  bind: hostOption({
-    name: "bind",
-    default: "127.0.0.1",
-    placeholder: "address",
-    since: "2.0.0",
-    help: "the address to listen on",
-  }),
-  port: integerOption({
-    name: "port",
-    default: 12121,
-    min: 0,
-    max: 65535,
-    since: "2.0.0",
-    help: "port of the first node, the others follow; 0 takes free ones",
-  }),
-  indexPort: integerOption({
-    name: "index-port",
-    default: 12120,
-    min: 0,
-    max: 65535,
-    since: "2.0.0",
-    help: "port of the index server; 0 takes a free one",
-  }),
-  dataDir: textOption({
-    name: "data-dir",
-    default: "flare-data",
-    placeholder: "path",
-    since: "2.0.0",
-    help: "directory of all data, created if need be",
-  }),
-  storage: choiceOption({
-    name: "storage",
-    default: "level",
-    choices: ["level", "memory"],
-    since: "2.0.0",
-    help: "the storage engine; memory keeps nothing",
-  }),
+  ...shapeOptions,
   replicationType: nodeOptionTable.replicationType,
   memoryBytesMax: nodeOptionTable.memoryBytesMax,
   fsync: nodeOptionTable.fsync,
   logLevel: nodeOptionTable.logLevel,
-  ...upAccessOptions,
+  ...clusterAccessOptions,
   enableSsl: nodeOptionTable.enableSsl,
   sslChainCert: nodeOptionTable.sslChainCert,
   sslKey: nodeOptionTable.sslKey,

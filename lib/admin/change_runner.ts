@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { checkFields, type FieldsOf, integerField } from "../base/given_fields.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import {
@@ -76,6 +77,13 @@ export interface RunOptions {
   readonly idleMs?: number;
 }
 
+const runFields: FieldsOf<RunOptions> = {
+  pollMs: integerField(0),
+  reportMs: integerField(0),
+  patienceMs: integerField(0),
+  idleMs: integerField(0),
+};
+
 const RETRY_MS = 1000;
 
 /**
@@ -83,6 +91,7 @@ const RETRY_MS = 1000;
  * @throws FlareError REFUSED | CONNECTION_FAILED | TIMED_OUT; what was done before stays
  */
 export async function* runChange(host: ChangeHost, change: Change, options: RunOptions = {}): AsyncGenerator<ChangeEvent> {
+  checkFields(runFields, options);
   for (const { node, plan } of change.planners) {
     for (let attempt = 0; ; attempt++) {
       try {

@@ -4,10 +4,11 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { booleanField, checkFields, type FieldsOf, integerField } from "../base/given_fields.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap, nodeDown } from "../cluster/node_map.ts";
 import { Awaited, type Change, nodeText, type Planner, type Step } from "./change.ts";
-import type { BalanceTarget, RoleTarget } from "./node_targets.ts";
+import { type BalanceTarget, checkTargets, type RoleTarget } from "./node_targets.ts";
 
 /** How a node becomes member of a partition. */
 export interface JoinOptions {
@@ -48,8 +49,16 @@ export interface PromoteOptions extends JoinOptions {
   readonly unsafe?: boolean;
 }
 
+const joinFields: FieldsOf<JoinOptions> = { clean: booleanField, retries: integerField(0) };
+const masterFields: FieldsOf<MasterOptions> = { ...joinFields, activate: booleanField, unsafe: booleanField };
+const promoteFields: FieldsOf<PromoteOptions> = { ...joinFields, keepFormer: booleanField, unsafe: booleanField };
+const activateFields: FieldsOf<ActivateOptions> = { unsafe: booleanField };
+const reconstructFields: FieldsOf<ReconstructOptions> = { ...joinFields, unsafe: booleanField };
+
 /** `promote`: each node, an active slave, takes the place of its partition's master. */
 export function promoteChange(nodes: readonly string[], options: PromoteOptions = {}): Change {
+  checkTargets("node", nodes);
+  checkFields(promoteFields, options);
   return {
     planners: nodes.map((node) => planner(node, (entry, map) => promoteSteps(entry, map, options))),
     retries: 0,
@@ -58,11 +67,15 @@ export function promoteChange(nodes: readonly string[], options: PromoteOptions 
 
 /** `master`: each node becomes master of a new partition. */
 export function masterChange(targets: readonly RoleTarget[], options: MasterOptions = {}): Change {
+  checkTargets("role", targets);
+  checkFields(masterFields, options);
   return { planners: targets.map((target) => masterPlanner(target, options)), retries: options.retries ?? 0 };
 }
 
 /** `slave`: each node becomes a slave, copies the partition and then takes its share of the reads. */
 export function slaveChange(targets: readonly RoleTarget[], options: JoinOptions = {}): Change {
+  checkTargets("role", targets);
+  checkFields(joinFields, options);
   return { planners: targets.map((target) => slavePlanner(target, options)), retries: options.retries ?? 0 };
 }
 
@@ -71,6 +84,8 @@ export function slaveChange(targets: readonly RoleTarget[], options: JoinOptions
  * @throws FlareError INVALID_OPTION when the nodes are for different partitions
  */
 export function partChange(targets: readonly RoleTarget[], retries: number, options: JoinOptions = {}): Change {
+  checkTargets("role", targets);
+  checkFields(joinFields, options);
   const [master, ...slaves] = targets;
   if (master === undefined) throw new FlareError("INVALID_OPTION", "a partition needs at least one node");
   const other = slaves.find((slave) => slave.partition !== master.partition);
@@ -87,6 +102,7 @@ export function partChange(targets: readonly RoleTarget[], retries: number, opti
 
 /** `balance`: each node gets another weight for reads. */
 export function balanceChange(targets: readonly BalanceTarget[]): Change {
+  checkTargets("balance", targets);
   return {
     planners: targets.map(({ node, balance }) =>
       planner(node, ({ role, partition }) => {
@@ -100,11 +116,14 @@ export function balanceChange(targets: readonly BalanceTarget[]): Change {
 
 /** `down`: each node is taken out of service; a slave takes a master's place. */
 export function downChange(nodes: readonly string[]): Change {
+  checkTargets("node", nodes);
   return { planners: nodes.map((node) => planner(node, () => [stateStep(node, NodeState.down)])), retries: 0 };
 }
 
 /** `activate`: each node comes (back) into service; a master that is ready takes over its keys. */
 export function activateChange(nodes: readonly string[], options: ActivateOptions = {}): Change {
+  checkTargets("node", nodes);
+  checkFields(activateFields, options);
   const unsafe = options.unsafe === true ? { unsafe: true } : {};
   return {
     planners: nodes.map((node) => planner(node, () => [{ ...stateStep(node, NodeState.active), ...unsafe }])),
@@ -114,6 +133,8 @@ export function activateChange(nodes: readonly string[], options: ActivateOption
 
 /** `reconstruct`: each node leaves its partition and comes back as a slave with a fresh copy; a master fails over first. */
 export function reconstructChange(nodes: readonly string[], options: ReconstructOptions = {}): Change {
+  checkTargets("node", nodes);
+  checkFields(reconstructFields, options);
   return {
     planners: nodes.map((node) => {
       let place: ClusterNode | undefined;
@@ -138,6 +159,7 @@ export function reconstructible(map: NodeMap): string[] {
 
 /** `remove`: each node, which must be down and stopped, is struck from the node map. */
 export function removeChange(nodes: readonly string[], retries: number): Change {
+  checkTargets("node", nodes);
   return {
     planners: nodes.map((node) =>
       planner(node, (entry) => {

@@ -5,13 +5,16 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { checkFields, type FieldsOf, field, wrongValue } from "../base/given_fields.ts";
 import type { HostPort } from "../base/host_port.ts";
+import { isHostPort } from "../base/option_schema.ts";
 import { Client } from "../client/client.ts";
-import type { ClientOptions } from "../client/client_options.ts";
+import { type ClientOptions, clientFields } from "../client/client_options.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
 import { parseNodeMap } from "../cluster/node_map_stats.ts";
+import { checkRuntime } from "../net/given_runtime.ts";
 import { WorkerType } from "../net/worker.ts";
 import { encodeFlush } from "../protocol/flush_request.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -26,6 +29,11 @@ export interface ClusterAdminOptions extends ClientOptions {
   readonly indexServer: HostPort;
 }
 
+const adminFields: FieldsOf<ClusterAdminOptions> = {
+  ...clientFields,
+  indexServer: field('an object like { host: "127.0.0.1", port: 12120 }', isHostPort),
+};
+
 /** A node map whose version changes all the time cannot be read in one piece. */
 const MAP_ATTEMPTS = 5;
 const ALIVE_POLL_MS = 500;
@@ -33,11 +41,19 @@ const ALIVE_POLL_MS = 500;
 export class ClusterAdmin implements ChangeHost {
   readonly runtime: Runtime;
   readonly options: ClusterAdminOptions;
+  readonly #clientOptions: ClientOptions;
   readonly #clients = new Map<string, Client>();
 
+  /** Nothing is connected before the first question. @throws FlareError INVALID_OPTION */
   constructor(runtime: Runtime, options: ClusterAdminOptions) {
+    checkRuntime(runtime);
+    checkFields(adminFields, options);
+    if (options.indexServer === undefined)
+      throw wrongValue('option "indexServer"', undefined, adminFields.indexServer.allowedValue);
     this.runtime = runtime;
     this.options = options;
+    const { indexServer: _, ...clientOptions } = options;
+    this.#clientOptions = clientOptions;
   }
 
   /** Ends all connections. */
@@ -50,7 +66,7 @@ export class ClusterAdmin implements ChangeHost {
   client(key: string): Client {
     const known = this.#clients.get(key);
     if (known !== undefined) return known;
-    const client = new Client(this.runtime, addressOf(key), this.options);
+    const client = new Client(this.runtime, addressOf(key), this.#clientOptions);
     this.#clients.set(key, client);
     return client;
   }

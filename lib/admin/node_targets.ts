@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { checkFields, type FieldsOf, field, integerField, stringField, wrongValue } from "../base/given_fields.ts";
 import { type HostPort, parseHostPort } from "../base/host_port.ts";
 import { nodeKey } from "../cluster/node.ts";
 
@@ -23,8 +24,26 @@ export interface RoleTarget extends BalanceTarget {
 
 const INT32_MAX = 0x7fffffff;
 
+const nodeField = field('a string like "127.0.0.1:12121"', (value) => typeof value === "string" && isNodeKey(value));
+const balanceFields: FieldsOf<BalanceTarget> = { node: nodeField, balance: integerField(0, INT32_MAX) };
+const roleFields: FieldsOf<RoleTarget> = { ...balanceFields, partition: integerField(0, INT32_MAX) };
+
+/** Checks what a program gives as the nodes of a change. @throws FlareError INVALID_OPTION */
+export function checkTargets(kind: "node" | "balance" | "role", targets: unknown): void {
+  if (!Array.isArray(targets)) throw wrongValue("the nodes of a change", targets, "an array");
+  for (const target of targets) {
+    if (kind !== "node") checkFields(kind === "role" ? roleFields : balanceFields, target);
+    else if (!nodeField.accepts(target)) throw wrongValue("a node", target, nodeField.allowedValue);
+  }
+}
+
+function isNodeKey(text: string): boolean {
+  return /^\S+:\d{1,5}$/.test(text);
+}
+
 /** `host:port`. @throws FlareError INVALID_OPTION */
 export function parseAddress(text: string): HostPort {
+  if (!stringField.accepts(text)) throw wrongValue("a server", text, 'a string like "127.0.0.1:12121"');
   const address = parseHostPort(text);
   if (address === undefined || address.port === 0) throw invalid(text, "host:port");
   return address;

@@ -4,14 +4,14 @@
  * type of its settings all come from that table. Pure; must not know any particular option.
  */
 
-import { FlareError } from "./errors.ts";
+import { checkFields, type Field } from "./given_fields.ts";
 import { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
 
 /** One option whose value in the program is a `V`. */
-export interface Option<V> extends OptionDescription {
+export interface Option<V> extends OptionDescription, Field {
   /** The value where nobody gave one. */
   readonly default: V;
-  /** What may stand there, for messages: `an integer from 1 to 65535`. */
+  /** What may stand there as a text, for messages: `an integer from 1 to 65535`. */
   readonly allowed: string;
   /** What stands for the value in `--help`. */
   readonly placeholder: string;
@@ -21,8 +21,6 @@ export interface Option<V> extends OptionDescription {
   parse(text: string): V | undefined;
   /** The text that `parse` turns into this value. */
   format(value: V): string;
-  /** Whether a value given by a program is of the right type and in range. */
-  accepts(value: unknown): boolean;
   /** The one form of a value that may be written in several; absent where each has one. */
   canonical?(value: V): V;
 }
@@ -60,6 +58,7 @@ export function integerOption(
     ...description,
     default: description.default * scale,
     allowed: `an integer from ${min} to ${max}${unit === undefined ? "" : ` (${unit})`}`,
+    allowedValue: `an integer from ${min} to ${max * scale}`,
     placeholder: unit ?? "n",
     bare: false,
     parse(text) {
@@ -89,6 +88,7 @@ export function booleanOption(description: OptionDescription & { default: boolea
   return {
     ...description,
     allowed: "true, on, yes, 1, false, off, no or 0",
+    allowedValue: "true or false",
     placeholder: "boolean",
     bare: true,
     parse: (text) => booleanWords.get(text.toLowerCase()),
@@ -102,6 +102,7 @@ export function textOption(description: OptionDescription & { default: string; p
   return {
     ...description,
     allowed: "text on one line",
+    allowedValue: "a string of one line",
     bare: false,
     parse: (text) => (isOneLine(text) ? text : undefined),
     format: (value) => value,
@@ -121,9 +122,11 @@ export function choiceOption<const Word extends string>(
   description: OptionDescription & { default: NoInfer<Word>; choices: readonly Word[] },
 ): Option<Word> {
   const { choices } = description;
+  const allowed = choices.length === 1 ? `"${choices[0]}"` : `one of ${choices.map((word) => `"${word}"`).join(", ")}`;
   return {
     ...description,
-    allowed: choices.length === 1 ? `"${choices[0]}"` : `one of ${choices.map((word) => `"${word}"`).join(", ")}`,
+    allowed,
+    allowedValue: allowed,
     placeholder: choices.join("|"),
     bare: false,
     parse: (text) => choices.find((word) => word === text),
@@ -138,6 +141,7 @@ export function hostOption(description: OptionDescription & { default: string; p
   return {
     ...description,
     allowed: "a host name or an IP address",
+    allowedValue: "a host name or an IP address",
     bare: false,
     parse,
     format: (value) => value,
@@ -152,6 +156,7 @@ export function hostPortsOption(description: OptionDescription): Option<readonly
     ...description,
     default: [],
     allowed: "host:port pairs separated by commas",
+    allowedValue: 'an array of { host, port }, as in { host: "127.0.0.1", port: 12120 }',
     placeholder: "host:port,...",
     bare: false,
     parse: parseHostPorts,
@@ -172,7 +177,8 @@ function parseHostPorts(text: string): readonly HostPort[] | undefined {
   return pairs;
 }
 
-function isHostPort(value: unknown): value is HostPort {
+/** Whether a value is a host and a port somebody can listen on. */
+export function isHostPort(value: unknown): value is HostPort {
   if (typeof value !== "object" || value === null) return false;
   const { host, port } = value as { host?: unknown; port?: unknown };
   return (
@@ -192,21 +198,12 @@ export function completeOptions<Table extends OptionTable>(
   table: Table,
   given: Partial<OptionValues<Table>>,
 ): OptionValues<Table> {
+  checkFields(table, given);
   const values: Record<string, unknown> = {};
-  for (const [field, option] of Object.entries(table)) values[field] = option.default;
-  for (const [field, value] of Object.entries(given)) {
-    const option = Object.hasOwn(table, field) ? table[field] : undefined;
-    if (option === undefined) {
-      throw new FlareError("INVALID_OPTION", `unknown option "${field}"; allowed are ${Object.keys(table).join(", ")}`);
-    }
-    if (value === undefined) continue;
-    if (!option.accepts(value)) {
-      throw new FlareError(
-        "INVALID_OPTION",
-        `option "${field}": "${String(value)}" is not ${option.allowed} for "${option.name}"`,
-      );
-    }
-    values[field] = option.canonical === undefined ? value : option.canonical(value);
+  for (const [field, option] of Object.entries(table)) {
+    const value = given[field];
+    if (value === undefined) values[field] = option.default;
+    else values[field] = option.canonical === undefined ? value : option.canonical(value);
   }
   return values as OptionValues<Table>;
 }

@@ -7,6 +7,7 @@
 import { fitsConfigFile, parseConfigFile } from "./config_file.ts";
 import { FlareError } from "./errors.ts";
 import type { OptionTable, OptionValues } from "./option_schema.ts";
+import { suggestion } from "./similar_name.ts";
 
 /** What the settings are taken from. */
 export interface SettingSources<Table extends OptionTable> {
@@ -82,8 +83,9 @@ export function environmentName(optionName: string): string {
 
 function unknownOption(table: OptionTable, name: string, text: string, origin: string): FlareError {
   const names = Object.values(table).filter((option) => !option.commandLineOnly);
-  const allowed = names.map((option) => option.name).join(", ");
-  return new FlareError("INVALID_OPTION", `unknown option "${name}" with value "${text}" (${origin}); allowed are ${allowed}`);
+  const allowed = names.map((option) => option.name);
+  const help = suggestion(name, allowed) || `; allowed are ${allowed.join(", ")}`;
+  return new FlareError("INVALID_OPTION", `unknown option "${name}" with value "${text}" (${origin})${help}`);
 }
 
 /** Names of the options somebody gave although they change nothing here. */

@@ -7,6 +7,12 @@ export type Uint64 = number | bigint;
 
 export const UINT64_MAX = 0xffffffffffffffffn;
 
+/** Whether a value a program gives is one, in whichever form. */
+export function isUint64(value: unknown): value is Uint64 {
+  if (typeof value === "bigint") return value >= 0n && value <= UINT64_MAX;
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
 /** The canonical form of a bigint in 0 … 2^64-1. */
 export function fromBigInt(value: bigint): Uint64 {
   return value <= 9007199254740991n ? Number(value) : value;

@@ -6,21 +6,36 @@
 
 import { concatBytes, fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import {
+  checkFields,
+  choiceField,
+  type FieldsOf,
+  field,
+  integerField,
+  isBytes,
+  shown,
+  stringField,
+  wrongValue,
+} from "../base/given_fields.ts";
 import type { HostPort } from "../base/host_port.ts";
-import { parseUint64, type Uint64 } from "../base/uint64.ts";
+import { isHostPort } from "../base/option_schema.ts";
+import { isUint64, parseUint64, type Uint64 } from "../base/uint64.ts";
+import { checkRuntime } from "../net/given_runtime.ts";
 import { Peer } from "../net/peer.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { parseStatLine } from "../protocol/stat_lines.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
 import type { Clock, Runtime } from "../runtime/runtime.ts";
-import { type ClientOptions, clientRuntime, completeClientOptions } from "./client_options.ts";
+import { type ClientOptions, clientFields, clientRuntime, completeClientOptions } from "./client_options.ts";
 import {
   type DeletePrefixOptions,
   type DeleteProgress,
   deletePrefix,
+  deletePrefixFields,
   type ScanItem,
   type ScanOptions,
   type ScanServer,
+  scanFields,
   scanItems,
 } from "./scan.ts";
 import { parseValues } from "./value_blocks.ts";
@@ -57,6 +72,13 @@ export interface StoreOptions {
 /** Longer keys are cut in two by the original. */
 const KEY_BYTES_MAX = 8191;
 const UINT32_MAX = 0xffffffff;
+const uint64Field = field("an integer from 0 to 2^64-1, a bigint where a number is not exact", isUint64);
+const storeFields: FieldsOf<StoreOptions> = {
+  flags: integerField(0, UINT32_MAX),
+  exptime: integerField(0),
+  version: uint64Field,
+  replication: choiceField(["sync", "async"]),
+};
 const UTF8 = new TextEncoder();
 const STORE_RESULTS: readonly string[] = Object.values(StoreResult);
 
@@ -71,6 +93,11 @@ export class Client {
 
   /** Nothing is connected before the first request. @throws FlareError INVALID_OPTION */
   constructor(runtime: Runtime, address: HostPort, options: ClientOptions = {}) {
+    checkRuntime(runtime);
+    if (!isHostPort(address)) {
+      throw wrongValue("the address of a server", address, 'an object like { host: "127.0.0.1", port: 12121 }');
+    }
+    checkFields(clientFields, options);
     this.server = `${address.host}:${address.port}`;
     const { request } = WorkerType;
     const settings = completeClientOptions(options);
@@ -102,6 +129,7 @@ export class Client {
 
   /** The items that exist, with their versions, in the order of the keys. @throws FlareError */
   async getMany(keys: readonly Bytes[]): Promise<Item[]> {
+    if (!Array.isArray(keys)) throw wrongValue("keys", keys, "an array of keys");
     return keys.length === 0 ? [] : this.#retrieve("gets", keys);
   }
 
@@ -152,7 +180,8 @@ export class Client {
 
   /** Gives an item another exptime (as in `StoreOptions`); false if there is none. @throws FlareError */
   async touch(key: Bytes, exptime: number): Promise<boolean> {
-    const words = [keyText(key), integer("exptime", exptime, Number.MAX_SAFE_INTEGER)];
+    if (!storeFields.exptime.accepts(exptime)) throw wrongValue("exptime", exptime, storeFields.exptime.allowedValue);
+    const words = [keyText(key), String(exptime)];
     return (await this.#tell("touch", words, ["TOUCHED", "NOT_FOUND"])) === "TOUCHED";
   }
 
@@ -163,15 +192,17 @@ export class Client {
    * @example for await (const { key } of client.scan({ prefix: "user:" })) console.log(new TextDecoder().decode(key));
    */
   scan(options: ScanOptions = {}): AsyncGenerator<ScanItem> {
-    return scanItems(this.#scanServer, toBytes(options.prefix ?? ""), options);
+    checkFields(scanFields, options);
+    return scanItems(this.#scanServer, toBytes(options.prefix ?? "", "prefix"), options);
   }
 
   /**
    * Deletes the items of the whole cluster whose keys begin with `prefix`.
    * @throws FlareError; what was deleted before stays deleted, and beginning anew does no harm
    */
-  deletePrefix(prefix: Bytes, options: DeletePrefixOptions = {}): Promise<DeleteProgress> {
-    return deletePrefix(this.#scanServer, toBytes(prefix), options);
+  async deletePrefix(prefix: Bytes, options: DeletePrefixOptions = {}): Promise<DeleteProgress> {
+    checkFields(deletePrefixFields, options);
+    return deletePrefix(this.#scanServer, toBytes(prefix, "prefix"), options);
   }
 
   /**
@@ -181,7 +212,8 @@ export class Client {
    * @example await client.flushAll(); await client.flushAll(60);
    */
   async flushAll(delay = 0): Promise<void> {
-    await this.#tell("flush_all", [integer("delay", delay, Number.MAX_SAFE_INTEGER)], ["OK"]);
+    if (!storeFields.exptime.accepts(delay)) throw wrongValue("delay", delay, storeFields.exptime.allowedValue);
+    await this.#tell("flush_all", [String(delay)], ["OK"]);
   }
 
   /** Asks whether the server is well. @throws FlareError REFUSED with its answer if not */
@@ -228,9 +260,9 @@ export class Client {
   }
 
   async #store(command: string, key: Bytes, value: Bytes, options: StoreOptions): Promise<StoreResult> {
-    const data = toBytes(value);
-    const flags = integer("flags", options.flags ?? 0, UINT32_MAX);
-    const exptime = integer("exptime", options.exptime ?? 0, Number.MAX_SAFE_INTEGER);
+    checkFields(storeFields, options);
+    const data = toBytes(value, "value");
+    const { flags = 0, exptime = 0 } = options;
     const version = options.version === undefined ? "" : ` ${options.version}`;
     const replication = options.replication === undefined ? "" : ` ${options.replication}`;
     const head = `${command} ${keyText(key)} ${flags} ${exptime} ${data.length}${version}${replication}\r\n`;
@@ -241,6 +273,7 @@ export class Client {
   }
 
   async #count(command: "incr" | "decr", key: Bytes, delta: Uint64): Promise<Uint64 | undefined> {
+    if (!isUint64(delta)) throw wrongValue("delta", delta, uint64Field.allowedValue);
     const line = await this.line(`${command} ${keyText(key)} ${delta}`);
     if (line === "NOT_FOUND") return undefined;
     const value = parseUint64(fromLatin1(line), 0, line.length);
@@ -272,9 +305,12 @@ export class Client {
   }
 }
 
-/** The bytes of a key or value. */
-export function toBytes(bytes: Bytes): Uint8Array {
-  return typeof bytes === "string" ? UTF8.encode(bytes) : bytes;
+/** The bytes of a key or value. @throws FlareError INVALID_OPTION naming `what` if it is of another type */
+function toBytes(bytes: Bytes, what: string): Uint8Array {
+  if (typeof bytes === "string") return UTF8.encode(bytes);
+  if (isBytes(bytes)) return bytes;
+  const help = typeof bytes === "number" || typeof bytes === "bigint" ? ": give String(…) of it" : "";
+  throw new FlareError("INVALID_OPTION", `${what} ${shown(bytes)} is not a string or a Uint8Array${help}`);
 }
 
 /** Whether the text protocol can carry a key: not empty, not too long, no blank, line end or NUL. */
@@ -285,7 +321,7 @@ export function isTextKey(key: Uint8Array): boolean {
 }
 
 function keyText(key: Bytes): string {
-  const bytes = toBytes(key);
+  const bytes = toBytes(key, "key");
   if (isTextKey(bytes)) return latin1(bytes);
   const shown = new TextDecoder().decode(bytes.subarray(0, 250));
   throw new FlareError(
@@ -294,12 +330,8 @@ function keyText(key: Bytes): string {
   );
 }
 
-function integer(name: string, value: number, maximum: number): string {
-  if (Number.isSafeInteger(value) && value >= 0 && value <= maximum) return String(value);
-  throw new FlareError("INVALID_OPTION", `"${name}" must be an integer between 0 and ${maximum}, not "${value}"`);
-}
-
 function oneLine(command: string): string {
+  if (!stringField.accepts(command)) throw wrongValue("a command", command, stringField.allowedValue);
   if (!/[\r\n]/.test(command)) return command;
   throw new FlareError("INVALID_OPTION", "a command must be one line");
 }

@@ -4,6 +4,15 @@
 
 import { utf8AsLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import {
+  booleanField,
+  bytesField,
+  choiceField,
+  type FieldsOf,
+  integerField,
+  objectField,
+  stringField,
+} from "../base/given_fields.ts";
 import { isSayable } from "../net/auth_file.ts";
 import { loggingIn } from "../net/logging_in.ts";
 import type { PeerOptions } from "../net/peer_link.ts";
@@ -30,6 +39,28 @@ export interface ClientOptions {
 }
 
 const MIB = 1048576;
+/** The longest delay of a timer. */
+const DELAY_MS_MAX = 0x7fffffff;
+
+const tlsFields: FieldsOf<TlsClient> = {
+  authorities: bytesField,
+  certificateChain: bytesField,
+  key: bytesField,
+  serverName: stringField,
+  verify: booleanField,
+  minVersion: choiceField(["TLSv1.2", "TLSv1.3"]),
+};
+
+/** What a program may give. */
+export const clientFields: FieldsOf<ClientOptions> = {
+  connectTimeoutMs: integerField(1, DELAY_MS_MAX),
+  replyTimeoutMs: integerField(1, DELAY_MS_MAX),
+  queueBytesMax: integerField(1),
+  replyBytesMax: integerField(1),
+  user: stringField,
+  password: stringField,
+  tls: objectField(tlsFields),
+};
 
 /** The options with their defaults filled in. */
 export function completeClientOptions(options: ClientOptions): PeerOptions {

@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { booleanField, type FieldsOf, field, functionField, integerField, isBytes } from "../base/given_fields.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { parseCursor, type ScanCursor } from "../protocol/scan_cursor.ts";
 import { parseScanPage } from "../protocol/scan_page.ts";
@@ -48,6 +49,21 @@ export interface DeletePrefixOptions {
   readonly onProgress?: (progress: DeleteProgress) => void;
 }
 
+/** What a program may give to a scan. */
+export const scanFields: FieldsOf<ScanOptions> = {
+  prefix: field("a string or a Uint8Array", (value) => typeof value === "string" || isBytes(value)),
+  pageSize: integerField(1, SCAN_LIMIT_MAX),
+  ratePerSecond: integerField(0),
+  values: booleanField,
+};
+
+/** What a program may give to a deletion by prefix. */
+export const deletePrefixFields: FieldsOf<DeletePrefixOptions> = {
+  limit: integerField(1),
+  ratePerSecond: integerField(0),
+  onProgress: functionField,
+};
+
 /** How far a deletion by prefix is. */
 export interface DeleteProgress {
   /** Items that are gone; of a batch that was repeated because its answer was lost, only those it found the second time. */
@@ -82,8 +98,8 @@ export async function* scanItems(
   options: Omit<ScanOptions, "prefix">,
 ): AsyncGenerator<ScanItem> {
   const { values = false } = options;
-  const rate = integerOption("ratePerSecond", options.ratePerSecond ?? 0, 0, Number.MAX_SAFE_INTEGER);
-  const limit = pageOf(integerOption("pageSize", options.pageSize ?? SCAN_LIMIT_MAX, 1, SCAN_LIMIT_MAX), rate);
+  const { ratePerSecond: rate = 0, pageSize = SCAN_LIMIT_MAX } = options;
+  const limit = pageOf(pageSize, rate);
   const query = { limit, prefix, values, part: undefined };
   const pace = new Pace(server, rate);
   let cursor: ScanCursor | undefined;
@@ -109,8 +125,7 @@ export async function deletePrefix(
   options: DeletePrefixOptions,
 ): Promise<DeleteProgress> {
   if (prefix.length === 0) throw new FlareError("INVALID_OPTION", "a prefix must have one byte at least");
-  const most = integerOption("limit", options.limit ?? Number.MAX_SAFE_INTEGER, 1, Number.MAX_SAFE_INTEGER);
-  const rate = integerOption("ratePerSecond", options.ratePerSecond ?? 0, 0, Number.MAX_SAFE_INTEGER);
+  const { limit: most = Number.MAX_SAFE_INTEGER, ratePerSecond: rate = 0 } = options;
   const pace = new Pace(server, rate);
   let deleted = 0;
   let cursor: ScanCursor | undefined;
@@ -182,9 +197,4 @@ class Pace {
     const aheadMs = (this.#count * 1000) / this.#rate - this.elapsedMs;
     if (aheadMs > 0) await this.#server.pause(aheadMs);
   }
-}
-
-function integerOption(name: string, value: number, minimum: number, maximum: number): number {
-  if (Number.isSafeInteger(value) && value >= minimum && value <= maximum) return value;
-  throw new FlareError("INVALID_OPTION", `"${name}" must be an integer between ${minimum} and ${maximum}, not "${value}"`);
 }

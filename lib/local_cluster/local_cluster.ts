@@ -11,53 +11,11 @@ import { findNode } from "../cluster/node_map.ts";
 import { nodeChange } from "../index_server/index_commands.ts";
 import { indexServerOptions } from "../index_server/index_options.ts";
 import { type IndexServer, startIndexServer } from "../index_server/index_server.ts";
-import type { AccessOptions } from "../net/access_options.ts";
-import type { TlsOptions } from "../net/tls_options.ts";
 import type { NodeServerOptions } from "../node_server/node_options.ts";
 import { NodeServer } from "../node_server/node_server.ts";
-import type { LogLevel, Runtime } from "../runtime/runtime.ts";
-import type { StorageOptions } from "../storage/storage.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { ClusterOptions } from "./cluster_options.ts";
 import { findFreePorts, renameNodes } from "./node_addresses.ts";
-
-/** The shape and the settings of a cluster; everything has a default. */
-export interface ClusterOptions {
-  /** Partitions, 1 … 64; default 1. */
-  readonly partitions?: number;
-  /** Slaves of each partition; default 0. */
-  readonly slaves?: number;
-  /** Nodes in all; default as many as partitions and slaves need, further ones are proxies. */
-  readonly nodes?: number;
-  /** Address to listen on; default 127.0.0.1. */
-  readonly bind?: string;
-  /** Port of the first node, the others follow; default 0 = free ones. */
-  readonly port?: number;
-  /** Port of the index server; default 0 = a free one. */
-  readonly indexPort?: number;
-  /** Directory of all data; without it nothing is kept. */
-  readonly dataDir?: string;
-  /** `level` (the default with a data directory) or `memory`. */
-  readonly storage?: "level" | "memory";
-  /** Gives each node an abstract-level database of your own instead. */
-  readonly engine?: (nodeNumber: number) => StorageOptions["engine"];
-  /** `async` (default) or `sync`. */
-  readonly replicationType?: "async" | "sync";
-  /** Memory for the entries of each node in bytes; default 256 MiB. */
-  readonly memoryBytesMax?: number;
-  /** `interval` (default), `always` or `os`. */
-  readonly fsync?: "always" | "interval" | "os";
-  /** Everything speaks TLS: the options `ssl-…` of all servers, `sslChainCert` at least; default: plainly. */
-  readonly tls?: Partial<Omit<TlsOptions, "enableSsl">>;
-  /** How often the index server looks after the nodes, in milliseconds; default 1000. */
-  readonly monitorIntervalMs?: number;
-  /** The least important log lines to be written; default `warning`. */
-  readonly logLevel?: LogLevel;
-  /** Who may come in and who may do what, at the index server and at every node; with `authFile` they need a `clusterUser`. */
-  readonly access?: Partial<Omit<AccessOptions, "adminAddress">>;
-  /** Any other option of a node server. */
-  readonly node?: Partial<NodeServerOptions>;
-  /** Hears what is going on while the cluster starts, one line at a time. */
-  readonly onProgress?: (line: string) => void;
-}
 
 const POLL_MS = 10;
 const SHAPE_TIMEOUT_MS = 3600000;

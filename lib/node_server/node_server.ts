@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { checkFields } from "../base/given_fields.ts";
 import { NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import { buildPartitionMap } from "../cluster/partition_map.ts";
@@ -12,6 +13,7 @@ import { Routing } from "../cluster/routing.ts";
 import { Access } from "../net/access.ts";
 import { adminAddress } from "../net/access_options.ts";
 import { DaemonTls } from "../net/daemon_tls.ts";
+import { checkRuntime } from "../net/given_runtime.ts";
 import { loggingIn } from "../net/logging_in.ts";
 import type { PeerOptions } from "../net/peer_link.ts";
 import { PeerPool } from "../net/peer_pool.ts";
@@ -40,7 +42,7 @@ import type { NodeContext } from "./node_context.ts";
 import { NodeHandler } from "./node_handler.ts";
 import { type NodeServerOptions, nodeServerOptions } from "./node_options.ts";
 import { NodeStats } from "./node_stats.ts";
-import { type NodeServerParts, openStorage } from "./node_storage.ts";
+import { type NodeServerParts, nodeServerPartFields, openStorage } from "./node_storage.ts";
 import { OtherCluster } from "./other_cluster.ts";
 import { OwnPart } from "./own_part.ts";
 import { PartitionFlush } from "./partition_flush.ts";
@@ -132,6 +134,8 @@ export class NodeServer {
    * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT | CONNECTION_FAILED | REFUSED
    */
   static async start(machine: Runtime, given: Partial<NodeServerOptions>, parts: NodeServerParts = {}): Promise<NodeServer> {
+    checkRuntime(machine);
+    checkFields(nodeServerPartFields, parts);
     const checked = nodeServerOptions(given);
     const access = await Access.open(machine, checked);
     const runtime = loggingIn(machine, () => access.clusterCredentials);

@@ -1,6 +1,8 @@
 /** Opens the storage of a node as its options say, and tells in the log how far a long recovery is. */
 
+import { type FieldsOf, field, functionField, integerField } from "../base/given_fields.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { isEngineChoice } from "../storage/engine_choice.ts";
 import { Storage, type StorageOptions } from "../storage/storage.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 
@@ -14,6 +16,12 @@ export interface NodeServerParts {
   /** Servers in this process, this one included: they share the files it may have open. Default 1. */
   readonly serversInProcess?: number;
 }
+
+export const nodeServerPartFields: FieldsOf<NodeServerParts> = {
+  engine: field('"level", "memory" or an abstract-level database', isEngineChoice),
+  onProgress: functionField,
+  serversInProcess: integerField(1),
+};
 
 /** @throws FlareError INVALID_OPTION | DATA_DIR_LOCKED | UNSUPPORTED | CORRUPT | DISK_FULL | IO_ERROR */
 export function openStorage(runtime: Runtime, options: NodeServerOptions, parts: NodeServerParts): Promise<Storage> {

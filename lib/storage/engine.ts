@@ -4,13 +4,24 @@
  * (concurrent ones are not applied in call order). Knows bytes, not items.
  */
 
-import type { AbstractLevel } from "abstract-level";
 import { concatBytes } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { Passage, TableAudit } from "./table_audit.ts";
 
-/** Any abstract-level database, whatever its formats and default encodings. */
-export type EngineDatabase = Pick<AbstractLevel<unknown>, "status" | "supports" | "open" | "close">;
+/**
+ * Any abstract-level database, whatever its formats and default encodings. Said without that package's own types: those
+ * need the types of Node, which a program that uses this library may not have.
+ */
+export interface EngineDatabase {
+  readonly status: string;
+  readonly supports: object;
+  open(): Promise<void>;
+  close(): Promise<void>;
+  get(...args: never[]): Promise<unknown>;
+  batch(...args: never[]): unknown;
+  iterator(...args: never[]): unknown;
+  clear(...args: never[]): Promise<void>;
+}
 
 /** One change of a batch. */
 export type EngineOperation =

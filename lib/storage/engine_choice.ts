@@ -8,6 +8,17 @@ import type { DataDirectory } from "./data_directory.ts";
 import { Engine } from "./engine.ts";
 import type { StorageOptions } from "./storage_options.ts";
 
+/** The methods of a database that the engine cannot do without. */
+const databaseMethods = ["open", "close", "get", "batch", "iterator", "clear"];
+
+/** Whether a program may give this as an engine. */
+export function isEngineChoice(value: unknown): boolean {
+  if (value === "level" || value === "memory") return true;
+  if (typeof value !== "object" || value === null) return false;
+  const database = value as Readonly<Record<string, unknown>>;
+  return databaseMethods.every((method) => typeof database[method] === "function");
+}
+
 /** Refuses engines that contradict the data directory. @throws FlareError INVALID_OPTION */
 export function checkEngineChoice({ dataDir, engine }: StorageOptions): void {
   if (dataDir === undefined && engine === "level") {

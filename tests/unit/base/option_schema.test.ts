@@ -111,9 +111,9 @@ describe("completeOptions", () => {
 
   it("names the option, the value and what is allowed", () => {
     const wrong = assertThrows(() => completeOptions(table, { port: 70000 }), FlareError);
-    assertEquals(wrong.message, 'option "port": "70000" is not an integer from 0 to 65535 for "port"');
+    assertEquals(wrong.message, 'option "port": "70000" is not an integer from 0 to 65535');
     const unknown = assertThrows(() => completeOptions(table, { ports: 1 } as object), FlareError);
-    assertEquals(unknown.message, 'unknown option "ports"; allowed are port, interval, on');
+    assertEquals(unknown.message, 'unknown option "ports"; did you mean "port"?');
     assertEquals([wrong.code, unknown.code], ["INVALID_OPTION", "INVALID_OPTION"]);
   });
 });

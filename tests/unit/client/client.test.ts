@@ -132,8 +132,8 @@ describe("client", () => {
     for (const key of ["", "a b", "a\r\nflush_all", "a\0b", "k".repeat(8192)]) {
       assertEquals((await assertRejects(() => client.set(key, "x"), FlareError)).code, "INVALID_OPTION");
     }
-    await assertRejects(() => client.set("k", "x", { flags: -1 }), FlareError, '"flags" must be an integer');
-    await assertRejects(() => client.touch("k", 1.5), FlareError, '"exptime" must be an integer');
+    await assertRejects(() => client.set("k", "x", { flags: -1 }), FlareError, 'option "flags": "-1" is not an integer');
+    await assertRejects(() => client.touch("k", 1.5), FlareError, 'exptime: "1.5" is not an integer');
     await assertRejects(() => client.line("ping\r\nflush_all"), FlareError, "a command must be one line");
   });
 

@@ -1,0 +1,159 @@
+/**
+ * The library in the hands of a program without types: what it mistypes or gives as another type is refused at once, at
+ * every entry, by its name. And in the hands of one that has types, but not those of Node.
+ */
+
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import ts from "typescript";
+import * as flare from "../../mod.ts";
+import { repositoryRoot } from "../support/repository.ts";
+import { withTemporaryDirectory } from "../support/temporary_directory.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: a program without types gives anything
+const library = flare as any;
+const runtime = await flare.detectRuntime({ logLevel: "error" });
+const address = { host: "127.0.0.1", port: 1 };
+
+/** The fault of a call; the call must not succeed. */
+async function faultOf(call: () => unknown): Promise<flare.FlareError> {
+  try {
+    await call();
+  } catch (error) {
+    assertInstanceOf(error, flare.FlareError, String(error));
+    return error;
+  }
+  throw new Error(`nothing was refused: ${call}`);
+}
+
+async function expectRefusals(cases: readonly (readonly [call: () => unknown, message: string])[]): Promise<void> {
+  for (const [call, message] of cases) {
+    const { code, message: said } = await faultOf(call);
+    assertEquals([code, said.slice(0, message.length)], ["INVALID_OPTION", message], String(call));
+  }
+}
+
+describe("a program without types", () => {
+  it("is told of mistyped options of a cluster before anything starts", async () => {
+    await expectRefusals([
+      [() => library.startCluster({ partitons: 2 }), 'unknown option "partitons"; did you mean "partitions"?'],
+      [() => library.startCluster({ partitions: "2" }), 'option "partitions": the string "2" is not an integer from 1 to 64'],
+      [
+        () => library.startCluster({ fsync: "never" }),
+        'option "fsync": the string "never" is not one of "always", "interval", "os"',
+      ],
+      [() => library.startCluster("data"), 'options: the string "data" is not an object with options'],
+      [() => library.startCluster({ node: { maxConn: 5 } }), 'unknown option "node.maxConn"; did you mean "maxConnection"?'],
+      [() => library.startCluster({ access: { adminAddress: "a:1" } }), 'unknown option "access.adminAddress"; did you mean'],
+      [() => library.startCluster({ tls: { sslKey: 5 } }), 'option "tls.sslKey": "5" is not a string of one line'],
+      [() => library.startCluster({ logLevel: "warn" }), 'option "logLevel": the string "warn" is not one of'],
+      [
+        () => library.startCluster({ runtime: flare.detectRuntime() }),
+        'option "runtime": a promise (await it) is not a runtime',
+      ],
+      [() => library.detectRuntime({ loglevel: "error" }), 'unknown option "loglevel"; did you mean "logLevel"?'],
+    ]);
+  });
+
+  it("is told of mistyped options of one server, and of a runtime that is none", async () => {
+    await expectRefusals([
+      [() => library.startNodeServer({ dataDir: "data" }), 'the first argument: {"dataDir":"data"} is not a runtime'],
+      [() => library.startIndexServer(flare.detectRuntime(), {}), "the first argument: a promise (await it) is not a runtime"],
+      [() => library.startNodeServer(runtime), 'options: "undefined" is not an object with options'],
+      [() => library.startNodeServer(runtime, { serverPrt: 1 }), 'unknown option "serverPrt"; did you mean "serverPort"?'],
+      [
+        () => library.startNodeServer(runtime, { indexServers: ["127.0.0.1:12120"] }),
+        'option "indexServers": ["127.0.0.1:12120"] is not an array of { host, port }',
+      ],
+      [() => library.startIndexServer(runtime, { serverPort: "1" }), 'option "serverPort": the string "1" is not an integer'],
+      [
+        () => library.NodeServer.start(runtime, {}, { engine: "leveldb" }),
+        'option "engine": the string "leveldb" is not "level"',
+      ],
+    ]);
+  });
+
+  it("is told what a client cannot send", async () => {
+    const client = new library.Client(runtime, address);
+    await expectRefusals([
+      [
+        () => new library.Client(runtime, "127.0.0.1:12121"),
+        'the address of a server: the string "127.0.0.1:12121" is not an object',
+      ],
+      [() => new library.Client(address), 'the first argument: {"host":"127.0.0.1","port":1} is not a runtime'],
+      [() => new library.Client(runtime, address, { timeout: 5 }), 'unknown option "timeout"'],
+      [() => new library.Client(runtime, address, { replyTimeoutMs: "5" }), 'option "replyTimeoutMs": the string "5" is not'],
+      [() => client.set("key", 5), 'value "5" is not a string or a Uint8Array: give String(…) of it'],
+      [() => client.set("key", { a: 1 }), 'value {"a":1} is not a string or a Uint8Array'],
+      [() => client.set("key"), 'value "undefined" is not a string or a Uint8Array'],
+      [() => client.set(5, "value"), 'key "5" is not a string or a Uint8Array'],
+      [() => client.set("key", "value", 60), 'options: "60" is not an object with options'],
+      [() => client.set("key", "value", { expire: 60 }), 'unknown option "expire"'],
+      [() => client.set("key", "value", { exptime: "60" }), 'option "exptime": the string "60" is not an integer'],
+      [() => client.cas("key", "value", "5"), 'option "version": the string "5" is not an integer'],
+      [() => client.get(undefined), 'key "undefined" is not a string or a Uint8Array'],
+      [() => client.getMany("key"), 'keys: the string "key" is not an array of keys'],
+      [() => client.incr("key", "1"), 'delta: the string "1" is not an integer'],
+      [() => client.touch("key", "60"), 'exptime: the string "60" is not an integer'],
+      [() => client.scan({ limit: 5 }), 'unknown option "limit"'],
+      [() => client.deletePrefix(5), 'prefix "5" is not a string or a Uint8Array'],
+      [() => client.deletePrefix("a", { onProgress: true }), 'option "onProgress": "true" is not a function'],
+      [() => client.line(5), 'a command: "5" is not a string'],
+    ]);
+    client.close();
+  });
+
+  it("is told what an operator cannot ask", async () => {
+    const admin = new library.ClusterAdmin(runtime, { indexServer: address });
+    const target = { node: "127.0.0.1:1", balance: 1, partition: 0 };
+    await expectRefusals([
+      [() => new library.ClusterAdmin(runtime, address), 'unknown option "host"'],
+      [() => new library.ClusterAdmin(runtime, {}), 'option "indexServer": "undefined" is not an object like'],
+      [
+        () => new library.ClusterAdmin(runtime, { indexServer: "a:1" }),
+        'option "indexServer": the string "a:1" is not an object like',
+      ],
+      [() => admin.client(address), 'a server: {"host":"127.0.0.1","port":1} is not a string like'],
+      [() => library.downChange("127.0.0.1:1"), 'the nodes of a change: the string "127.0.0.1:1" is not an array'],
+      [() => library.activateChange([address]), 'a node: {"host":"127.0.0.1","port":1} is not a string like'],
+      [() => library.masterChange([{ ...target, partition: "0" }]), 'option "partition": the string "0" is not an integer'],
+      [() => library.slaveChange([target], { clear: true }), 'unknown option "clear"; did you mean "clean"?'],
+      [() => library.reconstructChange([], { unsfe: true }), 'unknown option "unsfe"; did you mean "unsafe"?'],
+      [() => admin.carryOut(library.downChange([]), { poll: 5 }).next(), 'unknown option "poll"; did you mean "pollMs"?'],
+    ]);
+    admin.close();
+  });
+});
+
+describe("a program with types", () => {
+  it("needs no types but the library's own", {
+    skip: existsSync(`${repositoryRoot}dist/mod.d.ts`) ? false : "no build",
+  }, async () => {
+    await withTemporaryDirectory((directory) => {
+      const file = join(directory, "program.mts");
+      const program = (body: string) => `import * as flare from ${JSON.stringify(`${repositoryRoot}dist/mod.js`)};\n${body}`;
+      const problems = (body: string) => {
+        writeFileSync(file, program(body));
+        const options: ts.CompilerOptions = {
+          ...{ strict: true, noEmit: true, skipLibCheck: false, types: [], lib: ["lib.es2022.d.ts"] },
+          ...{ target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext, exactOptionalPropertyTypes: true },
+        };
+        const found = ts.getPreEmitDiagnostics(ts.createProgram([file], options));
+        return found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
+      };
+      assertEquals(
+        problems(`
+          const cluster = await flare.startCluster({ partitions: 2, node: { maxConnection: 5 } });
+          const ports: number[] = cluster.addresses.map(({ port }) => port);
+          const client = new flare.Client(await flare.detectRuntime(), cluster.addresses[0]!);
+          const value: Uint8Array | undefined = (await client.get("key"))?.value;
+          export { ports, value };`),
+        [],
+      );
+      const [wrong, ...others] = problems("await flare.startCluster({ partitons: 2 });");
+      assert(wrong?.includes("'partitons' does not exist") && others.length === 0, wrong);
+    });
+  });
+});
