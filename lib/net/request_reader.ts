@@ -7,6 +7,7 @@
 import { BinaryParser } from "../protocol/binary_parser.ts";
 import { BINARY_HEADER_BYTES, BINARY_REQUEST, BinaryStatus, HeaderField } from "../protocol/binary_protocol.ts";
 import { putBinaryError } from "../protocol/binary_reply.ts";
+import type { MultiGet } from "../protocol/multi_get.ts";
 import { Request } from "../protocol/request.ts";
 import { ParseStatus, TextParser } from "../protocol/text_parser.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
@@ -114,7 +115,7 @@ export class RequestReader {
     const textParser = this.#textParser;
     let at = start;
     while (at < end && !this.isStopped) {
-      const isBinary = bytes[at] === BINARY_REQUEST;
+      const isBinary = bytes[at] === BINARY_REQUEST && textParser.multiGet === undefined;
       if (isBinary && !this.#host.handler.speaksBinary) {
         this.isStopped = true;
         break;
@@ -142,7 +143,9 @@ export class RequestReader {
         }
         if (this.#host.rawListener !== undefined && binary === undefined) this.#tellLine(bytes, at);
         at = (binary ?? textParser).position;
-        this.#target.execute(request);
+        const multiGet = binary === undefined ? request.multiGet : undefined;
+        if (multiGet === undefined) this.#target.execute(request);
+        else this.#executePart(multiGet);
       } else if (isTlsHello(bytes, at)) {
         this.isStopped = true;
       } else if (status === ParseStatus.http) {
@@ -158,6 +161,14 @@ export class RequestReader {
       }
     }
     return at;
+  }
+
+  /** A part of a multi-get; nothing is asked any more once it has been answered with an error. */
+  #executePart(multiGet: MultiGet): void {
+    const { isLastPart } = this.request;
+    if (!multiGet.hasFailed) this.#target.execute(this.request);
+    this.#textParser.multiGet = isLastPart ? undefined : multiGet;
+    this.request.multiGet = undefined;
   }
 
   /** Reads no more until something that goes on elsewhere, or the client, lets the next request through. */

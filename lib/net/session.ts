@@ -9,6 +9,7 @@ import type { FlareError } from "../base/errors.ts";
 import { BinaryStatus } from "../protocol/binary_protocol.ts";
 import { encodeBinaryError, putBinaryError } from "../protocol/binary_reply.ts";
 import { Command, commandName } from "../protocol/command.ts";
+import { PartReply } from "../protocol/multi_get.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Segment } from "../protocol/segment.ts";
 import { TextReply } from "../protocol/text_reply.ts";
@@ -207,6 +208,8 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
 
   /** False while the request conflicts with one that waits, or the client does not take its replies. */
   accepts(request: Request): boolean {
+    // The parts of a multi-get are carried out one after the other.
+    if (request.multiGet !== undefined && this.#outstanding.size > 0) return false;
     return !this.#outstanding.conflicts(request) && this.#waiters.makeRoom();
   }
 
@@ -215,21 +218,22 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
     this.#executing = true;
     this.requests++;
     if (request.prefix !== undefined) this.isNode = true;
+    const { multiGet } = request;
+    const reply = multiGet === undefined || request.isLastPart ? this.reply : new PartReply(this.reply.segment, multiGet);
     try {
-      const waiting = this.#admission.handler.handle(request, this.reply, this);
-      if (waiting !== undefined) this.#detach(request, waiting);
+      const waiting = this.#admission.handler.handle(request, reply, this);
+      if (waiting !== undefined) this.#detach(request, reply, waiting);
     } catch (error) {
       this.#host.unexpected(error);
-      sayInternalError(this.reply, request.opcode, request.opaque);
+      sayInternalError(reply, request.opcode, request.opaque);
     }
     this.#executing = false;
     if (request.command === Command.quit) this.#reader.isStopped = true;
   }
 
   /** Leaves the current segment to a request that waits and opens the next one. */
-  #detach(request: Request, waiting: Promise<void>): void {
+  #detach(request: Request, reply: TextReply, waiting: Promise<void>): void {
     const claim = this.#outstanding.add(request);
-    const reply = this.reply;
     const { opcode, opaque } = request;
     const segment = reply.segment;
     segment.closed = false;

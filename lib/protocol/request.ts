@@ -6,6 +6,7 @@
 import { emptyTerms, type Mutation, type MutationTerms } from "../storage/mutation.ts";
 import { Command } from "./command.ts";
 import { MetaFlags } from "./meta_flags.ts";
+import type { MultiGet } from "./multi_get.ts";
 
 /** Whether a write answers before or after the slaves have it; `byDefault` = as `replication-type` says. */
 export const SyncMode = { byDefault: 0, sync: 1, async: 2 } as const;
@@ -46,6 +47,10 @@ export class Request {
   bytes: Uint8Array = NO_BYTES;
   keysStart = 0;
   keysEnd = 0;
+  /** Of a get or gets that is longer than a line may be: the whole of it, of which this is a part. */
+  multiGet: MultiGet | undefined = undefined;
+  /** This is the last part of it. */
+  isLastPart = true;
   /** gat in Flare's order, `gat <key> <exptime>`: answers without END, a miss with NOT_FOUND. */
   flareOrder = false;
   /** Commands of free words: what follows the command word. */

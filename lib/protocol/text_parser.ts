@@ -13,6 +13,7 @@ import { announcedLength, DATA_BYTES_MAX, parseLength } from "./data_block.ts";
 import { beginsAsHttp, isHttpLine, mayBeHttp } from "./http_line.ts";
 import { MetaFlag } from "./meta_flags.ts";
 import { parseMetaFlags } from "./meta_parser.ts";
+import { MultiGet, PART_BYTES } from "./multi_get.ts";
 import { parseFlags, parseInteger } from "./numbers.ts";
 import { type Request, SyncMode } from "./request.ts";
 
@@ -75,6 +76,9 @@ export class TextParser {
   /** With `reject`: the value is beyond `valueBytesMax`, and nothing else is at fault. */
   isTooLarge = false;
 
+  /** The multi-get whose line goes on, of which a part has been carried out; whoever carries it out says so here. */
+  multiGet: MultiGet | undefined = undefined;
+
   readonly #limits: TextLimits;
   readonly #commands: CommandTable;
   #tokenStart = 0;
@@ -94,16 +98,13 @@ export class TextParser {
     this.isTooLarge = false;
     this.needed = 0;
     this.scanned = 0;
+    request.multiGet = undefined;
     const lineFeed = findLineFeed(bytes, start + scanned, end);
-    if (lineFeed < 0) {
-      if (end - start <= this.#limits.lineBytesMax) {
-        this.scanned = end - start;
-        return ParseStatus.more;
-      }
-      return this.#lineTooLong(bytes, start, end);
-    }
+    if (this.multiGet !== undefined || lineFeed < 0) return this.#incomplete(request, bytes, start, end, lineFeed);
     this.position = lineFeed + 1;
-    if (lineFeed - start > this.#limits.lineBytesMax) return this.#lineTooLong(bytes, start, lineFeed);
+    if (lineFeed - start > this.#limits.lineBytesMax && this.#multiGetCommand(bytes, start) < 0) {
+      return this.#lineTooLong(bytes, start, lineFeed);
+    }
     const lineEnd = lineFeed > start && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
     if (mayBeHttp(bytes, lineEnd) && isHttpLine(bytes, start, lineEnd)) return ParseStatus.http;
     let at = start;
@@ -148,6 +149,46 @@ export class TextParser {
         }
         return ParseStatus.request;
     }
+  }
+
+  /** A line whose end has not come, or did after parts of it had been carried out. */
+  #incomplete(request: Request, bytes: Uint8Array, start: number, end: number, lineFeed: number): ParseStatus {
+    if (this.multiGet !== undefined && lineFeed >= 0) {
+      this.position = lineFeed + 1;
+      const lineEnd = lineFeed > start && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
+      return partOf(request, this.multiGet, bytes, start, lineEnd, true);
+    }
+    const { lineBytesMax, keyBytesMax } = this.#limits;
+    if (end - start > Math.min(lineBytesMax, PART_BYTES)) {
+      const command = this.multiGet?.command ?? this.#multiGetCommand(bytes, start);
+      const from = this.multiGet === undefined ? this.#tokenEnd : start;
+      const searched = Math.max(from + 1, end - keyBytesMax - 1);
+      const blank = bytes.subarray(searched, end).lastIndexOf(SPACE);
+      // Behind the last blank a word may go on. One that is too long already goes along, and is refused.
+      if (command >= 0 && (blank >= 0 || end - from > keyBytesMax + 1)) {
+        const wordEnd = bytes[end - 1] === CR ? end - 1 : end;
+        this.position = blank < 0 ? wordEnd : searched + blank;
+        return partOf(request, this.multiGet ?? new MultiGet(command as Command), bytes, from, this.position, false);
+      }
+      if (command < 0 && end - start > lineBytesMax) return this.#lineTooLong(bytes, start, end);
+    }
+    this.scanned = end - start;
+    return ParseStatus.more;
+  }
+
+  /**
+   * get or gets, if the long line that begins at `start` is one, has a key among its first bytes and is known here, else
+   * -1; the token is the word.
+   */
+  #multiGetCommand(bytes: Uint8Array, start: number): Command | -1 {
+    const end = start + Math.min(this.#limits.lineBytesMax, PART_BYTES) + 1;
+    if (!this.#token(bytes, start, end)) return -1;
+    const wordEnd = this.#tokenEnd;
+    const command = this.#commands.find(bytes, this.#tokenStart, wordEnd);
+    if (command < 0 || shapeOf(command as Command) !== CommandShape.retrieval) return -1;
+    const hasKeys = this.#token(bytes, wordEnd, end);
+    this.#tokenEnd = wordEnd;
+    return hasKeys ? command : -1;
   }
 
   /** `node sync [<version>]` and the NODE lines behind it up to END. */
@@ -482,6 +523,30 @@ export class TextParser {
   #badLine(request: Request): ParseStatus {
     return this.#refused(request, BAD_LINE);
   }
+}
+
+/** Fills `request` with the keys `bytes[from, to)` of a multi-get. */
+function partOf(
+  request: Request,
+  multiGet: MultiGet,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  isLast: boolean,
+): ParseStatus {
+  request.command = multiGet.command;
+  request.prefix = undefined;
+  request.noreply = false;
+  request.syncMode = SyncMode.byDefault;
+  request.opcode = -1;
+  request.mutation.terms = undefined;
+  request.bytes = bytes;
+  request.keysStart = from;
+  request.keysEnd = multiGet.isCut ? from : cutAtNul(bytes, from, to);
+  if (request.keysEnd < to) multiGet.isCut = true;
+  request.multiGet = multiGet;
+  request.isLastPart = isLast;
+  return ParseStatus.request;
 }
 
 /** `NODE <host> <port> <role> <state> <partition> <balance> <thread_type>`, anything behind it does not matter. */

@@ -3,7 +3,7 @@
 import { assert } from "@std/assert";
 import { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
 import type { ConnectionHandler } from "../../lib/runtime/runtime.ts";
-import { detectRuntime } from "../../mod.ts";
+import { detectRuntime, type NodeServerOptions } from "../../mod.ts";
 import { FakeConnection } from "./fake_connection.ts";
 import { type Accept, recordedTransport } from "./recorded_transport.ts";
 
@@ -22,10 +22,10 @@ export class DirectNode {
     this.#accept = accept;
   }
 
-  static async start(): Promise<DirectNode> {
+  static async start(node: Partial<NodeServerOptions> = {}): Promise<DirectNode> {
     const real = await detectRuntime({ logLevel: "error" });
     const { transport, accepts } = recordedTransport(real.transport);
-    const cluster = await LocalCluster.start({ ...real, transport }, { logLevel: "error" });
+    const cluster = await LocalCluster.start({ ...real, transport }, { logLevel: "error", node });
     const last = accepts.at(-1);
     assert(last !== undefined);
     return new DirectNode(cluster, last);

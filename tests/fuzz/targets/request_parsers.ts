@@ -121,6 +121,8 @@ class Reading {
   #scanned = 0;
   #swallow = 0;
   #ended = false;
+  /** The keys of a multi-get that goes on. */
+  #parts = "";
 
   constructor(random: SimRandom) {
     this.#random = random;
@@ -149,7 +151,7 @@ class Reading {
         at += skipped;
         continue;
       }
-      const isBinary = bytes[at] === BINARY_REQUEST;
+      const isBinary = bytes[at] === BINARY_REQUEST && this.#text.multiGet === undefined;
       const parser = isBinary ? this.#binary : this.#text;
       const status = isBinary
         ? this.#binary.parse(this.#request, bytes, at, end)
@@ -182,6 +184,14 @@ class Reading {
 
   #tell(status: ParseStatus, isBinary: boolean, end: number): void {
     const { opcode, command } = this.#request;
+    if (status === ParseStatus.request && !isBinary && this.#request.multiGet !== undefined) {
+      const { bytes, keysStart, keysEnd, multiGet, isLastPart } = this.#request;
+      this.#parts += slice(bytes, keysStart, keysEnd, end);
+      this.#text.multiGet = isLastPart ? undefined : multiGet;
+      if (isLastPart) this.found.push([commandName(command), "-", -1, false, 0, this.#parts].join("|"));
+      if (isLastPart) this.#parts = "";
+      return;
+    }
     if (status === ParseStatus.request) {
       this.met.add(`${commandName(command)} ${opcode}`);
       this.found.push(describe(this.#request, end));
