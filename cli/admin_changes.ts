@@ -97,10 +97,12 @@ function slaveCommand(): Command {
     .argument(`<${roleForm}...>`)
     .addOption(retryOption())
     .addOption(new Option("--clean", "empty the node first, which is the default").conflicts("withoutClean"))
+    .option("--unsafe", "also copy from a master that has less than the node itself, whose items are then lost")
     .option(withoutClean, withoutCleanHelp);
-  return command.action((targets: string[]) =>
+  return command.action((targets: string[], flags: { unsafe?: true }) =>
     withAdmin(command, async (admin) => {
-      await run(admin, command, slaveChange(targets.map(parseRoleTarget), joinOptions(command)));
+      const options = { ...joinOptions(command), unsafe: flags.unsafe === true };
+      await run(admin, command, slaveChange(targets.map(parseRoleTarget), options));
     }),
   );
 }
@@ -174,7 +176,7 @@ function reconstructCommand(): Command {
     .option("--all", "every node: each partition's slaves, then its master")
     .addOption(retryOption())
     .addOption(new Option("--safe", "insist on another active copy, which is the default").conflicts("unsafe"))
-    .option("--unsafe", "do not insist on another active copy")
+    .option("--unsafe", "do not insist on another active copy, nor on one that has what the node has")
     .option(withoutClean, withoutCleanHelp);
   return command.action((nodes: string[], flags: { all?: true; unsafe?: true }) =>
     withAdmin(command, async (admin) => {

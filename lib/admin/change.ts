@@ -36,8 +36,13 @@ export type Awaited = (typeof Awaited)[keyof typeof Awaited];
 
 /** One thing to do; `node` is a key, `host:port`. */
 export type Step =
-  /** `flush_all` on the node. */
-  | { readonly kind: "clean"; readonly node: string }
+  /**
+   * `flush_all` on the node. Before a copy from `source` only where the copy does not do it: a node of ours checks first
+   * whether the source has what it has.
+   */
+  | { readonly kind: "clean"; readonly node: string; readonly source?: string | undefined }
+  /** The source has what the node has, as far as the numbers of their items tell. */
+  | { readonly kind: "compare"; readonly node: string; readonly source: string }
   | {
       readonly kind: "role";
       readonly node: string;
@@ -133,7 +138,9 @@ export function describeStep(step: Step): string {
   const { host, port } = addressOf(step.node);
   switch (step.kind) {
     case "clean":
-      return `flush_all on ${step.node}`;
+      return step.source === undefined ? `flush_all on ${step.node}` : `flush_all on ${step.node}, unless its copy does that`;
+    case "compare":
+      return `make sure that ${step.source} has what ${step.node} has`;
     case "role":
       return `node role ${host} ${port} ${roleName(step.role)} ${step.balance} ${step.partition}`;
     case "state":

@@ -42,6 +42,7 @@ export interface ChangeHost {
   clean(key: string): Promise<void>;
   itemsOf(key: string): Promise<number>;
   copying(key: string): Promise<Copying>;
+  checksCopies(key: string): Promise<boolean>;
   tellIndex(command: string): Promise<void>;
   hold(key: string, limitMs: number): Promise<void>;
   queueOf(key: string): Promise<number>;
@@ -119,7 +120,9 @@ async function* runStep(host: ChangeHost, step: Step, options: RunOptions): Asyn
   yield { kind: "step", step };
   switch (step.kind) {
     case "clean":
-      return host.clean(step.node);
+      return step.source === undefined ? host.clean(step.node) : cleanForCopy(host, step.node, step.source);
+    case "compare":
+      return requireItems(host, step.node, step.source);
     case "wait":
       return yield* waitFor(host, step.node, step.until, options);
     case "hold":
@@ -144,6 +147,20 @@ async function drain(host: ChangeHost, key: string, { pollMs = 250 }: RunOptions
     if (host.nowMs() - startedMs > HOLD_MS) throw new FlareError("TIMED_OUT", `"${key}" still has ${queued} requests queued`);
     await host.sleep(pollMs);
   }
+}
+
+/** A C++ node keeps what the copy does not have, and nothing asks whether its master has anything. */
+async function cleanForCopy(host: ChangeHost, node: string, source: string): Promise<void> {
+  if (await host.checksCopies(node)) return;
+  await requireItems(host, node, source);
+  await host.clean(node);
+}
+
+async function requireItems(host: ChangeHost, node: string, source: string): Promise<void> {
+  const [items, sourceItems] = [await host.itemsOf(node), await host.itemsOf(source)];
+  if (2 * sourceItems >= items) return;
+  const text = `"${source}" has ${sourceItems} items, "${node}" has ${items}: a copy would destroy what is there`;
+  throw new FlareError("REFUSED", `${text}; to give it up: --unsafe`);
 }
 
 async function* waitFor(host: ChangeHost, key: string, until: Awaited, options: RunOptions): AsyncGenerator<ChangeEvent> {

@@ -26,6 +26,12 @@ export interface MasterOptions extends JoinOptions {
   readonly unsafe?: boolean;
 }
 
+/** How a node becomes a slave. */
+export interface SlaveOptions extends JoinOptions {
+  /** Also copy from a master that has less than the node itself, default false: what the node holds is then lost. */
+  readonly unsafe?: boolean;
+}
+
 /** How nodes come back into service. */
 export interface ActivateOptions {
   /**
@@ -37,7 +43,10 @@ export interface ActivateOptions {
 
 /** How nodes are rebuilt. */
 export interface ReconstructOptions extends JoinOptions {
-  /** Do not insist on another active copy, default false. Nothing is done where there is nothing to copy from. */
+  /**
+   * Do not insist on another active copy, nor on one that has what the node has, default false. Nothing is done where there
+   * is nothing to copy from.
+   */
   readonly unsafe?: boolean;
 }
 
@@ -50,6 +59,7 @@ export interface PromoteOptions extends JoinOptions {
 }
 
 const joinFields: FieldsOf<JoinOptions> = { clean: booleanField, retries: integerField(0) };
+const slaveFields: FieldsOf<SlaveOptions> = { ...joinFields, unsafe: booleanField };
 const masterFields: FieldsOf<MasterOptions> = { ...joinFields, activate: booleanField, unsafe: booleanField };
 const promoteFields: FieldsOf<PromoteOptions> = { ...joinFields, keepFormer: booleanField, unsafe: booleanField };
 const activateFields: FieldsOf<ActivateOptions> = { unsafe: booleanField };
@@ -73,9 +83,9 @@ export function masterChange(targets: readonly RoleTarget[], options: MasterOpti
 }
 
 /** `slave`: each node becomes a slave, copies the partition and then takes its share of the reads. */
-export function slaveChange(targets: readonly RoleTarget[], options: JoinOptions = {}): Change {
+export function slaveChange(targets: readonly RoleTarget[], options: SlaveOptions = {}): Change {
   checkTargets("role", targets);
-  checkFields(joinFields, options);
+  checkFields(slaveFields, options);
   return { planners: targets.map((target) => slavePlanner(target, options)), retries: options.retries ?? 0 };
 }
 
@@ -141,7 +151,10 @@ export function reconstructChange(nodes: readonly string[], options: Reconstruct
       return planner(node, (entry, map) => {
         const isFree = entry.role === NodeRole.proxy && entry.state === NodeState.active;
         // An attempt that failed has left it without its place.
-        if (isFree && place !== undefined) return copySteps(node, place.balance, place.partition, options);
+        if (isFree && place !== undefined) {
+          const source = masterOf(map, place.partition)?.key;
+          return copySteps(node, place.balance, place.partition, source, options);
+        }
         const steps = reconstructSteps(entry, map, options);
         place = entry;
         return steps;
@@ -194,10 +207,10 @@ function masterPlanner({ node, balance, partition }: RoleTarget, options: Master
   });
 }
 
-function slavePlanner({ node, balance, partition }: RoleTarget, options: JoinOptions): Planner {
-  return planner(node, (entry) => {
+function slavePlanner({ node, balance, partition }: RoleTarget, options: SlaveOptions): Planner {
+  return planner(node, (entry, map) => {
     requireProxy(entry, "slave");
-    return copySteps(node, balance, partition, options);
+    return copySteps(node, balance, partition, masterOf(map, partition)?.key, options);
   });
 }
 
@@ -209,10 +222,15 @@ function reconstructSteps(entry: ClusterNode, map: NodeMap, options: Reconstruct
   if (others.length === 0 && options.unsafe !== true) {
     throw refusal(`partition ${partition} has no other active copy than the one on "${key}"`);
   }
+  const outcome = nodeDown(map, key);
+  const master = (outcome.ok ? outcome.map : map).nodes.find(
+    (node) => node.role === NodeRole.master && node.partition === partition && node.key !== key,
+  );
   return [
+    ...(master === undefined || options.unsafe === true ? [] : [{ kind: "compare", node: key, source: master.key } as const]),
     stateStep(key, NodeState.down),
     { kind: "wait", node: key, until: Awaited.activeProxy },
-    ...copySteps(key, balance, partition, options),
+    ...copySteps(key, balance, partition, master?.key, options),
   ];
 }
 
@@ -240,23 +258,36 @@ function promoteSteps(entry: ClusterNode, map: NodeMap, options: PromoteOptions)
     stateStep(master.key, NodeState.down),
     stateStep(master.key, NodeState.active),
     ...(isNext ? [] : [{ ...place, role: NodeRole.master, balance: Math.max(1, balance) } as const]),
-    ...(options.keepFormer === false ? [] : copySteps(master.key, master.balance, partition, options)),
+    ...(options.keepFormer === false
+      ? []
+      : copySteps(master.key, master.balance, partition, key, { ...options, unsafe: false })),
   ];
 }
 
+function masterOf(map: NodeMap, partition: number): ClusterNode | undefined {
+  return map.nodes.find((node) => node.role === NodeRole.master && node.partition === partition);
+}
+
 /** It reads nothing (balance 0) before it has everything. */
-function copySteps(node: string, balance: number, partition: number, options: JoinOptions): Step[] {
+function copySteps(
+  node: string,
+  balance: number,
+  partition: number,
+  source: string | undefined,
+  options: SlaveOptions,
+): Step[] {
   const role = NodeRole.slave;
   return [
-    ...cleanSteps(node, options),
+    ...cleanSteps(node, options, options.unsafe === true ? undefined : source),
     { kind: "role", node, role, balance: 0, partition },
     { kind: "wait", node, until: Awaited.activeSlave },
     ...(balance === 0 ? [] : [{ kind: "role", node, role, balance, partition } as const]),
   ];
 }
 
-function cleanSteps(node: string, { clean = true }: JoinOptions): Step[] {
-  return clean ? [{ kind: "clean", node }] : [];
+/** @param source where it copies from; undefined: whatever it holds goes */
+function cleanSteps(node: string, { clean = true }: JoinOptions, source?: string): Step[] {
+  return clean ? [{ kind: "clean", node, ...(source === undefined ? {} : { source }) }] : [];
 }
 
 function stateStep(node: string, state: NodeState): Extract<Step, { kind: "state" }> {

@@ -154,6 +154,11 @@ export class ClusterAdmin implements ChangeHost {
     if (line !== "OK") throw new FlareError("REFUSED", `"${key}" answered "${line}" to "${request}"`);
   }
 
+  /** Whether a node asks its master what it has before it drops its own items for a copy; not a C++ one. @throws FlareError */
+  async checksCopies(key: string): Promise<boolean> {
+    return !/^(flare-)?[01]\./.test((await this.client(key).stats()).get("version") ?? "");
+  }
+
   /** How many items a node holds. @throws FlareError */
   async itemsOf(key: string): Promise<number> {
     return Number((await this.client(key).stats()).get("curr_items") ?? 0);

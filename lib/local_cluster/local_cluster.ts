@@ -167,7 +167,12 @@ export class LocalCluster {
   /** Makes a node the slave of a partition and waits until it has copied everything. */
   async addSlave(node: NodeServer, partition: number): Promise<void> {
     await this.setRole(node, "slave", 0, partition);
-    await this.waitFor(node, ({ role, state }) => role === NodeRole.slave && state === NodeState.active);
+    await this.waitFor(node, ({ role, state }) => {
+      if (findNode(this.index.map, node.key)?.role === NodeRole.proxy) {
+        throw new FlareError("REFUSED", `node "${node.key}" did not become a slave: its copy failed, its log tells why`);
+      }
+      return role === NodeRole.slave && state === NodeState.active;
+    });
     await this.setRole(node, "slave", 1, partition);
     await this.waitFor(node, ({ balance }) => balance === 1);
   }

@@ -33,7 +33,7 @@ export class DataHistory {
     const written = await readHistory(runtime, path);
     // Those of a directory from which this file was copied say nothing about these data.
     const own = written?.id === id ? written : undefined;
-    const kind = own?.kind ?? (incarnation === 1 && storage.stats().items === 0 ? "new" : "kept");
+    const kind = own?.kind ?? (incarnation === 1 ? "new" : "kept");
     const [joined, ...later] = own?.openings ?? [];
     const openings = [...(joined === undefined ? [] : [joined]), ...later.slice(2 - OPENINGS_MAX), opening];
     const history = new DataHistory(runtime, path, { id, kind, openings });

@@ -96,7 +96,7 @@ export class NodeServer {
     this.#partitionCountMax = resolver.partitionCountMax;
     this.#resolver = resolver;
     this.#movedKeys = new MovedKeys(runtime.clock, runtime.log, context.storage);
-    this.#reconstructor = new Reconstructor(context, link, CONNECT_TIMEOUT_MS);
+    this.#reconstructor = new Reconstructor(context, resolver, link, CONNECT_TIMEOUT_MS);
     this.#mapCheck = new MapCheck(runtime, link, {
       nodeMap: () => this.nodeMap,
       install: (map) => this.#install(map),

@@ -6,6 +6,7 @@
 import { FlareError } from "../base/errors.ts";
 import { NodeRole, NodeState } from "../cluster/node.ts";
 import type { Reconstruction } from "../cluster/role_change.ts";
+import type { KeyResolver } from "../partition/key_resolver.ts";
 import { CopyTask } from "../replication/copy_task.ts";
 import type { IndexLink } from "./index_link.ts";
 import type { NodeContext } from "./node_context.ts";
@@ -16,14 +17,16 @@ const PAUSE_MS = 1000;
 
 export class Reconstructor {
   readonly #context: NodeContext;
+  readonly #resolver: KeyResolver;
   readonly #link: IndexLink;
   readonly #connectTimeoutMs: number;
   #copy: CopyTask | undefined;
   /** What the copy under way, or the last one, was to bring. */
   #plan: Reconstruction | undefined;
 
-  constructor(context: NodeContext, link: IndexLink, connectTimeoutMs: number) {
+  constructor(context: NodeContext, resolver: KeyResolver, link: IndexLink, connectTimeoutMs: number) {
     this.#context = context;
+    this.#resolver = resolver;
     this.#link = link;
     this.#connectTimeoutMs = connectTimeoutMs;
   }
@@ -59,6 +62,7 @@ export class Reconstructor {
       silenceTimeoutMs: options.peerReadTimeoutMs,
       valueBytesMax: options.valueBytesMax,
       selfKey,
+      belongs: (key) => this.#belongs(key, plan),
     });
     this.#copy = copy;
     watchers.happened(`type=copy status=begun attempt=${attempt}`);
@@ -84,6 +88,10 @@ export class Reconstructor {
       if (this.#context.routing.self?.state !== NodeState.prepare) return;
       await this.#pause();
     }
+  }
+
+  #belongs(key: Uint8Array, { partition, partitionSize }: Reconstruction): boolean {
+    return partitionSize <= 1 || this.#resolver.resolve(this.#context.keyHash(key, 0, key.length), partitionSize) === partition;
   }
 
   #pause(): Promise<void> {

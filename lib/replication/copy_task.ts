@@ -17,6 +17,7 @@ import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { DumpClient } from "./dump_client.ts";
+import { checkSource } from "./source_check.ts";
 
 export interface CopyOptions {
   /** `reconstruction-interval`: pause per item in microseconds. */
@@ -32,6 +33,8 @@ export interface CopyOptions {
   readonly valueBytesMax: number;
   /** Our own `host:port`. */
   readonly selfKey: string;
+  /** Whether a key belongs to the partition that is copied. */
+  belongs(key: Uint8Array): boolean;
 }
 
 /** How far a copy is. */
@@ -47,6 +50,8 @@ export interface CopyProgress {
 
 const REPORT_MS = 1000;
 const STATS_BYTES_MAX = 65536;
+/** So long the master may take to say whether it has a key. */
+const CHECK_TIMEOUT_MS = 10_000;
 
 export class CopyTask implements Worker {
   readonly id: number;
@@ -58,6 +63,7 @@ export class CopyTask implements Worker {
   readonly behindSeconds = 0;
   readonly #runtime: Runtime;
   readonly #workers: WorkerRegistry;
+  readonly #storage: Storage;
   readonly #plan: Reconstruction;
   readonly #clients: DumpClient[];
   #timer: Timer | undefined;
@@ -66,10 +72,12 @@ export class CopyTask implements Worker {
   /** Present once what was here is dropped; resolves when the flush that is planned for the rest is known. */
   #cleaned: Promise<void> | undefined;
   #done = false;
+  #killed = false;
 
   constructor(runtime: Runtime, workers: WorkerRegistry, storage: Storage, plan: Reconstruction, options: CopyOptions) {
     this.#runtime = runtime;
     this.#workers = workers;
+    this.#storage = storage;
     this.#plan = plan;
     this.#options = options;
     this.id = workers.nextId();
@@ -130,7 +138,10 @@ export class CopyTask implements Worker {
     return { items, bytes, expected: this.#expected, seconds, itemsPerSecond, secondsLeft };
   }
 
-  /** Resolves when all sources are copied. @throws FlareError REFUSED if one is missing; see `DumpClient.run` */
+  /**
+   * Resolves when all sources are copied. @throws FlareError REFUSED if one is missing, or has less than what is here; see
+   * `DumpClient.run`
+   */
   async run(): Promise<void> {
     if (this.#plan.missing.length > 0) {
       throw new FlareError("REFUSED", `partition ${this.#plan.missing.join(", ")} has no master to copy from`);
@@ -143,6 +154,8 @@ export class CopyTask implements Worker {
     this.#report();
     void this.#estimate();
     try {
+      await this.#checkSource();
+      if (this.#killed) throw new FlareError("CLOSED", "copy was stopped");
       await Promise.all(this.#clients.map((client) => client.run()));
       await this.#cleaned;
       this.#runtime.log.write("notice", `copy complete: ${this.#text}`);
@@ -157,6 +170,7 @@ export class CopyTask implements Worker {
   }
 
   kill(): void {
+    this.#killed = true;
     for (const client of this.#clients) client.abort();
   }
 
@@ -169,6 +183,23 @@ export class CopyTask implements Worker {
     const of = expected === undefined ? "" : ` of about ${expected}`;
     const eta = secondsLeft === undefined ? "" : `, about ${secondsLeft} s left`;
     return `${items}${of} items, ${bytes} bytes in ${seconds.toFixed(1)} s (${itemsPerSecond} items/s${eta})`;
+  }
+
+  /** A slave's copy may be the last good one. What a new master had before are not the keys of its new partition. */
+  async #checkSource(): Promise<void> {
+    const [source] = this.#plan.sources;
+    if (source === undefined || this.#plan.role !== NodeRole.slave) return;
+    const peer = this.#peerTo(source, CHECK_TIMEOUT_MS, this.#options.valueBytesMax + STATS_BYTES_MAX);
+    try {
+      await checkSource({
+        storage: this.#storage,
+        peer,
+        belongs: this.#options.belongs,
+        sourceItems: () => this.#countItems(source),
+      });
+    } finally {
+      peer.close();
+    }
   }
 
   /** Asks the sources how much they hold; for a new partition a part of that. Only progress depends on it. */
@@ -199,14 +230,18 @@ export class CopyTask implements Worker {
     if (plannedFor > 0 && storage.flushPlannedFor === 0 && !this.#done) storage.planFlush(plannedFor);
   }
 
-  async #ask({ host, port, threadType }: ClusterNode, request: string, shape: ReplyShape): Promise<ClientReply> {
-    const peer = new Peer(this.#runtime, { host, port }, threadType, new WorkerRegistry(), {
+  #peerTo({ host, port, threadType }: ClusterNode, replyTimeoutMs: number, replyBytesMax: number): Peer {
+    return new Peer(this.#runtime, { host, port }, threadType, new WorkerRegistry(), {
       connectTimeoutMs: this.#options.connectTimeoutMs,
       tls: this.#options.tls,
-      replyTimeoutMs: this.#options.connectTimeoutMs,
+      replyTimeoutMs,
       queueBytesMax: STATS_BYTES_MAX,
-      replyBytesMax: STATS_BYTES_MAX,
+      replyBytesMax,
     });
+  }
+
+  async #ask(source: ClusterNode, request: string, shape: ReplyShape): Promise<ClientReply> {
+    const peer = this.#peerTo(source, this.#options.connectTimeoutMs, STATS_BYTES_MAX);
     try {
       return await peer.request(fromLatin1(request), shape);
     } finally {

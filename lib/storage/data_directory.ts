@@ -52,7 +52,9 @@ export class DataDirectory {
       const bytes = await files.read(files.join(path, "FORMAT"));
       const isOld = bytes !== undefined && latin1(bytes) === FORMAT_1_TEXT;
       const record =
-        bytes === undefined || isOld ? newDirectoryRecord(random) : decodeDirectoryRecord(bytes, files.join(path, "FORMAT"));
+        bytes === undefined || isOld
+          ? newDirectoryRecord(random, isOld)
+          : decodeDirectoryRecord(bytes, files.join(path, "FORMAT"));
       const directory = new DataDirectory(files, path, lock, record);
       if (bytes === undefined) await directory.#create();
       if (record.files !== undefined) await directory.#begin(record.files);

@@ -44,9 +44,9 @@ export interface DirectoryRecord {
   readonly files: readonly KnownFile[] | undefined;
 }
 
-/** Of a directory that is created now. */
-export function newDirectoryRecord(random: Random): DirectoryRecord {
-  const identity = newIdentity(random);
+/** Of a directory that is created now; `wasOpened`: it is there, 2.0.0 wrote no record. */
+export function newDirectoryRecord(random: Random, wasOpened: boolean): DirectoryRecord {
+  const identity = wasOpened ? nextIncarnation(newIdentity(random)) : newIdentity(random);
   return { identity, checkpoint: 1, lastSegment: 0, wholeFrom: 1, manifest: undefined, files: undefined };
 }
 

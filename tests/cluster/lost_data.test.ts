@@ -273,3 +273,65 @@ describe("a master that comes back without its data", () => {
     });
   });
 });
+
+describe("a slave's copy", () => {
+  it("is refused from a master that is empty, until an operator gives up what the slave has", async () => {
+    await withPrograms(["--storage-type", "memory"], async (programs) => {
+      await programs.startNode(1);
+      await programs.shape();
+      await programs.store(0, 1);
+      assertEquals(await programs.tell(`node role ${HOST} ${programs.port(1)} proxy 0 -1`), "OK\r\n");
+      await programs.kill("node-0");
+      await programs.startNode(0);
+      assertEquals([await programs.items(0), await programs.items(1)], [0, KEYS.length]);
+
+      assertEquals(await programs.tell(`node role ${HOST} ${programs.port(1)} slave 0 0`), "OK\r\n");
+      await waitUntil(() => /copy failed: master .* lacks 64/.test(programs.output("node-1")), "the copy is refused");
+      await programs.untilPlace(1, "proxy active");
+      const slave = (...flags: string[]) => {
+        const target = `${HOST}:${programs.port(1)}:1:0`;
+        return runProgram("flare", ["slave", "--force", ...flags, target, "-i", programs.index]);
+      };
+      const refused = await slave();
+      assertEquals(refused.status, 1);
+      assertMatch(refused.stderr, /is proxy active instead of slave, active: its log tells why/);
+      assertEquals(await programs.items(1), KEYS.length);
+
+      // A few new keys do not make it the better copy.
+      const client = await programs.connect(0);
+      for (const key of KEYS.slice(0, 20)) assertEquals(await client.ask(`set ${key} 0 0 1\r\n1\r\n`), "STORED");
+      client.close();
+      assertEquals((await slave()).status, 1);
+      assertEquals(await programs.items(1), KEYS.length);
+
+      const given = await slave("--unsafe");
+      assertEquals(given.status, 0, given.stderr);
+      assertEquals(await programs.items(1), 20);
+    });
+  });
+
+  it("is refused from a master whose data are older", async () => {
+    await withPrograms([], async (programs) => {
+      await programs.startNode(1);
+      await programs.shape();
+      await programs.store(0, 1);
+      const directory = programs.dataDir(0);
+      await programs.kill("node-0");
+      await cp(directory, `${directory}.backup`, { recursive: true });
+      await programs.startNode(0);
+      await programs.untilPlace(0, "master active");
+      await programs.store(0, 2);
+      assertEquals(await programs.tell(`node role ${HOST} ${programs.port(1)} proxy 0 -1`), "OK\r\n");
+      await programs.kill("node-0");
+      await rm(directory, { recursive: true });
+      await rename(`${directory}.backup`, directory);
+      assertEquals(await programs.tell(`node state ${HOST} ${programs.port(0)} active unsafe`), "OK\r\n");
+      await programs.startNode(0);
+      await programs.untilPlace(0, "master active");
+      assertEquals(await programs.tell(`node role ${HOST} ${programs.port(1)} slave 0 0`), "OK\r\n");
+      await waitUntil(() => programs.output("node-1").includes("has older versions of 64 of 64 keys"), "the copy is refused");
+      await programs.untilPlace(1, "proxy active");
+      assertEquals(await programs.items(1), KEYS.length);
+    });
+  });
+});

@@ -421,7 +421,9 @@ export class Stage {
     if (word === "meta") return META;
     if (word === "delete") return "DELETED\r\n";
     if (word === "touch") return "TOUCHED\r\n";
-    if (word === "get" || word === "gets") return "END\r\n";
+    if (word === "get") return "END\r\n";
+    // Before a slave of ours drops what it has for a copy, it asks its master for some of it.
+    if (word === "gets") return `VALUE ${text.slice(5).trimEnd()} 0 2 9\r\nv9\r\nEND\r\n`;
     return STORING_WORDS.has(word ?? "") ? "STORED\r\n" : "OK\r\n";
   }
 

@@ -29,6 +29,8 @@ import {
 class FakeCluster implements ChangeHost {
   map: NodeMap;
   readonly silent = new Set<string>();
+  /** Nodes that check themselves what they copy. */
+  readonly ours = new Set<string>();
   readonly items = new Map<string, number>();
   readonly told: string[] = [];
   /** What `tellIndex` answers instead of doing it. */
@@ -72,6 +74,10 @@ class FakeCluster implements ChangeHost {
 
   async answers(key: string): Promise<boolean> {
     return !this.silent.has(key);
+  }
+
+  async checksCopies(key: string): Promise<boolean> {
+    return this.ours.has(key);
   }
 
   async clean(key: string): Promise<void> {
@@ -157,7 +163,7 @@ describe("a change that is carried out", () => {
     cluster.at(500, () => cluster.items.set("n:2", 100)).at(1500, () => cluster.items.set("n:2", 300));
     cluster.at(2100, () => cluster.apply(setState(cluster.map, "n:2", active)));
     assertEquals(await carryOut(cluster, toSlave), [
-      "flush_all on n:2",
+      "flush_all on n:2, unless its copy does that",
       "node role n 2 slave 0 0",
       "wait until n:2 is slave, active",
       "100/400 (role = slave, state = prepare) [ETA: 3 sec (elapsed = 1 sec)]",
@@ -296,6 +302,33 @@ describe("a change that is carried out", () => {
     old.apply(setState(old.map, "n:1", active));
     const back = () => carryOut(old, promoteChange(["n:1"], { unsafe: true }));
     await assertRejects(back, FlareError, '"n:2" still has 1 requests queued');
+  });
+
+  it("empties a node only if its master has what it has, and leaves that to a node that checks itself", async () => {
+    const cluster = pair();
+    cluster.items.set("n:2", 10).set("n:1", 4);
+    await assertRejects(() => carryOut(cluster, toSlave), FlareError, '"n:1" has 4 items, "n:2" has 10: a copy would destroy');
+    assertEquals(cluster.told, []);
+    cluster.ours.add("n:2");
+    cluster.at(300, () => cluster.apply(setState(cluster.map, "n:2", active)));
+    await carryOut(cluster, toSlave);
+    assertEquals(
+      cluster.told.filter((command) => command.startsWith("flush_all")),
+      [],
+    );
+    const told = pair();
+    told.items.set("n:2", 10);
+    told.at(300, () => told.apply(setState(told.map, "n:2", active)));
+    await carryOut(told, slaveChange([{ node: "n:2", balance: 0, partition: 0 }], { unsafe: true }));
+    assertEquals(told.told[0], "flush_all n:2");
+  });
+
+  it("does not take a node out of service for a copy from one that has less", async () => {
+    const cluster = new FakeCluster([1, master, active, 0], [2, slave, active, 0]);
+    cluster.items.set("n:2", 10);
+    cluster.ours.add("n:2");
+    await assertRejects(() => carryOut(cluster, reconstructChange(["n:2"])), FlareError, "to give it up: --unsafe");
+    assertEquals([cluster.told, cluster.map.nodes.map(nodeText)[1]], [[], "slave active, partition 0, balance 1"]);
   });
 
   it("removes only what does not run", async () => {

@@ -59,7 +59,7 @@ describe("slave", () => {
   it("cleans, copies without serving reads, then takes its balance", () => {
     const change = slaveChange([{ node: "n:4", balance: 3, partition: 1 }]);
     assertEquals(steps(change), [
-      "flush_all on n:4",
+      "flush_all on n:4, unless its copy does that",
       "node role n 4 slave 0 1",
       "wait until n:4 is slave, active",
       "node role n 4 slave 3 1",
@@ -207,14 +207,24 @@ describe("down and activate", () => {
 describe("reconstruct", () => {
   it("rebuilds a slave and gives it its balance again", () => {
     assertEquals(steps(reconstructChange(["n:2"])), [
+      "make sure that n:1 has what n:2 has",
       "node state n 2 down",
       "wait until n:2 is proxy, active",
-      "flush_all on n:2",
+      "flush_all on n:2, unless its copy does that",
       "node role n 2 slave 0 0",
       "wait until n:2 is slave, active",
       "node role n 2 slave 2 0",
     ]);
     assertEquals(changes(reconstructChange(["n:2"])), []);
+  });
+
+  it("empties the node first, whatever its master has, when told", () => {
+    assertEquals(steps(reconstructChange(["n:2"], { unsafe: true })).slice(0, 3), [
+      "node state n 2 down",
+      "wait until n:2 is proxy, active",
+      "flush_all on n:2",
+    ]);
+    assertEquals(steps(slaveChange([{ node: "n:4", balance: 0, partition: 1 }], { unsafe: true }))[0], "flush_all on n:4");
   });
 
   it("lets a master fail over first", () => {
@@ -276,7 +286,7 @@ describe("promote", () => {
       "node handover 10000 on n:1",
       "node state n 1 down",
       "node state n 1 active",
-      "flush_all on n:1",
+      "flush_all on n:1, unless its copy does that",
       "node role n 1 slave 0 0",
       "wait until n:1 is slave, active",
       "node role n 1 slave 1 0",

@@ -62,11 +62,11 @@ describe("the identity of data", () => {
     await before.close();
     files.write(RECORD, fromLatin1(FORMAT_1));
     const storage = await open(files, database, 9);
-    assertEquals(storage.identity.incarnation, 1);
+    assertEquals(storage.identity.incarnation, 2);
     assertEquals((await read(storage, "a", 0))?.value, "1");
     const { identity } = storage;
     await storage.close();
-    assertEquals(await openAndClose(files, database), { id: identity.id, incarnation: 2 });
+    assertEquals(await openAndClose(files, database), { id: identity.id, incarnation: 3 });
     assertMatch(latin1(files.content(RECORD)), /^flare-kv data format 2\n/);
   });
 });
