@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { FlareError } from "../lib/base/errors.ts";
 import type { OptionTable } from "../lib/base/option_schema.ts";
-import type { Settings } from "../lib/base/settings.ts";
+import type { SettingSources, Settings } from "../lib/base/settings.ts";
 import { environmentName, resolveSettings } from "../lib/base/settings.ts";
 import { VERSION } from "../lib/base/version.ts";
 
@@ -36,10 +36,10 @@ export function addOptions(command: Command, table: OptionTable): void {
     const help = notes.length === 0 ? option.help : `${option.help} (${notes.join(", ")})`;
     command.addOption(new Option(`${short}--${option.name} ${value}`, help));
   }
-  command.addHelpText(
-    "after",
-    `\nEach option can also be given in the environment: ${environmentName("server-port")}=12121 and so on.`,
-  );
+  const example = Object.values(table).find(({ name }) => name.endsWith("port"));
+  if (example === undefined) return;
+  const variable = `${environmentName(example.name)}=${example.format(example.default)}`;
+  command.addHelpText("after", `\nEach option can also be given in the environment: ${variable} and so on.`);
 }
 
 /** The texts of a table's options that a parsed command line gives, by option name. */
@@ -72,20 +72,21 @@ export function expandAbbreviations(args: readonly string[], command: Command): 
 }
 
 /**
- * The settings given by the command line, the environment and the config file the command line names.
+ * The settings given by the command line, the environment and the config file the command line names; `others` are what
+ * holds where these say nothing.
  * @throws FlareError INVALID_OPTION
  */
 export function readSettings<Table extends OptionTable>(
   table: Table,
   flags: Readonly<Record<string, string>>,
-  before?: Settings<Table>,
+  others: Pick<SettingSources<Table>, "before" | "remembered"> = {},
 ): Settings<Table> {
   const path = flags.config ?? process.env[environmentName("config")];
   return resolveSettings(table, {
     flags,
     environment: process.env,
     ...(path === undefined || path === "" ? {} : { file: { path, text: readConfigFile(path) } }),
-    ...(before === undefined ? {} : { before }),
+    ...others,
   });
 }
 

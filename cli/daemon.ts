@@ -118,7 +118,7 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
     async reload() {
       const server = await starting;
       try {
-        const { settings: next, needRestart } = reloadSettings(table, current, readSettings(table, flags, current));
+        const { settings: next, needRestart } = reloadSettings(table, current, readSettings(table, flags, { before: current }));
         await server.reload(daemon.complete(next.values));
         current = next;
         const later = needRestart.length === 0 ? "" : `; these wait for a restart: ${needRestart.join(", ")}`;

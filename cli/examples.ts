@@ -14,7 +14,11 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "flarei -f /etc/flarei.conf --daemonize",
     "flarei -f /etc/flarei.conf --print-config",
   ],
-  up: ["flare up", "flare up --data-dir /var/lib/flare --partitions 2 --slaves 1", "flare up --storage memory --port 0"],
+  up: [
+    "flare up",
+    "flare up --data-dir /var/lib/flare --partitions 2 --slaves 1",
+    "flare up --bind 0.0.0.0 --server-name db1.example.org",
+  ],
   list: ["flare list", "flare list --output-format json", "flare list --index-server 192.0.2.9:12120"],
   check: ["flare check", "flare check --quiet || mail -s 'flare is not well' ops < /dev/null", "flare check -o json"],
   stats: ["flare stats", "flare stats --qps --wait 10 --count 0", "flare stats 127.0.0.1:12121"],

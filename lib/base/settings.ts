@@ -17,6 +17,8 @@ export interface SettingSources<Table extends OptionTable> {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The config file, already read. */
   readonly file?: { readonly path: string; readonly text: string };
+  /** What was given another time, in the form of a config file: below everything that is given now. */
+  readonly remembered?: { readonly path: string; readonly text: string };
   /** What holds where no source says anything, instead of the defaults: the settings before a reload. */
   readonly before?: Settings<Table>;
 }
@@ -24,11 +26,15 @@ export interface SettingSources<Table extends OptionTable> {
 /** Complete settings, each with where it came from. */
 export interface Settings<Table extends OptionTable> {
   readonly values: OptionValues<Table>;
-  /** `flag`, `environment FLARE_…`, `config file "…" line n`, or `default`. */
+  /** `flag`, `environment FLARE_…`, `config file "…" line n`, `remembered in "…" line n`, or `default`. */
   readonly origins: { readonly [Field in keyof Table]: string };
 }
 
-const defaultOrigin = "default";
+/** The origin of a setting nobody gave. */
+export const defaultOrigin = "default";
+
+/** How the origin of a remembered setting begins. */
+export const rememberedOrigin = "remembered in";
 
 /**
  * The settings a daemon runs with.
@@ -56,16 +62,18 @@ export function resolveSettings<Table extends OptionTable>(table: Table, sources
     origins[field] = origin;
   };
 
-  if (sources.file !== undefined) {
-    for (const { name, value, line } of parseConfigFile(sources.file.text, sources.file.path)) {
-      const origin = `config file "${sources.file.path}" line ${line}`;
+  const takeFile = (kind: string, { path, text }: { readonly path: string; readonly text: string }): void => {
+    for (const { name, value, line } of parseConfigFile(text, path)) {
+      const origin = `${kind} "${path}" line ${line}`;
       const field = fieldOfName.get(name);
       if (field !== undefined && table[field]?.commandLineOnly) {
         throw new FlareError("INVALID_OPTION", `option "${name}" (${origin}): "${value}" is only allowed on the command line`);
       }
       take(name, value, origin);
     }
-  }
+  };
+  if (sources.remembered !== undefined) takeFile(rememberedOrigin, sources.remembered);
+  if (sources.file !== undefined) takeFile("config file", sources.file);
   for (const option of Object.values(table)) {
     const variable = environmentName(option.name);
     const text = sources.environment?.[variable];

@@ -31,6 +31,13 @@ export const shapeOptions = {
     since: "2.0.0",
     help: "the address to listen on",
   }),
+  serverName: hostOption({
+    name: "server-name",
+    default: "",
+    placeholder: "host",
+    since: "2.0.0",
+    help: "the name others reach these servers by; bind unless given, the host's full name where that is 0.0.0.0 or ::",
+  }),
   port: integerOption({
     name: "port",
     default: 12121,
@@ -72,14 +79,19 @@ export { clusterAccessOptions };
 
 /** The shape and the settings of a cluster; everything has a default. */
 export interface ClusterOptions {
-  /** Partitions, 1 … 64; default 1. */
+  /** Partitions, 1 … 64; default as many as the data directory holds, 1 in a new one. */
   readonly partitions?: number;
-  /** Slaves of each partition; default 0. */
+  /** Slaves of each partition; default as the data directory had it, 0 in a new one. */
   readonly slaves?: number;
-  /** Nodes in all; default as many as partitions and slaves need, further ones are proxies. */
+  /** Nodes in all; default as many as partitions and slaves need, and there were; further ones are proxies. */
   readonly nodes?: number;
   /** Address to listen on; default 127.0.0.1. */
   readonly bind?: string;
+  /**
+   * The name others reach the servers by, also each other; default `bind`, the host's full name where that means all addresses
+   * (`0.0.0.0`, `::`).
+   */
+  readonly serverName?: string;
   /** Port of the first node, the others follow; default 0 = free ones. */
   readonly port?: number;
   /** Port of the index server; default 0 = a free one. */

@@ -13,28 +13,42 @@ import { indexServerOptions } from "../index_server/index_options.ts";
 import { type IndexServer, startIndexServer } from "../index_server/index_server.ts";
 import type { NodeServerOptions } from "../node_server/node_options.ts";
 import { NodeServer } from "../node_server/node_server.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { FileLock, Runtime } from "../runtime/runtime.ts";
+import { type ClusterPaths, type ClusterShape, clusterPaths, plannedShape, rememberShape } from "./cluster_memory.ts";
 import type { ClusterOptions } from "./cluster_options.ts";
-import { findFreePorts, renameNodes } from "./node_addresses.ts";
+import { findFreePorts, isWildcard, rememberNodes, renameNodes } from "./node_addresses.ts";
 
 const POLL_MS = 10;
 const SHAPE_TIMEOUT_MS = 3600000;
+/** A node that was marked down while it started is back after a few looks of the index server. */
+const SPARE_TIMEOUT_MS = 30000;
 const PROGRESS_MS = 1000;
+
+/** What a cluster is made of before its nodes start. */
+interface ClusterParts {
+  readonly index: IndexServer;
+  /** Of the nodes the cluster started with; 0 = any free one. */
+  readonly ports: readonly number[];
+  /** By which the servers know each other. */
+  readonly name: string;
+  /** Absent when nothing is kept. */
+  readonly paths: ClusterPaths | undefined;
+  readonly lock: FileLock | undefined;
+}
 
 /** A running cluster. */
 export class LocalCluster {
   readonly index: IndexServer;
   readonly nodes: NodeServer[] = [];
-  /** Of the nodes the cluster started with; 0 = any free one. */
-  readonly #ports: readonly number[];
+  readonly #parts: ClusterParts;
   readonly #runtime: Runtime;
   readonly #options: ClusterOptions;
 
-  private constructor(runtime: Runtime, options: ClusterOptions, ports: readonly number[], index: IndexServer) {
+  private constructor(runtime: Runtime, options: ClusterOptions, parts: ClusterParts) {
     this.#runtime = runtime;
     this.#options = options;
-    this.#ports = ports;
-    this.index = index;
+    this.#parts = parts;
+    this.index = parts.index;
   }
 
   /**
@@ -42,65 +56,64 @@ export class LocalCluster {
    * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT
    */
   static async start(runtime: Runtime, given: ClusterOptions): Promise<LocalCluster> {
-    const { bind: givenBind = "127.0.0.1" } = given;
-    const bind = parseHost(givenBind);
-    if (bind === undefined)
-      throw new FlareError("INVALID_OPTION", `"bind": "${givenBind}" is not a host name or an IP address`);
+    const bind = plainHost("bind", given.bind ?? "127.0.0.1");
     const options = { ...given, bind };
-    const { partitions = 1, slaves = 0 } = options;
-    const needed = partitions * (1 + slaves);
-    const count = options.nodes ?? needed;
-    if (count < needed) {
-      throw new FlareError(
-        "INVALID_OPTION",
-        `"${count}" nodes are not enough for "${partitions}" partitions with "${slaves}" slaves`,
-      );
-    }
-    const { dataDir, access = {} } = options;
+    const { access = {} } = options;
     if (access.authFile && !access.clusterUser && !access.authExempt) {
       throw new FlareError("INVALID_OPTION", '"auth-file" needs "cluster-user": the servers have to log in to each other');
     }
-    let ports = Array.from({ length: count }, (_, number) => (options.port ? options.port + number : 0));
-    if (dataDir !== undefined) {
-      if (!options.port) ports = await findFreePorts(runtime, bind, count);
-      await runtime.files.makeDirectory(runtime.files.join(dataDir, "index"));
-      const paths = [runtime.files.join(dataDir, "nodes"), runtime.files.join(dataDir, "index", "flare.xml")] as const;
-      await renameNodes(
-        runtime,
-        ...paths,
-        ports.map((port) => ({ host: bind, port })),
-      );
-    }
-    const index = await startIndexServer(
-      runtime,
-      indexServerOptions({
-        bind,
-        serverName: bind,
-        serverPort: options.indexPort ?? 0,
-        monitorIntervalMs: options.monitorIntervalMs ?? 1000,
-        ...access,
-        ...(options.tls === undefined ? {} : { ...options.tls, enableSsl: true }),
-        ...(dataDir === undefined ? { indexDb: "memory://" } : { dataDir: runtime.files.join(dataDir, "index") }),
-      }),
-      undefined,
-      count + 1,
-    );
-    const cluster = new LocalCluster(runtime, options, ports, index);
+    const paths = options.dataDir ? clusterPaths(runtime, options.dataDir) : undefined;
+    // Nothing is made for a shape that cannot be.
+    await plannedShape(runtime, options);
+    if (paths !== undefined) await runtime.files.makeDirectory(paths.index);
+    const lock = await (paths === undefined ? undefined : runtime.files.lock(paths.lock));
+    let cluster: LocalCluster | undefined;
     try {
-      for (let number = 0; number < count; number++) await cluster.addNode();
-      await cluster.#shape(partitions, slaves);
+      const shape = await plannedShape(runtime, options);
+      const name = options.serverName
+        ? plainHost("serverName", options.serverName)
+        : isWildcard(bind)
+          ? runtime.process.hostName()
+          : bind;
+      let ports = Array.from({ length: shape.nodes }, (_, number) => (options.port ? options.port + number : 0));
+      if (paths !== undefined) {
+        if (!options.port) ports = await findFreePorts(runtime, bind, shape.nodes);
+        const addresses = ports.map((port) => ({ host: name, port }));
+        await rememberShape(runtime, paths, shape, false);
+        await renameNodes(runtime, paths.nodes, paths.map, addresses);
+      }
+      const index = await startIndexServer(
+        runtime,
+        indexServerOptions({
+          bind,
+          serverName: name,
+          serverPort: options.indexPort ?? 0,
+          monitorIntervalMs: options.monitorIntervalMs ?? 1000,
+          ...access,
+          ...(options.tls === undefined ? {} : { ...options.tls, enableSsl: true }),
+          ...(paths === undefined ? { indexDb: "memory://" } : { dataDir: paths.index }),
+        }),
+        undefined,
+        shape.nodes + 1,
+      );
+      cluster = new LocalCluster(runtime, options, { ports, index, name, paths, lock });
+      const held = index.map.nodes.filter(({ role }) => role === NodeRole.slave);
+      for (let number = 0; number < shape.nodes; number++) await cluster.addNode();
+      await cluster.#fill(shape, held);
+      if (paths !== undefined) await rememberShape(runtime, paths, shape, true);
+      return cluster;
     } catch (error) {
-      await cluster.stop();
+      if (cluster !== undefined) await cluster.stop();
+      else await lock?.release();
       throw error;
     }
-    return cluster;
   }
 
   /** `host:port` of the index server. */
   get indexAddress(): { readonly host: string; readonly port: number } {
     const [address] = this.index.addresses;
     if (address === undefined || !("port" in address)) throw new FlareError("CLOSED", "index server does not listen");
-    return address;
+    return { host: this.#parts.name, port: address.port };
   }
 
   /** Where clients connect: any node gives the same answer. */
@@ -110,17 +123,18 @@ export class LocalCluster {
 
   /** Starts one more node, a proxy at first. */
   async addNode(): Promise<NodeServer> {
-    const { bind = "127.0.0.1", dataDir, onProgress } = this.#options;
+    const { bind = "127.0.0.1", onProgress } = this.#options;
+    const { paths, name, ports } = this.#parts;
     const number = this.nodes.length;
-    const memory = (this.#options.storage ?? (dataDir === undefined ? "memory" : "level")) === "memory";
-    const port = this.#ports[number] ?? (this.#options.port ? this.#options.port + number : 0);
+    const memory = (this.#options.storage ?? (paths === undefined ? "memory" : "level")) === "memory";
+    const port = ports[number] ?? (this.#options.port ? this.#options.port + number : 0);
     const given: Partial<NodeServerOptions> = {
       bind,
-      serverName: bind,
+      serverName: name,
       serverPort: port,
       indexServers: [this.indexAddress],
       storageType: memory ? "memory" : "level",
-      ...(dataDir === undefined ? {} : { dataDir: this.#runtime.files.join(dataDir, `node-${number}`) }),
+      ...(paths === undefined ? {} : { dataDir: paths.node(number) }),
       ...(this.#options.replicationType === undefined ? {} : { replicationType: this.#options.replicationType }),
       ...(this.#options.memoryBytesMax === undefined ? {} : { memoryBytesMax: this.#options.memoryBytesMax }),
       ...(this.#options.fsync === undefined ? {} : { fsync: this.#options.fsync }),
@@ -132,7 +146,7 @@ export class LocalCluster {
     let reportedMs = this.#runtime.clock.monotonicMs();
     const node = await NodeServer.start(this.#runtime, given, {
       ...(engine === undefined ? {} : { engine }),
-      serversInProcess: Math.max(this.#ports.length, number) + 1,
+      serversInProcess: Math.max(ports.length, number) + 1,
       onProgress: ({ phase, bytesDone, bytesTotal, records }) => {
         const nowMs = this.#runtime.clock.monotonicMs();
         if (nowMs - reportedMs < PROGRESS_MS) return;
@@ -141,6 +155,7 @@ export class LocalCluster {
       },
     });
     this.nodes.push(node);
+    if (paths !== undefined && number >= ports.length) await rememberNodes(this.#runtime, paths.nodes, this.addresses);
     return node;
   }
 
@@ -197,22 +212,23 @@ export class LocalCluster {
     // The index server goes first: nobody shall take over from a node because the whole cluster stops.
     await this.index.stop();
     await Promise.all(this.nodes.map((node) => node.stop(false)));
+    await this.#parts.lock?.release();
   }
 
-  /** Fills every place that is empty; what a restarted cluster remembers stays. */
-  async #shape(partitions: number, slaves: number): Promise<void> {
-    const stored = 1 + Math.max(-1, ...this.index.map.nodes.map(({ partition }) => partition));
-    if (stored > partitions) {
-      const text = `the data directory holds a cluster of "${stored}" partitions, "${partitions}" are asked for`;
-      throw new FlareError("INVALID_OPTION", `${text}; a cluster cannot get smaller`);
-    }
+  /**
+   * Fills every place that is empty; what a restarted cluster remembers stays.
+   * @param held the slaves of the last time: a slave that joins again is a proxy at first
+   */
+  async #fill({ partitions, slaves }: ClusterShape, held: readonly ClusterNode[]): Promise<void> {
     for (let partition = 0; partition < partitions; partition++) {
       const members = (): readonly ClusterNode[] => this.index.map.nodes.filter((node) => node.partition === partition);
       const master = members().find(({ role }) => role === NodeRole.master);
-      if (master === undefined) await this.addPartition(this.#spare(), partition);
+      if (master === undefined) await this.addPartition(await this.#spare(partition, held), partition);
       else await this.#waitForMaster(master);
-      while (members().filter(({ role }) => role === NodeRole.slave).length < slaves) {
-        await this.addSlave(this.#spare(), partition);
+      const before = held.filter((node) => node.partition === partition).length;
+      const wanted = this.#options.slaves ?? Math.max(slaves, before);
+      while (members().filter(({ role }) => role === NodeRole.slave).length < wanted) {
+        await this.addSlave(await this.#spare(partition, held), partition);
       }
     }
     // Every node has to know the last map before the first client asks.
@@ -221,18 +237,36 @@ export class LocalCluster {
 
   async #waitForMaster(master: ClusterNode): Promise<void> {
     const node = this.nodes.find(({ key }) => key === master.key);
-    if (node === undefined)
-      throw new FlareError("REFUSED", `master "${master.key}" of partition ${master.partition} is not among the nodes`);
+    if (node === undefined) {
+      // Somebody gave the place to a node of another process: that one comes when it comes.
+      const text = `partition ${master.partition} has a master that is not of this process: "${master.key}"`;
+      return this.#options.onProgress?.(text);
+    }
     await this.waitFor(node, ({ state }) => state === NodeState.active);
   }
 
-  #spare(): NodeServer {
-    const spare = this.nodes.find((node) => {
-      const entry = findNode(this.index.map, node.key);
-      return entry?.role === NodeRole.proxy && entry.state === NodeState.active;
-    });
-    if (spare === undefined) throw new FlareError("REFUSED", "no node is free for another role");
-    return spare;
+  /**
+   * A node for a place in a partition: the one that had it, else one that had none. One that is down for a moment comes back.
+   * @throws FlareError REFUSED | TIMED_OUT
+   */
+  async #spare(partition: number, held: readonly ClusterNode[]): Promise<NodeServer> {
+    const { clock } = this.#runtime;
+    const deadlineMs = clock.monotonicMs() + SPARE_TIMEOUT_MS;
+    const placeOf = ({ key }: NodeServer): number | undefined => held.find((node) => node.key === key)?.partition;
+    for (;;) {
+      const proxies = this.nodes.filter(
+        (node) => (findNode(this.index.map, node.key)?.role ?? NodeRole.proxy) === NodeRole.proxy,
+      );
+      const spares = proxies.filter((node) => findNode(this.index.map, node.key)?.state === NodeState.active);
+      const spare =
+        spares.find((node) => placeOf(node) === partition) ?? spares.find((node) => placeOf(node) === undefined) ?? spares[0];
+      if (spare !== undefined) return spare;
+      if (proxies.length === 0)
+        throw new FlareError("REFUSED", `no node is free for partition ${partition}: more "nodes" are needed`);
+      if (clock.monotonicMs() > deadlineMs)
+        throw new FlareError("TIMED_OUT", `no node became active for partition ${partition}`);
+      await new Promise<void>((resolve) => clock.setTimer(resolve, POLL_MS));
+    }
   }
 
   async #change(words: readonly string[]): Promise<void> {
@@ -240,4 +274,11 @@ export class LocalCluster {
     const answer = change === undefined ? "ERROR" : (await this.index.change(change)).trimEnd();
     if (answer !== "OK") throw new FlareError("REFUSED", `index server answered "${answer}" to "node ${words.join(" ")}"`);
   }
+}
+
+/** A host without brackets. @throws FlareError INVALID_OPTION */
+function plainHost(name: string, text: string): string {
+  const host = parseHost(text);
+  if (host === undefined) throw new FlareError("INVALID_OPTION", `"${name}": "${text}" is not a host name or an IP address`);
+  return host;
 }

@@ -7,6 +7,7 @@
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
+import { parseIpAddress } from "../base/ip_address.ts";
 import { createNode, nodeKey } from "../cluster/node.ts";
 import { createNodeMap } from "../cluster/node_map.ts";
 import { FileCoordinator } from "../index_server/file_coordinator.ts";
@@ -18,6 +19,8 @@ import type { Runtime } from "../runtime/runtime.ts";
  */
 const FREE_PORT_MIN = 26000;
 const FREE_PORT_COUNT = 6000;
+
+const wildcards = ["0.0.0.0", "::"].map((text) => parseIpAddress(text) as Uint8Array);
 
 /**
  * Finds `count` free ports. Another program that listens may take one before it is used: then the start fails and says so.
@@ -65,20 +68,31 @@ export async function renameNodes(
   const newKeys = addresses.map(({ host, port }) => nodeKey(host, port));
   const stored = await runtime.files.read(path);
   const oldKeys = stored === undefined ? newKeys : latin1(stored).trim().split("\n");
-  const changed = oldKeys.some((key, number) => newKeys[number] !== undefined && key !== newKeys[number]);
+  // Only proxies are left out; their entries would stay for ever.
+  const gone = oldKeys.slice(newKeys.length);
+  const changed = gone.length > 0 || oldKeys.some((key, number) => key !== newKeys[number]);
   if (changed) {
     const coordinator = new FileCoordinator(runtime, mapPath);
     const { map, token } = await coordinator.restore();
-    const nodes = map.nodes.map((node) => {
+    const staying = map.nodes.filter(({ key }) => !gone.includes(key));
+    const nodes = staying.map((node) => {
       const address = addresses[oldKeys.indexOf(node.key)];
       return address === undefined ? node : createNode({ ...node, host: address.host, port: address.port });
     });
     await coordinator.store(createNodeMap(map.version, nodes, map.nextThreadType), token);
     await coordinator.close();
   }
-  if (stored === undefined || changed || oldKeys.length < newKeys.length) {
-    // Nodes beyond today's number may come back another time.
-    const keys = [...newKeys, ...oldKeys.slice(newKeys.length)];
-    await runtime.files.replace(path, fromLatin1(`${keys.join("\n")}\n`));
-  }
+  if (stored === undefined || changed || oldKeys.length !== newKeys.length) await rememberNodes(runtime, path, addresses);
+}
+
+/** Remembers where the nodes of a cluster are. @throws FlareError IO_ERROR | DISK_FULL */
+export async function rememberNodes(runtime: Runtime, path: string, addresses: readonly HostPort[]): Promise<void> {
+  const keys = addresses.map(({ host, port }) => nodeKey(host, port));
+  await runtime.files.replace(path, fromLatin1(`${keys.join("\n")}\n`));
+}
+
+/** Whether listening there means at every address of this machine: then it is no name to reach it by. */
+export function isWildcard(address: string): boolean {
+  const parsed = parseIpAddress(address.replace(/^\[(.*)\]$/, "$1"));
+  return parsed !== undefined && wildcards.some((wildcard) => wildcard.every((byte, at) => byte === parsed[at]));
 }

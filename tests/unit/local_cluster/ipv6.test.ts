@@ -34,6 +34,9 @@ describe("a cluster at an IPv6 address", { skip: hasIpv6 ? false : "this machine
 describe("a cluster", () => {
   it("is refused an address that is none", async () => {
     const error = await assertRejects(() => startCluster({ runtime, bind: "[::1" }), FlareError);
-    assertEquals([error.code, error.message], ["INVALID_OPTION", 'option "bind": the string "[::1" is not a host name or an IP address']);
+    assertEquals(
+      [error.code, error.message],
+      ["INVALID_OPTION", 'option "bind": the string "[::1" is not a host name or an IP address'],
+    );
   });
 });

@@ -1,0 +1,209 @@
+/**
+ * `flare up`: a whole cluster in this process, and what its first screen says. What the command line said of a cluster is
+ * remembered in its data directory, so that a start with that directory alone finds it as it was.
+ */
+
+import { readFileSync } from "node:fs";
+import { basename, join, relative, resolve } from "node:path";
+import process from "node:process";
+import type { Command } from "commander";
+import { fitsConfigFile } from "../lib/base/config_file.ts";
+import { FlareError } from "../lib/base/errors.ts";
+import type { Option, OptionTable } from "../lib/base/option_schema.ts";
+import { defaultOrigin, printConfig, rememberedOrigin, type Settings } from "../lib/base/settings.ts";
+import { VERSION } from "../lib/base/version.ts";
+import { type ClusterShape, plannedShape } from "../lib/local_cluster/cluster_memory.ts";
+import { exposureWarning } from "../lib/net/exposure.ts";
+import { detectRuntime, type LocalCluster, startCluster } from "../mod.ts";
+import { addOptions, createCommand, givenFlags, readSettings } from "./command_line.ts";
+import { handleSignals } from "./main.ts";
+import { type UpOptions, upOptions, upOptionTable } from "./up_options.ts";
+
+/** Where a data directory keeps what the command line said. */
+const memoryName = "flare.conf";
+/** Not part of a cluster: where it is, what it is told and what it says. Its shape it knows itself. */
+const notRemembered = new Set<string>(["configPath", "dataDir", "logLevel", "partitions", "slaves", "nodes"]);
+
+type UpSettings = Settings<typeof upOptionTable>;
+
+/** The verb `up`. */
+export function upCommand(): Command {
+  const up = createCommand("up", "run a whole cluster in this process: an index server and its nodes");
+  addOptions(up, upOptionTable);
+  up.option("--print-config", "print the settings as a config file, with where each comes from, and exit");
+  up.addHelpText(
+    "after",
+    `
+The data directory remembers its shape and what the command line said (${memoryName} in it); what is given again counts.`,
+  );
+  up.action(async () => {
+    const settings = upSettings(givenFlags(up, upOptionTable));
+    if (up.getOptionValue("printConfig") === true) process.stdout.write(printConfig(upOptionTable, await withShape(settings)));
+    else await runCluster(settings);
+  });
+  return up;
+}
+
+/** The settings with what the data directory remembers below everything else that is given. @throws FlareError */
+function upSettings(flags: Readonly<Record<string, string>>): UpSettings {
+  const path = join(readSettings(upOptionTable, flags).values.dataDir, memoryName);
+  const text = readMemory(path);
+  return readSettings(upOptionTable, flags, text === undefined ? {} : { remembered: { path, text } });
+}
+
+function readMemory(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    if ((cause as { code?: string }).code === "ENOENT") return undefined;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new FlareError("IO_ERROR", `"${path}" cannot be read: ${reason}`, { cause });
+  }
+}
+
+/** What the directory shall remember: what the command line says now, and what it said before. */
+function memoryText({ values, origins }: UpSettings): string {
+  const lines = ['# What "flare up" was told about this cluster, for the next start. Change it while the cluster is stopped.'];
+  for (const [field, option] of Object.entries<Option<unknown>>(upOptionTable as OptionTable)) {
+    const origin = origins[field as keyof UpOptions];
+    if (notRemembered.has(field) || (origin !== "flag" && !origin.startsWith(rememberedOrigin))) continue;
+    const given = option.format(values[field as keyof UpOptions]);
+    // A path is meant from where it was given.
+    const value = option.placeholder === "path" && given !== "" ? resolve(given) : given;
+    if (fitsConfigFile(value)) lines.push(`${option.name} = ${value}`.trimEnd());
+    else process.stderr.write(`flare: option "${option.name}" is not remembered: "${value}" cannot stand in a config file\n`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** The part of the shape that is asked for: undefined is for the directory to know. */
+function askedShape({ values, origins }: UpSettings): Partial<ClusterShape> {
+  const asked: Partial<Record<keyof ClusterShape, number>> = {};
+  for (const field of ["partitions", "slaves", "nodes"] as const) {
+    if (origins[field] !== defaultOrigin) asked[field] = values[field];
+  }
+  return asked;
+}
+
+/** The settings with the shape a start would get. @throws FlareError */
+async function withShape(settings: UpSettings): Promise<UpSettings> {
+  const { values, origins } = settings;
+  const { storage, port, dataDir } = values;
+  const runtime = await detectRuntime({ programName: "flare", logLevel: values.logLevel });
+  const { partitions, slaves, nodes, known } = await plannedShape(runtime, { storage, port, dataDir, ...askedShape(settings) });
+  if (!known) return settings;
+  const origin = (field: "partitions" | "slaves" | "nodes"): string =>
+    origins[field] === defaultOrigin ? `${rememberedOrigin} "${dataDir}"` : origins[field];
+  const shapeOrigins = { partitions: origin("partitions"), slaves: origin("slaves"), nodes: origin("nodes") };
+  return { values: { ...values, partitions, slaves, nodes }, origins: { ...origins, ...shapeOrigins } };
+}
+
+async function runCluster(settings: UpSettings): Promise<void> {
+  const { configPath: _, ...options } = upOptions(settings.values);
+  const say = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  const { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs, ...others } = options;
+  const access = { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs };
+  const { enableSsl, sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion, ...given } = others;
+  const tls = enableSsl ? { tls: { sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion } } : {};
+  const runtime = await detectRuntime({ programName: "flare", logLevel: options.logLevel });
+  const { partitions: _partitions, slaves: _slaves, nodes: _nodes, ...rest } = given;
+  const asked = askedShape(settings);
+  const shape = await plannedShape(runtime, { ...rest, ...asked });
+  const starting = startCluster({ ...rest, ...asked, ...tls, access, runtime, onProgress: say });
+  handleSignals("flare", {
+    async stop() {
+      say("stopping");
+      await (await starting).stop();
+      say("stopped");
+    },
+    async reload() {
+      await (await starting).reload();
+      say("files read again");
+    },
+  });
+  const cluster = await starting;
+  const path = join(options.dataDir, memoryName);
+  const text = memoryText(settings);
+  if (readMemory(path) !== text) await runtime.files.replace(path, new TextEncoder().encode(text));
+
+  const ports = [cluster.indexAddress, ...cluster.addresses];
+  const warning = exposureWarning(
+    ports.map(({ port }) => ({ host: options.bind, port })),
+    options,
+  );
+  if (warning !== undefined) process.stderr.write(`flare: ${warning}\n`);
+  for (const line of firstScreen(cluster, shape, options)) say(line);
+}
+
+/** What a newcomer wants to know. Programs wait for the line that begins with `ready`. */
+function firstScreen(
+  cluster: LocalCluster,
+  shape: ClusterShape,
+  options: Pick<UpOptions, "dataDir" | "storage" | "fsync" | "enableSsl">,
+): string[] {
+  const [bold, green] = hasColours() ? [style(1, 22), style(32, 39)] : [plain, plain];
+  const { host: indexHost, port: indexPort } = cluster.indexAddress;
+  const [first] = cluster.addresses;
+  const kept = options.storage === "memory" ? "in memory only, nothing is kept" : `${options.storage}, fsync ${options.fsync}`;
+  const flare = ownCommand();
+  const words = "set greeting 0 0 5\\r\\nhello\\r\\nget greeting\\r\\nquit\\r\\n";
+  const isPlain = first !== undefined && !options.enableSsl;
+  const client = isPlain ? [`  printf '${words}' | nc ${textHost(first.host)} ${first.port}`] : [];
+  return [
+    bold(`Flare ${VERSION} on ${runtimeText()}: ${shapeText(shape)}`),
+    `data in ${resolve(options.dataDir)} (${kept})`,
+    `index server on ${indexHost}:${indexPort}`,
+    ...cluster.addresses.map(({ host, port }) => `node server on ${host}:${port}`),
+    bold("try, in another terminal:"),
+    ...client,
+    `  ${flare} list --index-server ${indexHost}:${indexPort}`,
+    `to stop: Ctrl-C; to start again as it is: ${flare} up --data-dir ${shellWord(options.dataDir)}`,
+    green("ready: connect any memcached client to any of the node servers; Ctrl-C stops"),
+  ];
+}
+
+function shapeText({ partitions, slaves, nodes }: ClusterShape): string {
+  const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;
+  const each = partitions === 1 ? "" : " each";
+  return `${count(nodes, "node")}, ${count(partitions, "partition")} with ${count(slaves, "slave")}${each}`;
+}
+
+function textHost(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
+}
+
+/** How this program was started, for a reader to type again. */
+function ownCommand(): string {
+  const script = process.argv[1] ?? "flare";
+  if (basename(script) === "flare") return "flare";
+  const path = shellWord(relative(process.cwd(), script));
+  if ("Deno" in globalThis) return `deno run --allow-all ${path}`;
+  if ("Bun" in globalThis) return `bun ${path}`;
+  return ["node", ...process.execArgv.map(shellWord), path].join(" ");
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function runtimeText(): string {
+  const { bun, deno, node } = process.versions as Readonly<Record<string, string>>;
+  if ("Bun" in globalThis) return `Bun ${bun}`;
+  if ("Deno" in globalThis) return `Deno ${deno}`;
+  return `Node ${node}`;
+}
+
+/** Colours are for a person at a terminal who did not say no (https://no-color.org). */
+function hasColours(): boolean {
+  return process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
+}
+
+function style(on: number, off: number): (text: string) => string {
+  return (text) => `\x1b[${on}m${text}\x1b[${off}m`;
+}
+
+function plain(text: string): string {
+  return text;
+}
