@@ -96,8 +96,8 @@ class LoggingInConnection implements Connection, ConnectionHandler {
     this.#inner.close();
   }
 
-  destroy(): void {
-    this.#inner.destroy();
+  destroy(forget = false): void {
+    this.#inner.destroy(forget);
   }
 
   onOpen(): void {

@@ -140,7 +140,8 @@ export class PeerLink implements ConnectionHandler {
     if (this.#failed) return;
     this.#failed = true;
     if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
-    this.#connection.destroy();
+    // Nobody must be surprised by a request that arrives long after it was given up.
+    this.#connection.destroy(error.code === "TIMED_OUT");
     this.#owner.onGone(this, error, this.outstanding.splice(0), unread);
   }
 

@@ -36,6 +36,8 @@ interface BunSocket {
   /** Sends the end, keeps reading. */
   shutdown(): void;
   close(): void;
+  /** Closes with a reset. */
+  terminate(): void;
   setNoDelay(enable: boolean): boolean;
   setKeepAlive(enable: boolean, initialDelayMs: number): boolean;
 }
@@ -212,7 +214,8 @@ class BunConnection implements Connection {
     if (this.#rest === undefined && this.#socket !== undefined) this.#linger();
   }
 
-  destroy(): void {
+  destroy(forget = false): void {
+    if (forget && this.#phase !== Phase.closed) this.#socket?.terminate();
     this.#finish(undefined);
   }
 

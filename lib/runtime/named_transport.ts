@@ -120,8 +120,8 @@ class NamedConnection implements Connection, ConnectionHandler {
     else this.#isClosing = true;
   }
 
-  destroy(): void {
-    if (this.#isOpen) return this.#inner?.destroy();
+  destroy(forget = false): void {
+    if (this.#isOpen) return this.#inner?.destroy(forget);
     if (this.#isOver) return;
     this.#isOver = true;
     this.#inner?.destroy();

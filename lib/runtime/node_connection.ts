@@ -209,10 +209,16 @@ export class NodeConnection implements Connection {
     if (!this.#draining) this.#socket.end();
   }
 
-  destroy(): void {
+  destroy(forget = false): void {
     if (this.#phase >= Phase.destroyed) return;
     this.#phase = Phase.destroyed;
-    this.#socket.destroy();
+    if (forget && this.#resettable) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  /** An open TCP connection without TLS. */
+  get #resettable(): boolean {
+    return this.#opened && !this.#speaksTls && this.#socket.remoteAddress !== undefined;
   }
 
   #use(socket: Socket): void {

@@ -115,8 +115,11 @@ export interface Connection {
   resume(): void;
   /** Closes after everything written has been sent; of the handler only `onClose` follows. */
   close(): void;
-  /** Closes at once and drops what was not sent; of the handler only `onClose` follows. */
-  destroy(): void;
+  /**
+   * Closes at once and drops what was not sent; of the handler only `onClose` follows. With `forget` a plain TCP connection
+   * also drops what the system has taken and not delivered, which it would otherwise go on sending for a while.
+   */
+  destroy(forget?: boolean): void;
 }
 
 /** Called by the transport, always synchronously one after another, never after `onClose`. */

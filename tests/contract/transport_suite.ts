@@ -24,6 +24,8 @@ export interface TransportTraits {
   readonly hasKernel?: boolean;
   /** True: a reset that no write runs into looks like an end in order, as over Deno's TLS. */
   readonly endsOnReset?: boolean;
+  /** True: what the system has taken is delivered whatever happens, as over TLS. */
+  readonly forgetsNothing?: boolean;
   /** Connects to a port of this machine as a stranger would, half-open connections allowed; over TCP unless given. */
   readonly connectStranger?: (port: number) => net.Socket;
 }
@@ -303,6 +305,24 @@ export function transportSuite(name: string, transport: Transport, traits: Trans
       await client.untilClosed();
       assert(!client.opened);
       assertEquals(client.error, undefined);
+      await listener.stop();
+    });
+
+    const itIfForgetting: typeof it = traits.forgetsNothing !== true ? it : (((): void => undefined) as unknown as typeof it);
+    itIfForgetting("forgets what was not delivered, if it is to", async () => {
+      const listener = await PeerListener.start(transport, LOCAL);
+      const { client, server } = await listener.pair();
+      client.connection.pause();
+      const written = await fill(server);
+      server.connection.destroy(true);
+      await server.untilClosed();
+      assertEquals(server.error, undefined);
+      await sleep(30);
+      client.connection.resume();
+      await client.until(() => client.closed || client.ended);
+      client.connection.destroy();
+      // What lies at the other side already may still be read.
+      assert(client.bytesReceived < written / 2, `${client.bytesReceived} of ${written} bytes`);
       await listener.stop();
     });
 

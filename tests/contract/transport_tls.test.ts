@@ -30,6 +30,7 @@ const overTls: Transport = {
 };
 
 transportSuite(`${runtime.name} over TLS`, overTls, {
+  forgetsNothing: true,
   endsOnReset: runtime.name === "deno",
   connectStranger: (port) => {
     const options = { host: "127.0.0.1", port, ca: AUTHORITY, allowHalfOpen: true };

@@ -230,6 +230,31 @@ export const SCENARIOS: { readonly [name: string]: Scenario } = {
   /** Every daemon is killed, stopped and cut from power, the index server too. */
   restarts: (world) => withFaults(world, [FaultKind.kill, FaultKind.stop, FaultKind.power], { partitions: 2, slaves: 0 }, 3),
 
+  /**
+   * Links between nodes lose everything for a while, and names are slow, but the index server sees every node: what replication
+   * owes a slave arrives without another copy.
+   */
+  async silence(world) {
+    const run = new Run(world, []);
+    run.addNodes(4);
+    await run.reshape({ partitions: 1, slaves: 2 }, 0);
+    const workload = run.startLoad({});
+    await world.sleep(500);
+    for (let round = 0; round < 3; round++) {
+      const from = run.random.pick(run.cluster.nodes).host;
+      const to = run.random.pick(run.cluster.nodes.filter(({ host }) => host !== from)).host;
+      world.network.cut(from, to);
+      if (run.random.chance(0.7)) world.network.cut(to, from);
+      world.network.slowNames.set(to.name, run.random.between(0, 30_000));
+      await world.sleep(run.random.between(200, 12_000));
+      world.network.slowNames.clear();
+      world.network.heal();
+      await world.sleep(run.random.between(0, 3000));
+    }
+    await run.finish(workload);
+    return run;
+  },
+
   /** Links are cut and clogged, connections reset, processes paused, names slow. */
   network: (world) =>
     withFaults(

@@ -97,7 +97,7 @@ export class SimCluster {
   constructor(world: SimWorld, options: SimClusterOptions) {
     this.world = world;
     this.#options = options;
-    const host = world.host("10.0.0.1");
+    const host = world.host("index.sim");
     this.index = new SimDaemon(host, (process) =>
       startIndexServer(
         process,
@@ -126,7 +126,7 @@ export class SimCluster {
 
   /** Adds a host with a node; it is started. */
   addNode(): SimDaemon<NodeServer> {
-    const host = this.world.host(`10.0.1.${this.nodes.length + 1}`);
+    const host = this.world.host(`node${this.nodes.length + 1}.sim`);
     const node = new SimDaemon(host, (process) => this.#startNode(process));
     this.nodes.push(node);
     node.start();

@@ -113,8 +113,9 @@ export class SimConnection implements Connection {
     this.#scheduleRead(0);
   }
 
-  destroy(): void {
+  destroy(forget = false): void {
     if (this.#gone || !this.process.alive) return;
+    if (forget) this.#forget();
     this.#vanish();
     const handler = this.#handler;
     this.#network.later(0, () => this.process.run(() => handler?.onClose()));
@@ -319,6 +320,15 @@ export class SimConnection implements Connection {
   }
 
   /** Goes without `onClose`; the other end hears of it. */
+  /** Instead of an end there is a reset, which is not sent again if it gets lost. */
+  #forget(): void {
+    const other = this.#other;
+    if (other === undefined || other.gone) return;
+    other.loseSegments();
+    this.#finSent = true;
+    if (this.#network.carries(this.process, other.process)) this.#tellReset(other);
+  }
+
   #vanish(): void {
     this.#tellEnd();
     this.#remove();
