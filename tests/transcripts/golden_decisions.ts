@@ -12,6 +12,9 @@ const BAD_LINE = "CLIENT_ERROR bad command line format\r\n";
 const NO_PARTITION = "SERVER_ERROR no partition available\r\n";
 const PROXY_FAILURE = "SERVER_ERROR proxy failure\r\n";
 const BAD_DELETE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n";
+const INDEX_META =
+  "META partition-size 1024\r\nMETA key-hash-algorithm simple\r\nMETA partition-type modular\r\n" +
+  "META partition-modular-hint 1\r\nMETA partition-modular-virtual 4096\r\nMETA flare-kv-node-data 1\r\nEND\r\n";
 const VERSION_LINE = "VERSION flare-1.3.4\r\n";
 
 export const DECISIONS: Readonly<Record<string, Decision>> = {
@@ -47,6 +50,8 @@ export const DECISIONS: Readonly<Record<string, Decision>> = {
   "unsupported-cache_memlimit": { expect: "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n" },
   // The delay is waited out.
   "tcb-flush_all-delay": { expect: "OK\r\nVALUE ka 1 2\r\nAA\r\nEND\r\n" },
+  // One more line tells our nodes that they may say which data they have.
+  "index-meta": { expect: INDEX_META },
   // A client's flush_all is the cluster's, and there is none.
   "nopartition-flush_all": {
     expect: "SERVER_ERROR flush_all: nothing was flushed, because no partition available\r\n",

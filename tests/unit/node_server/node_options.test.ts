@@ -51,7 +51,6 @@ describe("nodeOptionTable", () => {
       "moved-keys-delay",
       "net-read-timeout",
       "noreply-window-limit",
-      "peer-read-timeout",
       "reconstruction-bwlimit",
       "reconstruction-interval",
       "replication-type",
