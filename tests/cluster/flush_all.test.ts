@@ -6,7 +6,8 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { latin1 } from "../../lib/base/bytes.ts";
-import { Client, type LocalCluster, type NodeServer, type Runtime, startCluster } from "../../mod.ts";
+import { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
+import { Client, type NodeServer, type Runtime, startCluster } from "../../mod.ts";
 import { packet, words } from "../support/binary_packets.ts";
 import { clientRuntime, waitUntil } from "../support/daemon.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
@@ -359,7 +360,7 @@ describe("flush_all that cannot reach everybody", () => {
   });
 
   it("is refused where there is no partition", async () => {
-    const cluster = await startCluster({ partitions: 0, nodes: 1, runtime });
+    const cluster = await LocalCluster.start(runtime, { partitions: 0, nodes: 1 });
     assertMatch(await ask(cluster.nodes[0], "flush_all\r\n"), /^SERVER_ERROR [^\r]*no partition available\r\n$/);
     await cluster.stop();
   });
