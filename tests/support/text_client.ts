@@ -56,8 +56,9 @@ export class TextClient implements ConnectionHandler {
     return this.received;
   }
 
-  /** Sends a command and takes its answer, which ends with `last`. */
+  /** Sends a command and takes its answer, which ends with `last`. @throws Error if the connection is closed already */
   async ask(text: string, last: RegExp = /\r\n$/): Promise<string> {
+    if (this.closed) throw new Error(`"${text.trimEnd()}" cannot be asked on a closed connection`);
     await this.send(text);
     const answer = await this.until((received) => last.test(received));
     this.received = "";
