@@ -11,6 +11,8 @@ export interface RestoredMap {
   readonly map: NodeMap;
   /** Opaque; only to be handed back to `store`. */
   readonly token: string;
+  /** Present if a map was stored once and is not there any more: what is missing, and what to do. `map` is empty then. */
+  readonly lost?: string;
 }
 
 export interface Coordinator {

@@ -1,7 +1,8 @@
 /**
  * A coordinator that keeps the map in a `flare.xml` the original index server reads and writes as well. Each store is
- * all or nothing and leaves the previous file beside it; a file that is damaged or gone is replaced by that. One index
- * server per file: the token only notices that an operator or another program changed it meanwhile.
+ * all or nothing and leaves the previous file beside it; a file that is damaged or gone is replaced by that. A mark beside
+ * them tells a cluster that has lost both from one that never had any. One index server per file: the token only notices
+ * that an operator or another program changed it meanwhile.
  */
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
@@ -13,6 +14,8 @@ import { EMPTY_NODE_MAP } from "../cluster/node_map.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Coordinator, RestoredMap } from "./coordinator.ts";
 
+const MARK = fromLatin1("flare.xml beside this file holds a node map: without it no index server starts here.\n");
+
 export interface FileCoordinatorOptions {
   /** Boost archive version in the file's head; old builds of the original want 4. Default 18. */
   readonly archiveVersion?: number;
@@ -22,6 +25,8 @@ export class FileCoordinator implements Coordinator {
   readonly #runtime: Runtime;
   readonly #path: string;
   readonly #archiveVersion: number | undefined;
+  /** The mark is known to be there. */
+  #isMarked = false;
 
   /** @param path the file itself, usually `<data-dir>/flare.xml` */
   constructor(runtime: Runtime, path: string, options: FileCoordinatorOptions = {}) {
@@ -36,7 +41,10 @@ export class FileCoordinator implements Coordinator {
     let damage: FlareError | undefined;
     if (bytes !== undefined && bytes.length > 0) {
       const found = this.#decode(this.#path, bytes);
-      if (!(found instanceof FlareError)) return { map: found, token };
+      if (!(found instanceof FlareError)) {
+        await this.#mark();
+        return { map: found, token };
+      }
       damage = found;
     }
     const previous = await this.#readPrevious();
@@ -49,13 +57,18 @@ export class FileCoordinator implements Coordinator {
       return { map: previous, token };
     }
     if (damage !== undefined) throw damage;
-    return { map: EMPTY_NODE_MAP, token };
+    if ((await this.#runtime.files.read(this.#markPath)) === undefined) return { map: EMPTY_NODE_MAP, token };
+    const lost =
+      `"${this.#path}" is gone, and the cluster's node map with it: put a copy of it back, ` +
+      `or remove "${this.#markPath}" for a cluster without nodes`;
+    return { map: EMPTY_NODE_MAP, token, lost };
   }
 
   async store(map: NodeMap, expectedToken: string): Promise<string | undefined> {
     if (tokenOf(await this.#runtime.files.read(this.#path)) !== expectedToken) return undefined;
     const bytes = fromLatin1(encodeFlareXml(map, this.#archiveVersion));
     await this.#runtime.files.replace(this.#path, bytes);
+    await this.#mark();
     return tokenOf(bytes);
   }
 
@@ -64,6 +77,22 @@ export class FileCoordinator implements Coordinator {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  get #markPath(): string {
+    return `${this.#path}.known`;
+  }
+
+  /**
+   * Leaves a mark that there is a map. After the map itself, so that a crash between the two leaves a map without a mark, which
+   * gets it when it is read again, and never a mark without a map.
+   */
+  async #mark(): Promise<void> {
+    if (this.#isMarked) return;
+    if ((await this.#runtime.files.read(this.#markPath)) === undefined) {
+      await this.#runtime.files.replace(this.#markPath, MARK);
+    }
+    this.#isMarked = true;
   }
 
   /** The map in the previous file; undefined if there is none or it is no better. */

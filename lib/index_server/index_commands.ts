@@ -23,14 +23,19 @@ export interface MapChange {
   readonly failure: string;
   /** The answer waits until all nodes have heard, or have had their time: what asks is about to stop. */
   readonly awaitsAll?: boolean;
+  /** What was asked for or found out, and by whom, for the log. */
+  readonly cause: string;
 }
+
+/** A change as a command asks for it; who said the command is for its receiver to add. */
+export type AskedChange = Omit<MapChange, "cause">;
 
 const INT32_MAX = 0x7fffffff;
 /** Behind `node state … active`: whatever data the node has, they count. Ours alone understands it. */
 const UNSAFE = "unsafe";
 
 /** What `shutdown` followed by `words` asks for; undefined = `ERROR`. */
-export function shutdownChange(words: readonly string[]): MapChange | undefined {
+export function shutdownChange(words: readonly string[]): AskedChange | undefined {
   const node = parseNode(words);
   if (node === undefined || words.length !== 2) return undefined;
   return { ...change((map) => shutdown(map, node.key), "failed to shutdown"), awaitsAll: true };
@@ -39,7 +44,7 @@ export function shutdownChange(words: readonly string[]): MapChange | undefined 
 /**
  * What `node` followed by `words` asks for; undefined = `ERROR`. There can be `partitionCountMax` partitions.
  */
-export function nodeChange(words: readonly string[], partitionCountMax: number): MapChange | undefined {
+export function nodeChange(words: readonly string[], partitionCountMax: number): AskedChange | undefined {
   const rest = words.slice(1);
   const node = parseNode(rest);
   if (node === undefined) return undefined;
@@ -80,7 +85,7 @@ export function nodeChange(words: readonly string[], partitionCountMax: number):
   }
 }
 
-function change(apply: (map: NodeMap) => Transition, failure: string): MapChange {
+function change(apply: (map: NodeMap) => Transition, failure: string): AskedChange {
   return { apply, reply: () => "OK\r\n", failure };
 }
 

@@ -10,14 +10,15 @@ import { type ClusterMeta, encodeMeta } from "../cluster/node_map_codec.ts";
 import type { DaemonTls } from "../net/daemon_tls.ts";
 import { statsGeneral } from "../net/general_stats.ts";
 import type { Server } from "../net/server.ts";
+import type { Session } from "../net/session.ts";
 import type { RequestHandler } from "../net/session_host.ts";
 import { killWorker, refreshCertificates, statsNodes, statsThreads, verbosity } from "../net/stats_commands.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
-import { Command, CommandTable } from "../protocol/command.ts";
+import { Command, CommandTable, commandName } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text_reply.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type MapChange, nodeChange, shutdownChange } from "./index_commands.ts";
+import { type AskedChange, type MapChange, nodeChange, shutdownChange } from "./index_commands.ts";
 import { isPrivilegedAtIndex } from "./privileged_commands.ts";
 
 /** What the handler asks of the index server it belongs to. */
@@ -55,7 +56,7 @@ export class IndexHandler implements RequestHandler {
     return isPrivilegedAtIndex(request);
   }
 
-  handle(request: Request, reply: TextReply): void | Promise<void> {
+  handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
     const { command, words } = request;
     switch (command) {
       case Command.ping:
@@ -75,9 +76,9 @@ export class IndexHandler implements RequestHandler {
       case Command.kill:
         return reply.line(killWorker(words, this.#host.workers));
       case Command.node:
-        return this.#change(nodeChange(words, this.#host.meta.partitionSize - 1), reply);
+        return this.#change(nodeChange(words, this.#host.meta.partitionSize - 1), request, reply, session);
       case Command.shutdown:
-        return this.#change(shutdownChange(words), reply);
+        return this.#change(shutdownChange(words), request, reply, session);
       case Command.refresh_certs:
         return this.#refreshCertificates(words, reply);
       case Command.quit:
@@ -91,8 +92,9 @@ export class IndexHandler implements RequestHandler {
     reply.raw(fromLatin1(await this.#host.change(change)));
   }
 
-  #change(change: MapChange | undefined, reply: TextReply): void | Promise<void> {
-    return change === undefined ? reply.line("ERROR") : this.#answer(change, reply);
+  #change(asked: AskedChange | undefined, request: Request, reply: TextReply, session: Session): void | Promise<void> {
+    if (asked === undefined) return reply.line("ERROR");
+    return this.#answer({ ...asked, cause: causeOf(request, session) }, reply);
   }
 
   async #refreshCertificates(words: readonly string[], reply: TextReply): Promise<void> {
@@ -125,4 +127,9 @@ export class IndexHandler implements RequestHandler {
         return reply.line("ERROR");
     }
   }
+}
+
+/** What was asked for and by whom: `"node state a 1 down" from 10.0.0.7:40612 as "ops"`. */
+function causeOf({ command, words }: Request, { peer, user }: Session): string {
+  return `"${[commandName(command), ...words].join(" ")}" from ${peer}${user === undefined ? "" : ` as "${user}"`}`;
 }

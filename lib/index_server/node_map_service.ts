@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { mapEvents, mapEventText } from "../cluster/map_events.ts";
 import { NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { EMPTY_NODE_MAP, findNode, nodeDown, nodeUp, unchanged } from "../cluster/node_map.ts";
@@ -47,9 +48,15 @@ export class NodeMapService implements Worker {
           apply: (map) => (this.#broadcaster.isFailing(key) ? nodeDown(map, key) : unchanged(map)),
           reply: () => "",
           failure: `"${key}" stays as it is`,
+          cause: "the monitor: it does not answer",
         }),
       onUp: (key) =>
-        this.#healthChange({ apply: (map) => nodeUp(map, key), reply: () => "", failure: `"${key}" stays as it is` }),
+        this.#healthChange({
+          apply: (map) => nodeUp(map, key),
+          reply: () => "",
+          failure: `"${key}" stays as it is`,
+          cause: "the monitor: it answers",
+        }),
     });
   }
 
@@ -80,8 +87,10 @@ export class NodeMapService implements Worker {
 
   /** Loads the map and begins to watch its nodes; nothing is pushed. @throws FlareError CORRUPT | IO_ERROR */
   async start(): Promise<void> {
-    const { map } = await this.#coordinator.restore();
+    const { map, lost } = await this.#coordinator.restore();
+    if (lost !== undefined) throw new FlareError("CORRUPT", lost);
     this.#map = map;
+    this.#runtime.log.write("notice", `node map ${map.version} with ${map.nodes.length} nodes in use`);
     this.#broadcaster.watch(map);
     this.#coordinator.onChange(() => void this.#inTurn(() => this.#refresh()));
   }
@@ -119,13 +128,14 @@ export class NodeMapService implements Worker {
         const { map, token } = await this.#restore();
         const outcome = change.apply(map, await this.#isSilent(map, change.asksAfter));
         if (!outcome.ok) {
-          this.#runtime.log.write("warning", `${outcome.error}: ${outcome.reason}`);
+          this.#runtime.log.write("warning", `${outcome.error}: ${outcome.reason}; ${change.cause}`);
           return serverError(outcome.error);
         }
         if (change.asksAfter !== undefined) this.#broadcaster.joined(change.asksAfter);
         if (!outcome.changes.stored) return change.reply(map);
         if ((await this.#coordinator.store(outcome.map, token)) === undefined) continue;
         this.#map = outcome.map;
+        this.#logEvents(map, outcome.map, change);
         if (outcome.warning !== undefined) this.#runtime.log.write("warning", outcome.warning);
         await this.#broadcaster.publish(outcome.map, outcome.changes, change.awaitsAll);
         return change.reply(outcome.map);
@@ -136,6 +146,13 @@ export class NodeMapService implements Worker {
       this.#runtime.log.write("error", `${change.failure}: ${error.message}`);
     }
     return serverError(change.failure);
+  }
+
+  #logEvents(before: NodeMap, after: NodeMap, { cause, asksAfter }: MapChange): void {
+    const events = mapEvents(before, after);
+    const joined = asksAfter === undefined ? undefined : findNode(after, asksAfter);
+    if (joined !== undefined && !events.some((event) => event.after === joined)) events.push({ kind: "joined", after: joined });
+    for (const event of events) this.#runtime.log.write("notice", `${mapEventText(after.version, event)}; ${cause}`);
   }
 
   /** Whether a node that should be there does not answer. */

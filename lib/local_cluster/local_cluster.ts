@@ -270,8 +270,9 @@ export class LocalCluster {
   }
 
   async #change(words: readonly string[]): Promise<void> {
-    const change = nodeChange(words, this.index.meta.partitionSize - 1);
-    const answer = change === undefined ? "ERROR" : (await this.index.change(change)).trimEnd();
+    const asked = nodeChange(words, this.index.meta.partitionSize - 1);
+    const cause = `"node ${words.join(" ")}" from the program`;
+    const answer = asked === undefined ? "ERROR" : (await this.index.change({ ...asked, cause })).trimEnd();
     if (answer !== "OK") throw new FlareError("REFUSED", `index server answered "${answer}" to "node ${words.join(" ")}"`);
   }
 }

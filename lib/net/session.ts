@@ -108,6 +108,11 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
     return this.#admission.isUnknown;
   }
 
+  /** The user the client has logged in as. */
+  get user(): string | undefined {
+    return this.#admission.user;
+  }
+
   /** Whether it came by the address of operators. */
   get isAdmin(): boolean {
     return this.#admission.isAdmin;

@@ -5,6 +5,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import { checkFields } from "../base/given_fields.ts";
+import { describeNode, mapEvents, mapEventText } from "../cluster/map_events.ts";
 import { NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import { buildPartitionMap } from "../cluster/partition_map.ts";
@@ -276,7 +277,7 @@ export class NodeServer {
     if (routing.settling) this.#runtime.clock.setTimer(() => routing.settle(), SETTLE_MS);
     this.#dropLanes(map);
     if (handover.holding && !routing.hasSuccessor) handover.end();
-    this.#runtime.log.write("info", `node map ${map.version} in use`);
+    this.#logMap(first ? undefined : previous, map);
     this.#context.watchers.happened(`type=node_map version=${map.version}`);
     const plan = reconstructionFor(first ? undefined : previous, map, this.key, this.#partitionCountMax);
     // The first partition's master, and one that replaces a lost master, have nobody to copy from and nothing to report.
@@ -287,6 +288,18 @@ export class NodeServer {
     const wasMaster = findNode(previous, this.key)?.role === NodeRole.master;
     if (!wasMaster && routing.self?.role === NodeRole.master) this.#context.otherCluster.onBecameMaster();
     this.#context.partitionFlush.arm();
+  }
+
+  /** What is new in a map, node by node; of the first one only what we are in it. */
+  #logMap(previous: NodeMap | undefined, map: NodeMap): void {
+    const { log } = this.#runtime;
+    if (previous !== undefined) {
+      for (const event of mapEvents(previous, map)) log.write("notice", mapEventText(map.version, event));
+      return;
+    }
+    const self = findNode(map, this.key);
+    const place = self === undefined ? "this node is not among them" : `this node is ${describeNode(self)}`;
+    log.write("notice", `node map ${map.version} with ${map.nodes.length} nodes in use: ${place}`);
   }
 
   /** Closes the connections to nodes that have left or are down: nobody waits for those any longer. */

@@ -71,9 +71,11 @@ export class Reconstructor {
       watchers.happened("type=copy status=complete");
     } catch (error) {
       watchers.happened("type=copy status=failed");
-      if (this.#copy !== copy) return;
-      runtime.log.write("error", `copy failed: ${(error as Error).message}`);
-      if (attempt < ATTEMPTS_MAX && error instanceof FlareError && error.retriable) {
+      if (this.#copy !== copy) return runtime.log.write("notice", "copy ended: it is not needed any more");
+      const isRepeated = attempt < ATTEMPTS_MAX && error instanceof FlareError && error.retriable;
+      const next = isRepeated ? "it is tried again" : "this node becomes a proxy again";
+      runtime.log.write("error", `copy failed: ${(error as Error).message}; ${next}`);
+      if (isRepeated) {
         await this.#pause();
         if (this.#copy === copy) await this.#reconstruct(plan, attempt + 1);
       } else {

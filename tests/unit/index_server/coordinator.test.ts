@@ -113,6 +113,27 @@ describe("file coordinator", () => {
     assertEquals((await worldWith("", "").coordinator.restore()).map, EMPTY_NODE_MAP);
   });
 
+  it("knows that a map was there when both files are gone, and never by mistake", async () => {
+    const { world, coordinator } = worldWith(undefined, undefined);
+    const first = await coordinator.restore();
+    assertEquals(first.lost, undefined);
+    await coordinator.store(MAP1, first.token);
+    const files = world.files.contents;
+    files.delete(PATH);
+    files.delete(`${PATH}.previous`);
+    const { map, lost } = await new FileCoordinator(world, PATH).restore();
+    assertEquals(map, EMPTY_NODE_MAP);
+    assert(lost?.includes(`"${PATH}" is gone`));
+    files.delete(`${PATH}.known`);
+    assertEquals((await new FileCoordinator(world, PATH).restore()).lost, undefined);
+  });
+
+  it("marks a map that an older version or the original has stored", async () => {
+    const { world, coordinator } = worldWith(encodeFlareXml(MAP1), undefined);
+    await coordinator.restore();
+    assert(world.files.contents.has(`${PATH}.known`));
+  });
+
   it("names the file that is damaged when there is no other", async () => {
     for (const previous of [undefined, "", "garbage"]) {
       const error = (await assertRejects(() => worldWith("garbage", previous).coordinator.restore(), FlareError)) as FlareError;

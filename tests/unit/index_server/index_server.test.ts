@@ -112,6 +112,27 @@ describe("index server", () => {
     assertEquals(pushes(world).filter((line) => line === `d:1 ${sync}`).length, 2, "and it is told again");
   });
 
+  it("logs each change with what was asked and by whom, and a refusal with its rule", async () => {
+    const { world } = await startSettled(mapOf(1, "a 0 0 0 1", "p 2 0 -1 0"));
+    world.logged.length = 0;
+    await world.ask("node role p 1 slave 1 0\r\n");
+    await world.ask("node role p 1 master 1 5\r\n");
+    world.node("p:1").reachable = false;
+    world.node("p:1").answer = () => undefined;
+    await world.advance(6000);
+    await world.ask("node add p 1\r\n");
+    const events = world.logged.filter((line) => line.includes("node map") || line.includes("failed to"));
+    assertEquals(events, [
+      'notice node map 2: role "p:1": proxy, active, balance 0 -> slave of partition 0, prepare, balance 0; ' +
+        '"node role p 1 slave 1 0" from 127.0.0.1:50000',
+      'warning failed to set role (and balance): "p:1" is a slave of partition 0: only a proxy gets another role; ' +
+        '"node role p 1 master 1 5" from 127.0.0.1:50000',
+      'notice node map 3: lost "p:1": slave of partition 0, prepare, balance 0 -> proxy, down, balance 0; ' +
+        "the monitor: it does not answer",
+      'notice node map 4: joined "p:1": proxy, down, balance 0; "node add p 1" from 127.0.0.1:50000',
+    ]);
+  });
+
   it("takes a node back when it answers again", async () => {
     const { world, server } = await startSettled(FOUR);
     world.node("p:1").answer = (command) => (command === "ping" ? "SERVER_ERROR storage error\r\n" : "OK\r\n");
@@ -305,12 +326,26 @@ describe("index server", () => {
     const world = new IndexWorld();
     await startIndexServer(world, indexServerOptions({ dataDir: "/data", indexDb: "file:///elsewhere" }));
     await world.ask("node add a 1\r\n");
-    assertEquals([...world.files.contents.keys()], ["/elsewhere/flare.xml"]);
+    assertEquals([...world.files.contents.keys()], ["/elsewhere/flare.xml", "/elsewhere/flare.xml.known"]);
     const error = (await assertRejects(
       () => startIndexServer(world, indexServerOptions({ dataDir: "/data", indexDb: "zookeeper://h:1/c" })),
       FlareError,
     )) as FlareError;
     assertEquals(error.code, "INVALID_OPTION");
+  });
+
+  it("does not start as an empty cluster when its map is gone", async () => {
+    const world = new IndexWorld();
+    const options = indexServerOptions({ dataDir: "/data" });
+    const first = await startIndexServer(world, options);
+    await world.ask("node add a 1\r\n");
+    await first.stop();
+    for (const name of ["flare.xml", "flare.xml.previous"]) world.files.contents.delete(`/data/${name}`);
+    const error = (await assertRejects(() => startIndexServer(world, options), FlareError)) as FlareError;
+    assertEquals(error.code, "CORRUPT");
+    assert(error.message.startsWith('"/data/flare.xml" is gone, and the cluster\'s node map with it'), error.message);
+    world.files.contents.delete("/data/flare.xml.known");
+    await (await startIndexServer(world, options)).stop();
   });
 
   it("stops: answers nothing more, pings nobody", async () => {
@@ -319,7 +354,12 @@ describe("index server", () => {
     await world.advance(5000);
     assertEquals(world.trace, []);
     assertEquals(
-      await server.change({ apply: () => ({ ok: false, error: "", reason: "" }), reply: () => "", failure: "stopped" }),
+      await server.change({
+        apply: () => ({ ok: false, error: "", reason: "" }),
+        reply: () => "",
+        failure: "stopped",
+        cause: "a test",
+      }),
       "SERVER_ERROR stopped\r\n",
     );
   });

@@ -1,0 +1,76 @@
+/**
+ * What happened between two node maps, as values: one event for each node that changed, and the line of a log for each of
+ * them. Index servers say with it what they stored, nodes what they were told. Pure; who asked is the caller's knowledge.
+ */
+
+import { ANY_DATA } from "./data_identity.ts";
+import { type ClusterNode, NodeRole, NodeState, PARTITION_NONE, roleName, stateName } from "./node.ts";
+import type { NodeMap } from "./node_map.ts";
+import { findNode } from "./node_map.ts";
+
+/** What an event is called in the log, with its meaning. */
+export const MAP_EVENTS = Object.freeze({
+  added: "a node that the cluster did not know",
+  removed: "a node was taken out of the node map",
+  promoted: "a slave became the master of its partition",
+  lost: "a node went down: it does not answer, it stops, or somebody said so",
+  returned: "a node that was down is active again",
+  role: "a node has another role or partition",
+  state: "a node has another state: prepare, ready or active",
+  balance: "a node takes another share of the reads",
+  accepted: "whatever data the node has when it joins: an operator accepted them",
+  joined: "a node joined that the cluster knew, and nothing else changed",
+});
+
+export type MapEventKind = keyof typeof MAP_EVENTS;
+
+/** One node's change. */
+export interface MapEvent {
+  readonly kind: MapEventKind;
+  /** Absent: the node was not there. */
+  readonly before?: ClusterNode;
+  /** Absent: the node is not there any more. */
+  readonly after?: ClusterNode;
+}
+
+/** One event for each node that differs, in the order of the keys; promotions come first. */
+export function mapEvents(before: NodeMap, after: NodeMap): MapEvent[] {
+  const events: MapEvent[] = [];
+  for (const node of after.nodes) {
+    const known = findNode(before, node.key);
+    if (known === undefined) events.push({ kind: "added", after: node });
+    else {
+      const kind = kindOf(known, node);
+      if (kind !== undefined) events.push({ kind, before: known, after: node });
+    }
+  }
+  for (const node of before.nodes) {
+    if (findNode(after, node.key) === undefined) events.push({ kind: "removed", before: node });
+  }
+  return events.sort((one, other) => Number(other.kind === "promoted") - Number(one.kind === "promoted"));
+}
+
+/** @example mapEventText(7, event) // node map 7: lost "10.0.0.1:12121": proxy, active, balance 0 -> proxy, down, balance 0 */
+export function mapEventText(version: NodeMap["version"], { kind, before, after }: MapEvent): string {
+  const states = [before, after].flatMap((node) => (node === undefined ? [] : [describeNode(node)]));
+  const change = kind === "joined" || kind === "accepted" ? states.slice(-1) : states;
+  return `node map ${version}: ${kind} "${(after ?? before)?.key}": ${change.join(" -> ")}`;
+}
+
+/** Role, partition, state and balance in words. */
+export function describeNode({ role, partition, state, balance }: ClusterNode): string {
+  const of = partition === PARTITION_NONE ? "" : ` of partition ${partition}`;
+  return `${roleName(role)}${of}, ${stateName(state)}, balance ${balance}`;
+}
+
+/** The most important difference between two entries of one node. */
+function kindOf(before: ClusterNode, after: ClusterNode): MapEventKind | undefined {
+  if (before.role === NodeRole.slave && after.role === NodeRole.master) return "promoted";
+  if (before.state !== after.state && after.state === NodeState.down) return "lost";
+  if (before.state === NodeState.down && after.state === NodeState.active) return "returned";
+  if (before.role !== after.role || before.partition !== after.partition) return "role";
+  if (before.state !== after.state) return "state";
+  if (before.balance !== after.balance) return "balance";
+  if (before.data !== after.data && after.data === ANY_DATA) return "accepted";
+  return undefined;
+}
