@@ -19,7 +19,7 @@ export interface BackgroundOptions {
   readonly args: readonly string[];
   /** The child writes it when it is ready. */
   readonly pidPath: string;
-  /** Where its output goes; undefined = nowhere. */
+  /** Where its log goes, and what else it says; undefined = nowhere. */
   readonly logPath: string | undefined;
 }
 
@@ -34,7 +34,8 @@ export async function startInBackground(options: BackgroundOptions): Promise<num
   const logStart = fstatSync(log).size;
   const script = process.argv[1] ?? "";
   const runtimeArgs = "Deno" in globalThis ? ["run", "--allow-all"] : process.execArgv;
-  const child = spawn(process.execPath, [...runtimeArgs, script, ...options.args, "--daemonize=false"], {
+  const logArgs = options.logPath === undefined ? [] : [`--log-file=${options.logPath}`];
+  const child = spawn(process.execPath, [...runtimeArgs, script, ...options.args, "--daemonize=false", ...logArgs], {
     detached: true,
     stdio: ["ignore", log, log],
   });

@@ -21,6 +21,7 @@ import { addOptions, createCommand, expandAbbreviations, givenFlags, readSetting
 import { addExamples } from "./examples.ts";
 import { handleSignals } from "./main.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
+import { nameProcess } from "./process_name.ts";
 
 /** A started server, as the library hands it out. */
 export interface RunningServer<Options> {
@@ -79,7 +80,7 @@ export async function runDaemon<Table extends OptionTable, Options extends Daemo
   const pidPath = options.pidPath || (options.dataDir === "" ? "" : join(options.dataDir, `${name}.pid`));
   if (options.daemonize) {
     if (pidPath === "") throw new FlareError("INVALID_OPTION", 'option "daemonize": "true" needs "pid" or "data-dir"');
-    const logPath = options.dataDir === "" ? undefined : join(options.dataDir, `${name}.log`);
+    const logPath = options.logFile || (options.dataDir === "" ? undefined : join(options.dataDir, `${name}.log`));
     const pid = await startInBackground({ args, pidPath, logPath });
     process.stdout.write(`${name}: ready in the background, pid ${pid}\n`);
     return;
@@ -99,7 +100,9 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
   { flags, settings, options, pidPath }: Foreground<Table, Options>,
 ): Promise<void> {
   const { name, table } = daemon;
-  const runtime = await detectRuntime({ programName: name, logLevel: options.logLevel });
+  const { logLevel, logFile } = options;
+  const runtime = await detectRuntime({ programName: name, logLevel, ...(logFile === "" ? {} : { logPath: logFile }) });
+  nameProcess(name);
   const idle = optionsWithoutEffect(table, settings);
   if (idle.length > 0) runtime.log.write("notice", `accepted without effect: ${idle.join(", ")}`);
 
@@ -118,6 +121,7 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
     async reload() {
       const server = await starting;
       try {
+        runtime.log.reopen?.();
         const { settings: next, needRestart } = reloadSettings(table, current, readSettings(table, flags, { before: current }));
         await server.reload(daemon.complete(next.values));
         current = next;

@@ -56,7 +56,8 @@ export function resolveSettings<Table extends OptionTable>(table: Table, sources
     if (field === undefined || option === undefined) throw unknownOption(table, name, text, origin);
     const value = option.parse(text);
     if (value === undefined) {
-      throw new FlareError("INVALID_OPTION", `option "${name}" (${origin}): "${text}" is not ${option.allowed}`);
+      const why = option.effective === false ? `: ${option.help}` : "";
+      throw new FlareError("INVALID_OPTION", `option "${name}" (${origin}): "${text}" is not ${option.allowed}${why}`);
     }
     values[field] = value;
     origins[field] = origin;

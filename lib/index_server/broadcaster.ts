@@ -256,7 +256,7 @@ class NodeWatch {
     try {
       const { line } = await this.#peer.request(bytes, ReplyShape.line);
       ok = line === "OK";
-      if (!ok) this.#runtime.log.write("notice", `"${this.#node.key}" answered "${line}" to "${command}"`);
+      if (!ok) this.#runtime.log.write("warning", `"${this.#node.key}" answered "${line}" to "${command}"`);
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
       if (!this.#stopped) this.#runtime.log.write("info", `"${command}" to "${this.#node.key}" failed: ${error.message}`);

@@ -35,13 +35,20 @@ export const processOptions = {
     since: "1.3.4",
     commandLineOnly: true,
     effective: false,
-    help: "log to stderr, where the log goes anyway",
+    help: "log to stderr, where the log goes unless log-file is given",
   }),
   daemonize: booleanOption({
     name: "daemonize",
     default: false,
     since: "0.9.8",
-    help: "run in the background, log to a file in the data directory",
+    help: "run in the background, log to a file",
+  }),
+  logFile: textOption({
+    name: "log-file",
+    default: "",
+    placeholder: "path",
+    since: "2.0.0",
+    help: "append the log to this file, opened again on SIGHUP; default: stderr, in the background <data-dir>/<program>.log",
   }),
   logFacility: textOption({
     name: "log-facility",

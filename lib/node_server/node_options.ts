@@ -13,6 +13,7 @@ import {
   hostOption,
   hostPortsOption,
   integerOption,
+  textOption,
 } from "../base/option_schema.ts";
 import { accessOptions, checkAccessOptions } from "../net/access_options.ts";
 import {
@@ -385,6 +386,48 @@ export const nodeOptionTable = {
     since: "1.0.10",
     effective: false,
     help: "records in an inner page of tcb",
+  }),
+  mysqlReplication: choiceOption({
+    name: "mysql-replication",
+    default: "false",
+    choices: ["false", "off", "no", "0"],
+    since: "1.0.2",
+    effective: false,
+    help: "replication to MySQL is not there; cluster-replication sends every write to another cluster",
+  }),
+  mysqlReplicationPort: integerOption({
+    name: "mysql-replication-port",
+    default: 12122,
+    min: 0,
+    max: 65535,
+    since: "1.0.2",
+    effective: false,
+    help: "port of mysql-replication",
+  }),
+  mysqlReplicationId: integerOption({
+    name: "mysql-replication-id",
+    default: 19790217,
+    min: 0,
+    max: uint32Max,
+    since: "1.0.2",
+    effective: false,
+    help: "server id of mysql-replication",
+  }),
+  mysqlReplicationDb: textOption({
+    name: "mysql-replication-db",
+    default: "flare",
+    placeholder: "name",
+    since: "1.0.2",
+    effective: false,
+    help: "database of mysql-replication",
+  }),
+  mysqlReplicationTable: textOption({
+    name: "mysql-replication-table",
+    default: "flare",
+    placeholder: "name",
+    since: "1.0.2",
+    effective: false,
+    help: "table of mysql-replication",
   }),
   timeWatcherEnabled: booleanOption({
     name: "time-watcher-enabled",

@@ -10,13 +10,13 @@ import { NODE_CLOCK } from "./node_clock.ts";
 import { NodeFileSystem } from "./node_files.ts";
 import { NodeTransport } from "./node_net.ts";
 import { createProcessInfo } from "./process_info.ts";
+import { createProgramLog } from "./program_log.ts";
 import type { Runtime } from "./runtime.ts";
 import type { RuntimeOptions } from "./runtime_options.ts";
-import { createStderrLog } from "./stderr_log.ts";
 import { createNameLookup } from "./system_names.ts";
 
 export function createDenoRuntime(options: RuntimeOptions = {}): Runtime {
-  const log = createStderrLog(options);
+  const log = createProgramLog(options);
   return {
     name: "deno",
     transport: new NamedTransport(

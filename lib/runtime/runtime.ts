@@ -216,6 +216,8 @@ export type LogLevel = "error" | "warning" | "notice" | "info" | "debug";
 export interface Log {
   /** Writes one line. Levels above the adapter's threshold cost nothing but the call. */
   write(level: LogLevel, message: string): void;
+  /** Opens the log file by its name again, after somebody renamed it; absent without a file. @throws FlareError IO_ERROR */
+  reopen?(): void;
 }
 
 export interface ProcessInfo {

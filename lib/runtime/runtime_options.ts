@@ -10,6 +10,8 @@ export interface RuntimeOptions {
   readonly programName?: string;
   /** The least important level that is still written, default `notice`. */
   readonly logLevel?: LogLevel;
+  /** Lines are appended to this file, by default to the standard error. */
+  readonly logPath?: string;
 }
 
 /** The levels of log lines, the most important first. */
@@ -19,4 +21,5 @@ export const LOG_LEVELS = ["error", "warning", "notice", "info", "debug"] as con
 export const runtimeFields: FieldsOf<RuntimeOptions> = {
   programName: stringField,
   logLevel: choiceField(LOG_LEVELS),
+  logPath: stringField,
 };

@@ -2,7 +2,7 @@
  * The programs as processes: ready, signals, pid files, the background, ports that are taken.
  */
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Server } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -60,6 +60,41 @@ describe("flarei", () => {
       await program.waitFor("settings not reloaded, nothing is changed");
       program.kill("SIGTERM");
       assertEquals((await program.finished).status, 0);
+    });
+  });
+
+  it("opens its log file again on SIGHUP, after somebody has renamed it", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const log = join(directory, "log");
+      const program = startProgram("flarei", index(directory, "--log-file", log));
+      const said = (path: string, text: string) => existsSync(path) && readFileSync(path, "utf8").includes(text);
+      await waitUntil(() => said(log, "ready on"));
+      renameSync(log, `${log}.1`);
+      program.kill("SIGHUP");
+      await waitUntil(() => said(log, "settings reloaded"));
+      assertEquals(said(`${log}.1`, "settings reloaded"), false);
+      program.kill("SIGTERM");
+      const { status, stderr } = await program.finished;
+      assertEquals([status, said(log, "stopped"), stderr], [0, true, ""]);
+    });
+  });
+
+  it("ends with status 1 when its log file cannot be opened", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const { status, stderr } = await runProgram("flarei", index(directory, "--log-file", join(directory, "no", "log")));
+      assertEquals(status, 1);
+      assertStringIncludes(stderr, `cannot open the log file "${join(directory, "no", "log")}": ENOENT`);
+    });
+  });
+
+  it("is found by its name", { skip: process.platform !== "linux" }, async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const { status, stderr } = await runProgram("flarei", index(directory, "--daemonize"));
+      assertEquals(status, 0, stderr);
+      const pid = Number(readFileSync(join(directory, "flarei.pid"), "utf8"));
+      assertEquals(readFileSync(`/proc/${pid}/comm`, "utf8"), "flarei\n");
+      process.kill(pid, "SIGTERM");
+      await waitUntil(() => !existsSync(join(directory, "flarei.pid")));
     });
   });
 
@@ -122,7 +157,11 @@ describe("flarei", () => {
       assertEquals(status, 0, stderr);
       const pid = Number(readFileSync(join(directory, "flarei.pid"), "utf8"));
       assertStringIncludes(stdout, `flarei: ready in the background, pid ${pid}`);
-      assertStringIncludes(readFileSync(join(directory, "flarei.log"), "utf8"), "ready on");
+      const log = join(directory, "flarei.log");
+      assertStringIncludes(readFileSync(log, "utf8"), "ready on");
+      renameSync(log, `${log}.1`);
+      process.kill(pid, "SIGHUP");
+      await waitUntil(() => existsSync(log) && readFileSync(log, "utf8").includes("settings reloaded"));
       const failing = await runProgram(
         "flarei",
         index(directory, "--daemonize", "--bind", "256.0.0.1", "--pid", join(directory, "b.pid")),

@@ -1,0 +1,33 @@
+/**
+ * Keeps a fault that repeats from filling the log: the same message is written at most once in ten seconds, and then says
+ * how often it was left out meanwhile. Pure: the time is handed in.
+ */
+
+const INTERVAL_MS = 10_000;
+/** Different messages that are remembered. */
+const MESSAGES_MAX = 100;
+
+interface Seen {
+  readonly writtenMs: number;
+  /** How often it was left out since. */
+  left: number;
+}
+
+export class RepeatedLines {
+  readonly #seen = new Map<string, Seen>();
+
+  /** What is to be written for a message, undefined = nothing. */
+  take(message: string, nowMs: number): string | undefined {
+    const seen = this.#seen.get(message);
+    const sinceMs = seen === undefined ? Number.POSITIVE_INFINITY : nowMs - seen.writtenMs;
+    // A clock that was set back must not silence anything.
+    if (seen !== undefined && sinceMs >= 0 && sinceMs < INTERVAL_MS) {
+      seen.left++;
+      return undefined;
+    }
+    this.#seen.delete(message);
+    this.#seen.set(message, { writtenMs: nowMs, left: 0 });
+    if (this.#seen.size > MESSAGES_MAX) this.#seen.delete(this.#seen.keys().next().value as string);
+    return seen === undefined || seen.left === 0 ? message : `${message} (and ${seen.left} more since the last such line)`;
+  }
+}
