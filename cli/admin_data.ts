@@ -15,7 +15,7 @@ import { checkDump, type RestoredItem, restoreItems } from "../lib/admin/restore
 import { isUnreachable } from "../lib/admin/unreachable.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import type { Client, Item } from "../lib/client/client.ts";
-import { dumpItems, dumpKeys } from "../lib/client/dump_client.ts";
+import { dumpItems, dumpKeys } from "../lib/client/dump.ts";
 import { addTableOptions, bandwidthOption, countOption, createVerb, withAdmin } from "./admin_connection.ts";
 import { ExitStatus } from "./main.ts";
 import { ProgressLine, printJson, printLines, writeOut } from "./output.ts";

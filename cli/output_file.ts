@@ -9,7 +9,7 @@ import { constants } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
 import { FlareError } from "../lib/base/errors.ts";
-import { NodeFileSystem } from "../lib/runtime/node_files.ts";
+import { NodeFileSystem } from "../lib/runtime/files/node_files.ts";
 import { writeOut } from "./output.ts";
 
 /** Takes bytes and resolves when they are written. */

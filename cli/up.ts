@@ -13,7 +13,7 @@ import type { Option, OptionTable } from "../lib/base/option_schema.ts";
 import { defaultOrigin, printConfig, rememberedOrigin, type Settings } from "../lib/base/settings.ts";
 import { VERSION } from "../lib/base/version.ts";
 import { type ClusterShape, plannedShape } from "../lib/local_cluster/cluster_memory.ts";
-import { exposureWarning } from "../lib/net/exposure.ts";
+import { exposureWarning } from "../lib/net/auth/exposure.ts";
 import { detectRuntime, type LocalCluster, startCluster } from "../mod.ts";
 import { addOptions, createCommand, givenFlags, readSettings } from "./command_line.ts";
 import { handleSignals } from "./main.ts";

@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { assertEquals } from "@std/assert";
 import { bench, do_not_optimize, run } from "mitata";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
+import { MutationKind } from "../../lib/item/mutation.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
-import { emptyEntry } from "../../lib/storage/cached_entry.ts";
-import { EntryCache } from "../../lib/storage/entry_cache.ts";
-import { MutationKind } from "../../lib/storage/mutation.ts";
-import { RecordState } from "../../lib/storage/record_state.ts";
+import { emptyEntry } from "../../lib/storage/arena/cached_entry.ts";
+import { EntryCache } from "../../lib/storage/arena/entry_cache.ts";
+import { RecordState } from "../../lib/storage/arena/record_state.ts";
 import { Storage } from "../../lib/storage/storage.ts";
 
 const KEYS = 100000;

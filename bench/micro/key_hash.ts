@@ -6,8 +6,8 @@
 import { assertEquals } from "@std/assert";
 import { bench, do_not_optimize, run, summary } from "mitata";
 import { fromLatin1 } from "../../lib/base/bytes.ts";
-import { KEY_HASHES, KeyHashAlgorithm } from "../../lib/partition/key_hash.ts";
-import { KeyResolver } from "../../lib/partition/key_resolver.ts";
+import { KEY_HASHES, KeyHashAlgorithm } from "../../lib/cluster/key_hash.ts";
+import { KeyResolver } from "../../lib/cluster/key_resolver.ts";
 
 /** The hashes of `user:12345`. */
 const EXPECTED: Readonly<Record<KeyHashAlgorithm, number>> = {

@@ -6,8 +6,8 @@
 import { assertEquals } from "@std/assert";
 import { bench, do_not_optimize, run } from "mitata";
 import { fromLatin1 } from "../../lib/base/bytes.ts";
+import { type Mutation, MutationKind, MutationResult } from "../../lib/item/mutation.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
-import { type Mutation, MutationKind, MutationResult } from "../../lib/storage/mutation.ts";
 import { Storage } from "../../lib/storage/storage.ts";
 import { FaultyFiles } from "../../tests/support/faulty_files.ts";
 import { TestDatabase } from "../../tests/support/test_database.ts";

@@ -6,12 +6,12 @@
 import { assertEquals } from "@std/assert";
 import { bench, do_not_optimize, run, summary } from "mitata";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
+import type { EntryView } from "../../lib/item/entry.ts";
+import { type Applied, MutationResult } from "../../lib/item/mutation.ts";
 import { BufferPool } from "../../lib/protocol/buffer_pool.ts";
 import { Segment } from "../../lib/protocol/segment.ts";
-import { TextReply } from "../../lib/protocol/text_reply.ts";
-import { emptyEntry } from "../../lib/storage/cached_entry.ts";
-import type { EntryView } from "../../lib/storage/entry.ts";
-import { type Applied, MutationResult } from "../../lib/storage/mutation.ts";
+import { TextReply } from "../../lib/protocol/text/text_reply.ts";
+import { emptyEntry } from "../../lib/storage/arena/cached_entry.ts";
 
 const REPLIES = 16;
 const VALUE = "v".repeat(100);

@@ -5,11 +5,11 @@
 
 import { assertEquals } from "@std/assert";
 import { bench, do_not_optimize, run, summary } from "mitata";
+import { KeyResolver } from "../../lib/cluster/key_resolver.ts";
 import type { ClusterNode } from "../../lib/cluster/node.ts";
 import { createNodeMap } from "../../lib/cluster/node_map.ts";
 import { parseNodeLine } from "../../lib/cluster/node_map_codec.ts";
 import { LOCAL, Routing } from "../../lib/cluster/routing.ts";
-import { KeyResolver } from "../../lib/partition/key_resolver.ts";
 
 const resolver = new KeyResolver({ partitionSize: 1024, hint: 1, virtual: 4096 });
 const HASHES = 4096;

@@ -8,7 +8,7 @@ import { bench, do_not_optimize, run, summary } from "mitata";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import { Command, CommandTable } from "../../lib/protocol/command.ts";
 import { Request } from "../../lib/protocol/request.ts";
-import { ParseStatus, TextParser } from "../../lib/protocol/text_parser.ts";
+import { ParseStatus, TextParser } from "../../lib/protocol/text/text_parser.ts";
 
 const DEPTH = 16;
 const KEYS_PER_GET = 50;

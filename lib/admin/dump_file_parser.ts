@@ -6,7 +6,7 @@
 import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { parseUint64 } from "../base/uint64.ts";
-import type { DumpedItem } from "../client/dump_client.ts";
+import type { DumpedItem } from "../client/dump.ts";
 import { DumpTally, findEndLine } from "./dump_end_line.ts";
 import { DumpFormat } from "./dump_format.ts";
 

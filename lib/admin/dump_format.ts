@@ -12,7 +12,7 @@
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
-import type { DumpedItem } from "../client/dump_client.ts";
+import type { DumpedItem } from "../client/dump.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import type { DumpTally } from "./dump_end_line.ts";
 

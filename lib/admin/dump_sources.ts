@@ -3,7 +3,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import type { DumpRange } from "../client/dump_client.ts";
+import type { DumpRange } from "../client/dump.ts";
 import { NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import { buildPartitionMap, type PartitionMap } from "../cluster/partition_map.ts";

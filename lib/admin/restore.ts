@@ -5,7 +5,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import { type Client, isTextKey, StoreResult } from "../client/client.ts";
-import type { DumpedItem } from "../client/dump_client.ts";
+import type { DumpedItem } from "../client/dump.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DumpFileParser } from "./dump_file_parser.ts";
 import type { DumpFormat } from "./dump_format.ts";

@@ -6,11 +6,11 @@
 import { equalBytes, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { Client, Item } from "../client/client.ts";
-import { dumpKeys } from "../client/dump_client.ts";
+import { dumpKeys } from "../client/dump.ts";
+import { KEY_HASHES, type KeyHashAlgorithm } from "../cluster/key_hash.ts";
+import { KeyResolver } from "../cluster/key_resolver.ts";
 import { NodeState } from "../cluster/node.ts";
 import { buildPartitionMap, type Partition } from "../cluster/partition_map.ts";
-import { KEY_HASHES, type KeyHashAlgorithm } from "../partition/key_hash.ts";
-import { KeyResolver } from "../partition/key_resolver.ts";
 import type { ClusterAdmin } from "./cluster_admin.ts";
 import { keyWord } from "./dump_format.ts";
 import { addressOf } from "./node_targets.ts";

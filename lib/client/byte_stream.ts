@@ -5,7 +5,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
-import type { PeerOptions } from "../net/peer_link.ts";
+import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 
 /** Bytes that may wait for the reader. */

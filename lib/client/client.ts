@@ -21,10 +21,10 @@ import type { HostPort } from "../base/host_port.ts";
 import { isHostPort } from "../base/option_schema.ts";
 import { isUint64, parseUint64, type Uint64 } from "../base/uint64.ts";
 import { checkRuntime } from "../net/given_runtime.ts";
-import { Peer } from "../net/peer.ts";
+import { Peer } from "../net/peer/peer.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { parseStatLine } from "../protocol/stat_lines.ts";
-import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
+import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
 import type { Clock, Runtime } from "../runtime/runtime.ts";
 import { type ClientOptions, clientFields, clientRuntime, completeClientOptions } from "./client_options.ts";
 import {

@@ -13,9 +13,9 @@ import {
   objectField,
   stringField,
 } from "../base/given_fields.ts";
-import { isSayable } from "../net/auth_file.ts";
-import { loggingIn } from "../net/logging_in.ts";
-import type { PeerOptions } from "../net/peer_link.ts";
+import { isSayable } from "../net/auth/auth_file.ts";
+import { loggingIn } from "../net/auth/logging_in.ts";
+import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { Runtime, TlsClient } from "../runtime/runtime.ts";
 
 /** What a client can be told; everything has a default. */

@@ -6,10 +6,10 @@
 import { FlareError } from "../base/errors.ts";
 import { booleanField, type FieldsOf, field, functionField, integerField, isBytes } from "../base/given_fields.ts";
 import type { Uint64 } from "../base/uint64.ts";
-import { parseCursor, type ScanCursor } from "../protocol/scan_cursor.ts";
-import { parseScanPage } from "../protocol/scan_page.ts";
-import { encodeDeletePrefix, encodeScan, SCAN_LIMIT_MAX } from "../protocol/scan_request.ts";
-import { type ClientReply, ReplyShape } from "../protocol/text_client.ts";
+import { parseCursor, type ScanCursor } from "../protocol/scan/scan_cursor.ts";
+import { parseScanPage } from "../protocol/scan/scan_page.ts";
+import { encodeDeletePrefix, encodeScan, SCAN_LIMIT_MAX } from "../protocol/scan/scan_request.ts";
+import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Bytes } from "./client.ts";
 

@@ -4,8 +4,8 @@
  * line is an ordinary answer (undefined), not a fault.
  */
 
-import { KeyHashAlgorithm, parseKeyHashAlgorithm } from "../partition/key_hash.ts";
-import type { KeyResolverOptions } from "../partition/key_resolver.ts";
+import { KeyHashAlgorithm, parseKeyHashAlgorithm } from "./key_hash.ts";
+import type { KeyResolverOptions } from "./key_resolver.ts";
 import type { ClusterNode } from "./node.ts";
 import { createNode, NodeRole, NodeState, PARTITION_NONE } from "./node.ts";
 import type { NodeMap } from "./node_map.ts";

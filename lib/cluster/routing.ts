@@ -5,7 +5,7 @@
  */
 
 import { IPV4_PREFIX_BITS, isIpv4, parseIpAddress, sharesPrefix } from "../base/ip_address.ts";
-import type { KeyResolver } from "../partition/key_resolver.ts";
+import type { KeyResolver } from "./key_resolver.ts";
 import type { ClusterNode } from "./node.ts";
 import { NodeState, PARTITION_NONE } from "./node.ts";
 import type { NodeMap } from "./node_map.ts";

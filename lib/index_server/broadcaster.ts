@@ -9,11 +9,11 @@ import type { ClusterNode } from "../cluster/node.ts";
 import { NodeState } from "../cluster/node.ts";
 import type { NodeMap, NodeMapChanges } from "../cluster/node_map.ts";
 import { encodeNodeSync } from "../cluster/node_map_codec.ts";
-import { Peer } from "../net/peer.ts";
-import type { TlsLink } from "../net/peer_link.ts";
-import { PING } from "../net/presence.ts";
+import { Peer } from "../net/peer/peer.ts";
+import type { TlsLink } from "../net/peer/peer_link.ts";
+import { PING } from "../net/peer/presence.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
-import { ReplyShape } from "../protocol/text_client.ts";
+import { ReplyShape } from "../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import {
   type MonitorEffect,

@@ -7,7 +7,7 @@
 import { FlareError } from "../base/errors.ts";
 import type { OptionValues } from "../base/option_schema.ts";
 import { choiceOption, completeOptions, integerOption, textOption } from "../base/option_schema.ts";
-import { accessOptions, checkAccessOptions } from "../net/access_options.ts";
+import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts";
 import {
   dataDirOption,
   int32Max,
@@ -16,7 +16,7 @@ import {
   serverOptions,
   serverPortOption,
 } from "../net/daemon_options.ts";
-import { checkTlsOptions, tlsOptions } from "../net/tls_options.ts";
+import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 
 /** The options of flarei, in the order `--help` and `--print-config` show them. */
 export const indexOptionTable = {

@@ -6,11 +6,11 @@
 import { FlareError } from "../base/errors.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { ClusterMeta } from "../cluster/node_map_codec.ts";
-import { Access } from "../net/access.ts";
-import { adminAddress } from "../net/access_options.ts";
-import { DaemonTls } from "../net/daemon_tls.ts";
-import { loggingIn } from "../net/logging_in.ts";
+import { Access } from "../net/auth/access.ts";
+import { adminAddress } from "../net/auth/access_options.ts";
+import { loggingIn } from "../net/auth/logging_in.ts";
 import { Server, type ServerOptions } from "../net/server.ts";
+import { DaemonTls } from "../net/tls/daemon_tls.ts";
 import { WorkerRegistry } from "../net/worker.ts";
 import type { Address, FileLock, Runtime } from "../runtime/runtime.ts";
 import type { BroadcasterOptions } from "./broadcaster.ts";
@@ -19,9 +19,9 @@ import { FileCoordinator } from "./file_coordinator.ts";
 import type { MapChange } from "./index_commands.ts";
 import { IndexHandler, type IndexHost } from "./index_handler.ts";
 import type { IndexServerOptions } from "./index_options.ts";
+import { showIndexVariables } from "./index_variables.ts";
 import { MemoryCoordinator } from "./memory_coordinator.ts";
 import { NodeMapService } from "./node_map_service.ts";
-import { showIndexVariables } from "./show_variables.ts";
 
 /** Length of the kernel's queue of connections; the original asks for the system's maximum. */
 const BACKLOG = 1024;

@@ -6,8 +6,8 @@
 import { type FieldsOf, functionField, objectField } from "../base/given_fields.ts";
 import { choiceOption, hostOption, integerOption, textOption } from "../base/option_schema.ts";
 import { indexOptionTable } from "../index_server/index_options.ts";
-import { type AccessOptions, accessOptions } from "../net/access_options.ts";
-import { type TlsOptions, tlsOptions } from "../net/tls_options.ts";
+import { type AccessOptions, accessOptions } from "../net/auth/access_options.ts";
+import { type TlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 import { type NodeServerOptions, nodeOptionTable } from "../node_server/node_options.ts";
 import type { LogLevel } from "../runtime/runtime.ts";
 import type { StorageOptions } from "../storage/storage.ts";

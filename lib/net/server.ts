@@ -5,15 +5,15 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import { PacedLog } from "../base/paced_log.ts";
 import { BufferPool } from "../protocol/buffer_pool.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer, TlsServer } from "../runtime/runtime.ts";
-import type { Access } from "./access.ts";
-import type { AccessOptions } from "./access_options.ts";
+import type { Access } from "./auth/access.ts";
+import type { AccessOptions } from "./auth/access_options.ts";
+import { Session } from "./connection/session.ts";
+import type { Door, RawListener, RequestHandler, SessionHost, SessionLimits, Traffic } from "./connection/session_host.ts";
+import { WaitingConnection, type WaitingConnectionOwner } from "./connection/waiting_connection.ts";
 import { connectionsThatFit } from "./descriptor_budget.ts";
-import { PacedLog } from "./paced_log.ts";
-import { Session } from "./session.ts";
-import type { Door, RawListener, RequestHandler, SessionHost, SessionLimits, Traffic } from "./session_host.ts";
-import { WaitingConnection, type WaitingConnectionOwner } from "./waiting_connection.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
 
 export interface ServerOptions {

@@ -3,22 +3,22 @@
  * handler knows another.
  */
 
+import type { KeyHash } from "../cluster/key_hash.ts";
 import type { Routing } from "../cluster/routing.ts";
-import type { DaemonTls } from "../net/daemon_tls.ts";
-import type { PeerPool } from "../net/peer_pool.ts";
+import type { PeerPool } from "../net/peer/peer_pool.ts";
+import type { DaemonTls } from "../net/tls/daemon_tls.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
-import type { KeyHash } from "../partition/key_hash.ts";
 import type { Replicator } from "../replication/replicator.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { CrawlerSettings } from "./crawler_settings.ts";
-import type { Handover } from "./handover.ts";
+import type { PartitionFlush } from "./flush/partition_flush.ts";
+import type { OtherCluster } from "./forward/other_cluster.ts";
+import type { Handover } from "./life/handover.ts";
+import type { TimeWatcher } from "./life/time_watcher.ts";
 import type { NodeServerOptions } from "./node_options.ts";
-import type { NodeStats } from "./node_stats.ts";
-import type { OtherCluster } from "./other_cluster.ts";
-import type { PartitionFlush } from "./partition_flush.ts";
-import type { TimeWatcher } from "./time_watcher.ts";
-import type { Watchers } from "./watchers.ts";
+import type { CrawlerSettings } from "./stats/crawler_settings.ts";
+import type { NodeStats } from "./stats/node_stats.ts";
+import type { Watchers } from "./stats/watchers.ts";
 
 export interface NodeContext {
   readonly runtime: Runtime;

@@ -3,22 +3,22 @@
  */
 
 import type { FlareError } from "../base/errors.ts";
-import type { Session } from "../net/session.ts";
-import type { RequestHandler } from "../net/session_host.ts";
-import { BinaryReply } from "../protocol/binary_reply.ts";
+import type { Session } from "../net/connection/session.ts";
+import type { RequestHandler } from "../net/connection/session_host.ts";
+import { BinaryReply } from "../protocol/binary/binary_reply.ts";
 import { Command, CommandShape, CommandTable, shapeOf } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
-import type { TextReply } from "../protocol/text_reply.ts";
-import type { AdminCommands } from "./admin_commands.ts";
-import type { DumpCommands } from "./dump_commands.ts";
-import type { FlushCommands } from "./flush_commands.ts";
-import type { KeyListings } from "./key_listings.ts";
-import type { MetaCommands } from "./meta_commands.ts";
+import type { TextReply } from "../protocol/text/text_reply.ts";
+import type { AdminCommands } from "./commands/admin_commands.ts";
+import type { DumpCommands } from "./commands/dump_commands.ts";
+import type { FlushCommands } from "./commands/flush_commands.ts";
+import type { KeyListings } from "./commands/key_listings.ts";
+import type { MetaCommands } from "./commands/meta_commands.ts";
+import { isPrivilegedAtNode } from "./commands/privileged_commands.ts";
+import type { ReadCommands } from "./commands/read_commands.ts";
+import type { ScanCommands } from "./commands/scan_commands.ts";
+import type { WriteCommands } from "./commands/write_commands.ts";
 import type { NodeContext } from "./node_context.ts";
-import { isPrivilegedAtNode } from "./privileged_commands.ts";
-import type { ReadCommands } from "./read_commands.ts";
-import type { ScanCommands } from "./scan_commands.ts";
-import type { WriteCommands } from "./write_commands.ts";
 
 const COMMANDS = new CommandTable([
   "get",

@@ -15,7 +15,7 @@ import {
   integerOption,
   textOption,
 } from "../base/option_schema.ts";
-import { accessOptions, checkAccessOptions } from "../net/access_options.ts";
+import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts";
 import {
   dataDirOption,
   int32Max,
@@ -24,7 +24,7 @@ import {
   serverOptions,
   serverPortOption,
 } from "../net/daemon_options.ts";
-import { checkTlsOptions, tlsOptions } from "../net/tls_options.ts";
+import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 
 const uint32Max = 0xffffffff;
 

@@ -2,7 +2,7 @@
 
 import { type FieldsOf, field, functionField, integerField } from "../base/given_fields.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { isEngineChoice } from "../storage/engine_choice.ts";
+import { isEngineChoice } from "../storage/engine/engine_choice.ts";
 import { Storage, type StorageOptions } from "../storage/storage.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 

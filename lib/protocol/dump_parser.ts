@@ -8,7 +8,7 @@ import { decodeBase64 } from "../base/base64.ts";
 import { latin1 } from "../base/bytes.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { parseUint64 } from "../base/uint64.ts";
-import { EntryMark, EXPIRE_PAST } from "../storage/entry.ts";
+import { EntryMark, EXPIRE_PAST } from "../item/entry.ts";
 
 /** One item of a dump; the bytes are only valid until the next call of the parser. */
 export interface DumpItem {

@@ -3,7 +3,7 @@
  * converts, so that forwarded and replicated commands carry absolute seconds.
  */
 
-import { EXPIRE_PAST, EXPTIME_RELATIVE_MAX } from "../storage/entry.ts";
+import { EXPIRE_PAST, EXPTIME_RELATIVE_MAX } from "../item/entry.ts";
 
 /** The latest second that can be stored (in the year 2106). */
 const EXPIRE_MAX = 0xffffffff;

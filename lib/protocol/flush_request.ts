@@ -3,7 +3,7 @@
  * and older nodes answer with ERROR, so that none of them takes a flush of tomorrow for one of today. Pure.
  */
 
-import { EXPTIME_RELATIVE_MAX } from "../storage/entry.ts";
+import { EXPTIME_RELATIVE_MAX } from "../item/entry.ts";
 
 /** When everything is to go: at once, at a second of the wall clock, or (`none`) not at all, whatever was planned. */
 export type FlushTime = "now" | "none" | number;

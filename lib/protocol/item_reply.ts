@@ -4,10 +4,10 @@
  */
 
 import type { Uint64 } from "../base/uint64.ts";
-import type { EntryView } from "../storage/entry.ts";
+import type { EntryView } from "../item/entry.ts";
 import type { Request } from "./request.ts";
-import type { ClientReply } from "./text_client.ts";
-import type { TextReply } from "./text_reply.ts";
+import type { ClientReply } from "./text/text_client.ts";
+import type { TextReply } from "./text/text_reply.ts";
 
 /** What an item was before a read that changed it. */
 export type ItemBefore = Pick<EntryView, "expire" | "marks" | "fetched" | "accessSeconds">;

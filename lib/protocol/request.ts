@@ -3,10 +3,10 @@
  * so nothing in it may be kept by a handler that waits: such a handler takes copies first.
  */
 
-import { emptyTerms, type Mutation, type MutationTerms } from "../storage/mutation.ts";
+import { emptyTerms, type Mutation, type MutationTerms } from "../item/mutation.ts";
 import { Command } from "./command.ts";
-import { MetaFlags } from "./meta_flags.ts";
-import type { MultiGet } from "./multi_get.ts";
+import { MetaFlags } from "./meta/meta_flags.ts";
+import type { MultiGet } from "./text/multi_get.ts";
 
 /** Whether a write answers before or after the slaves have it; `byDefault` = as `replication-type` says. */
 export const SyncMode = { byDefault: 0, sync: 1, async: 2 } as const;

@@ -5,8 +5,8 @@
  */
 
 import type { FlareError } from "../base/errors.ts";
-import type { Peer } from "../net/peer.ts";
-import { ReplyShape } from "../protocol/text_client.ts";
+import type { Peer } from "../net/peer/peer.ts";
+import { ReplyShape } from "../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 
 /** What a lane tells its owner. */

@@ -6,15 +6,15 @@
  */
 
 import { latin1 } from "../base/bytes.ts";
-import { Peer } from "../net/peer.ts";
-import type { PeerOptions } from "../net/peer_link.ts";
+import { hashMurmur } from "../cluster/key_hash.ts";
+import type { Applied } from "../item/mutation.ts";
+import { Peer } from "../net/peer/peer.ts";
+import type { PeerOptions } from "../net/peer/peer_link.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
-import { hashMurmur } from "../partition/key_hash.ts";
 import type { Request } from "../protocol/request.ts";
-import { encodeReplicatedDelete, encodeReplicatedSet } from "../protocol/text_client.ts";
+import { encodeReplicatedDelete, encodeReplicatedSet } from "../protocol/text/text_client.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { StoredItem } from "../storage/cursor.ts";
-import type { Applied } from "../storage/mutation.ts";
+import type { StoredItem } from "../storage/path/cursor.ts";
 import type { Storage } from "../storage/storage.ts";
 import { BandwidthLimit } from "./bandwidth_limit.ts";
 import { ClusterLane } from "./cluster_lane.ts";

@@ -5,11 +5,11 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
-import type { TlsLink } from "../net/peer_link.ts";
-import { isThere } from "../net/presence.ts";
+import { emptyTerms, type Mutation, MutationKind, MutationResult } from "../item/mutation.ts";
+import type { TlsLink } from "../net/peer/peer_link.ts";
+import { isThere } from "../net/peer/presence.ts";
 import { DumpParser } from "../protocol/dump_parser.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
-import { emptyTerms, type Mutation, MutationKind, MutationResult } from "../storage/mutation.ts";
 import type { Storage } from "../storage/storage.ts";
 
 export interface DumpRequest {

@@ -5,8 +5,8 @@
  * Flare differs: the original keeps such keys for ever.
  */
 
+import { type Mutation, MutationKind } from "../item/mutation.ts";
 import type { Clock, Log, Timer } from "../runtime/runtime.ts";
-import { type Mutation, MutationKind } from "../storage/mutation.ts";
 import type { Storage } from "../storage/storage.ts";
 import { BandwidthLimit } from "./bandwidth_limit.ts";
 

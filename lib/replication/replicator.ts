@@ -7,17 +7,19 @@
 
 import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import { PacedLog } from "../base/paced_log.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import { LOCAL, type Routing } from "../cluster/routing.ts";
-import { PacedLog } from "../net/paced_log.ts";
-import type { Peer } from "../net/peer.ts";
-import type { PeerPool } from "../net/peer_pool.ts";
+import type { KeySlice } from "../item/entry.ts";
+import { type Applied, MutationResult } from "../item/mutation.ts";
+import type { Peer } from "../net/peer/peer.ts";
+import type { PeerPool } from "../net/peer/peer_pool.ts";
 import {
   encodeReplicatedMetaDelete,
   encodeReplicatedMetaSet,
   encodeReplicatedMetaTouch,
   isSayable,
-} from "../protocol/meta_client.ts";
+} from "../protocol/meta/meta_client.ts";
 import type { Request } from "../protocol/request.ts";
 import {
   type ClientReply,
@@ -26,10 +28,8 @@ import {
   encodeReplicatedSet,
   encodeTouch,
   ReplyShape,
-} from "../protocol/text_client.ts";
+} from "../protocol/text/text_client.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { KeySlice } from "../storage/entry.ts";
-import { type Applied, MutationResult } from "../storage/mutation.ts";
 import type { Storage } from "../storage/storage.ts";
 import { NoreplyWindow } from "./noreply_window.ts";
 

@@ -7,8 +7,8 @@
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { parseUint64, type Uint64 } from "../base/uint64.ts";
-import type { Peer } from "../net/peer.ts";
-import { ReplyShape } from "../protocol/text_client.ts";
+import type { Peer } from "../net/peer/peer.ts";
+import { ReplyShape } from "../protocol/text/text_client.ts";
 import type { Storage } from "../storage/storage.ts";
 
 /** What the check asks the master, and what it needs to know of the copy. */

@@ -2,17 +2,17 @@
  * The runtime of Bun: its own sockets, everything else over the `node:` modules it offers.
  */
 
-import { BunTransport } from "./bun_net.ts";
-import { createCryptoRandom } from "./crypto_random.ts";
-import { NameCache } from "./name_cache.ts";
-import { NamedTransport } from "./named_transport.ts";
-import { NODE_CLOCK } from "./node_clock.ts";
-import { NodeFileSystem } from "./node_files.ts";
-import { createProcessInfo } from "./process_info.ts";
-import { createProgramLog } from "./program_log.ts";
+import { NodeFileSystem } from "./files/node_files.ts";
+import { NameCache } from "./names/name_cache.ts";
+import { NamedTransport } from "./names/named_transport.ts";
+import { createNameLookup } from "./names/system_names.ts";
+import { createCryptoRandom } from "./process/crypto_random.ts";
+import { NODE_CLOCK } from "./process/node_clock.ts";
+import { createProcessInfo } from "./process/process_info.ts";
+import { createProgramLog } from "./process/program_log.ts";
 import type { Runtime } from "./runtime.ts";
 import type { RuntimeOptions } from "./runtime_options.ts";
-import { createNameLookup } from "./system_names.ts";
+import { BunTransport } from "./sockets/bun_net.ts";
 
 export function createBunRuntime(options: RuntimeOptions = {}): Runtime {
   const log = createProgramLog(options);

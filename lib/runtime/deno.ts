@@ -3,17 +3,17 @@
  * are many.
  */
 
-import { createCryptoRandom } from "./crypto_random.ts";
-import { NameCache } from "./name_cache.ts";
-import { NamedTransport } from "./named_transport.ts";
-import { NODE_CLOCK } from "./node_clock.ts";
-import { NodeFileSystem } from "./node_files.ts";
-import { NodeTransport } from "./node_net.ts";
-import { createProcessInfo } from "./process_info.ts";
-import { createProgramLog } from "./program_log.ts";
+import { NodeFileSystem } from "./files/node_files.ts";
+import { NameCache } from "./names/name_cache.ts";
+import { NamedTransport } from "./names/named_transport.ts";
+import { createNameLookup } from "./names/system_names.ts";
+import { createCryptoRandom } from "./process/crypto_random.ts";
+import { NODE_CLOCK } from "./process/node_clock.ts";
+import { createProcessInfo } from "./process/process_info.ts";
+import { createProgramLog } from "./process/program_log.ts";
 import type { Runtime } from "./runtime.ts";
 import type { RuntimeOptions } from "./runtime_options.ts";
-import { createNameLookup } from "./system_names.ts";
+import { NodeTransport } from "./sockets/node_net.ts";
 
 export function createDenoRuntime(options: RuntimeOptions = {}): Runtime {
   const log = createProgramLog(options);

@@ -3,16 +3,16 @@
  * end is the same. Where the arena has no room the engine gets what is in it first.
  */
 
+import { copyBytes } from "../base/copy_bytes.ts";
 import { FlareError } from "../base/errors.ts";
-import type { Checkpointer } from "./checkpoint.ts";
-import { copyBytes } from "./copy_bytes.ts";
-import { CurrentKind } from "./decide.ts";
-import type { KeySlice } from "./entry.ts";
-import type { KeyLookup } from "./key_lookup.ts";
-import type { KeyWriter } from "./key_writer.ts";
-import type { Keyspaces } from "./keyspaces.ts";
-import { LogKind, type LogReader } from "./log_record.ts";
-import { RecordState, stateOfMarks } from "./record_state.ts";
+import { CurrentKind } from "../item/decide.ts";
+import type { KeySlice } from "../item/entry.ts";
+import type { Keyspaces } from "./arena/keyspaces.ts";
+import { RecordState, stateOfMarks } from "./arena/record_state.ts";
+import type { Checkpointer } from "./checkpoint/checkpointer.ts";
+import { LogKind, type LogReader } from "./log/log_record.ts";
+import type { KeyLookup } from "./path/key_lookup.ts";
+import type { KeyWriter } from "./path/key_writer.ts";
 
 export class LogReplay {
   readonly #keyspaces: Keyspaces;

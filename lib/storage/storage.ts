@@ -5,36 +5,36 @@
  * cluster. This file joins the parts; a read goes on in key_lookup, a write in key_writer and from there to journal.
  */
 
+import { dataDamage } from "../base/data_damage.ts";
 import { FlareError } from "../base/errors.ts";
+import type { EntryView, KeySlice } from "../item/entry.ts";
+import type { Applied, Mutation } from "../item/mutation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { Attempt } from "./attempt.ts";
-import { Checkpointer, type LogPlace } from "./checkpoint.ts";
-import type { CommitListener } from "./commit_group.ts";
-import { Cursor, type CursorOptions } from "./cursor.ts";
-import { dataDamage } from "./data_damage.ts";
-import { DataDirectory } from "./data_directory.ts";
-import { newIdentity, nextIncarnation, type StorageIdentity } from "./directory_record.ts";
-import type { Engine } from "./engine.ts";
-import { checkEngineChoice, openEngine } from "./engine_choice.ts";
-import { decodeMeta, type EngineMeta, META_KEY } from "./engine_record.ts";
-import type { EntryView, KeySlice } from "./entry.ts";
-import { type ArenaLayout, CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./entry_cache.ts";
-import { Journal } from "./journal.ts";
-import { KeyLookup } from "./key_lookup.ts";
-import { KeyWriter } from "./key_writer.ts";
-import { Keyspaces } from "./keyspaces.ts";
-import { recoverLog } from "./log_recovery.ts";
+import { type ArenaLayout, CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./arena/entry_cache.ts";
+import { Keyspaces } from "./arena/keyspaces.ts";
+import { UndoList } from "./arena/undo_list.ts";
+import { Checkpointer, type LogPlace } from "./checkpoint/checkpointer.ts";
+import { Journal } from "./checkpoint/journal.ts";
+import { SLICE_KEYS, Sweeper } from "./checkpoint/sweeper.ts";
+import { DataDirectory } from "./directory/data_directory.ts";
+import { newIdentity, nextIncarnation, type StorageIdentity } from "./directory/directory_record.ts";
+import type { Engine } from "./engine/engine.ts";
+import { checkEngineChoice, openEngine } from "./engine/engine_choice.ts";
+import { decodeMeta, type EngineMeta, META_KEY } from "./engine/engine_record.ts";
+import type { CommitListener } from "./log/commit_group.ts";
+import { recoverLog } from "./log/log_recovery.ts";
 import { LogReplay } from "./log_replay.ts";
-import type { Applied, Mutation } from "./mutation.ts";
-import { SliceReader } from "./slice_reader.ts";
+import { Attempt } from "./path/attempt.ts";
+import { Cursor, type CursorOptions } from "./path/cursor.ts";
+import { KeyLookup } from "./path/key_lookup.ts";
+import { KeyWriter } from "./path/key_writer.ts";
+import { SliceReader } from "./path/slice_reader.ts";
+import { WaitingRoom } from "./path/waiting_room.ts";
 import { resolveStorageOptions, type StorageOptions, type StorageSettings } from "./storage_options.ts";
-import { SLICE_KEYS, Sweeper } from "./sweep.ts";
-import { UndoList } from "./undo_list.ts";
-import { WaitingRoom } from "./waiting_room.ts";
 
-export type { CommitListener } from "./commit_group.ts";
-export type { Cursor, CursorOptions, StoredItem } from "./cursor.ts";
-export type { StorageIdentity } from "./directory_record.ts";
+export type { StorageIdentity } from "./directory/directory_record.ts";
+export type { CommitListener } from "./log/commit_group.ts";
+export type { Cursor, CursorOptions, StoredItem } from "./path/cursor.ts";
 export type { StorageOptions } from "./storage_options.ts";
 
 /** What a storage can do. */

@@ -3,8 +3,8 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import type { EngineDatabase } from "./engine.ts";
-import { CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./entry_cache.ts";
+import { CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./arena/entry_cache.ts";
+import type { EngineDatabase } from "./engine/engine.ts";
 
 /** When a change counts as durable: synced before it is answered, synced regularly, or left to the operating system. */
 export const FsyncPolicy = { always: "always", interval: "interval", os: "os" } as const;

@@ -11,7 +11,7 @@ import memjs from "memjs";
 import { ClusterAdmin } from "../../lib/admin/cluster_admin.ts";
 import { verifyCluster } from "../../lib/admin/verify.ts";
 import { concatBytes, latin1 } from "../../lib/base/bytes.ts";
-import { dumpItems } from "../../lib/client/dump_client.ts";
+import { dumpItems } from "../../lib/client/dump.ts";
 import { NodeRole } from "../../lib/cluster/node.ts";
 import type { Address, Connection, Runtime } from "../../lib/runtime/runtime.ts";
 import { Client, FlareError, type LocalCluster, NodeServer, startCluster, startIndexServer } from "../../mod.ts";

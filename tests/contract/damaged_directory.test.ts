@@ -13,7 +13,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Level } from "level";
 import { latin1 } from "../../lib/base/bytes.ts";
 import { FlareError } from "../../lib/base/errors.ts";
-import type { EngineDatabase } from "../../lib/storage/engine.ts";
+import type { EngineDatabase } from "../../lib/storage/engine/engine.ts";
 import { Storage, type StorageOptions } from "../../lib/storage/storage.ts";
 import { SimRandom } from "../simulation/sim_random.ts";
 import { QuickFiles } from "../support/quick_files.ts";

@@ -3,7 +3,7 @@
  */
 
 import { detectRuntime } from "../../lib/runtime/detect.ts";
-import { NodeTransport } from "../../lib/runtime/node_net.ts";
+import { NodeTransport } from "../../lib/runtime/sockets/node_net.ts";
 import { transportSuite } from "./transport_suite.ts";
 
 const runtime = await detectRuntime();

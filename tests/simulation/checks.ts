@@ -5,12 +5,12 @@
  */
 
 import { latin1 } from "../../lib/base/bytes.ts";
+import { hashSimple } from "../../lib/cluster/key_hash.ts";
+import { KeyResolver } from "../../lib/cluster/key_resolver.ts";
 import { NodeRole, NodeState } from "../../lib/cluster/node.ts";
 import type { NodeMap } from "../../lib/cluster/node_map.ts";
 import { encodeNodeList } from "../../lib/cluster/node_map_codec.ts";
 import type { NodeServer } from "../../lib/node_server/node_server.ts";
-import { hashSimple } from "../../lib/partition/key_hash.ts";
-import { KeyResolver } from "../../lib/partition/key_resolver.ts";
 import type { SimCluster } from "./sim_cluster.ts";
 
 /** Looks at every map that comes into use. */

@@ -7,7 +7,7 @@
 
 import { FlareError } from "../../lib/base/errors.ts";
 import type { Connection, ConnectionHandler } from "../../lib/runtime/runtime.ts";
-import { CLOSE_MS, LINGER_MS, READ_BUFFER_BYTES } from "../../lib/runtime/socket_limits.ts";
+import { CLOSE_MS, LINGER_MS, READ_BUFFER_BYTES } from "../../lib/runtime/sockets/socket_limits.ts";
 import type { SimNetwork } from "./sim_network.ts";
 import type { SimProcess } from "./sim_process.ts";
 

@@ -1,7 +1,7 @@
 /** Binary protocol packets for tests: requests from a few words, and replies as lines a person can compare. */
 
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
-import { BINARY_HEADER_BYTES, HeaderField } from "../../lib/protocol/binary_protocol.ts";
+import { BINARY_HEADER_BYTES, HeaderField } from "../../lib/protocol/binary/binary_protocol.ts";
 
 export interface Packet {
   readonly opcode: number;

@@ -6,8 +6,8 @@
 
 import { assertEquals } from "@std/assert";
 import { fromLatin1 } from "../../lib/base/bytes.ts";
-import { KEY_HASHES } from "../../lib/partition/key_hash.ts";
-import { KeyResolver } from "../../lib/partition/key_resolver.ts";
+import { KEY_HASHES } from "../../lib/cluster/key_hash.ts";
+import { KeyResolver } from "../../lib/cluster/key_resolver.ts";
 import type { Address } from "../../lib/runtime/runtime.ts";
 import type { LocalCluster } from "../../mod.ts";
 import { startCluster } from "../../mod.ts";

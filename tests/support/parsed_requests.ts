@@ -2,7 +2,7 @@
 
 import { Command, CommandTable } from "../../lib/protocol/command.ts";
 import { Request } from "../../lib/protocol/request.ts";
-import { ParseStatus, TextParser } from "../../lib/protocol/text_parser.ts";
+import { ParseStatus, TextParser } from "../../lib/protocol/text/text_parser.ts";
 
 export const ALL_COMMANDS = new CommandTable(Object.keys(Command) as (keyof typeof Command)[]);
 export const PARSER_LIMITS = { lineBytesMax: 4096, keyBytesMax: 250, valueBytesMax: 1000 };

@@ -5,7 +5,7 @@
 
 import { assert } from "@std/assert";
 import { MemoryLevel } from "memory-level";
-import type { EngineDatabase } from "../../lib/storage/engine.ts";
+import type { EngineDatabase } from "../../lib/storage/engine/engine.ts";
 import { NodeServer, type NodeServerOptions } from "../../mod.ts";
 import { type FarEnd, PlayedNetwork } from "./played_network.ts";
 import { cutRequest } from "./request_stream.ts";

@@ -1,7 +1,7 @@
 /** The real file system without its waiting for the disk: for tests that open thousands of directories and lose no power. */
 
 import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { NodeFileSystem } from "../../lib/runtime/node_files.ts";
+import { NodeFileSystem } from "../../lib/runtime/files/node_files.ts";
 import type { AppendFile } from "../../lib/runtime/runtime.ts";
 
 export class QuickFiles extends NodeFileSystem {

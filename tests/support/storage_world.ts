@@ -7,9 +7,9 @@ import { setImmediate } from "node:timers";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import type { FlareError } from "../../lib/base/errors.ts";
 import type { Uint64 } from "../../lib/base/uint64.ts";
+import type { EntryView, KeySlice } from "../../lib/item/entry.ts";
+import { type Applied, type Mutation, MutationKind } from "../../lib/item/mutation.ts";
 import type { FileSystem, LogLevel, Runtime, Timer } from "../../lib/runtime/runtime.ts";
-import type { EntryView, KeySlice } from "../../lib/storage/entry.ts";
-import { type Applied, type Mutation, MutationKind } from "../../lib/storage/mutation.ts";
 import type { Storage } from "../../lib/storage/storage.ts";
 import { FaultyFiles } from "./faulty_files.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import { latin1 } from "../../lib/base/bytes.ts";
-import type { EngineDatabase } from "../../lib/storage/engine.ts";
+import type { EngineDatabase } from "../../lib/storage/engine/engine.ts";
 
 type Operation = { readonly type: "put" | "del"; readonly key: Uint8Array; readonly value?: Uint8Array };
 type Range = { readonly gt?: Uint8Array; readonly gte?: Uint8Array; readonly lt: Uint8Array; readonly limit: number };

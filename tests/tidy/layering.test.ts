@@ -11,22 +11,30 @@ import { sourceFacts } from "./source_facts.ts";
 const floors: Readonly<Record<string, number>> = {
   base: 1,
   runtime: 1,
-  vocabulary: 2,
+  item: 2,
   protocol: 3,
-  partition: 3,
   storage: 4,
   cluster: 4,
   net: 5,
+  stats: 6,
   replication: 6,
-  index_server: 6,
   client: 6,
+  index_server: 7,
   admin: 7,
   node_server: 7,
   local_cluster: 8,
 };
 
-/** What an entry is and what a write does to it: words the parsers and reply writers speak too, below their floor. */
-const vocabulary = new Set(["lib/storage/entry.ts", "lib/storage/mutation.ts"]);
+/** Floors within `lib/storage`; what lies in no folder joins them all. */
+const storageFloors: Readonly<Record<string, number>> = {
+  log: 1,
+  directory: 2,
+  engine: 3,
+  arena: 4,
+  checkpoint: 5,
+  path: 6,
+  "": 7,
+};
 
 const bannedGlobals = new Set([
   "Date",
@@ -59,8 +67,15 @@ function resolve(importer: string, specifier: string): string {
 }
 
 function floorOf(path: string): { folder: string; floor: number } {
-  const folder = vocabulary.has(path) ? "vocabulary" : (path.split("/")[1] ?? "");
+  const folder = path.split("/")[1] ?? "";
   return { folder, floor: floors[folder] ?? 0 };
+}
+
+/** The floor of a file of `lib/storage` in there; the options are known to all. */
+function storageFloorOf(path: string): number {
+  if (path === "lib/storage/storage_options.ts") return 1;
+  const [, , folder, file] = path.split("/");
+  return storageFloors[file === undefined ? "" : (folder ?? "")] ?? 0;
 }
 
 describe("layering", () => {
@@ -83,6 +98,19 @@ describe("layering", () => {
         const allowed = target.startsWith("lib/") && (to.folder === from.folder || to.floor < from.floor || target === seam);
         const adapterToBase = from.folder === "runtime" && to.folder === "base";
         if (!allowed && !adapterToBase) wrong.push(`${path} imports ${target}`);
+      }
+    }
+    assertEquals(wrong, []);
+  });
+
+  it("joins the parts of the storage from below", () => {
+    const wrong: string[] = [];
+    for (const { path, imports } of sources.filter((each) => each.path.startsWith("lib/storage/"))) {
+      if (path === "lib/storage/storage_options.ts") continue;
+      assert(storageFloorOf(path) > 0, path);
+      for (const target of imports.filter((each) => each.startsWith(".")).map((each) => resolve(path, each))) {
+        if (target.startsWith("lib/storage/") && storageFloorOf(target) > storageFloorOf(path))
+          wrong.push(`${path} imports ${target}`);
       }
     }
     assertEquals(wrong, []);

@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import { PROTOCOL_VERSION } from "../../lib/base/version.ts";
-import { Opcode } from "../../lib/protocol/binary_protocol.ts";
+import { Opcode } from "../../lib/protocol/binary/binary_protocol.ts";
 import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
 import { detectRuntime, startCluster, startIndexServer, startNodeServer } from "../../mod.ts";
 import { describeReplies, packet, words } from "../support/binary_packets.ts";

@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { base64 } from "../../lib/base/base64.ts";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
-import { Opcode } from "../../lib/protocol/binary_protocol.ts";
+import { Opcode } from "../../lib/protocol/binary/binary_protocol.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime } from "../../lib/runtime/runtime.ts";
 import { detectRuntime, type IndexServer, type NodeServer, startIndexServer, startNodeServer } from "../../mod.ts";
 import { describeReplies, packet, words } from "../support/binary_packets.ts";

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Opcode } from "../../lib/protocol/binary_protocol.ts";
+import { Opcode } from "../../lib/protocol/binary/binary_protocol.ts";
 import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
 import { detectRuntime, type LocalCluster, type NodeServer, startCluster } from "../../mod.ts";
 import { describeReplies, packet } from "../support/binary_packets.ts";

@@ -3,8 +3,8 @@
  * key lies only where it belongs, nothing is lost, and every node gives the same answer for every key.
  */
 
-import { KEY_HASHES } from "../../../lib/partition/key_hash.ts";
-import { KeyResolver } from "../../../lib/partition/key_resolver.ts";
+import { KEY_HASHES } from "../../../lib/cluster/key_hash.ts";
+import { KeyResolver } from "../../../lib/cluster/key_resolver.ts";
 import type { ClusterDriver, HostPort } from "./cluster_driver.ts";
 import type { Held } from "./key_model.ts";
 import { keyOf, type NodeEntry, type Operator } from "./operator.ts";

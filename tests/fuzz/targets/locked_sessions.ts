@@ -4,8 +4,8 @@
  */
 
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
-import { LOGIN_BYTES_MAX } from "../../../lib/net/login.ts";
-import { Opcode } from "../../../lib/protocol/binary_protocol.ts";
+import { LOGIN_BYTES_MAX } from "../../../lib/net/auth/login.ts";
+import { Opcode } from "../../../lib/protocol/binary/binary_protocol.ts";
 import type { SimRandom } from "../../simulation/sim_random.ts";
 import { packet } from "../../support/binary_packets.ts";
 import { answerWord } from "../answer_reader.ts";

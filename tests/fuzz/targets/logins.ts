@@ -5,13 +5,13 @@
 
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { VERSION } from "../../../lib/base/version.ts";
-import { AccessList } from "../../../lib/net/access_list.ts";
-import { AuthFile } from "../../../lib/net/auth_file.ts";
-import { LOGIN_BYTES_MAX, Login, LoginStep } from "../../../lib/net/login.ts";
-import { Opcode } from "../../../lib/protocol/binary_protocol.ts";
+import { AccessList } from "../../../lib/net/auth/access_list.ts";
+import { AuthFile } from "../../../lib/net/auth/auth_file.ts";
+import { LOGIN_BYTES_MAX, Login, LoginStep } from "../../../lib/net/auth/login.ts";
+import { Opcode } from "../../../lib/protocol/binary/binary_protocol.ts";
 import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
 import { Segment } from "../../../lib/protocol/segment.ts";
-import { TextReply } from "../../../lib/protocol/text_reply.ts";
+import { TextReply } from "../../../lib/protocol/text/text_reply.ts";
 import type { SimRandom } from "../../simulation/sim_random.ts";
 import { packet } from "../../support/binary_packets.ts";
 import { cut } from "../cuts.ts";

@@ -4,13 +4,13 @@
  */
 
 import { concatBytes, fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
-import { BinaryParser } from "../../../lib/protocol/binary_parser.ts";
-import { BINARY_REQUEST } from "../../../lib/protocol/binary_protocol.ts";
+import { BinaryParser } from "../../../lib/protocol/binary/binary_parser.ts";
+import { BINARY_REQUEST } from "../../../lib/protocol/binary/binary_protocol.ts";
 import { Command, CommandShape, CommandTable, commandName, shapeOf } from "../../../lib/protocol/command.ts";
 import { Request } from "../../../lib/protocol/request.ts";
-import { scanNumber } from "../../../lib/protocol/scan_cursor.ts";
-import { encodeScan, parseDeletePrefix, parseScan } from "../../../lib/protocol/scan_request.ts";
-import { ParseStatus, TextParser } from "../../../lib/protocol/text_parser.ts";
+import { scanNumber } from "../../../lib/protocol/scan/scan_cursor.ts";
+import { encodeScan, parseDeletePrefix, parseScan } from "../../../lib/protocol/scan/scan_request.ts";
+import { ParseStatus, TextParser } from "../../../lib/protocol/text/text_parser.ts";
 import type { SimRandom } from "../../simulation/sim_random.ts";
 import { cut } from "../cuts.ts";
 import type { FuzzSubject, FuzzTarget, Met } from "../fuzz_target.ts";

@@ -20,7 +20,7 @@ import {
   LogKind,
   LogReader,
   logRecordCrc,
-} from "../../../lib/storage/log_record.ts";
+} from "../../../lib/storage/log/log_record.ts";
 import { SimRandom } from "../../simulation/sim_random.ts";
 import type { Met } from "../fuzz_target.ts";
 import { corruption, kindOf, pureTarget } from "./reply_parsers.ts";

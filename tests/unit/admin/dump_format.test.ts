@@ -8,7 +8,7 @@ import { DumpFileParser } from "../../../lib/admin/dump_file_parser.ts";
 import { DumpFormat, encodeEndLine, encodeItems, encodeKeys, keyWord } from "../../../lib/admin/dump_format.ts";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
-import type { DumpedItem } from "../../../lib/client/dump_client.ts";
+import type { DumpedItem } from "../../../lib/client/dump.ts";
 
 function item(key: string, value: string, rest: Partial<DumpedItem> = {}): DumpedItem {
   return { key: fromLatin1(key), value: fromLatin1(value), flags: 0, version: 1, expire: 0, ...rest };

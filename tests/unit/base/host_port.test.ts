@@ -6,7 +6,7 @@ import { parseAddress, parseRoleTarget } from "../../../lib/admin/node_targets.t
 import { FlareError } from "../../../lib/base/errors.ts";
 import { formatHostPort, parseHost, parseHostPort } from "../../../lib/base/host_port.ts";
 import { indexServerOptions } from "../../../lib/index_server/index_options.ts";
-import { adminAddress } from "../../../lib/net/access_options.ts";
+import { adminAddress } from "../../../lib/net/auth/access_options.ts";
 import { nodeOptionTable, nodeServerOptions } from "../../../lib/node_server/node_options.ts";
 
 describe("host and port", () => {

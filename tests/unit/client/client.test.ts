@@ -3,7 +3,7 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client } from "../../../lib/client/client.ts";
-import { type DumpedItem, dumpItems, dumpKeys } from "../../../lib/client/dump_client.ts";
+import { type DumpedItem, dumpItems, dumpKeys } from "../../../lib/client/dump.ts";
 import type { Runtime } from "../../../lib/runtime/runtime.ts";
 import { detectRuntime, FlareError, type LocalCluster, startCluster } from "../../../mod.ts";
 import { PlayedNetwork } from "../../support/played_network.ts";

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { deletePrefix, type ScanServer, scanItems } from "../../../lib/client/scan.ts";
-import type { ClientReply } from "../../../lib/protocol/text_client.ts";
+import type { ClientReply } from "../../../lib/protocol/text/text_client.ts";
 
 const SCAN = "0123456789abcdef";
 const A = fromLatin1("a");

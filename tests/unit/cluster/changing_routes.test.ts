@@ -2,6 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { KeyResolver } from "../../../lib/cluster/key_resolver.ts";
 import type { ClusterNode } from "../../../lib/cluster/node.ts";
 import { NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 import type { NodeMap } from "../../../lib/cluster/node_map.ts";
@@ -9,7 +10,6 @@ import { createNodeMap, setRole, setState, shutdown } from "../../../lib/cluster
 import { parseNodeLine } from "../../../lib/cluster/node_map_codec.ts";
 import type { Route } from "../../../lib/cluster/routing.ts";
 import { LOCAL, PROXY_FAILURE, Routing } from "../../../lib/cluster/routing.ts";
-import { KeyResolver } from "../../../lib/partition/key_resolver.ts";
 
 const resolver = new KeyResolver({ partitionSize: 1024, hint: 1, virtual: 4096 });
 

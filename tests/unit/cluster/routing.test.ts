@@ -2,13 +2,13 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { KeyResolver } from "../../../lib/cluster/key_resolver.ts";
 import type { ClusterNode } from "../../../lib/cluster/node.ts";
 import type { NodeMap } from "../../../lib/cluster/node_map.ts";
 import { createNodeMap, EMPTY_NODE_MAP } from "../../../lib/cluster/node_map.ts";
 import { parseNodeLine } from "../../../lib/cluster/node_map_codec.ts";
 import type { Route } from "../../../lib/cluster/routing.ts";
 import { LOCAL, NO_PARTITION, Routing } from "../../../lib/cluster/routing.ts";
-import { KeyResolver } from "../../../lib/partition/key_resolver.ts";
 
 const resolver = new KeyResolver({ partitionSize: 1024, hint: 1, virtual: 4096 });
 

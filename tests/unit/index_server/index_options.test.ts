@@ -7,7 +7,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { resolveSettings } from "../../../lib/base/settings.ts";
 import { indexOptionTable, indexServerOptions } from "../../../lib/index_server/index_options.ts";
-import { showIndexVariables } from "../../../lib/index_server/show_variables.ts";
+import { showIndexVariables } from "../../../lib/index_server/index_variables.ts";
 import { readRepositoryFile } from "../../support/repository.ts";
 
 describe("indexOptionTable", () => {

@@ -3,7 +3,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
 import { connectionsThatFit } from "../../../lib/net/descriptor_budget.ts";
-import { ioFault } from "../../../lib/runtime/io_fault.ts";
+import { ioFault } from "../../../lib/runtime/files/io_fault.ts";
 import { detectRuntime, startCluster } from "../../../mod.ts";
 import { TextClient } from "../../support/text_client.ts";
 

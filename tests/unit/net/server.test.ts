@@ -3,13 +3,13 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
-import { Access } from "../../../lib/net/access.ts";
+import { Access } from "../../../lib/net/auth/access.ts";
+import type { RequestHandler } from "../../../lib/net/connection/session_host.ts";
 import { Server } from "../../../lib/net/server.ts";
-import type { RequestHandler } from "../../../lib/net/session_host.ts";
 import { WorkerRegistry } from "../../../lib/net/worker.ts";
 import { CommandTable } from "../../../lib/protocol/command.ts";
 import type { Request } from "../../../lib/protocol/request.ts";
-import type { TextReply } from "../../../lib/protocol/text_reply.ts";
+import type { TextReply } from "../../../lib/protocol/text/text_reply.ts";
 import type { Connection, ConnectionHandler, Runtime } from "../../../lib/runtime/runtime.ts";
 import { FakeConnection } from "../../support/fake_connection.ts";
 import { PlayedNetwork } from "../../support/played_network.ts";

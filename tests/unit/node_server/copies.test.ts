@@ -2,8 +2,8 @@
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { hashSimple } from "../../../lib/partition/key_hash.ts";
-import { KeyResolver } from "../../../lib/partition/key_resolver.ts";
+import { hashSimple } from "../../../lib/cluster/key_hash.ts";
+import { KeyResolver } from "../../../lib/cluster/key_resolver.ts";
 import { PlayedNode } from "../../support/played_node.ts";
 
 const SECOND = "127.0.0.1:2002";

@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
-import { Opcode } from "../../../lib/protocol/binary_protocol.ts";
+import { Opcode } from "../../../lib/protocol/binary/binary_protocol.ts";
 import { packet, words } from "../../support/binary_packets.ts";
 import { DirectNode } from "../../support/direct_node.ts";
 

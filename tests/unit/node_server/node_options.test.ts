@@ -7,7 +7,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { printConfig, resolveSettings } from "../../../lib/base/settings.ts";
 import { nodeOptionTable, nodeServerOptions } from "../../../lib/node_server/node_options.ts";
-import { showNodeVariables } from "../../../lib/node_server/show_variables.ts";
+import { showNodeVariables } from "../../../lib/node_server/stats/node_variables.ts";
 import { readRepositoryFile } from "../../support/repository.ts";
 
 const needed = { dataDir: "/d", indexServers: [{ host: "i", port: 1 }] };

@@ -5,10 +5,9 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { parseValues } from "../../../lib/client/value_blocks.ts";
+import { EXPIRE_PAST } from "../../../lib/item/entry.ts";
 import { DumpParser } from "../../../lib/protocol/dump_parser.ts";
-import { MALFORMED, ReplyParser, ReplyShape } from "../../../lib/protocol/text_client.ts";
-
-import { EXPIRE_PAST } from "../../../lib/storage/entry.ts";
+import { MALFORMED, ReplyParser, ReplyShape } from "../../../lib/protocol/text/text_client.ts";
 
 function reply(text: string, shape: ReplyShape, bytesMax = 100): unknown {
   const parser = new ReplyParser(bytesMax);

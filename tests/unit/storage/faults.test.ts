@@ -5,7 +5,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FlareError } from "../../../lib/base/errors.ts";
-import { type Applied, MutationKind, MutationResult } from "../../../lib/storage/mutation.ts";
+import { type Applied, MutationKind, MutationResult } from "../../../lib/item/mutation.ts";
 import { Storage, type StorageOptions } from "../../../lib/storage/storage.ts";
 import type { FaultyFiles } from "../../support/faulty_files.ts";
 import {

@@ -5,8 +5,8 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { EntryMark, type EntryView } from "../../../lib/storage/entry.ts";
-import { emptyTerms, type Mutation, MutationKind, type MutationTerms } from "../../../lib/storage/mutation.ts";
+import { EntryMark, type EntryView } from "../../../lib/item/entry.ts";
+import { emptyTerms, type Mutation, MutationKind, type MutationTerms } from "../../../lib/item/mutation.ts";
 import { Storage } from "../../../lib/storage/storage.ts";
 import { FaultyFiles } from "../../support/faulty_files.ts";
 import { keyOf, mutation, StorageWorld, set, writeDurably } from "../../support/storage_world.ts";

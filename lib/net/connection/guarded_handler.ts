@@ -1,0 +1,38 @@
+/**
+ * A handler for connections that may not run the commands of nodes and operators: refuses those in memcached's words and
+ * passes everything else on. Which those are is the inner handler's knowledge.
+ */
+
+import type { FlareError } from "../../base/errors.ts";
+import { BinaryStatus } from "../../protocol/binary/binary_protocol.ts";
+import { putBinaryError } from "../../protocol/binary/binary_reply.ts";
+import { CommandShape, type CommandTable, commandName, shapeOf } from "../../protocol/command.ts";
+import type { Request } from "../../protocol/request.ts";
+import type { TextReply } from "../../protocol/text/text_reply.ts";
+import type { Session } from "./session.ts";
+import type { RequestHandler } from "./session_host.ts";
+
+export class GuardedHandler implements RequestHandler {
+  readonly commands: CommandTable;
+  readonly #inner: RequestHandler;
+
+  constructor(inner: RequestHandler) {
+    this.#inner = inner;
+    this.commands = inner.commands;
+  }
+
+  onCommit(listener: { onCommitted(error?: FlareError): void }): void {
+    this.#inner.onCommit?.(listener);
+  }
+
+  handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+    if (this.#inner.isPrivileged?.(request) !== true) return this.#inner.handle(request, reply, session);
+    if (request.opcode >= 0) {
+      putBinaryError(reply.segment, request.opcode, request.opaque, BinaryStatus.authenticationFailed);
+    } else if (!wantsNoReply(request)) reply.line(`CLIENT_ERROR ${commandName(request.command)} not allowed`);
+  }
+}
+
+function wantsNoReply(request: Request): boolean {
+  return shapeOf(request.command) === CommandShape.words ? request.words.at(-1) === "noreply" : request.noreply;
+}

@@ -1,0 +1,101 @@
+/**
+ * A connection's way out: the ordered segments of its replies. Requests answered at once write into the current
+ * segment; one that waits keeps its segment and a new one becomes current. What may leave is what stands before the
+ * first byte somebody still has to write or to commit.
+ */
+
+import type { BufferPool } from "../../protocol/buffer_pool.ts";
+import { Segment } from "../../protocol/segment.ts";
+import type { Connection } from "../../runtime/runtime.ts";
+
+export class Output {
+  readonly #connection: Connection;
+  /** In the order of the requests; the last one is current. */
+  readonly #segments: Segment[];
+  /** A segment to use again: most connections never need a third. */
+  #spare: Segment | undefined;
+  /** The connection keeps bytes and has not drained yet. */
+  #blocked = false;
+  #sendingBytes = 0;
+
+  readonly #traffic: { bytesWritten: number };
+
+  readonly #pool: BufferPool;
+
+  constructor(connection: Connection, pool: BufferPool, traffic: { bytesWritten: number }) {
+    this.#connection = connection;
+    this.#pool = pool;
+    this.#traffic = traffic;
+    this.#segments = [new Segment(pool)];
+  }
+
+  get current(): Segment {
+    return this.#segments[this.#segments.length - 1] as Segment;
+  }
+
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** About how many bytes the connection keeps while it is blocked. */
+  get sendingBytes(): number {
+    return this.#sendingBytes;
+  }
+
+  /** Nothing is left to write, to wait for or to send. */
+  get idle(): boolean {
+    return !this.#blocked && this.#segments.length === 1 && this.current.size === 0 && this.current.closed;
+  }
+
+  /** Nothing of a segment is here any more, nor with the connection. */
+  hasSent(segment: Segment): boolean {
+    return !this.#blocked && segment.size === 0;
+  }
+
+  /** Bytes held back, whatever for. */
+  get size(): number {
+    let size = 0;
+    for (let i = 0; i < this.#segments.length; i++) size += (this.#segments[i] as Segment).size;
+    return size;
+  }
+
+  /** Bytes held back up to the end of `last`; all of them without it. */
+  sizeUpTo(last: Segment | undefined): number {
+    let size = 0;
+    for (const segment of this.#segments) {
+      size += segment.size;
+      if (segment === last) break;
+    }
+    return size;
+  }
+
+  /** Opens a new current segment behind the one in use. */
+  openNext(): Segment {
+    const segment = this.#spare ?? new Segment(this.#pool);
+    this.#spare = undefined;
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  /** Sends what may leave, in as few writes as there are segments. */
+  flush(): void {
+    while (!this.#blocked) {
+      const head = this.#segments[0] as Segment;
+      if (head.hasUncommitted) return;
+      const size = head.size;
+      if (!head.drainTo(this.#connection)) this.#blocked = true;
+      this.#sendingBytes = size - head.size;
+      this.#traffic.bytesWritten += this.#sendingBytes;
+      if (this.#blocked) return;
+      if (!head.closed || this.#segments.length === 1) return;
+      this.#segments.shift();
+      head.reset();
+      this.#spare = head;
+    }
+  }
+
+  drained(): void {
+    this.#blocked = false;
+    this.flush();
+  }
+}

@@ -1,0 +1,352 @@
+/**
+ * One client connection: its events, the execution of its requests, and the way of their replies, which leave in the
+ * order of the requests, not before they are committed, and with one write per chunk. Requests come from the reader, which
+ * stops as long as the client does not take its replies. It knows nothing of keys, storage or clusters.
+ */
+
+import { fromLatin1 } from "../../base/bytes.ts";
+import type { FlareError } from "../../base/errors.ts";
+import { BinaryStatus } from "../../protocol/binary/binary_protocol.ts";
+import { encodeBinaryError, putBinaryError } from "../../protocol/binary/binary_reply.ts";
+import { Command, commandName } from "../../protocol/command.ts";
+import type { Request } from "../../protocol/request.ts";
+import type { Segment } from "../../protocol/segment.ts";
+import { PartReply } from "../../protocol/text/multi_get.ts";
+import { TextReply } from "../../protocol/text/text_reply.ts";
+import type { Connection, ConnectionHandler } from "../../runtime/runtime.ts";
+import { type Worker, WorkerType } from "../worker.ts";
+import { Admission } from "./admission.ts";
+import { Output } from "./output.ts";
+import { type Claim, Outstanding } from "./outstanding.ts";
+import { ReplyWaiters } from "./reply_waiters.ts";
+import { RequestReader, type RequestTarget } from "./request_reader.ts";
+import type { Door, SessionHost } from "./session_host.ts";
+
+/** Why a connection has ended, in memcached's words. */
+export type CloseReason = "normal" | "error" | "idle_timeout" | "shutdown";
+
+export class Session implements ConnectionHandler, RequestTarget, Worker {
+  readonly id: number;
+  readonly type = WorkerType.request;
+  readonly peer: string;
+  /** Where it was accepted, `tcp:host:port` or `unix:path`. */
+  readonly listenAddress: string;
+  readonly startedMs: number;
+  closeReason: CloseReason = "normal";
+  /** A session has no queue of its own; these are what `stats threads` prints. */
+  readonly queue = 0;
+  readonly behindSeconds = 0;
+  lastActiveMs: number;
+  /** Another node of the cluster has sent requests here. */
+  isNode = false;
+  /** Requests so far, the present one included. */
+  requests = 0;
+  /** Where the answer to the next request goes; one that waits keeps its own. */
+  reply: TextReply;
+  readonly #host: SessionHost;
+  readonly #connection: Connection;
+  readonly #admission: Admission;
+  readonly #reader: RequestReader;
+  readonly #output: Output;
+  readonly #waiters: ReplyWaiters;
+  readonly #outstanding = new Outstanding();
+  /** Segments with replies to writes, one per commit asked for, oldest first. */
+  readonly #awaitingCommit: Segment[] = [];
+  /** Told when the client has left. */
+  readonly #farewells = new Set<() => void>();
+  #executing = false;
+  #ended = false;
+  #gone = false;
+  /** Since when the client takes nothing of its last replies; 0 = it has to take none, or takes them. */
+  #untakenSinceMs = 0;
+
+  constructor(id: number, connection: Connection, host: SessionHost, listenAddress = "", door: Door = {}) {
+    this.id = id;
+    this.listenAddress = listenAddress;
+    this.peer = connection.peer;
+    this.#connection = connection;
+    this.#host = host;
+    this.#admission = new Admission(connection, host, door);
+    this.#reader = new RequestReader(this, connection, host, this.#admission);
+    this.#output = new Output(connection, host.buffers, host.traffic);
+    this.#waiters = new ReplyWaiters(this.#output, host.limits.outputHighWaterBytes);
+    this.reply = new TextReply(this.#output.current);
+    this.startedMs = host.monotonicMs();
+    this.lastActiveMs = this.startedMs;
+  }
+
+  /** Ends the watching of this connection; undefined while it watches nothing. */
+  #stopWatching: (() => void) | undefined;
+
+  /** The word of the command at work, empty when idle. */
+  get operation(): string {
+    return this.#executing || this.#outstanding.size > 0 ? commandName(this.#reader.request.command) : "";
+  }
+
+  get state(): string {
+    return this.operation === "" ? "wait" : "execute";
+  }
+
+  /** What the connection is doing, in memcached's words. */
+  get phase(): string {
+    if (this.#executing) return "conn_parse_cmd";
+    if (this.#stopWatching !== undefined) return "conn_watch";
+    if (this.#reader.isStopped) return "conn_closing";
+    if (this.#output.blocked) return "conn_mwrite";
+    if (this.busy) return "conn_io_queue";
+    if (this.#reader.received.skipping > 0) return "conn_swallow";
+    return this.#reader.received.length > 0 ? "conn_nread" : "conn_read";
+  }
+
+  /** True while a request of this connection waits for its answer. */
+  get busy(): boolean {
+    return !this.#output.idle || this.#outstanding.size > 0;
+  }
+
+  /** Whether the client still has to log in. */
+  get isUnknown(): boolean {
+    return this.#admission.isUnknown;
+  }
+
+  /** The user the client has logged in as. */
+  get user(): string | undefined {
+    return this.#admission.user;
+  }
+
+  /** Whether it came by the address of operators. */
+  get isAdmin(): boolean {
+    return this.#admission.isAdmin;
+  }
+
+  /** Since when a request has not come completely through the client's fault, 0 = there is none. */
+  get incompleteSinceMs(): number {
+    return this.#reader.isWaiting ? 0 : this.#reader.received.sinceMs;
+  }
+
+  /** Bytes the client is about to take. */
+  get sendingBytes(): number {
+    return this.#output.sendingBytes;
+  }
+
+  /** How long the client of a connection that ends takes nothing of what it still has to get; to be asked now and then. */
+  untakenMs(nowMs: number): number {
+    const isEnding = this.#ended || (this.#reader.isStopped && this.#stopWatching === undefined);
+    if (!isEnding || !this.#output.blocked) this.#untakenSinceMs = 0;
+    else if (this.#untakenSinceMs === 0) this.#untakenSinceMs = nowMs;
+    return this.#untakenSinceMs === 0 ? 0 : nowMs - this.#untakenSinceMs;
+  }
+
+  /** True when the client has left: long replies stop. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Finds out anew what this connection may do; one that may talk is not asked to log in later. */
+  admit(): void {
+    this.#admission.admit();
+  }
+
+  onOpen(): void {
+    this.#admission.admit();
+    this.#host.opened(this);
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#host.traffic.bytesRead += chunk.length;
+    this.lastActiveMs = this.#host.monotonicMs();
+    if (this.#reader.isStopped) return;
+    this.#reader.read(chunk);
+    this.#finishChunk();
+  }
+
+  onDrain(): void {
+    this.#untakenSinceMs = 0;
+    this.#output.drained();
+    this.#continue();
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    this.#stopWatching?.();
+    this.#closeWhenDone();
+  }
+
+  onClose(error?: Error): void {
+    if (error !== undefined && this.closeReason === "normal") this.closeReason = "error";
+    this.#gone = true;
+    this.#waiters.end();
+    for (const farewell of this.#farewells) farewell();
+    this.#reader.received.release();
+    this.#host.closed(this, error);
+  }
+
+  /**
+   * From now on the client is only told things: it says nothing more that counts, and as in memcached who will say no more has
+   * gone; `stop` is called then.
+   */
+  watch(stop: () => void): void {
+    this.#stopWatching = stop;
+    this.#reader.stop();
+  }
+
+  /** Calls back when the client has left, at once if it has; what it gives takes that back. */
+  whenGone(listener: () => void): () => void {
+    if (this.#gone) listener();
+    else this.#farewells.add(listener);
+    return () => void this.#farewells.delete(listener);
+  }
+
+  /** Ends the connection at once. */
+  kill(): void {
+    this.#connection.destroy();
+  }
+
+  /** Reads no further request, answers what was received, then closes. */
+  drain(): void {
+    this.#reader.stop();
+    this.#closeWhenDone();
+  }
+
+  onLine(bytes: Uint8Array, start: number, end: number): void {
+    this.#host.rawListener?.(this, bytes, start, end);
+  }
+
+  /** False while the request conflicts with one that waits, or the client does not take its replies. */
+  accepts(request: Request): boolean {
+    // The parts of a multi-get are carried out one after the other.
+    if (request.multiGet !== undefined && this.#outstanding.size > 0) return false;
+    return !this.#outstanding.conflicts(request) && this.#waiters.makeRoom();
+  }
+
+  /** Answers a request, at once or later. */
+  execute(request: Request): void {
+    this.#executing = true;
+    this.requests++;
+    if (request.prefix !== undefined) this.isNode = true;
+    const { multiGet } = request;
+    const reply = multiGet === undefined || request.isLastPart ? this.reply : new PartReply(this.reply.segment, multiGet);
+    try {
+      const waiting = this.#admission.handler.handle(request, reply, this);
+      if (waiting !== undefined) this.#detach(request, reply, waiting);
+    } catch (error) {
+      this.#host.unexpected(error);
+      sayInternalError(reply, request.opcode, request.opaque);
+    }
+    this.#executing = false;
+    if (request.command === Command.quit) this.#reader.isStopped = true;
+  }
+
+  /** Leaves the current segment to a request that waits and opens the next one. */
+  #detach(request: Request, reply: TextReply, waiting: Promise<void>): void {
+    const claim = this.#outstanding.add(request);
+    const { opcode, opaque } = request;
+    const segment = reply.segment;
+    segment.closed = false;
+    if (segment.hasUncommitted) this.#commit(segment);
+    this.#nextSegment();
+    waiting.then(
+      () => this.#finish(segment, claim),
+      (error) => {
+        this.#host.unexpected(error);
+        sayInternalError(reply, opcode, opaque);
+        this.#finish(segment, claim);
+      },
+    );
+  }
+
+  #finish(segment: Segment, claim: Claim): void {
+    segment.closed = true;
+    // A request that was held back may have ended as one that is answered at once.
+    if (segment.hasUncommitted) this.#commit(segment);
+    this.#outstanding.remove(claim);
+    this.#output.flush();
+    this.#continue();
+  }
+
+  #nextSegment(): void {
+    this.reply = new TextReply(this.#output.openNext());
+  }
+
+  /** Asks for the commit of the writes answered in this segment; `onCommitted` follows. */
+  #commit(segment: Segment): void {
+    this.#awaitingCommit.push(segment);
+    this.#host.handler.onCommit?.(this);
+  }
+
+  /** At the end of a chunk: one commit for all its writes, one write for all its replies. */
+  #finishChunk(): void {
+    const segment = this.reply.segment;
+    if (segment.hasUncommitted) {
+      this.#commit(segment);
+      if (segment.hasUncommitted) this.#nextSegment();
+    }
+    this.#output.flush();
+    this.#closeWhenDone();
+  }
+
+  /** Answers to the commit asked for at the end of a chunk. */
+  onCommitted(error?: FlareError): void {
+    const segment = this.#awaitingCommit.shift() as Segment;
+    if (error === undefined) segment.committed();
+    else {
+      const line = fromLatin1(`SERVER_ERROR ${error.message}\r\n`);
+      segment.failUncommitted((opcode, opaque) =>
+        opcode > 0 ? encodeBinaryError(opcode, opaque, BinaryStatus.internalError, error.message) : line,
+      );
+    }
+    this.#output.flush();
+    this.#continue();
+  }
+
+  onLateAnswer(): void {
+    this.#output.flush();
+    this.#continue();
+  }
+
+  /**
+   * For long replies: sends what may leave. True = the client keeps up; false = wait with `roomInOutput` before writing more.
+   * What stands behind `segment` does not count: it waits for whoever writes there.
+   */
+  makeRoom(segment?: Segment): boolean {
+    return this.#waiters.makeRoom(segment);
+  }
+
+  /** For replies that go on and on: sends what may leave now. */
+  flush(): void {
+    this.#output.flush();
+  }
+
+  /** Resolves when the client has taken enough for more to be written to `segment`, or is gone. */
+  roomInOutput(segment: Segment): Promise<void> {
+    return this.#waiters.room(segment);
+  }
+
+  /** Resolves when all that was written to a segment so far has left, or the client is gone. */
+  sent(segment: Segment): Promise<void> {
+    return this.#waiters.sent(segment);
+  }
+
+  /** Goes on after a wait: with the long replies that want room, then with the requests held back. */
+  #continue(): void {
+    if (this.#gone) return;
+    this.#waiters.wake();
+    if (this.#reader.isWaiting && !this.#reader.isStopped && !this.#admission.isDelayed) {
+      this.#reader.readOn();
+      this.#finishChunk();
+    } else {
+      this.#closeWhenDone();
+    }
+  }
+
+  #closeWhenDone(): void {
+    const { isStopped, isWaiting } = this.#reader;
+    if (this.#gone || !(isStopped || (this.#ended && !isWaiting))) return;
+    if (this.#output.idle && this.#outstanding.size === 0) this.#connection.close();
+  }
+}
+
+/** A bug has kept a request from its answer. */
+function sayInternalError(reply: TextReply, opcode: number, opaque: number): void {
+  if (opcode < 0) reply.line("SERVER_ERROR internal error");
+  else putBinaryError(reply.segment, opcode, opaque, BinaryStatus.internalError);
+}

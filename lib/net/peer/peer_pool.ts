@@ -1,0 +1,84 @@
+/**
+ * The lanes to the other nodes: `proxy-concurrency` connections for each, opened when first needed. A key always takes
+ * the same lane of its node, so requests for one key reach it in order.
+ */
+
+import { hashMurmur } from "../../cluster/key_hash.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { WorkerRegistry } from "../worker.ts";
+import { Peer } from "./peer.ts";
+import type { PeerOptions } from "./peer_link.ts";
+
+/** What of a node the pool needs to know. */
+export interface PeerTarget {
+  readonly key: string;
+  readonly host: string;
+  readonly port: number;
+  readonly threadType: number;
+  /** Connections to this node; absent = as many as to any. */
+  readonly lanes?: number;
+}
+
+/** A node that is down has this long to answer what is under way to it: as long as it waits for us when it leaves in order. */
+const GRACE_MS = 2000;
+
+export class PeerPool {
+  readonly #runtime: Runtime;
+  readonly #workers: WorkerRegistry;
+  readonly #lanesPerNode: number;
+  readonly #options: PeerOptions;
+  readonly #lanes = new Map<string, Peer[]>();
+
+  constructor(runtime: Runtime, workers: WorkerRegistry, lanesPerNode: number, options: PeerOptions) {
+    this.#runtime = runtime;
+    this.#workers = workers;
+    this.#lanesPerNode = lanesPerNode;
+    this.#options = options;
+  }
+
+  /** The lane of the key `bytes[start, end)` to a node. */
+  lane(node: PeerTarget, bytes: Uint8Array, start: number, end: number): Peer {
+    const lanes = this.#lanesTo(node);
+    return lanes[Math.abs(hashMurmur(bytes, start, end)) % lanes.length] as Peer;
+  }
+
+  /** Requests that wait or are under way, to all nodes together. */
+  get queue(): number {
+    let queue = 0;
+    for (const lanes of this.#lanes.values()) for (const lane of lanes) queue += lane.queue;
+    return queue;
+  }
+
+  /** All lanes opened to a node so far. */
+  lanesOf(nodeKey: string): readonly Peer[] {
+    return this.#lanes.get(nodeKey) ?? [];
+  }
+
+  /** Drops the lanes of nodes that are not in `keep`. A node that leaves in order still answers what it was asked. */
+  retain(keep: ReadonlySet<string>): void {
+    for (const [key, lanes] of this.#lanes) {
+      if (keep.has(key)) continue;
+      this.#lanes.delete(key);
+      for (const lane of lanes) lane.retire(GRACE_MS);
+    }
+  }
+
+  close(): void {
+    for (const lanes of this.#lanes.values()) for (const lane of lanes) lane.close();
+    this.#lanes.clear();
+  }
+
+  #lanesTo(node: PeerTarget): Peer[] {
+    let lanes = this.#lanes.get(node.key);
+    if (lanes === undefined) {
+      lanes = [];
+      for (let i = 0; i < (node.lanes ?? this.#lanesPerNode); i++) {
+        lanes.push(
+          new Peer(this.#runtime, { host: node.host, port: node.port }, node.threadType, this.#workers, this.#options),
+        );
+      }
+      this.#lanes.set(node.key, lanes);
+    }
+    return lanes;
+  }
+}

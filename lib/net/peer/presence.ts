@@ -1,0 +1,65 @@
+/**
+ * Asks whether a server is there: a `ping` on a connection of its own, so that it stands behind no other request. A server
+ * that takes long over a request answers it; one whose machine or network is gone does not.
+ */
+
+import { fromLatin1 } from "../../base/bytes.ts";
+import type { Connection, ConnectionHandler, Runtime, Timer } from "../../runtime/runtime.ts";
+import type { TlsLink } from "./peer_link.ts";
+
+/** What every server answers, a C++ one too. */
+export const PING = fromLatin1("ping\r\n");
+
+/** Whether a server says anything within `timeoutMs`; an error, or that it takes no more connections, is an answer, too. */
+export function isThere(
+  runtime: Runtime,
+  address: { readonly host: string; readonly port: number },
+  timeoutMs: number,
+  tls: TlsLink | undefined,
+): Promise<boolean> {
+  return new Promise((resolve) => new Question(runtime, address, timeoutMs, tls, resolve));
+}
+
+class Question implements ConnectionHandler {
+  readonly #runtime: Runtime;
+  readonly #connection: Connection;
+  readonly #timer: Timer;
+  readonly #resolve: (isThere: boolean) => void;
+
+  constructor(
+    runtime: Runtime,
+    address: { readonly host: string; readonly port: number },
+    timeoutMs: number,
+    tls: TlsLink | undefined,
+    resolve: (isThere: boolean) => void,
+  ) {
+    this.#runtime = runtime;
+    this.#resolve = resolve;
+    this.#timer = runtime.clock.setTimer(() => this.#settle(false), timeoutMs);
+    this.#connection = runtime.transport.connect(address, timeoutMs, this, { tls: tls?.client });
+  }
+
+  onOpen(): void {
+    this.#connection.write(PING);
+  }
+
+  onData(): void {
+    this.#settle(true);
+  }
+
+  onDrain(): void {}
+
+  onEnd(): void {
+    this.#settle(false);
+  }
+
+  onClose(): void {
+    this.#settle(false);
+  }
+
+  #settle(isThere: boolean): void {
+    this.#runtime.clock.clearTimer(this.#timer);
+    this.#connection.destroy();
+    this.#resolve(isThere);
+  }
+}

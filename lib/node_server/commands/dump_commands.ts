@@ -1,0 +1,168 @@
+/**
+ * dump and dump_key: everything this node holds, streamed in key order while it goes on serving. It is what another
+ * node copies from when it becomes a replica, and what an operator's backup reads.
+ */
+
+import { base64 } from "../../base/base64.ts";
+import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
+import type { KeyResolver } from "../../cluster/key_resolver.ts";
+import { PARTITION_NONE } from "../../cluster/node.ts";
+import type { Session } from "../../net/connection/session.ts";
+import { Command } from "../../protocol/command.ts";
+import { isSayable, markWords } from "../../protocol/meta/meta_client.ts";
+import type { Request } from "../../protocol/request.ts";
+import type { TextReply } from "../../protocol/text/text_reply.ts";
+import { BandwidthLimit } from "../../replication/bandwidth_limit.ts";
+import type { Cursor, StoredItem } from "../../storage/storage.ts";
+import type { NodeContext } from "../node_context.ts";
+import { DumpMemory, type DumpPiece, type DumpTaker } from "./dump_memory.ts";
+
+const SLICE_ITEMS_MAX = 500;
+const SLICE_BYTES_MAX = 262144;
+/** With a pause after every item, slices of one keep the pace even. */
+const PACED_SLICE_ITEMS_MAX = 10;
+const CRLF = fromLatin1("\r\n");
+
+interface DumpArguments {
+  readonly waitUs: number;
+  readonly partition: number;
+  readonly partitionSize: number;
+  readonly bytesPerSecond: number;
+}
+
+/** A slice of a dump, as it was written to the reply. */
+interface Slice extends DumpPiece {
+  readonly items: number;
+  /** Items left out because no line of text can hold their keys. */
+  readonly unsayable: number;
+}
+
+export class DumpCommands {
+  readonly #context: NodeContext;
+  readonly #resolver: KeyResolver;
+  readonly #memory: DumpMemory;
+
+  constructor(context: NodeContext, resolver: KeyResolver) {
+    this.#context = context;
+    this.#resolver = resolver;
+    this.#memory = new DumpMemory(context.runtime.clock);
+  }
+
+  /** Nodes of this kind ask with a prefix and understand base64 keys and marks; everybody else gets what a line can hold. */
+  dump(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+    const { command, words, prefix } = request;
+    const given = command === Command.dump ? parseDump(words) : parseDump(["0", ...words]);
+    if (given === undefined || given.partitionSize > this.#resolver.partitionCountMax) return reply.line("ERROR");
+    const encode = command === Command.dump_key ? keyLine : valueBlock;
+    return this.#stream(given, command === Command.dump_key, prefix === undefined ? encode : completeBlock, reply, session);
+  }
+
+  async #stream(
+    given: DumpArguments,
+    keysOnly: boolean,
+    encode: (item: StoredItem) => Uint8Array,
+    reply: TextReply,
+    session: Session,
+  ): Promise<void> {
+    const { storage, runtime } = this.#context;
+    let unsayable = 0;
+    const limit = new BandwidthLimit(runtime.clock, given.bytesPerSecond, given.waitUs);
+    const cursor = storage.openCursor({ includeExpired: keysOnly, withoutValues: keysOnly });
+    const forget = session.whenGone(() => limit.end());
+    const taker: DumpTaker = {
+      breakOff() {
+        runtime.log.write(
+          "warning",
+          `a dump for "${session.peer}" is broken off: it takes too little, and others wait for its memory`,
+        );
+        session.kill();
+      },
+      whenGone: (listener) => session.whenGone(listener),
+    };
+    try {
+      while (!session.gone) {
+        const slice = await this.#memory.read(() => this.#write(cursor, given, encode, reply), taker);
+        if (slice === undefined) {
+          if (unsayable > 0) runtime.log.write("warning", `dump left out ${unsayable} key(s) that no line of text can hold`);
+          return reply.end();
+        }
+        await session.sent(reply.segment);
+        this.#memory.release(slice);
+        unsayable += slice.unsayable;
+        await limit.spend(slice.byteLength, slice.items);
+      }
+    } catch (error) {
+      reply.line(`SERVER_ERROR ${(error as Error).message}`);
+    } finally {
+      forget();
+      await cursor.close();
+    }
+  }
+
+  /** Writes the next slice to the reply; undefined = the end. */
+  async #write(
+    cursor: Cursor,
+    given: DumpArguments,
+    encode: (item: StoredItem) => Uint8Array,
+    reply: TextReply,
+  ): Promise<Slice | undefined> {
+    const items = await cursor.next(given.waitUs > 0 ? PACED_SLICE_ITEMS_MAX : SLICE_ITEMS_MAX, SLICE_BYTES_MAX);
+    if (items.length === 0) return undefined;
+    const mine = items.filter((item) => this.#belongs(item.key, given));
+    const wanted = encode === completeBlock ? mine : mine.filter(isSayableItem);
+    const bytes = concatBytes(wanted.map(encode));
+    reply.raw(bytes);
+    return { byteLength: bytes.length, items: wanted.length, unsayable: mine.length - wanted.length };
+  }
+
+  /**
+   * Flare differs: the original also hands out what it kept of keys that have moved away; a new partition then got keys
+   * back that their present owner had deleted.
+   */
+  #belongs(key: Uint8Array, given: DumpArguments): boolean {
+    if (given.partition < 0) return true;
+    const { routing, keyHash } = this.#context;
+    const hash = keyHash(key, 0, key.length);
+    if (this.#resolver.resolve(hash, given.partitionSize) !== given.partition) return false;
+    const own = routing.self?.partition ?? PARTITION_NONE;
+    const count = routing.partitionMap.active.length;
+    return own < 0 || own >= count || own === given.partition || this.#resolver.resolve(hash, count) === own;
+  }
+}
+
+function keyLine(item: StoredItem): Uint8Array {
+  return concatBytes([fromLatin1("KEY "), item.key, CRLF]);
+}
+
+function valueBlock(item: StoredItem): Uint8Array {
+  const numbers = ` ${item.flags} ${item.value.length} ${item.version} ${item.expire}\r\n`;
+  return concatBytes([fromLatin1("VALUE "), item.key, fromLatin1(numbers), item.value, CRLF]);
+}
+
+/** Behind the numbers come `b` for a key in base64 and the marks of the item. */
+function completeBlock(item: StoredItem): Uint8Array {
+  const sayable = isSayableItem(item);
+  if (sayable && item.marks === 0) return valueBlock(item);
+  const key = sayable ? latin1(item.key) : base64(item.key);
+  const words = `${sayable ? "" : " b"}${markWords(item.marks)}`;
+  const head = `VALUE ${key} ${item.flags} ${item.value.length} ${item.version} ${item.expire}${words}\r\n`;
+  return concatBytes([fromLatin1(head), item.value, CRLF]);
+}
+
+function isSayableItem({ key }: StoredItem): boolean {
+  return isSayable({ bytes: key, start: 0, end: key.length });
+}
+
+/**
+ * `[<wait_us> [<partition> <partition_size> [<bwlimit_KBps>]]]`; a first word that is no number counts as no
+ * arguments at all, as in the original. Undefined = malformed.
+ */
+function parseDump(words: readonly string[]): DumpArguments | undefined {
+  const everything = { waitUs: 0, partition: -1, partitionSize: 0, bytesPerSecond: 0 };
+  if (words.length === 0 || !/^[-\d]/.test(words[0] as string)) return everything;
+  if (words.length > 4 || words.some((word) => !/^-?\d{1,10}$/.test(word))) return undefined;
+  const [waitUs, partition = -1, partitionSize = 0, kibPerSecond = 0] = words.map(Number);
+  if (waitUs === undefined || waitUs < 0 || kibPerSecond < 0 || partition < -1) return undefined;
+  if (partition >= 0 ? partitionSize <= partition : partitionSize !== 0) return undefined;
+  return { waitUs, partition, partitionSize, bytesPerSecond: kibPerSecond * 1024 };
+}

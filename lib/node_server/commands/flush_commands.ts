@@ -1,0 +1,119 @@
+/**
+ * `flush_all` of clients, which is the whole cluster's, and the node-local form of nodes and operators; `node flush`, by
+ * which nodes of this kind pass flushes on. What is wrong with a request is memcached's to say.
+ */
+
+import { FlareError } from "../../base/errors.ts";
+import type { Session } from "../../net/connection/session.ts";
+
+import { type FlushScope, type FlushTime, flushPlanLine, parseFlush, parseFlushTime } from "../../protocol/flush_request.ts";
+import type { Request } from "../../protocol/request.ts";
+import type { TextReply } from "../../protocol/text/text_reply.ts";
+import { type ClusterFlush, describe } from "../flush/cluster_flush.ts";
+import { type NodeContext, nowSeconds } from "../node_context.ts";
+import { faultLine } from "../scan/cluster_scan.ts";
+
+/** Why the second request of a connection may be refused. */
+const AMBIGUOUS =
+  'CLIENT_ERROR "version" and then "flush_all" is how flare-tools empty one node: say "flush_all 0" to empty the cluster';
+
+const NO_DELAY = "CLIENT_ERROR a flush of one node knows no delay";
+
+export class FlushCommands {
+  readonly #context: NodeContext;
+  readonly #cluster: ClusterFlush;
+  readonly #restartCopy: () => void;
+  readonly #startedSeconds: number;
+  /** Connections whose first request was `version`. */
+  readonly #greeted = new WeakSet<Session>();
+
+  /** @param restartCopy begins the copy under way again: the sources have flushed what it has brought so far */
+  constructor(context: NodeContext, cluster: ClusterFlush, restartCopy: () => void) {
+    this.#context = context;
+    this.#cluster = cluster;
+    this.#restartCopy = restartCopy;
+    this.#startedSeconds = nowSeconds(context);
+  }
+
+  /** To be told of each `version`. */
+  onVersion(session: Session): void {
+    if (session.requests === 1) this.#greeted.add(session);
+  }
+
+  /** `flush_all [<delay>] [noreply]`, or the same as a packet. */
+  flushAll(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+    const words = request.opcode >= 0 ? [String(request.exptime)] : request.words;
+    const noreply = words.at(-1) === "noreply";
+    if (words.length > 2) return reply.line("ERROR");
+    const { stats, watchers } = this.#context;
+    stats.cmdFlush++;
+    const word = words.length === 1 && (noreply || words[0] === "async") ? "0" : (words[0] ?? "0");
+    const time = parseFlushTime(word, nowSeconds(this.#context), this.#startedSeconds);
+    if (time === undefined) return noreply ? undefined : reply.line("CLIENT_ERROR invalid exptime argument");
+    const isLocal = request.prefix !== undefined || session.isAdmin;
+    if (isLocal && time !== "now") return noreply ? undefined : reply.line(NO_DELAY);
+    // The original's tools empty the node that is about to get a role. Taken for a client's it would cost all data.
+    if (!isLocal && words.length === 0 && session.requests === 2 && this.#greeted.has(session)) return reply.line(AMBIGUOUS);
+    watchers.happened("type=flush_all");
+    if (isLocal || this.#isAllHere) return this.#flushHere(time, noreply, reply);
+    return this.#flushCluster(time, noreply, reply);
+  }
+
+  /** `node flush [now|none|<second> node|partition|cluster]`. */
+  nodeFlush(words: readonly string[], reply: TextReply): void | Promise<void> {
+    const asked = parseFlush(words);
+    if (asked === undefined) return reply.line("ERROR");
+    if (asked === "query") return reply.line(flushPlanLine(this.#context.storage.flushPlannedFor));
+    return this.#nodeFlush(asked, reply);
+  }
+
+  /** Whether everything there is lies on this node alone. */
+  get #isAllHere(): boolean {
+    const { routing, otherCluster, partitionFlush } = this.#context;
+    const isOnly = otherCluster.node === undefined && routing.partitionMap.active.length === 1;
+    return isOnly && partitionFlush.isMaster && partitionFlush.replicas.length === 0;
+  }
+
+  #flushHere(time: FlushTime, noreply: boolean, reply: TextReply): void {
+    try {
+      this.#context.partitionFlush.apply(time);
+    } catch (error) {
+      return reply.line(faultLine(error));
+    }
+    if (noreply) return;
+    const start = reply.segment.length;
+    reply.line("OK");
+    reply.markUncommitted(start);
+  }
+
+  async #flushCluster(time: FlushTime, noreply: boolean, reply: TextReply): Promise<void> {
+    try {
+      await this.#cluster.run(time);
+      if (!noreply) reply.line("OK");
+    } catch (error) {
+      const line = faultLine(error);
+      this.#context.runtime.log.write("warning", line.replace(/^SERVER_ERROR /, ""));
+      if (!noreply) reply.line(line);
+    }
+  }
+
+  async #nodeFlush({ time, scope }: { time: FlushTime; scope: FlushScope }, reply: TextReply): Promise<void> {
+    const { partitionFlush, otherCluster } = this.#context;
+    try {
+      if (scope === "node") {
+        await partitionFlush.applyHere(time);
+        if (time === "now") this.#restartCopy();
+      } else if (scope === "partition") {
+        const faults = await partitionFlush.carryOut(time);
+        if (faults.length > 0)
+          throw new FlareError("REFUSED", faults.map(({ node, reason }) => describe(node, reason)).join(", "));
+      } else {
+        if (otherCluster.node !== undefined) throw new FlareError("REFUSED", "this cluster forwards to another one itself");
+        await this.#cluster.run(time);
+      }
+      reply.line("OK");
+    } catch (error) {
+      reply.line(faultLine(error));
+    }
+  }
+}

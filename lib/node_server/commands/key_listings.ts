@@ -1,0 +1,218 @@
+/**
+ * memcached's ways to list keys: `lru_crawler metadump` and `mgdump`, and `stats cachedump`, over the pages of a scan of the
+ * whole cluster, at the pace of whoever reads them. There is one class of items, 1, and no crawler: the other words of
+ * `lru_crawler` say how listings and the search for expired items shall go.
+ */
+
+import { base64 } from "../../base/base64.ts";
+import { latin1 } from "../../base/bytes.ts";
+import type { Session } from "../../net/connection/session.ts";
+import { isSayable } from "../../protocol/meta/meta_client.ts";
+import type { ScannedItem } from "../../protocol/scan/scan_page.ts";
+import { SCAN_LIMIT_MAX } from "../../protocol/scan/scan_request.ts";
+import type { TextReply } from "../../protocol/text/text_reply.ts";
+import { BandwidthLimit } from "../../replication/bandwidth_limit.ts";
+import type { NodeContext } from "../node_context.ts";
+import { type ClusterScan, faultLine } from "../scan/cluster_scan.ts";
+import { uriEncoded } from "../stats/watchers.ts";
+
+const PAGE_KEYS = 500;
+/** Listings that fetch a page at the same time; one whose reader does not keep up does not count. */
+const LISTINGS_MAX = 8;
+const CLASSES_MAX = 63;
+/** The one class everything is of. */
+const CLASS = 1;
+const SLEEP_US_MAX = 1000000;
+/** `sleep` is the pause after so many items. */
+const ITEMS_PER_SLEEP = 1000;
+const NOTHING = new Uint8Array(0);
+
+const BUSY = "BUSY currently processing crawler request";
+const BAD_CLASS = "BADCLASS invalid class id";
+const BAD_LINE = "CLIENT_ERROR bad command line format";
+const DISABLED = "CLIENT_ERROR lru crawler disabled";
+
+/** How a listing looks. */
+interface Form {
+  /** The text of one item, undefined = it cannot be said. */
+  readonly line: (item: ScannedItem) => string | undefined;
+  readonly last: string;
+  /** 0 = all. */
+  readonly itemsMax: number;
+}
+
+export class KeyListings {
+  readonly #context: NodeContext;
+  readonly #scan: ClusterScan;
+  readonly #newScan: () => string;
+  #crawling = false;
+  #fetching = 0;
+
+  constructor(context: NodeContext, scan: ClusterScan, newScan: () => string) {
+    this.#context = context;
+    this.#scan = scan;
+    this.#newScan = newScan;
+  }
+
+  /** `lru_crawler <word> [<argument>]`. */
+  lruCrawler(words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
+    const [word, argument] = words;
+    if (words.length === 1) return reply.line(this.#switch(word as string));
+    if (words.length !== 2 || argument === undefined) return reply.line("ERROR");
+    switch (word) {
+      case "metadump":
+        return this.#dump(argument, { line: metadumpLine, last: "END", itemsMax: 0 }, reply, session);
+      case "mgdump":
+        return this.#dump(argument, { line: mgdumpLine, last: "EN", itemsMax: 0 }, reply, session);
+      case "crawl":
+        return reply.line(this.#crawl(argument));
+      case "sleep":
+        return reply.line(this.#setSleep(argument));
+      case "tocrawl":
+        if (!isNumber(argument)) return reply.line(BAD_LINE);
+        this.#context.crawler.toCrawl = Number(argument);
+        return reply.line("OK");
+      default:
+        return reply.line("ERROR");
+    }
+  }
+
+  /** `stats cachedump <class> <limit>`; without a limit (0) everything, where memcached stops at two megabytes. */
+  cachedump(words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
+    const [classText, limitText] = words;
+    if (classText === undefined || limitText === undefined) return reply.line("CLIENT_ERROR bad command line");
+    if (!isNumber(classText) || !isNumber(limitText)) return reply.line(BAD_LINE);
+    if (Number(classText) > CLASSES_MAX) return reply.line("CLIENT_ERROR Illegal slab id");
+    if (Number(classText) !== CLASS) return reply.end();
+    return this.#list({ line: cachedumpLine, last: "END", itemsMax: Number(limitText) }, reply, session);
+  }
+
+  #switch(word: string): string {
+    switch (word) {
+      case "enable":
+        if (this.#context.crawler.enabled) return "ERROR failed to start lru crawler thread";
+        this.#context.crawler.enabled = true;
+        return "OK";
+      case "disable":
+        this.#context.crawler.enabled = false;
+        return "OK";
+      default:
+        return "ERROR";
+    }
+  }
+
+  #setSleep(argument: string): string {
+    if (!isNumber(argument)) return BAD_LINE;
+    if (Number(argument) > SLEEP_US_MAX) return "CLIENT_ERROR sleep must be one second or less";
+    this.#context.crawler.sleepUs = Number(argument);
+    return "OK";
+  }
+
+  /** Removes what has expired on this node, in the background. */
+  #crawl(argument: string): string {
+    if (!this.#context.crawler.enabled) return DISABLED;
+    const classes = argument === "all" ? [CLASS] : parseClasses(argument);
+    if (classes === undefined) return BAD_CLASS;
+    if (this.#crawling) return BUSY;
+    if (!classes.includes(CLASS)) return "OK";
+    this.#crawling = true;
+    const { storage, runtime } = this.#context;
+    storage
+      .sweep(this.#context.crawler.toCrawl === 0 ? storage.stats().items : this.#context.crawler.toCrawl)
+      .catch((error: Error) => runtime.log.write("warning", `lru_crawler crawl: ${error.message}`))
+      .finally(() => {
+        this.#crawling = false;
+      });
+    return "OK";
+  }
+
+  #dump(argument: string, form: Form, reply: TextReply, session: Session): void | Promise<void> {
+    if (!this.#context.crawler.enabled) return reply.line(DISABLED);
+    const classes = argument === "all" || argument === "hash" ? [CLASS] : parseClasses(argument);
+    if (classes === undefined) return reply.line(BAD_CLASS);
+    return classes.includes(CLASS) ? this.#list(form, reply, session) : reply.line(form.last);
+  }
+
+  #list(form: Form, reply: TextReply, session: Session): void | Promise<void> {
+    if (this.#fetching >= LISTINGS_MAX) return reply.line(BUSY);
+    return this.#stream(form, reply, session);
+  }
+
+  async #stream({ line, last, itemsMax }: Form, reply: TextReply, session: Session): Promise<void> {
+    const pace = new BandwidthLimit(this.#context.runtime.clock, 0, this.#context.crawler.sleepUs / ITEMS_PER_SLEEP);
+    const forget = session.whenGone(() => pace.end());
+    const scan = this.#newScan();
+    let left = itemsMax === 0 ? Number.POSITIVE_INFINITY : itemsMax;
+    let after: Uint8Array | undefined = NOTHING;
+    let unsayable = 0;
+    try {
+      while (after !== undefined && left > 0 && !session.gone) {
+        const page = await this.#fetch(scan, after, Math.min(left, PAGE_KEYS, SCAN_LIMIT_MAX));
+        for (const item of page.items) {
+          const text = line(item);
+          if (text === undefined) {
+            unsayable++;
+            continue;
+          }
+          reply.segment.putText(text);
+          left--;
+        }
+        after = page.lastKey;
+        await pace.spend(0, page.items.length);
+        // Between two pages nothing is held: a reader may take its time.
+        session.makeRoom();
+        await session.roomInOutput(reply.segment);
+      }
+      if (unsayable > 0) {
+        this.#context.runtime.log.write("warning", `a listing left out ${unsayable} key(s) that no line of text can hold`);
+      }
+      reply.line(last);
+    } catch (error) {
+      reply.line(faultLine(error));
+    } finally {
+      forget();
+    }
+  }
+
+  async #fetch(scan: string, after: Uint8Array, limit: number) {
+    this.#fetching++;
+    try {
+      return await this.#scan.page({ scan, prefix: NOTHING, after, limit, values: false, ofMasters: false });
+    } finally {
+      this.#fetching--;
+    }
+  }
+}
+
+/** memcached ends these lines with LF alone. */
+function metadumpLine(item: ScannedItem): string {
+  const { key, expire, accessSeconds, version, fetched } = item;
+  const name = uriEncoded({ bytes: key, start: 0, end: key.length });
+  const times = `exp=${expire === 0 ? -1 : expire} la=${accessSeconds}`;
+  return `key=${name} ${times} cas=${version} fetch=${fetched ? "yes" : "no"} cls=${CLASS} size=${sizeOf(item)}\n`;
+}
+
+function mgdumpLine({ key }: ScannedItem): string {
+  return isSayable({ bytes: key, start: 0, end: key.length }) ? `mg ${latin1(key)}\r\n` : `mg ${base64(key)} b\r\n`;
+}
+
+function cachedumpLine({ key, valueBytes, expire }: ScannedItem): string | undefined {
+  if (!isSayable({ bytes: key, start: 0, end: key.length })) return undefined;
+  return `ITEM ${latin1(key)} [${valueBytes} b; ${expire} s]\r\n`;
+}
+
+/** As in `me`: the item as it lies in memory. */
+function sizeOf({ key, flags, valueBytes }: ScannedItem): number {
+  return `VALUE  ${flags} ${valueBytes}\r\n\r\n`.length + key.length + valueBytes;
+}
+
+/** Numbers separated by commas; undefined = one of them is no class. */
+function parseClasses(text: string): number[] | undefined {
+  const words = text.split(",").filter((word) => word !== "");
+  const isClass = (word: string): boolean => isNumber(word) && Number(word) >= 1 && Number(word) <= CLASSES_MAX;
+  return words.length > 0 && words.every(isClass) ? words.map(Number) : undefined;
+}
+
+function isNumber(text: string): boolean {
+  return /^\+?\d{1,19}$/.test(text);
+}

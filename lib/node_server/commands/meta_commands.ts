@@ -1,0 +1,232 @@
+/**
+ * The meta commands, and the item requests of the binary protocol, which are the same in other clothes. A read that
+ * changes nothing is answered where the item lies; one that touches, creates or wins is a write and goes to the master.
+ */
+
+import { base64 } from "../../base/base64.ts";
+import { latin1 } from "../../base/bytes.ts";
+import { FlareError } from "../../base/errors.ts";
+import type { ClusterNode } from "../../cluster/node.ts";
+import { LOCAL } from "../../cluster/routing.ts";
+import { winsToken } from "../../item/decide_terms.ts";
+import type { EntryView } from "../../item/entry.ts";
+import { BinaryReply, putBinaryHit, putBinaryMiss } from "../../protocol/binary/binary_reply.ts";
+import { Command } from "../../protocol/command.ts";
+import { absoluteExpire } from "../../protocol/expiry.ts";
+import type { ItemBefore, ItemReply } from "../../protocol/item_reply.ts";
+import { MetaArgument, MetaFlag } from "../../protocol/meta/meta_flags.ts";
+import { fillMutation } from "../../protocol/meta/meta_mutation.ts";
+import { MetaReply, putMetaHit, putMetaMiss } from "../../protocol/meta/meta_reply.ts";
+import type { Request } from "../../protocol/request.ts";
+import type { TextReply } from "../../protocol/text/text_reply.ts";
+import { type Answer, readElsewhere } from "../forward/read_elsewhere.ts";
+import { type NodeContext, nowSeconds } from "../node_context.ts";
+import { FORWARDED_MAX } from "./read_commands.ts";
+import { askItem, type WriteCommands } from "./write_commands.ts";
+
+/** What makes a write of a read. */
+const WRITING = MetaArgument.T | MetaArgument.N | MetaArgument.W | MetaArgument.X;
+
+export class MetaCommands {
+  readonly #context: NodeContext;
+  readonly #write: WriteCommands;
+
+  constructor(context: NodeContext, write: WriteCommands) {
+    this.#context = context;
+    this.#write = write;
+  }
+
+  /** mg, and the binary get, touch and gat. */
+  get(request: Request, reply: TextReply): void | Promise<void> {
+    if (request.opcode < 0) this.#context.stats.cmdMeta++;
+    if ((request.meta.arguments & WRITING) !== 0) return this.#fetch(request, this.#replyTo(request, reply));
+    const { storage, routing, stats, otherCluster, watchers } = this.#context;
+    const { key } = request.mutation;
+    const hash = routing.partitionCount > 1 ? this.#context.keyHash(key.bytes, key.start, key.end) : 0;
+    if (otherCluster.node !== undefined || routing.routeRead(hash, 0) !== LOCAL)
+      return this.#getElsewhere(request.clone(), hash, reply);
+    const now = nowSeconds(this.#context);
+    let entry: EntryView | undefined | Promise<EntryView | undefined>;
+    try {
+      entry = storage.get(key, now, (request.meta.flags & MetaFlag.u) !== 0);
+    } catch (error) {
+      return this.#failed(error, this.#replyTo(request, reply));
+    }
+    if (entry instanceof Promise) return this.#getLater(request.clone(), reply, entry);
+    stats.cmdGet++;
+    if (watchers.kinds !== 0) watchers.fetched(key, entry);
+    if (entry === undefined) {
+      stats.getMisses++;
+      if (request.opcode < 0) putMetaMiss(reply.segment, request);
+      else putBinaryMiss(reply.segment, request);
+      return;
+    }
+    stats.getHits++;
+    if (this.#wins(request, entry, now)) return this.#fetch(request, this.#replyTo(request, reply));
+    if (request.opcode < 0) putMetaHit(reply.segment, request, entry, entry, false, now);
+    else putBinaryHit(reply.segment, request, entry);
+  }
+
+  /** ms md ma, and the binary writes. */
+  write(request: Request, reply: TextReply): void | Promise<void> {
+    if (request.opcode < 0) this.#context.stats.cmdMeta++;
+    const refusal = fillMutation(request, nowSeconds(this.#context));
+    const own = this.#replyTo(request, reply);
+    if (refusal !== "") return own.line(refusal);
+    if (request.command === Command.ma && (request.meta.flags & MetaFlag.t) !== 0) own.before = this.#timeBefore(request);
+    return this.#write.writeItem(request, own);
+  }
+
+  /** What `ma` answers to a `t` that stands before its `T` or `N`. */
+  #timeBefore(request: Request): ItemBefore {
+    const now = nowSeconds(this.#context);
+    try {
+      const entry = this.#context.storage.get(request.mutation.key, now, true);
+      if (entry !== undefined && !(entry instanceof Promise)) return beforeOf(entry);
+    } catch (error) {
+      // The write that follows tells it.
+      if (!(error instanceof FlareError)) throw error;
+    }
+    return { expire: 0, marks: 0, fetched: false, accessSeconds: now };
+  }
+
+  /** `me <key>`: what is known about an item here, for people. */
+  debug(request: Request, reply: TextReply): void | Promise<void> {
+    const now = nowSeconds(this.#context);
+    try {
+      const entry = this.#context.storage.get(request.mutation.key, now, true);
+      if (entry instanceof Promise) return this.#debugLater(request.clone(), reply, entry, now);
+      reply.line(describeItem(request, entry, now));
+    } catch (error) {
+      this.#failed(error, reply);
+    }
+  }
+
+  async #debugLater(request: Request, reply: TextReply, pending: Promise<EntryView | undefined>, now: number): Promise<void> {
+    try {
+      reply.line(describeItem(request, await pending, now));
+    } catch (error) {
+      this.#failed(error, reply);
+    }
+  }
+
+  #replyTo(request: Request, reply: TextReply): ItemReply {
+    if (request.opcode >= 0) return new BinaryReply(reply.segment, request);
+    return new MetaReply(reply.segment, request, nowSeconds(this.#context));
+  }
+
+  /** True when whoever reads this item is to write it anew. */
+  #wins(request: Request, entry: EntryView, now: number): boolean {
+    if (request.opcode >= 0) return false;
+    const { meta } = request;
+    if (entry.marks === 0 && (meta.arguments & MetaArgument.R) === 0) return false;
+    return winsToken(entry.marks, entry.expire, absoluteExpire(meta.recacheExptime, now));
+  }
+
+  /** A read that changes its item: what the item was before is looked up first, because the answer tells it. */
+  #fetch(request: Request, reply: ItemReply): void | Promise<void> {
+    const { storage } = this.#context;
+    const now = nowSeconds(this.#context);
+    fillMutation(request, now);
+    try {
+      const entry = storage.get(request.mutation.key, now);
+      if (entry instanceof Promise) return this.#fetchLater(request.clone(), reply, entry);
+      reply.before = entry === undefined ? undefined : beforeOf(entry);
+    } catch (error) {
+      return this.#failed(error, reply);
+    }
+    return this.#write.writeItem(request, reply);
+  }
+
+  async #fetchLater(request: Request, reply: ItemReply, pending: Promise<EntryView | undefined>): Promise<void> {
+    reply.bind(request);
+    try {
+      const entry = await pending;
+      reply.before = entry === undefined ? undefined : beforeOf(entry);
+    } catch (error) {
+      return this.#failed(error, reply);
+    }
+    return this.#write.writeItem(request, reply);
+  }
+
+  async #getLater(request: Request, reply: TextReply, pending: Promise<EntryView | undefined>): Promise<void> {
+    const own = this.#replyTo(request, reply);
+    let entry: EntryView | undefined;
+    try {
+      entry = await pending;
+    } catch (error) {
+      return this.#failed(error, own);
+    }
+    return this.#found(request, own, entry);
+  }
+
+  /** Answers a copied request with what lies here. */
+  #found(request: Request, reply: ItemReply, entry: EntryView | undefined): void | Promise<void> {
+    const { stats } = this.#context;
+    stats.cmdGet++;
+    if (entry === undefined) {
+      stats.getMisses++;
+      return reply.miss();
+    }
+    stats.getHits++;
+    if (this.#wins(request, entry, nowSeconds(this.#context))) return this.#fetch(request, reply);
+    reply.hit(entry);
+  }
+
+  /** As with get, any replica can answer. */
+  async #getElsewhere(request: Request, hash: number, reply: TextReply): Promise<void> {
+    const { storage, stats } = this.#context;
+    const own = this.#replyTo(request, reply);
+    const reading = await readElsewhere(this.#context, hash, (node) => this.#ask(node, request));
+    if (reading === LOCAL) {
+      try {
+        // The view is gone with the next call: what came at once is answered at once.
+        const found = storage.get(request.mutation.key, nowSeconds(this.#context));
+        return this.#found(request, own, found instanceof Promise ? await found : found);
+      } catch (error) {
+        return this.#failed(error, own);
+      }
+    }
+    stats.cmdGet++;
+    if ("error" in reading) own.line(reading.error);
+    else reading.value(own);
+  }
+
+  /** Asks another node; gives what writes its answer. @throws PeerError */
+  async #ask(node: ClusterNode, request: Request): Promise<Answer<(reply: ItemReply) => void>> {
+    const { peers, runtime } = this.#context;
+    const { bytes, start, end } = request.mutation.key;
+    const lane = peers.lane(node, bytes, start, end);
+    if (lane.queue >= FORWARDED_MAX) {
+      runtime.log.write("warning", `read from "${node.key}" given up: "${FORWARDED_MAX}" requests wait already`);
+      return undefined;
+    }
+    const answer = await askItem(lane, request, "", nowSeconds(this.#context));
+    if (answer === undefined) return { error: `SERVER_ERROR node "${node.key}" cannot carry out this request` };
+    const line = "status" in answer ? answer.error : answer.line;
+    if (line.startsWith("SERVER_ERROR ")) return { error: line };
+    return { value: (reply) => ("status" in answer ? reply.remote(answer) : reply.passOn(answer)) };
+  }
+
+  #failed(error: unknown, reply: TextReply): void {
+    if (!(error instanceof FlareError)) throw error;
+    reply.line(error.code === "CORRUPT" ? "SERVER_ERROR corrupt record" : `SERVER_ERROR ${error.message}`);
+  }
+}
+
+function beforeOf({ expire, marks, fetched, accessSeconds }: EntryView): ItemBefore {
+  return { expire, marks, fetched, accessSeconds };
+}
+
+/** memcached's line for `me`; there are no slab classes, so all items are of class 1. */
+function describeItem(request: Request, entry: EntryView | undefined, now: number): string {
+  if (entry === undefined) return "EN";
+  const { key } = request.mutation;
+  const isBase64 = (request.meta.flags & MetaFlag.b) !== 0;
+  const name = isBase64 ? base64(key.bytes, key.start, key.end) : latin1(key.bytes, key.start, key.end);
+  const left = entry.expire === 0 ? -1 : entry.expire - now;
+  const fetched = entry.fetched ? "yes" : "no";
+  const size = entry.valueEnd + 2 - entry.headStart;
+  const idle = Math.max(0, now - entry.accessSeconds);
+  return `ME ${name} exp=${left} la=${idle} cas=${entry.version} fetch=${fetched} cls=1 size=${size}`;
+}

@@ -1,0 +1,139 @@
+/**
+ * scan and delete_prefix: any node answers for the whole cluster, a page at a time, and keeps nothing in between. Deletions
+ * go the way of every other write: to the master of each key, with a version, a tombstone and replication.
+ */
+
+import { base64 } from "../../base/base64.ts";
+import { fromLatin1, latin1 } from "../../base/bytes.ts";
+import type { FlareError } from "../../base/errors.ts";
+import type { Session } from "../../net/connection/session.ts";
+import { BufferPool } from "../../protocol/buffer_pool.ts";
+import { CommandTable } from "../../protocol/command.ts";
+import { Request } from "../../protocol/request.ts";
+import { encodeCursor, scanNumber } from "../../protocol/scan/scan_cursor.ts";
+import { putScanPage, type ScannedItem } from "../../protocol/scan/scan_page.ts";
+import { parseDeletePrefix, parseScan, type ScanRequest } from "../../protocol/scan/scan_request.ts";
+import { Segment } from "../../protocol/segment.ts";
+import { TextParser } from "../../protocol/text/text_parser.ts";
+import { TextReply } from "../../protocol/text/text_reply.ts";
+import { PROXY_ERROR_TEXT } from "../forward/refusals.ts";
+import type { NodeContext } from "../node_context.ts";
+import { type ClusterScan, faultLine, PAGE_BYTES_MAX } from "../scan/cluster_scan.ts";
+import type { OwnPart } from "../scan/own_part.ts";
+import type { MetaCommands } from "./meta_commands.ts";
+
+/** Deletions under way at the same time; between two such groups others get their turn. */
+const GROUP_KEYS = 64;
+const NOTHING = new Uint8Array(0);
+const DELETION = new CommandTable(["md"]);
+
+export class ScanCommands {
+  readonly #context: NodeContext;
+  readonly #scan: ClusterScan;
+  readonly #ownPart: OwnPart;
+  readonly #meta: MetaCommands;
+
+  constructor(context: NodeContext, scan: ClusterScan, ownPart: OwnPart, meta: MetaCommands) {
+    this.#context = context;
+    this.#scan = scan;
+    this.#ownPart = ownPart;
+    this.#meta = meta;
+  }
+
+  /** `scan <limit> [<flag>…]`: of the whole cluster for a client, of this node's own part for another node. */
+  scan(request: Request, reply: TextReply): void | Promise<void> {
+    const asked = parseScan(request.words, request.prefix !== undefined);
+    return typeof asked === "string" ? reply.line(asked) : this.#answer(asked, reply);
+  }
+
+  async #answer(asked: ScanRequest, reply: TextReply): Promise<void> {
+    const { limit, prefix, values, part, cursor } = asked;
+    const scan = cursor?.scan ?? this.newScan();
+    const after = cursor?.after ?? NOTHING;
+    try {
+      const page =
+        part === undefined
+          ? await this.#scan.page({ scan, prefix, after, limit, values, ofMasters: false })
+          : await this.#ownPart.read({ ...part, scan, prefix, after, limit, values, bytesMax: PAGE_BYTES_MAX });
+      putScanPage(reply.segment, page, scan, { base64: asked.base64, values, complete: part !== undefined });
+    } catch (error) {
+      reply.line(faultLine(error));
+    }
+  }
+
+  /** The number of a scan that begins. */
+  newScan(): string {
+    const { random } = this.#context.runtime;
+    return scanNumber(random.uint32(), random.uint32());
+  }
+
+  /** `delete_prefix <limit> p<prefix> [<flag>…]`: one page of a scan, deleted. */
+  deletePrefix(words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
+    const asked = parseDeletePrefix(words);
+    return typeof asked === "string" ? reply.line(asked) : this.#delete(asked, reply, session);
+  }
+
+  async #delete({ limit, prefix, cursor }: ScanRequest, reply: TextReply, session: Session): Promise<void> {
+    const scan = cursor?.scan ?? this.newScan();
+    const after = cursor?.after ?? NOTHING;
+    let deleted = 0;
+    try {
+      const page = await this.#scan.page({ scan, prefix, after, limit, values: false, ofMasters: true });
+      for (let from = 0; from < page.items.length && !session.gone; from += GROUP_KEYS) {
+        const { count, refusal } = await this.#deleteGroup(page.items.slice(from, from + GROUP_KEYS));
+        deleted += count;
+        if (refusal === undefined) continue;
+        const doubt = refusal === PROXY_ERROR_TEXT ? "in doubt: " : "";
+        return reply.line(`SERVER_ERROR ${doubt}${deleted} deleted, then ${refusal.replace(/^SERVER_ERROR /, "")}`);
+      }
+      if (page.lastKey === undefined) reply.line(`DELETED ${deleted}`);
+      else reply.line(`MORE ${deleted} ${encodeCursor({ scan, after: page.lastKey })}`);
+    } catch (error) {
+      reply.line(faultLine(error));
+    }
+  }
+
+  /** Deletes some keys side by side; `refusal` is the first answer that is no answer to a deletion. */
+  async #deleteGroup(items: readonly ScannedItem[]): Promise<{ count: number; refusal: string | undefined }> {
+    const { handover, partitionFlush } = this.#context;
+    // A master that leaves lets nothing begin that it could not finish.
+    if (handover.holding) await handover.over;
+    if (partitionFlush.holding) await partitionFlush.over;
+    let count = 0;
+    let refusal: string | undefined;
+    await handover.track(
+      this.#deleteAll(items).then((answers) => {
+        count = answers.filter((answer) => answer === "HD").length;
+        refusal = answers.find((answer) => answer !== "HD" && answer !== "NF");
+      }),
+    );
+    return { count, refusal };
+  }
+
+  async #deleteAll(items: readonly ScannedItem[]): Promise<string[]> {
+    const buffers = new BufferPool();
+    const parser = new TextParser(
+      { lineBytesMax: 2 ** 31, keyBytesMax: this.#context.options.keyBytesMax, valueBytesMax: 0 },
+      DELETION,
+    );
+    const deletions = items.map(({ key }) => {
+      const segment = new Segment(buffers);
+      const request = new Request();
+      const line = fromLatin1(`md ${base64(key)} b\r\n`);
+      parser.parse(request, line, 0, line.length, 0);
+      return { segment, waiting: this.#meta.write(request, new TextReply(segment)) };
+    });
+    const fault = await new Promise<FlareError | undefined>((resolve) => {
+      this.#context.storage.onCommit({ onCommitted: resolve });
+    });
+    const answers: string[] = [];
+    for (const { segment, waiting } of deletions) {
+      const isHere = segment.hasUncommitted;
+      await waiting;
+      const line = latin1(segment.bytes, 0, segment.length).trimEnd();
+      answers.push(isHere && fault !== undefined ? `SERVER_ERROR ${fault.message}` : line);
+      segment.reset();
+    }
+    return answers;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * A client's flush of the whole cluster, from whichever node is asked: first every node that holds something is asked
+ * whether it can be reached, and only then anything is dropped; each partition's master carries it out with its replicas.
+ * Nodes of the C++ Flare know only their own kind of flush, each its own and at once.
+ */
+
+import { fromLatin1 } from "../../base/bytes.ts";
+import { FlareError } from "../../base/errors.ts";
+import type { ClusterNode } from "../../cluster/node.ts";
+import type { Partition } from "../../cluster/partition_map.ts";
+import type { PeerTarget } from "../../net/peer/peer_pool.ts";
+import { encodeFlush, FLUSH_QUERY, type FlushTime, parseFlushPlan } from "../../protocol/flush_request.ts";
+import { ReplyShape } from "../../protocol/text/text_client.ts";
+import { within } from "../life/gate.ts";
+import type { NodeContext } from "../node_context.ts";
+import { askFlush, NOT_MASTER } from "./partition_flush.ts";
+
+/** A node answers whether it is there within this time, … */
+const QUERY_MS_MAX = 5000;
+/** … and, as the master of a partition, that it has flushed it with its replicas within this one. */
+const FLUSH_MS_MAX = 30000;
+/** While the map of a node differs from ours it is asked again for so long … */
+const PATIENCE_MS = 3000;
+/** … with such pauses. */
+const PAUSE_MS = 100;
+/** How what is said of a node that has not flushed begins. */
+const FAULT = "not at ";
+const NO_KEY = new Uint8Array(0);
+
+/** What another node said, or why it has not. */
+interface Answer {
+  readonly line: string | undefined;
+  readonly fault: string;
+}
+
+export class ClusterFlush {
+  readonly #context: NodeContext;
+
+  constructor(context: NodeContext) {
+    this.#context = context;
+  }
+
+  /** Resolves when every node has it. @throws FlareError REFUSED naming those that have not, and what that means */
+  async run(time: FlushTime): Promise<void> {
+    const { otherCluster } = this.#context;
+    if (otherCluster.node !== undefined) return this.#pass(otherCluster.node, time);
+    const { active, preparing } = this.#context.routing.partitionMap;
+    if (active.length === 0) throw nothingFlushed("no partition available");
+    const headless = active.find(({ master }) => master === undefined);
+    if (headless !== undefined) throw nothingFlushed(`partition ${headless.index} has no master that is up`);
+    await this.#checkAll(preparing === undefined ? active : [...active, preparing], time);
+    const faults = (await Promise.all(active.map(({ index }) => this.#flushPartition(index, time)))).flat();
+    if (faults.length === 0) return;
+    throw new FlareError("REFUSED", `flush_all: ${faults.join(", ")}; all other nodes have it`);
+  }
+
+  /** @throws FlareError REFUSED if a node cannot be asked, or cannot do it */
+  async #checkAll(partitions: readonly Partition[], time: FlushTime): Promise<void> {
+    const nodes = partitions.flatMap(({ master, slaves }) => (master === undefined ? slaves : [master, ...slaves]));
+    const others = nodes.filter(({ key }) => key !== this.#context.selfKey);
+    const refusals = await Promise.all(others.map((node) => this.#refusalOf(node, time)));
+    const list = refusals.filter((refusal) => refusal !== undefined);
+    if (list.length > 0) throw nothingFlushed(list.join(", "));
+  }
+
+  async #refusalOf(node: ClusterNode, time: FlushTime): Promise<string | undefined> {
+    const { line, fault } = await this.#ask(node, FLUSH_QUERY);
+    if (line === undefined) return `"${node.key}" does not answer (${fault})`;
+    if (parseFlushPlan(line) !== undefined) return undefined;
+    if (line !== "ERROR") return `"${node.key}" answered "${line}"`;
+    return time === "now" ? undefined : `"${node.key}" knows no flush with a delay`;
+  }
+
+  async #flushPartition(index: number, time: FlushTime): Promise<readonly string[]> {
+    const { clock } = this.#context.runtime;
+    const deadlineMs = clock.monotonicMs() + PATIENCE_MS;
+    for (;;) {
+      const partition = this.#context.routing.partitionMap.active[index];
+      if (partition?.master === undefined) return [`${FAULT}partition ${index} (it has no master any more)`];
+      const faults = await this.#tellMaster(partition, partition.master, time);
+      const isStale = faults[0] === describe(partition.master, NOT_MASTER);
+      if (!isStale || clock.monotonicMs() >= deadlineMs) return faults;
+      await new Promise<void>((resolve) => clock.setTimer(resolve, PAUSE_MS));
+    }
+  }
+
+  async #tellMaster({ slaves }: Partition, master: ClusterNode, time: FlushTime): Promise<readonly string[]> {
+    const { selfKey, partitionFlush } = this.#context;
+    if (master.key === selfKey) {
+      try {
+        return (await partitionFlush.carryOut(time)).map(({ node, reason }) => describe(node, reason));
+      } catch (error) {
+        if (!(error instanceof FlareError)) throw error;
+        return [describe(master, error.message)];
+      }
+    }
+    const answer = await this.#ask(master, encodeFlush(time, "partition"));
+    if (answer.line === undefined) return [describe(master, answer.fault)];
+    if (answer.line === "OK") return [];
+    // Its replicas hear nothing of it from a C++ master.
+    if (answer.line === "ERROR") return this.#flushEach([master, ...slaves], time);
+    const said = answer.line.replace(/^SERVER_ERROR /, "");
+    return [said.startsWith(FAULT) ? said : describe(master, said)];
+  }
+
+  async #flushEach(nodes: readonly ClusterNode[], time: FlushTime): Promise<readonly string[]> {
+    const faults = await Promise.all(nodes.map((node) => this.#flushOne(node, time)));
+    return faults.filter((fault) => fault !== undefined);
+  }
+
+  async #flushOne(node: ClusterNode, time: FlushTime): Promise<string | undefined> {
+    const { selfKey, partitionFlush, scanPeers } = this.#context;
+    try {
+      if (node.key === selfKey) {
+        await partitionFlush.applyHere(time);
+        return undefined;
+      }
+      const line = await askFlush(scanPeers.lane(node, NO_KEY, 0, 0), time);
+      return line === "OK" ? undefined : describe(node, `it answered "${line}"`);
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      return describe(node, error.message);
+    }
+  }
+
+  /** A node of another cluster flushes that cluster, if it is one of our kind. @throws FlareError REFUSED */
+  async #pass(node: PeerTarget, time: FlushTime): Promise<void> {
+    const plan = await this.#ask(node, FLUSH_QUERY);
+    if (plan.line === undefined) throw nothingFlushed(`"${node.key}" does not answer (${plan.fault})`);
+    if (parseFlushPlan(plan.line) === undefined) {
+      throw nothingFlushed(`"${node.key}" of the other cluster does not know how to flush a cluster`);
+    }
+    const { line, fault } = await this.#ask(node, encodeFlush(time, "cluster"));
+    if (line === undefined) throw new FlareError("REFUSED", `flush_all: in doubt at "${node.key}" (${fault})`);
+    if (line !== "OK") throw new FlareError("REFUSED", line.replace(/^SERVER_ERROR /, ""));
+  }
+
+  async #ask(node: PeerTarget, request: string): Promise<Answer> {
+    const { scanPeers, runtime } = this.#context;
+    try {
+      const reply = scanPeers.lane(node, NO_KEY, 0, 0).request(fromLatin1(request), ReplyShape.line);
+      const limitMs = request === FLUSH_QUERY ? QUERY_MS_MAX : FLUSH_MS_MAX;
+      if (await within(runtime.clock, limitMs, reply)) return { line: (await reply).line, fault: "" };
+      reply.catch(() => undefined); // It may still fail, and nobody wants to know.
+      return { line: undefined, fault: `no answer in ${limitMs} ms` };
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      return { line: undefined, fault: error.message };
+    }
+  }
+}
+
+/** What is said of a node that has not flushed. */
+export function describe({ key }: { readonly key: string }, reason: string): string {
+  return `${FAULT}"${key}" (${reason})`;
+}
+
+function nothingFlushed(reason: string): FlareError {
+  return new FlareError("REFUSED", `flush_all: nothing was flushed, because ${reason}`);
+}

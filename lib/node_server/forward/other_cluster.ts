@@ -1,0 +1,101 @@
+/**
+ * What a node server has to do with another cluster, by the options `cluster-replication…`: nothing, keep a copy of its
+ * writes there (duplicate), or let it answer everything (forward). It follows the options when they are reloaded and
+ * knows the cluster's own map only to tell which keys this node answers for.
+ */
+
+import type { KeyHash } from "../../cluster/key_hash.ts";
+import type { KeyResolver } from "../../cluster/key_resolver.ts";
+import { type ClusterNode, createNode, NodeRole, NodeState, PARTITION_NONE } from "../../cluster/node.ts";
+import type { Routing } from "../../cluster/routing.ts";
+import type { PeerOptions } from "../../net/peer/peer_link.ts";
+import { type WorkerRegistry, WorkerType } from "../../net/worker.ts";
+import { ClusterReplication, type ClusterReplicationOptions } from "../../replication/cluster_replication.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { NodeServerOptions } from "../node_options.ts";
+
+export class OtherCluster {
+  /** Mode duplicate, else undefined. */
+  replication: ClusterReplication | undefined;
+  readonly #runtime: Runtime;
+  readonly #storage: Storage;
+  readonly #workers: WorkerRegistry;
+  readonly #routing: Routing;
+  readonly #keyHash: KeyHash;
+  readonly #resolver: KeyResolver;
+  readonly #peerOptions: PeerOptions;
+  /** Mode forward: the node of the other cluster that answers every request, else undefined. */
+  node: (ClusterNode & { readonly lanes: number }) | undefined;
+  /** What the present connections were made for. */
+  #settings = "";
+
+  constructor(
+    runtime: Runtime,
+    storage: Storage,
+    workers: WorkerRegistry,
+    routing: Routing,
+    keyHash: KeyHash,
+    resolver: KeyResolver,
+    peerOptions: PeerOptions,
+  ) {
+    this.#runtime = runtime;
+    this.#storage = storage;
+    this.#workers = workers;
+    this.#routing = routing;
+    this.#keyHash = keyHash;
+    this.#resolver = resolver;
+    this.#peerOptions = peerOptions;
+  }
+
+  /** Takes up new options; unchanged ones leave everything as it is. */
+  configure(options: NodeServerOptions): void {
+    const { clusterReplicationServerName: host, clusterReplicationServerPort: port, clusterReplicationMode: mode } = options;
+    const enabled = options.clusterReplication && host !== "";
+    const settings = enabled ? `${mode} ${host}:${port}` : "";
+    const speed = { intervalUs: options.reconstructionIntervalUs, bytesPerSecond: options.reconstructionBwlimitBytesPerSecond };
+    if (this.replication !== undefined) this.replication.speed = speed;
+    if (settings === this.#settings) return;
+    this.close();
+    this.#settings = settings;
+    if (!enabled) return;
+    this.#runtime.log.write("notice", `cluster replication to "${host}:${port}", mode ${mode}`);
+    const concurrency = options.clusterReplicationConcurrency;
+    if (mode === "forward") {
+      const threadType = WorkerType.clusterReplication;
+      const place = { role: NodeRole.proxy, state: NodeState.active, partition: PARTITION_NONE, balance: 0 };
+      this.node = { ...createNode({ host, port, threadType, ...place }), lanes: concurrency };
+      return;
+    }
+    const replicationOptions: ClusterReplicationOptions = {
+      host,
+      port,
+      concurrency,
+      peerOptions: this.#peerOptions,
+      queueBytesMax: options.clusterReplicationQueueBytesMax,
+      owns: (key) => this.#owns(key),
+    };
+    this.replication = new ClusterReplication(this.#runtime, this.#storage, this.#workers, replicationOptions, speed);
+    if (this.#routing.self?.role === NodeRole.master) this.replication.sendEverything();
+  }
+
+  /** We are the master of a partition now and were not before: what the one before us had not sent yet is unknown. */
+  onBecameMaster(): void {
+    this.replication?.sendEverything();
+  }
+
+  close(): void {
+    this.replication?.close();
+    this.replication = undefined;
+    this.node = undefined;
+    this.#settings = "";
+  }
+
+  /** Whether a key belongs to the partition we are master of. */
+  #owns(key: Uint8Array): boolean {
+    const { self, partitionMap } = this.#routing;
+    if (self?.role !== NodeRole.master) return false;
+    const count = Math.max(partitionMap.active.length, self.partition + 1);
+    return this.#resolver.resolve(this.#keyHash(key, 0, key.length), count) === self.partition;
+  }
+}

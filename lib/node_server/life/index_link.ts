@@ -1,0 +1,232 @@
+/**
+ * A node server's way to the index servers: joining the cluster and the few things a node says on its own account.
+ * Each conversation has its own short connection, as in Flare; of several index servers the first that answers counts.
+ */
+
+import { fromLatin1, latin1 } from "../../base/bytes.ts";
+import { FlareError } from "../../base/errors.ts";
+import type { HostPort } from "../../base/host_port.ts";
+import type { Uint64 } from "../../base/uint64.ts";
+import { type DataIdentity, encodeDataIdentity } from "../../cluster/data_identity.ts";
+import type { ClusterNode } from "../../cluster/node.ts";
+import { createNodeMap, type NodeMap } from "../../cluster/node_map.ts";
+import { type ClusterMeta, parseMeta, parseNodeLine } from "../../cluster/node_map_codec.ts";
+import { nodeMapVersion, parseNodeMap } from "../../cluster/node_map_stats.ts";
+import { Peer } from "../../net/peer/peer.ts";
+import type { PeerOptions } from "../../net/peer/peer_link.ts";
+import { WorkerRegistry, WorkerType } from "../../net/worker.ts";
+import { type Figures, parseStatLine } from "../../protocol/stat_lines.ts";
+import { ReplyShape } from "../../protocol/text/text_client.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+
+/** A node that cannot join at once tries again after this pause … */
+const JOIN_PAUSE_MS = 500;
+/** … this often; an index server needs a while to notice that the node had crashed. */
+const JOIN_ATTEMPTS = 60;
+const TOLD_ATTEMPTS = 20;
+/** A map that changes while it is read is read again, this often. */
+const MAP_ATTEMPTS = 3;
+
+/** What a node learns when it joins. */
+export interface Joined {
+  /** Version 0: the first push of the index server is newer. */
+  readonly map: NodeMap;
+  readonly meta: ClusterMeta;
+}
+
+interface Answer {
+  readonly line: string;
+  readonly body: Uint8Array;
+}
+
+export class IndexLink {
+  readonly #runtime: Runtime;
+  readonly #self: HostPort;
+  readonly #options: PeerOptions;
+  /** Reloadable. */
+  servers: readonly HostPort[];
+  #stopped = false;
+
+  constructor(runtime: Runtime, servers: readonly HostPort[], self: HostPort, options: PeerOptions) {
+    this.#runtime = runtime;
+    this.#self = self;
+    this.#options = options;
+    this.servers = servers;
+  }
+
+  /** Ends the attempts under way. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * `meta` and `node add`. @param data which data this node has, for an index server that wants to know
+   * @throws FlareError CONNECTION_FAILED | REFUSED | CORRUPT naming the index servers
+   */
+  async join(data: DataIdentity): Promise<Joined> {
+    let lastError: FlareError | undefined;
+    for (let attempt = 0; attempt < JOIN_ATTEMPTS && !this.#stopped; attempt++) {
+      if (attempt > 0) await this.#pause(JOIN_PAUSE_MS);
+      for (const server of this.servers) {
+        try {
+          return await this.#joinAt(server, data);
+        } catch (error) {
+          if (!(error instanceof FlareError) || !error.retriable) throw error;
+          if (error.message !== lastError?.message) {
+            const level = error.code === "REFUSED" ? "warning" : "notice";
+            this.#runtime.log.write(level, `cannot join yet: ${error.message}; trying again`);
+          }
+          lastError = error;
+        }
+      }
+    }
+    throw lastError ?? new FlareError("CLOSED", "joining the cluster was given up");
+  }
+
+  /**
+   * The version of the index server's node map; undefined where it is not told. Asked as everybody may ask, a C++ one too.
+   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED what the last index server did
+   */
+  mapVersion(): Promise<Uint64 | undefined> {
+    return this.#askFirst(async (server) => nodeMapVersion((await this.#figures(server, ["stats"]))[0] as Figures));
+  }
+
+  /**
+   * The index server's node map; undefined if it changes all the time.
+   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED | CORRUPT what the last index server did
+   */
+  fetchMap(): Promise<NodeMap | undefined> {
+    return this.#askFirst(async (server) => {
+      for (let attempt = 0; attempt < MAP_ATTEMPTS; attempt++) {
+        const [before, nodes, after] = (await this.#figures(server, ["stats", "stats nodes", "stats"])) as Figures[];
+        const map = parseNodeMap(nodes as Figures, after as Figures);
+        if (nodeMapVersion(before as Figures) === map.version) return map;
+      }
+      return undefined;
+    });
+  }
+
+  /** `node state <self> active|ready`: a copy is complete. */
+  tellState(state: "active" | "ready"): Promise<boolean> {
+    return this.#tell(`node state ${this.#name} ${state}`);
+  }
+
+  /** `node role <self> proxy 0 -1`: a copy failed. */
+  tellProxy(): Promise<boolean> {
+    return this.#tell(`node role ${this.#name} proxy 0 -1`);
+  }
+
+  /** `shutdown <self>`: another node shall take over; one attempt. */
+  async tellShutdown(): Promise<boolean> {
+    for (const server of this.servers) {
+      const line = await this.#converse(server, [`shutdown ${this.#name}`]).catch(() => undefined);
+      if (line?.[0]?.line === "OK") return true;
+    }
+    return false;
+  }
+
+  get #name(): string {
+    return `${this.#self.host} ${this.#self.port}`;
+  }
+
+  /** Says it until an index server has answered; false = it refused, or none could be reached for long. */
+  async #tell(command: string): Promise<boolean> {
+    for (let attempt = 0; attempt < TOLD_ATTEMPTS && !this.#stopped; attempt++) {
+      if (attempt > 0) await this.#pause(JOIN_PAUSE_MS);
+      for (const server of this.servers) {
+        const answers = await this.#converse(server, [command]).catch((error: Error) => {
+          this.#runtime.log.write("info", `"${command}" could not be said: ${error.message}`);
+          return undefined;
+        });
+        const line = answers?.[0]?.line;
+        if (line === undefined) continue;
+        if (line !== "OK") this.#runtime.log.write("warning", `index server answered "${line}" to "${command}"`);
+        return line === "OK";
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Flare differs: the original says `node add` first. Ours has to know whether the index server takes what comes behind it:
+   * to the original's that is an error.
+   */
+  async #joinAt(server: HostPort, data: DataIdentity): Promise<Joined> {
+    const name = `${server.host}:${server.port}`;
+    let meta: ClusterMeta | undefined;
+    const [told, added] = await this.#converse(server, [
+      "meta",
+      ({ line, body }) => {
+        meta = line === "END" ? parseMeta(lines(body)) : undefined;
+        if (meta === undefined) return undefined;
+        return `node add ${this.#name}${meta.takesNodeData ? ` ${encodeDataIdentity(data)}` : ""}`;
+      },
+    ]);
+    if (told?.line === "END" && meta === undefined) {
+      throw new FlareError("CORRUPT", `index server "${name}" sent malformed key parameters`);
+    }
+    const last = added ?? told;
+    if (meta === undefined || added === undefined || last?.line !== "END") {
+      const text = `index server "${name}" refused this node: "${last?.line ?? ""}"`;
+      throw new FlareError("REFUSED", text, { retriable: last?.line.startsWith("SERVER_ERROR") === true });
+    }
+    const nodes = lines(added.body).map(parseNodeLine);
+    if (nodes.includes(undefined)) throw new FlareError("CORRUPT", `index server "${name}" sent a malformed node list`);
+    return { map: createNodeMap(0, nodes as ClusterNode[], 0), meta };
+  }
+
+  /** What the first index server that answers gives. @throws FlareError */
+  async #askFirst<T>(ask: (server: HostPort) => Promise<T>): Promise<T> {
+    let lastError: unknown;
+    for (const server of this.servers) {
+      try {
+        return await ask(server);
+      } catch (error) {
+        if (!(error instanceof FlareError)) throw error;
+        lastError = error;
+      }
+    }
+    throw lastError ?? new FlareError("CONNECTION_FAILED", "no index server is known");
+  }
+
+  /** What an index server answers to `stats` commands. @throws FlareError */
+  async #figures(server: HostPort, commands: readonly string[]): Promise<Figures[]> {
+    const answers = await this.#converse(server, commands);
+    return answers.map(({ line, body }) => {
+      const figures = lines(body).map(parseStatLine);
+      if (line === "END" && !figures.includes(undefined)) return new Map(figures as [string, string][]);
+      throw new FlareError("REFUSED", `index server "${server.host}:${server.port}" answered "${line}" to "stats"`);
+    });
+  }
+
+  /** Says one command after the other, as long as they are answered well; a function makes one of the answer before it. */
+  async #converse(
+    server: HostPort,
+    commands: readonly (string | ((before: Answer) => string | undefined))[],
+  ): Promise<Answer[]> {
+    const peer = new Peer(this.#runtime, server, WorkerType.controller, new WorkerRegistry(), this.#options);
+    try {
+      const answers: Answer[] = [];
+      for (const next of commands) {
+        const command = typeof next === "string" ? next : next(answers.at(-1) as Answer);
+        if (command === undefined) break;
+        const answer = await peer.request(fromLatin1(`${command}\r\n`), ReplyShape.lines);
+        answers.push(answer);
+        if (answer.line !== "END" && answer.line !== "OK") break;
+      }
+      return answers;
+    } finally {
+      peer.close();
+    }
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#runtime.clock.setTimer(resolve, delayMs));
+  }
+}
+
+function lines(body: Uint8Array): string[] {
+  return latin1(body)
+    .split(/\r?\n/)
+    .filter((line) => line !== "");
+}

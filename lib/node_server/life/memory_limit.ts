@@ -1,0 +1,31 @@
+/**
+ * `cache_memlimit`: another `memory-limit` for the running node. memcached's answers; the next start, and a reload of the
+ * settings, take the configured one again.
+ */
+
+import { CACHE_BYTES_MAX } from "../../storage/arena/entry_cache.ts";
+import type { NodeContext } from "../node_context.ts";
+
+const MIB = 1048576;
+/** memcached's bound, below which it does not go either. */
+const MIB_MIN = 8;
+const TOO_SMALL = `MEMLIMIT_TOO_SMALL cannot set maxbytes to less than ${MIB_MIN}m`;
+const OUT_OF_BOUNDS = "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust";
+
+/** Carries out `cache_memlimit <MiB> [noreply]`; gives the line to answer, undefined = silence. */
+export function setMemoryLimit(context: NodeContext, words: readonly string[]): string | undefined {
+  const line = change(context, words);
+  return words.at(-1) === "noreply" ? undefined : line;
+}
+
+function change(context: NodeContext, [text, ...rest]: readonly string[]): string {
+  if (text === undefined || rest.length > 1 || !/^\+?\d{1,20}$/.test(text)) return "ERROR";
+  const mib = Number(text);
+  if (mib < MIB_MIN) return TOO_SMALL;
+  if (mib * MIB > CACHE_BYTES_MAX) return OUT_OF_BOUNDS;
+  context.storage.resizeMemory(mib * MIB);
+  context.options = { ...context.options, memoryBytesMax: mib * MIB };
+  context.runtime.log.write("notice", `memory-limit is ${mib} MiB now`);
+  context.watchers.happened(`type=memory_limit bytes=${mib * MIB}`);
+  return "OK";
+}

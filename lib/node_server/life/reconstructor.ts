@@ -1,0 +1,102 @@
+/**
+ * Makes this node a copy when a node map gives it a place that needs one, again after a break, and tells the index server
+ * how it went. One copy at a time: a newer map ends the one before.
+ */
+
+import { FlareError } from "../../base/errors.ts";
+import type { KeyResolver } from "../../cluster/key_resolver.ts";
+import { NodeRole, NodeState } from "../../cluster/node.ts";
+import type { Reconstruction } from "../../cluster/role_change.ts";
+import { CopyTask } from "../../replication/copy_task.ts";
+import type { NodeContext } from "../node_context.ts";
+import type { IndexLink } from "./index_link.ts";
+
+/** A copy that breaks off is begun anew so often, after a pause, before the node becomes a proxy again. */
+const ATTEMPTS_MAX = 3;
+const PAUSE_MS = 1000;
+
+export class Reconstructor {
+  readonly #context: NodeContext;
+  readonly #resolver: KeyResolver;
+  readonly #link: IndexLink;
+  readonly #connectTimeoutMs: number;
+  #copy: CopyTask | undefined;
+  /** What the copy under way, or the last one, was to bring. */
+  #plan: Reconstruction | undefined;
+
+  constructor(context: NodeContext, resolver: KeyResolver, link: IndexLink, connectTimeoutMs: number) {
+    this.#context = context;
+    this.#resolver = resolver;
+    this.#link = link;
+    this.#connectTimeoutMs = connectTimeoutMs;
+  }
+
+  /** Copies what the plan says, in the background. */
+  begin(plan: Reconstruction): void {
+    this.#plan = plan;
+    void this.#reconstruct(plan, 1);
+  }
+
+  /** Begins again what is not in use yet: its sources have dropped what they had, on their own account each. */
+  restart(): void {
+    const state = this.#context.routing.self?.state;
+    if (this.#plan !== undefined && (state === NodeState.prepare || state === NodeState.ready)) this.begin(this.#plan);
+  }
+
+  /** Ends the copy under way, if there is one; nobody is told. */
+  end(): void {
+    this.#plan = undefined;
+    this.#copy?.kill();
+    this.#copy = undefined;
+  }
+
+  async #reconstruct(plan: Reconstruction, attempt: number): Promise<void> {
+    this.#copy?.kill();
+    const { options, storage, workers, watchers, runtime, tls, selfKey } = this.#context;
+    const copy = new CopyTask(runtime, workers, storage, plan, {
+      intervalUs: options.reconstructionIntervalUs,
+      bytesPerSecond: options.reconstructionBwlimitBytesPerSecond,
+      connectTimeoutMs: this.#connectTimeoutMs,
+      tls,
+      silenceMs: options.netReadTimeoutMs,
+      silenceTimeoutMs: options.peerReadTimeoutMs,
+      valueBytesMax: options.valueBytesMax,
+      selfKey,
+      belongs: (key) => this.#belongs(key, plan),
+    });
+    this.#copy = copy;
+    watchers.happened(`type=copy status=begun attempt=${attempt}`);
+    try {
+      await copy.run();
+      watchers.happened("type=copy status=complete");
+    } catch (error) {
+      watchers.happened("type=copy status=failed");
+      if (this.#copy !== copy) return runtime.log.write("notice", "copy ended: it is not needed any more");
+      const isRepeated = attempt < ATTEMPTS_MAX && error instanceof FlareError && error.retriable;
+      const next = isRepeated ? "it is tried again" : "this node becomes a proxy again";
+      runtime.log.write("error", `copy failed: ${(error as Error).message}; ${next}`);
+      if (isRepeated) {
+        await this.#pause();
+        if (this.#copy === copy) await this.#reconstruct(plan, attempt + 1);
+      } else {
+        await this.#link.tellProxy();
+      }
+      return;
+    }
+    // A newer map may have made this copy pointless meanwhile. As long as it has not, somebody has to be told: an index server
+    // that cannot store its map now can do so later.
+    const state = plan.role === NodeRole.master ? "ready" : "active";
+    while (this.#copy === copy && !(await this.#link.tellState(state))) {
+      if (this.#context.routing.self?.state !== NodeState.prepare) return;
+      await this.#pause();
+    }
+  }
+
+  #belongs(key: Uint8Array, { partition, partitionSize }: Reconstruction): boolean {
+    return partitionSize <= 1 || this.#resolver.resolve(this.#context.keyHash(key, 0, key.length), partitionSize) === partition;
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#context.runtime.clock.setTimer(resolve, PAUSE_MS));
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Pages of a scan over the whole cluster: one replica of every partition is asked for its next keys, and their answers are
+ * merged. Nothing is remembered between two pages. A partition that nobody answers for fails the page: a list is complete
+ * or an error, never a part of the truth.
+ */
+
+import { compareBytes, latin1 } from "../../base/bytes.ts";
+import { FlareError } from "../../base/errors.ts";
+import type { ClusterNode } from "../../cluster/node.ts";
+import { LOCAL, PROXY_FAILURE, type Route } from "../../cluster/routing.ts";
+import { parseScanPage, type ScanPage } from "../../protocol/scan/scan_page.ts";
+import { encodeScan } from "../../protocol/scan/scan_request.ts";
+import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
+import type { NodeContext } from "../node_context.ts";
+import type { OwnPart } from "./own_part.ts";
+import { mergePages, shareOf } from "./scan_merge.ts";
+import { Turnstile } from "./turnstile.ts";
+
+/** A page of the whole. */
+export interface PageQuery {
+  /** The number of the scan. */
+  readonly scan: string;
+  readonly prefix: Uint8Array;
+  /** Empty = from the beginning. */
+  readonly after: Uint8Array;
+  readonly limit: number;
+  readonly values: boolean;
+  /** Ask the masters, who have every acknowledged write, not any replica. */
+  readonly ofMasters: boolean;
+}
+
+/** Bytes of a page, but for its last item; each partition is asked for its share. */
+export const PAGE_BYTES_MAX = 1048576;
+/** Pages put together at the same time; others wait. */
+const PAGES_MAX = 8;
+/** While maps differ or nodes fail, a page is begun anew for so long … */
+const PATIENCE_MS = 3000;
+/** … with such pauses. */
+const PAUSE_MS = 100;
+const NO_KEY = new Uint8Array(0);
+
+export class ClusterScan {
+  readonly #context: NodeContext;
+  readonly #ownPart: OwnPart;
+  readonly #turnstile = new Turnstile(PAGES_MAX);
+
+  constructor(context: NodeContext, ownPart: OwnPart) {
+    this.#context = context;
+    this.#ownPart = ownPart;
+  }
+
+  /** The next page. @throws FlareError saying which partition or node cannot answer */
+  page(query: PageQuery): Promise<ScanPage> {
+    return this.#turnstile.pass(() => this.#patiently(query));
+  }
+
+  async #patiently(query: PageQuery): Promise<ScanPage> {
+    const { clock } = this.#context.runtime;
+    const deadlineMs = clock.monotonicMs() + PATIENCE_MS;
+    for (;;) {
+      try {
+        return await this.#page(query);
+      } catch (error) {
+        if (!(error instanceof FlareError) || !error.retriable || clock.monotonicMs() >= deadlineMs) throw error;
+      }
+      await new Promise<void>((resolve) => clock.setTimer(resolve, PAUSE_MS));
+    }
+  }
+
+  async #page(query: PageQuery): Promise<ScanPage> {
+    const { routing, otherCluster } = this.#context;
+    if (otherCluster.node !== undefined) return this.#ask(otherCluster.node, query, undefined, query.limit);
+    const { active } = routing.partitionMap;
+    if (active.length === 0) throw new FlareError("REFUSED", "no partition available", { retriable: true });
+    const parts = await Promise.all(active.map(({ index }) => this.#part(query, index, active.length)));
+    return parts.length === 1 ? (parts[0] as ScanPage) : mergePages(parts, query.limit, PAGE_BYTES_MAX);
+  }
+
+  /** One partition's part, from whichever of its nodes answers. */
+  async #part(query: PageQuery, partition: number, count: number): Promise<ScanPage> {
+    const limit = shareOf(query.limit, count);
+    const failed: string[] = [];
+    let fault: FlareError | undefined;
+    for (;;) {
+      const route = this.#route(query, partition, failed);
+      if (route === LOCAL) return this.#ownPart.read({ ...query, partition, count, limit, bytesMax: partBytes(count) });
+      if (typeof route !== "object") break;
+      try {
+        return await this.#ask(route, query, { partition, count }, limit);
+      } catch (error) {
+        if (!(error instanceof FlareError)) throw error;
+        this.#context.runtime.log.write("info", `page of a scan: ${error.message}`);
+        fault = error;
+        failed.push(route.key);
+      }
+    }
+    const reason = fault === undefined ? "it has no node that is up" : fault.message;
+    throw new FlareError("REFUSED", `partition ${partition} cannot be scanned: ${reason}`, {
+      retriable: fault?.retriable ?? true,
+      cause: fault,
+    });
+  }
+
+  #route({ ofMasters }: PageQuery, partition: number, failed: readonly string[]): Route {
+    const { routing, runtime, selfKey } = this.#context;
+    if (!ofMasters) return routing.routePart(partition, runtime.random.uint32(), failed);
+    const master = routing.partitionMap.active[partition]?.master;
+    if (master?.key === selfKey) return LOCAL;
+    return master === undefined || failed.includes(master.key) ? PROXY_FAILURE : master;
+  }
+
+  /** @param part undefined: a node of another cluster is asked, for its whole cluster */
+  async #ask(
+    node: ClusterNode,
+    query: PageQuery,
+    part: { readonly partition: number; readonly count: number } | undefined,
+    limit: number,
+  ): Promise<ScanPage> {
+    const { scanPeers, selfKey } = this.#context;
+    const { scan, prefix, after, values } = query;
+    const line = encodeScan({ limit, prefix, cursor: { scan, after }, values, part }, part === undefined ? "" : `<${selfKey}>`);
+    const answer = await scanPeers.lane(node, NO_KEY, 0, 0).request(line, ReplyShape.scan);
+    const page = parseScanPage(answer);
+    if (page === undefined) throw refusal(node, answer);
+    // A scan that does not get on would never end.
+    if (page.lastKey !== undefined && compareBytes(page.lastKey, after) <= 0) throw malformed(node);
+    return page;
+  }
+}
+
+function partBytes(count: number): number {
+  return shareOf(PAGE_BYTES_MAX, count);
+}
+
+function refusal(node: ClusterNode, { line, body }: ClientReply): FlareError {
+  if (line === "ERROR") return new FlareError("UNSUPPORTED", `node "${node.key}" does not know scans`);
+  if (body.length > 0 || !/^(SERVER|CLIENT)_ERROR /.test(line)) return malformed(node);
+  return new FlareError("REFUSED", `node "${node.key}" answered "${line}"`, { retriable: line.startsWith("SERVER_ERROR") });
+}
+
+function malformed(node: ClusterNode): FlareError {
+  return new FlareError("CORRUPT", `node "${node.key}" sent a malformed page`);
+}
+
+/** What a client is told of a fault. */
+export function faultLine(error: unknown): string {
+  if (!(error instanceof FlareError)) throw error;
+  return `SERVER_ERROR ${latin1(new TextEncoder().encode(error.message)).replace(/[\r\n]+/g, " ")}`;
+}

@@ -1,0 +1,46 @@
+/**
+ * The token by which a scan goes on: the number of the scan, which tells nodes that they have prepared for it already, and
+ * the last key that was looked at. Whoever holds it holds the whole state of a scan; servers keep none. Pure.
+ */
+
+import { base64, decodeBase64 } from "../../base/base64.ts";
+import { fromLatin1 } from "../../base/bytes.ts";
+
+/** Where a scan stands. */
+export interface ScanCursor {
+  /** Sixteen hexadecimal digits, the same on every page of a scan. */
+  readonly scan: string;
+  /** The scan goes on behind this key; empty = at the beginning. */
+  readonly after: Uint8Array;
+}
+
+const TOKEN = /^([0-9a-f]{16})-([A-Za-z0-9_-]*)$/;
+
+/** The number of a new scan, from two random 32-bit words. */
+export function scanNumber(first: number, second: number): string {
+  return hexWord(first) + hexWord(second);
+}
+
+/** The token of a cursor: no blanks, no control bytes. */
+export function encodeCursor({ scan, after }: ScanCursor): string {
+  const text = base64(after).replaceAll("+", "-").replaceAll("/", "_");
+  return `${scan}-${text.replace(/=+$/, "")}`;
+}
+
+/** Reads a token; undefined = it is none. */
+export function parseCursor(token: string): ScanCursor | undefined {
+  const [, scan, text] = TOKEN.exec(token) ?? [];
+  if (scan === undefined || text === undefined) return undefined;
+  if (text === "") return { scan, after: new Uint8Array(0) };
+  const padded = text
+    .replaceAll("-", "+")
+    .replaceAll("_", "/")
+    .padEnd(Math.ceil(text.length / 4) * 4, "=");
+  const bytes = fromLatin1(padded);
+  const after = decodeBase64(bytes, 0, bytes.length);
+  return after === undefined ? undefined : { scan, after };
+}
+
+function hexWord(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, "0");
+}

@@ -1,0 +1,49 @@
+/**
+ * How long the data block behind a refused line is. A refusal has to take the block along: what a client meant as a value
+ * must never be read as commands. Pure.
+ */
+
+import { type Command, CommandShape, CommandTable, shapeOf } from "../command.ts";
+
+/** The largest length memcached and Flare accept in a header: 2^31-1 less the CRLF behind the data. */
+export const DATA_BYTES_MAX = 2147483645;
+
+const SPACE = 0x20;
+const PLUS = 0x2b;
+const STORAGE = new CommandTable(["set", "add", "replace", "append", "prepend", "cas", "ms"]);
+/** Which word of the line is the length: `set <key> <flags> <exptime> <bytes>`, `ms <key> <bytes>`. */
+const LENGTH_WORD = 4;
+const META_LENGTH_WORD = 2;
+
+/**
+ * The length in `bytes[start, end)`; NaN = it is no length, and nobody knows where the block ends. It may be larger than
+ * `DATA_BYTES_MAX`.
+ */
+export function parseLength(bytes: Uint8Array, start: number, end: number): number {
+  let length = 0;
+  const from = bytes[start] === PLUS ? start + 1 : start;
+  if (from >= end) return Number.NaN;
+  for (let i = from; i < end; i++) {
+    const digit = (bytes[i] as number) - 0x30;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    length = length * 10 + digit;
+  }
+  return length;
+}
+
+/** The length of the block that the line `bytes[start, lineEnd)` announces; NaN = it announces none. */
+export function announcedLength(bytes: Uint8Array, start: number, lineEnd: number): number {
+  let at = start;
+  let lengthWord = 0;
+  for (let word = 0; ; word++) {
+    while (at < lineEnd && bytes[at] === SPACE) at++;
+    const wordStart = at;
+    while (at < lineEnd && bytes[at] !== SPACE && bytes[at] !== 0) at++;
+    if (at === wordStart) return Number.NaN;
+    if (word === 0) {
+      const command = STORAGE.find(bytes, wordStart, at);
+      if (command < 0) return Number.NaN;
+      lengthWord = shapeOf(command as Command) === CommandShape.meta ? META_LENGTH_WORD : LENGTH_WORD;
+    } else if (word === lengthWord) return parseLength(bytes, wordStart, at);
+  }
+}

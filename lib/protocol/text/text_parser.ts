@@ -1,0 +1,583 @@
+/**
+ * The text protocol's requests, from bytes to meaning: a pure function over the contiguous bytes a connection holds.
+ * It never waits and keeps no half-parsed state: what is incomplete is parsed again once there is more, and it tells
+ * how much more it takes. Answers to malformed lines are memcached's (docs/compatibility.md lists where Flare differs).
+ */
+
+import { decodeBase64 } from "../../base/base64.ts";
+import { latin1 } from "../../base/bytes.ts";
+import { parseUint64 } from "../../base/uint64.ts";
+import { MutationKind } from "../../item/mutation.ts";
+import { Command, CommandShape, type CommandTable, shapeOf } from "../command.ts";
+import { MetaFlag } from "../meta/meta_flags.ts";
+import { parseMetaFlags } from "../meta/meta_parser.ts";
+import { parseFlags, parseInteger } from "../numbers.ts";
+import { type Request, SyncMode } from "../request.ts";
+import { announcedLength, DATA_BYTES_MAX, parseLength } from "./data_block.ts";
+import { beginsAsHttp, isHttpLine, mayBeHttp } from "./http_line.ts";
+import { MultiGet, PART_BYTES } from "./multi_get.ts";
+
+export interface TextLimits {
+  /** Longest request line in bytes. */
+  readonly lineBytesMax: number;
+  /** Longest key in bytes. */
+  readonly keyBytesMax: number;
+  /** Longest value in bytes. */
+  readonly valueBytesMax: number;
+}
+
+export const ParseStatus = {
+  /** The request goes on behind these bytes; `needed` tells how many it takes at least. */
+  more: 0,
+  /** `request` is filled. */
+  request: 1,
+  /** `reject` is the answer (empty = silence); `swallow` bytes of data follow that nobody wants. */
+  reject: 2,
+  /** `reject` is the answer, and the connection has to be closed after it. */
+  fatal: 3,
+  /** This is HTTP: the connection has to be closed without an answer. */
+  http: 4,
+} as const;
+export type ParseStatus = (typeof ParseStatus)[keyof typeof ParseStatus];
+
+const BAD_LINE = "CLIENT_ERROR bad command line format";
+const BAD_EXPTIME = "CLIENT_ERROR invalid exptime argument";
+const BAD_DELTA = "CLIENT_ERROR invalid numeric delta argument";
+const BAD_DELETE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]";
+const BAD_CHUNK = "CLIENT_ERROR bad data chunk";
+/** The answer to a value beyond `valueBytesMax`. */
+const TOO_LARGE = "SERVER_ERROR object too large for cache";
+const LINE_TOO_LONG = "CLIENT_ERROR line too long";
+
+/** The longest push of a node map, in bytes: some ten thousand nodes. */
+const NODE_MAP_BYTES_MAX = 1048576;
+
+/** What is shorter with its line end is malformed for memcached, not unknown. */
+const REQUEST_BYTES_MIN = 4;
+
+const SPACE = 0x20;
+const PLUS = 0x2b;
+const LF = 0x0a;
+const CR = 0x0d;
+const LESS = 0x3c;
+const GREATER = 0x3e;
+/** Behind this many bytes the built-in search beats a loop. */
+const SCAN_LOOP_BYTES = 96;
+
+export class TextParser {
+  /** Behind the request or rejected line, as an index into the bytes given. */
+  position = 0;
+  /** With `more`: bytes the request takes from its start, 0 = not known yet. */
+  needed = 0;
+  /** With `more`: bytes from the request's start that hold no line end, to be passed to the next call. */
+  scanned = 0;
+  reject = "";
+  swallow = 0;
+  /** With `reject`: the value is beyond `valueBytesMax`, and nothing else is at fault. */
+  isTooLarge = false;
+
+  /** The multi-get whose line goes on, of which a part has been carried out; whoever carries it out says so here. */
+  multiGet: MultiGet | undefined = undefined;
+
+  readonly #limits: TextLimits;
+  readonly #commands: CommandTable;
+  #tokenStart = 0;
+  #tokenEnd = 0;
+
+  constructor(limits: TextLimits, commands: CommandTable) {
+    this.#limits = limits;
+    this.#commands = commands;
+  }
+
+  /**
+   * Parses one request at `bytes[start, end)`. `scanned` bytes from `start` are known to hold no line end.
+   * The request's slices point into `bytes`.
+   */
+  parse(request: Request, bytes: Uint8Array, start: number, end: number, scanned: number): ParseStatus {
+    this.swallow = 0;
+    this.isTooLarge = false;
+    this.needed = 0;
+    this.scanned = 0;
+    request.multiGet = undefined;
+    const lineFeed = findLineFeed(bytes, start + scanned, end);
+    if (this.multiGet !== undefined || lineFeed < 0) return this.#incomplete(request, bytes, start, end, lineFeed);
+    this.position = lineFeed + 1;
+    if (lineFeed - start > this.#limits.lineBytesMax && this.#multiGetCommand(bytes, start) < 0) {
+      return this.#lineTooLong(bytes, start, lineFeed);
+    }
+    const lineEnd = lineFeed > start && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
+    if (mayBeHttp(bytes, lineEnd) && isHttpLine(bytes, start, lineEnd)) return ParseStatus.http;
+    let at = start;
+    request.prefix = undefined;
+    if (bytes[at] === LESS) {
+      const close = bytes.subarray(at, lineEnd).indexOf(GREATER);
+      if (close < 0) return this.#rejected("ERROR");
+      request.prefix = latin1(bytes, at + 1, at + close);
+      at += close + 1;
+    }
+    if (!this.#token(bytes, at, lineEnd)) return this.#unknown(bytes, start, at, lineEnd);
+    const command = this.#commands.find(bytes, this.#tokenStart, this.#tokenEnd);
+    if (command < 0) return this.#unknown(bytes, start, at, lineEnd);
+    request.command = command as Command;
+    request.noreply = false;
+    request.syncMode = SyncMode.byDefault;
+    request.opcode = -1;
+    request.mutation.terms = undefined;
+    at = this.#tokenEnd;
+    switch (shapeOf(request.command)) {
+      case CommandShape.retrieval:
+        request.bytes = bytes;
+        request.keysStart = at;
+        request.keysEnd = cutAtNul(bytes, at, lineEnd);
+        return this.#token(bytes, at, lineEnd) ? ParseStatus.request : this.#rejected(BAD_LINE);
+      case CommandShape.storage:
+        return this.#storage(request, bytes, start, end, at, lineEnd);
+      case CommandShape.arithmetic:
+        return this.#arithmetic(request, bytes, at, lineEnd);
+      case CommandShape.deletion:
+        return this.#deletion(request, bytes, at, lineEnd);
+      case CommandShape.touch:
+        return this.#touch(request, bytes, at, lineEnd);
+      case CommandShape.touchRetrieval:
+        return this.#touchRetrieval(request, bytes, at, lineEnd);
+      case CommandShape.meta:
+        return this.#meta(request, bytes, start, end, at, lineEnd);
+      default:
+        request.words = this.#words(bytes, at, lineEnd);
+        if (request.command === Command.node && request.words[0] === "sync" && this.#commands.takesNodeMaps) {
+          return this.#nodeSync(request, bytes, start, end);
+        }
+        return ParseStatus.request;
+    }
+  }
+
+  /** A line whose end has not come, or did after parts of it had been carried out. */
+  #incomplete(request: Request, bytes: Uint8Array, start: number, end: number, lineFeed: number): ParseStatus {
+    if (this.multiGet !== undefined && lineFeed >= 0) {
+      this.position = lineFeed + 1;
+      const lineEnd = lineFeed > start && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
+      return partOf(request, this.multiGet, bytes, start, lineEnd, true);
+    }
+    const { lineBytesMax, keyBytesMax } = this.#limits;
+    if (end - start > Math.min(lineBytesMax, PART_BYTES)) {
+      const command = this.multiGet?.command ?? this.#multiGetCommand(bytes, start);
+      const from = this.multiGet === undefined ? this.#tokenEnd : start;
+      const searched = Math.max(from + 1, end - keyBytesMax - 1);
+      const blank = bytes.subarray(searched, end).lastIndexOf(SPACE);
+      // Behind the last blank a word may go on. One that is too long already goes along, and is refused.
+      if (command >= 0 && (blank >= 0 || end - from > keyBytesMax + 1)) {
+        const wordEnd = bytes[end - 1] === CR ? end - 1 : end;
+        this.position = blank < 0 ? wordEnd : searched + blank;
+        return partOf(request, this.multiGet ?? new MultiGet(command as Command), bytes, from, this.position, false);
+      }
+      if (command < 0 && end - start > lineBytesMax) return this.#lineTooLong(bytes, start, end);
+    }
+    this.scanned = end - start;
+    return ParseStatus.more;
+  }
+
+  /**
+   * get or gets, if the long line that begins at `start` is one, has a key among its first bytes and is known here, else
+   * -1; the token is the word.
+   */
+  #multiGetCommand(bytes: Uint8Array, start: number): Command | -1 {
+    const end = start + Math.min(this.#limits.lineBytesMax, PART_BYTES) + 1;
+    if (!this.#token(bytes, start, end)) return -1;
+    const wordEnd = this.#tokenEnd;
+    const command = this.#commands.find(bytes, this.#tokenStart, wordEnd);
+    if (command < 0 || shapeOf(command as Command) !== CommandShape.retrieval) return -1;
+    const hasKeys = this.#token(bytes, wordEnd, end);
+    this.#tokenEnd = wordEnd;
+    return hasKeys ? command : -1;
+  }
+
+  /** `node sync [<version>]` and the NODE lines behind it up to END. */
+  #nodeSync(request: Request, bytes: Uint8Array, start: number, end: number): ParseStatus {
+    const version = request.words[1] ?? "0";
+    if (request.words.length > 2 || !/^\d{1,20}$/.test(version)) return this.#rejected("ERROR");
+    const lines: string[] = [];
+    for (;;) {
+      const from = this.position;
+      const lineFeed = findLineFeed(bytes, from, end);
+      if ((lineFeed < 0 ? end : lineFeed) - start > NODE_MAP_BYTES_MAX) {
+        this.reject = LINE_TOO_LONG;
+        return ParseStatus.fatal;
+      }
+      if (lineFeed < 0) return ParseStatus.more;
+      this.position = lineFeed + 1;
+      const line = latin1(bytes, from, lineFeed > from && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed);
+      if (line === "END") break;
+      if (!NODE_LINE.test(line)) return this.#rejected("CLIENT_ERROR format error");
+      lines.push(line);
+    }
+    request.lines = lines;
+    return ParseStatus.request;
+  }
+
+  #storage(request: Request, bytes: Uint8Array, start: number, end: number, from: number, lineEnd: number): ParseStatus {
+    const mutation = request.mutation;
+    if (!this.#token(bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
+    mutation.key.bytes = bytes;
+    mutation.key.start = this.#tokenStart;
+    mutation.key.end = this.#tokenEnd;
+    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected(BAD_LINE);
+    const flagsStart = this.#tokenStart;
+    const flagsEnd = this.#tokenEnd;
+    if (!this.#token(bytes, flagsEnd, lineEnd)) return this.#rejected(BAD_LINE);
+    const exptimeStart = this.#tokenStart;
+    const exptimeEnd = this.#tokenEnd;
+    if (!this.#token(bytes, exptimeEnd, lineEnd)) return this.#rejected(BAD_LINE);
+    const lengthStart = this.#tokenStart;
+    const lengthEnd = this.#tokenEnd;
+    const length = parseLength(bytes, lengthStart, lengthEnd);
+    let isValid = mutation.key.end - mutation.key.start <= this.#limits.keyBytesMax;
+    let at = lengthEnd;
+    mutation.version = 0;
+    if (request.command === Command.cas) {
+      if (!this.#casVersion(request, bytes, at, lineEnd)) isValid = false;
+    } else if (this.#token(bytes, at, lineEnd)) {
+      const version = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
+      if (version !== undefined) {
+        mutation.version = version;
+        at = this.#tokenEnd;
+      }
+      this.#options(request, bytes, at, lineEnd);
+    }
+    const flags = parseFlags(bytes, flagsStart, flagsEnd);
+    const exptime = parseInteger(bytes, exptimeStart, exptimeEnd);
+    if (Number.isNaN(length)) this.#misplacedOption(request, bytes, lengthStart, lengthEnd, lineEnd);
+    if (Number.isNaN(flags) || Number.isNaN(exptime)) isValid = false;
+    if (!isValid || !(length <= this.#limits.valueBytesMax)) return this.#refusedBlock(request, length, isValid);
+    mutation.kind = MUTATION_KINDS[request.command] as MutationKind;
+    mutation.flags = flags;
+    request.exptime = exptime;
+    return this.#data(request, bytes, start, end, length);
+  }
+
+  /** The version a cas compares with, and the options behind it; false when there is none. */
+  #casVersion(request: Request, bytes: Uint8Array, from: number, lineEnd: number): boolean {
+    if (!this.#token(bytes, from, lineEnd)) return false;
+    const version = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
+    const versionEnd = this.#tokenEnd;
+    if (version === undefined) this.#misplacedOption(request, bytes, this.#tokenStart, versionEnd, lineEnd);
+    else request.mutation.version = version;
+    this.#options(request, bytes, versionEnd, lineEnd);
+    return version !== undefined;
+  }
+
+  /** A storage line that is refused, with the block behind it; `isValid`: only the length is at fault. */
+  #refusedBlock(request: Request, length: number, isValid: boolean): ParseStatus {
+    const status = this.#takeBlock(length);
+    if (status === ParseStatus.fatal) return status;
+    this.isTooLarge = isValid && this.swallow > 0;
+    return this.#refused(request, this.isTooLarge ? TOO_LARGE : BAD_LINE);
+  }
+
+  /** Has the block of a refused line passed over. One that is longer than anybody accepts ends the connection. */
+  #takeBlock(length: number): ParseStatus {
+    if (length > DATA_BYTES_MAX) {
+      this.reject = BAD_LINE;
+      return ParseStatus.fatal;
+    }
+    if (!Number.isNaN(length)) this.swallow = length + 2;
+    return ParseStatus.reject;
+  }
+
+  /** The data block of `length` bytes behind the line that is parsed. */
+  #data(request: Request, bytes: Uint8Array, start: number, end: number, length: number): ParseStatus {
+    const { mutation } = request;
+    const dataEnd = this.position + length;
+    if (dataEnd + 2 > end) {
+      this.needed = dataEnd + 2 - start;
+      return ParseStatus.more;
+    }
+    mutation.value = bytes;
+    mutation.valueStart = this.position;
+    mutation.valueEnd = dataEnd;
+    this.position = dataEnd + 2;
+    if (bytes[dataEnd] !== CR || bytes[dataEnd + 1] !== LF) return this.#refused(request, BAD_CHUNK);
+    return ParseStatus.request;
+  }
+
+  #arithmetic(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
+    const mutation = request.mutation;
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
+    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected(BAD_LINE);
+    const digits = bytes[this.#tokenStart] === PLUS ? this.#tokenStart + 1 : this.#tokenStart;
+    const delta = parseUint64(bytes, digits, this.#tokenEnd);
+    const deltaEnd = this.#tokenEnd;
+    if (delta === undefined) this.#misplacedOption(request, bytes, this.#tokenStart, deltaEnd, lineEnd);
+    this.#options(request, bytes, deltaEnd, lineEnd);
+    if (this.#keyTooLong(request)) return this.#badLine(request);
+    if (delta === undefined) return this.#refused(request, BAD_DELTA);
+    mutation.kind = request.command === Command.incr ? MutationKind.incr : MutationKind.decr;
+    mutation.delta = delta;
+    mutation.version = 0;
+    request.exptime = 0;
+    return ParseStatus.request;
+  }
+
+  #deletion(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
+    const mutation = request.mutation;
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
+    mutation.kind = MutationKind.delete;
+    mutation.version = 0;
+    request.exptime = 0;
+    let numbers = 0;
+    let isValid = true;
+    while (this.#token(bytes, this.#tokenEnd, lineEnd)) {
+      if (this.#option(request, bytes)) continue;
+      const number = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
+      numbers++;
+      if (number === undefined || numbers > 2) isValid = false;
+      else if (numbers === 1) request.exptime = Number(number);
+      else mutation.version = number;
+    }
+    // A version that cannot be read must not become a deletion of whatever is there.
+    if (!isValid) return this.#refused(request, BAD_DELETE);
+    return this.#keyTooLong(request) ? this.#badLine(request) : ParseStatus.request;
+  }
+
+  #touch(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
+    if (!this.#token(bytes, this.#tokenEnd, lineEnd)) return this.#rejected(BAD_LINE);
+    const exptime = parseInteger(bytes, this.#tokenStart, this.#tokenEnd);
+    const exptimeEnd = this.#tokenEnd;
+    if (Number.isNaN(exptime)) this.#misplacedOption(request, bytes, this.#tokenStart, exptimeEnd, lineEnd);
+    this.#options(request, bytes, exptimeEnd, lineEnd);
+    if (this.#keyTooLong(request)) return this.#badLine(request);
+    if (Number.isNaN(exptime)) return this.#refused(request, BAD_EXPTIME);
+    request.mutation.kind = MutationKind.touch;
+    request.mutation.version = 0;
+    request.exptime = exptime;
+    return ParseStatus.request;
+  }
+
+  /**
+   * memcached's `gat <exptime> <key>…`, told from Flare's `gat <key> <exptime>` by which word is the number. A node always
+   * means Flare's: a key may be a number, too.
+   */
+  #touchRetrieval(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
+    if (!this.#token(bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
+    const firstStart = this.#tokenStart;
+    const firstEnd = this.#tokenEnd;
+    const isFromNode = request.prefix !== undefined && request.command === Command.gat;
+    const first = isFromNode ? Number.NaN : parseInteger(bytes, firstStart, firstEnd);
+    const more = this.#token(bytes, firstEnd, lineEnd);
+    request.mutation.kind = MutationKind.touch;
+    request.mutation.version = 0;
+    request.bytes = bytes;
+    if (!Number.isNaN(first)) {
+      if (!more) return this.#rejected(BAD_LINE);
+      request.flareOrder = false;
+      request.exptime = first;
+      request.keysStart = this.#tokenStart;
+      request.keysEnd = cutAtNul(bytes, this.#tokenStart, lineEnd);
+      return ParseStatus.request;
+    }
+    if (!more) return this.#rejected(BAD_LINE);
+    const second = parseInteger(bytes, this.#tokenStart, this.#tokenEnd);
+    if (request.command !== Command.gat || Number.isNaN(second)) return this.#rejected(BAD_EXPTIME);
+    request.flareOrder = true;
+    request.exptime = second;
+    request.keysStart = firstStart;
+    request.keysEnd = firstEnd;
+    while (this.#token(bytes, this.#tokenEnd, lineEnd)) {
+      if (!this.#option(request, bytes)) return this.#rejected(BAD_EXPTIME);
+    }
+    return ParseStatus.request;
+  }
+
+  /** `<key> [<bytes>] <flag>…`, with a data block where `<bytes>` is. */
+  #meta(request: Request, bytes: Uint8Array, start: number, end: number, from: number, lineEnd: number): ParseStatus {
+    const { mutation, meta, command } = request;
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
+    let length = -1;
+    if (command === Command.ms) {
+      if (!this.#token(bytes, mutation.key.end, lineEnd)) return this.#rejected(BAD_LINE);
+      length = parseLength(bytes, this.#tokenStart, this.#tokenEnd);
+      if (Number.isNaN(length)) return this.#rejected(BAD_LINE);
+    }
+    request.bytes = bytes;
+    request.keysStart = this.#tokenEnd;
+    request.keysEnd = cutAtNul(bytes, this.#tokenEnd, lineEnd);
+    let error = parseMetaFlags(request, bytes, request.keysStart, request.keysEnd);
+    if (error === "" && (meta.flags & MetaFlag.b) !== 0) error = this.#decodeKey(request);
+    if (error === "" && this.#keyTooLong(request)) error = BAD_LINE;
+    mutation.version = 0;
+    mutation.value = bytes;
+    mutation.valueStart = 0;
+    mutation.valueEnd = 0;
+    if (length < 0) return error === "" ? ParseStatus.request : this.#rejected(error);
+    if (error === "" && length > this.#limits.valueBytesMax) {
+      this.isTooLarge = length <= DATA_BYTES_MAX;
+      error = TOO_LARGE;
+    }
+    if (error === "") return this.#data(request, bytes, start, end, length);
+    const status = this.#takeBlock(length);
+    return status === ParseStatus.fatal ? status : this.#rejected(error);
+  }
+
+  #decodeKey(request: Request): string {
+    const { key } = request.mutation;
+    const decoded = decodeBase64(key.bytes, key.start, key.end);
+    if (decoded === undefined) {
+      return request.command === Command.mg || request.command === Command.ms
+        ? "CLIENT_ERROR error decoding key"
+        : "CLIENT_ERROR invalid or duplicate flag";
+    }
+    key.bytes = decoded;
+    key.start = 0;
+    key.end = decoded.length;
+    return "";
+  }
+
+  #words(bytes: Uint8Array, from: number, lineEnd: number): string[] {
+    const words: string[] = [];
+    let at = from;
+    while (this.#token(bytes, at, lineEnd)) {
+      words.push(latin1(bytes, this.#tokenStart, this.#tokenEnd));
+      at = this.#tokenEnd;
+    }
+    return words;
+  }
+
+  /** Finds the next blank-separated token of the line; a NUL ends the line. */
+  #token(bytes: Uint8Array, from: number, lineEnd: number): boolean {
+    let at = from;
+    while (at < lineEnd && bytes[at] === SPACE) at++;
+    if (at >= lineEnd || bytes[at] === 0) return false;
+    this.#tokenStart = at;
+    do at++;
+    while (at < lineEnd && bytes[at] !== SPACE && bytes[at] !== 0);
+    this.#tokenEnd = at;
+    return true;
+  }
+
+  #keyToken(request: Request, bytes: Uint8Array, from: number, lineEnd: number): boolean {
+    if (!this.#token(bytes, from, lineEnd)) return false;
+    const key = request.mutation.key;
+    key.bytes = bytes;
+    key.start = this.#tokenStart;
+    key.end = this.#tokenEnd;
+    return true;
+  }
+
+  #keyTooLong(request: Request): boolean {
+    return request.mutation.key.end - request.mutation.key.start > this.#limits.keyBytesMax;
+  }
+
+  /** Reads the options up to the end of the line; like memcached it passes over words it does not know. */
+  #options(request: Request, bytes: Uint8Array, from: number, lineEnd: number): void {
+    let at = from;
+    while (this.#token(bytes, at, lineEnd)) {
+      this.#option(request, bytes);
+      at = this.#tokenEnd;
+    }
+  }
+
+  /** Where a number is forgotten, an option stands in the last one's place, and is obeyed. */
+  #misplacedOption(request: Request, bytes: Uint8Array, start: number, end: number, lineEnd: number): void {
+    if (this.#token(bytes, end, lineEnd)) return;
+    this.#tokenStart = start;
+    this.#tokenEnd = end;
+    this.#option(request, bytes);
+  }
+
+  /** Takes the current token as an option if it is one. */
+  #option(request: Request, bytes: Uint8Array): boolean {
+    const start = this.#tokenStart;
+    const length = this.#tokenEnd - start;
+    if (length === 7 && isWord(bytes, start, NOREPLY)) request.noreply = true;
+    else if (length === 4 && isWord(bytes, start, SYNC)) request.syncMode = SyncMode.sync;
+    else if (length === 5 && isWord(bytes, start, ASYNC)) request.syncMode = SyncMode.async;
+    else return false;
+    return true;
+  }
+
+  /** No request of ours: HTTP, or an `ERROR` as memcached says it, with the block that is behind it nevertheless. */
+  #unknown(bytes: Uint8Array, start: number, from: number, lineEnd: number): ParseStatus {
+    if (isHttpLine(bytes, start, lineEnd)) return ParseStatus.http;
+    const status = this.#takeBlock(announcedLength(bytes, from, lineEnd));
+    if (status === ParseStatus.reject) this.reject = this.position - start < REQUEST_BYTES_MIN ? BAD_LINE : "ERROR";
+    return status;
+  }
+
+  #lineTooLong(bytes: Uint8Array, start: number, end: number): ParseStatus {
+    this.position = end;
+    if (beginsAsHttp(bytes, start, end)) return ParseStatus.http;
+    this.reject = LINE_TOO_LONG;
+    return ParseStatus.fatal;
+  }
+
+  #rejected(text: string): ParseStatus {
+    this.reject = text;
+    return ParseStatus.reject;
+  }
+
+  /** A rejection that `noreply` silences, as in memcached. */
+  #refused(request: Request, text: string): ParseStatus {
+    return this.#rejected(request.noreply ? "" : text);
+  }
+
+  #badLine(request: Request): ParseStatus {
+    return this.#refused(request, BAD_LINE);
+  }
+}
+
+/** Fills `request` with the keys `bytes[from, to)` of a multi-get. */
+function partOf(
+  request: Request,
+  multiGet: MultiGet,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  isLast: boolean,
+): ParseStatus {
+  request.command = multiGet.command;
+  request.prefix = undefined;
+  request.noreply = false;
+  request.syncMode = SyncMode.byDefault;
+  request.opcode = -1;
+  request.mutation.terms = undefined;
+  request.bytes = bytes;
+  request.keysStart = from;
+  request.keysEnd = multiGet.isCut ? from : cutAtNul(bytes, from, to);
+  if (request.keysEnd < to) multiGet.isCut = true;
+  request.multiGet = multiGet;
+  request.isLastPart = isLast;
+  return ParseStatus.request;
+}
+
+/** `NODE <host> <port> <role> <state> <partition> <balance> <thread_type>`, anything behind it does not matter. */
+const NODE_LINE = /^NODE +[^ ]+(?: +-?\d+){6}(?: |$)/;
+
+const NOREPLY = [0x6e, 0x6f, 0x72, 0x65, 0x70, 0x6c, 0x79];
+const SYNC = [0x73, 0x79, 0x6e, 0x63];
+const ASYNC = [0x61, 0x73, 0x79, 0x6e, 0x63];
+
+const MUTATION_KINDS: readonly (MutationKind | undefined)[] = buildMutationKinds();
+
+function buildMutationKinds(): (MutationKind | undefined)[] {
+  const kinds: (MutationKind | undefined)[] = [];
+  for (const name of ["set", "add", "replace", "append", "prepend", "cas"] as const) kinds[Command[name]] = MutationKind[name];
+  return kinds;
+}
+
+function isWord(bytes: Uint8Array, start: number, word: readonly number[]): boolean {
+  for (let i = 0; i < word.length; i++) if (bytes[start + i] !== word[i]) return false;
+  return true;
+}
+
+function findLineFeed(bytes: Uint8Array, from: number, end: number): number {
+  const loopEnd = Math.min(end, from + SCAN_LOOP_BYTES);
+  for (let i = from; i < loopEnd; i++) if (bytes[i] === LF) return i;
+  if (loopEnd === end) return -1;
+  const found = bytes.indexOf(LF, loopEnd);
+  return found < end ? found : -1;
+}
+
+function cutAtNul(bytes: Uint8Array, from: number, lineEnd: number): number {
+  for (let i = from; i < lineEnd; i++) if (bytes[i] === 0) return i;
+  return lineEnd;
+}

@@ -1,0 +1,33 @@
+/**
+ * Turns what `node:fs` throws into the library's faults: a full disk or quota is `DISK_FULL`, no descriptor left for another
+ * open file is `LIMIT_EXCEEDED`, everything else `IO_ERROR`.
+ */
+
+import { FlareError, type FlareErrorCode } from "../../base/errors.ts";
+
+/** What there was not enough of for a while: nothing is broken, and the same works when there is some again. */
+const SHORTAGES: Readonly<Record<string, { readonly fault: FlareErrorCode; readonly words: string }>> = {
+  ENOSPC: { fault: "DISK_FULL", words: "no space left" },
+  EDQUOT: { fault: "DISK_FULL", words: "no space left" },
+  EMFILE: { fault: "LIMIT_EXCEEDED", words: "too many open files" },
+  ENFILE: { fault: "LIMIT_EXCEEDED", words: "too many open files" },
+};
+
+/** The system's name of an error (`ENOENT`), or undefined for other errors. */
+export function systemCode(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return typeof code === "string" ? code : undefined;
+}
+
+/** The fault for `error`, which came up while doing `action` (as in `cannot <action> "<path>"`). */
+export function ioFault(error: unknown, action: string, path: string): FlareError {
+  const code = systemCode(error);
+  const shortage = code === undefined ? undefined : SHORTAGES[code];
+  // Clients see these.
+  const reason =
+    shortage === undefined ? (code ?? (error instanceof Error ? error.message : String(error))) : `${shortage.words} (${code})`;
+  return new FlareError(shortage?.fault ?? "IO_ERROR", `cannot ${action} "${path}": ${reason}`, {
+    cause: error,
+    retriable: shortage !== undefined,
+  });
+}

@@ -1,0 +1,68 @@
+/**
+ * The log of the three adapters: one line per message to the standard error or to a file, written at once, so that the
+ * last words of a process that dies are there. A log nobody takes must not take the server down: lines that cannot be
+ * written are counted, and the next line that can be written says the count.
+ */
+
+import { closeSync, openSync, writeSync } from "node:fs";
+import { ioFault } from "../files/io_fault.ts";
+import type { Log, LogLevel } from "../runtime.ts";
+import type { RuntimeOptions } from "../runtime_options.ts";
+import { RepeatedLines } from "./repeated_lines.ts";
+
+const STDERR = 2;
+const RANK: Readonly<Record<LogLevel, number>> = { error: 0, warning: 1, notice: 2, info: 3, debug: 4 };
+
+/**
+ * A log that writes `2026-01-02T03:04:05.678Z notice flared message` to `logPath`, else to the standard error (`descriptor`
+ * for tests). @throws FlareError IO_ERROR if the file cannot be opened; so does `reopen`, which then keeps the open file
+ */
+export function createProgramLog(options: RuntimeOptions = {}, descriptor: number = STDERR): Log {
+  const { logPath, programName = "flare", logLevel = "notice" } = options;
+  const threshold = RANK[logLevel];
+  const repeated = new RepeatedLines();
+  let current = logPath === undefined ? descriptor : openLog(logPath);
+  let linesLost = 0;
+  const write = (level: LogLevel, message: string): void => {
+    if (RANK[level] > threshold) return;
+    const now = new Date();
+    const text = RANK[level] <= RANK.warning ? repeated.take(message, now.getTime()) : message;
+    if (text === undefined) return;
+    const loss = linesLost === 0 ? "" : `[${linesLost} lines lost] `;
+    try {
+      writeLine(current, `${now.toISOString()} ${level} ${programName} ${loss}${escapeControls(text)}\n`);
+      linesLost = 0;
+    } catch {
+      linesLost++;
+    }
+  };
+  if (logPath === undefined) return { write };
+  return {
+    write,
+    reopen(): void {
+      const opened = openLog(logPath);
+      closeSync(current);
+      current = opened;
+    },
+  };
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, "a");
+  } catch (error) {
+    throw ioFault(error, "open the log file", path);
+  }
+}
+
+function writeLine(descriptor: number, line: string): void {
+  const bytes = new TextEncoder().encode(line);
+  for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written);
+}
+
+/** One message is one line, whatever a peer put into it. */
+function escapeControls(message: string): string {
+  return message.replace(/\p{Cc}/gu, (control) =>
+    control === "\n" ? "\\n" : `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}

@@ -1,0 +1,16 @@
+/**
+ * How addresses are written in messages and in `Connection.peer`. Pure.
+ */
+
+import { formatHostPort } from "../../base/host_port.ts";
+import type { Address } from "../runtime.ts";
+
+/** What a message calls an address: `host:port` or the path of a UNIX socket. */
+export function addressText(address: Address): string {
+  return "path" in address ? address.path : formatHostPort(address.host, address.port);
+}
+
+/** `Connection.peer` of a connection to `address`. */
+export function peerText(address: Address): string {
+  return "path" in address ? ":0" : formatHostPort(address.host, address.port);
+}

@@ -1,0 +1,34 @@
+/**
+ * An entry as the arena shows it to the storage: the view of an item that may also be a tombstone or nothing.
+ */
+
+import { CurrentKind } from "../../item/decide.ts";
+import type { EntryView } from "../../item/entry.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/** An entry of any kind as the arena shows it: an `EntryView` that may also be a tombstone or nothing. */
+export interface CachedEntry extends EntryView {
+  kind: CurrentKind;
+}
+
+/** A view that points nowhere, for a storage to fill. */
+export function emptyEntry(): CachedEntry {
+  return {
+    bytes: EMPTY,
+    headStart: 0,
+    headEnd: 0,
+    keyStart: 0,
+    keyEnd: 0,
+    valueStart: 0,
+    valueEnd: 0,
+    flags: 0,
+    expire: 0,
+    version: 0,
+    marks: 0,
+    fetched: false,
+    accessSeconds: 0,
+    stable: false,
+    kind: CurrentKind.absent,
+  };
+}

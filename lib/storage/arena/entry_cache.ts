@@ -1,0 +1,634 @@
+/**
+ * The arena: items as reply-ready bytes in a few large segments, found through a hash index in typed arrays, so that a
+ * million keys are no work for the collector. Records are appended; an overwritten one is dead. Each ring of segments has
+ * three positions: head (append), flush (first record the engine may not have) and tail (evict). The tail never passes
+ * the flush pointer, so what is not yet in the engine stays; what is, gets a second chance if it was used, else is dropped.
+ * Values too large for a segment live in a ring of their own, one segment each, whose memory is never reused.
+ * Knows nothing of the engine, the log and the clock.
+ */
+
+import { equalBytes } from "../../base/bytes.ts";
+import { copyBytes, writeDecimal } from "../../base/copy_bytes.ts";
+import { fromWords, highWord, lowWord, type Uint64 } from "../../base/uint64.ts";
+import { CurrentKind } from "../../item/decide.ts";
+import type { CachedEntry } from "./cached_entry.ts";
+import { DirtyBatch } from "./dirty_batch.ts";
+import { indexHash } from "./index_hash.ts";
+import { KeyIndex } from "./key_index.ts";
+import {
+  ACCESS,
+  EXPIRE,
+  FLAGS,
+  HASH,
+  HEADER_BYTES,
+  headBytes,
+  KEY_AND_HEAD,
+  LENGTH,
+  OFFSET_BITS,
+  OFFSET_MASK,
+  PREFIX_BYTES,
+  STATE,
+  VALUE_LENGTH,
+  VERSION_HIGH,
+  VERSION_LOW,
+  writePrefix,
+} from "./record_layout.ts";
+import { ACCESSED, ENGINE_BITS, kindOfState, marksOfState, RecordState } from "./record_state.ts";
+import { Segment, SegmentRing } from "./segment_ring.ts";
+
+/** Keys warmed in one go. */
+const WARM_MAX = 64;
+/** A cache line, in 32-bit words. */
+const LINE_WORDS = 16;
+const SEGMENT_IDS_MAX = 32767;
+const SEGMENT_BYTES_MAX = 1 << 20;
+const SEGMENT_BYTES_MIN = 1 << 12;
+const SEGMENTS_WANTED = 16;
+
+/** The bounds of `memoryBytesMax`: below, eviction has nothing to choose from; above, locations run out. */
+export const CACHE_BYTES_MIN = SEGMENT_BYTES_MIN * SEGMENTS_WANTED;
+export const CACHE_BYTES_MAX = 2 ** 33;
+
+const SPACE = 0x20;
+const CR = 13;
+const LF = 10;
+
+/** How far a checkpoint has to go: the heads at its start. */
+export interface CacheMark {
+  readonly smallSequence: number;
+  readonly smallOffset: number;
+  readonly largeSequence: number;
+}
+
+/** What the arena's memory is divided into. */
+export interface ArenaLayout {
+  /** Of a segment that many records share; large records have one each. */
+  readonly segmentBytes: number;
+  readonly segments: number;
+  /** Behind the last record of the segment that is being filled. */
+  readonly freeBytes: number;
+  readonly indexSlots: number;
+  readonly indexBytes: number;
+  /** When the item that is next in line for eviction was last written or read, 0 = there is none. */
+  readonly oldestAccessSeconds: number;
+}
+
+export class EntryCache {
+  /** Evicted items so far: they are in the engine, and come back when they are asked for. */
+  evictions = 0;
+  /** Those of them that nobody had read, and those that were in use and had to go all the same. */
+  evictedUnfetched = 0;
+  evictedActive = 0;
+  /** Those of them that had a time to expire. */
+  evictedNonzero = 0;
+  /** How long the item that was evicted last had been left alone, in seconds. */
+  evictedIdleSeconds = 0;
+  /** Items spared by the eviction because they were in use. */
+  spared = 0;
+  /** Times a writer had to make room. */
+  roomsMade = 0;
+  /** Told of each evicted item, if anybody wants to know. */
+  onEvicted: ((location: number) => void) | undefined;
+  /** Bytes of live records the engine does not have. */
+  dirtyBytes = 0;
+  /** Bytes of live records. */
+  liveBytes = 0;
+  /** Live records that are tombstones. */
+  tombstones = 0;
+  /** What `takeBatch` collected last. */
+  readonly batch = new DirtyBatch();
+
+  readonly #seed: number;
+  #bytesMax = 0;
+  #segmentBytes = 0;
+  #largeBytesMin = 0;
+  readonly #index = new KeyIndex();
+  readonly #segments: (Segment | undefined)[] = [undefined];
+  readonly #warmLocations = new Int32Array(WARM_MAX);
+  /** What `warm` read last: nobody needs it, but reading for nothing would be optimised away. */
+  touched = 0;
+  readonly #freeIds: number[] = [];
+  readonly #small = new SegmentRing();
+  readonly #large = new SegmentRing();
+  #nextSequence = 1;
+  /** The second of the last append. */
+  #lastSeconds = 0;
+  #allocatedBytes = 0;
+  #appendedBytes = 0;
+  /** Where the last `find` ended. */
+  #slot = 0;
+
+  /** `bytesMax` is 64 KiB … 8 GiB; memory is taken as it is needed. `seed` is any 32 bits. */
+  constructor(bytesMax: number, seed: number) {
+    this.#seed = seed | 0;
+    this.bytesMax = bytesMax;
+  }
+
+  get bytesMax(): number {
+    return this.#bytesMax;
+  }
+
+  /** Another size, 64 KiB … 8 GiB: a larger one is used as it is needed, for a smaller one `shrink` has to be called. */
+  set bytesMax(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    let segmentBytes = SEGMENT_BYTES_MAX;
+    while (segmentBytes > SEGMENT_BYTES_MIN && segmentBytes * SEGMENTS_WANTED > bytesMax) segmentBytes /= 2;
+    this.#segmentBytes = segmentBytes;
+    this.#largeBytesMin = segmentBytes / 4;
+  }
+
+  /** The largest record: half of the arena, so that one can be written while another is read. */
+  get recordBytesMax(): number {
+    return Math.floor(this.#bytesMax / 2);
+  }
+
+  get allocatedBytes(): number {
+    return this.#allocatedBytes;
+  }
+
+  /** What the arena's memory is divided into. */
+  get layout(): ArenaLayout {
+    const head = this.#small.head;
+    return {
+      segmentBytes: this.#segmentBytes,
+      segments: this.#segments.length - 1 - this.#freeIds.length,
+      freeBytes: head === undefined ? 0 : head.bytes.length - head.used,
+      indexSlots: this.#index.mask + 1,
+      indexBytes: this.#index.slots.byteLength,
+      oldestAccessSeconds: this.#oldestAccess(),
+    };
+  }
+
+  /** Bytes that cannot be evicted before the engine has taken what is dirty among them. */
+  get pinnedBytes(): number {
+    return this.#appendedBytes - this.#small.flushedBytes - this.#large.flushedBytes;
+  }
+
+  /** Entries found through the index. */
+  get count(): number {
+    return this.#index.count;
+  }
+
+  hash(bytes: Uint8Array, start: number, end: number): number {
+    return indexHash(bytes, start, end, this.#seed);
+  }
+
+  /** The location of a key, 0 = not here. */
+  find(hash: number, bytes: Uint8Array, start: number, end: number): number {
+    const { slots, mask } = this.#index;
+    const segments = this.#segments;
+    const length = end - start;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const location = slots[slot * 2 + 1] as number;
+      if (location === 0) {
+        this.#slot = slot;
+        return 0;
+      }
+      if (slots[slot * 2] !== hash) continue;
+      const segment = segments[location >>> OFFSET_BITS] as Segment;
+      const offset = (location & OFFSET_MASK) << 3;
+      if (((segment.words[(offset >> 2) + KEY_AND_HEAD] as number) & 0xffff) !== length) continue;
+      const keyStart = offset + HEADER_BYTES + PREFIX_BYTES;
+      if (!equalBytes(segment.bytes, keyStart, keyStart + length, bytes, start, end)) continue;
+      this.#slot = slot;
+      return location;
+    }
+  }
+
+  /**
+   * Touches the memory a look at each of these keys will need, so that the processor fetches it for all of them at the
+   * same time instead of one after the other. The keys are the blank-separated words of `bytes[start, end)`.
+   */
+  warm(bytes: Uint8Array, start: number, end: number): void {
+    const { slots, mask } = this.#index;
+    const locations = this.#warmLocations;
+    let count = 0;
+    for (let at = start; at < end && count < WARM_MAX; at++) {
+      const keyStart = at;
+      while (at < end && bytes[at] !== SPACE) at++;
+      if (at > keyStart) locations[count++] = slots[(this.hash(bytes, keyStart, at) & mask) * 2 + 1] as number;
+    }
+    let touched = 0;
+    for (let i = 0; i < count; i++) {
+      const location = locations[i] as number;
+      const words = (this.#segments[location >>> OFFSET_BITS] as Segment | undefined)?.words;
+      const at = (location & OFFSET_MASK) << 1;
+      if (words !== undefined) touched ^= (words[at] as number) ^ (words[at + LINE_WORDS] as number);
+    }
+    this.touched = touched;
+  }
+
+  state(location: number): number {
+    const segment = this.#segments[location >>> OFFSET_BITS] as Segment;
+    return segment.words[(((location & OFFSET_MASK) << 3) >> 2) + STATE] as number;
+  }
+
+  /** Fills `view` with the record at a location. */
+  read(location: number, view: CachedEntry): void {
+    const id = location >>> OFFSET_BITS;
+    const segment = this.#segments[id] as Segment;
+    const offset = (location & OFFSET_MASK) << 3;
+    const words = segment.words;
+    const at = offset >> 2;
+    const state = words[at + STATE] as number;
+    const keyAndHead = words[at + KEY_AND_HEAD] as number;
+    const headStart = offset + HEADER_BYTES;
+    const headEnd = headStart + (keyAndHead >>> 16);
+    view.bytes = segment.bytes;
+    view.headStart = headStart;
+    view.headEnd = headEnd;
+    view.keyStart = headStart + PREFIX_BYTES;
+    view.keyEnd = headStart + PREFIX_BYTES + (keyAndHead & 0xffff);
+    view.valueStart = headEnd + 2;
+    view.valueEnd = headEnd + 2 + (words[at + VALUE_LENGTH] as number);
+    view.flags = (words[at + FLAGS] as number) >>> 0;
+    view.expire = (words[at + EXPIRE] as number) >>> 0;
+    const high = words[at + VERSION_HIGH] as number;
+    view.version =
+      high === 0 ? (words[at + VERSION_LOW] as number) >>> 0 : fromWords(high >>> 0, (words[at + VERSION_LOW] as number) >>> 0);
+    view.marks = marksOfState(state);
+    view.fetched = (state & RecordState.fetched) !== 0;
+    view.accessSeconds = (words[at + ACCESS] as number) >>> 0;
+    view.kind = kindOfState(state);
+    view.stable = segment.isLarge;
+  }
+
+  /** Notes a read, and so tells the eviction that an entry is in use. */
+  markAccessed(location: number, nowSeconds: number): void {
+    const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
+    const at = ((location & OFFSET_MASK) << 3) >> 2;
+    const state = words[at + STATE] as number;
+    if ((state & ACCESSED) !== ACCESSED) words[at + STATE] = state | ACCESSED;
+    // A store only once a second: a read should not make the line dirty each time.
+    if (words[at + ACCESS] !== nowSeconds) words[at + ACCESS] = nowSeconds;
+  }
+
+  /** Bytes a record takes. */
+  recordBytes(kind: CurrentKind, keyLength: number, flags: number, valueLength: number): number {
+    const payload =
+      kind === CurrentKind.value ? headBytes(keyLength, flags, valueLength) + 2 + valueLength + 2 : PREFIX_BYTES + keyLength;
+    return (HEADER_BYTES + payload + 7) & ~7;
+  }
+
+  /** True when a record of this size fits without moving or dropping any other. */
+  fits(recordBytes: number): boolean {
+    if (recordBytes > this.#largeBytesMin) return this.#mayAllocate(recordBytes);
+    const head = this.#small.head;
+    if (head !== undefined && head.used + recordBytes <= head.bytes.length) return true;
+    return this.#mayAllocate(this.#segmentBytes);
+  }
+
+  /**
+   * Evicts until a record of this size fits; false when all that is left is not yet in the engine. Locations, views and
+   * the last `find` are void afterwards. `mayForgetDead`: no overwritten record may come back by `undo`.
+   */
+  makeRoom(recordBytes: number, mayForgetDead: boolean): boolean {
+    const large = recordBytes > this.#largeBytesMin;
+    const needed = large ? recordBytes : this.#segmentBytes;
+    this.roomsMade++;
+    while (!this.#mayAllocate(needed)) {
+      const ring = this.#oldestEvictable(mayForgetDead);
+      if (ring === undefined) return false;
+      if (ring === this.#large) this.#evictLarge();
+      else if (large || !this.#isReusable(ring.tail as Segment)) this.#free(this.#clear(ring.shift()));
+      else {
+        this.#recycle(ring.shift());
+        return true;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Gives back what is above `bytesMax`, as far as the engine has it; true = nothing above it is left. What it makes void,
+   * and `mayForgetDead`, are as for `makeRoom`.
+   */
+  shrink(mayForgetDead: boolean): boolean {
+    if (this.#allocatedBytes <= this.#bytesMax) return true;
+    while (this.#allocatedBytes > this.#bytesMax) {
+      const ring = this.#oldestEvictable(mayForgetDead);
+      if (ring === undefined) break;
+      this.#free(this.#clear(ring.shift()));
+    }
+    this.#index.fit();
+    return this.#allocatedBytes <= this.#bytesMax;
+  }
+
+  /** Tells the record lengths of all items, a segment in each step, so that others may have their turn meanwhile. */
+  *itemBytes(found: (recordBytes: number) => void): Generator<void> {
+    const segments = this.#segments.slice();
+    for (const segment of segments) {
+      if (segment === undefined || this.#segments[segment.id] !== segment) continue;
+      const { words } = segment;
+      for (let offset = 0; offset < segment.used; ) {
+        const at = offset >> 2;
+        const state = words[at + STATE] as number;
+        if ((state & (RecordState.dead | RecordState.tombstone | RecordState.purged)) === 0)
+          found(words[at + LENGTH] as number);
+        offset += words[at + LENGTH] as number;
+      }
+      yield;
+    }
+  }
+
+  /**
+   * Appends a record and makes it the key's entry; the last call must have been `find` for this key, and the room must be
+   * there. The caller then copies the value to where `view` says. `state` are the bits of `RecordState` it begins with.
+   */
+  append(
+    hash: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    state: number,
+    flags: number,
+    expire: number,
+    version: Uint64,
+    accessSeconds: number,
+    valueLength: number,
+    replaced: number,
+    view: CachedEntry,
+  ): number {
+    const kind = kindOfState(state);
+    const keyLength = keyEnd - keyStart;
+    const length = this.recordBytes(
+      state & RecordState.tombstone ? CurrentKind.tombstone : CurrentKind.value,
+      keyLength,
+      flags,
+      valueLength,
+    );
+    const segment = this.#reserve(length);
+    const offset = segment.used;
+    segment.used = offset + length;
+    this.#appendedBytes += length;
+    this.liveBytes += length;
+    this.#lastSeconds = accessSeconds;
+    if (state & RecordState.dirty) this.dirtyBytes += length;
+    if (state & RecordState.tombstone) this.tombstones++;
+
+    const { bytes, words } = segment;
+    const headStart = offset + HEADER_BYTES;
+    writePrefix(bytes, headStart);
+    let at = copyBytes(bytes, headStart + PREFIX_BYTES, key, keyStart, keyEnd);
+    view.keyStart = headStart + PREFIX_BYTES;
+    view.keyEnd = at;
+    if ((state & RecordState.tombstone) === 0) {
+      bytes[at++] = SPACE;
+      at = writeDecimal(bytes, at, flags);
+      bytes[at++] = SPACE;
+      at = writeDecimal(bytes, at, valueLength);
+      bytes[at] = CR;
+      bytes[at + 1] = LF;
+      bytes[at + 2 + valueLength] = CR;
+      bytes[at + 3 + valueLength] = LF;
+    }
+    const w = offset >> 2;
+    words[w + LENGTH] = length;
+    words[w + HASH] = hash;
+    words[w + KEY_AND_HEAD] = keyLength | ((at - headStart) << 16);
+    words[w + FLAGS] = flags;
+    words[w + VALUE_LENGTH] = valueLength;
+    words[w + EXPIRE] = expire;
+    words[w + VERSION_LOW] = lowWord(version);
+    words[w + VERSION_HIGH] = highWord(version);
+    words[w + STATE] = state;
+    words[w + ACCESS] = accessSeconds;
+
+    view.bytes = bytes;
+    view.headStart = headStart;
+    view.headEnd = at;
+    view.valueStart = at + 2;
+    view.valueEnd = at + 2 + valueLength;
+    view.flags = flags;
+    view.expire = expire;
+    view.version = version;
+    view.marks = marksOfState(state);
+    view.fetched = (state & RecordState.fetched) !== 0;
+    view.accessSeconds = accessSeconds;
+    view.kind = kind;
+    view.stable = segment.isLarge;
+
+    const location = (segment.id << OFFSET_BITS) | (offset >> 3);
+    if (replaced === 0) this.#index.insert(this.#slot, hash, location);
+    else {
+      // The index may have grown since `find`, when the replaced record itself was inserted in between.
+      if (this.#index.slots[this.#slot * 2 + 1] !== replaced) this.#slot = this.#index.slotOf(hash, replaced);
+      this.#index.slots[this.#slot * 2 + 1] = location;
+      this.#kill(replaced);
+    }
+    return location;
+  }
+
+  /** Takes back an append: the key's entry is again `previous`, a dirty record it replaced, or (0) not in the arena. */
+  undo(location: number, previous: number): void {
+    const segment = this.#segments[location >>> OFFSET_BITS] as Segment;
+    const hash = segment.words[(((location & OFFSET_MASK) << 3) >> 2) + HASH] as number;
+    const slot = this.#index.slotOf(hash, location);
+    if (previous === 0) this.#index.remove(slot);
+    else {
+      this.#index.slots[slot * 2 + 1] = previous;
+      const words = (this.#segments[previous >>> OFFSET_BITS] as Segment).words;
+      const at = ((previous & OFFSET_MASK) << 3) >> 2;
+      words[at + STATE] = (words[at + STATE] as number) & ~RecordState.dead;
+      this.liveBytes += words[at + LENGTH] as number;
+      if ((words[at + STATE] as number) & RecordState.tombstone) this.tombstones++;
+      this.dirtyBytes += words[at + LENGTH] as number;
+    }
+    this.#kill(location);
+  }
+
+  // ------------------------------------------------------------------------------------------------ checkpoint
+
+  /** The present heads: a checkpoint that reaches them has everything stored so far. */
+  mark(): CacheMark {
+    const head = this.#small.head;
+    return { smallSequence: head?.sequence ?? 0, smallOffset: head?.used ?? 0, largeSequence: this.#large.head?.sequence ?? 0 };
+  }
+
+  /** Collects the next dirty records up to `mark` in `batch`; they stay dirty until `completeBatch`. */
+  takeBatch(mark: CacheMark): void {
+    const { batch } = this;
+    batch.begin();
+    const smallDone = this.#small.collect(batch, mark.smallSequence, mark.smallOffset);
+    const largeDone = this.#large.collect(batch, mark.largeSequence, Number.MAX_SAFE_INTEGER);
+    batch.reachesMark = smallDone && largeDone;
+  }
+
+  /** The engine has the batch: its records are clean now, and the flush pointer moves behind them. */
+  completeBatch(): void {
+    const { batch } = this;
+    for (let i = 0; i < batch.count; i++) {
+      const location = batch.locations[i] as number;
+      const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
+      const at = ((location & OFFSET_MASK) << 3) >> 2;
+      const state = words[at + STATE] as number;
+      words[at + STATE] = state & ~(RecordState.dirty | RecordState.inFlight | ENGINE_BITS);
+      if (state & RecordState.dead) continue;
+      this.dirtyBytes -= words[at + LENGTH] as number;
+      if (state & RecordState.purged) this.#drop(words, at, location);
+    }
+    this.#small.passBatch();
+    this.#large.passBatch();
+    batch.end();
+  }
+
+  // -------------------------------------------------------------------------------------------------- internals
+
+  #mayAllocate(byteLength: number): boolean {
+    if (this.#allocatedBytes + byteLength > this.#bytesMax) return false;
+    return this.#freeIds.length > 0 || this.#segments.length <= SEGMENT_IDS_MAX;
+  }
+
+  #allocate(byteLength: number, isLarge: boolean): Segment {
+    const id = this.#freeIds.pop() ?? this.#segments.length;
+    const segment = new Segment(id, byteLength, this.#nextSequence++, isLarge);
+    this.#segments[id] = segment;
+    this.#allocatedBytes += byteLength;
+    return segment;
+  }
+
+  #free(segment: Segment): void {
+    this.#segments[segment.id] = undefined;
+    this.#freeIds.push(segment.id);
+    this.#allocatedBytes -= segment.bytes.length;
+  }
+
+  /** The segment to append to: a new one for a large record, else the head or a new head. */
+  #reserve(recordBytes: number): Segment {
+    if (recordBytes > this.#largeBytesMin) {
+      const segment = this.#allocate(recordBytes, true);
+      this.#large.push(segment);
+      return segment;
+    }
+    const head = this.#small.head;
+    if (head !== undefined && head.used + recordBytes <= head.bytes.length) return head;
+    const segment = this.#allocate(this.#segmentBytes, false);
+    this.#small.push(segment);
+    return segment;
+  }
+
+  #kill(location: number): void {
+    const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
+    const at = ((location & OFFSET_MASK) << 3) >> 2;
+    const state = words[at + STATE] as number;
+    words[at + STATE] = state | RecordState.dead;
+    this.liveBytes -= words[at + LENGTH] as number;
+    if (state & RecordState.tombstone) this.tombstones--;
+    if (state & RecordState.dirty) this.dirtyBytes -= words[at + LENGTH] as number;
+  }
+
+  /** Takes a clean record out of the index. */
+  #drop(words: Int32Array, at: number, location: number): void {
+    this.#index.remove(this.#index.slotOf(words[at + HASH] as number, location));
+    const state = words[at + STATE] as number;
+    words[at + STATE] = state | RecordState.dead;
+    if (state & RecordState.tombstone) this.tombstones--;
+    this.liveBytes -= words[at + LENGTH] as number;
+  }
+
+  /** Drops a record for room. */
+  #evict(words: Int32Array, at: number, location: number): void {
+    const state = words[at + STATE] as number;
+    if ((state & RecordState.tombstone) === 0) {
+      this.evictions++;
+      if ((state & RecordState.fetched) === 0) this.evictedUnfetched++;
+      else if (state & RecordState.referenced) this.evictedActive++;
+      if (words[at + EXPIRE] !== 0) this.evictedNonzero++;
+      this.evictedIdleSeconds = Math.max(0, this.#lastSeconds - ((words[at + ACCESS] as number) >>> 0));
+      if (this.onEvicted !== undefined) this.onEvicted(location);
+    }
+    this.#drop(words, at, location);
+  }
+
+  /** A segment from before a change of size may be too small to be filled again. */
+  #isReusable(segment: Segment): boolean {
+    return segment.bytes.length === this.#segmentBytes && this.#allocatedBytes <= this.#bytesMax;
+  }
+
+  #oldestAccess(): number {
+    const tail = this.#small.tail;
+    if (tail === undefined) return 0;
+    for (let offset = 0; offset < tail.used; ) {
+      const at = offset >> 2;
+      if (((tail.words[at + STATE] as number) & (RecordState.dead | RecordState.tombstone)) === 0) {
+        return (tail.words[at + ACCESS] as number) >>> 0;
+      }
+      offset += tail.words[at + LENGTH] as number;
+    }
+    return 0;
+  }
+
+  #oldestEvictable(mayForgetDead: boolean): SegmentRing | undefined {
+    const small = this.#small;
+    const large = this.#large;
+    const smallSequence = this.#isEvictable(small, mayForgetDead) ? (small.tail as Segment).sequence : Number.POSITIVE_INFINITY;
+    const largeSequence = this.#isEvictable(large, mayForgetDead) ? (large.tail as Segment).sequence : Number.POSITIVE_INFINITY;
+    if (smallSequence === largeSequence) return undefined;
+    return smallSequence < largeSequence ? small : large;
+  }
+
+  /** The segment that is being filled stays; so does what the flush pointer has not left. */
+  #isEvictable(ring: SegmentRing, mayForgetDead: boolean): boolean {
+    const tail = ring.tail;
+    if (tail === undefined || (ring === this.#small && tail === ring.head)) return false;
+    if (ring.flushSegment === tail && !this.batch.isInFlight) ring.skipClean(mayForgetDead);
+    const flush = ring.flushSegment as Segment;
+    return flush !== tail || (ring.flushOffset >= tail.used && !this.batch.isInFlight);
+  }
+
+  /** Drops all entries of a segment that has left its ring. */
+  #clear(segment: Segment): Segment {
+    const { words } = segment;
+    for (let offset = 0; offset < segment.used; ) {
+      const at = offset >> 2;
+      if (((words[at + STATE] as number) & RecordState.dead) === 0) {
+        this.#evict(words, at, (segment.id << OFFSET_BITS) | (offset >> 3));
+      }
+      offset += words[at + LENGTH] as number;
+    }
+    return segment;
+  }
+
+  /** A large value that was used since it came goes once more to the head, else its memory goes. */
+  #evictLarge(): void {
+    const segment = this.#large.shift();
+    const state = segment.words[STATE] as number;
+    if ((state & (RecordState.dead | RecordState.referenced)) === RecordState.referenced) {
+      segment.words[STATE] = state & ~RecordState.referenced;
+      segment.sequence = this.#nextSequence++;
+      this.#appendedBytes += segment.used;
+      this.spared++;
+      this.#large.push(segment);
+    } else this.#free(this.#clear(segment));
+  }
+
+  /** Makes a segment the new head: entries used since they came move to its front, at most half of it; the rest is dropped. */
+  #recycle(segment: Segment): void {
+    const { bytes, words } = segment;
+    const keptMax = bytes.length / 2;
+    let kept = 0;
+    for (let offset = 0; offset < segment.used; ) {
+      const at = offset >> 2;
+      const state = words[at + STATE] as number;
+      const length = words[at + LENGTH] as number;
+      if ((state & RecordState.dead) === 0) {
+        const location = (segment.id << OFFSET_BITS) | (offset >> 3);
+        if (state & RecordState.referenced && kept + length <= keptMax) {
+          const slot = this.#index.slotOf(words[at + HASH] as number, location);
+          this.#index.slots[slot * 2 + 1] = (segment.id << OFFSET_BITS) | (kept >> 3);
+          words[at + STATE] = state & ~RecordState.referenced;
+          bytes.copyWithin(kept, offset, offset + length);
+          kept += length;
+          this.spared++;
+        } else {
+          this.#evict(words, at, location);
+        }
+      }
+      offset += length;
+    }
+    segment.used = kept;
+    segment.sequence = this.#nextSequence++;
+    this.#appendedBytes += kept;
+    this.#small.push(segment);
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The form of `FORMAT`, the record of a data directory about itself: what lies in the directory is known from here, never
+ * guessed from what is found. Lines of text with a checksum over all of them in the last one. Each claim is written after
+ * what it claims has reached the disk, so none of them is ever ahead of it, not even after a power cut. Pure; knows no
+ * file.
+ */
+
+import { latin1 } from "../../base/bytes.ts";
+import { crc32 } from "../../base/crc32.ts";
+import { FlareError } from "../../base/errors.ts";
+import type { Random } from "../../runtime/runtime.ts";
+
+/** What the file says of 2.0.0's directories, whose layout has no record. */
+export const FORMAT_1_TEXT = "flare-kv data format 1\n";
+const FORMAT_LINE = "flare-kv data format 2";
+
+/** Which data these are. */
+export interface StorageIdentity {
+  /** 32 hexadecimal digits, drawn when the data directory is created. */
+  readonly id: string;
+  /** How often the data have been opened, this time included. */
+  readonly incarnation: number;
+}
+
+/** A file of the directory and its length. */
+export interface KnownFile {
+  /** Its path below the data directory. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** What a data directory knows about itself. */
+export interface DirectoryRecord {
+  readonly identity: StorageIdentity;
+  /** The engine has all changes before this sequence; 1 = it has been given none. */
+  readonly checkpoint: number;
+  /** The newest log segment that is surely there, with its header; 0 = none. A later one may be. */
+  readonly lastSegment: number;
+  /** Segments from here to the one before the last are whole. */
+  readonly wholeFrom: number;
+  /** Of LevelDB, at the last checkpoint; it only grows. */
+  readonly manifest: KnownFile | undefined;
+  /** After a stop in order, until the next opening: all files that matter, as they are. */
+  readonly files: readonly KnownFile[] | undefined;
+}
+
+/** Of a directory that is created now; `wasOpened`: it is there, 2.0.0 wrote no record. */
+export function newDirectoryRecord(random: Random, wasOpened: boolean): DirectoryRecord {
+  const identity = wasOpened ? nextIncarnation(newIdentity(random)) : newIdentity(random);
+  return { identity, checkpoint: 1, lastSegment: 0, wholeFrom: 1, manifest: undefined, files: undefined };
+}
+
+/** Of data that nobody has opened yet. */
+export function newIdentity(random: Random): StorageIdentity {
+  let id = "";
+  for (let words = 0; words < 4; words++) id += random.uint32().toString(16).padStart(8, "0");
+  return { id, incarnation: 0 };
+}
+
+/** Of the same data, opened once more. */
+export function nextIncarnation({ id, incarnation }: StorageIdentity): StorageIdentity {
+  return { id, incarnation: incarnation + 1 };
+}
+
+/** The content of the file. */
+export function encodeDirectoryRecord(record: DirectoryRecord): Uint8Array {
+  const { identity, checkpoint, wholeFrom, lastSegment, manifest, files } = record;
+  const lines = [
+    FORMAT_LINE,
+    `identity ${identity.id}`,
+    `incarnation ${identity.incarnation}`,
+    `checkpoint ${checkpoint}`,
+    `segments ${wholeFrom} ${lastSegment}`,
+  ];
+  if (manifest !== undefined) lines.push(`manifest ${fileWords(manifest)}`);
+  if (files !== undefined) lines.push(`stopped ${files.length}`, ...files.map((file) => `file ${fileWords(file)}`));
+  const text = new TextEncoder().encode(`${lines.join("\n")}\n`);
+  const last = new TextEncoder().encode(`checksum ${hexadecimal(crc32(text))}\n`);
+  const bytes = new Uint8Array(text.length + last.length);
+  bytes.set(text);
+  bytes.set(last, text.length);
+  return bytes;
+}
+
+/** Reads the content of the file at `path`. @throws FlareError UNSUPPORTED (another format) | CORRUPT */
+export function decodeDirectoryRecord(bytes: Uint8Array, path: string): DirectoryRecord {
+  const format = /^flare-kv data format [0-9]+$/m.exec(latin1(bytes, 0, Math.min(bytes.length, 64)));
+  if (format?.index === 0 && format[0] !== FORMAT_LINE && format[0] !== FORMAT_1_TEXT.trim()) {
+    throw new FlareError("UNSUPPORTED", `"${path}" says "${format[0]}", this version reads "${FORMAT_LINE}"`);
+  }
+  const text = new TextDecoder().decode(bytes);
+  const last = /^checksum ([0-9a-f]{8})\n$/m.exec(text);
+  if (last === null || last[1] !== hexadecimal(crc32(bytes, 0, bytes.length - last[0].length))) throw damaged(path);
+  const fields = new Map<string, string[]>();
+  const files: KnownFile[] = [];
+  for (const line of text.slice(0, last.index).split("\n").slice(1, -1)) {
+    const [name = "", ...words] = line.split(" ");
+    if (name === "file") files.push(knownFile(words));
+    else fields.set(name, words);
+  }
+  const number = (name: string, at = 0): number => {
+    const value = Number(fields.get(name)?.[at]);
+    if (!Number.isSafeInteger(value)) throw damaged(path);
+    return value;
+  };
+  const manifest = fields.get("manifest");
+  return {
+    identity: { id: fields.get("identity")?.[0] ?? "", incarnation: number("incarnation") },
+    checkpoint: number("checkpoint"),
+    wholeFrom: number("segments", 0),
+    lastSegment: number("segments", 1),
+    manifest: manifest === undefined ? undefined : knownFile(manifest),
+    files: fields.has("stopped") ? files : undefined,
+  };
+}
+
+function fileWords({ name, bytes }: KnownFile): string {
+  return `${bytes} ${name}`;
+}
+
+function knownFile([bytes, ...name]: readonly string[]): KnownFile {
+  return { name: name.join(" "), bytes: Number(bytes) };
+}
+
+function damaged(path: string): FlareError {
+  return new FlareError("CORRUPT", `"${path}" is damaged`);
+}
+
+function hexadecimal(checksum: number): string {
+  return checksum.toString(16).padStart(8, "0");
+}

@@ -1,0 +1,25 @@
+/**
+ * The durable engine: LevelDB through `level`. The only file that imports it, loaded only when it is wanted. Values are
+ * not compressed (they cost more CPU than they save), and the write buffer is large, since checkpoints come in batches.
+ */
+
+import { Level } from "level";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { Engine } from "./engine.ts";
+import { TableAudit } from "./table_audit.ts";
+
+const WRITE_BUFFER_BYTES = 1 << 24;
+const BLOCK_CACHE_BYTES = 1 << 23;
+
+/** Opens or creates a database in a directory. @throws FlareError IO_ERROR */
+export async function openLevelEngine(runtime: Runtime, directory: string): Promise<Engine> {
+  const database = new Level<Uint8Array, Uint8Array>(directory, {
+    keyEncoding: "view",
+    valueEncoding: "view",
+    compression: false,
+    writeBufferSize: WRITE_BUFFER_BYTES,
+    cacheSize: BLOCK_CACHE_BYTES,
+  });
+  const traits = { name: "level", durable: true, copiesWrites: true, viewsByDefault: true, owned: true };
+  return Engine.open(database, traits, new TableAudit(runtime, directory));
+}

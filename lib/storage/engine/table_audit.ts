@@ -1,0 +1,126 @@
+/**
+ * Which part of LevelDB's tables is known to be whole. A walk asks before it reads and goes only as far as the tables
+ * were checked; a table is checked once while the process runs, when a walk comes to it first (the search for what has
+ * expired walks all the time). What was found damaged stays so until a restart, whatever LevelDB makes of it.
+ */
+
+import { compareBytes } from "../../base/bytes.ts";
+import { FlareError } from "../../base/errors.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { currentManifest, levelTableName, tablePath } from "../directory/level_files.ts";
+import { type LevelTable, readLevelManifest } from "../directory/level_manifest.ts";
+import { checkLevelTable, type KeyRange } from "./level_table.ts";
+
+/** So many tables are checked ahead of a walk. */
+const AHEAD = 2;
+/** Blocks of a table between two looks at the loop: about 256 KiB. */
+const BLOCKS_PER_SLICE = 64;
+
+/** Keys of which nobody can say what is stored under them, for the blocks of `table` that held them are damaged. */
+interface Damage extends KeyRange {
+  /** The name of its file. */
+  readonly table: string;
+}
+
+/** How far a walk may read, or what stands in its way. */
+export type Passage = { readonly before: Uint8Array } | { readonly damage: Damage };
+
+export class TableAudit {
+  /** Tables found damaged so far. */
+  damagedTables = 0;
+
+  readonly #runtime: Runtime;
+  readonly #directory: string;
+  #damages: Damage[] = [];
+  #checked = new Set<number>();
+  /** The tables as the manifest of this name and length tells them, in the order of their first keys. */
+  #tables: LevelTable[] = [];
+  #manifest = "";
+  /** Checks run one after another: two walks need the same tables. */
+  #lane: Promise<unknown> = Promise.resolve();
+
+  constructor(runtime: Runtime, directory: string) {
+    this.#runtime = runtime;
+    this.#directory = directory;
+  }
+
+  /** Damage was found, so `assertReadable` may refuse. */
+  get hasDamage(): boolean {
+    return this.#damages.length > 0;
+  }
+
+  /** @throws FlareError CORRUPT for a key in a damaged block, be it there or not */
+  assertReadable(key: Uint8Array): void {
+    for (const damage of this.#damages) {
+      if (compareBytes(damage.from, key) <= 0 && compareBytes(key, damage.to) <= 0) throw damageFault(damage);
+    }
+  }
+
+  /** Checks the tables from a key on, and tells how far a walk to `before` may go. @throws FlareError IO_ERROR */
+  passage(from: Uint8Array, before: Uint8Array): Promise<Passage> {
+    const result = this.#lane.then(() => this.#passage(from, before));
+    this.#lane = result.catch(() => undefined);
+    return result;
+  }
+
+  async #passage(from: Uint8Array, before: Uint8Array): Promise<Passage> {
+    await this.#readTables();
+    let end = before;
+    let ahead = 0;
+    for (const table of this.#tables) {
+      if (compareBytes(table.smallest, before) >= 0) break;
+      if (this.#checked.has(table.number) || compareBytes(table.largest, from) < 0) continue;
+      if (compareBytes(table.smallest, from) > 0 && ahead++ === AHEAD) {
+        end = table.smallest;
+        break;
+      }
+      await this.#check(table);
+    }
+    for (const damage of this.#damages) {
+      if (compareBytes(damage.to, from) < 0 || compareBytes(damage.from, end) >= 0) continue;
+      if (compareBytes(damage.from, from) <= 0) return { damage };
+      end = damage.from;
+    }
+    return { before: end };
+  }
+
+  async #readTables(): Promise<void> {
+    const { files } = this.#runtime;
+    const name = await currentManifest(files, this.#directory);
+    if (name === undefined) return;
+    const path = files.join(this.#directory, name);
+    const state = `${name} ${await files.size(path)}`;
+    if (state === this.#manifest) return;
+    this.#tables = readLevelManifest((await files.read(path)) ?? new Uint8Array(0));
+    this.#tables.sort((left, right) => compareBytes(left.smallest, right.smallest));
+    this.#manifest = state;
+    const numbers = new Set(this.#tables.map(({ number }) => number));
+    this.#checked = new Set([...this.#checked].filter((number) => numbers.has(number)));
+  }
+
+  async #check(table: LevelTable): Promise<void> {
+    const { files, clock, log } = this.#runtime;
+    const path = await tablePath(files, this.#directory, table.number);
+    const bytes = path === undefined ? undefined : await files.read(path);
+    // A table that is gone was merged into others meanwhile; they are checked when their turn comes.
+    if (bytes === undefined) return;
+    const check = checkLevelTable(bytes, { from: table.smallest, to: table.largest });
+    let step = check.next();
+    for (let blocks = 1; step.done !== true; step = check.next(), blocks++) {
+      if (blocks % BLOCKS_PER_SLICE === 0) await new Promise<void>((resolve) => clock.defer(resolve));
+    }
+    this.#checked.add(table.number);
+    if (step.value.length === 0) return;
+    this.damagedTables++;
+    const name = levelTableName(table.number);
+    this.#damages.push(...step.value.map((range) => ({ ...range, table: name })));
+    this.#damages.sort((left, right) => compareBytes(left.from, right.from));
+    const blocks = `${step.value.length} block(s) of "${path}" do not match their checksums`;
+    log.write("error", `${blocks}: keys in them are refused; copy the data from another node or restore a dump`);
+  }
+}
+
+/** The fault of a read that needs what is damaged. */
+export function damageFault({ table }: Damage): FlareError {
+  return new FlareError("CORRUPT", `corrupt block in engine table ${table}`);
+}

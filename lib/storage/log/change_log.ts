@@ -1,0 +1,367 @@
+/**
+ * The change log as it is written: append-only segment files, one `append` for all the changes of a turn, rotation by
+ * size, grouped syncs. It is what makes an answered write durable; the engine follows by checkpoint, after which whole
+ * segments go. A failed append leaves no trace: the file is cut back. Reading it again is log_recovery's business.
+ */
+
+import { copyBytes } from "../../base/copy_bytes.ts";
+import { crc32 } from "../../base/crc32.ts";
+import { FlareError } from "../../base/errors.ts";
+import type { Uint64 } from "../../base/uint64.ts";
+import type { AppendFile, Runtime } from "../../runtime/runtime.ts";
+import { encodeLogHeader, encodeLogRecord, LOG_RECORD_HEADER_BYTES, LogKind, logRecordCrc } from "./log_record.ts";
+
+const EMPTY = new Uint8Array(0);
+const BUFFER_BYTES = 1 << 18;
+/** A buffer that one large turn has blown up beyond this is given back. */
+const BUFFER_BYTES_KEPT_MAX = 1 << 23;
+/** Values from here on are appended from where they lie instead of being copied. */
+const DIRECT_VALUE_BYTES_MIN = 1 << 18;
+const SEGMENT_NAME = /^changes-(\d{16})\.log$/;
+
+/** The file name of a segment. */
+export function logSegmentName(number: number): string {
+  return `changes-${String(number).padStart(16, "0")}.log`;
+}
+
+/** The number in a segment's file name, undefined for other files. */
+export function logSegmentNumber(name: string): number | undefined {
+  const digits = SEGMENT_NAME.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** A segment that is no longer written. */
+export interface LogSegment {
+  readonly number: number;
+  readonly path: string;
+  readonly bytes: number;
+}
+
+interface DirectValue {
+  /** Its place in the buffer. */
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
+export class ChangeLog {
+  /** Failed appends so far. */
+  appendErrors = 0;
+  fsyncs = 0;
+  /** The newest segment that is on the disk with its header, and all before it whole; 0 = none yet. */
+  syncedSegment = 0;
+  /** Sequence of the next record. */
+  nextSequence: number;
+
+  readonly #runtime: Runtime;
+  readonly #directory: string;
+  readonly #segmentBytesMax: number;
+  #file: AppendFile;
+  #number: number;
+  #salt: number;
+  #fileRecords = 0;
+  #rotated: LogSegment[];
+  #buffer = new Uint8Array(BUFFER_BYTES);
+  #view = new DataView(this.#buffer.buffer);
+  #used = 0;
+  #directs: DirectValue[] = [];
+  #bufferRecords = 0;
+  /** Files rotated since the last sync, still to be synced and closed. */
+  #unsynced: AppendFile[] = [];
+  #directorySyncDue = true;
+
+  private constructor(
+    runtime: Runtime,
+    directory: string,
+    segmentBytesMax: number,
+    number: number,
+    nextSequence: number,
+    rotated: LogSegment[],
+  ) {
+    this.#runtime = runtime;
+    this.#directory = directory;
+    this.#segmentBytesMax = segmentBytesMax;
+    this.#number = number;
+    this.#rotated = rotated;
+    this.nextSequence = nextSequence;
+    this.#salt = runtime.random.uint32();
+    this.#file = this.#create(number, this.#salt);
+  }
+
+  /**
+   * Begins a new segment behind those of `rotated`, which recovery has read.
+   * @throws FlareError DISK_FULL | IO_ERROR
+   */
+  static open(
+    runtime: Runtime,
+    directory: string,
+    segmentBytesMax: number,
+    rotated: LogSegment[],
+    nextSequence: number,
+  ): ChangeLog {
+    const number = (rotated.at(-1)?.number ?? 0) + 1;
+    return new ChangeLog(runtime, directory, segmentBytesMax, number, nextSequence, rotated);
+  }
+
+  /** Bytes in all segments. */
+  get bytes(): number {
+    let bytes = this.#file.size;
+    for (const segment of this.#rotated) bytes += segment.bytes;
+    return bytes;
+  }
+
+  get segments(): number {
+    return this.#rotated.length + 1;
+  }
+
+  /** True when something was put and not yet appended. */
+  get hasPending(): boolean {
+    return this.#bufferRecords > 0;
+  }
+
+  /** The segment being written has reached its size. */
+  get isFull(): boolean {
+    return this.#file.size >= this.#segmentBytesMax;
+  }
+
+  /** Adds an item to the pending changes. `bytes` must stay as they are until `append` when the value is a large one. */
+  put(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    flags: number,
+    expire: number,
+    version: Uint64,
+    marks: number,
+    generation: number,
+  ): void {
+    const start = this.#used;
+    const valueLength = valueEnd - valueStart;
+    const direct = valueLength >= DIRECT_VALUE_BYTES_MIN;
+    this.#reserve(LOG_RECORD_HEADER_BYTES + (keyEnd - keyStart) + (direct ? 0 : valueLength));
+    const at = encodeLogRecord(
+      this.#buffer,
+      this.#view,
+      start,
+      LogKind.put,
+      generation,
+      this.nextSequence,
+      version,
+      flags,
+      expire,
+      marks,
+      bytes,
+      keyStart,
+      keyEnd,
+      valueLength,
+    );
+    if (direct) {
+      this.#used = at;
+      this.#directs.push({ at, bytes: bytes.subarray(valueStart, valueEnd) });
+      this.#view.setUint32(start, crc32(bytes, valueStart, valueEnd, logRecordCrc(this.#buffer, start, at, this.#salt)), true);
+    } else {
+      const end = copyBytes(this.#buffer, at, bytes, valueStart, valueEnd);
+      this.#used = end;
+      this.#view.setUint32(start, logRecordCrc(this.#buffer, start, end, this.#salt), true);
+    }
+    this.#count();
+  }
+
+  /** Adds a tombstone to the pending changes. */
+  delete(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    deletedAt: number,
+    blockedUntil: number,
+    version: Uint64,
+    generation: number,
+  ): void {
+    this.#short(LogKind.delete, generation, version, deletedAt, blockedUntil, bytes, keyStart, keyEnd);
+  }
+
+  /**
+   * Adds what is known of flushes: the present generation, everything of earlier ones being gone, and the second for which
+   * the next flush is planned, 0 = none is.
+   */
+  flush(generation: number, plannedFor: number): void {
+    this.#short(LogKind.flush, generation, 0, 0, plannedFor, EMPTY, 0, 0);
+  }
+
+  /**
+   * Writes all pending changes. On a fault nothing of them stays in the file and none is pending any more; when even that
+   * fails, the error is an IO_ERROR.
+   * @throws FlareError DISK_FULL | IO_ERROR
+   */
+  append(): void {
+    const sizeBefore = this.#file.size;
+    const records = this.#bufferRecords;
+    try {
+      let start = 0;
+      for (const direct of this.#directs) {
+        if (direct.at > start) this.#file.append(this.#buffer.subarray(start, direct.at));
+        this.#file.append(direct.bytes);
+        start = direct.at;
+      }
+      if (this.#used > start) this.#file.append(this.#buffer.subarray(start, this.#used));
+      this.#fileRecords += records;
+    } catch (error) {
+      this.appendErrors++;
+      this.nextSequence -= records;
+      this.#cutBack(sizeBefore, error);
+      throw error instanceof FlareError ? error : new FlareError("IO_ERROR", "change log append failed", { cause: error });
+    } finally {
+      this.#reset();
+    }
+  }
+
+  /** Goes on in a new segment unless the present one is empty. @throws FlareError DISK_FULL | IO_ERROR (nothing changed) */
+  rotate(): void {
+    if (this.#fileRecords === 0) return;
+    const salt = this.#runtime.random.uint32();
+    const file = this.#create(this.#number + 1, salt);
+    this.#rotated.push({ number: this.#number, path: this.#path(this.#number), bytes: this.#file.size });
+    this.#unsynced.push(this.#file);
+    this.#file = file;
+    this.#number++;
+    this.#salt = salt;
+    this.#fileRecords = 0;
+    this.#directorySyncDue = true;
+  }
+
+  /** Number of the newest segment that is no longer written, 0 = none. */
+  get lastRotated(): number {
+    return this.#rotated.at(-1)?.number ?? 0;
+  }
+
+  /** Removes the segments up to a number, oldest first. @throws FlareError IO_ERROR */
+  async removeThrough(number: number): Promise<void> {
+    for (let first = this.#rotated[0]; first !== undefined && first.number <= number; first = this.#rotated[0]) {
+      await this.#runtime.files.remove(first.path);
+      this.#rotated.shift();
+    }
+  }
+
+  /**
+   * Resolves when everything appended so far survives a power cut.
+   * @throws FlareError IO_ERROR | LIMIT_EXCEEDED (nothing has failed: it is to be called again)
+   */
+  async sync(): Promise<void> {
+    const directorySyncDue = this.#directorySyncDue;
+    const rotated = this.#unsynced;
+    const file = this.#file;
+    const number = this.#number;
+    this.#directorySyncDue = false;
+    this.#unsynced = [];
+    for (const old of rotated) {
+      await old.sync();
+      old.close();
+    }
+    await file.sync();
+    if (directorySyncDue) await this.#syncDirectory();
+    this.syncedSegment = number;
+    this.fsyncs++;
+  }
+
+  close(): void {
+    for (const old of this.#unsynced) old.close();
+    this.#unsynced = [];
+    this.#file.close();
+  }
+
+  // -------------------------------------------------------------------------------------------------- internals
+
+  async #syncDirectory(): Promise<void> {
+    try {
+      await this.#runtime.files.syncDirectory(this.#directory);
+    } catch (error) {
+      this.#directorySyncDue = true;
+      throw error;
+    }
+  }
+
+  #path(number: number): string {
+    return this.#runtime.files.join(this.#directory, logSegmentName(number));
+  }
+
+  #create(number: number, salt: number): AppendFile {
+    const file = this.#runtime.files.openAppend(this.#path(number));
+    try {
+      // A file of that name can only be the unfinished one of an earlier attempt.
+      if (file.size > 0) file.truncate(0);
+      file.append(encodeLogHeader({ salt, epoch: 0, firstSequence: this.nextSequence }));
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return file;
+  }
+
+  #short(
+    kind: LogKind,
+    generation: number,
+    version: Uint64,
+    flags: number,
+    expire: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+  ): void {
+    const start = this.#used;
+    this.#reserve(LOG_RECORD_HEADER_BYTES + (keyEnd - keyStart));
+    const end = encodeLogRecord(
+      this.#buffer,
+      this.#view,
+      start,
+      kind,
+      generation,
+      this.nextSequence,
+      version,
+      flags,
+      expire,
+      0,
+      key,
+      keyStart,
+      keyEnd,
+      0,
+    );
+    this.#used = end;
+    this.#view.setUint32(start, logRecordCrc(this.#buffer, start, end, this.#salt), true);
+    this.#count();
+  }
+
+  #count(): void {
+    this.nextSequence++;
+    this.#bufferRecords++;
+  }
+
+  #reserve(length: number): void {
+    const needed = this.#used + length;
+    if (needed <= this.#buffer.length) return;
+    const buffer = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+    buffer.set(this.#buffer.subarray(0, this.#used));
+    this.#buffer = buffer;
+    this.#view = new DataView(buffer.buffer);
+  }
+
+  #reset(): void {
+    this.#used = 0;
+    this.#bufferRecords = 0;
+    if (this.#directs.length > 0) this.#directs = [];
+    if (this.#buffer.length > BUFFER_BYTES_KEPT_MAX) {
+      this.#buffer = new Uint8Array(BUFFER_BYTES);
+      this.#view = new DataView(this.#buffer.buffer);
+    }
+  }
+
+  #cutBack(size: number, cause: unknown): void {
+    try {
+      this.#file.truncate(size);
+    } catch (error) {
+      throw new FlareError("IO_ERROR", `change log could not be cut back to ${size} bytes after a failed append`, {
+        cause: new AggregateError([cause, error]),
+      });
+    }
+  }
+}

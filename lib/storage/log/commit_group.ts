@@ -1,0 +1,171 @@
+/**
+ * Group commit: all changes of a turn of the loop share one append to the log, and with the policy `always` all turns
+ * that end during a sync share the next one. Tells the listeners in the order they came. Knows nothing of what the
+ * changes are; taking them back after a failed append is its owner's part.
+ */
+
+import { FlareError } from "../../base/errors.ts";
+import type { Runtime, Timer } from "../../runtime/runtime.ts";
+import { FsyncPolicy } from "../storage_options.ts";
+import type { ChangeLog } from "./change_log.ts";
+
+/** A sync that lacked a descriptor is tried again after this pause. */
+const SYNC_RETRY_MS = 100;
+
+/** Wants to know when what it applied is committed. */
+export interface CommitListener {
+  /** With an error nothing of it is stored, or nobody can say (a failed sync); its message is for SERVER_ERROR. */
+  onCommitted(error?: FlareError): void;
+}
+
+/** What a commit group tells its owner. */
+export interface CommitOwner {
+  /** The pending changes are in the log. */
+  onAppended(): void;
+  /** The append failed: the pending changes must be taken back. */
+  onAppendFailed(error: FlareError): void;
+  /** Everything that was in the log when a sync began is on the disk. */
+  onSynced(): void;
+  /** Nothing can be promised any more until a restart. */
+  onFailure(error: FlareError): void;
+}
+
+export class CommitGroup {
+  readonly #runtime: Runtime;
+  readonly #log: ChangeLog;
+  readonly #fsync: FsyncPolicy;
+  readonly #intervalMs: number;
+  readonly #owner: CommitOwner;
+  readonly #onTurnEnd: () => void;
+  #turn: CommitListener[] = [];
+  /** Told after the sync that runs, and after the next one. */
+  #inSync: CommitListener[] = [];
+  #awaitingSync: CommitListener[] = [];
+  #syncDue = false;
+  #syncing: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #closed = false;
+  /** True between a change and its append. */
+  hasPending = false;
+
+  constructor(runtime: Runtime, log: ChangeLog, fsync: FsyncPolicy, intervalMs: number, owner: CommitOwner) {
+    this.#runtime = runtime;
+    this.#log = log;
+    this.#fsync = fsync;
+    this.#intervalMs = intervalMs;
+    this.#owner = owner;
+    this.#onTurnEnd = () => this.commit();
+  }
+
+  /** Something was put into the log's buffer: it is appended at the end of this turn. */
+  begin(): void {
+    if (this.hasPending) return;
+    this.hasPending = true;
+    this.#runtime.clock.defer(this.#onTurnEnd);
+  }
+
+  /** Calls the listener when everything so far is committed; at once when it is. */
+  onCommit(listener: CommitListener): void {
+    if (this.hasPending) this.#turn.push(listener);
+    else if (this.#fsync !== FsyncPolicy.always || this.#syncing === undefined) listener.onCommitted();
+    else if (this.#syncDue) this.#awaitingSync.push(listener);
+    else this.#inSync.push(listener);
+  }
+
+  /** Appends what is pending. Call it only where a turn begins, never between a change and its `onCommit`. */
+  commit(): void {
+    if (!this.hasPending) return;
+    this.hasPending = false;
+    const listeners = this.#turn;
+    this.#turn = [];
+    try {
+      if (this.#log.hasPending) this.#log.append();
+    } catch (error) {
+      const fault = error as FlareError;
+      this.#owner.onAppendFailed(fault);
+      if (fault.code !== "DISK_FULL") this.#owner.onFailure(fault);
+      for (const listener of listeners) listener.onCommitted(fault);
+      return;
+    }
+    this.#owner.onAppended();
+    if (this.#fsync === FsyncPolicy.always) {
+      for (const listener of listeners) this.#awaitingSync.push(listener);
+      this.#requestSync();
+      return;
+    }
+    for (const listener of listeners) listener.onCommitted();
+    if (this.#fsync === FsyncPolicy.interval && this.#timer === undefined && !this.#closed) {
+      this.#timer = this.#runtime.clock.setTimer(() => {
+        this.#timer = undefined;
+        this.#requestSync();
+      }, this.#intervalMs);
+    }
+  }
+
+  /** Syncs the log whatever the policy; resolves when it is on the disk, or has failed. */
+  sync(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#awaitingSync.push({ onCommitted: () => resolve() });
+      this.#requestSync();
+    });
+  }
+
+  /** Commits, and syncs unless the policy leaves that to the system; resolves when nothing is under way any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+    this.commit();
+    if (this.#fsync === FsyncPolicy.interval) this.#requestSync();
+    while (this.#syncing !== undefined) await this.#syncing;
+  }
+
+  /** One sync at a time; what is asked for meanwhile shares the next. */
+  #requestSync(): void {
+    this.#syncDue = true;
+    if (this.#syncing !== undefined) return;
+    this.#syncing = this.#syncAll();
+  }
+
+  async #syncAll(): Promise<void> {
+    try {
+      while (this.#syncDue) {
+        this.#syncDue = false;
+        this.#inSync = this.#awaitingSync;
+        this.#awaitingSync = [];
+        const fault = await this.#syncOnce();
+        // More of them may come while they are told.
+        for (let i = 0; i < this.#inSync.length; i++) this.#inSync[i]?.onCommitted(fault);
+        this.#inSync = [];
+      }
+    } finally {
+      // In the same step as the last telling and the last look at what is due: nobody who comes between is forgotten.
+      this.#syncing = undefined;
+    }
+  }
+
+  async #syncOnce(): Promise<FlareError | undefined> {
+    const fault = await this.#syncLog();
+    if (fault === undefined) this.#owner.onSynced();
+    else if (fault.code !== "LIMIT_EXCEEDED") this.#owner.onFailure(fault);
+    return fault;
+  }
+
+  /** Gives what failed. A sync that lacked a descriptor has not failed: it is tried until there is one, or we close. */
+  async #syncLog(): Promise<FlareError | undefined> {
+    const { clock, log } = this.#runtime;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#log.sync();
+        if (attempt > 1) log.write("notice", "the change log is synced again");
+        return undefined;
+      } catch (error) {
+        const fault =
+          error instanceof FlareError ? error : new FlareError("IO_ERROR", "change log sync failed", { cause: error });
+        if (fault.code !== "LIMIT_EXCEEDED" || this.#closed) return fault;
+        if (attempt === 1) log.write("warning", `the change log is not synced for now: ${fault.message}`);
+      }
+      await new Promise<void>((resolve) => clock.setTimer(resolve, SYNC_RETRY_MS));
+    }
+  }
+}

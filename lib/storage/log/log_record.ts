@@ -1,0 +1,215 @@
+/**
+ * The form of the change log on disk: the header of a segment file and the records behind it, little-endian. The header
+ * stands there twice, so that one flipped bit does not cost a whole segment. Every checksum of a file begins with its salt:
+ * a client cannot plant in a value what the reader would take for a record. Pure; knows no file.
+ */
+
+import { copyBytes } from "../../base/copy_bytes.ts";
+import { crc32 } from "../../base/crc32.ts";
+import { FlareError } from "../../base/errors.ts";
+import { fromWords, highWord, lowWord, type Uint64 } from "../../base/uint64.ts";
+
+/** The version of this form; a file with another one is refused. */
+export const LOG_FORMAT = 1;
+
+/** What a record says. */
+export const LogKind = { put: 1, delete: 2, flush: 3 } as const;
+export type LogKind = (typeof LogKind)[keyof typeof LogKind];
+
+// The segment header: "FLARELOG", format, salt, epoch, first sequence, crc.
+const MAGIC_HIGH = 0x52414c46;
+const MAGIC_LOW = 0x474f4c45;
+const HEADER_COPY_BYTES = 36;
+
+/** Bytes before the first record. */
+export const LOG_HEADER_BYTES = HEADER_COPY_BYTES * 2;
+
+// A record: crc, marker, kind, marks, length, generation, sequence, version, flags, expire, key length, key, value.
+const MARKER = 0xf1a3;
+const AT_MARKER = 4;
+const AT_KIND = 6;
+const AT_MARKS = 7;
+const AT_LENGTH = 8;
+const AT_GENERATION = 12;
+const AT_SEQUENCE = 16;
+const AT_VERSION = 24;
+const AT_FLAGS = 32;
+const AT_EXPIRE = 36;
+const AT_KEY_LENGTH = 40;
+
+/** Bytes of a record before its key. */
+export const LOG_RECORD_HEADER_BYTES = 44;
+
+/** What the header of a segment says. */
+export interface LogSegmentHeader {
+  readonly salt: number;
+  /** Of the partition; every record of the segment belongs to it. */
+  readonly epoch: Uint64;
+  readonly firstSequence: number;
+}
+
+/** The header of a new segment. */
+export function encodeLogHeader(header: LogSegmentHeader): Uint8Array {
+  const bytes = new Uint8Array(LOG_HEADER_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < LOG_HEADER_BYTES; at += HEADER_COPY_BYTES) {
+    view.setUint32(at, MAGIC_HIGH, true);
+    view.setUint32(at + 4, MAGIC_LOW, true);
+    view.setUint32(at + 8, LOG_FORMAT, true);
+    view.setUint32(at + 12, header.salt, true);
+    setUint64(view, at + 16, header.epoch);
+    setUint64(view, at + 24, header.firstSequence);
+    view.setUint32(at + 32, crc32(bytes, at, at + 32), true);
+  }
+  return bytes;
+}
+
+/** Reads the header of a segment; undefined when neither copy is whole. @throws FlareError UNSUPPORTED (another format) */
+export function decodeLogHeader(bytes: Uint8Array, path: string): LogSegmentHeader | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at + HEADER_COPY_BYTES <= Math.min(bytes.length, LOG_HEADER_BYTES); at += HEADER_COPY_BYTES) {
+    if (view.getUint32(at, true) !== MAGIC_HIGH || view.getUint32(at + 4, true) !== MAGIC_LOW) continue;
+    if (view.getUint32(at + 32, true) !== crc32(bytes, at, at + 32)) continue;
+    const format = view.getUint32(at + 8, true);
+    if (format !== LOG_FORMAT) {
+      throw new FlareError(
+        "UNSUPPORTED",
+        `log segment "${path}" has format ${format}, this version reads format ${LOG_FORMAT}`,
+      );
+    }
+    return {
+      salt: view.getUint32(at + 12, true),
+      epoch: getUint64(view, at + 16),
+      firstSequence: Number(getUint64(view, at + 24)),
+    };
+  }
+  return undefined;
+}
+
+/** Writes everything of a record but its value and its checksum, and returns where the value belongs. */
+export function encodeLogRecord(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  kind: LogKind,
+  generation: number,
+  sequence: number,
+  version: Uint64,
+  flags: number,
+  expire: number,
+  marks: number,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  valueLength: number,
+): number {
+  const keyLength = keyEnd - keyStart;
+  view.setUint16(at + AT_MARKER, MARKER, true);
+  view.setUint8(at + AT_KIND, kind);
+  view.setUint8(at + AT_MARKS, marks);
+  view.setUint32(at + AT_LENGTH, LOG_RECORD_HEADER_BYTES + keyLength + valueLength, true);
+  view.setUint32(at + AT_GENERATION, generation, true);
+  setUint64(view, at + AT_SEQUENCE, sequence);
+  setUint64(view, at + AT_VERSION, version);
+  view.setUint32(at + AT_FLAGS, flags, true);
+  view.setUint32(at + AT_EXPIRE, expire, true);
+  view.setUint32(at + AT_KEY_LENGTH, keyLength, true);
+  return copyBytes(bytes, at + LOG_RECORD_HEADER_BYTES, key, keyStart, keyEnd);
+}
+
+/** The checksum of what stands behind the checksum field of a record, as far as `end`. */
+export function logRecordCrc(bytes: Uint8Array, at: number, end: number, salt: number): number {
+  return crc32(bytes, at + AT_MARKER, end, salt);
+}
+
+/** Where a segment holds bytes that are no record, and how many whole records may be missing for it. */
+export interface LogDamage {
+  readonly start: number;
+  readonly end: number;
+  readonly records: number;
+}
+
+/** Reads the records of one segment, stepping over damaged bytes to the next record that is whole and newer. */
+export class LogReader {
+  kind: LogKind = LogKind.put;
+  generation = 0;
+  sequence = 0;
+  version: Uint64 = 0;
+  flags = 0;
+  expire = 0;
+  /** Bits of `EntryMark`. */
+  marks = 0;
+  keyStart = 0;
+  keyEnd = 0;
+  valueStart = 0;
+  valueEnd = 0;
+  readonly bytes: Uint8Array;
+  readonly damages: LogDamage[] = [];
+  /** Where the last whole record ends. */
+  end = LOG_HEADER_BYTES;
+
+  readonly #view: DataView;
+  readonly #salt: number;
+  #lastSequence: number;
+
+  constructor(bytes: Uint8Array, header: LogSegmentHeader) {
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#salt = header.salt;
+    this.#lastSequence = header.firstSequence - 1;
+  }
+
+  /** The sequence of the last record read, or the one before the segment's first. */
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  /** Moves to the next record; false at the end. What is behind `end` then is a torn tail. */
+  next(): boolean {
+    const from = this.end;
+    for (let at = from; at + LOG_RECORD_HEADER_BYTES <= this.bytes.length; at++) {
+      if (!this.#isRecord(at)) continue;
+      this.#load(at);
+      const missing = this.sequence - this.#lastSequence - 1;
+      if (at > from || missing > 0) this.damages.push({ start: from, end: at, records: Math.max(missing, 1) });
+      this.#lastSequence = this.sequence;
+      return true;
+    }
+    return false;
+  }
+
+  #isRecord(at: number): boolean {
+    const view = this.#view;
+    if (view.getUint16(at + AT_MARKER, true) !== MARKER) return false;
+    const length = view.getUint32(at + AT_LENGTH, true);
+    if (length < LOG_RECORD_HEADER_BYTES || at + length > this.bytes.length) return false;
+    if (LOG_RECORD_HEADER_BYTES + view.getUint32(at + AT_KEY_LENGTH, true) > length) return false;
+    if (!(getUint64(view, at + AT_SEQUENCE) > this.#lastSequence)) return false;
+    return view.getUint32(at, true) === logRecordCrc(this.bytes, at, at + length, this.#salt);
+  }
+
+  #load(at: number): void {
+    const view = this.#view;
+    this.kind = view.getUint8(at + AT_KIND) as LogKind;
+    this.marks = view.getUint8(at + AT_MARKS);
+    this.generation = view.getUint32(at + AT_GENERATION, true);
+    this.sequence = Number(getUint64(view, at + AT_SEQUENCE));
+    this.version = getUint64(view, at + AT_VERSION);
+    this.flags = view.getUint32(at + AT_FLAGS, true);
+    this.expire = view.getUint32(at + AT_EXPIRE, true);
+    this.keyStart = at + LOG_RECORD_HEADER_BYTES;
+    this.keyEnd = this.keyStart + view.getUint32(at + AT_KEY_LENGTH, true);
+    this.valueStart = this.keyEnd;
+    this.valueEnd = at + view.getUint32(at + AT_LENGTH, true);
+    this.end = this.valueEnd;
+  }
+}
+
+function setUint64(view: DataView, at: number, value: Uint64): void {
+  view.setUint32(at, lowWord(value), true);
+  view.setUint32(at + 4, highWord(value), true);
+}
+
+function getUint64(view: DataView, at: number): Uint64 {
+  return fromWords(view.getUint32(at + 4, true), view.getUint32(at, true));
+}

@@ -1,0 +1,222 @@
+/**
+ * Reading the change log after a restart: all segments in order, each record handed to the storage. What is known to have
+ * reached the disk has to be there, from the first change that the engine does not have; else the log is refused. Behind
+ * that the power may have gone: a torn end of the newest segment is cut off (nobody was told that it is stored), other
+ * damage is stepped over, counted and told.
+ */
+
+import { dataDamage } from "../../base/data_damage.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { type LogSegment, logSegmentName, logSegmentNumber } from "./change_log.ts";
+import { decodeLogHeader, LOG_HEADER_BYTES, type LogDamage, LogReader, type LogSegmentHeader } from "./log_record.ts";
+
+/** Between two progress reports and, while they are replayed, between two looks at the loop. */
+const RECORDS_PER_SLICE = 10000;
+
+/** What is known of a log before it is read. */
+export interface KnownLog {
+  /** The engine has all changes before this sequence; 0 = not known. */
+  readonly engineSequence: number;
+  /** The newest segment that is surely there, with its header; 0 = not known. */
+  readonly lastSegment: number;
+  /** Segments from here to the one before the last are whole. */
+  readonly wholeFrom: number;
+}
+
+/** What recovery found. */
+export interface LogRecovery {
+  readonly segments: LogSegment[];
+  /** Segments from here on are whole; 0 = not all of those read are. */
+  readonly wholeFrom: number;
+  readonly nextSequence: number;
+  readonly records: number;
+  readonly corruptRecords: number;
+}
+
+/** Told how far the reading is, in bytes and records. */
+export type RecoveryProgress = (bytesDone: number, bytesTotal: number, records: number) => void;
+
+/**
+ * Reads a log directory. `replay` gets the reader at each record. When it resolves all of the log is on the disk.
+ * @throws FlareError CORRUPT | UNSUPPORTED | IO_ERROR
+ */
+export async function recoverLog(
+  runtime: Runtime,
+  directory: string,
+  known: KnownLog,
+  replay: (reader: LogReader) => void | Promise<void>,
+  onProgress: RecoveryProgress,
+): Promise<LogRecovery> {
+  return new LogRecoverer(runtime, directory, known, replay, onProgress).run();
+}
+
+class LogRecoverer {
+  readonly #runtime: Runtime;
+  readonly #directory: string;
+  readonly #known: KnownLog;
+  readonly #replay: (reader: LogReader) => void | Promise<void>;
+  readonly #onProgress: RecoveryProgress;
+  readonly #segments: LogSegment[] = [];
+  /** No change before it may be missing. */
+  #nextSequence: number;
+  /** False until it is known where the log has to begin. */
+  #isSequenceKnown: boolean;
+  #records = 0;
+  #corruptRecords = 0;
+  #bytesBefore = 0;
+  #bytesTotal = 0;
+
+  constructor(
+    runtime: Runtime,
+    directory: string,
+    known: KnownLog,
+    replay: (reader: LogReader) => void | Promise<void>,
+    onProgress: RecoveryProgress,
+  ) {
+    this.#runtime = runtime;
+    this.#directory = directory;
+    this.#known = known;
+    this.#nextSequence = Math.max(known.engineSequence, 1);
+    this.#isSequenceKnown = known.engineSequence > 0;
+    this.#replay = replay;
+    this.#onProgress = onProgress;
+  }
+
+  async run(): Promise<LogRecovery> {
+    const names = await this.#runtime.files.list(this.#directory);
+    const numbers = names.map(logSegmentNumber).filter((number) => number !== undefined);
+    numbers.sort((left, right) => left - right);
+    this.#checkNumbers(numbers);
+    for (const number of numbers) this.#bytesTotal += (await this.#runtime.files.size(this.#path(number))) ?? 0;
+    for (const number of numbers) await this.#readSegment(number, number === numbers.at(-1));
+    for (const { path } of this.#segments) await this.#sync(path);
+    return {
+      segments: this.#segments,
+      wholeFrom: this.#corruptRecords > 0 ? 0 : (numbers[0] ?? 1),
+      nextSequence: this.#nextSequence,
+      records: this.#records,
+      corruptRecords: this.#corruptRecords,
+    };
+  }
+
+  async #readSegment(number: number, last: boolean): Promise<void> {
+    const path = this.#path(number);
+    const bytes = (await this.#runtime.files.read(path)) ?? new Uint8Array(0);
+    const header = decodeLogHeader(bytes, path);
+    if (header === undefined) return this.#skipSegment(number, path, bytes.length);
+    if (this.#isSequenceKnown && header.firstSequence > this.#nextSequence) this.#countMissing(number, path, header);
+    this.#isSequenceKnown = true;
+    const reader = new LogReader(bytes, header);
+    let damages = 0;
+    while (reader.next()) {
+      if (reader.damages.length > damages) this.#reportDamage(number, path, reader.damages[damages++] as LogDamage);
+      this.#records++;
+      const replayed = this.#replay(reader);
+      if (replayed !== undefined) await replayed;
+      if (this.#records % RECORDS_PER_SLICE === 0) await this.#breathe(this.#bytesBefore + reader.end);
+    }
+    this.#nextSequence = Math.max(this.#nextSequence, reader.lastSequence + 1);
+    const tail = bytes.length - reader.end;
+    if (tail > 0 && last) this.#cut(path, reader.end, tail);
+    if (tail > 0 && !last) this.#reportDamage(number, path, { start: reader.end, end: bytes.length, records: 1 });
+    this.#segments.push({ number, path, bytes: last ? Math.min(reader.end, bytes.length) : bytes.length });
+    this.#bytesBefore += bytes.length;
+    this.#onProgress(this.#bytesBefore, this.#bytesTotal, this.#records);
+  }
+
+  /** Lets the loop turn: a long recovery still answers signals and tells how far it is. */
+  async #breathe(bytesDone: number): Promise<void> {
+    this.#onProgress(bytesDone, this.#bytesTotal, this.#records);
+    await new Promise<void>((resolve) => this.#runtime.clock.defer(resolve));
+  }
+
+  /**
+   * A segment without records may have been cut while it was created, or before its header was synced; a longer one
+   * without a header is a loss. (Records that are gone altogether are missed by the sequence of those behind them.)
+   */
+  async #skipSegment(number: number, path: string, length: number): Promise<void> {
+    if (number <= this.#known.lastSegment) throw dataDamage(path, `has no readable header, its length is ${length} bytes`);
+    if (length <= LOG_HEADER_BYTES) {
+      this.#runtime.log.write("notice", `log segment "${path}" was not finished when it was created: removed`);
+      await this.#runtime.files.remove(path);
+      return;
+    }
+    this.#corruptRecords++;
+    this.#runtime.log.write("error", `log segment "${path}" has no readable header: ${length} bytes skipped`);
+    this.#segments.push({ number, path, bytes: length });
+  }
+
+  #cut(path: string, size: number, tail: number): void {
+    const file = this.#runtime.files.openAppend(path);
+    try {
+      file.truncate(size);
+    } finally {
+      file.close();
+    }
+    this.#runtime.log.write("notice", `log segment "${path}" ended in an unfinished record: ${tail} bytes cut`);
+  }
+
+  #reportDamage(number: number, path: string, damage: LogDamage): void {
+    if (this.#isWhole(number)) {
+      throw dataDamage(
+        path,
+        `is damaged from byte ${damage.start} to ${damage.end}, ${damage.records} change(s) or more are lost`,
+      );
+    }
+    this.#corruptRecords += damage.records;
+    this.#runtime.log.write(
+      "error",
+      `log segment "${path}" is corrupt from byte ${damage.start} to ${damage.end}: ${damage.records} record(s) skipped`,
+    );
+  }
+
+  /** The segments are numbered without a gap, up to the last one that is known or behind it. */
+  #checkNumbers(numbers: readonly number[]): void {
+    const { lastSegment, engineSequence } = this.#known;
+    const [first] = numbers;
+    if (first === undefined && lastSegment === 0 && engineSequence !== 1) {
+      throw dataDamage(this.#directory, "holds no log segment, although the engine holds data");
+    }
+    for (let at = 1; at < numbers.length; at++) {
+      const expected = (numbers[at - 1] as number) + 1;
+      if (numbers[at] === expected) continue;
+      if (lastSegment === 0 || expected <= lastSegment) throw dataDamage(this.#path(expected), "is missing");
+      this.#runtime.log.write("error", `log segment "${this.#path(expected)}" is missing`);
+    }
+    const newest = numbers.at(-1) ?? 0;
+    if (newest < lastSegment) throw dataDamage(this.#path(newest + 1), "is missing");
+  }
+
+  /** All of the segment has reached the disk. */
+  #isWhole(number: number): boolean {
+    return number >= this.#known.wholeFrom && number < this.#known.lastSegment;
+  }
+
+  #countMissing(number: number, path: string, header: LogSegmentHeader): void {
+    const records = header.firstSequence - this.#nextSequence;
+    const before = this.#segments.at(-1);
+    if (before === undefined) {
+      const { engineSequence } = this.#known;
+      const had = engineSequence > 1 ? `has the changes before ${engineSequence}` : "holds nothing";
+      const what = `is missing: the engine ${had}, the log begins with change ${header.firstSequence}`;
+      throw dataDamage(this.#path(number - 1), what);
+    }
+    if (this.#isWhole(before.number)) throw dataDamage(before.path, `ends ${records} change(s) too early`);
+    this.#corruptRecords += records;
+    this.#runtime.log.write("error", `${records} change(s) before log segment "${path}" are missing`);
+  }
+
+  #path(number: number): string {
+    return this.#runtime.files.join(this.#directory, logSegmentName(number));
+  }
+
+  /** What was only in the memory of the system counts from now on as written. */
+  async #sync(path: string): Promise<void> {
+    const file = this.#runtime.files.openAppend(path);
+    try {
+      await file.sync();
+    } finally {
+      file.close();
+    }
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * The way of a write, top to bottom: look the key up, decide, make room, append to the arena, fill in the value, hand the
+ * record to the journal. Never waits: an attempt that needs the engine read or the arena emptied does nothing and says so.
+ * What the sweeper does to a key and what recovery reads again take the lower part of the same way.
+ */
+
+import { FlareError } from "../../base/errors.ts";
+import type { Uint64 } from "../../base/uint64.ts";
+import { Change, Content, CurrentKind, type Decision, decide, emptyDecision } from "../../item/decide.ts";
+import { decideWithTerms } from "../../item/decide_terms.ts";
+import type { KeySlice } from "../../item/entry.ts";
+import { type Applied, type Mutation, MutationKind, MutationResult } from "../../item/mutation.ts";
+import { type CachedEntry, emptyEntry } from "../arena/cached_entry.ts";
+import type { Keyspaces } from "../arena/keyspaces.ts";
+import { copyEntry } from "../arena/private_entry.ts";
+import { engineBits, engineKindOfState, kindOfState, RecordState, stateOfMarks } from "../arena/record_state.ts";
+import type { UndoList } from "../arena/undo_list.ts";
+import type { Checkpointer } from "../checkpoint/checkpointer.ts";
+import type { Journal } from "../checkpoint/journal.ts";
+import { isDue } from "../checkpoint/sweeper.ts";
+import type { StorageSettings } from "../storage_options.ts";
+import { Attempt } from "./attempt.ts";
+import type { KeyLookup } from "./key_lookup.ts";
+import { ValueContent } from "./value_content.ts";
+
+/** Checkpoints begin when one part in so many of the arena is pinned. */
+const PINNED_PART = 2;
+
+export class KeyWriter {
+  /** The record last appended. */
+  readonly written: CachedEntry = emptyEntry();
+  /** The outcome of the last attempt that was carried out. */
+  readonly applied: Applied = { result: MutationResult.stored, entry: this.written, number: 0, error: "" };
+  /** Set once recovery is over; without it changes are neither logged nor undone. */
+  journal: Journal | undefined;
+  /** Expired items that became tombstones, and those of them that nobody had read. */
+  sweptItems = 0;
+  sweptUnfetched = 0;
+
+  readonly #keyspaces: Keyspaces;
+  readonly #lookup: KeyLookup;
+  readonly #undo: UndoList;
+  readonly #checkpointer: Checkpointer;
+  readonly #settings: StorageSettings;
+  readonly #content = new ValueContent();
+  readonly #decision = emptyDecision();
+
+  constructor(keyspaces: Keyspaces, lookup: KeyLookup, undo: UndoList, checkpointer: Checkpointer, settings: StorageSettings) {
+    this.#keyspaces = keyspaces;
+    this.#lookup = lookup;
+    this.#undo = undo;
+    this.#checkpointer = checkpointer;
+    this.#settings = settings;
+  }
+
+  /** Carries a write out, if that is possible now, and leaves the outcome in `applied`. */
+  attempt(mutation: Mutation, nowSeconds: number): Attempt {
+    const { key } = mutation;
+    const lookup = this.#lookup;
+    const hash = this.#keyspaces.current.cache.hash(key.bytes, key.start, key.end);
+    try {
+      if (!lookup.lookUp(hash, key, nowSeconds)) return Attempt.load;
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      if (error.code !== "CORRUPT" || !replacesUnseen(mutation)) {
+        this.refuse(error.message);
+        return Attempt.done;
+      }
+    }
+    const decision = this.#decision;
+    const { valueBytesMax } = this.#settings;
+    if (mutation.terms === undefined) decide(lookup.current, mutation, nowSeconds, valueBytesMax, decision);
+    else decideWithTerms(lookup.current, mutation, mutation.terms, nowSeconds, valueBytesMax, decision);
+    if (decision.change !== Change.none) {
+      const attempt = this.#carryOut(hash, key, decision, mutation, nowSeconds);
+      if (attempt !== Attempt.done || this.applied.result === MutationResult.failed) return attempt;
+    }
+    this.applied.result = decision.result;
+    this.applied.number = decision.number;
+    return Attempt.done;
+  }
+
+  /** Makes `applied` a failure, of which `text` is the reason. */
+  refuse(text: string): Applied {
+    this.applied.result = MutationResult.failed;
+    this.applied.error = text;
+    return this.applied;
+  }
+
+  /** The outcome of the last attempt with bytes of its own. */
+  ownApplied(): Applied {
+    const { result, entry, number, error } = this.applied;
+    const hasEntry = this.#decision.change !== Change.none && result !== MutationResult.failed;
+    return { result, entry: hasEntry ? copyEntry(entry, emptyEntry()) : emptyEntry(), number, error };
+  }
+
+  /** An expired item becomes a tombstone of the same version, a tombstone whose time is over leaves for good. */
+  attemptSweep(key: KeySlice, nowSeconds: number): Attempt {
+    const { cache } = this.#keyspaces.current;
+    const hash = cache.hash(key.bytes, key.start, key.end);
+    try {
+      if (!this.#lookup.lookUp(hash, key, nowSeconds)) return Attempt.load;
+    } catch (error) {
+      // Told and counted where it was read; there is nothing to sweep in it.
+      if (error instanceof FlareError) return Attempt.done;
+      throw error;
+    }
+    const { kind, flags, expire, version, fetched } = this.#lookup.current;
+    if (!isDue(kind, flags, expire, nowSeconds, this.#settings.tombstoneRetentionSeconds)) return Attempt.done;
+    if (kind === CurrentKind.value) {
+      const decision = this.#decision;
+      decision.change = Change.remove;
+      decision.flags = nowSeconds;
+      decision.expire = 0;
+      decision.version = version;
+      const attempt = this.#carryOut(hash, key, decision, undefined, nowSeconds);
+      if (attempt === Attempt.done) this.sweptItems++;
+      if (attempt === Attempt.done && !fetched) this.sweptUnfetched++;
+      return attempt;
+    }
+    // Not logged: should it be lost, the tombstone is found again.
+    const size = cache.recordBytes(CurrentKind.tombstone, key.end - key.start, 0, 0);
+    const state = RecordState.dirty | RecordState.tombstone | RecordState.purged;
+    if (!this.append(hash, key, size, state, 0, 0, 0, 0, nowSeconds)) return Attempt.room;
+    this.journal?.commits.begin();
+    return Attempt.done;
+  }
+
+  /**
+   * Appends a dirty record for the key that was just looked up; false = no room. What the lookup found stays readable, and
+   * `written` shows where the value belongs.
+   */
+  append(
+    hash: number,
+    key: KeySlice,
+    size: number,
+    kindState: number,
+    flags: number,
+    expire: number,
+    version: Uint64,
+    valueLength: number,
+    nowSeconds: number,
+  ): boolean {
+    const lookup = this.#lookup;
+    const keyspace = this.#keyspaces.current;
+    const { cache } = keyspace;
+    const before = lookup.storedKind;
+    let { location } = lookup;
+    let engineKind = before;
+    if (location !== 0) engineKind = engineKindOfState(cache.state(location));
+    if (!cache.fits(size)) {
+      // The eviction may move or drop the very entry that is to be changed.
+      if (location !== 0 && !lookup.current.stable) copyEntry(lookup.current, lookup.current);
+      if (!cache.makeRoom(size, this.#undo.isEmpty)) {
+        this.#checkpointer.request();
+        return false;
+      }
+      location = cache.find(hash, key.bytes, key.start, key.end);
+    }
+    const replacedDirty = location !== 0 && cache.state(location) & RecordState.dirty ? location : 0;
+    const state = kindState | engineBits(engineKind);
+    const added = cache.append(
+      hash,
+      key.bytes,
+      key.start,
+      key.end,
+      state,
+      flags,
+      expire,
+      version,
+      nowSeconds,
+      valueLength,
+      location,
+      this.written,
+    );
+    keyspace.count(before, kindOfState(state));
+    if (this.journal !== undefined) this.#undo.push(added, replacedDirty, before);
+    if (cache.pinnedBytes >= cache.bytesMax / PINNED_PART && !this.#checkpointer.isRunning) this.#checkpointer.request();
+    return true;
+  }
+
+  /** Puts what was decided into the arena and the journal; the key must just have been looked up. */
+  #carryOut(hash: number, key: KeySlice, decision: Decision, mutation: Mutation | undefined, nowSeconds: number): Attempt {
+    const { current } = this.#lookup;
+    const { cache, generation } = this.#keyspaces.current;
+    const isTombstone = decision.change === Change.remove;
+    const valueLength = isTombstone ? 0 : this.#content.length(decision, current, mutation as Mutation);
+    const kind = isTombstone ? CurrentKind.tombstone : CurrentKind.value;
+    const { flags, expire, version, marks } = decision;
+    const size = cache.recordBytes(kind, key.end - key.start, flags, valueLength);
+    this.applied.result = MutationResult.stored;
+    if (size > cache.recordBytesMax) {
+      this.refuse(`item exceeds half of the memory for items (${cache.recordBytesMax} bytes)`);
+      return Attempt.done;
+    }
+    const keepsItem = decision.content === Content.current || decision.content === Content.number;
+    const kindState = isTombstone ? RecordState.tombstone : stateOfMarks(marks, keepsItem && current.fetched);
+    const state = RecordState.dirty | kindState;
+    if (!this.append(hash, key, size, state, flags, expire, version, valueLength, nowSeconds)) return Attempt.room;
+    const { bytes, keyStart, keyEnd, valueStart, valueEnd } = this.written;
+    if (!isTombstone) this.#content.write(decision, current, mutation as Mutation, bytes, valueStart);
+    const { journal } = this;
+    if (journal === undefined) return Attempt.done;
+    if (isTombstone) journal.changes.delete(bytes, keyStart, keyEnd, flags, expire, version, generation);
+    else journal.changes.put(bytes, keyStart, keyEnd, valueStart, valueEnd, flags, expire, version, marks, generation);
+    journal.commits.begin();
+    return Attempt.done;
+  }
+}
+
+/** Writes that need to know nothing of what they replace. */
+function replacesUnseen(mutation: Mutation): boolean {
+  if (mutation.kind === MutationKind.set) return mutation.terms?.compare === undefined;
+  if (mutation.kind === MutationKind.restore) return true;
+  return mutation.kind === MutationKind.delete && mutation.version !== 0 && mutation.terms?.compare === undefined;
+}

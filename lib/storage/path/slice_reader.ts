@@ -1,0 +1,131 @@
+/**
+ * What a cursor reads: a slice of the engine in key order, in which what the arena knows of a key is newer and wins. Takes
+ * nothing into the arena: a walk over everything must not drive out what is in use.
+ */
+
+import { CurrentKind, isExpired } from "../../item/decide.ts";
+import type { KeySlice } from "../../item/entry.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { type CachedEntry, emptyEntry } from "../arena/cached_entry.ts";
+import type { Keyspaces } from "../arena/keyspaces.ts";
+import { privateEntry } from "../arena/private_entry.ts";
+import type { Engine, EnginePair, ScanStart } from "../engine/engine.ts";
+import {
+  ENGINE_HEADER_BYTES,
+  type EngineRecord,
+  emptyEngineRecord,
+  GENERATION_BYTES,
+  generationStart,
+  readEngineValue,
+} from "../engine/engine_record.ts";
+import { damageFault } from "../engine/table_audit.ts";
+import type { CursorOptions, CursorSlice, StoredItem } from "./cursor.ts";
+import type { KeyLookup } from "./key_lookup.ts";
+
+const EMPTY = new Uint8Array(0);
+
+export class SliceReader {
+  readonly #clock: Clock;
+  readonly #engine: Engine;
+  readonly #keyspaces: Keyspaces;
+  readonly #lookup: KeyLookup;
+  readonly #entry: CachedEntry = emptyEntry();
+  readonly #record: EngineRecord = emptyEngineRecord();
+
+  constructor(clock: Clock, engine: Engine, keyspaces: Keyspaces, lookup: KeyLookup) {
+    this.#clock = clock;
+    this.#engine = engine;
+    this.#keyspaces = keyspaces;
+    this.#lookup = lookup;
+  }
+
+  /** Looks at up to `keysMax` keys (about `bytesMax` bytes) behind `after`. @throws FlareError CORRUPT | IO_ERROR */
+  async read(after: Uint8Array | undefined, options: CursorOptions, keysMax: number, bytesMax: number): Promise<CursorSlice> {
+    const { generation } = this.#keyspaces.current;
+    const first = engineKeyOf(generation, options.prefix ?? EMPTY);
+    const start = after === undefined ? { from: first } : { after: engineKeyOf(generation, after) };
+    const pairs = await this.#scan(start, upperBound(first), keysMax, bytesMax);
+    // A flush meanwhile: what came is gone, and the place is one among the keys since then.
+    if (this.#keyspaces.current.generation !== generation) return this.read(after, options, keysMax, bytesMax);
+    const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
+    const items: StoredItem[] = [];
+    let bytes = 0;
+    let lastKey: Uint8Array | undefined;
+    for (const [engineKey, value] of pairs) {
+      // What the arena has may be larger than what the engine gave.
+      if (bytes >= bytesMax) break;
+      lastKey = engineKey;
+      const key = { bytes: engineKey, start: GENERATION_BYTES, end: engineKey.length };
+      this.#look(key, value);
+      const { kind, expire } = this.#entry;
+      if (kind === CurrentKind.absent || (kind === CurrentKind.tombstone && !options.includeTombstones)) continue;
+      if (kind === CurrentKind.value && isExpired(expire, nowSeconds) && !options.includeExpired) continue;
+      const item = storedItem(this.#entry, options.withoutValues === true);
+      items.push(item);
+      bytes += item.key.length + item.value.length;
+    }
+    return { items, lastKey: lastKey?.slice(GENERATION_BYTES) };
+  }
+
+  /** What the engine has, from the first keys on that are there. @throws FlareError CORRUPT for what cannot be read */
+  async #scan(start: ScanStart, before: Uint8Array, keysMax: number, bytesMax: number): Promise<EnginePair[]> {
+    for (let at = start; ; ) {
+      const passage = await this.#engine.passage("after" in at ? at.after : at.from, before);
+      if ("damage" in passage) throw damageFault(passage.damage);
+      const pairs = await this.#engine.scan(at, passage.before, keysMax, bytesMax);
+      if (pairs.length > 0 || passage.before === before) return pairs;
+      at = { from: passage.before };
+    }
+  }
+
+  /** Fills `#entry` from the arena, else from what the engine gave. @throws FlareError CORRUPT: a walk leaves nothing out */
+  #look(key: KeySlice, value: Uint8Array): void {
+    const { cache } = this.#keyspaces.current;
+    const location = cache.find(cache.hash(key.bytes, key.start, key.end), key.bytes, key.start, key.end);
+    if (location !== 0) {
+      cache.read(location, this.#entry);
+      return;
+    }
+    const record = this.#record;
+    try {
+      readEngineValue(value, key.bytes, key.start, key.end, record);
+    } catch (error) {
+      this.#lookup.reportCorrupt(key);
+      throw error;
+    }
+    const { kind, flags, expire, version, marks } = record;
+    privateEntry(this.#entry, kind, key, flags, expire, version, marks, 0, value, ENGINE_HEADER_BYTES, value.length);
+  }
+}
+
+function engineKeyOf(generation: number, key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(GENERATION_BYTES + key.length);
+  bytes.set(generationStart(generation));
+  bytes.set(key, GENERATION_BYTES);
+  return bytes;
+}
+
+/** The smallest key above all that begin with `prefix`, which holds a byte below 255. */
+function upperBound(prefix: Uint8Array): Uint8Array {
+  let end = prefix.length;
+  while (prefix[end - 1] === 255) end--;
+  const bytes = prefix.slice(0, end);
+  bytes[end - 1] = (bytes[end - 1] as number) + 1;
+  return bytes;
+}
+
+function storedItem(entry: CachedEntry, withoutValue: boolean): StoredItem {
+  const tombstone = entry.kind === CurrentKind.tombstone;
+  return {
+    key: entry.bytes.slice(entry.keyStart, entry.keyEnd),
+    value: tombstone || withoutValue ? EMPTY : entry.bytes.slice(entry.valueStart, entry.valueEnd),
+    valueBytes: tombstone ? 0 : entry.valueEnd - entry.valueStart,
+    flags: entry.flags,
+    expire: entry.expire,
+    version: entry.version,
+    marks: entry.marks,
+    tombstone,
+    fetched: entry.fetched,
+    accessSeconds: entry.accessSeconds,
+  };
+}

@@ -1,0 +1,264 @@
+/** Lanes to nodes that are busy, gone without a word, or that forget a connection, on a clock that is moved by hand. */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { fromLatin1 } from "../../../../lib/base/bytes.ts";
+import { Peer } from "../../../../lib/net/peer/peer.ts";
+import { PeerError, type PeerOptions } from "../../../../lib/net/peer/peer_link.ts";
+import { WorkerRegistry } from "../../../../lib/net/worker.ts";
+import { ReplyShape } from "../../../../lib/protocol/text/text_client.ts";
+import { type FarEnd, PlayedNetwork } from "../../../support/played_network.ts";
+
+const KEY = "n:1";
+const PING = "ping\r\n";
+const OPTIONS: PeerOptions = {
+  connectTimeoutMs: 2000,
+  replyTimeoutMs: 30000,
+  silenceTimeoutMs: 5000,
+  queueBytesMax: 100000,
+  replyBytesMax: 100000,
+};
+
+/** One lane to a host that answers pings on connections without other requests, and what `answers` has. */
+class Scene {
+  readonly network = new PlayedNetwork();
+  readonly peer: Peer;
+  /** Every connection the lane, or a question whether the host is there, has opened. */
+  readonly connections: FarEnd[] = [];
+  /** What came, but for pings. */
+  readonly requests: string[] = [];
+  pings = 0;
+  answers: Record<string, string> = {};
+
+  constructor(options: Partial<PeerOptions> = {}) {
+    this.peer = new Peer(this.network.runtime, { host: "n", port: 1 }, 16, new WorkerRegistry(), { ...OPTIONS, ...options });
+    this.network.onConnect = (_key, far) => {
+      this.connections.push(far);
+      let waits = false;
+      far.onReceived = () => {
+        const lines = far.received.split("\r\n").slice(0, -1);
+        far.received = "";
+        for (const line of this.network.silent.has(KEY) ? [] : lines) {
+          const answer = `${line}\r\n` === PING ? "OK\r\n" : this.answers[line];
+          if (answer === "OK\r\n") this.pings++;
+          else this.requests.push(line);
+          waits ||= answer === undefined;
+          if (!waits && answer !== undefined) far.send(answer);
+        }
+      };
+    };
+  }
+
+  /** Asks; what comes of it, and how long it took. */
+  ask(line: string): { outcome: string | undefined; afterMs: number } {
+    return this.#track((bytes) => this.peer.request(bytes, ReplyShape.line), line);
+  }
+
+  /** As `ask` for a request that may be repeated; `delays` is told of delays. */
+  repeat(line: string, delays: string[]): { outcome: string | undefined; afterMs: number } {
+    return this.#track((bytes) => this.peer.repeat(bytes, ReplyShape.line, false, () => delays.push(line)), line);
+  }
+
+  #track(
+    send: (bytes: Uint8Array) => Promise<{ line: string }>,
+    line: string,
+  ): { outcome: string | undefined; afterMs: number } {
+    const startMs = this.network.clock.monotonicMs();
+    const result: { outcome: string | undefined; afterMs: number } = { outcome: undefined, afterMs: 0 };
+    const settle = (outcome: string): void => {
+      result.outcome = outcome;
+      result.afterMs = this.network.clock.monotonicMs() - startMs;
+    };
+    send(fromLatin1(`${line}\r\n`)).then(
+      (reply) => settle(reply.line),
+      (error: unknown) => {
+        assert(error instanceof PeerError);
+        settle(error.mayHaveHappened ? "in doubt" : "not sent");
+      },
+    );
+    return result;
+  }
+}
+
+describe("a lane to a node that is gone without a word", () => {
+  it("fails within the silence timeout, and at once from then on, until the node is back", async () => {
+    const scene = new Scene();
+    scene.answers = { a: "A\r\n", b: "B\r\n" };
+    const first = scene.ask("a");
+    await scene.network.pass(10);
+    assertEquals(first.outcome, "A");
+    scene.network.silent.add(KEY);
+    const second = scene.ask("a");
+    await scene.network.pass(6000);
+    assertEquals([second.outcome, Math.round(second.afterMs / 100)], ["in doubt", 50]);
+    const third = scene.ask("a");
+    await scene.network.settle();
+    assertEquals([third.outcome, third.afterMs], ["not sent", 0]);
+    scene.network.silent.clear();
+    await scene.network.pass(3000);
+    const fourth = scene.ask("b");
+    await scene.network.settle();
+    assertEquals(fourth.outcome, "B");
+    scene.peer.close();
+  });
+
+  it("finds out without any request, so that nobody has to wait", async () => {
+    const scene = new Scene();
+    scene.answers = { a: "A\r\n" };
+    scene.ask("a");
+    await scene.network.pass(10);
+    scene.network.silent.add(KEY);
+    await scene.network.pass(15100);
+    const late = scene.ask("a");
+    await scene.network.settle();
+    assertEquals([late.outcome, late.afterMs], ["not sent", 0]);
+    scene.peer.close();
+  });
+
+  it("finds out when nothing but requests without an answer has been sent, and no more goes out", async () => {
+    const scene = new Scene();
+    scene.answers = { a: "A\r\n" };
+    scene.ask("a");
+    await scene.network.pass(10);
+    scene.network.silent.add(KEY);
+    void scene.peer.request(fromLatin1("set k 0 0 1 noreply\r\nx\r\n"), undefined);
+    await scene.network.pass(15100);
+    const late = scene.ask("a");
+    await scene.network.settle();
+    assertEquals(late.outcome, "not sent");
+    scene.peer.close();
+  });
+
+  it("repeats what may be carried out twice, in order and before anything newer, and tells that it takes long", async () => {
+    const scene = new Scene();
+    const delays: string[] = [];
+    scene.answers = { a: "A\r\n", b: "B\r\n", c: "C\r\n", d: "D\r\n" };
+    scene.ask("a");
+    await scene.network.pass(10);
+    scene.network.silent.add(KEY);
+    const b = scene.repeat("b", delays);
+    await scene.network.pass(4900);
+    assertEquals(delays, []);
+    await scene.network.pass(200);
+    assertEquals(delays, ["b"]);
+    const c = scene.repeat("c", delays);
+    assertEquals(delays, ["b", "c"]);
+    await scene.network.pass(60000);
+    scene.network.silent.clear();
+    await scene.network.passUntil(() => scene.requests.length > 1, 3000);
+    const d = scene.repeat("d", delays);
+    await scene.network.pass(100);
+    assertEquals(scene.requests, ["a", "b", "c", "d"]);
+    assertEquals([b.outcome, c.outcome, d.outcome], ["B", "C", "D"]);
+    scene.peer.close();
+  });
+
+  it("gives what is repeated up when the node left the cluster", async () => {
+    const scene = new Scene();
+    scene.network.silent.add(KEY);
+    const copy = scene.repeat("a", []);
+    await scene.network.pass(10000);
+    assertEquals(copy.outcome, undefined);
+    scene.peer.retire(2000);
+    await scene.network.settle();
+    assertEquals(copy.outcome, "not sent");
+  });
+});
+
+describe("a lane to a node that is busy", () => {
+  it("waits for as long as the node says elsewhere that it is there", async () => {
+    const scene = new Scene();
+    const slow = scene.ask("slow");
+    await scene.network.pass(29000);
+    assertEquals(slow.outcome, undefined);
+    assert(scene.pings >= 10);
+    scene.connections[0]?.send("DONE\r\n");
+    await scene.network.settle();
+    assertEquals(slow.outcome, "DONE");
+    scene.peer.close();
+  });
+
+  it("does not wait for ever", async () => {
+    const scene = new Scene();
+    const slow = scene.ask("slow");
+    await scene.network.pass(31000);
+    assertEquals([slow.outcome, slow.afterMs], ["in doubt", 30000]);
+    scene.peer.close();
+  });
+
+  it("cuts no answer that comes slowly", async () => {
+    const scene = new Scene({ replyTimeoutMs: 6000 });
+    let body = "";
+    const listing = scene.peer.request(fromLatin1("keys\r\n"), ReplyShape.lines).then((reply) => {
+      body = new TextDecoder().decode(reply.body);
+    });
+    await scene.network.pass(10);
+    for (let number = 0; number < 10; number++) {
+      scene.connections[0]?.send(`KEY ${number}\r\n`);
+      await scene.network.pass(4000);
+    }
+    scene.connections[0]?.send("END\r\n");
+    await scene.network.settle();
+    await listing;
+    assertEquals(body.split("\r\n").length, 11);
+    scene.peer.close();
+  });
+
+  it("gives a request up that makes the node end its connection again and again", async () => {
+    const scene = new Scene();
+    const poison = scene.repeat("poison", []);
+    let ended = 0;
+    for (let at = 0; poison.outcome === undefined && at < 20; at++) {
+      await scene.network.pass(400);
+      for (const far of scene.connections.splice(0)) {
+        far.close();
+        ended++;
+      }
+    }
+    await scene.network.settle();
+    assertEquals([poison.outcome, ended], ["in doubt", 3]);
+    scene.peer.close();
+  });
+});
+
+describe("a connection without requests", () => {
+  it("is tried out, and replaced when the network has forgotten it", async () => {
+    const scene = new Scene();
+    scene.answers = { a: "A\r\n" };
+    scene.ask("a");
+    await scene.network.pass(10);
+    await scene.network.pass(60000);
+    assertEquals(scene.connections.length, 1);
+    assert(scene.pings >= 5 && scene.pings <= 6, `${scene.pings} pings`);
+    // Packets of this one connection are dropped; another one can be opened.
+    const [forgotten] = scene.connections;
+    if (forgotten !== undefined) forgotten.onReceived = () => undefined;
+    await scene.network.pass(16000);
+    const late = scene.ask("a");
+    await scene.network.settle();
+    assertEquals([late.outcome, late.afterMs], ["A", 0]);
+    scene.peer.close();
+  });
+
+  it("is left alone where nobody said how long silence may last", async () => {
+    const network = new PlayedNetwork();
+    const peer = new Peer(network.runtime, { host: "n", port: 1 }, 16, new WorkerRegistry(), {
+      connectTimeoutMs: 2000,
+      replyTimeoutMs: 30000,
+      queueBytesMax: 1000,
+      replyBytesMax: 1000,
+    });
+    let received = "";
+    network.onConnect = (_key, far) => {
+      far.onReceived = () => {
+        received += far.received;
+        far.received = "";
+        far.send("A\r\n");
+      };
+    };
+    void peer.request(fromLatin1("a\r\n"), ReplyShape.line);
+    await network.pass(600000);
+    assertEquals(received, "a\r\n");
+    peer.close();
+  });
+});

@@ -1,0 +1,59 @@
+/** How a master leaves: what comes waits, what is under way ends, what waited goes on. */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { within } from "../../../../lib/node_server/life/gate.ts";
+import { Handover } from "../../../../lib/node_server/life/handover.ts";
+import { IndexWorld, settle } from "../../../support/index_world.ts";
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+describe("handover", () => {
+  it("holds from its begin to its end", async () => {
+    const handover = new Handover(new IndexWorld().clock);
+    assert(!handover.holding);
+    await handover.over;
+    handover.begin();
+    assert(handover.holding);
+    let over = false;
+    void handover.over.then(() => {
+      over = true;
+    });
+    await settle();
+    assert(!over);
+    handover.end();
+    await settle();
+    assert(over && !handover.holding);
+  });
+
+  it("waits for the writes under way, also for those that fail", async () => {
+    const handover = new Handover(new IndexWorld().clock);
+    const write = deferred();
+    void handover.track(write.promise);
+    void handover.track(Promise.reject(new Error("refused"))).catch(() => undefined);
+    let finished = false;
+    void handover.finished().then(() => {
+      finished = true;
+    });
+    await settle();
+    assert(!finished);
+    write.resolve();
+    await settle();
+    assert(finished);
+    await handover.finished();
+  });
+
+  it("waits for nothing longer than it may", async () => {
+    const { clock } = new IndexWorld();
+    const late = within(clock, 100, new Promise(() => undefined));
+    await clock.runUntil(100);
+    assertEquals(await late, false);
+    assertEquals(await within(clock, 100, Promise.resolve()), true);
+  });
+});

@@ -1,0 +1,91 @@
+/** The form of log lines, and the levels that are written. */
+
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { FlareError } from "../../../../lib/base/errors.ts";
+import { createProgramLog } from "../../../../lib/runtime/process/program_log.ts";
+
+/** Runs `use` with a descriptor and gives what was written to it. */
+function written(use: (descriptor: number, path: string) => void): string {
+  const directory = mkdtempSync(join(tmpdir(), "flare-log-"));
+  const path = join(directory, "log");
+  const descriptor = openSync(path, "a");
+  try {
+    use(descriptor, path);
+    return readFileSync(path, "utf8");
+  } finally {
+    closeSync(descriptor);
+    rmSync(directory, { recursive: true });
+  }
+}
+
+describe("createProgramLog", () => {
+  it("writes time, level, program and message on one line", () => {
+    const text = written((descriptor) => {
+      createProgramLog({ programName: "flared" }, descriptor).write("notice", 'node "a:1" is down');
+    });
+    assert(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z notice flared node "a:1" is down\n$/.test(text), text);
+  });
+
+  it("leaves out what is less important than the threshold", () => {
+    const lines = (logLevel: "error" | "notice" | "debug" | undefined) =>
+      written((descriptor) => {
+        const log = createProgramLog(logLevel === undefined ? {} : { logLevel }, descriptor);
+        for (const level of ["debug", "info", "notice", "warning", "error"] as const) log.write(level, level);
+      }).split("\n").length - 1;
+    assertEquals([lines("error"), lines("notice"), lines(undefined), lines("debug")], [1, 3, 3, 5]);
+  });
+
+  it("keeps a message on one line whatever is in it", () => {
+    const text = written((descriptor) => createProgramLog({}, descriptor).write("error", "a\r\nb\u001b[2Jc é"));
+    assert(text.endsWith(" a\\x0d\\nb\\x1b[2Jc é\n"), text);
+  });
+
+  it("opens its file again by the name, and goes on with the old one when it cannot", () => {
+    const directory = mkdtempSync(join(tmpdir(), "flare-log-"));
+    const logPath = join(directory, "a", "log");
+    mkdirSync(join(directory, "a"));
+    const log = createProgramLog({ logPath });
+    log.write("notice", "one");
+    renameSync(join(directory, "a"), join(directory, "b"));
+    assertThrows(() => log.reopen?.(), FlareError, `cannot open the log file "${logPath}": ENOENT`);
+    log.write("notice", "two");
+    mkdirSync(join(directory, "a"));
+    log.reopen?.();
+    log.write("notice", "three");
+    const words = (name: string) =>
+      [...readFileSync(join(directory, name, "log"), "utf8").matchAll(/(\w+)\n/g)].map(([, word]) => word);
+    assertEquals([words("b"), words("a")], [["one", "two"], ["three"]]);
+    assertThrows(() => createProgramLog({ logPath: join(directory, "none", "log") }), FlareError, "cannot open the log file");
+    assertEquals(createProgramLog().reopen, undefined);
+    rmSync(directory, { recursive: true });
+  });
+
+  it("writes a fault that repeats once, and later how often it came", () => {
+    const text = written((descriptor) => {
+      const log = createProgramLog({}, descriptor);
+      for (let i = 0; i < 1000; i++) log.write("error", "sweep failed");
+      for (let i = 0; i < 2; i++) log.write("notice", "what is no fault");
+    });
+    assertEquals(text.split("\n").length - 1, 3, text);
+  });
+
+  it("does not throw when nobody can read, and tells later how much was lost", () => {
+    const text = written((descriptor, path) => {
+      let current = descriptor;
+      const log = createProgramLog({}, descriptor);
+      log.write("error", "first");
+      closeSync(current);
+      log.write("error", "lost");
+      log.write("error", "lost too");
+      current = openSync(path, "a");
+      assertEquals(current, descriptor, "the system gives the lowest free number");
+      log.write("error", "back");
+      log.write("error", "last");
+    });
+    assert(/ first\n.* \[2 lines lost\] back\n.* flare last\n$/.test(text), text);
+  });
+});
