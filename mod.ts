@@ -45,8 +45,9 @@ export { FlareError, type FlareErrorCode } from "./lib/base/errors.ts";
 /** The release. */
 export { VERSION } from "./lib/base/version.ts";
 /** A typed client of one server. */
-export { type Bytes, Client, type Item, type StoreOptions, StoreResult } from "./lib/client/client.ts";
+export { Client, type StoreOptions, StoreResult } from "./lib/client/client.ts";
 export type { ClientOptions } from "./lib/client/client_options.ts";
+export type { Bytes, Item } from "./lib/client/item.ts";
 export type { DeletePrefixOptions, DeleteProgress, ScanItem, ScanOptions } from "./lib/client/scan.ts";
 /** A node in the node map, with the words for its role and state. */
 export { type ClusterNode, NodeRole, NodeState } from "./lib/cluster/node.ts";

@@ -5,8 +5,9 @@
 
 import { equalBytes, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
-import type { Client, Item } from "../client/client.ts";
+import type { Client } from "../client/client.ts";
 import { dumpKeys } from "../client/dump.ts";
+import type { Item } from "../client/item.ts";
 import { KEY_HASHES, type KeyHashAlgorithm } from "../cluster/key_hash.ts";
 import { KeyResolver } from "../cluster/key_resolver.ts";
 import { NodeState } from "../cluster/node.ts";

@@ -27,6 +27,7 @@ import { parseStatLine } from "../protocol/stat_lines.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
 import type { Clock, Runtime } from "../runtime/runtime.ts";
 import { type ClientOptions, clientFields, clientRuntime, completeClientOptions } from "./client_options.ts";
+import type { Bytes, Item } from "./item.ts";
 import {
   type DeletePrefixOptions,
   type DeleteProgress,
@@ -39,19 +40,6 @@ import {
   scanItems,
 } from "./scan.ts";
 import { parseValues } from "./value_blocks.ts";
-
-/** Bytes, or a string that stands for its UTF-8 bytes. */
-export type Bytes = Uint8Array | string;
-
-/** An item as a server returns it; the bytes belong to the caller. */
-export interface Item {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-  /** 0 … 2^32-1. */
-  readonly flags: number;
-  /** Flare's version, memcached's cas unique; undefined when not asked for. */
-  readonly version: Uint64 | undefined;
-}
 
 /** What a server answers to a write that carries data. */
 export const StoreResult = { stored: "STORED", notStored: "NOT_STORED", exists: "EXISTS", notFound: "NOT_FOUND" } as const;

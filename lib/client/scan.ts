@@ -11,7 +11,7 @@ import { parseScanPage } from "../protocol/scan/scan_page.ts";
 import { encodeDeletePrefix, encodeScan, SCAN_LIMIT_MAX } from "../protocol/scan/scan_request.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
 import type { Clock } from "../runtime/runtime.ts";
-import type { Bytes } from "./client.ts";
+import type { Bytes } from "./item.ts";
 
 /** What a scan shows. */
 export interface ScanOptions {

@@ -6,7 +6,7 @@
 import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { parseUint64 } from "../base/uint64.ts";
-import type { Item } from "./client.ts";
+import type { Item } from "./item.ts";
 
 const LF = 0x0a;
 const SPACE = 0x20;

@@ -7,7 +7,7 @@ import { fromLatin1 } from "../base/bytes.ts";
 import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, encodeMeta } from "../cluster/node_map_codec.ts";
-import type { Session } from "../net/connection/session.ts";
+import type { ClientSession } from "../net/connection/client_session.ts";
 import type { RequestHandler } from "../net/connection/session_host.ts";
 import type { Server } from "../net/server.ts";
 import type { DaemonTls } from "../net/tls/daemon_tls.ts";
@@ -56,7 +56,7 @@ export class IndexHandler implements RequestHandler {
     return isPrivilegedAtIndex(request);
   }
 
-  handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+  handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const { command, words } = request;
     switch (command) {
       case Command.ping:
@@ -92,7 +92,7 @@ export class IndexHandler implements RequestHandler {
     reply.raw(fromLatin1(await this.#host.change(change)));
   }
 
-  #change(asked: AskedChange | undefined, request: Request, reply: TextReply, session: Session): void | Promise<void> {
+  #change(asked: AskedChange | undefined, request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     if (asked === undefined) return reply.line("ERROR");
     return this.#answer({ ...asked, cause: causeOf(request, session) }, reply);
   }
@@ -130,6 +130,6 @@ export class IndexHandler implements RequestHandler {
 }
 
 /** What was asked for and by whom: `"node state a 1 down" from 10.0.0.7:40612 as "ops"`. */
-function causeOf({ command, words }: Request, { peer, user }: Session): string {
+function causeOf({ command, words }: Request, { peer, user }: ClientSession): string {
   return `"${[commandName(command), ...words].join(" ")}" from ${peer}${user === undefined ? "" : ` as "${user}"`}`;
 }

@@ -3,7 +3,7 @@
  */
 
 import type { FlareError } from "../base/errors.ts";
-import type { Session } from "../net/connection/session.ts";
+import type { ClientSession } from "../net/connection/client_session.ts";
 import type { RequestHandler } from "../net/connection/session_host.ts";
 import { BinaryReply } from "../protocol/binary/binary_reply.ts";
 import { Command, CommandShape, CommandTable, shapeOf } from "../protocol/command.ts";
@@ -96,7 +96,7 @@ export class NodeHandler implements RequestHandler {
     return isPrivilegedAtNode(request);
   }
 
-  handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+  handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const { watchers } = this.#context;
     if (watchers.kinds === 0) return this.#handle(request, reply, session);
     watchers.enter(session.id);
@@ -108,7 +108,7 @@ export class NodeHandler implements RequestHandler {
     }
   }
 
-  #handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+  #handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const { handover, partitionFlush } = this.#context;
     const shape = shapeOf(request.command);
     if (partitionFlush.isNear) partitionFlush.check();
@@ -118,12 +118,12 @@ export class NodeHandler implements RequestHandler {
     return waiting !== undefined && mayWrite(shape) ? handover.track(waiting) : waiting;
   }
 
-  async #hold(gate: { over: Promise<void> }, request: Request, reply: TextReply, session: Session): Promise<void> {
+  async #hold(gate: { over: Promise<void> }, request: Request, reply: TextReply, session: ClientSession): Promise<void> {
     await gate.over;
     return this.handle(request, reply, session);
   }
 
-  #dispatch(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+  #dispatch(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const { read, write, meta, dump, scan, listings, flush, admin } = this.#groups;
     if (request.opcode >= 0 && shapeOf(request.command) === CommandShape.words)
       return this.#dispatchBinary(request, reply, session);
@@ -188,7 +188,7 @@ export class NodeHandler implements RequestHandler {
   }
 
   /** The binary requests that concern no item. */
-  #dispatchBinary(request: Request, plain: TextReply, session: Session): void | Promise<void> {
+  #dispatchBinary(request: Request, plain: TextReply, session: ClientSession): void | Promise<void> {
     const { flush, admin } = this.#groups;
     const reply = new BinaryReply(plain.segment, request);
     switch (request.command) {

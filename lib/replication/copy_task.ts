@@ -10,7 +10,7 @@ import { FlareError } from "../base/errors.ts";
 import { type ClusterNode, NodeRole } from "../cluster/node.ts";
 import type { Reconstruction } from "../cluster/role_change.ts";
 import { Peer } from "../net/peer/peer.ts";
-import type { TlsLink } from "../net/peer/peer_link.ts";
+import type { TlsLink } from "../net/tls/tls_link.ts";
 import { type Worker, WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { FLUSH_QUERY, parseFlushPlan } from "../protocol/flush_request.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";

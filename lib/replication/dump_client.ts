@@ -6,8 +6,8 @@
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { emptyTerms, type Mutation, MutationKind, MutationResult } from "../item/mutation.ts";
-import type { TlsLink } from "../net/peer/peer_link.ts";
 import { isThere } from "../net/peer/presence.ts";
+import type { TlsLink } from "../net/tls/tls_link.ts";
 import { DumpParser } from "../protocol/dump_parser.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";

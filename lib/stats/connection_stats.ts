@@ -3,6 +3,7 @@
  * connection's, which `kill` takes.
  */
 
+import type { ClientSession } from "../net/connection/client_session.ts";
 import type { Session } from "../net/connection/session.ts";
 import type { Server } from "../net/server.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
@@ -11,7 +12,7 @@ import type { TextReply } from "../protocol/text/text_reply.ts";
 const CONNECTIONS_AT_ONCE = 100;
 
 /** Answers with all of them; with many it waits for `asker` to read. */
-export function statsConnections(server: Server, nowMs: number, reply: TextReply, asker: Session): void | Promise<void> {
+export function statsConnections(server: Server, nowMs: number, reply: TextReply, asker: ClientSession): void | Promise<void> {
   for (const { id, address } of server.listeners) {
     reply.stat(`${id}:addr`, address);
     reply.stat(`${id}:state`, "conn_listening");
@@ -22,7 +23,7 @@ export function statsConnections(server: Server, nowMs: number, reply: TextReply
   reply.end();
 }
 
-async function tellAll(sessions: readonly Session[], nowMs: number, reply: TextReply, asker: Session): Promise<void> {
+async function tellAll(sessions: readonly Session[], nowMs: number, reply: TextReply, asker: ClientSession): Promise<void> {
   for (const session of sessions) {
     if (asker.gone) return;
     if (!session.gone) tell(session, nowMs, reply);

@@ -71,6 +71,29 @@ function floorOf(path: string): { folder: string; floor: number } {
   return { folder, floor: floors[folder] ?? 0 };
 }
 
+/** The first cycle of a graph as the way around it, empty if there is none. */
+function cycleIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>();
+  const way: string[] = [];
+  const walk = (path: string): string[] => {
+    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path];
+    if (done.has(path)) return [];
+    way.push(path);
+    for (const next of graph.get(path) ?? []) {
+      const found = walk(next);
+      if (found.length > 0) return found;
+    }
+    way.pop();
+    done.add(path);
+    return [];
+  };
+  for (const path of graph.keys()) {
+    const found = walk(path);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
 /** The floor of a file of `lib/storage` in there; the options are known to all. */
 function storageFloorOf(path: string): number {
   if (path === "lib/storage/storage_options.ts") return 1;
@@ -101,6 +124,17 @@ describe("layering", () => {
       }
     }
     assertEquals(wrong, []);
+  });
+
+  it("has no import cycles, types included", () => {
+    const graph = new Map(
+      sources.map(({ path, imports }) => [
+        path,
+        imports.filter((each) => each.startsWith(".")).map((each) => resolve(path, each)),
+      ]),
+    );
+    assertEquals(cycleIn(graph), []);
+    assertEquals(cycleIn(new Map([...graph, ["a", ["b"]], ["b", ["c"]], ["c", ["b"]]])), ["b", "c", "b"]);
   });
 
   it("joins the parts of the storage from below", () => {

@@ -10,7 +10,7 @@ import { type Access, LOGIN_FAILURES_MAX } from "../auth/access.ts";
 import type { Visitor } from "../auth/access_list.ts";
 import { Login, LoginStep } from "../auth/login.ts";
 import { GuardedHandler } from "./guarded_handler.ts";
-import type { Door, RequestHandler, SessionHost } from "./session_host.ts";
+import type { ConnectionHost, Door, RequestHandler } from "./session_host.ts";
 
 export class Admission implements Visitor {
   /** Nothing is executed: the client has to log in first, or has to wait for the answer to a failed login. */
@@ -24,12 +24,12 @@ export class Admission implements Visitor {
   user: string | undefined = undefined;
   readonly peer: string;
   readonly #connection: Connection;
-  readonly #host: Pick<SessionHost, "handler" | "access">;
+  readonly #host: Pick<ConnectionHost, "handler" | "access">;
   readonly #door: Door;
   #login: Login | undefined;
   #failures = 0;
 
-  constructor(connection: Connection, host: Pick<SessionHost, "handler" | "access">, door: Door) {
+  constructor(connection: Connection, host: Pick<ConnectionHost, "handler" | "access">, door: Door) {
     this.#connection = connection;
     this.#host = host;
     this.#door = door;
@@ -61,7 +61,7 @@ export class Admission implements Visitor {
     return this.#login;
   }
 
-  /** Finds out anew what the connection may do; one that may talk is not asked to log in later. */
+  /** Decides again what the connection may do; one that may talk is not asked to log in later. */
   admit(): void {
     const { access, handler } = this.#host;
     if (this.isUnknown) this.isUnknown = this.user === undefined && access?.mustLogIn(this) === true;

@@ -9,7 +9,7 @@ import { putBinaryError } from "../../protocol/binary/binary_reply.ts";
 import { CommandShape, type CommandTable, commandName, shapeOf } from "../../protocol/command.ts";
 import type { Request } from "../../protocol/request.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
-import type { Session } from "./session.ts";
+import type { ClientSession } from "./client_session.ts";
 import type { RequestHandler } from "./session_host.ts";
 
 export class GuardedHandler implements RequestHandler {
@@ -25,7 +25,7 @@ export class GuardedHandler implements RequestHandler {
     this.#inner.onCommit?.(listener);
   }
 
-  handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+  handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     if (this.#inner.isPrivileged?.(request) !== true) return this.#inner.handle(request, reply, session);
     if (request.opcode >= 0) {
       putBinaryError(reply.segment, request.opcode, request.opaque, BinaryStatus.authenticationFailed);

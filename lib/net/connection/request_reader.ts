@@ -15,7 +15,7 @@ import type { Connection } from "../../runtime/runtime.ts";
 import { LOGIN_BYTES_MAX, LoginStep } from "../auth/login.ts";
 import type { Admission } from "./admission.ts";
 import { Received } from "./received.ts";
-import type { SessionHost } from "./session_host.ts";
+import type { ConnectionHost } from "./session_host.ts";
 
 /** Whom the requests are for. */
 export interface RequestTarget {
@@ -50,13 +50,13 @@ export class RequestReader {
   /** No further request is read. */
   isStopped = false;
   readonly #target: RequestTarget;
-  readonly #host: SessionHost;
+  readonly #host: ConnectionHost;
   readonly #connection: Connection;
   readonly #admission: Admission;
   readonly #textParser: TextParser;
   #binaryParser: BinaryParser | undefined;
 
-  constructor(target: RequestTarget, connection: Connection, host: SessionHost, admission: Admission) {
+  constructor(target: RequestTarget, connection: Connection, host: ConnectionHost, admission: Admission) {
     this.#target = target;
     this.#connection = connection;
     this.#host = host;

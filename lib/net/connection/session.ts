@@ -11,21 +11,31 @@ import { encodeBinaryError, putBinaryError } from "../../protocol/binary/binary_
 import { Command, commandName } from "../../protocol/command.ts";
 import type { Request } from "../../protocol/request.ts";
 import type { Segment } from "../../protocol/segment.ts";
-import { PartReply } from "../../protocol/text/multi_get.ts";
+import { PartReply } from "../../protocol/text/part_reply.ts";
 import { TextReply } from "../../protocol/text/text_reply.ts";
 import type { Connection, ConnectionHandler } from "../../runtime/runtime.ts";
 import { type Worker, WorkerType } from "../worker.ts";
 import { Admission } from "./admission.ts";
+import type { ClientSession } from "./client_session.ts";
 import { Output } from "./output.ts";
 import { type Claim, Outstanding } from "./outstanding.ts";
 import { ReplyWaiters } from "./reply_waiters.ts";
 import { RequestReader, type RequestTarget } from "./request_reader.ts";
-import type { Door, SessionHost } from "./session_host.ts";
+import type { ConnectionHost, Door } from "./session_host.ts";
 
 /** Why a connection has ended, in memcached's words. */
 export type CloseReason = "normal" | "error" | "idle_timeout" | "shutdown";
 
-export class Session implements ConnectionHandler, RequestTarget, Worker {
+/** The server of a session, which hears of it. */
+export interface SessionHost extends ConnectionHost {
+  opened(session: Session): void;
+  /** @param error why, unless it ended in order; before `opened` it says how the TLS handshake failed */
+  closed(session: Session, error?: Error): void;
+  /** An error nobody expected (a bug): reported, the connection gets an answer and goes on. */
+  unexpected(error: unknown): void;
+}
+
+export class Session implements ConnectionHandler, RequestTarget, Worker, ClientSession {
   readonly id: number;
   readonly type = WorkerType.request;
   readonly peer: string;
@@ -39,7 +49,6 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   lastActiveMs: number;
   /** Another node of the cluster has sent requests here. */
   isNode = false;
-  /** Requests so far, the present one included. */
   requests = 0;
   /** Where the answer to the next request goes; one that waits keeps its own. */
   reply: TextReply;
@@ -52,7 +61,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
   readonly #outstanding = new Outstanding();
   /** Segments with replies to writes, one per commit asked for, oldest first. */
   readonly #awaitingCommit: Segment[] = [];
-  /** Told when the client has left. */
+  /** Called when the client has left. */
   readonly #farewells = new Set<() => void>();
   #executing = false;
   #ended = false;
@@ -108,12 +117,10 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
     return this.#admission.isUnknown;
   }
 
-  /** The user the client has logged in as. */
   get user(): string | undefined {
     return this.#admission.user;
   }
 
-  /** Whether it came by the address of operators. */
   get isAdmin(): boolean {
     return this.#admission.isAdmin;
   }
@@ -136,12 +143,11 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
     return this.#untakenSinceMs === 0 ? 0 : nowMs - this.#untakenSinceMs;
   }
 
-  /** True when the client has left: long replies stop. */
   get gone(): boolean {
     return this.#gone;
   }
 
-  /** Finds out anew what this connection may do; one that may talk is not asked to log in later. */
+  /** Decides again what this connection may do; one that may talk is not asked to log in later. */
   admit(): void {
     this.#admission.admit();
   }
@@ -180,23 +186,18 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
     this.#host.closed(this, error);
   }
 
-  /**
-   * From now on the client is only told things: it says nothing more that counts, and as in memcached who will say no more has
-   * gone; `stop` is called then.
-   */
+  /** As in memcached, a watcher that will say no more has gone. */
   watch(stop: () => void): void {
     this.#stopWatching = stop;
     this.#reader.stop();
   }
 
-  /** Calls back when the client has left, at once if it has; what it gives takes that back. */
   whenGone(listener: () => void): () => void {
     if (this.#gone) listener();
     else this.#farewells.add(listener);
     return () => void this.#farewells.delete(listener);
   }
 
-  /** Ends the connection at once. */
   kill(): void {
     this.#connection.destroy();
   }
@@ -303,25 +304,18 @@ export class Session implements ConnectionHandler, RequestTarget, Worker {
     this.#continue();
   }
 
-  /**
-   * For long replies: sends what may leave. True = the client keeps up; false = wait with `roomInOutput` before writing more.
-   * What stands behind `segment` does not count: it waits for whoever writes there.
-   */
   makeRoom(segment?: Segment): boolean {
     return this.#waiters.makeRoom(segment);
   }
 
-  /** For replies that go on and on: sends what may leave now. */
   flush(): void {
     this.#output.flush();
   }
 
-  /** Resolves when the client has taken enough for more to be written to `segment`, or is gone. */
   roomInOutput(segment: Segment): Promise<void> {
     return this.#waiters.room(segment);
   }
 
-  /** Resolves when all that was written to a segment so far has left, or the client is gone. */
   sent(segment: Segment): Promise<void> {
     return this.#waiters.sent(segment);
   }

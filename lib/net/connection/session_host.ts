@@ -1,6 +1,6 @@
 /**
- * What the connections of a server are given: who answers their requests, the limits and the memory they share, what is
- * special about the listener they came by, and who hears of them. Types only.
+ * What the connections of a server are given: who answers their requests, the limits and the memory they share, and what is
+ * special about the listener they came by. Types only.
  */
 
 import type { FlareError } from "../../base/errors.ts";
@@ -11,8 +11,8 @@ import type { TextLimits } from "../../protocol/text/text_parser.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import type { TlsServer } from "../../runtime/runtime.ts";
 import type { Access } from "../auth/access.ts";
+import type { ClientSession } from "./client_session.ts";
 import type { RequestMemory } from "./received.ts";
-import type { Session } from "./session.ts";
 
 /** Answers requests; a promise means the reply comes later (the request object must not be read after the first wait). */
 export interface RequestHandler {
@@ -21,7 +21,7 @@ export interface RequestHandler {
   readonly speaksBinary?: boolean;
   /** What a client that has not logged in yet hears to `version` by the binary protocol. */
   readonly version?: string;
-  handle(request: Request, reply: TextReply, session: Session): void | Promise<void>;
+  handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void>;
   /** True for the commands of nodes and operators, which not every connection may run; absent where there are none. */
   isPrivileged?(request: Request): boolean;
   /** Calls back once everything written so far is committed; absent where nothing is ever stored. */
@@ -45,7 +45,7 @@ export interface Traffic {
 }
 
 /** Gets the bytes of a line without its end; they are only valid during the call. */
-export type RawListener = (session: Session, bytes: Uint8Array, start: number, end: number) => void;
+export type RawListener = (session: ClientSession, bytes: Uint8Array, start: number, end: number) => void;
 
 /** What is special about the connections of a listener. */
 export interface Door {
@@ -55,8 +55,8 @@ export interface Door {
   readonly tls?: TlsServer | undefined;
 }
 
-/** What the sessions of one server share. */
-export interface SessionHost {
+/** What the connections of one server share. */
+export interface ConnectionHost {
   readonly handler: RequestHandler;
   /** Who has to log in and who may run which commands; absent = nobody, and everybody all of them. */
   readonly access?: Access;
@@ -64,14 +64,9 @@ export interface SessionHost {
   readonly requestMemory: RequestMemory;
   readonly buffers: BufferPool;
   readonly traffic: Traffic;
-  /** Told of each line of the text protocol, if anybody wants to know. */
+  /** Gets each line of the text protocol, if anybody wants to know. */
   readonly rawListener?: RawListener | undefined;
   monotonicMs(): number;
-  opened(session: Session): void;
-  /** @param error why, unless it ended in order; before `opened` it tells how the TLS handshake failed */
-  closed(session: Session, error?: Error): void;
   /** Somebody has spoken HTTP, and the connection is about to be closed for it. */
   refusedHttp(peer: string): void;
-  /** An error nobody expected (a bug): reported, the connection gets an answer and goes on. */
-  unexpected(error: unknown): void;
 }

@@ -8,7 +8,8 @@
 import { concatBytes } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { type ClientReply, MALFORMED, ReplyParser, ReplyShape } from "../../protocol/text/text_client.ts";
-import type { Connection, ConnectionHandler, Runtime, Timer, TlsClient } from "../../runtime/runtime.ts";
+import type { Connection, ConnectionHandler, Runtime, Timer } from "../../runtime/runtime.ts";
+import type { TlsLink } from "../tls/tls_link.ts";
 import { isThere, PING } from "./presence.ts";
 
 /** How long a lane to another server waits for what, and how much it holds. */
@@ -27,12 +28,6 @@ export interface PeerOptions {
   readonly replyBytesMax: number;
   /** Absent: connections are plain. */
   readonly tls?: TlsLink | undefined;
-}
-
-/** How connections to other servers speak TLS: read for each of them, because certificates are renewed. */
-export interface TlsLink {
-  /** Undefined: plainly. */
-  readonly client: TlsClient | undefined;
 }
 
 /** A request that failed; `mayHaveHappened` is true once its bytes were handed to the connection. */

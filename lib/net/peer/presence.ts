@@ -5,7 +5,7 @@
 
 import { fromLatin1 } from "../../base/bytes.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../../runtime/runtime.ts";
-import type { TlsLink } from "./peer_link.ts";
+import type { TlsLink } from "../tls/tls_link.ts";
 
 /** What every server answers, a C++ one too. */
 export const PING = fromLatin1("ping\r\n");

@@ -7,8 +7,8 @@ import { FlareError } from "../../base/errors.ts";
 import { onlyPemBlocks } from "../../base/pem.ts";
 import type { Address, Runtime, TlsClient, TlsServer } from "../../runtime/runtime.ts";
 import type { Door } from "../connection/session_host.ts";
-import type { TlsLink } from "../peer/peer_link.ts";
 import type { Server } from "../server.ts";
+import type { TlsLink } from "./tls_link.ts";
 import { type TlsOptions, tlsVersionOf } from "./tls_options.ts";
 
 interface Certificates {

@@ -9,7 +9,7 @@ import { MEMCACHED_VERSION, PROTOCOL_VERSION, VERSION } from "../../base/version
 import type { ClusterNode } from "../../cluster/node.ts";
 import { acceptsVersion, createNodeMap, type NodeMap } from "../../cluster/node_map.ts";
 import { parseNodeLine } from "../../cluster/node_map_codec.ts";
-import type { Session } from "../../net/connection/session.ts";
+import type { ClientSession } from "../../net/connection/client_session.ts";
 import type { Server } from "../../net/server.ts";
 import { BinaryReply } from "../../protocol/binary/binary_reply.ts";
 import type { Request } from "../../protocol/request.ts";
@@ -87,7 +87,7 @@ export class AdminCommands {
     if (line !== undefined) reply.line(line);
   }
 
-  stats(words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
+  stats(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
     switch (words[0]) {
       case undefined:
         return this.#statsGeneral(reply);

@@ -7,7 +7,7 @@ import { base64 } from "../../base/base64.ts";
 import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import { PARTITION_NONE } from "../../cluster/node.ts";
-import type { Session } from "../../net/connection/session.ts";
+import type { ClientSession } from "../../net/connection/client_session.ts";
 import { Command } from "../../protocol/command.ts";
 import { isSayable, markWords } from "../../protocol/meta/meta_client.ts";
 import type { Request } from "../../protocol/request.ts";
@@ -49,7 +49,7 @@ export class DumpCommands {
   }
 
   /** Nodes of this kind ask with a prefix and understand base64 keys and marks; everybody else gets what a line can hold. */
-  dump(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+  dump(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const { command, words, prefix } = request;
     const given = command === Command.dump ? parseDump(words) : parseDump(["0", ...words]);
     if (given === undefined || given.partitionSize > this.#resolver.partitionCountMax) return reply.line("ERROR");
@@ -62,7 +62,7 @@ export class DumpCommands {
     keysOnly: boolean,
     encode: (item: StoredItem) => Uint8Array,
     reply: TextReply,
-    session: Session,
+    session: ClientSession,
   ): Promise<void> {
     const { storage, runtime } = this.#context;
     let unsayable = 0;

@@ -4,7 +4,7 @@
  */
 
 import { FlareError } from "../../base/errors.ts";
-import type { Session } from "../../net/connection/session.ts";
+import type { ClientSession } from "../../net/connection/client_session.ts";
 
 import { type FlushScope, type FlushTime, flushPlanLine, parseFlush, parseFlushTime } from "../../protocol/flush_request.ts";
 import type { Request } from "../../protocol/request.ts";
@@ -25,7 +25,7 @@ export class FlushCommands {
   readonly #restartCopy: () => void;
   readonly #startedSeconds: number;
   /** Connections whose first request was `version`. */
-  readonly #greeted = new WeakSet<Session>();
+  readonly #greeted = new WeakSet<ClientSession>();
 
   /** @param restartCopy begins the copy under way again: the sources have flushed what it has brought so far */
   constructor(context: NodeContext, cluster: ClusterFlush, restartCopy: () => void) {
@@ -36,12 +36,12 @@ export class FlushCommands {
   }
 
   /** To be told of each `version`. */
-  onVersion(session: Session): void {
+  onVersion(session: ClientSession): void {
     if (session.requests === 1) this.#greeted.add(session);
   }
 
   /** `flush_all [<delay>] [noreply]`, or the same as a packet. */
-  flushAll(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+  flushAll(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const words = request.opcode >= 0 ? [String(request.exptime)] : request.words;
     const noreply = words.at(-1) === "noreply";
     if (words.length > 2) return reply.line("ERROR");

@@ -6,7 +6,7 @@
 
 import { base64 } from "../../base/base64.ts";
 import { latin1 } from "../../base/bytes.ts";
-import type { Session } from "../../net/connection/session.ts";
+import type { ClientSession } from "../../net/connection/client_session.ts";
 import { isSayable } from "../../protocol/meta/meta_client.ts";
 import type { ScannedItem } from "../../protocol/scan/scan_page.ts";
 import { SCAN_LIMIT_MAX } from "../../protocol/scan/scan_request.ts";
@@ -55,7 +55,7 @@ export class KeyListings {
   }
 
   /** `lru_crawler <word> [<argument>]`. */
-  lruCrawler(words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
+  lruCrawler(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
     const [word, argument] = words;
     if (words.length === 1) return reply.line(this.#switch(word as string));
     if (words.length !== 2 || argument === undefined) return reply.line("ERROR");
@@ -78,7 +78,7 @@ export class KeyListings {
   }
 
   /** `stats cachedump <class> <limit>`; without a limit (0) everything, where memcached stops at two megabytes. */
-  cachedump(words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
+  cachedump(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
     const [classText, limitText] = words;
     if (classText === undefined || limitText === undefined) return reply.line("CLIENT_ERROR bad command line");
     if (!isNumber(classText) || !isNumber(limitText)) return reply.line(BAD_LINE);
@@ -126,19 +126,19 @@ export class KeyListings {
     return "OK";
   }
 
-  #dump(argument: string, form: Form, reply: TextReply, session: Session): void | Promise<void> {
+  #dump(argument: string, form: Form, reply: TextReply, session: ClientSession): void | Promise<void> {
     if (!this.#context.crawler.enabled) return reply.line(DISABLED);
     const classes = argument === "all" || argument === "hash" ? [CLASS] : parseClasses(argument);
     if (classes === undefined) return reply.line(BAD_CLASS);
     return classes.includes(CLASS) ? this.#list(form, reply, session) : reply.line(form.last);
   }
 
-  #list(form: Form, reply: TextReply, session: Session): void | Promise<void> {
+  #list(form: Form, reply: TextReply, session: ClientSession): void | Promise<void> {
     if (this.#fetching >= LISTINGS_MAX) return reply.line(BUSY);
     return this.#stream(form, reply, session);
   }
 
-  async #stream({ line, last, itemsMax }: Form, reply: TextReply, session: Session): Promise<void> {
+  async #stream({ line, last, itemsMax }: Form, reply: TextReply, session: ClientSession): Promise<void> {
     const pace = new BandwidthLimit(this.#context.runtime.clock, 0, this.#context.crawler.sleepUs / ITEMS_PER_SLEEP);
     const forget = session.whenGone(() => pace.end());
     const scan = this.#newScan();

@@ -9,8 +9,8 @@ import { FlareError } from "../../base/errors.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { LOCAL } from "../../cluster/routing.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
+import type { ClientSession } from "../../net/connection/client_session.ts";
 import { keysOf } from "../../net/connection/outstanding.ts";
-import type { Session } from "../../net/connection/session.ts";
 import { BufferPool } from "../../protocol/buffer_pool.ts";
 import { Command } from "../../protocol/command.ts";
 import { isSayable } from "../../protocol/meta/meta_client.ts";
@@ -46,7 +46,7 @@ export class ReadCommands {
     this.#context = context;
   }
 
-  retrieve(request: Request, reply: TextReply, session: Session): void | Promise<void> {
+  retrieve(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const { storage, routing, stats, options, otherCluster, watchers } = this.#context;
     const withVersion = request.command === Command.gets;
     const now = nowSeconds(this.#context);
@@ -87,7 +87,7 @@ export class ReadCommands {
   }
 
   /** `keys <prefix>… <limit>`: up to `limit` keys for each prefix, in key order; asked where a key of that name would lie. */
-  async keys(words: readonly string[], reply: TextReply, session: Session): Promise<void> {
+  async keys(words: readonly string[], reply: TextReply, session: ClientSession): Promise<void> {
     const limit = Number(words[words.length - 1]);
     for (const prefix of words.slice(0, -1)) {
       this.#context.stats.cmdGet++;
@@ -115,7 +115,7 @@ export class ReadCommands {
   }
 
   /** @throws FlareError when the storage cannot be read */
-  async #keysHere(prefix: Uint8Array, limit: number, reply: TextReply, session: Session): Promise<void> {
+  async #keysHere(prefix: Uint8Array, limit: number, reply: TextReply, session: ClientSession): Promise<void> {
     const cursor = this.#context.storage.openCursor({ prefix });
     try {
       for (let left = limit; left > 0 && !session.gone; ) {
@@ -133,7 +133,7 @@ export class ReadCommands {
   }
 
   /** Answers the keys from `keysStart` on, side by side where they have to be fetched. */
-  async #gather(request: Request, keysStart: number, reply: TextReply, session: Session): Promise<void> {
+  async #gather(request: Request, keysStart: number, reply: TextReply, session: ClientSession): Promise<void> {
     const withVersion = request.command === Command.gets;
     request.keysStart = keysStart;
     const keys = keysOf(request);

@@ -6,7 +6,7 @@
 import { base64 } from "../../base/base64.ts";
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { FlareError } from "../../base/errors.ts";
-import type { Session } from "../../net/connection/session.ts";
+import type { ClientSession } from "../../net/connection/client_session.ts";
 import { BufferPool } from "../../protocol/buffer_pool.ts";
 import { CommandTable } from "../../protocol/command.ts";
 import { Request } from "../../protocol/request.ts";
@@ -68,12 +68,12 @@ export class ScanCommands {
   }
 
   /** `delete_prefix <limit> p<prefix> [<flag>…]`: one page of a scan, deleted. */
-  deletePrefix(words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
+  deletePrefix(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
     const asked = parseDeletePrefix(words);
     return typeof asked === "string" ? reply.line(asked) : this.#delete(asked, reply, session);
   }
 
-  async #delete({ limit, prefix, cursor }: ScanRequest, reply: TextReply, session: Session): Promise<void> {
+  async #delete({ limit, prefix, cursor }: ScanRequest, reply: TextReply, session: ClientSession): Promise<void> {
     const scan = cursor?.scan ?? this.newScan();
     const after = cursor?.after ?? NOTHING;
     let deleted = 0;

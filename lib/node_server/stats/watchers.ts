@@ -8,6 +8,7 @@ import { latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
 import { type Applied, type Mutation, MutationKind, MutationResult } from "../../item/mutation.ts";
+import type { ClientSession } from "../../net/connection/client_session.ts";
 import type { Session } from "../../net/connection/session.ts";
 import type { Server } from "../../net/server.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
@@ -36,7 +37,7 @@ const RAW_BYTES_MAX = 500;
 interface Watcher {
   readonly kinds: number;
   readonly reply: TextReply;
-  readonly session: Session;
+  readonly session: ClientSession;
   readonly end: () => void;
 }
 
@@ -85,7 +86,7 @@ export class Watchers {
   }
 
   /** `watch [<kind>…]`; the promise ends with the connection. */
-  watch(words: readonly string[], reply: TextReply, session: Session): void | Promise<void> {
+  watch(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
     const named = words.map((word) => (Object.hasOwn(WatchKind, word) ? WatchKind[word as keyof typeof WatchKind] : undefined));
     if (named.includes(undefined)) return reply.line("ERROR");
     this.#prune();

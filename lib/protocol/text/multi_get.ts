@@ -5,8 +5,6 @@
  */
 
 import type { Command } from "../command.ts";
-import type { Segment } from "../segment.ts";
-import { TextReply } from "./text_reply.ts";
 
 /** A line without an end that is as long as this is taken apart, if it is a multi-get. */
 export const PART_BYTES = 65536;
@@ -20,22 +18,5 @@ export class MultiGet {
 
   constructor(command: Command) {
     this.command = command;
-  }
-}
-
-/** The answer to a part that is not the last one. */
-export class PartReply extends TextReply {
-  readonly #multiGet: MultiGet;
-
-  constructor(segment: Segment, multiGet: MultiGet) {
-    super(segment);
-    this.#multiGet = multiGet;
-  }
-
-  override end(): void {}
-
-  override line(text: string): void {
-    this.#multiGet.hasFailed = true;
-    super.line(text);
   }
 }

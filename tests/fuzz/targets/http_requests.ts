@@ -7,8 +7,7 @@
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { Access } from "../../../lib/net/auth/access.ts";
 import type { AccessOptions } from "../../../lib/net/auth/access_options.ts";
-import { Session } from "../../../lib/net/connection/session.ts";
-import type { SessionHost } from "../../../lib/net/connection/session_host.ts";
+import { Session, type SessionHost } from "../../../lib/net/connection/session.ts";
 import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
 import { Command, CommandTable, commandName } from "../../../lib/protocol/command.ts";
 import type { Request } from "../../../lib/protocol/request.ts";

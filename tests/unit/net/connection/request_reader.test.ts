@@ -5,7 +5,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
 import { Admission } from "../../../../lib/net/connection/admission.ts";
 import { RequestReader, type RequestTarget } from "../../../../lib/net/connection/request_reader.ts";
-import type { SessionHost } from "../../../../lib/net/connection/session_host.ts";
+import type { SessionHost } from "../../../../lib/net/connection/session.ts";
 import { BufferPool } from "../../../../lib/protocol/buffer_pool.ts";
 import { CommandTable } from "../../../../lib/protocol/command.ts";
 import type { Request } from "../../../../lib/protocol/request.ts";

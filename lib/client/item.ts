@@ -1,0 +1,16 @@
+/** What a client hands over and gets. Types only. */
+
+import type { Uint64 } from "../base/uint64.ts";
+
+/** Bytes, or a string that stands for its UTF-8 bytes. */
+export type Bytes = Uint8Array | string;
+
+/** An item as a server returns it; the bytes belong to the caller. */
+export interface Item {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  /** 0 … 2^32-1. */
+  readonly flags: number;
+  /** Flare's version, memcached's cas unique; undefined when not asked for. */
+  readonly version: Uint64 | undefined;
+}

@@ -1,0 +1,21 @@
+/** The answer to a part of a long multi-get that is not the last one: it has no `END`. */
+
+import type { Segment } from "../segment.ts";
+import type { MultiGet } from "./multi_get.ts";
+import { TextReply } from "./text_reply.ts";
+
+export class PartReply extends TextReply {
+  readonly #multiGet: MultiGet;
+
+  constructor(segment: Segment, multiGet: MultiGet) {
+    super(segment);
+    this.#multiGet = multiGet;
+  }
+
+  override end(): void {}
+
+  override line(text: string): void {
+    this.#multiGet.hasFailed = true;
+    super.line(text);
+  }
+}
