@@ -14,7 +14,7 @@ import {
   stringField,
 } from "../base/given_fields.ts";
 import { isSayable } from "../net/auth/auth_file.ts";
-import { loggingIn } from "../net/auth/logging_in.ts";
+import { withLogin } from "../net/auth/login_transport.ts";
 import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { Runtime, TlsClient } from "../runtime/runtime.ts";
 
@@ -83,5 +83,5 @@ export function clientRuntime(runtime: Runtime, { user, password }: ClientOption
   if (!isSayable(credentials)) {
     throw new FlareError("INVALID_OPTION", `option "user": name or password of "${user}" is no word a text login can say`);
   }
-  return loggingIn(runtime, () => credentials);
+  return withLogin(runtime, () => credentials);
 }

@@ -38,13 +38,13 @@ export class Routing {
   readonly #netmask: number;
   #nodeMap: NodeMap;
   #partitionMap: PartitionMap;
-  #active: readonly Lane[] = [];
-  #preparing: Lane | undefined;
+  #active: readonly PartitionView[] = [];
+  #preparing: PartitionView | undefined;
   #leaving = false;
   /** We serve the partition about to become active, and have everything: reads of its keys come from nodes that know more. */
   #readsMoving = false;
   /** The partitions as they were before the newest one became active, while not all their owners need know that yet. */
-  #former: readonly Lane[] | undefined;
+  #former: readonly PartitionView[] | undefined;
   /** We were a master before, and are in no partition now. */
   #wasMaster = false;
 
@@ -89,14 +89,14 @@ export class Routing {
   install(nodeMap: NodeMap): void {
     const partitionMap = buildPartitionMap(nodeMap, this.#resolver.partitionCountMax);
     const isMember = (findNode(nodeMap, this.#selfKey)?.partition ?? PARTITION_NONE) !== PARTITION_NONE;
-    this.#wasMaster = !isMember && (this.#wasMaster || this.#active.some((lane) => lane.isMaster));
+    this.#wasMaster = !isMember && (this.#wasMaster || this.#active.some((view) => view.isMaster));
     const grows = this.#preparing !== undefined && partitionMap.active.length === this.#active.length + 1;
     if (nodeMap !== this.#nodeMap)
       this.#former = grows && this.#active.some(({ isMember }) => isMember) ? this.#active : undefined;
     this.#nodeMap = nodeMap;
     this.#partitionMap = partitionMap;
-    this.#active = partitionMap.active.map((partition) => this.#createLane(partition));
-    this.#preparing = partitionMap.preparing === undefined ? undefined : this.#createLane(partitionMap.preparing);
+    this.#active = partitionMap.active.map((partition) => this.#createView(partition));
+    this.#preparing = partitionMap.preparing === undefined ? undefined : this.#createView(partitionMap.preparing);
     this.#readsMoving = this.#preparing?.readsHere === true && this.#preparing.partition.master?.state === NodeState.ready;
   }
 
@@ -107,24 +107,24 @@ export class Routing {
    * write of them, and the present owner, who hears of the new partition first, must not get its own question back.
    */
   routeRead(hash: number, random: number): Route {
-    const lane = this.#laneOf(hash);
-    if (lane === undefined) return NO_PARTITION;
-    if (lane.readsHere || (this.#readsMoving && this.#isMoving(hash))) return LOCAL;
-    return lane.pickReader(random);
+    const view = this.#viewOf(hash);
+    if (view === undefined) return NO_PARTITION;
+    if (view.readsHere || (this.#readsMoving && this.#isMoving(hash))) return LOCAL;
+    return view.pickReader(random);
   }
 
   /** The route of a write; `fromNode`: it came with a proxy prefix, from another node that thinks we are concerned. */
   routeWrite(hash: number, fromNode: boolean): Route {
-    const lane = this.#laneOf(hash);
-    if (lane === undefined) return NO_PARTITION;
-    if (lane.isMaster) return LOCAL;
-    const former = this.#formerLaneOf(hash);
+    const view = this.#viewOf(hash);
+    if (view === undefined) return NO_PARTITION;
+    if (view.isMaster) return LOCAL;
+    const former = this.#formerViewOf(hash);
     if (former !== undefined && !former.isMaster) {
       if (fromNode && former.isMember) return LOCAL;
       if (former.partition.master !== undefined) return former.partition.master;
     }
-    if (fromNode && (lane.isMember || (this.#preparing?.isMember === true && this.#isMoving(hash)))) return LOCAL;
-    return lane.partition.master ?? PROXY_FAILURE;
+    if (fromNode && (view.isMember || (this.#preparing?.isMember === true && this.#isMoving(hash)))) return LOCAL;
+    return view.partition.master ?? PROXY_FAILURE;
   }
 
   /**
@@ -132,24 +132,24 @@ export class Routing {
    * master of, also of a preparing one if the write came from its present owner (`fromNode`).
    */
   replicasOf(hash: number, fromNode: boolean): readonly ClusterNode[] {
-    const lane = this.#laneOf(hash);
-    if (lane === undefined) return NO_NODES;
-    if (lane.isMaster) return lane.partition.slaves;
+    const view = this.#viewOf(hash);
+    if (view === undefined) return NO_NODES;
+    if (view.isMaster) return view.partition.slaves;
     const preparing = this.#preparing;
     return fromNode && preparing?.isMaster === true && this.#isMoving(hash) ? preparing.partition.slaves : NO_NODES;
   }
 
   /** The slaves of a partition, active or preparing, in any state but down; a frozen array. */
   replicaTargets(partition: number): readonly ClusterNode[] {
-    const lane = this.#active[partition] ?? (this.#preparing?.partition.index === partition ? this.#preparing : undefined);
-    return lane === undefined ? NO_NODES : lane.partition.slaves;
+    const view = this.#active[partition] ?? (this.#preparing?.partition.index === partition ? this.#preparing : undefined);
+    return view === undefined ? NO_NODES : view.partition.slaves;
   }
 
   /** The master of the partition being created, if the key moves there and we are its present owner: it gets the write, too. */
   preparingMasterOf(hash: number): ClusterNode | undefined {
     const preparing = this.#preparing;
     if (preparing === undefined || !this.#isMoving(hash)) return undefined;
-    return this.#laneOf(hash)?.isMaster === true ? preparing.partition.master : undefined;
+    return this.#viewOf(hash)?.isMaster === true ? preparing.partition.master : undefined;
   }
 
   /**
@@ -174,17 +174,17 @@ export class Routing {
 
   /** Whom else to ask for a key when those in `failed` did not answer: another reader of its partition, or the master. */
   routeReadAgain(hash: number, failed: readonly string[]): Route {
-    const lane = this.#laneOf(hash);
-    if (lane === undefined) return NO_PARTITION;
-    return lane.readsHere ? LOCAL : this.#otherReader(lane, failed);
+    const view = this.#viewOf(hash);
+    if (view === undefined) return NO_PARTITION;
+    return view.readsHere ? LOCAL : this.#otherReader(view, failed);
   }
 
   /** Whom to ask for all keys of an active partition, by the rules of a read; those in `failed` did not answer. */
   routePart(partition: number, random: number, failed: readonly string[]): Route {
-    const lane = this.#active[partition];
-    if (lane === undefined) return NO_PARTITION;
-    if (lane.readsHere) return LOCAL;
-    return failed.length === 0 ? lane.pickReader(random) : this.#otherReader(lane, failed);
+    const view = this.#active[partition];
+    if (view === undefined) return NO_PARTITION;
+    if (view.readsHere) return LOCAL;
+    return failed.length === 0 ? view.pickReader(random) : this.#otherReader(view, failed);
   }
 
   /** Whether we are master of an active partition, or a slave that answers reads of it. */
@@ -194,20 +194,20 @@ export class Routing {
 
   /** Whether we were the master of a key until lately: then even its new master may have sent us a write of it. */
   gaveAway(hash: number): boolean {
-    return this.#wasMaster || this.#formerLaneOf(hash)?.isMaster === true;
+    return this.#wasMaster || this.#formerViewOf(hash)?.isMaster === true;
   }
 
-  #otherReader({ partition: { readers, master } }: Lane, failed: readonly string[]): Route {
+  #otherReader({ partition: { readers, master } }: PartitionView, failed: readonly string[]): Route {
     const others = [...readers, ...(master === undefined ? [] : [master])];
     return others.find(({ key }) => key !== this.#selfKey && !failed.includes(key)) ?? PROXY_FAILURE;
   }
 
-  #createLane(partition: Partition): Lane {
-    return new Lane(partition, this.#selfKey, this.#netmask, this.#leaving);
+  #createView(partition: Partition): PartitionView {
+    return new PartitionView(partition, this.#selfKey, this.#netmask, this.#leaving);
   }
 
   /** Where a key lay that has just moved to the newest partition; undefined for other keys, and when all is settled. */
-  #formerLaneOf(hash: number): Lane | undefined {
+  #formerViewOf(hash: number): PartitionView | undefined {
     const former = this.#former;
     const count = this.#active.length;
     if (former === undefined || this.#resolver.resolve(hash, count) !== count - 1) return undefined;
@@ -225,7 +225,7 @@ export class Routing {
     return typeof route === "object" ? route : undefined;
   }
 
-  #laneOf(hash: number): Lane | undefined {
+  #viewOf(hash: number): PartitionView | undefined {
     const count = this.#active.length;
     return this.#active[count <= 1 ? 0 : this.#resolver.resolve(hash, count)];
   }
@@ -238,7 +238,7 @@ export class Routing {
 }
 
 /** One partition as this node sees it, all decisions taken beforehand. */
-class Lane {
+class PartitionView {
   readonly partition: Partition;
   readonly isMaster: boolean;
   /** Master or slave, in any state but down. */

@@ -8,7 +8,7 @@ import type { NodeMap } from "../cluster/node_map.ts";
 import type { ClusterMeta } from "../cluster/node_map_codec.ts";
 import { Access } from "../net/auth/access.ts";
 import { adminAddress } from "../net/auth/access_options.ts";
-import { loggingIn } from "../net/auth/logging_in.ts";
+import { withLogin } from "../net/auth/login_transport.ts";
 import { Server, type ServerOptions } from "../net/server.ts";
 import { DaemonTls } from "../net/tls/daemon_tls.ts";
 import { WorkerRegistry } from "../net/worker.ts";
@@ -70,7 +70,7 @@ export class IndexServer implements IndexHost {
     access: Access,
     serversInProcess: number,
   ) {
-    this.runtime = loggingIn(runtime, () => access.clusterCredentials);
+    this.runtime = withLogin(runtime, () => access.clusterCredentials);
     this.#options = options;
     this.meta = Object.freeze({
       partitionSize: options.partitionSize,

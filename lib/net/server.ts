@@ -11,7 +11,7 @@ import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer, 
 import type { Access } from "./auth/access.ts";
 import type { AccessOptions } from "./auth/access_options.ts";
 import { Session, type SessionHost } from "./connection/session.ts";
-import type { Door, RawListener, RequestHandler, SessionLimits, Traffic } from "./connection/session_host.ts";
+import type { ListenerTraits, RawListener, RequestHandler, SessionLimits, Traffic } from "./connection/session_host.ts";
 import { WaitingConnection, type WaitingConnectionOwner } from "./connection/waiting_connection.ts";
 import { connectionsThatFit } from "./descriptor_budget.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
@@ -149,15 +149,15 @@ export class Server implements SessionHost, WaitingConnectionOwner {
    * Takes the address; until `expect` or `open` connections are closed at once.
    * @throws FlareError ADDRESS_IN_USE | IO_ERROR, INVALID_OPTION for certificates that cannot be used
    */
-  async listen(address: Address, door: Door = {}): Promise<Address> {
+  async listen(address: Address, traits: ListenerTraits = {}): Promise<Address> {
     let name = addressName(address);
-    const listener = await this.#runtime.transport.listen(address, (connection) => this.#accept(connection, name, door), {
+    const listener = await this.#runtime.transport.listen(address, (connection) => this.#accept(connection, name, traits), {
       backlog: this.#options.backlog,
-      ...(door.tls === undefined ? {} : { tls: door.tls }),
+      ...(traits.tls === undefined ? {} : { tls: traits.tls }),
     });
     name = addressName(listener.address);
     this.#listeners.push({ id: this.#workers.nextId(), listener });
-    if (door.tls !== undefined) {
+    if (traits.tls !== undefined) {
       this.#secureListeners.add(listener);
       this.certificatesReadMs ??= this.monotonicMs();
     }
@@ -277,18 +277,18 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     this.#handshakeLog.write(error.message);
   }
 
-  #accept(connection: Connection, listenAddress: string, door: Door): ConnectionHandler {
+  #accept(connection: Connection, listenAddress: string, traits: ListenerTraits): ConnectionHandler {
     const isFull = this.connections >= this.maxConnections;
     const isReady = this.#handler !== undefined || this.#isExpected;
     if (!isReady || isFull) {
       if (isReady) this.#onRejected();
       // To tell the reason would take a handshake, the very thing there is too much of.
-      if (door.tls !== undefined || this.#rejected.size >= REJECTED_MAX) connection.destroy();
+      if (traits.tls !== undefined || this.#rejected.size >= REJECTED_MAX) connection.destroy();
       return new RejectedConnection(connection, isReady ? TOO_MANY : NOT_OPEN, this.#rejected);
     }
     this.totalConnections++;
     const begin = (): Session => {
-      const session = new Session(this.#workers.nextId(), connection, this, listenAddress, door);
+      const session = new Session(this.#workers.nextId(), connection, this, listenAddress, traits);
       this.#opening.add(session);
       return session;
     };

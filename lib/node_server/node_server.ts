@@ -15,7 +15,7 @@ import { reconstructionFor } from "../cluster/role_change.ts";
 import { Routing } from "../cluster/routing.ts";
 import { Access } from "../net/auth/access.ts";
 import { adminAddress } from "../net/auth/access_options.ts";
-import { loggingIn } from "../net/auth/logging_in.ts";
+import { withLogin } from "../net/auth/login_transport.ts";
 import { checkRuntime } from "../net/given_runtime.ts";
 import type { PeerOptions } from "../net/peer/peer_link.ts";
 import { PeerPool } from "../net/peer/peer_pool.ts";
@@ -139,7 +139,7 @@ export class NodeServer {
     checkFields(nodeServerPartFields, parts);
     const checked = nodeServerOptions(given);
     const access = await Access.open(machine, checked);
-    const runtime = loggingIn(machine, () => access.clusterCredentials);
+    const runtime = withLogin(machine, () => access.clusterCredentials);
     const workers = new WorkerRegistry();
     const server = new Server(runtime, workers, {
       maxConnections: checked.maxConnection,

@@ -7,7 +7,7 @@ import { utf8AsLatin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { PacedLog } from "../../base/paced_log.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { AccessList, Visitor } from "./access_list.ts";
+import type { AccessList, ClientIdentity } from "./access_list.ts";
 import { type AccessOptions, accessLists } from "./access_options.ts";
 import { AuthFile, type Credentials, isSayable } from "./auth_file.ts";
 
@@ -87,14 +87,14 @@ export class Access {
   readonly failureDelayMs = FAILURE_DELAY_MS;
 
   /** Whether a connection has to log in before it is listened to. */
-  mustLogIn(visitor: Visitor): boolean {
-    return this.hasUsers && !this.#rules.exempt.has(visitor);
+  mustLogIn(client: ClientIdentity): boolean {
+    return this.hasUsers && !this.#rules.exempt.has(client);
   }
 
   /** Whether a connection may run the commands of nodes and operators. */
-  mayAdminister(visitor: Visitor): boolean {
+  mayAdminister(client: ClientIdentity): boolean {
     const { admin, cluster } = this.#rules;
-    return admin.isAny || (cluster !== undefined && visitor.user === cluster.user) || admin.has(visitor);
+    return admin.isAny || (cluster !== undefined && client.user === cluster.user) || admin.has(client);
   }
 
   /** Whether this is the user's password; counts the attempt and tells of a failed one in the log. */

@@ -8,7 +8,7 @@ import { FlareError } from "../../base/errors.ts";
 import { IP_ADDRESS_BITS, IPV4_PREFIX_BITS, isIpv4, parseIpAddress, sharesPrefix } from "../../base/ip_address.ts";
 
 /** Who is at the other end of a connection. */
-export interface Visitor {
+export interface ClientIdentity {
   /** `host:port`, or `:0` for a UNIX socket. */
   readonly peer: string;
   /** The name it has logged in by. */
@@ -69,12 +69,12 @@ export class AccessList {
     return this.#any;
   }
 
-  has(visitor: Visitor): boolean {
+  has(client: ClientIdentity): boolean {
     if (this.#any) return true;
-    if (visitor.user !== undefined && this.#users.has(visitor.user)) return true;
-    if (visitor.certificateName !== undefined && this.#certificates.has(visitor.certificateName)) return true;
-    if (visitor.peer === UNIX_PEER) return this.#unix;
-    const address = this.#networks.length === 0 ? undefined : parseIpAddress(hostOf(visitor.peer));
+    if (client.user !== undefined && this.#users.has(client.user)) return true;
+    if (client.certificateName !== undefined && this.#certificates.has(client.certificateName)) return true;
+    if (client.peer === UNIX_PEER) return this.#unix;
+    const address = this.#networks.length === 0 ? undefined : parseIpAddress(hostOf(client.peer));
     return address !== undefined && this.#networks.some((network) => sharesPrefix(network.address, address, network.bits));
   }
 }

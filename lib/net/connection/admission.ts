@@ -7,12 +7,12 @@
 import { isSasl } from "../../protocol/binary/binary_protocol.ts";
 import type { Connection } from "../../runtime/runtime.ts";
 import { type Access, LOGIN_FAILURES_MAX } from "../auth/access.ts";
-import type { Visitor } from "../auth/access_list.ts";
+import type { ClientIdentity } from "../auth/access_list.ts";
 import { Login, LoginStep } from "../auth/login.ts";
 import { GuardedHandler } from "./guarded_handler.ts";
-import type { ConnectionHost, Door, RequestHandler } from "./session_host.ts";
+import type { ConnectionHost, ListenerTraits, RequestHandler } from "./session_host.ts";
 
-export class Admission implements Visitor {
+export class Admission implements ClientIdentity {
   /** Nothing is executed: the client has to log in first, or has to wait for the answer to a failed login. */
   isGated = false;
   /** It has to log in. */
@@ -25,14 +25,14 @@ export class Admission implements Visitor {
   readonly peer: string;
   readonly #connection: Connection;
   readonly #host: Pick<ConnectionHost, "handler" | "access">;
-  readonly #door: Door;
+  readonly #traits: ListenerTraits;
   #login: Login | undefined;
   #failures = 0;
 
-  constructor(connection: Connection, host: Pick<ConnectionHost, "handler" | "access">, door: Door) {
+  constructor(connection: Connection, host: Pick<ConnectionHost, "handler" | "access">, traits: ListenerTraits) {
     this.#connection = connection;
     this.#host = host;
-    this.#door = door;
+    this.#traits = traits;
     this.peer = connection.peer;
     this.handler = host.handler;
     this.isUnknown = host.access !== undefined;
@@ -44,7 +44,7 @@ export class Admission implements Visitor {
 
   /** Whether it came by the address of operators. */
   get isAdmin(): boolean {
-    return this.#door.admin === true;
+    return this.#traits.admin === true;
   }
 
   /** Whether it has got too many passwords wrong. */

@@ -21,7 +21,7 @@ import { Output } from "./output.ts";
 import { type Claim, Outstanding } from "./outstanding.ts";
 import { ReplyWaiters } from "./reply_waiters.ts";
 import { RequestReader, type RequestTarget } from "./request_reader.ts";
-import type { ConnectionHost, Door } from "./session_host.ts";
+import type { ConnectionHost, ListenerTraits } from "./session_host.ts";
 
 /** Why a connection has ended, in memcached's words. */
 export type CloseReason = "normal" | "error" | "idle_timeout" | "shutdown";
@@ -69,13 +69,13 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
   /** Since when the client takes nothing of its last replies; 0 = it has to take none, or takes them. */
   #untakenSinceMs = 0;
 
-  constructor(id: number, connection: Connection, host: SessionHost, listenAddress = "", door: Door = {}) {
+  constructor(id: number, connection: Connection, host: SessionHost, listenAddress = "", traits: ListenerTraits = {}) {
     this.id = id;
     this.listenAddress = listenAddress;
     this.peer = connection.peer;
     this.#connection = connection;
     this.#host = host;
-    this.#admission = new Admission(connection, host, door);
+    this.#admission = new Admission(connection, host, traits);
     this.#reader = new RequestReader(this, connection, host, this.#admission);
     this.#output = new Output(connection, host.buffers, host.traffic);
     this.#waiters = new ReplyWaiters(this.#output, host.limits.outputHighWaterBytes);

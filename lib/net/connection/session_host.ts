@@ -48,7 +48,7 @@ export interface Traffic {
 export type RawListener = (session: ClientSession, bytes: Uint8Array, start: number, end: number) => void;
 
 /** What is special about the connections of a listener. */
-export interface Door {
+export interface ListenerTraits {
   /** They may run the commands of nodes and operators, whoever they are. */
   readonly admin?: boolean;
   /** They speak TLS; plainly if absent. */

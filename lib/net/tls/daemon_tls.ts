@@ -6,7 +6,7 @@
 import { FlareError } from "../../base/errors.ts";
 import { onlyPemBlocks } from "../../base/pem.ts";
 import type { Address, Runtime, TlsClient, TlsServer } from "../../runtime/runtime.ts";
-import type { Door } from "../connection/session_host.ts";
+import type { ListenerTraits } from "../connection/session_host.ts";
 import type { Server } from "../server.ts";
 import type { TlsLink } from "./tls_link.ts";
 import { type TlsOptions, tlsVersionOf } from "./tls_options.ts";
@@ -50,9 +50,9 @@ export class DaemonTls implements TlsLink {
   }
 
   /** Listens, with TLS if `secure`, after `renew`. @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | IO_ERROR */
-  async listen(address: Address, secure: boolean, door: Door = {}): Promise<Address> {
+  async listen(address: Address, secure: boolean, traits: ListenerTraits = {}): Promise<Address> {
     try {
-      return await this.#server.listen(address, { ...door, tls: secure ? this.#loaded.server : undefined });
+      return await this.#server.listen(address, { ...traits, tls: secure ? this.#loaded.server : undefined });
     } catch (error) {
       throw naming(error, this.#options);
     }

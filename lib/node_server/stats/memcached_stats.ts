@@ -1,7 +1,7 @@
 /**
  * What memcached's `stats`, `stats items` and `stats slabs` tell and Flare's do not: the same keys where they mean something
  * here, with what they mean here. There is one slab class, the arena: its chunks are the eight bytes records are aligned
- * to, its pages the segments.
+ * to, its pages the blocks.
  */
 
 import type { Server } from "../../net/server.ts";
@@ -102,11 +102,11 @@ export function statsItems(counts: Counts, { storage, runtime }: NodeContext, re
 /** `stats slabs`; `mem_requested` is among the items only, because memcached's exporter fails if both tell it. */
 export function statsSlabs(counts: Counts, { storage }: NodeContext, reply: TextReply): void {
   const { arenaBytes, liveBytes, arenaLayout } = storage.stats();
-  if (arenaLayout.segments > 0) {
+  if (arenaLayout.blocks > 0) {
     print(reply, "1:", {
       chunk_size: CHUNK_BYTES,
-      chunks_per_page: arenaLayout.segmentBytes / CHUNK_BYTES,
-      total_pages: arenaLayout.segments,
+      chunks_per_page: arenaLayout.blockBytes / CHUNK_BYTES,
+      total_pages: arenaLayout.blocks,
       total_chunks: arenaBytes / CHUNK_BYTES,
       used_chunks: liveBytes / CHUNK_BYTES,
       free_chunks: (arenaBytes - liveBytes) / CHUNK_BYTES,
@@ -121,7 +121,7 @@ export function statsSlabs(counts: Counts, { storage }: NodeContext, reply: Text
       touch_hits: counts.touchHits,
     });
   }
-  print(reply, "", { active_slabs: arenaLayout.segments > 0 ? 1 : 0, total_malloced: arenaBytes });
+  print(reply, "", { active_slabs: arenaLayout.blocks > 0 ? 1 : 0, total_malloced: arenaBytes });
   reply.end();
 }
 

@@ -1,9 +1,9 @@
 /**
- * The arena: items as reply-ready bytes in a few large segments, found through a hash index in typed arrays, so that a
- * million keys are no work for the collector. Records are appended; an overwritten one is dead. Each ring of segments has
+ * The arena: items as reply-ready bytes in a few large blocks, found through a hash index in typed arrays, so that a
+ * million keys are no work for the collector. Records are appended; an overwritten one is dead. Each ring of blocks has
  * three positions: head (append), flush (first record the engine may not have) and tail (evict). The tail never passes
  * the flush pointer, so what is not yet in the engine stays; what is, gets a second chance if it was used, else is dropped.
- * Values too large for a segment live in a ring of their own, one segment each, whose memory is never reused.
+ * Values too large for a block live in a ring of their own, one block each, whose memory is never reused.
  * Knows nothing of the engine, the log and the clock.
  */
 
@@ -11,6 +11,7 @@ import { equalBytes } from "../../base/bytes.ts";
 import { copyBytes, writeDecimal } from "../../base/copy_bytes.ts";
 import { fromWords, highWord, lowWord, type Uint64 } from "../../base/uint64.ts";
 import { CurrentKind } from "../../item/decide.ts";
+import { Block, BlockRing } from "./block_ring.ts";
 import type { CachedEntry } from "./cached_entry.ts";
 import { DirtyBatch } from "./dirty_batch.ts";
 import { indexHash } from "./index_hash.ts";
@@ -34,19 +35,18 @@ import {
   writePrefix,
 } from "./record_layout.ts";
 import { ACCESSED, ENGINE_BITS, kindOfState, marksOfState, RecordState } from "./record_state.ts";
-import { Segment, SegmentRing } from "./segment_ring.ts";
 
 /** Keys warmed in one go. */
 const WARM_MAX = 64;
 /** A cache line, in 32-bit words. */
 const LINE_WORDS = 16;
-const SEGMENT_IDS_MAX = 32767;
-const SEGMENT_BYTES_MAX = 1 << 20;
-const SEGMENT_BYTES_MIN = 1 << 12;
-const SEGMENTS_WANTED = 16;
+const BLOCK_IDS_MAX = 32767;
+const BLOCK_BYTES_MAX = 1 << 20;
+const BLOCK_BYTES_MIN = 1 << 12;
+const BLOCKS_WANTED = 16;
 
 /** The bounds of `memoryBytesMax`: below, eviction has nothing to choose from; above, locations run out. */
-export const CACHE_BYTES_MIN = SEGMENT_BYTES_MIN * SEGMENTS_WANTED;
+export const CACHE_BYTES_MIN = BLOCK_BYTES_MIN * BLOCKS_WANTED;
 export const CACHE_BYTES_MAX = 2 ** 33;
 
 const SPACE = 0x20;
@@ -62,10 +62,10 @@ export interface CacheMark {
 
 /** What the arena's memory is divided into. */
 export interface ArenaLayout {
-  /** Of a segment that many records share; large records have one each. */
-  readonly segmentBytes: number;
-  readonly segments: number;
-  /** Behind the last record of the segment that is being filled. */
+  /** Of a block that many records share; large records have one each. */
+  readonly blockBytes: number;
+  readonly blocks: number;
+  /** Behind the last record of the block that is being filled. */
   readonly freeBytes: number;
   readonly indexSlots: number;
   readonly indexBytes: number;
@@ -100,16 +100,16 @@ export class EntryCache {
 
   readonly #seed: number;
   #bytesMax = 0;
-  #segmentBytes = 0;
+  #blockBytes = 0;
   #largeBytesMin = 0;
   readonly #index = new KeyIndex();
-  readonly #segments: (Segment | undefined)[] = [undefined];
+  readonly #blocks: (Block | undefined)[] = [undefined];
   readonly #warmLocations = new Int32Array(WARM_MAX);
   /** What `warm` read last: nobody needs it, but reading for nothing would be optimised away. */
   touched = 0;
   readonly #freeIds: number[] = [];
-  readonly #small = new SegmentRing();
-  readonly #large = new SegmentRing();
+  readonly #small = new BlockRing();
+  readonly #large = new BlockRing();
   #nextSequence = 1;
   /** The second of the last append. */
   #lastSeconds = 0;
@@ -131,10 +131,10 @@ export class EntryCache {
   /** Another size, 64 KiB … 8 GiB: a larger one is used as it is needed, for a smaller one `shrink` has to be called. */
   set bytesMax(bytesMax: number) {
     this.#bytesMax = bytesMax;
-    let segmentBytes = SEGMENT_BYTES_MAX;
-    while (segmentBytes > SEGMENT_BYTES_MIN && segmentBytes * SEGMENTS_WANTED > bytesMax) segmentBytes /= 2;
-    this.#segmentBytes = segmentBytes;
-    this.#largeBytesMin = segmentBytes / 4;
+    let blockBytes = BLOCK_BYTES_MAX;
+    while (blockBytes > BLOCK_BYTES_MIN && blockBytes * BLOCKS_WANTED > bytesMax) blockBytes /= 2;
+    this.#blockBytes = blockBytes;
+    this.#largeBytesMin = blockBytes / 4;
   }
 
   /** The largest record: half of the arena, so that one can be written while another is read. */
@@ -150,8 +150,8 @@ export class EntryCache {
   get layout(): ArenaLayout {
     const head = this.#small.head;
     return {
-      segmentBytes: this.#segmentBytes,
-      segments: this.#segments.length - 1 - this.#freeIds.length,
+      blockBytes: this.#blockBytes,
+      blocks: this.#blocks.length - 1 - this.#freeIds.length,
       freeBytes: head === undefined ? 0 : head.bytes.length - head.used,
       indexSlots: this.#index.mask + 1,
       indexBytes: this.#index.slots.byteLength,
@@ -176,7 +176,7 @@ export class EntryCache {
   /** The location of a key, 0 = not here. */
   find(hash: number, bytes: Uint8Array, start: number, end: number): number {
     const { slots, mask } = this.#index;
-    const segments = this.#segments;
+    const blocks = this.#blocks;
     const length = end - start;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const location = slots[slot * 2 + 1] as number;
@@ -185,11 +185,11 @@ export class EntryCache {
         return 0;
       }
       if (slots[slot * 2] !== hash) continue;
-      const segment = segments[location >>> OFFSET_BITS] as Segment;
+      const block = blocks[location >>> OFFSET_BITS] as Block;
       const offset = (location & OFFSET_MASK) << 3;
-      if (((segment.words[(offset >> 2) + KEY_AND_HEAD] as number) & 0xffff) !== length) continue;
+      if (((block.words[(offset >> 2) + KEY_AND_HEAD] as number) & 0xffff) !== length) continue;
       const keyStart = offset + HEADER_BYTES + PREFIX_BYTES;
-      if (!equalBytes(segment.bytes, keyStart, keyStart + length, bytes, start, end)) continue;
+      if (!equalBytes(block.bytes, keyStart, keyStart + length, bytes, start, end)) continue;
       this.#slot = slot;
       return location;
     }
@@ -211,7 +211,7 @@ export class EntryCache {
     let touched = 0;
     for (let i = 0; i < count; i++) {
       const location = locations[i] as number;
-      const words = (this.#segments[location >>> OFFSET_BITS] as Segment | undefined)?.words;
+      const words = (this.#blocks[location >>> OFFSET_BITS] as Block | undefined)?.words;
       const at = (location & OFFSET_MASK) << 1;
       if (words !== undefined) touched ^= (words[at] as number) ^ (words[at + LINE_WORDS] as number);
     }
@@ -219,22 +219,22 @@ export class EntryCache {
   }
 
   state(location: number): number {
-    const segment = this.#segments[location >>> OFFSET_BITS] as Segment;
-    return segment.words[(((location & OFFSET_MASK) << 3) >> 2) + STATE] as number;
+    const block = this.#blocks[location >>> OFFSET_BITS] as Block;
+    return block.words[(((location & OFFSET_MASK) << 3) >> 2) + STATE] as number;
   }
 
   /** Fills `view` with the record at a location. */
   read(location: number, view: CachedEntry): void {
     const id = location >>> OFFSET_BITS;
-    const segment = this.#segments[id] as Segment;
+    const block = this.#blocks[id] as Block;
     const offset = (location & OFFSET_MASK) << 3;
-    const words = segment.words;
+    const words = block.words;
     const at = offset >> 2;
     const state = words[at + STATE] as number;
     const keyAndHead = words[at + KEY_AND_HEAD] as number;
     const headStart = offset + HEADER_BYTES;
     const headEnd = headStart + (keyAndHead >>> 16);
-    view.bytes = segment.bytes;
+    view.bytes = block.bytes;
     view.headStart = headStart;
     view.headEnd = headEnd;
     view.keyStart = headStart + PREFIX_BYTES;
@@ -250,12 +250,12 @@ export class EntryCache {
     view.fetched = (state & RecordState.fetched) !== 0;
     view.accessSeconds = (words[at + ACCESS] as number) >>> 0;
     view.kind = kindOfState(state);
-    view.stable = segment.isLarge;
+    view.stable = block.isLarge;
   }
 
   /** Notes a read, and so tells the eviction that an entry is in use. */
   markAccessed(location: number, nowSeconds: number): void {
-    const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
+    const words = (this.#blocks[location >>> OFFSET_BITS] as Block).words;
     const at = ((location & OFFSET_MASK) << 3) >> 2;
     const state = words[at + STATE] as number;
     if ((state & ACCESSED) !== ACCESSED) words[at + STATE] = state | ACCESSED;
@@ -275,7 +275,7 @@ export class EntryCache {
     if (recordBytes > this.#largeBytesMin) return this.#mayAllocate(recordBytes);
     const head = this.#small.head;
     if (head !== undefined && head.used + recordBytes <= head.bytes.length) return true;
-    return this.#mayAllocate(this.#segmentBytes);
+    return this.#mayAllocate(this.#blockBytes);
   }
 
   /**
@@ -284,13 +284,13 @@ export class EntryCache {
    */
   makeRoom(recordBytes: number, mayForgetDead: boolean): boolean {
     const large = recordBytes > this.#largeBytesMin;
-    const needed = large ? recordBytes : this.#segmentBytes;
+    const needed = large ? recordBytes : this.#blockBytes;
     this.roomsMade++;
     while (!this.#mayAllocate(needed)) {
       const ring = this.#oldestEvictable(mayForgetDead);
       if (ring === undefined) return false;
       if (ring === this.#large) this.#evictLarge();
-      else if (large || !this.#isReusable(ring.tail as Segment)) this.#free(this.#clear(ring.shift()));
+      else if (large || !this.#isReusable(ring.tail as Block)) this.#free(this.#clear(ring.shift()));
       else {
         this.#recycle(ring.shift());
         return true;
@@ -314,13 +314,13 @@ export class EntryCache {
     return this.#allocatedBytes <= this.#bytesMax;
   }
 
-  /** Tells the record lengths of all items, a segment in each step, so that others may have their turn meanwhile. */
+  /** Tells the record lengths of all items, a block in each step, so that others may have their turn meanwhile. */
   *itemBytes(found: (recordBytes: number) => void): Generator<void> {
-    const segments = this.#segments.slice();
-    for (const segment of segments) {
-      if (segment === undefined || this.#segments[segment.id] !== segment) continue;
-      const { words } = segment;
-      for (let offset = 0; offset < segment.used; ) {
+    const blocks = this.#blocks.slice();
+    for (const block of blocks) {
+      if (block === undefined || this.#blocks[block.id] !== block) continue;
+      const { words } = block;
+      for (let offset = 0; offset < block.used; ) {
         const at = offset >> 2;
         const state = words[at + STATE] as number;
         if ((state & (RecordState.dead | RecordState.tombstone | RecordState.purged)) === 0)
@@ -357,16 +357,16 @@ export class EntryCache {
       flags,
       valueLength,
     );
-    const segment = this.#reserve(length);
-    const offset = segment.used;
-    segment.used = offset + length;
+    const block = this.#reserve(length);
+    const offset = block.used;
+    block.used = offset + length;
     this.#appendedBytes += length;
     this.liveBytes += length;
     this.#lastSeconds = accessSeconds;
     if (state & RecordState.dirty) this.dirtyBytes += length;
     if (state & RecordState.tombstone) this.tombstones++;
 
-    const { bytes, words } = segment;
+    const { bytes, words } = block;
     const headStart = offset + HEADER_BYTES;
     writePrefix(bytes, headStart);
     let at = copyBytes(bytes, headStart + PREFIX_BYTES, key, keyStart, keyEnd);
@@ -406,9 +406,9 @@ export class EntryCache {
     view.fetched = (state & RecordState.fetched) !== 0;
     view.accessSeconds = accessSeconds;
     view.kind = kind;
-    view.stable = segment.isLarge;
+    view.stable = block.isLarge;
 
-    const location = (segment.id << OFFSET_BITS) | (offset >> 3);
+    const location = (block.id << OFFSET_BITS) | (offset >> 3);
     if (replaced === 0) this.#index.insert(this.#slot, hash, location);
     else {
       // The index may have grown since `find`, when the replaced record itself was inserted in between.
@@ -421,13 +421,13 @@ export class EntryCache {
 
   /** Takes back an append: the key's entry is again `previous`, a dirty record it replaced, or (0) not in the arena. */
   undo(location: number, previous: number): void {
-    const segment = this.#segments[location >>> OFFSET_BITS] as Segment;
-    const hash = segment.words[(((location & OFFSET_MASK) << 3) >> 2) + HASH] as number;
+    const block = this.#blocks[location >>> OFFSET_BITS] as Block;
+    const hash = block.words[(((location & OFFSET_MASK) << 3) >> 2) + HASH] as number;
     const slot = this.#index.slotOf(hash, location);
     if (previous === 0) this.#index.remove(slot);
     else {
       this.#index.slots[slot * 2 + 1] = previous;
-      const words = (this.#segments[previous >>> OFFSET_BITS] as Segment).words;
+      const words = (this.#blocks[previous >>> OFFSET_BITS] as Block).words;
       const at = ((previous & OFFSET_MASK) << 3) >> 2;
       words[at + STATE] = (words[at + STATE] as number) & ~RecordState.dead;
       this.liveBytes += words[at + LENGTH] as number;
@@ -459,7 +459,7 @@ export class EntryCache {
     const { batch } = this;
     for (let i = 0; i < batch.count; i++) {
       const location = batch.locations[i] as number;
-      const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
+      const words = (this.#blocks[location >>> OFFSET_BITS] as Block).words;
       const at = ((location & OFFSET_MASK) << 3) >> 2;
       const state = words[at + STATE] as number;
       words[at + STATE] = state & ~(RecordState.dirty | RecordState.inFlight | ENGINE_BITS);
@@ -476,39 +476,39 @@ export class EntryCache {
 
   #mayAllocate(byteLength: number): boolean {
     if (this.#allocatedBytes + byteLength > this.#bytesMax) return false;
-    return this.#freeIds.length > 0 || this.#segments.length <= SEGMENT_IDS_MAX;
+    return this.#freeIds.length > 0 || this.#blocks.length <= BLOCK_IDS_MAX;
   }
 
-  #allocate(byteLength: number, isLarge: boolean): Segment {
-    const id = this.#freeIds.pop() ?? this.#segments.length;
-    const segment = new Segment(id, byteLength, this.#nextSequence++, isLarge);
-    this.#segments[id] = segment;
+  #allocate(byteLength: number, isLarge: boolean): Block {
+    const id = this.#freeIds.pop() ?? this.#blocks.length;
+    const block = new Block(id, byteLength, this.#nextSequence++, isLarge);
+    this.#blocks[id] = block;
     this.#allocatedBytes += byteLength;
-    return segment;
+    return block;
   }
 
-  #free(segment: Segment): void {
-    this.#segments[segment.id] = undefined;
-    this.#freeIds.push(segment.id);
-    this.#allocatedBytes -= segment.bytes.length;
+  #free(block: Block): void {
+    this.#blocks[block.id] = undefined;
+    this.#freeIds.push(block.id);
+    this.#allocatedBytes -= block.bytes.length;
   }
 
-  /** The segment to append to: a new one for a large record, else the head or a new head. */
-  #reserve(recordBytes: number): Segment {
+  /** The block to append to: a new one for a large record, else the head or a new head. */
+  #reserve(recordBytes: number): Block {
     if (recordBytes > this.#largeBytesMin) {
-      const segment = this.#allocate(recordBytes, true);
-      this.#large.push(segment);
-      return segment;
+      const block = this.#allocate(recordBytes, true);
+      this.#large.push(block);
+      return block;
     }
     const head = this.#small.head;
     if (head !== undefined && head.used + recordBytes <= head.bytes.length) return head;
-    const segment = this.#allocate(this.#segmentBytes, false);
-    this.#small.push(segment);
-    return segment;
+    const block = this.#allocate(this.#blockBytes, false);
+    this.#small.push(block);
+    return block;
   }
 
   #kill(location: number): void {
-    const words = (this.#segments[location >>> OFFSET_BITS] as Segment).words;
+    const words = (this.#blocks[location >>> OFFSET_BITS] as Block).words;
     const at = ((location & OFFSET_MASK) << 3) >> 2;
     const state = words[at + STATE] as number;
     words[at + STATE] = state | RecordState.dead;
@@ -540,9 +540,9 @@ export class EntryCache {
     this.#drop(words, at, location);
   }
 
-  /** A segment from before a change of size may be too small to be filled again. */
-  #isReusable(segment: Segment): boolean {
-    return segment.bytes.length === this.#segmentBytes && this.#allocatedBytes <= this.#bytesMax;
+  /** A block from before a change of size may be too small to be filled again. */
+  #isReusable(block: Block): boolean {
+    return block.bytes.length === this.#blockBytes && this.#allocatedBytes <= this.#bytesMax;
   }
 
   #oldestAccess(): number {
@@ -558,64 +558,64 @@ export class EntryCache {
     return 0;
   }
 
-  #oldestEvictable(mayForgetDead: boolean): SegmentRing | undefined {
+  #oldestEvictable(mayForgetDead: boolean): BlockRing | undefined {
     const small = this.#small;
     const large = this.#large;
-    const smallSequence = this.#isEvictable(small, mayForgetDead) ? (small.tail as Segment).sequence : Number.POSITIVE_INFINITY;
-    const largeSequence = this.#isEvictable(large, mayForgetDead) ? (large.tail as Segment).sequence : Number.POSITIVE_INFINITY;
+    const smallSequence = this.#isEvictable(small, mayForgetDead) ? (small.tail as Block).sequence : Number.POSITIVE_INFINITY;
+    const largeSequence = this.#isEvictable(large, mayForgetDead) ? (large.tail as Block).sequence : Number.POSITIVE_INFINITY;
     if (smallSequence === largeSequence) return undefined;
     return smallSequence < largeSequence ? small : large;
   }
 
-  /** The segment that is being filled stays; so does what the flush pointer has not left. */
-  #isEvictable(ring: SegmentRing, mayForgetDead: boolean): boolean {
+  /** The block that is being filled stays; so does what the flush pointer has not left. */
+  #isEvictable(ring: BlockRing, mayForgetDead: boolean): boolean {
     const tail = ring.tail;
     if (tail === undefined || (ring === this.#small && tail === ring.head)) return false;
-    if (ring.flushSegment === tail && !this.batch.isInFlight) ring.skipClean(mayForgetDead);
-    const flush = ring.flushSegment as Segment;
+    if (ring.flushBlock === tail && !this.batch.isInFlight) ring.skipClean(mayForgetDead);
+    const flush = ring.flushBlock as Block;
     return flush !== tail || (ring.flushOffset >= tail.used && !this.batch.isInFlight);
   }
 
-  /** Drops all entries of a segment that has left its ring. */
-  #clear(segment: Segment): Segment {
-    const { words } = segment;
-    for (let offset = 0; offset < segment.used; ) {
+  /** Drops all entries of a block that has left its ring. */
+  #clear(block: Block): Block {
+    const { words } = block;
+    for (let offset = 0; offset < block.used; ) {
       const at = offset >> 2;
       if (((words[at + STATE] as number) & RecordState.dead) === 0) {
-        this.#evict(words, at, (segment.id << OFFSET_BITS) | (offset >> 3));
+        this.#evict(words, at, (block.id << OFFSET_BITS) | (offset >> 3));
       }
       offset += words[at + LENGTH] as number;
     }
-    return segment;
+    return block;
   }
 
   /** A large value that was used since it came goes once more to the head, else its memory goes. */
   #evictLarge(): void {
-    const segment = this.#large.shift();
-    const state = segment.words[STATE] as number;
+    const block = this.#large.shift();
+    const state = block.words[STATE] as number;
     if ((state & (RecordState.dead | RecordState.referenced)) === RecordState.referenced) {
-      segment.words[STATE] = state & ~RecordState.referenced;
-      segment.sequence = this.#nextSequence++;
-      this.#appendedBytes += segment.used;
+      block.words[STATE] = state & ~RecordState.referenced;
+      block.sequence = this.#nextSequence++;
+      this.#appendedBytes += block.used;
       this.spared++;
-      this.#large.push(segment);
-    } else this.#free(this.#clear(segment));
+      this.#large.push(block);
+    } else this.#free(this.#clear(block));
   }
 
-  /** Makes a segment the new head: entries used since they came move to its front, at most half of it; the rest is dropped. */
-  #recycle(segment: Segment): void {
-    const { bytes, words } = segment;
+  /** Makes a block the new head: entries used since they came move to its front, at most half of it; the rest is dropped. */
+  #recycle(block: Block): void {
+    const { bytes, words } = block;
     const keptMax = bytes.length / 2;
     let kept = 0;
-    for (let offset = 0; offset < segment.used; ) {
+    for (let offset = 0; offset < block.used; ) {
       const at = offset >> 2;
       const state = words[at + STATE] as number;
       const length = words[at + LENGTH] as number;
       if ((state & RecordState.dead) === 0) {
-        const location = (segment.id << OFFSET_BITS) | (offset >> 3);
+        const location = (block.id << OFFSET_BITS) | (offset >> 3);
         if (state & RecordState.referenced && kept + length <= keptMax) {
           const slot = this.#index.slotOf(words[at + HASH] as number, location);
-          this.#index.slots[slot * 2 + 1] = (segment.id << OFFSET_BITS) | (kept >> 3);
+          this.#index.slots[slot * 2 + 1] = (block.id << OFFSET_BITS) | (kept >> 3);
           words[at + STATE] = state & ~RecordState.referenced;
           bytes.copyWithin(kept, offset, offset + length);
           kept += length;
@@ -626,9 +626,9 @@ export class EntryCache {
       }
       offset += length;
     }
-    segment.used = kept;
-    segment.sequence = this.#nextSequence++;
+    block.used = kept;
+    block.sequence = this.#nextSequence++;
     this.#appendedBytes += kept;
-    this.#small.push(segment);
+    this.#small.push(block);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * How a record lies in a segment of the arena, and how a location names it: ten words, then the bytes of its reply,
+ * How a record lies in a block of the arena, and how a location names it: ten words, then the bytes of its reply,
  * `VALUE <key> <flags> <bytes>\r\n<value>\r\n` (of a tombstone only `VALUE <key>`), up to a multiple of eight.
  */
 
@@ -22,7 +22,7 @@ export const HEADER_BYTES = 40;
 /** Length of `VALUE `. */
 export const PREFIX_BYTES = 6;
 
-// A location is a segment's id and, in its lower bits, an offset in units of eight bytes; 0 = none.
+// A location is a block's id and, in its lower bits, an offset in units of eight bytes; 0 = none.
 export const OFFSET_BITS = 17;
 export const OFFSET_MASK = (1 << OFFSET_BITS) - 1;
 

@@ -92,7 +92,7 @@ export class Engine {
 
   readonly #database: Database;
   readonly #encoding: ViewEncoding | undefined;
-  #lane: Promise<unknown> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
   /** Set while the database is closed and opened again: reads wait for its end. */
   #reopening: Promise<void> | undefined;
   /** Walks under way, which closing the database would break off. */
@@ -271,15 +271,15 @@ export class Engine {
   }
 
   #inLane(what: string, work: () => Promise<void>): Promise<void> {
-    const result = this.#lane.then(async () => {
+    const result = this.#last.then(async () => {
       try {
         await work();
       } catch (error) {
         throw engineFault(what, error);
       }
     });
-    // The lane goes on after a fault; the fault belongs to its caller.
-    this.#lane = result.catch(() => undefined);
+    // The queue goes on after a fault; the fault belongs to its caller.
+    this.#last = result.catch(() => undefined);
     return result;
   }
 }

@@ -37,7 +37,7 @@ export class TableAudit {
   #tables: LevelTable[] = [];
   #manifest = "";
   /** Checks run one after another: two walks need the same tables. */
-  #lane: Promise<unknown> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(runtime: Runtime, directory: string) {
     this.#runtime = runtime;
@@ -58,8 +58,8 @@ export class TableAudit {
 
   /** Checks the tables from a key on, and tells how far a walk to `before` may go. @throws FlareError IO_ERROR */
   passage(from: Uint8Array, before: Uint8Array): Promise<Passage> {
-    const result = this.#lane.then(() => this.#passage(from, before));
-    this.#lane = result.catch(() => undefined);
+    const result = this.#last.then(() => this.#passage(from, before));
+    this.#last = result.catch(() => undefined);
     return result;
   }
 

@@ -32,7 +32,7 @@ export interface CommitOwner {
 
 export class CommitGroup {
   readonly #runtime: Runtime;
-  readonly #log: ChangeLog;
+  readonly #changeLog: ChangeLog;
   readonly #fsync: FsyncPolicy;
   readonly #intervalMs: number;
   readonly #owner: CommitOwner;
@@ -50,7 +50,7 @@ export class CommitGroup {
 
   constructor(runtime: Runtime, log: ChangeLog, fsync: FsyncPolicy, intervalMs: number, owner: CommitOwner) {
     this.#runtime = runtime;
-    this.#log = log;
+    this.#changeLog = log;
     this.#fsync = fsync;
     this.#intervalMs = intervalMs;
     this.#owner = owner;
@@ -79,7 +79,7 @@ export class CommitGroup {
     const listeners = this.#turn;
     this.#turn = [];
     try {
-      if (this.#log.hasPending) this.#log.append();
+      if (this.#changeLog.hasPending) this.#changeLog.append();
     } catch (error) {
       const fault = error as FlareError;
       this.#owner.onAppendFailed(fault);
@@ -156,7 +156,7 @@ export class CommitGroup {
     const { clock, log } = this.#runtime;
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#log.sync();
+        await this.#changeLog.sync();
         if (attempt > 1) log.write("notice", "the change log is synced again");
         return undefined;
       } catch (error) {

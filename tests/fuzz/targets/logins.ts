@@ -184,7 +184,7 @@ function whoIsMeant(text: string): string {
       { peer, user: undefined, certificateName: undefined },
       { peer, user: "ann", certificateName: "node" },
     ]);
-    return visitors.map((visitor) => (list.has(visitor) ? "1" : "0")).join("");
+    return visitors.map((client) => (list.has(client) ? "1" : "0")).join("");
   } catch (error) {
     return `refused ${corruption(error, "INVALID_OPTION")}`;
   }

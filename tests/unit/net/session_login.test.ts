@@ -8,7 +8,7 @@ import { Access, LOGIN_FAILURES_MAX } from "../../../lib/net/auth/access.ts";
 import type { AccessOptions } from "../../../lib/net/auth/access_options.ts";
 import { LOGIN_BYTES_MAX } from "../../../lib/net/auth/login.ts";
 import { Session, type SessionHost } from "../../../lib/net/connection/session.ts";
-import type { Door, RequestHandler } from "../../../lib/net/connection/session_host.ts";
+import type { ListenerTraits, RequestHandler } from "../../../lib/net/connection/session_host.ts";
 import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
 import { Command, CommandTable } from "../../../lib/protocol/command.ts";
 import type { Request } from "../../../lib/protocol/request.ts";
@@ -81,7 +81,7 @@ describe("a session with a client that is not known", () => {
     access = await Access.open(runtime as unknown as Runtime, OPTIONS);
   });
 
-  function open(door?: Door): { session: Session; connection: FakeConnection; host: SessionHost } {
+  function open(traits?: ListenerTraits): { session: Session; connection: FakeConnection; host: SessionHost } {
     const connection = new FakeConnection();
     const host: SessionHost = {
       handler: new NamingHandler(),
@@ -96,7 +96,7 @@ describe("a session with a client that is not known", () => {
       refusedHttp: () => undefined,
       unexpected: (error) => assert(false, String(error)),
     };
-    const session = new Session(1, connection, host, "", door);
+    const session = new Session(1, connection, host, "", traits);
     session.onOpen();
     return { session, connection, host };
   }

@@ -76,7 +76,7 @@ describe("the memory for items", () => {
       await write(storage, set("large", largeValue(1)), NOW);
       assert((await read(storage, "large", NOW))?.value === largeValue(1));
       for (let i = 0; i < 100; i++) assertEquals((await read(storage, `old${i}`, NOW))?.value, "o".repeat(1000));
-      assertEquals(storage.stats().arenaLayout.segmentBytes, MIB);
+      assertEquals(storage.stats().arenaLayout.blockBytes, MIB);
       assert(storage.stats().arenaBytes <= 32 * MIB);
       await storage.close();
     }));

@@ -3,14 +3,14 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
 import { FlareError } from "../../../../lib/base/errors.ts";
-import { AccessList, type Visitor } from "../../../../lib/net/auth/access_list.ts";
+import { AccessList, type ClientIdentity } from "../../../../lib/net/auth/access_list.ts";
 
-function visitor(peer: string, user?: string, certificateName?: string): Visitor {
+function client(peer: string, user?: string, certificateName?: string): ClientIdentity {
   return { peer, user, certificateName };
 }
 
 /** Which of the visitors a list means. */
-function meant(list: string, ...visitors: readonly Visitor[]): boolean[] {
+function meant(list: string, ...visitors: readonly ClientIdentity[]): boolean[] {
   const parsed = new AccessList("admin-access", list, true);
   return visitors.map((one) => parsed.has(one));
 }
@@ -18,7 +18,7 @@ function meant(list: string, ...visitors: readonly Visitor[]): boolean[] {
 describe("AccessList", () => {
   it("means addresses and networks, however the connection writes its own", () => {
     const visitors = ["10.1.2.3:5", "10.2.0.0:5", "11.0.0.1:5", "[::ffff:10.1.2.3]:5", "[fd00::7]:5", "[fe80::1%eth0]:5", ":0"];
-    const those = visitors.map((peer) => visitor(peer));
+    const those = visitors.map((peer) => client(peer));
     assertEquals(meant("10.1.2.3", ...those), [true, false, false, true, false, false, false]);
     assertEquals(meant("10.0.0.0/8", ...those), [true, true, false, true, false, false, false]);
     assertEquals(meant("::ffff:10.0.0.0/104", ...those), [true, true, false, true, false, false, false]);
@@ -29,7 +29,7 @@ describe("AccessList", () => {
   });
 
   it("means sockets, users and certificates", () => {
-    const those = [visitor(":0"), visitor("1.1.1.1:1", "ann"), visitor("1.1.1.1:1", undefined, "ann"), visitor("1.1.1.1:1")];
+    const those = [client(":0"), client("1.1.1.1:1", "ann"), client("1.1.1.1:1", undefined, "ann"), client("1.1.1.1:1")];
     assertEquals(meant("unix", ...those), [true, false, false, false]);
     assertEquals(meant("user:ann", ...those), [false, true, false, false]);
     assertEquals(meant("cert:ann", ...those), [false, false, true, false]);
@@ -38,7 +38,7 @@ describe("AccessList", () => {
     assertEquals(meant("any", ...those), [true, true, true, true]);
     assertEquals(meant("none", ...those), [false, false, false, false]);
     assertEquals(meant("", ...those), [false, false, false, false]);
-    assertEquals(meant("user:jürgen", visitor("1.1.1.1:1", "j\xc3\xbcrgen")), [true]);
+    assertEquals(meant("user:jürgen", client("1.1.1.1:1", "j\xc3\xbcrgen")), [true]);
   });
 
   it("names the entry it cannot understand", () => {

@@ -1,5 +1,5 @@
 /**
- * Segments of the arena from oldest to newest, and how far the engine has them: records are appended to the newest one
+ * Blocks of the arena from oldest to newest, and how far the engine has them: records are appended to the newest one
  * (head), the oldest one (tail) may leave once the flush pointer has passed it, and between the two a checkpoint collects
  * what is dirty, batch by batch. Knows nothing of keys.
  */
@@ -9,7 +9,7 @@ import { LENGTH, OFFSET_BITS, STATE } from "./record_layout.ts";
 import { RecordState } from "./record_state.ts";
 
 /** A piece of the arena's memory, filled from its beginning. */
-export class Segment {
+export class Block {
   readonly id: number;
   /** It holds one large record, and its memory is never used for another. */
   readonly isLarge: boolean;
@@ -18,7 +18,7 @@ export class Segment {
   used = 0;
   /** Age: a larger one was (re)filled later. */
   sequence: number;
-  next: Segment | undefined = undefined;
+  next: Block | undefined = undefined;
 
   constructor(id: number, byteLength: number, sequence: number, isLarge: boolean) {
     const buffer = new ArrayBuffer(byteLength);
@@ -30,96 +30,96 @@ export class Segment {
   }
 }
 
-export class SegmentRing {
-  tail: Segment | undefined = undefined;
-  head: Segment | undefined = undefined;
+export class BlockRing {
+  tail: Block | undefined = undefined;
+  head: Block | undefined = undefined;
   /** The first record that the engine may not have. */
-  flushSegment: Segment | undefined = undefined;
+  flushBlock: Block | undefined = undefined;
   flushOffset = 0;
   /** Bytes the flush pointer has passed so far. */
   flushedBytes = 0;
   /** Where the batch in flight ends. */
-  #batchSegment: Segment | undefined = undefined;
+  #batchBlock: Block | undefined = undefined;
   #batchOffset = 0;
 
-  /** Adds a segment as the newest. */
-  push(segment: Segment): void {
-    segment.next = undefined;
-    if (this.head === undefined) this.tail = segment;
-    else this.head.next = segment;
-    this.head = segment;
-    if (this.flushSegment === undefined) {
-      this.flushSegment = segment;
+  /** Adds a block as the newest. */
+  push(block: Block): void {
+    block.next = undefined;
+    if (this.head === undefined) this.tail = block;
+    else this.head.next = block;
+    this.head = block;
+    if (this.flushBlock === undefined) {
+      this.flushBlock = block;
       this.flushOffset = 0;
     }
   }
 
-  /** Takes out the oldest segment, all of whose records are behind the flush pointer. */
-  shift(): Segment {
-    const segment = this.tail as Segment;
-    this.tail = segment.next;
+  /** Takes out the oldest block, all of whose records are behind the flush pointer. */
+  shift(): Block {
+    const block = this.tail as Block;
+    this.tail = block.next;
     if (this.tail === undefined) this.head = undefined;
-    if (this.flushSegment === segment) {
-      this.flushSegment = this.tail;
+    if (this.flushBlock === block) {
+      this.flushBlock = this.tail;
       this.flushOffset = 0;
     }
-    segment.next = undefined;
-    return segment;
+    block.next = undefined;
+    return block;
   }
 
   /** Moves the flush pointer over records the engine has or does not need; no batch may be in flight. */
   skipClean(mayForgetDead: boolean): void {
-    let segment = this.flushSegment as Segment;
+    let block = this.flushBlock as Block;
     let offset = this.flushOffset;
     for (;;) {
-      if (offset >= segment.used) {
-        if (segment.next === undefined) break;
-        segment = segment.next;
+      if (offset >= block.used) {
+        if (block.next === undefined) break;
+        block = block.next;
         offset = 0;
         continue;
       }
       const at = offset >> 2;
-      const state = segment.words[at + STATE] as number;
+      const state = block.words[at + STATE] as number;
       if (state & RecordState.dirty && !(state & RecordState.dead && mayForgetDead)) break;
-      const length = segment.words[at + LENGTH] as number;
+      const length = block.words[at + LENGTH] as number;
       this.flushedBytes += length;
       offset += length;
     }
-    this.flushSegment = segment;
+    this.flushBlock = block;
     this.flushOffset = offset;
   }
 
   /** Collects the next dirty records, up to the batch's limits or a mark; true = it is reached. */
   collect(batch: DirtyBatch, markSequence: number, markOffset: number): boolean {
-    let segment = this.flushSegment;
+    let block = this.flushBlock;
     let offset = this.flushOffset;
-    let done = segment === undefined;
-    while (segment !== undefined) {
-      if (segment.sequence > markSequence || (segment.sequence === markSequence && offset >= markOffset)) {
+    let done = block === undefined;
+    while (block !== undefined) {
+      if (block.sequence > markSequence || (block.sequence === markSequence && offset >= markOffset)) {
         done = true;
         break;
       }
-      if (offset >= segment.used) {
-        if (segment.next === undefined) {
+      if (offset >= block.used) {
+        if (block.next === undefined) {
           done = true;
           break;
         }
-        segment = segment.next;
+        block = block.next;
         offset = 0;
         continue;
       }
       if (batch.isFull) break;
-      const { words } = segment;
+      const { words } = block;
       const at = offset >> 2;
       const state = words[at + STATE] as number;
       const length = words[at + LENGTH] as number;
       if ((state & (RecordState.dirty | RecordState.dead)) === RecordState.dirty) {
         words[at + STATE] = state | RecordState.inFlight;
-        batch.add((segment.id << OFFSET_BITS) | (offset >> 3), length);
+        batch.add((block.id << OFFSET_BITS) | (offset >> 3), length);
       }
       offset += length;
     }
-    this.#batchSegment = segment;
+    this.#batchBlock = block;
     this.#batchOffset = offset;
     return done;
   }
@@ -127,21 +127,21 @@ export class SegmentRing {
   /** The engine has the batch that was collected: the flush pointer moves behind it. */
   passBatch(): void {
     // A ring that was empty has nothing flushed, whatever was appended to it meanwhile.
-    if (this.#batchSegment === undefined) return;
+    if (this.#batchBlock === undefined) return;
     this.#countFlushed();
-    this.flushSegment = this.#batchSegment;
+    this.flushBlock = this.#batchBlock;
     this.flushOffset = this.#batchOffset;
   }
 
   /** Adds what lies between the flush pointer and the end of the batch to the flushed bytes. */
   #countFlushed(): void {
-    let segment = this.flushSegment;
+    let block = this.flushBlock;
     let offset = this.flushOffset;
-    while (segment !== undefined && segment !== this.#batchSegment) {
-      this.flushedBytes += segment.used - offset;
-      segment = segment.next;
+    while (block !== undefined && block !== this.#batchBlock) {
+      this.flushedBytes += block.used - offset;
+      block = block.next;
       offset = 0;
     }
-    if (segment !== undefined) this.flushedBytes += this.#batchOffset - offset;
+    if (block !== undefined) this.flushedBytes += this.#batchOffset - offset;
   }
 }

@@ -17,12 +17,12 @@ const LINE_BYTES_MAX = 8192;
 const LF = 0x0a;
 
 /** The same runtime, whose outgoing connections log in while there are credentials; each connection asks for them anew. */
-export function loggingIn(runtime: Runtime, credentials: () => Credentials | undefined): Runtime {
+export function withLogin(runtime: Runtime, credentials: () => Credentials | undefined): Runtime {
   const { name, clock, random, files, log, process } = runtime;
-  return { name, clock, random, files, log, process, transport: new LoggingInTransport(runtime, credentials) };
+  return { name, clock, random, files, log, process, transport: new LoginTransport(runtime, credentials) };
 }
 
-class LoggingInTransport implements Transport {
+class LoginTransport implements Transport {
   readonly #runtime: Runtime;
   readonly #credentials: () => Credentials | undefined;
 
@@ -38,12 +38,12 @@ class LoggingInTransport implements Transport {
   connect(...parameters: Parameters<Transport["connect"]>): Connection {
     const credentials = this.#credentials();
     if (credentials === undefined) return this.#runtime.transport.connect(...parameters);
-    return new LoggingInConnection(this.#runtime, credentials, parameters);
+    return new LoginConnection(this.#runtime, credentials, parameters);
   }
 }
 
 /** A connection that is open for its user once the other side knows who it is. */
-class LoggingInConnection implements Connection, ConnectionHandler {
+class LoginConnection implements Connection, ConnectionHandler {
   readonly #runtime: Runtime;
   readonly #credentials: Credentials;
   readonly #address: Address;
