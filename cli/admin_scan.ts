@@ -8,6 +8,7 @@ import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
 import { DumpTally } from "../lib/admin/dump_end_line.ts";
 import { DumpFormat, encodeEndLine, encodeItems, encodeKeys, keyWord } from "../lib/admin/dump_format.ts";
 import { streamProgressText } from "../lib/admin/progress_text.ts";
+import { EMPTY_BYTES } from "../lib/base/bytes.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import type { Client } from "../lib/client/client.ts";
 import type { ScanItem } from "../lib/client/scan.ts";
@@ -177,7 +178,7 @@ function keyLines(items: readonly ScanItem[]): Uint8Array {
 }
 
 function withValue(item: ScanItem): ScanItem & { readonly value: Uint8Array } {
-  return { ...item, value: item.value ?? new Uint8Array(0) };
+  return { ...item, value: item.value ?? EMPTY_BYTES };
 }
 
 function scanRecord({ key, value, valueBytes, flags, version, expire }: ScanItem): unknown {

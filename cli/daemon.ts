@@ -7,6 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Command } from "commander";
 import { FlareError } from "../lib/base/errors.ts";
+import { formatHostPort } from "../lib/base/host_port.ts";
 import type { OptionTable, OptionValues } from "../lib/base/option_schema.ts";
 import type { Settings } from "../lib/base/settings.ts";
 import { optionsWithoutEffect, printConfig, reloadSettings } from "../lib/base/settings.ts";
@@ -137,7 +138,9 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
   const server = await starting;
   hasStarted = true;
   if (pidPath !== "") writePidFile(pidPath);
-  const addresses = server.addresses.map((address) => ("path" in address ? address.path : `${address.host}:${address.port}`));
+  const addresses = server.addresses.map((address) =>
+    "path" in address ? address.path : formatHostPort(address.host, address.port),
+  );
   const warning = exposureWarning(server.addresses, options);
   if (warning !== undefined) runtime.log.write("warning", warning);
   runtime.log.write("notice", `ready on ${addresses.join(", ")}, pid ${process.pid}`);

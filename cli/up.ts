@@ -9,6 +9,7 @@ import process from "node:process";
 import type { Command } from "commander";
 import { fitsConfigFile } from "../lib/base/config_file.ts";
 import { FlareError } from "../lib/base/errors.ts";
+import { formatHostPort } from "../lib/base/host_port.ts";
 import type { Option, OptionTable } from "../lib/base/option_schema.ts";
 import { defaultOrigin, printConfig, rememberedOrigin, type Settings } from "../lib/base/settings.ts";
 import { VERSION } from "../lib/base/version.ts";
@@ -155,7 +156,7 @@ function firstScreen(
     bold(`Flare ${VERSION} on ${runtimeText()}: ${shapeText(shape)}`),
     `data in ${resolve(options.dataDir)} (${kept})`,
     `index server on ${indexHost}:${indexPort}`,
-    ...cluster.addresses.map(({ host, port }) => `node server on ${host}:${port}`),
+    ...cluster.addresses.map(({ host, port }) => `node server on ${formatHostPort(host, port)}`),
     bold("try, in another terminal:"),
     ...client,
     `  ${flare} list --index-server ${indexHost}:${indexPort}`,

@@ -7,7 +7,9 @@
 import { FlareError } from "../base/errors.ts";
 import { checkFields, type FieldsOf, field, wrongValue } from "../base/given_fields.ts";
 import type { HostPort } from "../base/host_port.ts";
+import { formatHostPort } from "../base/host_port.ts";
 import { isHostPort } from "../base/option_schema.ts";
+import { sleep } from "../base/sleep.ts";
 import { Client } from "../client/client.ts";
 import { type ClientOptions, clientFields } from "../client/client_options.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
@@ -74,7 +76,7 @@ export class ClusterAdmin implements ChangeHost {
   /** The client of the index server. */
   get index(): Client {
     const { host, port } = this.options.indexServer;
-    return this.client(`${host}:${port}`);
+    return this.client(formatHostPort(host, port));
   }
 
   /** The index server's node map. @throws FlareError */
@@ -222,7 +224,7 @@ export class ClusterAdmin implements ChangeHost {
 
   /** Waits. Between two questions there may be no connection: the pause itself keeps the process. */
   sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.runtime.clock.setTimer(resolve, delayMs, true));
+    return sleep(this.runtime.clock, delayMs, true);
   }
 
   async #report(node: ClusterNode): Promise<NodeReport> {

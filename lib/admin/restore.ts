@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { sleep } from "../base/sleep.ts";
 import { type Client, isTextKey, StoreResult } from "../client/client.ts";
 import type { DumpedItem } from "../client/dump.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -66,7 +67,7 @@ export async function* restoreItems(
     if (options.bytesPerSecond === undefined || options.bytesPerSecond === 0) continue;
     bytes += windowBytes(window);
     const aheadMs = (bytes * 1000) / options.bytesPerSecond - (runtime.clock.monotonicMs() - startedMs);
-    if (aheadMs > 0) await new Promise<void>((resolve) => runtime.clock.setTimer(resolve, aheadMs, true));
+    if (aheadMs > 0) await sleep(runtime.clock, aheadMs, true);
   }
 }
 

@@ -3,6 +3,9 @@
  * U+0000…U+00FF per byte (latin-1), so that any byte survives the way in and out.
  */
 
+/** No bytes. Shared: nothing can be written to it. */
+export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
+
 const CHUNK = 8192;
 
 /** The bytes of `bytes[start, end)` as a latin-1 string. */

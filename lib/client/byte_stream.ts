@@ -5,6 +5,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
+import { formatHostPort } from "../base/host_port.ts";
 import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 
@@ -49,7 +50,7 @@ class StreamReader implements ConnectionHandler {
 
   constructor(runtime: Runtime, address: HostPort, request: Uint8Array, options: PeerOptions) {
     this.#runtime = runtime;
-    this.#name = `${address.host}:${address.port}`;
+    this.#name = formatHostPort(address.host, address.port);
     this.#request = request;
     this.#silenceMs = options.replyTimeoutMs;
     this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this, {

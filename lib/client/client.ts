@@ -18,6 +18,7 @@ import {
   wrongValue,
 } from "../base/given_fields.ts";
 import type { HostPort } from "../base/host_port.ts";
+import { formatHostPort } from "../base/host_port.ts";
 import { isHostPort } from "../base/option_schema.ts";
 import { isUint64, parseUint64, type Uint64 } from "../base/uint64.ts";
 import { checkRuntime } from "../net/given_runtime.ts";
@@ -86,7 +87,7 @@ export class Client {
       throw wrongValue("the address of a server", address, 'an object like { host: "127.0.0.1", port: 12121 }');
     }
     checkFields(clientFields, options);
-    this.server = `${address.host}:${address.port}`;
+    this.server = formatHostPort(address.host, address.port);
     const { request } = WorkerType;
     const settings = completeClientOptions(options);
     this.#peer = new Peer(clientRuntime(runtime, options), address, request, new WorkerRegistry(), settings);

@@ -3,9 +3,10 @@
  * reader's business.
  */
 
-import { fromLatin1, latin1 } from "../base/bytes.ts";
+import { EMPTY_BYTES, fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
+import { formatHostPort } from "../base/host_port.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { DumpParser } from "../protocol/dump_parser.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -49,7 +50,7 @@ export async function* dumpItems(
   const settings = completeClientOptions(options);
   const from = clientRuntime(runtime, options);
   const parser = new DumpParser(settings.replyBytesMax);
-  const name = `${address.host}:${address.port}`;
+  const name = formatHostPort(address.host, address.port);
   for await (const chunk of byteStream(from, address, fromLatin1(`dump 0 ${rangeWords(range)}\r\n`), settings)) {
     parser.push(chunk);
     const batch: DumpedItem[] = [];
@@ -79,8 +80,8 @@ export async function* dumpKeys(
 ): AsyncGenerator<Uint8Array[]> {
   const settings = completeClientOptions(options);
   const from = clientRuntime(runtime, options);
-  const name = `${address.host}:${address.port}`;
-  let held: Uint8Array = new Uint8Array(0);
+  const name = formatHostPort(address.host, address.port);
+  let held: Uint8Array = EMPTY_BYTES;
   for await (const chunk of byteStream(from, address, fromLatin1(`dump_key ${rangeWords(range)}\r\n`), settings)) {
     const bytes = new Uint8Array(held.length + chunk.length);
     bytes.set(held);

@@ -6,6 +6,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import { parseHost } from "../base/host_port.ts";
+import { sleep } from "../base/sleep.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode } from "../cluster/node_map.ts";
 import { nodeChange } from "../index_server/index_commands.ts";
@@ -175,7 +176,7 @@ export class LocalCluster {
       if (entry !== undefined && done(entry) && known !== undefined && done(known)) return;
       if (clock.monotonicMs() > deadlineMs)
         throw new FlareError("TIMED_OUT", `node "${node.key}" did not become what it should`);
-      await new Promise<void>((resolve) => clock.setTimer(resolve, POLL_MS));
+      await sleep(clock, POLL_MS);
     }
   }
 
@@ -265,7 +266,7 @@ export class LocalCluster {
         throw new FlareError("REFUSED", `no node is free for partition ${partition}: more "nodes" are needed`);
       if (clock.monotonicMs() > deadlineMs)
         throw new FlareError("TIMED_OUT", `no node became active for partition ${partition}`);
-      await new Promise<void>((resolve) => clock.setTimer(resolve, POLL_MS));
+      await sleep(clock, POLL_MS);
     }
   }
 

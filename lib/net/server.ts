@@ -5,6 +5,7 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import { formatHostPort } from "../base/host_port.ts";
 import { PacedLog } from "../base/paced_log.ts";
 import { BufferPool } from "../protocol/buffer_pool.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer, TlsServer } from "../runtime/runtime.ts";
@@ -329,7 +330,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
 
 /** `tcp:host:port` or `unix:path`. */
 function addressName(address: Address): string {
-  return "path" in address ? `unix:${address.path}` : `tcp:${address.host}:${address.port}`;
+  return "path" in address ? `unix:${address.path}` : `tcp:${formatHostPort(address.host, address.port)}`;
 }
 
 /** The periodic work of a server, as `stats threads` of the original shows it. */

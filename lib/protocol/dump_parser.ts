@@ -5,7 +5,7 @@
  */
 
 import { decodeBase64 } from "../base/base64.ts";
-import { latin1 } from "../base/bytes.ts";
+import { EMPTY_BYTES, latin1 } from "../base/bytes.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { parseUint64 } from "../base/uint64.ts";
 import { EntryMark, EXPIRE_PAST } from "../item/entry.ts";
@@ -36,7 +36,7 @@ const VALUE = "VALUE ";
 export class DumpParser {
   /** Filled by `next`. */
   readonly item: DumpItem = {
-    bytes: new Uint8Array(0),
+    bytes: EMPTY_BYTES,
     keyStart: 0,
     keyEnd: 0,
     valueStart: 0,

@@ -3,6 +3,7 @@
  * so nothing in it may be kept by a handler that waits: such a handler takes copies first.
  */
 
+import { EMPTY_BYTES } from "../base/bytes.ts";
 import { emptyTerms, type Mutation, type MutationTerms } from "../item/mutation.ts";
 import { Command } from "./command.ts";
 import { MetaFlags } from "./meta/meta_flags.ts";
@@ -11,8 +12,6 @@ import type { MultiGet } from "./text/multi_get.ts";
 /** Whether a write answers before or after the slaves have it; `byDefault` = as `replication-type` says. */
 export const SyncMode = { byDefault: 0, sync: 1, async: 2 } as const;
 export type SyncMode = (typeof SyncMode)[keyof typeof SyncMode];
-
-const NO_BYTES = new Uint8Array(0);
 
 export class Request {
   command: Command = Command.get;
@@ -23,11 +22,11 @@ export class Request {
   /** The key, value and numbers of a write, ready for the storage but for `expire` (see `exptime`). */
   readonly mutation: Mutation = {
     kind: 0,
-    key: { bytes: NO_BYTES, start: 0, end: 0 },
+    key: { bytes: EMPTY_BYTES, start: 0, end: 0 },
     flags: 0,
     expire: 0,
     version: 0,
-    value: NO_BYTES,
+    value: EMPTY_BYTES,
     valueStart: 0,
     valueEnd: 0,
     delta: 0,
@@ -44,7 +43,7 @@ export class Request {
   /** The time as given: 0 never, negative past, up to 30 days relative, above absolute seconds. */
   exptime = 0;
   /** get, gets, gat, gats: the keys are the blank-separated words of `bytes[keysStart, keysEnd)`. */
-  bytes: Uint8Array = NO_BYTES;
+  bytes: Uint8Array = EMPTY_BYTES;
   keysStart = 0;
   keysEnd = 0;
   /** Of a get or gets that is longer than a line may be: the whole of it, of which this is a part. */

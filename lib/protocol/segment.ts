@@ -4,12 +4,12 @@
  * It knows bytes and decimal numbers, no protocol.
  */
 
+import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { type BufferPool, POOLED_BYTES } from "./buffer_pool.ts";
 
 /** Copies of up to this many bytes are faster in a loop than through `set`. */
 const LOOP_COPY_MAX = 48;
-const EMPTY = new Uint8Array(0);
 
 /** What takes the bytes; `false` = it keeps the memory and takes no more for now (see `Connection.write`). */
 export interface ByteSink {
@@ -17,7 +17,7 @@ export interface ByteSink {
 }
 
 export class Segment {
-  bytes: Uint8Array = EMPTY;
+  bytes: Uint8Array = EMPTY_BYTES;
   length = 0;
   /** False while a request still writes here, or while a write in here is not committed. */
   closed = true;
@@ -125,7 +125,7 @@ export class Segment {
   failUncommitted(encode: (how: number, tag: number) => Uint8Array): void {
     const old = this.bytes;
     const oldLength = this.length;
-    this.bytes = EMPTY;
+    this.bytes = EMPTY_BYTES;
     this.length = 0;
     let from = 0;
     for (let i = 0; i < this.#uncommitted.length; i += 4) {
@@ -154,7 +154,7 @@ export class Segment {
     if (this.length === 0) return true;
     const bytes = this.bytes;
     const length = this.length;
-    this.bytes = EMPTY;
+    this.bytes = EMPTY_BYTES;
     this.length = 0;
     // With false the sink keeps the memory until it has drained.
     if (!sink.write(bytes.subarray(0, length))) return false;
@@ -165,7 +165,7 @@ export class Segment {
   /** Back to an empty, closed segment. */
   reset(): void {
     this.#pool.give(this.bytes);
-    this.bytes = EMPTY;
+    this.bytes = EMPTY_BYTES;
     this.length = 0;
     this.closed = true;
     this.#uncommitted.length = 0;
@@ -177,7 +177,7 @@ export class Segment {
     if (this.length === 0) return;
     this.#parts.push(this.bytes.subarray(0, this.length));
     this.#partBytes += this.length;
-    this.bytes = EMPTY;
+    this.bytes = EMPTY_BYTES;
     this.length = 0;
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import { latin1 } from "../base/bytes.ts";
+import { formatHostPort } from "../base/host_port.ts";
 import { hashMurmur } from "../cluster/key_hash.ts";
 import type { Applied } from "../item/mutation.ts";
 import { Peer } from "../net/peer/peer.ts";
@@ -100,7 +101,7 @@ export class ClusterReplication implements Worker {
   }
 
   get peer(): string {
-    return `${this.#options.host}:${this.#options.port}`;
+    return formatHostPort(this.#options.host, this.#options.port);
   }
 
   get operation(): string {

@@ -5,6 +5,7 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import { formatHostPort } from "../base/host_port.ts";
 import { emptyTerms, type Mutation, MutationKind, MutationResult } from "../item/mutation.ts";
 import { isThere } from "../net/peer/presence.ts";
 import type { TlsLink } from "../net/tls/tls_link.ts";
@@ -126,7 +127,7 @@ export class DumpClient implements ConnectionHandler {
   }
 
   get #name(): string {
-    return `${this.#request.host}:${this.#request.port}`;
+    return formatHostPort(this.#request.host, this.#request.port);
   }
 
   /** Stores the items that are complete; stops reading while the storage has no room. */

@@ -5,7 +5,7 @@
  * `<nodes,self>set …`, `delete …`, `touch …`.
  */
 
-import { latin1 } from "../base/bytes.ts";
+import { EMPTY_BYTES, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { PacedLog } from "../base/paced_log.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
@@ -55,7 +55,6 @@ interface Delivery {
   readonly done: ((refusal?: FlareError) => void) | undefined;
 }
 
-const NOTHING = new Uint8Array(0);
 /** What a copy's line takes beside key and value, about: names of nodes, numbers, options. */
 const LINE_BYTES = 256;
 /** What goes wrong with copies is logged at most once in so many milliseconds. */
@@ -172,7 +171,7 @@ export class Replicator {
     if (successor !== undefined && !this.#wasSentTo(successor, request.prefix)) {
       sent.push(new Promise<FlareError | undefined>((resolve) => add(successor, resolve)));
     }
-    const copiedBytes = deliveries.reduce((sum, { line, metaLine }) => sum + (metaLine ?? line ?? NOTHING).length, 0);
+    const copiedBytes = deliveries.reduce((sum, { line, metaLine }) => sum + (metaLine ?? line ?? EMPTY_BYTES).length, 0);
     this.#pending += deliveries.length;
     this.#uncommitted += deliveries.length;
     this.#uncommittedBytes += copiedBytes;

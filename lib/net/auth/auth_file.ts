@@ -3,7 +3,7 @@
  * this file in one case only, to log in elsewhere; comparing one takes as long whether it is right or wrong. Pure.
  */
 
-import { latin1 } from "../../base/bytes.ts";
+import { EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 
 /** Longest line, without its end, as in memcached. */
@@ -87,7 +87,7 @@ function pad(password: Uint8Array): Uint8Array {
   return padded;
 }
 
-const NOBODY = { padded: pad(new Uint8Array(0)) };
+const NOBODY = { padded: pad(EMPTY_BYTES) };
 
 /** 1 when both hold the same bytes, 0 when not, after looking at all of them. */
 function isEqual(left: Uint8Array, right: Uint8Array): number {

@@ -4,8 +4,9 @@
  * sees it, and never stores it as an item. Whoever uses such a connection knows nothing of it.
  */
 
-import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
+import { concatBytes, EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
+import { formatHostPort } from "../../base/host_port.ts";
 import type { Address, Connection, ConnectionHandler, Runtime, Timer, Transport } from "../../runtime/runtime.ts";
 import type { Credentials } from "./auth_file.ts";
 
@@ -53,7 +54,7 @@ class LoginConnection implements Connection, ConnectionHandler {
   #open = false;
   #closed = false;
   #toldPassword = false;
-  #line: Uint8Array = new Uint8Array(0);
+  #line: Uint8Array = EMPTY_BYTES;
 
   constructor(runtime: Runtime, credentials: Credentials, connecting: Parameters<Transport["connect"]>) {
     const [address, timeoutMs, handler, ...options] = connecting;
@@ -73,7 +74,7 @@ class LoginConnection implements Connection, ConnectionHandler {
   }
 
   get #name(): string {
-    return "path" in this.#address ? this.#address.path : `${this.#address.host}:${this.#address.port}`;
+    return "path" in this.#address ? this.#address.path : formatHostPort(this.#address.host, this.#address.port);
   }
 
   get security(): Connection["security"] {

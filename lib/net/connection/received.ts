@@ -5,13 +5,14 @@
  * of what the bytes mean.
  */
 
+import { EMPTY_BYTES } from "../../base/bytes.ts";
+
 /** Bytes all connections together hold of requests that are not complete, and the most they may. */
 export interface RequestMemory {
   usedBytes: number;
   readonly bytesMax: number;
 }
 
-const NOTHING = new Uint8Array(0);
 const FIRST_BYTES = 1024;
 
 export class Received {
@@ -24,7 +25,7 @@ export class Received {
   /** Bytes of a refused request still to be passed over; nothing is held as long as there are any. */
   skipping = 0;
   readonly #memory: RequestMemory;
-  #buffer = NOTHING;
+  #buffer = EMPTY_BYTES;
   #sinceMs = 0;
 
   constructor(memory: RequestMemory) {
@@ -81,7 +82,7 @@ export class Received {
   /** Forgets all bytes held and gives their memory back. */
   release(): void {
     this.#memory.usedBytes -= this.#buffer.length;
-    this.#buffer = NOTHING;
+    this.#buffer = EMPTY_BYTES;
     this.length = 0;
     this.expect(0, 0);
   }

@@ -6,6 +6,7 @@
 
 import { fromLatin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
+import { formatHostPort } from "../../base/host_port.ts";
 import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { Worker, WorkerRegistry } from "../worker.ts";
@@ -58,7 +59,7 @@ export class Peer implements Worker {
   }
 
   get peer(): string {
-    return `${this.#address.host}:${this.#address.port}`;
+    return formatHostPort(this.#address.host, this.#address.port);
   }
 
   get operation(): string {

@@ -5,8 +5,9 @@
  * word by asking on another connection whether it is there.
  */
 
-import { concatBytes } from "../../base/bytes.ts";
+import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
+import { formatHostPort } from "../../base/host_port.ts";
 import { type ClientReply, MALFORMED, ReplyParser, ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../../runtime/runtime.ts";
 import type { TlsLink } from "../tls/tls_link.ts";
@@ -65,7 +66,7 @@ export interface Repeats {
 
 /** What a server that has as many connections as it may says to a new one, before it has read anything. */
 const TURNED_AWAY = "ERROR Too many open connections";
-const NO_REPLY: ClientReply = { line: "", body: new Uint8Array(0) };
+const NO_REPLY: ClientReply = { line: "", body: EMPTY_BYTES };
 /** A connection that was not used for so many times `silenceTimeoutMs` is tried out. */
 const IDLE_SILENCES = 2;
 
@@ -106,7 +107,7 @@ export class PeerLink implements ConnectionHandler {
     this.#address = address;
     this.#options = options;
     this.#owner = owner;
-    this.#name = `${address.host}:${address.port}`;
+    this.#name = formatHostPort(address.host, address.port);
     this.#parser = new ReplyParser(options.replyBytesMax);
     this.#heardMs = runtime.clock.monotonicMs();
     this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this, {

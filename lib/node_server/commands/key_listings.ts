@@ -5,7 +5,7 @@
  */
 
 import { base64 } from "../../base/base64.ts";
-import { latin1 } from "../../base/bytes.ts";
+import { EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import { isSayable } from "../../protocol/meta/meta_client.ts";
 import type { ScannedItem } from "../../protocol/scan/scan_page.ts";
@@ -25,7 +25,6 @@ const CLASS = 1;
 const SLEEP_US_MAX = 1000000;
 /** `sleep` is the pause after so many items. */
 const ITEMS_PER_SLEEP = 1000;
-const NOTHING = new Uint8Array(0);
 
 const BUSY = "BUSY currently processing crawler request";
 const BAD_CLASS = "BADCLASS invalid class id";
@@ -143,7 +142,7 @@ export class KeyListings {
     const forget = session.whenGone(() => pace.end());
     const scan = this.#newScan();
     let left = itemsMax === 0 ? Number.POSITIVE_INFINITY : itemsMax;
-    let after: Uint8Array | undefined = NOTHING;
+    let after: Uint8Array | undefined = EMPTY_BYTES;
     let unsayable = 0;
     try {
       while (after !== undefined && left > 0 && !session.gone) {
@@ -177,7 +176,7 @@ export class KeyListings {
   async #fetch(scan: string, after: Uint8Array, limit: number) {
     this.#fetching++;
     try {
-      return await this.#scan.page({ scan, prefix: NOTHING, after, limit, values: false, ofMasters: false });
+      return await this.#scan.page({ scan, prefix: EMPTY_BYTES, after, limit, values: false, ofMasters: false });
     } finally {
       this.#fetching--;
     }

@@ -4,7 +4,7 @@
  */
 
 import { base64 } from "../../base/base64.ts";
-import { fromLatin1, latin1 } from "../../base/bytes.ts";
+import { EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { FlareError } from "../../base/errors.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import { BufferPool } from "../../protocol/buffer_pool.ts";
@@ -24,7 +24,6 @@ import type { MetaCommands } from "./meta_commands.ts";
 
 /** Deletions under way at the same time; between two such groups others get their turn. */
 const GROUP_KEYS = 64;
-const NOTHING = new Uint8Array(0);
 const DELETION = new CommandTable(["md"]);
 
 export class ScanCommands {
@@ -49,7 +48,7 @@ export class ScanCommands {
   async #answer(asked: ScanRequest, reply: TextReply): Promise<void> {
     const { limit, prefix, values, part, cursor } = asked;
     const scan = cursor?.scan ?? this.newScan();
-    const after = cursor?.after ?? NOTHING;
+    const after = cursor?.after ?? EMPTY_BYTES;
     try {
       const page =
         part === undefined
@@ -75,7 +74,7 @@ export class ScanCommands {
 
   async #delete({ limit, prefix, cursor }: ScanRequest, reply: TextReply, session: ClientSession): Promise<void> {
     const scan = cursor?.scan ?? this.newScan();
-    const after = cursor?.after ?? NOTHING;
+    const after = cursor?.after ?? EMPTY_BYTES;
     let deleted = 0;
     try {
       const page = await this.#scan.page({ scan, prefix, after, limit, values: false, ofMasters: true });

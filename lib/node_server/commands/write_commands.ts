@@ -5,6 +5,7 @@
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { FlareError } from "../../base/errors.ts";
+import { sleep } from "../../base/sleep.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { LOCAL, NO_PARTITION, PROXY_FAILURE, type Route } from "../../cluster/routing.ts";
 import type { KeySlice } from "../../item/entry.ts";
@@ -314,7 +315,7 @@ export class WriteCommands {
    */
   async #nextTarget(key: KeySlice, failed: ClusterNode): Promise<ClusterNode> {
     const { clock } = this.#context.runtime;
-    if (this.#owner(key)?.key === failed.key) await new Promise<void>((resolve) => clock.setTimer(resolve, FORWARD_PAUSE_MS));
+    if (this.#owner(key)?.key === failed.key) await sleep(clock, FORWARD_PAUSE_MS);
     return this.#owner(key) ?? failed;
   }
 

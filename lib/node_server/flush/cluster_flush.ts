@@ -4,8 +4,9 @@
  * Nodes of the C++ Flare know only their own kind of flush, each its own and at once.
  */
 
-import { fromLatin1 } from "../../base/bytes.ts";
+import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
+import { sleep } from "../../base/sleep.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import type { Partition } from "../../cluster/partition_map.ts";
 import type { PeerTarget } from "../../net/peer/peer_pool.ts";
@@ -25,7 +26,6 @@ const PATIENCE_MS = 3000;
 const PAUSE_MS = 100;
 /** How what is said of a node that has not flushed begins. */
 const FAULT = "not at ";
-const NO_KEY = new Uint8Array(0);
 
 /** What another node said, or why it has not. */
 interface Answer {
@@ -80,7 +80,7 @@ export class ClusterFlush {
       const faults = await this.#tellMaster(partition, partition.master, time);
       const isStale = faults[0] === describe(partition.master, NOT_MASTER);
       if (!isStale || clock.monotonicMs() >= deadlineMs) return faults;
-      await new Promise<void>((resolve) => clock.setTimer(resolve, PAUSE_MS));
+      await sleep(clock, PAUSE_MS);
     }
   }
 
@@ -115,7 +115,7 @@ export class ClusterFlush {
         await partitionFlush.applyHere(time);
         return undefined;
       }
-      const line = await askFlush(scanPeers.lane(node, NO_KEY, 0, 0), time);
+      const line = await askFlush(scanPeers.lane(node, EMPTY_BYTES, 0, 0), time);
       return line === "OK" ? undefined : describe(node, `it answered "${line}"`);
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
@@ -138,7 +138,7 @@ export class ClusterFlush {
   async #ask(node: PeerTarget, request: string): Promise<Answer> {
     const { scanPeers, runtime } = this.#context;
     try {
-      const reply = scanPeers.lane(node, NO_KEY, 0, 0).request(fromLatin1(request), ReplyShape.line);
+      const reply = scanPeers.lane(node, EMPTY_BYTES, 0, 0).request(fromLatin1(request), ReplyShape.line);
       const limitMs = request === FLUSH_QUERY ? QUERY_MS_MAX : FLUSH_MS_MAX;
       if (await within(runtime.clock, limitMs, reply)) return { line: (await reply).line, fault: "" };
       reply.catch(() => undefined); // It may still fail, and nobody wants to know.

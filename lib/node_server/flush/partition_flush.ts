@@ -4,8 +4,9 @@
  * A planned flush is remembered by every replica and carried out by whoever is master when its second comes.
  */
 
-import { fromLatin1 } from "../../base/bytes.ts";
+import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
+import { sleep } from "../../base/sleep.ts";
 import { type ClusterNode, NodeState } from "../../cluster/node.ts";
 import type { Routing } from "../../cluster/routing.ts";
 import type { Peer } from "../../net/peer/peer.ts";
@@ -33,7 +34,6 @@ const RETRY_MS = 1000;
 const NEAR_MS = 1000;
 /** The wall clock may be set meanwhile. */
 const LOOK_MS_MAX = 60000;
-const NO_KEY = new Uint8Array(0);
 /** What everybody but the nodes of this kind answers to their form of a flush. */
 const UNKNOWN = "ERROR";
 /** Why a node that is asked to flush a partition may refuse. */
@@ -269,7 +269,7 @@ export class PartitionFlush {
     if (reason === "" || !this.#isReplica(node)) return undefined;
     const leftMs = deadlineMs - clock.monotonicMs();
     if (isAnswered || leftMs <= PAUSE_MS || this.#stopped) return { node, reason };
-    await new Promise<void>((resolve) => clock.setTimer(resolve, PAUSE_MS));
+    await sleep(clock, PAUSE_MS);
     return this.#tell(node, time);
   }
 
@@ -279,7 +279,7 @@ export class PartitionFlush {
 
   /** On every lane: the copies that are under way on it come before. Gives the answer that is not OK, if there is one. */
   async #ask(node: ClusterNode, time: FlushTime): Promise<string> {
-    const first = this.#peers.lane(node, NO_KEY, 0, 0);
+    const first = this.#peers.lane(node, EMPTY_BYTES, 0, 0);
     const others = this.#peers.lanesOf(node.key).filter((lane) => lane !== first && lane.isInUse);
     const answers = await Promise.all([first, ...others].map((lane) => askFlush(lane, time)));
     return answers.find((line) => line !== "OK") ?? "OK";

@@ -4,6 +4,7 @@
  * knows the cluster's own map only to tell which keys this node answers for.
  */
 
+import { formatHostPort } from "../../base/host_port.ts";
 import type { KeyHash } from "../../cluster/key_hash.ts";
 import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import { type ClusterNode, createNode, NodeRole, NodeState, PARTITION_NONE } from "../../cluster/node.ts";
@@ -52,14 +53,14 @@ export class OtherCluster {
   configure(options: NodeServerOptions): void {
     const { clusterReplicationServerName: host, clusterReplicationServerPort: port, clusterReplicationMode: mode } = options;
     const enabled = options.clusterReplication && host !== "";
-    const settings = enabled ? `${mode} ${host}:${port}` : "";
+    const settings = enabled ? `${mode} ${formatHostPort(host, port)}` : "";
     const speed = { intervalUs: options.reconstructionIntervalUs, bytesPerSecond: options.reconstructionBwlimitBytesPerSecond };
     if (this.replication !== undefined) this.replication.speed = speed;
     if (settings === this.#settings) return;
     this.close();
     this.#settings = settings;
     if (!enabled) return;
-    this.#runtime.log.write("notice", `cluster replication to "${host}:${port}", mode ${mode}`);
+    this.#runtime.log.write("notice", `cluster replication to "${formatHostPort(host, port)}", mode ${mode}`);
     const concurrency = options.clusterReplicationConcurrency;
     if (mode === "forward") {
       const threadType = WorkerType.clusterReplication;

@@ -3,6 +3,7 @@
  * newest map. A miss is only ever said by a node that has the key's partition: when none answers, the read fails.
  */
 
+import { sleep } from "../../base/sleep.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { LOCAL, NO_PARTITION, PROXY_FAILURE, type Route } from "../../cluster/routing.ts";
 import { PeerError } from "../../net/peer/peer_link.ts";
@@ -42,7 +43,7 @@ export async function readElsewhere<T>(
     if (route === NO_PARTITION) return { error: NO_PARTITION_TEXT };
     // Where somebody did not answer, the map may soon name another.
     if (!isSilent || attempt === FORWARD_ATTEMPTS) return { error };
-    await new Promise<void>((resolve) => runtime.clock.setTimer(resolve, FORWARD_PAUSE_MS));
+    await sleep(runtime.clock, FORWARD_PAUSE_MS);
   }
 }
 

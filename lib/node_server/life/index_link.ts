@@ -6,6 +6,8 @@
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import type { HostPort } from "../../base/host_port.ts";
+import { formatHostPort } from "../../base/host_port.ts";
+import { sleep } from "../../base/sleep.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import { type DataIdentity, encodeDataIdentity } from "../../cluster/data_identity.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
@@ -152,7 +154,7 @@ export class IndexLink {
    * to the original's that is an error.
    */
   async #joinAt(server: HostPort, data: DataIdentity): Promise<Joined> {
-    const name = `${server.host}:${server.port}`;
+    const name = formatHostPort(server.host, server.port);
     let meta: ClusterMeta | undefined;
     const [told, added] = await this.#converse(server, [
       "meta",
@@ -195,7 +197,10 @@ export class IndexLink {
     return answers.map(({ line, body }) => {
       const figures = lines(body).map(parseStatLine);
       if (line === "END" && !figures.includes(undefined)) return new Map(figures as [string, string][]);
-      throw new FlareError("REFUSED", `index server "${server.host}:${server.port}" answered "${line}" to "stats"`);
+      throw new FlareError(
+        "REFUSED",
+        `index server "${formatHostPort(server.host, server.port)}" answered "${line}" to "stats"`,
+      );
     });
   }
 
@@ -221,7 +226,7 @@ export class IndexLink {
   }
 
   #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#runtime.clock.setTimer(resolve, delayMs));
+    return sleep(this.#runtime.clock, delayMs);
   }
 }
 

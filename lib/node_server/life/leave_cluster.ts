@@ -4,6 +4,7 @@
  * sent is answered.
  */
 
+import { sleep } from "../../base/sleep.ts";
 import type { Server } from "../../net/server.ts";
 import type { NodeContext } from "../node_context.ts";
 import { within } from "./gate.ts";
@@ -52,7 +53,7 @@ export async function finishWrites({ handover, replicator, storage }: NodeContex
 async function letNodesGo({ runtime: { clock } }: NodeContext, server: Server): Promise<void> {
   const startMs = clock.monotonicMs();
   for (;;) {
-    await new Promise<void>((resolve) => clock.setTimer(resolve, POLL_MS));
+    await sleep(clock, POLL_MS);
     const waitedMs = clock.monotonicMs() - startMs;
     const isAlone = waitedMs >= ARRIVAL_MS && [...server.sessions].every(({ isNode }) => !isNode);
     if (isAlone || waitedMs >= STEP_MS_MAX) return;

@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../../base/errors.ts";
+import { sleep } from "../../base/sleep.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import type { NodeMap } from "../../cluster/node_map.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
@@ -65,7 +66,7 @@ export class MapCheck {
         this.#report("older", `the index server's node map has version ${version}, ours ${own}: it has lost changes`);
       else this.#report("none", "the index server answers, and its node map is as new as ours");
       if (version === undefined || version <= own) return;
-      await new Promise<void>((resolve) => this.#runtime.clock.setTimer(resolve, PUSH_MS));
+      await sleep(this.#runtime.clock, PUSH_MS);
       if (this.#stopped || version <= this.#version) return;
       const map = await this.#link.fetchMap();
       if (this.#stopped || map === undefined || map.version <= this.#version) return;

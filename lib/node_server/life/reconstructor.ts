@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../../base/errors.ts";
+import { sleep } from "../../base/sleep.ts";
 import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import { NodeRole, NodeState } from "../../cluster/node.ts";
 import type { Reconstruction } from "../../cluster/role_change.ts";
@@ -97,6 +98,6 @@ export class Reconstructor {
   }
 
   #pause(): Promise<void> {
-    return new Promise((resolve) => this.#context.runtime.clock.setTimer(resolve, PAUSE_MS));
+    return sleep(this.#context.runtime.clock, PAUSE_MS);
   }
 }

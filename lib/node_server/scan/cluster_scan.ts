@@ -4,8 +4,9 @@
  * or an error, never a part of the truth.
  */
 
-import { compareBytes, latin1 } from "../../base/bytes.ts";
+import { compareBytes, EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
+import { sleep } from "../../base/sleep.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { LOCAL, PROXY_FAILURE, type Route } from "../../cluster/routing.ts";
 import { parseScanPage, type ScanPage } from "../../protocol/scan/scan_page.ts";
@@ -37,7 +38,6 @@ const PAGES_MAX = 8;
 const PATIENCE_MS = 3000;
 /** … with such pauses. */
 const PAUSE_MS = 100;
-const NO_KEY = new Uint8Array(0);
 
 export class ClusterScan {
   readonly #context: NodeContext;
@@ -63,7 +63,7 @@ export class ClusterScan {
       } catch (error) {
         if (!(error instanceof FlareError) || !error.retriable || clock.monotonicMs() >= deadlineMs) throw error;
       }
-      await new Promise<void>((resolve) => clock.setTimer(resolve, PAUSE_MS));
+      await sleep(clock, PAUSE_MS);
     }
   }
 
@@ -119,7 +119,7 @@ export class ClusterScan {
     const { scanPeers, selfKey } = this.#context;
     const { scan, prefix, after, values } = query;
     const line = encodeScan({ limit, prefix, cursor: { scan, after }, values, part }, part === undefined ? "" : `<${selfKey}>`);
-    const answer = await scanPeers.lane(node, NO_KEY, 0, 0).request(line, ReplyShape.scan);
+    const answer = await scanPeers.lane(node, EMPTY_BYTES, 0, 0).request(line, ReplyShape.scan);
     const page = parseScanPage(answer);
     if (page === undefined) throw refusal(node, answer);
     // A scan that does not get on would never end.

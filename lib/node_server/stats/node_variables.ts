@@ -3,6 +3,7 @@
  * and columns, because tools read them. Settings the original does not have are shown by `--print-config` instead.
  */
 
+import { formatHostPort } from "../../base/host_port.ts";
 import { variableLines } from "../../base/variable_lines.ts";
 import type { NodeServerOptions } from "../node_options.ts";
 import { nodeOptionTable as table } from "../node_options.ts";
@@ -15,7 +16,7 @@ export function showNodeVariables(options: NodeServerOptions): string[] {
     pid_path: options.pidPath,
     daemonize: `${options.daemonize}`,
     data_dir: options.dataDir,
-    "index_server(s)": options.indexServers.map(({ host, port }) => `${host}:${port}`).join(", "),
+    "index_server(s)": options.indexServers.map(({ host, port }) => formatHostPort(host, port)).join(", "),
     max_connection: `${options.maxConnection}`,
     mutex_slot: `${options.mutexSlot}`,
     noreply_window_limit: `${options.noreplyWindowLimit}`,

@@ -5,7 +5,7 @@
  */
 
 import { base64 } from "../../base/base64.ts";
-import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
+import { concatBytes, EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import { parseUint64, type Uint64 } from "../../base/uint64.ts";
 import { EntryMark, type EntryView, type KeySlice } from "../../item/entry.ts";
 import { Command, commandName } from "../command.ts";
@@ -16,7 +16,6 @@ import type { Request } from "../request.ts";
 import type { ClientReply } from "../text/text_client.ts";
 import { MetaArgument, MetaFlag } from "./meta_flags.ts";
 
-const NOTHING = new Uint8Array(0);
 const SPACE = 0x20;
 const CR = 0x0d;
 const LF = 0x0a;
@@ -87,7 +86,7 @@ function binaryWords(request: Request, nowSeconds: number): string {
 export function parseMetaAnswer({ line, body }: ClientReply): RemoteOutcome {
   const words = line.split(" ");
   const status = words[0] ?? "";
-  if (status.length !== 2) return { status: "", version: 0, flags: 0, value: NOTHING, error: errorOf(line) };
+  if (status.length !== 2) return { status: "", version: 0, flags: 0, value: EMPTY_BYTES, error: errorOf(line) };
   let version: Uint64 = 0;
   let flags = 0;
   for (const word of words.slice(status === "VA" ? 2 : 1)) {

@@ -4,7 +4,7 @@
  */
 
 import { base64, decodeBase64 } from "../../base/base64.ts";
-import { fromLatin1 } from "../../base/bytes.ts";
+import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 
 /** Where a scan stands. */
 export interface ScanCursor {
@@ -31,7 +31,7 @@ export function encodeCursor({ scan, after }: ScanCursor): string {
 export function parseCursor(token: string): ScanCursor | undefined {
   const [, scan, text] = TOKEN.exec(token) ?? [];
   if (scan === undefined || text === undefined) return undefined;
-  if (text === "") return { scan, after: new Uint8Array(0) };
+  if (text === "") return { scan, after: EMPTY_BYTES };
   const padded = text
     .replaceAll("-", "+")
     .replaceAll("_", "/")

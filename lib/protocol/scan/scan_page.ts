@@ -5,7 +5,7 @@
  */
 
 import { base64, decodeBase64 } from "../../base/base64.ts";
-import { latin1 } from "../../base/bytes.ts";
+import { EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
 import { parseUint64, type Uint64 } from "../../base/uint64.ts";
 import { isSayable } from "../meta/meta_client.ts";
 import type { Segment } from "../segment.ts";
@@ -48,7 +48,6 @@ export interface PageForm {
 }
 
 const LF = 0x0a;
-const NOTHING = new Uint8Array(0);
 /** Larger values are written from where they are: each costs a write of its own. */
 const COPIED_BYTES_MAX = 16384;
 /** Around the key of an item: words and numbers. */
@@ -113,7 +112,7 @@ function parseItem(body: Uint8Array, start: number, lineFeed: number): ScannedIt
   if (flags === undefined || valueBytes === undefined || expire === undefined) return undefined;
   const valueStart = lineFeed + 1;
   if (word === "VALUE" && valueStart + valueBytes + 2 > body.length) return undefined;
-  const value = word === "VALUE" ? body.slice(valueStart, valueStart + valueBytes) : NOTHING;
+  const value = word === "VALUE" ? body.slice(valueStart, valueStart + valueBytes) : EMPTY_BYTES;
   const access = marks.find((mark) => mark.startsWith("a"))?.slice(1) ?? "0";
   const accessSeconds = integerOf(access) ?? 0;
   return { key, value, valueBytes, flags, expire, version, fetched: marks.includes("h"), accessSeconds };

@@ -3,7 +3,7 @@
  * replies out. Lines are written exactly as the C++ daemons write them, so either end may be one.
  */
 
-import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
+import { concatBytes, EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import { commandName } from "../command.ts";
 import { type Request, SyncMode } from "../request.ts";
@@ -37,12 +37,11 @@ export const MALFORMED = "malformed reply";
 
 const LF = 0x0a;
 const CR = 0x0d;
-const NOTHING = new Uint8Array(0);
 const FINAL_WORDS = ["END", "OK", "ERROR", "CLIENT_ERROR", "SERVER_ERROR", "NOT_FOUND"];
 
 /** Cuts a stream of replies into single ones, in the order of the shapes asked for. */
 export class ReplyParser {
-  #held: Uint8Array = NOTHING;
+  #held: Uint8Array = EMPTY_BYTES;
   #length = 0;
   /** Bytes of the reply at the front that are understood already. */
   #at = 0;
@@ -113,11 +112,11 @@ export class ReplyParser {
   }
 
   #take(line: string, bodyEnd: number, replyEnd: number, bodyStart = 0): ClientReply {
-    const body = bodyEnd === bodyStart ? NOTHING : this.#held.slice(bodyStart, bodyEnd);
+    const body = bodyEnd === bodyStart ? EMPTY_BYTES : this.#held.slice(bodyStart, bodyEnd);
     this.#held.copyWithin(0, replyEnd, this.#length);
     this.#length -= replyEnd;
     this.#at = 0;
-    if (this.#length === 0 && this.#held.length > 65536) this.#held = NOTHING;
+    if (this.#length === 0 && this.#held.length > 65536) this.#held = EMPTY_BYTES;
     return { line, body };
   }
 }

@@ -3,7 +3,7 @@
  * is the same, refused where it is not. Sans I/O.
  */
 
-import { fromLatin1, latin1 } from "../../base/bytes.ts";
+import { EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import { parseUint64 } from "../../base/uint64.ts";
 import { MutationKind } from "../../item/mutation.ts";
 import { Command } from "../command.ts";
@@ -20,7 +20,6 @@ export interface TextFallback {
   readonly shape: ReplyShape;
 }
 
-const NOTHING = new Uint8Array(0);
 /** What the text commands cannot ask of an item. */
 const UNASKABLE = MetaFlag.t | MetaFlag.h | MetaFlag.l;
 const OPAQUE = MetaArgument.O | MetaArgument.L | MetaArgument.P;
@@ -97,9 +96,9 @@ export function parseTextAnswer(request: Request, answer: ClientReply): RemoteOu
   const withValue = (request.meta.flags & MetaFlag.v) !== 0;
   if (answer.body.length > 0) return parseValue(answer.body, request.meta);
   const word = answer.line.split(" ")[0] ?? "";
-  const nothing = { version: 0, flags: 0, value: NOTHING, error: "" };
+  const nothing = { version: 0, flags: 0, value: EMPTY_BYTES, error: "" };
   if (request.command === Command.ma && /^\d+$/.test(word)) {
-    return { ...nothing, status: withValue ? "VA" : "HD", value: withValue ? fromLatin1(word) : NOTHING };
+    return { ...nothing, status: withValue ? "VA" : "HD", value: withValue ? fromLatin1(word) : EMPTY_BYTES };
   }
   if (request.command === Command.mg && word === "NOT_FOUND") return { ...nothing, status: "EN" };
   const status = Object.hasOwn(STATUSES, word) ? STATUSES[word] : undefined;

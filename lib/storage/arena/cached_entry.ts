@@ -2,10 +2,9 @@
  * An entry as the arena shows it to the storage: the view of an item that may also be a tombstone or nothing.
  */
 
+import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { CurrentKind } from "../../item/decide.ts";
 import type { EntryView } from "../../item/entry.ts";
-
-const EMPTY = new Uint8Array(0);
 
 /** An entry of any kind as the arena shows it: an `EntryView` that may also be a tombstone or nothing. */
 export interface CachedEntry extends EntryView {
@@ -15,7 +14,7 @@ export interface CachedEntry extends EntryView {
 /** A view that points nowhere, for a storage to fill. */
 export function emptyEntry(): CachedEntry {
   return {
-    bytes: EMPTY,
+    bytes: EMPTY_BYTES,
     headStart: 0,
     headEnd: 0,
     keyStart: 0,

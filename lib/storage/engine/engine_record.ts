@@ -4,6 +4,7 @@
  * checksum over key, header and content, then the item's value. Pure; knows no database.
  */
 
+import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { copyBytes } from "../../base/copy_bytes.ts";
 import { crc32 } from "../../base/crc32.ts";
 import { FlareError } from "../../base/errors.ts";
@@ -109,7 +110,7 @@ export interface EngineRecord {
 
 /** A record for `readEngineValue` to fill. */
 export function emptyEngineRecord(): EngineRecord {
-  return { kind: CurrentKind.absent, flags: 0, expire: 0, version: 0, marks: 0, bytes: new Uint8Array(0) };
+  return { kind: CurrentKind.absent, flags: 0, expire: 0, version: 0, marks: 0, bytes: EMPTY_BYTES };
 }
 
 /** Reads an engine value into `record`. @throws FlareError CORRUPT | UNSUPPORTED */

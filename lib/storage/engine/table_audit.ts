@@ -4,7 +4,7 @@
  * expired walks all the time). What was found damaged stays so until a restart, whatever LevelDB makes of it.
  */
 
-import { compareBytes } from "../../base/bytes.ts";
+import { compareBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { currentManifest, levelTableName, tablePath } from "../directory/level_files.ts";
@@ -91,7 +91,7 @@ export class TableAudit {
     const path = files.join(this.#directory, name);
     const state = `${name} ${await files.size(path)}`;
     if (state === this.#manifest) return;
-    this.#tables = readLevelManifest((await files.read(path)) ?? new Uint8Array(0));
+    this.#tables = readLevelManifest((await files.read(path)) ?? EMPTY_BYTES);
     this.#tables.sort((left, right) => compareBytes(left.smallest, right.smallest));
     this.#manifest = state;
     const numbers = new Set(this.#tables.map(({ number }) => number));

@@ -4,6 +4,7 @@
  * segments go. A failed append leaves no trace: the file is cut back. Reading it again is log_recovery's business.
  */
 
+import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { copyBytes } from "../../base/copy_bytes.ts";
 import { crc32 } from "../../base/crc32.ts";
 import { FlareError } from "../../base/errors.ts";
@@ -11,7 +12,6 @@ import type { Uint64 } from "../../base/uint64.ts";
 import type { AppendFile, Runtime } from "../../runtime/runtime.ts";
 import { encodeLogHeader, encodeLogRecord, LOG_RECORD_HEADER_BYTES, LogKind, logRecordCrc } from "./log_record.ts";
 
-const EMPTY = new Uint8Array(0);
 const BUFFER_BYTES = 1 << 18;
 /** A buffer that one large turn has blown up beyond this is given back. */
 const BUFFER_BYTES_KEPT_MAX = 1 << 23;
@@ -186,7 +186,7 @@ export class ChangeLog {
    * the next flush is planned, 0 = none is.
    */
   flush(generation: number, plannedFor: number): void {
-    this.#short(LogKind.flush, generation, 0, 0, plannedFor, EMPTY, 0, 0);
+    this.#short(LogKind.flush, generation, 0, 0, plannedFor, EMPTY_BYTES, 0, 0);
   }
 
   /**

@@ -5,6 +5,7 @@
  */
 
 import { FlareError } from "../../base/errors.ts";
+import { sleep } from "../../base/sleep.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import { FsyncPolicy } from "../storage_options.ts";
 import type { ChangeLog } from "./change_log.ts";
@@ -165,7 +166,7 @@ export class CommitGroup {
         if (fault.code !== "LIMIT_EXCEEDED" || this.#closed) return fault;
         if (attempt === 1) log.write("warning", `the change log is not synced for now: ${fault.message}`);
       }
-      await new Promise<void>((resolve) => clock.setTimer(resolve, SYNC_RETRY_MS));
+      await sleep(clock, SYNC_RETRY_MS);
     }
   }
 }

@@ -5,6 +5,7 @@
  * damage is stepped over, counted and told.
  */
 
+import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { dataDamage } from "../../base/data_damage.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { type LogSegment, logSegmentName, logSegmentNumber } from "./change_log.ts";
@@ -101,7 +102,7 @@ class LogRecoverer {
 
   async #readSegment(number: number, last: boolean): Promise<void> {
     const path = this.#path(number);
-    const bytes = (await this.#runtime.files.read(path)) ?? new Uint8Array(0);
+    const bytes = (await this.#runtime.files.read(path)) ?? EMPTY_BYTES;
     const header = decodeLogHeader(bytes, path);
     if (header === undefined) return this.#skipSegment(number, path, bytes.length);
     if (this.#isSequenceKnown && header.firstSequence > this.#nextSequence) this.#countMissing(number, path, header);

@@ -3,6 +3,7 @@
  * nothing into the arena: a walk over everything must not drive out what is in use.
  */
 
+import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { CurrentKind, isExpired } from "../../item/decide.ts";
 import type { KeySlice } from "../../item/entry.ts";
 import type { Clock } from "../../runtime/runtime.ts";
@@ -22,8 +23,6 @@ import { damageFault } from "../engine/table_audit.ts";
 import type { CursorOptions, CursorSlice, StoredItem } from "./cursor.ts";
 import type { KeyLookup } from "./key_lookup.ts";
 
-const EMPTY = new Uint8Array(0);
-
 export class SliceReader {
   readonly #clock: Clock;
   readonly #engine: Engine;
@@ -42,7 +41,7 @@ export class SliceReader {
   /** Looks at up to `keysMax` keys (about `bytesMax` bytes) behind `after`. @throws FlareError CORRUPT | IO_ERROR */
   async read(after: Uint8Array | undefined, options: CursorOptions, keysMax: number, bytesMax: number): Promise<CursorSlice> {
     const { generation } = this.#keyspaces.current;
-    const first = engineKeyOf(generation, options.prefix ?? EMPTY);
+    const first = engineKeyOf(generation, options.prefix ?? EMPTY_BYTES);
     const start = after === undefined ? { from: first } : { after: engineKeyOf(generation, after) };
     const pairs = await this.#scan(start, upperBound(first), keysMax, bytesMax);
     // A flush meanwhile: what came is gone, and the place is one among the keys since then.
@@ -118,7 +117,7 @@ function storedItem(entry: CachedEntry, withoutValue: boolean): StoredItem {
   const tombstone = entry.kind === CurrentKind.tombstone;
   return {
     key: entry.bytes.slice(entry.keyStart, entry.keyEnd),
-    value: tombstone || withoutValue ? EMPTY : entry.bytes.slice(entry.valueStart, entry.valueEnd),
+    value: tombstone || withoutValue ? EMPTY_BYTES : entry.bytes.slice(entry.valueStart, entry.valueEnd),
     valueBytes: tombstone ? 0 : entry.valueEnd - entry.valueStart,
     flags: entry.flags,
     expire: entry.expire,
