@@ -18,7 +18,7 @@ import { manualPage } from "../../cli/manual.ts";
 import { type Outline, outlineOf } from "../../cli/program_outline.ts";
 import { selfDescriptionCommands } from "../../cli/self_description.ts";
 import { upOptionTable } from "../../cli/up_options.ts";
-import { skipUnless } from "../support/daemon.ts";
+import { skipUnless } from "../support/skip.ts";
 import { runProgram } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import { isInstalled } from "../support/tools.ts";

@@ -20,7 +20,7 @@ import { writeResult } from "../../cli/output_file.ts";
 import { readPidFile, writePidFile } from "../../cli/pid_file.ts";
 import { fromLatin1 } from "../../lib/base/bytes.ts";
 import { detectRuntime, FlareError } from "../../mod.ts";
-import { skipUnless } from "../support/daemon.ts";
+import { skipUnless, skipWhere } from "../support/skip.ts";
 import { startFile } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 
@@ -92,7 +92,7 @@ describe("a file of results", () => {
     });
   });
 
-  it("may be a pipe or a device", { skip: process.platform === "win32" }, async () => {
+  it("may be a pipe or a device", { skip: skipWhere(process.platform === "win32", "Windows has no such files") }, async () => {
     await withTemporaryDirectory(async (directory) => {
       await writeText("/dev/null", "x");
       const pipe = join(directory, "pipe");

@@ -10,6 +10,7 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import ts from "typescript";
 import * as flare from "../../mod.ts";
 import { repositoryRoot } from "../support/repository.ts";
+import { skipUnless } from "../support/skip.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a program without types gives anything
@@ -129,7 +130,7 @@ describe("a program without types", () => {
 
 describe("a program with types", () => {
   it("needs no types but the library's own", {
-    skip: existsSync(`${repositoryRoot}dist/mod.d.ts`) ? false : "no build",
+    skip: skipUnless(existsSync(`${repositoryRoot}dist/mod.d.ts`), "a build (npm run build)"),
   }, async () => {
     await withTemporaryDirectory((directory) => {
       const file = join(directory, "program.mts");

@@ -10,8 +10,9 @@ import { Client } from "memjs";
 import { keyOf, Operator } from "../cluster/scenarios/operator.ts";
 import { ProcessDriver } from "../cluster/scenarios/process_driver.ts";
 import { findInterpreter } from "../support/client_program.ts";
-import { clientRuntime, skipUnless, waitUntil } from "../support/daemon.ts";
+import { clientRuntime, waitUntil } from "../support/daemon.ts";
 import { repositoryRoot } from "../support/repository.ts";
+import { skipUnless } from "../support/skip.ts";
 import { SpawnedProgram } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 

@@ -11,8 +11,9 @@ import type { Address } from "../../lib/runtime/runtime.ts";
 import type { LocalCluster } from "../../mod.ts";
 import { startCluster, VERSION } from "../../mod.ts";
 import { BY_LOGIN, ClientCluster } from "../support/client_cluster.ts";
-import { clientRuntime, skipUnless } from "../support/daemon.ts";
+import { clientRuntime } from "../support/daemon.ts";
 import { LineClient } from "../support/line_client.ts";
+import { skipUnless } from "../support/skip.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import { isInstalled, runTool } from "../support/tools.ts";
 

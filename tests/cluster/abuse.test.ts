@@ -8,8 +8,9 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import type { Address, Connection, ConnectionHandler, Runtime } from "../../lib/runtime/runtime.ts";
-import { clientRuntime, NodeDaemon, residentBytes, skipUnless, waitUntil } from "../support/daemon.ts";
+import { clientRuntime, NodeDaemon, residentBytes, waitUntil } from "../support/daemon.ts";
 import type { LineClient } from "../support/line_client.ts";
+import { skipUnless } from "../support/skip.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "../support/temporary_directory.ts";
 
 const MIB = 1048576;

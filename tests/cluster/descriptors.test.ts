@@ -10,7 +10,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { clientRuntime, HOST, NodeDaemon, skipUnless, waitUntil } from "../support/daemon.ts";
+import { clientRuntime, HOST, NodeDaemon, waitUntil } from "../support/daemon.ts";
+import { skipUnless, skipWhere } from "../support/skip.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import { isInstalled } from "../support/tools.ts";
 
@@ -19,7 +20,7 @@ const CLIENTS = 400;
 const isDeno = "Deno" in globalThis;
 const isLinux = process.platform === "linux" && !isDeno;
 /** This test opens its many connections by `node:net`, which under Deno it does not get done. */
-const skip = isLinux ? skipUnless(isInstalled("prlimit"), "prlimit") : "Linux is needed, and Node or Bun";
+const skip = isLinux ? skipUnless(isInstalled("prlimit"), "prlimit") : skipWhere(true, "Linux is needed, and Node or Bun");
 
 /** Opens connections that say nothing; those that were turned away are among them. */
 async function idle(port: number, count: number): Promise<Socket[]> {

@@ -9,8 +9,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { clientRuntime, NodeDaemon, skipUnless, waitUntil } from "../support/daemon.ts";
+import { clientRuntime, NodeDaemon, waitUntil } from "../support/daemon.ts";
 import type { LineClient } from "../support/line_client.ts";
+import { skipUnless } from "../support/skip.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "../support/temporary_directory.ts";
 
 const DISK_MIB = 130;

@@ -10,12 +10,13 @@ import { assert, assertEquals } from "@std/assert";
 import type { Runtime } from "../../lib/runtime/runtime.ts";
 import { clientRuntime, waitUntil } from "../support/daemon.ts";
 import { hasNamespaces, type NameRecord, NetworkNamespace } from "../support/network_namespace.ts";
+import { skipWhere } from "../support/skip.ts";
 import type { SpawnedProgram } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import { TextClient } from "../support/text_client.ts";
 
 /** Whether a machine gives such networks is not ours to say: where it does not, these are left out, and say so. */
-const skip = hasNamespaces() ? false : "a network namespace (root, iproute2 and iptables) is needed";
+const skip = skipWhere(!hasNamespaces(), "a network namespace (root, iproute2 and iptables) is needed");
 /** `peer-read-timeout`. */
 const SILENCE_S = 4;
 /** Within this time a node that is gone is found out, on a machine that does much else. */

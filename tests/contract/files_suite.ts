@@ -8,6 +8,7 @@ import { after, describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { FlareError } from "../../lib/base/errors.ts";
 import type { FileSystem } from "../../lib/runtime/runtime.ts";
+import { skipWhere } from "../support/skip.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array | undefined) => (bytes === undefined ? undefined : new TextDecoder().decode(bytes));
@@ -89,7 +90,9 @@ export function filesSuite(name: string, files: FileSystem): void {
       assertEquals((await assertRejects(() => files.makeDirectory(path("plain")), FlareError)).code, "IO_ERROR");
     });
 
-    it("tells a full disk from other faults", { skip: !existsSync("/dev/full") }, async () => {
+    it("tells a full disk from other faults", {
+      skip: skipWhere(!existsSync("/dev/full"), "there is no /dev/full"),
+    }, async () => {
       const file = files.openAppend("/dev/full");
       const error = assertThrows(() => file.append(bytesOf("x")), FlareError);
       assertEquals([error.code, error.retriable], ["DISK_FULL", true]);
@@ -176,7 +179,7 @@ export function filesSuite(name: string, files: FileSystem): void {
     });
 
     it("takes over a lock whose owner is gone, by boot or by start time", {
-      skip: !existsSync("/proc/self/stat"),
+      skip: skipWhere(!existsSync("/proc/self/stat"), "there is no /proc/self/stat"),
     }, async () => {
       const lock = await files.lock(path("STALE"));
       const own = JSON.parse(readFileSync(path("STALE"), "utf8")) as object;

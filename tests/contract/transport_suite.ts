@@ -13,6 +13,7 @@ import { Worker } from "node:worker_threads";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { FlareError } from "../../lib/base/errors.ts";
 import type { Address, Transport } from "../../lib/runtime/runtime.ts";
+import { skipWhere } from "../support/skip.ts";
 import { codeOf, connectPeer, isPattern, type Peer, PeerListener, pattern, portOf, sizes } from "./transport_peer.ts";
 
 const LOCAL: Address = { host: "127.0.0.1", port: 0 };
@@ -453,7 +454,7 @@ export function transportSuite(name: string, transport: Transport, traits: Trans
       await listener.stop();
     });
 
-    itWithKernel("speaks IPv6", { skip: !hasIpv6() }, async () => {
+    itWithKernel("speaks IPv6", { skip: skipWhere(!hasIpv6(), "this machine has no IPv6") }, async () => {
       const listener = await PeerListener.start(transport, { host: "::1", port: 0 }, (peer) => peer.echo());
       const { client, server } = await listener.pair();
       assertEquals(client.connection.peer, `[::1]:${portOf(listener.address)}`);

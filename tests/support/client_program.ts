@@ -6,8 +6,8 @@
 import { spawnSync } from "node:child_process";
 import type { Entry, StoredItem } from "./client_cluster.ts";
 import type { Conversation } from "./client_conversation.ts";
-import { skipUnless } from "./daemon.ts";
 import { repositoryRoot } from "./repository.ts";
+import { skipUnless } from "./skip.ts";
 import { runTool } from "./tools.ts";
 
 /** A client in another language. */

@@ -4,7 +4,6 @@
  */
 
 import { readFileSync } from "node:fs";
-import process from "node:process";
 import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
 import type { IndexServer } from "../../mod.ts";
 import { detectRuntime, startIndexServer } from "../../mod.ts";
@@ -42,13 +41,6 @@ export function residentBytes(pid: number): number {
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   if (kibibytes === undefined) throw new Error(`process ${pid} does not say how much memory it uses`);
   return Number(kibibytes) * 1024;
-}
-
-/** Why a test that needs something of the machine does not run; with CI=true its lack is a failure. */
-export function skipUnless(available: boolean, what: string): string | false {
-  if (available) return false;
-  if (process.env.CI === "true") throw new Error(`${what} is needed when CI=true`);
-  return `${what} is needed`;
 }
 
 /** A program that is killed and started again. */

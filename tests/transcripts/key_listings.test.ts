@@ -7,8 +7,9 @@ import { spawn } from "node:child_process";
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type LocalCluster, type Runtime, startCluster } from "../../mod.ts";
-import { clientRuntime, skipUnless } from "../support/daemon.ts";
+import { clientRuntime } from "../support/daemon.ts";
 import { freePorts } from "../support/free_ports.ts";
+import { skipUnless } from "../support/skip.ts";
 import { TextClient } from "../support/text_client.ts";
 import { isInstalled, runTool } from "../support/tools.ts";
 

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { detectRuntime, startCluster } from "../../../mod.ts";
+import { skipWhere } from "../../support/skip.ts";
 import { TextClient } from "../../support/text_client.ts";
 
 const runtime = await detectRuntime({ logLevel: "error" });
@@ -15,7 +16,7 @@ const hasIpv6 = await runtime.transport
   .then((listener) => listener.close().then(() => true))
   .catch(() => false);
 
-describe("a cluster at an IPv6 address", { skip: hasIpv6 ? false : "this machine has no IPv6" }, () => {
+describe("a cluster at an IPv6 address", { skip: skipWhere(!hasIpv6, "this machine has no IPv6") }, () => {
   it("answers, and its nodes find each other", async () => {
     const cluster = await startCluster({ runtime, bind: "[::1]", partitions: 2, nodes: 3 });
     const keys = Array.from({ length: 20 }, (_, i) => `key${i}`);

@@ -1,5 +1,6 @@
 /**
- * What failed, from the output of a test run: a log of thousands of lines is read from its end, or only its end is kept.
+ * What the output of a test file says, under each runtime in its own form: what failed, and what was left out.
+ * Why a test is left out is known under all three by a line `left out: …`, which `tests/support/skip.ts` prints.
  */
 
 const LINES_MAX = 60;
@@ -45,4 +46,36 @@ function bunFailures(lines) {
     passed = at;
   });
   return failures;
+}
+
+/** The line of a test that is left out, with its name. Bun says nothing of the tests of a suite that is left out. */
+const skipLines = {
+  node: /^\s*ok \d+ - (.*?) # SKIP\b/,
+  deno: /^\s*(.*) \.\.\. ignored \(/,
+  bun: /^\(skip\) (.*)$/,
+};
+
+/** @returns the tests that were left out, and why, each once; a name without any reason is somebody's mistake */
+export function skipsIn(runtime, output) {
+  const names = new Set();
+  const reasons = new Set();
+  for (const line of output.split("\n")) {
+    const name = skipLines[runtime].exec(line)?.[1];
+    if (name !== undefined) names.add(name);
+    const reason = /^(?:# )?left out: (.*)$/.exec(line)?.[1];
+    if (reason !== undefined) reasons.add(reason);
+  }
+  return { names: [...names], reasons: [...reasons] };
+}
+
+/** @returns how many tests passed and failed, as the runtime counts them */
+export function testsIn(runtime, output) {
+  const count = (pattern) => {
+    const all = [...output.matchAll(pattern)];
+    return all.reduce((sum, [, number, otherwise]) => sum + Number(number ?? otherwise), 0);
+  };
+  if (runtime === "node") return count(/^# (?:pass|fail) (\d+)$/gm);
+  // Deno counts as steps what stands inside a suite.
+  if (runtime === "deno") return count(/\| (?:\d+ passed \((\d+) steps?\)|(\d+) passed(?! \())/g);
+  return count(/^\s*(\d+) (?:pass|fail)$/gm);
 }
