@@ -2,16 +2,14 @@
  * `flare up`: what its first screen says, and that a start with the data directory alone finds the cluster where it was.
  */
 
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { waitUntil } from "../support/daemon.ts";
 import { freePorts } from "../support/free_ports.ts";
-import { repositoryRoot } from "../support/repository.ts";
-import { runProgram, startProgram } from "../support/spawn.ts";
+import { skipWhere } from "../support/skip.ts";
+import { commandFor, runProgram, SpawnedProgram, startProgram } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 
 /** What `flare up` says until it is ready, and after it was stopped. */
@@ -122,22 +120,22 @@ describe("flare up", () => {
 
   const hasScript = existsSync("/usr/bin/script") && !("Deno" in globalThis) && !("Bun" in globalThis);
   it("is coloured on a terminal, unless NO_COLOR says no", {
-    skip: hasScript ? false : "needs script, under Node",
+    skip: skipWhere(!hasScript, "it needs the program script, and what it shows is the same under Node"),
   }, async () => {
-    await withTemporaryDirectory((directory) => {
-      const shown = (environment: Record<string, string>): string => {
-        const program = `${process.execPath} --import tsx cli/flare.ts up --data-dir ${directory} --port 0 --index-port 0`;
-        const { NO_COLOR: _, ...inherited } = process.env;
-        const { stdout } = spawnSync("script", ["-qec", `timeout -s INT 10 ${program}`, "/dev/null"], {
-          cwd: repositoryRoot,
-          env: { ...inherited, TERM: "xterm", ...environment },
-          encoding: "utf8",
-        });
-        assertStringIncludes(stdout, "ready: connect");
+    await withTemporaryDirectory(async (directory) => {
+      const shown = async (noColor: string): Promise<string> => {
+        const flare = `${commandFor("cli/flare.ts").join(" ")} up --data-dir ${directory} --port 0 --index-port 0`;
+        const command = `NO_COLOR=${noColor} exec ${flare}`;
+        const program = new SpawnedProgram("script", ["-qec", command, "/dev/null"], { TERM: "xterm" });
+        await program.waitFor("ready: connect");
+        // Ctrl-C, as the terminal's user types it.
+        program.feed("\x03");
+        const { status, stdout } = await program.finished;
+        assertEquals(status, 0, stdout);
         return stdout;
       };
-      assertStringIncludes(shown({}), "\x1b[32mready: connect");
-      assert(!shown({ NO_COLOR: "1" }).includes("\x1b["));
+      assertStringIncludes(await shown(""), "\x1b[32mready: connect");
+      assert(!(await shown("1")).includes("\x1b["));
     });
   });
 });

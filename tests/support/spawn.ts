@@ -1,11 +1,13 @@
 /**
- * Runs the programs of the command line, and other files, as processes, from their sources, on the runtime the test runs on.
+ * Runs the programs of the command line, and other files, as processes, on the runtime the test runs on. They run from
+ * their sources; under Node, which takes a second to read those, the programs run from the build while that is up to date.
  */
 
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { spawn } from "node:child_process";
+import { statSync } from "node:fs";
 import process from "node:process";
-import { repositoryRoot } from "./repository.ts";
+import { repositoryFiles, repositoryRoot } from "./repository.ts";
 
 /** What a program did, complete. */
 export interface Finished {
@@ -114,8 +116,23 @@ export function startFile(
 
 /** The command that runs a file of this repository on the runtime the test runs on. */
 export function commandFor(path: string): [command: string, ...args: string[]] {
+  const built = path.replace(/^cli\/(\w+)\.ts$/, "dist/cli/$1.js");
+  if (built !== path && !("Bun" in globalThis) && !("Deno" in globalThis) && hasFreshBuild()) return [process.execPath, built];
   const runtimeArgs = "Bun" in globalThis ? [] : "Deno" in globalThis ? ["run", "--allow-all"] : ["--import", "tsx"];
   return [process.execPath, ...runtimeArgs, path];
+}
+
+let freshBuild: boolean | undefined;
+
+/** Whether no source is newer than the build. */
+function hasFreshBuild(): boolean {
+  freshBuild ??= ((): boolean => {
+    const changedMs = (path: string): number => statSync(repositoryRoot + path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const builtMs = Math.min(...["flare", "flared", "flarei"].map((name) => changedMs(`dist/cli/${name}.js`)));
+    const sources = ["mod.ts", "package.json", ...repositoryFiles("lib", ".ts"), ...repositoryFiles("cli", ".ts")];
+    return sources.every((path) => changedMs(path) < builtMs);
+  })();
+  return freshBuild;
 }
 
 /** Runs a program of `cli/` to its end; `input` is all its stdin has. */
