@@ -1,5 +1,5 @@
 /**
- * A memcached in memory, inside this process: the smallest thing Flare can be. Nothing is kept when it ends.
+ * An in-memory memcached inside this process: the smallest way to run Flare. Nothing is kept when it ends.
  *
  *   node --import tsx examples/01_memory_server.ts
  *   deno run --allow-all --unsafe-proto examples/01_memory_server.ts
@@ -12,13 +12,13 @@ import { promisify } from "node:util";
 import Memcached from "memcached";
 import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
-// Without a data directory everything stays in memory; without a port a free one is taken.
+// Without a data directory everything stays in memory; without a port it uses a free one.
 const cluster = await startCluster();
 const [server] = cluster.addresses;
-if (server === undefined) throw new Error("a cluster has one node at least");
+if (server === undefined) throw new Error("a cluster has at least one node");
 console.log(`a memcached listens on ${server.host}:${server.port}`);
 
-// Any memcached client will do. This one is the npm package `memcached`.
+// Any memcached client works. This one is the npm package `memcached`.
 const client = new Memcached(`${server.host}:${server.port}`);
 const set = promisify(client.set).bind(client);
 const get = promisify(client.get).bind(client);

@@ -1,6 +1,6 @@
 /**
- * A server that survives `kill -9`: the example starts a server in a process of its own, stores real records in it,
- * kills that process in the hardest way there is, starts it again on the same directory and counts what is there.
+ * A server that survives `kill -9`: the example starts a server in its own process, stores real records in it, kills that
+ * process with SIGKILL, starts it again on the same directory and counts the records.
  *
  *   node --import tsx examples/02_persistent_server.ts
  *   deno run --allow-all --unsafe-proto examples/02_persistent_server.ts
@@ -21,7 +21,7 @@ import { promisify } from "node:util";
 import Memcached from "memcached";
 import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
-// ---- The server process: with a data directory as its argument this file is the server.
+// ---- The server process: given a data directory as its argument, this file is the server.
 
 const [dataDirArgument] = process.argv.slice(2);
 if (dataDirArgument !== undefined) {
@@ -34,7 +34,7 @@ if (dataDirArgument !== undefined) {
   await new Promise(() => {}); // Runs until it is killed.
 }
 
-/** Starts the server process; resolves when it serves, to the process and its two ports. */
+/** Starts the server process; resolves to the process and its two ports when it is ready. */
 async function startServer(directory: string, ports: readonly string[]) {
   const runtimeArgs = "Deno" in globalThis ? ["run", "--allow-all"] : process.execArgv;
   const args = [...runtimeArgs, fileURLToPath(import.meta.url), directory, ...ports];
@@ -43,9 +43,9 @@ async function startServer(directory: string, ports: readonly string[]) {
   throw new Error("the server did not start");
 }
 
-// ---- The story: store, kill, start again, look.
+// ---- Store, kill, start again, check.
 
-/** The packages installed on a Debian system, name and description; invented ones where there is no such list. */
+/** The packages installed on a Debian system, name and description; invented ones on other systems. */
 function records(): [key: string, value: string][] {
   const path = "/var/lib/dpkg/status";
   if (!existsSync(path)) return Array.from({ length: 500 }, (_, i) => [`package-${i}`, `Version: ${i}.0\n`.repeat(20)]);

@@ -1,6 +1,6 @@
 /**
- * A whole cluster in one process: an index server, two partitions, and for each partition a master and a slave. Every
- * node answers for every key, and when a master goes its slave takes over.
+ * A whole cluster in one process: an index server, two partitions, and for each partition a master and a slave. Every node
+ * answers for every key, and when a master stops its slave takes over.
  *
  *   node --import tsx examples/03_cluster_in_one_process.ts
  *   deno run --allow-all --unsafe-proto examples/03_cluster_in_one_process.ts
@@ -13,7 +13,7 @@ import { promisify } from "node:util";
 import Memcached from "memcached";
 import { NodeRole, startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
-// `sync`: a write is answered once the slave has it, too. So nothing that was answered is lost with a master.
+// `sync`: a write is answered once the slave has it, too, so no acknowledged write is lost with a master.
 const cluster = await startCluster({ partitions: 2, slaves: 1, replicationType: "sync" });
 console.log(`${cluster.nodes.length} nodes and an index server`);
 
@@ -24,12 +24,12 @@ function connect(number: number) {
   return { get: promisify(client.get).bind(client), set: promisify(client.set).bind(client), end: () => client.end() };
 }
 
-// A client knows one node only. Whatever partition a key belongs to: the node fetches or forwards.
+// The client knows only one node, which forwards requests for keys of other partitions.
 const writer = connect(0);
 for (let i = 0; i < 100; i++) await writer.set(`user:${i}`, `name ${i}`, 0);
 writer.end();
 
-/** How many of the hundred keys a node answers. */
+/** How many of the hundred keys a node returns. */
 async function countAt(number: number): Promise<number> {
   const client = connect(number);
   let found = 0;
@@ -42,7 +42,7 @@ for (const number of cluster.nodes.keys()) console.log(`node ${number} knows ${a
 // Each partition holds its share of the keys, the slave as many as its master.
 for (const [number, node] of cluster.nodes.entries()) console.log(`node ${number} holds ${node.storage.stats().items}`);
 
-// The master of partition 0 leaves. It tells the index server, and the slave is made master.
+// The master of partition 0 stops. It tells the index server, which promotes the slave.
 const [oldMaster, newMaster] = cluster.nodes;
 if (oldMaster === undefined || newMaster === undefined) throw new Error("there are four nodes");
 await oldMaster.stop();

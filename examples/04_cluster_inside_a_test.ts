@@ -1,6 +1,6 @@
 /**
- * A cluster of its own for a test: the code under test talks to a real server with real sockets, nothing has to be
- * installed or started before, and nothing is left behind.
+ * A cluster for a test: the code under test talks to a real server over real sockets. Nothing has to be installed or started
+ * first, and nothing is left behind.
  *
  *   node --import tsx --test examples/04_cluster_inside_a_test.ts
  *   deno test --allow-all --unsafe-proto examples/04_cluster_inside_a_test.ts
@@ -15,7 +15,7 @@ import { promisify } from "node:util";
 import Memcached from "memcached";
 import { type LocalCluster, startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
-// ---- The code under test: remembers how often a user came.
+// ---- The code under test: counts the visits of each user.
 
 class VisitCounter {
   readonly #client;
@@ -28,11 +28,11 @@ class VisitCounter {
     this.#incr = promisify(this.#client.incr).bind(this.#client);
   }
 
-  /** Counts one visit and gives how many there were. */
+  /** Counts one visit and returns the number of visits so far. */
   async count(user: string): Promise<number> {
     const visits = await this.#incr(`visits:${user}`, 1);
     if (typeof visits === "number") return visits;
-    // The first visit, unless somebody else was faster.
+    // The first visit, unless another client was faster.
     const added = await this.#add(`visits:${user}`, "1", 0).catch(() => false);
     return added ? 1 : this.count(user);
   }
@@ -49,7 +49,7 @@ describe("VisitCounter", () => {
   let counter: VisitCounter;
 
   before(async () => {
-    // In memory, on a free port, in this process: ready within some milliseconds.
+    // In memory, on a free port, in this process: ready within milliseconds.
     cluster = await startCluster();
     const [server] = cluster.addresses;
     counter = new VisitCounter(`${server?.host}:${server?.port}`);

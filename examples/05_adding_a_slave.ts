@@ -1,6 +1,6 @@
 /**
- * Adding a slave to a server that is in use: a second node joins, copies everything while clients go on writing, and
- * then takes its share of the reads.
+ * Adding a slave to a running server: a second node joins, copies everything while clients keep writing, and then serves its
+ * share of the reads.
  *
  *   node --import tsx examples/05_adding_a_slave.ts
  *   deno run --allow-all --unsafe-proto examples/05_adding_a_slave.ts
@@ -20,8 +20,8 @@ const set = promisify(client.set).bind(client);
 for (let i = 0; i < 1000; i++) await set(`before:${i}`, "written before the slave came", 0);
 console.log("1000 keys on one node");
 
-// A new node is a proxy: it knows where the keys are, but has none. `addSlave` gives it a role, as the command
-// `node role <host> <port> slave` to the index server would, and resolves when the copy is complete.
+// A new node is a proxy: it knows where the keys are, but has none. `addSlave` makes it a slave, like the command `node role
+// <host> <port> slave` at the index server, and resolves when the copy is complete.
 const slave = await cluster.addNode();
 console.log("a second node joined, a proxy with", slave.storage.stats().items, "keys");
 

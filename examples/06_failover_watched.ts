@@ -1,6 +1,6 @@
 /**
- * A failover, watched: the master is gone without a word, and a client that talks to another node sees what happens
- * until the slave has taken over. Then the lost node comes back.
+ * A failover step by step: the master disappears, and a client of another node watches until the slave has taken over. Then the
+ * lost node comes back.
  *
  *   node --import tsx examples/06_failover_watched.ts
  *   deno run --allow-all examples/06_failover_watched.ts
@@ -16,7 +16,7 @@ const cluster = await startCluster({ runtime, slaves: 1, nodes: 3, replicationTy
 const [master, , proxy] = cluster.nodes;
 if (master === undefined || proxy === undefined) throw new Error("there are three nodes");
 
-// The index server tells anybody who is what: `stats nodes`.
+// The index server lists every node's role and state: `stats nodes`.
 const index = new Client(runtime, cluster.indexAddress);
 
 async function showNodeMap(): Promise<void> {
@@ -25,17 +25,17 @@ async function showNodeMap(): Promise<void> {
   console.log("node map:", places.join(", "));
 }
 
-// The client knows the proxy only.
+// The client knows only the proxy.
 const client = new Client(runtime, { host: "127.0.0.1", port: proxy.port });
 
-/** How many of the hundred keys the cluster answers. */
+/** How many of the hundred keys the cluster returns. */
 async function countFound(): Promise<number> {
   let found = 0;
   for (let i = 0; i < 100; i++) if ((await client.get(`key:${i}`)) !== undefined) found++;
   return found;
 }
 
-/** Writes a key and gives the server's answer, whether good or bad. */
+/** Writes a key and returns the server's answer, success or error. */
 async function tryToWrite(key: string): Promise<string> {
   try {
     return await client.set(key, "written in the meantime");
@@ -50,20 +50,20 @@ for (let i = 0; i < 100; i++) await client.set(`key:${i}`, `value ${i}`);
 await showNodeMap();
 console.log(`reads: ${await countFound()} of 100 keys found`);
 
-// `stop()` would tell the index server, and the slave would take over at once. `stop(false)` tells nobody, like a
-// process that is killed or a cable that is cut.
+// `stop()` would tell the index server, and the slave would take over at once. `stop(false)` does not, like a killed process or
+// a cut cable.
 await master.stop(false);
 const goneMs = performance.now();
 console.log("node 0 is gone, and nobody knows");
 
-// Reads go on: where the master does not answer, the slave is asked. A write has nowhere to go; the proxy tries for
-// about a second and then says so. It was not stored, the client may write again.
+// Reads continue: when the master does not answer, the proxy asks the slave. A write has nowhere to go; the proxy retries for
+// about a second and then returns an error. The value was not stored, so the client can retry.
 console.log(`reads: ${await countFound()} of 100 keys found`);
 console.log("write:", await tryToWrite("news"));
 await showNodeMap();
 
-// The index server asks every node once a second whether it is well (`monitorIntervalMs`). The third time in a row that
-// it gets no answer it takes the node for dead, makes its slave master and tells everybody. Nobody has to do anything.
+// The index server pings every node once a second (`monitorIntervalMs`). After the third missed ping in a row it marks the node
+// as down, promotes its slave and sends every node the new map. No operator is needed.
 let answer: string;
 do answer = await tryToWrite("news");
 while (answer !== "STORED");
@@ -71,8 +71,7 @@ console.log(`write: ${answer}, after ${((performance.now() - goneMs) / 1000).toF
 await showNodeMap();
 console.log(`reads: ${await countFound()} of 100 keys found`);
 
-// The lost node comes back under its name, without a place in the cluster, because what it holds is old. Made a slave, it
-// gets a fresh copy.
+// The lost node returns under its name as a proxy, because its data is old. As a slave it gets a fresh copy.
 const again = await startNodeServer(runtime, master.options);
 await cluster.waitFor(again, ({ role, state }) => role === NodeRole.proxy && state === NodeState.active);
 console.log("node 0 is back");

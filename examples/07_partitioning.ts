@@ -1,6 +1,6 @@
 /**
- * Partitioning: each key belongs to one partition, so two partitions hold and serve twice as much. A running cluster
- * grows from one partition to two; the keys that move are copied, and clients notice nothing.
+ * Partitioning: each key belongs to one partition, so two partitions hold and serve twice as much. A running cluster grows from
+ * one partition to two; the moving keys are copied, and clients notice nothing.
  *
  *   node --import tsx examples/07_partitioning.ts
  *   deno run --allow-all --unsafe-proto examples/07_partitioning.ts
@@ -19,7 +19,7 @@ const client = new Memcached(`${address?.host}:${address?.port}`);
 const set = promisify(client.set).bind(client);
 const get = promisify(client.get).bind(client);
 
-/** How many of the thousand keys are answered as they should be. */
+/** How many of the thousand keys have the right value. */
 async function countRight(): Promise<number> {
   let right = 0;
   for (let i = 0; i < 1000; i++) if ((await get(`key:${i}`)) === `value ${i}`) right++;
@@ -29,14 +29,14 @@ async function countRight(): Promise<number> {
 for (let i = 0; i < 1000; i++) await set(`key:${i}`, `value ${i}`, 0);
 console.log(`one partition answers ${await countRight()} of 1000 keys`);
 
-// A second node becomes the master of partition 1. While it is preparing it copies its share of the keys; then it is
-// made active, and from that moment its keys are read and written there.
+// A second node becomes the master of partition 1. In state prepare it copies its share of the keys; once it is active, its
+// keys are read and written there.
 const second = await cluster.addNode();
 await cluster.addPartition(second, 1);
 console.log(`two partitions answer ${await countRight()} of 1000 keys`);
 console.log("the second node holds", second.storage.stats().items > 400 ? "about half of them" : "too few of them");
 
-// Keys of the second partition are no longer used where they came from; clients may ask either node for any key.
+// The first node no longer uses its copies of the second partition's keys; clients can ask either node for any key.
 const [first] = cluster.nodes;
 console.log("both nodes use the same node map:", first?.nodeMap.version === second.nodeMap.version);
 

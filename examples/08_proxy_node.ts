@@ -1,6 +1,6 @@
 /**
- * A proxy node: it holds no keys but answers for all of them. Put one beside each application server and the clients
- * need no list of servers: they talk to the proxy, and the proxy knows the cluster.
+ * A proxy node: it holds no keys but answers for all of them. With a proxy beside each application server, clients need no
+ * server list: they talk to the proxy, and the proxy knows the cluster.
  *
  *   node --import tsx examples/08_proxy_node.ts
  *   deno run --allow-all --unsafe-proto examples/08_proxy_node.ts
@@ -13,7 +13,7 @@ import { promisify } from "node:util";
 import Memcached from "memcached";
 import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
-// Two masters are needed for two partitions; the third node has nothing to do and stays a proxy.
+// Two partitions need two masters; the third node gets no role and stays a proxy.
 const cluster = await startCluster({ partitions: 2, nodes: 3 });
 const [firstMaster, secondMaster, proxy] = cluster.nodes;
 if (firstMaster === undefined || secondMaster === undefined || proxy === undefined) throw new Error("there are three nodes");
@@ -23,7 +23,7 @@ const set = promisify(client.set).bind(client);
 const getMulti = promisify(client.getMulti).bind(client);
 for (let i = 0; i < 10; i++) await set(`color:${i}`, `#${i}${i}${i}`, 0);
 
-// One request with keys of both partitions: the proxy asks both masters and puts the answer together.
+// One request with keys of both partitions: the proxy asks both masters and combines the answers.
 const colors = await getMulti(Array.from({ length: 10 }, (_, i) => `color:${i}`));
 console.log(Object.keys(colors).length, "colors through the proxy");
 console.log("the proxy itself holds", proxy.storage.stats().items);

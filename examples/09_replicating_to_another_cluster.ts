@@ -1,6 +1,6 @@
 /**
- * A second cluster that has everything the first one has, in another place and of another shape: what clients write at
- * home is sent there as well. While the other cluster is away its writes wait; when it is back it catches up.
+ * A second cluster with all data of the first, in another place and of another shape: every write at home is sent there as
+ * well. While the other cluster is down its writes are queued; when it is back it catches up.
  *
  *   node --import tsx examples/09_replicating_to_another_cluster.ts
  *   deno run --allow-all examples/09_replicating_to_another_cluster.ts
@@ -12,17 +12,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, detectRuntime, type LocalCluster, startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
-// Errors only: that the other cluster cannot be reached for a while is worth a warning, but not here.
+// Errors only: this example expects the warnings about an unreachable cluster.
 const runtime = await detectRuntime({ logLevel: "error" });
 
-// The cluster far away: one node, data on disk. In your case it runs on other machines.
+// The remote cluster: one node, data on disk. In production it runs on other machines.
 const dataDir = mkdtempSync(join(tmpdir(), "flare-example-"));
 let far = await startCluster({ runtime, dataDir });
 const [farAddress] = far.addresses;
-if (farAddress === undefined) throw new Error("a cluster has one node at least");
+if (farAddress === undefined) throw new Error("a cluster has at least one node");
 
-// The cluster at home: two partitions. Each master sends its writes to that node of the other cluster, any of its nodes
-// would do. In a config file: cluster-replication = true, and so on.
+// The home cluster: two partitions. Each master sends its writes to that node of the other cluster; any of its nodes works. In
+// a config file: cluster-replication = true, and so on.
 const home = await startCluster({
   runtime,
   partitions: 2,
@@ -34,7 +34,7 @@ const home = await startCluster({
 });
 console.log(`home: ${home.nodes.length} nodes, far: ${far.nodes.length} node`);
 
-/** Writes a hundred keys at home and gives how many were stored. */
+/** Writes a hundred keys at home and returns how many were stored. */
 async function writeAtHome(prefix: string): Promise<number> {
   const client = new Client(runtime, addressOf(home));
   let stored = 0;
@@ -43,7 +43,7 @@ async function writeAtHome(prefix: string): Promise<number> {
   return stored;
 }
 
-/** How many writes wait at home for the other cluster. */
+/** How many writes are queued at home for the other cluster. */
 async function countWaiting(): Promise<number> {
   let waiting = 0;
   for (const address of home.addresses) {
@@ -54,14 +54,14 @@ async function countWaiting(): Promise<number> {
   return waiting;
 }
 
-/** Waits until everything that was written at home has arrived. */
+/** Waits until all writes at home have arrived. */
 async function waitForArrival(): Promise<void> {
   while ((await countWaiting()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 function addressOf(cluster: LocalCluster): { readonly host: string; readonly port: number } {
   const [address] = cluster.addresses;
-  if (address === undefined) throw new Error("a cluster has one node at least");
+  if (address === undefined) throw new Error("a cluster has at least one node");
   return address;
 }
 
@@ -69,13 +69,13 @@ console.log(`${await writeAtHome("monday")} keys stored at home`);
 await waitForArrival();
 console.log(`${far.nodes[0]?.storage.stats().items} keys in the other cluster`);
 
-// The other cluster stops. At home nobody notices: a write is answered before it is sent away.
+// The other cluster stops. Clients at home notice nothing: a write is answered before it is sent on.
 await far.stop();
 console.log(`the other cluster is away; ${await writeAtHome("tuesday")} keys stored at home`);
 console.log(`${await countWaiting()} writes wait for the other cluster`);
 
-// It starts again where it was. What waited arrives by itself. Had there been more than `cluster-replication-queue`, or
-// had a node at home been started anew, then everything would be sent: what is there already does no harm.
+// It starts again at the same address. The queued writes arrive by themselves. If they had exceeded
+// `cluster-replication-queue`, or a node at home had been restarted, everything would be sent again; duplicates are harmless.
 far = await startCluster({ runtime, dataDir, port: farAddress.port });
 await waitForArrival();
 console.log(`it is back and has caught up: ${far.nodes[0]?.storage.stats().items} keys in the other cluster`);

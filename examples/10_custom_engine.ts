@@ -1,6 +1,6 @@
 /**
- * A storage engine of your own: any abstract-level database can lie under a node. Here it is `memory-level`, kept and
- * looked into by the example; `classic-level`, `rocks-level` or one you wrote go in the same way.
+ * A custom storage engine: a node can use any abstract-level database. Here it is a `memory-level` that the example inspects;
+ * `classic-level`, `rocks-level` or your own work the same way.
  *
  *   node --import tsx examples/10_custom_engine.ts
  *   deno run --allow-all --unsafe-proto examples/10_custom_engine.ts
@@ -16,8 +16,8 @@ import { startCluster } from "../mod.ts"; // in a project of your own: from "fla
 
 const database = new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: "view", valueEncoding: "view" });
 
-// Called once per node. The database stays yours: the cluster opens it but does not close it. A `dataDir` beside it would
-// keep the change log, so that a crash between two checkpoints loses nothing; this example does without.
+// Called once per node. You own the database: the cluster opens it but does not close it. With a `dataDir` there is also a
+// change log, so that a crash between two checkpoints loses nothing; this example has none.
 const cluster = await startCluster({ engine: () => database });
 const [address] = cluster.addresses;
 const client = new Memcached(`${address?.host}:${address?.port}`);

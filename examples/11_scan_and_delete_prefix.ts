@@ -1,6 +1,6 @@
 /**
- * Which keys are there, and away with those that begin so: what memcached refuses, over a whole cluster, in the order of
- * the keys, while clients go on.
+ * Listing keys and deleting keys by prefix, which memcached cannot do: over a whole cluster, in key order, while clients keep
+ * running.
  *
  *   node --import tsx examples/11_scan_and_delete_prefix.ts
  *   deno run --allow-all examples/11_scan_and_delete_prefix.ts
@@ -12,15 +12,15 @@ import { Client, detectRuntime, startCluster } from "../mod.ts"; // in a project
 const runtime = await detectRuntime({ logLevel: "error" });
 const cluster = await startCluster({ runtime, partitions: 3, slaves: 1, replicationType: "sync" });
 const [address] = cluster.addresses;
-if (address === undefined) throw new Error("a cluster has one node at least");
+if (address === undefined) throw new Error("a cluster has at least one node");
 
-// Any node will do: it asks the others for their parts and puts them in order.
+// Any node works: it asks the others for their parts and merges them in order.
 const client = new Client(runtime, address);
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
 for (let i = 0; i < 500; i++) await client.set(`session:${String(i).padStart(3, "0")}`, `visitor ${i}`);
 for (const name of ["ann", "bob", "zoe"]) await client.set(`user:${name}`, `${name}@example.org`);
 
-// A scan comes page by page, so it may be as long as the cluster is large, and may be left at any time.
+// A scan is paged, so it can be of any length, and can be abandoned at any time.
 for await (const { key, value, version } of client.scan({ prefix: "user:", values: true })) {
   console.log(text(key), "is", text(value), "in version", version);
 }
@@ -31,7 +31,7 @@ for await (const { key } of client.scan({ pageSize: 10 })) {
 }
 console.log("the first key of all is", first);
 
-// The cluster grows in the middle of a scan. Keys move to the new partition, and yet each comes once.
+// The cluster grows in the middle of a scan. Keys move to the new partition, and still each appears once.
 let seen = 0;
 const node = await cluster.addNode();
 for await (const _ of client.scan({ pageSize: 100 })) {
@@ -40,8 +40,8 @@ for await (const _ of client.scan({ pageSize: 100 })) {
 }
 console.log(seen, "keys seen while a fourth partition came");
 
-// Deletions go the way of all writes: to the master of each key, with a version, to its slaves. A rate keeps the cluster
-// responsive for others; 100 sessions are no reason for one, 100 million are.
+// Deletions are ordinary writes: to the master of each key, with a version, then to its slaves. A rate limit keeps the cluster
+// responsive for others; 500 sessions do not need one, 100 million do.
 const { deleted } = await client.deletePrefix("session:", {
   ratePerSecond: 1000,
   onProgress: (progress) => progress.complete && console.log("the last batch is done"),

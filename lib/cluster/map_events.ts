@@ -1,6 +1,6 @@
 /**
- * What happened between two node maps, as values: one event for each node that changed, and the line of a log for each of
- * them. Index servers say with it what they stored, nodes what they were told. Pure; who asked is the caller's knowledge.
+ * The differences between two node maps as events, one for each changed node, and the log line of each event. Index servers log
+ * the maps they store, nodes the maps they receive. Pure; the caller knows who asked.
  */
 
 import { ANY_DATA } from "./data_identity.ts";
@@ -8,18 +8,18 @@ import { type ClusterNode, NodeRole, NodeState, PARTITION_NONE, roleName, stateN
 import type { NodeMap } from "./node_map.ts";
 import { findNode } from "./node_map.ts";
 
-/** What an event is called in the log, with its meaning. */
+/** The name of each event in the log, with its meaning. */
 export const MAP_EVENTS = Object.freeze({
-  added: "a node that the cluster did not know",
+  added: "a new node joined",
   removed: "a node was taken out of the node map",
   promoted: "a slave became the master of its partition",
-  lost: "a node went down: it does not answer, it stops, or somebody said so",
+  lost: "a node went down: it does not answer, it is stopping, or an operator said so",
   returned: "a node that was down is active again",
   role: "a node has another role or partition",
   state: "a node has another state: prepare, ready or active",
-  balance: "a node takes another share of the reads",
-  accepted: "whatever data the node has when it joins: an operator accepted them",
-  joined: "a node joined that the cluster knew, and nothing else changed",
+  balance: "a node's share of the reads changed",
+  accepted: "an operator accepted whatever data the node has when it joins",
+  joined: "a known node joined, and nothing else changed",
 });
 
 export type MapEventKind = keyof typeof MAP_EVENTS;
@@ -27,9 +27,9 @@ export type MapEventKind = keyof typeof MAP_EVENTS;
 /** One node's change. */
 export interface MapEvent {
   readonly kind: MapEventKind;
-  /** Absent: the node was not there. */
+  /** Absent: the node was not in the map. */
   readonly before?: ClusterNode;
-  /** Absent: the node is not there any more. */
+  /** Absent: the node is no longer in the map. */
   readonly after?: ClusterNode;
 }
 
