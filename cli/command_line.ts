@@ -30,8 +30,8 @@ export function addOptions(command: Command, table: OptionTable): void {
     const value = option.bare ? `[${option.placeholder}]` : `<${option.placeholder}>`;
     const notes = [
       ...(option.format(option.default) === "" ? [] : [`default ${option.format(option.default)}`]),
-      ...(option.reloadable ? ["reloadable"] : []),
-      ...(option.effective === false ? ["no effect"] : []),
+      ...(option.reloadable && option.withoutEffect === undefined ? ["reloadable"] : []),
+      ...(option.withoutEffect === undefined ? [] : [`no effect: ${option.withoutEffect}`]),
     ];
     const help = notes.length === 0 ? option.help : `${option.help} (${notes.join(", ")})`;
     command.addOption(new Option(`${short}--${option.name} ${value}`, help));

@@ -11,7 +11,8 @@ export interface HostPort {
   readonly port: number;
 }
 
-const PORT_MAX = 65535;
+/** The largest port. */
+export const PORT_MAX = 65535;
 
 /** `host:port`, with brackets around an IPv6 host and IPv4-mapped addresses in their IPv4 form. */
 export function formatHostPort(host: string, port: number): string {

@@ -4,8 +4,12 @@
  * type of its settings all come from that table. Pure; must not know any particular option.
  */
 
-import { checkFields, type Field } from "./given_fields.ts";
-import { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
+import { checkFields, type Field, type Fields } from "./given_fields.ts";
+import { formatHostPort, type HostPort, PORT_MAX, parseHost, parseHostPort } from "./host_port.ts";
+
+/** The largest value of an option that the original keeps in 32 bits, with a sign and without. */
+export const int32Max = 0x7fffffff;
+export const uint32Max = 0xffffffff;
 
 /** One option whose value in the program is a `V`. */
 export interface Option<V> extends OptionDescription, Field {
@@ -15,6 +19,10 @@ export interface Option<V> extends OptionDescription, Field {
   readonly allowed: string;
   /** What stands for the value in `--help`. */
   readonly placeholder: string;
+  /** The type of the value in code, as TypeScript writes it. */
+  readonly type: string;
+  /** What the number in code counts: the text may count something coarser. */
+  readonly valueUnit?: string;
   /** True if the name alone means `true`. */
   readonly bare: boolean;
   /** The value of a text as it stands in a file, or undefined if it is not allowed. */
@@ -37,8 +45,8 @@ export interface OptionDescription {
   readonly short?: string;
   /** Taken up from the config file on SIGHUP, without a restart. */
   readonly reloadable?: boolean;
-  /** False where it is accepted and shown but changes nothing. */
-  readonly effective?: boolean;
+  /** Why it changes nothing, where it is only accepted and shown. */
+  readonly withoutEffect?: string;
   /** Not possible in a config file. */
   readonly commandLineOnly?: boolean;
 }
@@ -49,17 +57,43 @@ export type OptionTable = { readonly [field: string]: Option<unknown> };
 /** The settings a table describes. */
 export type OptionValues<Table> = { readonly [Field in keyof Table]: Table[Field] extends Option<infer V> ? V : never };
 
-/** An integer; the value in code is the number in the text times `scale` (`unit` says what the text counts). */
-export function integerOption(
-  description: OptionDescription & { default: number; min: number; max: number; unit?: string; scale?: number },
-): Option<number> {
-  const { min, max, unit, scale = 1 } = description;
+/** A number of an option, in the unit of its text. */
+export interface IntegerBounds {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  /** What the text counts. */
+  readonly unit?: Unit;
+  /** The value in code is the number in the text times this. */
+  readonly scale?: number;
+  /** The smallest value in code, where that is not `min`: it may be finer than the text. */
+  readonly valueMin?: number;
+}
+
+/** For each unit of a text the one of its value in code where that is scaled. */
+const finerUnits = {
+  s: "ms",
+  KiB: "bytes",
+  MiB: "bytes",
+  "KiB/s": "bytes/s",
+  bytes: "bytes",
+  bits: "bits",
+  ms: "ms",
+  us: "us",
+};
+type Unit = keyof typeof finerUnits;
+
+/** An integer. */
+export function integerOption(description: OptionDescription & IntegerBounds): Option<number> {
+  const { min, max, unit, scale = 1, valueMin = min } = description;
   return {
     ...description,
     default: description.default * scale,
     allowed: `an integer from ${min} to ${max}${unit === undefined ? "" : ` (${unit})`}`,
-    allowedValue: `an integer from ${min} to ${max * scale}`,
+    allowedValue: `an integer from ${valueMin} to ${max * scale}`,
     placeholder: unit ?? "n",
+    type: "number",
+    ...(unit === undefined ? {} : { valueUnit: scale === 1 ? unit : finerUnits[unit] }),
     bare: false,
     parse(text) {
       if (!/^[+-]?\d{1,16}$/.test(text)) return undefined;
@@ -67,8 +101,13 @@ export function integerOption(
       return number >= min && number <= max ? number * scale : undefined;
     },
     format: (value) => String(value / scale),
-    accepts: (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max * scale,
+    accepts: (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= valueMin && value <= max * scale,
   };
+}
+
+/** A port; `min` is 0 where that means none, or any. */
+export function portOption(description: OptionDescription & { default: number; min: 0 | 1 }): Option<number> {
+  return integerOption({ ...description, max: PORT_MAX });
 }
 
 const booleanWords: ReadonlyMap<string, boolean> = new Map([
@@ -90,6 +129,7 @@ export function booleanOption(description: OptionDescription & { default: boolea
     allowed: "true, on, yes, 1, false, off, no or 0",
     allowedValue: "true or false",
     placeholder: "boolean",
+    type: "boolean",
     bare: true,
     parse: (text) => booleanWords.get(text.toLowerCase()),
     format: String,
@@ -103,6 +143,7 @@ export function textOption(description: OptionDescription & { default: string; p
     ...description,
     allowed: "text on one line",
     allowedValue: "a string of one line",
+    type: "string",
     bare: false,
     parse: (text) => (isOneLine(text) ? text : undefined),
     format: (value) => value,
@@ -128,6 +169,7 @@ export function choiceOption<const Word extends string>(
     allowed,
     allowedValue: allowed,
     placeholder: choices.join("|"),
+    type: choices.map((word) => `"${word}"`).join(" | "),
     bare: false,
     parse: (text) => choices.find((word) => word === text),
     format: (value) => value,
@@ -142,6 +184,7 @@ export function hostOption(description: OptionDescription & { default: string; p
     ...description,
     allowed: "a host name or an IP address",
     allowedValue: "a host name or an IP address",
+    type: "string",
     bare: false,
     parse,
     format: (value) => value,
@@ -158,6 +201,7 @@ export function hostPortsOption(description: OptionDescription): Option<readonly
     allowed: "host:port pairs separated by commas",
     allowedValue: 'an array of { host, port }, as in { host: "127.0.0.1", port: 12120 }',
     placeholder: "host:port,...",
+    type: "readonly { readonly host: string; readonly port: number }[]",
     bare: false,
     parse: parseHostPorts,
     format: (value) => value.map(({ host, port }) => formatHostPort(host, port)).join(","),
@@ -186,19 +230,31 @@ export function isHostPort(value: unknown): value is HostPort {
     parseHost(host) !== undefined &&
     Number.isInteger(port) &&
     Number(port) > 0 &&
-    Number(port) <= 65535
+    Number(port) <= PORT_MAX
   );
+}
+
+/** The same option with another default. */
+export function withDefault<V>(option: Option<V>, value: NoInfer<V>): Option<V> {
+  return { ...option, default: value };
+}
+
+/** The values of a table's fields, out of an object that has more. */
+export function pickOptions<Table extends OptionTable>(table: Table, values: OptionValues<Table>): OptionValues<Table> {
+  return Object.fromEntries(Object.keys(table).map((field) => [field, values[field]])) as OptionValues<Table>;
 }
 
 /**
  * Complete settings from the ones a program gave; the others take their defaults.
+ * @param beside what may stand beside them, and is only checked
  * @throws FlareError INVALID_OPTION for a name that is not in the table or a value that is not allowed
  */
 export function completeOptions<Table extends OptionTable>(
   table: Table,
   given: Partial<OptionValues<Table>>,
+  beside: Fields = {},
 ): OptionValues<Table> {
-  checkFields(table, given);
+  checkFields({ ...table, ...beside }, given);
   const values: Record<string, unknown> = {};
   for (const [field, option] of Object.entries(table)) {
     const value = given[field];

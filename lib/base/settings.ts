@@ -56,7 +56,7 @@ export function resolveSettings<Table extends OptionTable>(table: Table, sources
     if (field === undefined || option === undefined) throw unknownOption(table, name, text, origin);
     const value = option.parse(text);
     if (value === undefined) {
-      const why = option.effective === false ? `: ${option.help}` : "";
+      const why = option.withoutEffect === undefined ? "" : `: ${option.withoutEffect}`;
       throw new FlareError("INVALID_OPTION", `option "${name}" (${origin}): "${text}" is not ${option.allowed}${why}`);
     }
     values[field] = value;
@@ -100,7 +100,7 @@ function unknownOption(table: OptionTable, name: string, text: string, origin: s
 /** Names of the options somebody gave although they change nothing here. */
 export function optionsWithoutEffect<Table extends OptionTable>(table: Table, settings: Settings<Table>): readonly string[] {
   const fields = Object.keys(table).filter((field) => settings.origins[field] !== defaultOrigin);
-  return fields.flatMap((field) => (table[field]?.effective === false ? [table[field].name] : []));
+  return fields.flatMap((field) => (table[field]?.withoutEffect === undefined ? [] : [table[field].name]));
 }
 
 /** What a reload may change and what it may not. */

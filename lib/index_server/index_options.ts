@@ -5,17 +5,11 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import type { OptionValues } from "../base/option_schema.ts";
-import { choiceOption, completeOptions, integerOption, textOption } from "../base/option_schema.ts";
+import type { OptionTable, OptionValues } from "../base/option_schema.ts";
+import { choiceOption, completeOptions, int32Max, integerOption, textOption } from "../base/option_schema.ts";
 import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts";
-import {
-  dataDirOption,
-  int32Max,
-  netReadTimeoutOption,
-  processOptions,
-  serverOptions,
-  serverPortOption,
-} from "../net/daemon_options.ts";
+import { dataDirOption, netReadTimeoutOption, processOptions, serverOptions, serverPortOption } from "../net/daemon_options.ts";
+import { idleDaemonOptions } from "../net/options_without_effect.ts";
 import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 
 /** The options of flarei, in the order `--help` and `--print-config` show them. */
@@ -104,7 +98,8 @@ export const indexOptionTable = {
     since: "1.0.11",
     help: "one more than the largest number of partitions",
   }),
-};
+  ...idleDaemonOptions,
+} satisfies OptionTable;
 
 /** The settings of an index server, complete. */
 export type IndexServerOptions = OptionValues<typeof indexOptionTable>;

@@ -9,6 +9,7 @@ import type { ClusterMeta } from "../cluster/node_map_codec.ts";
 import { Access } from "../net/auth/access.ts";
 import { adminAddress } from "../net/auth/access_options.ts";
 import { withLogin } from "../net/auth/login_transport.ts";
+import { backLogOption } from "../net/daemon_options.ts";
 import { Server, type ServerOptions } from "../net/server.ts";
 import { DaemonTls } from "../net/tls/daemon_tls.ts";
 import { WorkerRegistry } from "../net/worker.ts";
@@ -23,8 +24,6 @@ import { showIndexVariables } from "./index_variables.ts";
 import { MemoryCoordinator } from "./memory_coordinator.ts";
 import { NodeMapService } from "./node_map_service.ts";
 
-/** Length of the kernel's queue of connections; the original asks for the system's maximum. */
-const BACKLOG = 1024;
 /** Requests under way get this long to be answered when the server stops. */
 const STOP_GRACE_MS = 1000;
 
@@ -169,7 +168,7 @@ function serverOptions(options: IndexServerOptions, access: Access): ServerOptio
     maxConnections: options.maxConnection,
     idleTimeoutMs: options.netReadTimeoutMs,
     requestMemoryBytesMax: options.requestMemoryBytesMax,
-    backlog: BACKLOG,
+    backlog: backLogOption.default,
     access,
     // An index server takes no keys and no values.
     limits: {

@@ -4,12 +4,13 @@
  */
 
 import { type FieldsOf, functionField, objectField } from "../base/given_fields.ts";
-import { choiceOption, hostOption, integerOption, textOption } from "../base/option_schema.ts";
+import { choiceOption, hostOption, integerOption, portOption, textOption } from "../base/option_schema.ts";
 import { indexOptionTable } from "../index_server/index_options.ts";
 import { type AccessOptions, accessOptions } from "../net/auth/access_options.ts";
 import { type TlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 import { type NodeServerOptions, nodeOptionTable } from "../node_server/node_options.ts";
 import type { LogLevel } from "../runtime/runtime.ts";
+import { engineNames } from "../storage/engine/engine_choice.ts";
 import type { StorageOptions } from "../storage/storage.ts";
 
 /** The shape of a cluster and where it is; the defaults are those of `flare up`. */
@@ -38,19 +39,17 @@ export const shapeOptions = {
     since: "2.0.0",
     help: "the name others reach these servers by; bind unless given, the host's full name where that is 0.0.0.0 or ::",
   }),
-  port: integerOption({
+  port: portOption({
     name: "port",
-    default: 12121,
+    default: nodeOptionTable.serverPort.default,
     min: 0,
-    max: 65535,
     since: "2.0.0",
     help: "port of the first node, the others follow; 0 takes free ones",
   }),
-  indexPort: integerOption({
+  indexPort: portOption({
     name: "index-port",
-    default: 12120,
+    default: indexOptionTable.serverPort.default,
     min: 0,
-    max: 65535,
     since: "2.0.0",
     help: "port of the index server; 0 takes a free one",
   }),
@@ -64,7 +63,7 @@ export const shapeOptions = {
   storage: choiceOption({
     name: "storage",
     default: "level",
-    choices: ["level", "memory"],
+    choices: engineNames,
     since: "2.0.0",
     help: "the storage engine; memory keeps nothing",
   }),

@@ -3,12 +3,18 @@
  * gives the ones whose default differs (the port, the directory's content) itself.
  */
 
-import { booleanOption, choiceOption, hostOption, integerOption, textOption } from "../base/option_schema.ts";
+import { LOG_LEVELS } from "../base/log_levels.ts";
+import {
+  booleanOption,
+  choiceOption,
+  hostOption,
+  int32Max,
+  integerOption,
+  portOption,
+  textOption,
+} from "../base/option_schema.ts";
 
-/** The largest value of a 32-bit option. */
-export const int32Max = 0x7fffffff;
-
-/** Options of the process: where it gets its settings from and where its traces go. */
+/** Options of the programs alone: where the settings come from and where the log goes. The library does not know them. */
 export const processOptions = {
   configPath: textOption({
     name: "config",
@@ -28,15 +34,6 @@ export const processOptions = {
     commandLineOnly: true,
     help: "pid file; in the data directory unless given",
   }),
-  stderr: booleanOption({
-    name: "stderr",
-    short: "s",
-    default: false,
-    since: "1.3.4",
-    commandLineOnly: true,
-    effective: false,
-    help: "log to stderr, where the log goes unless log-file is given",
-  }),
   daemonize: booleanOption({
     name: "daemonize",
     default: false,
@@ -50,41 +47,12 @@ export const processOptions = {
     since: "2.0.0",
     help: "append the log to this file, opened again on SIGHUP; default: stderr, in the background <data-dir>/<program>.log",
   }),
-  logFacility: textOption({
-    name: "log-facility",
-    default: "",
-    placeholder: "name",
-    since: "0.9.8",
-    reloadable: true,
-    effective: false,
-    help: "syslog facility (the log goes to stderr)",
-  }),
   logLevel: choiceOption({
     name: "log-level",
     default: "notice",
-    choices: ["error", "warning", "notice", "info", "debug"],
+    choices: LOG_LEVELS,
     since: "2.0.0",
     help: "the least important lines that are logged",
-  }),
-  stackSizeKib: integerOption({
-    name: "stack-size",
-    default: 128,
-    min: 0,
-    max: int32Max,
-    unit: "KiB",
-    since: "0.9.9.6",
-    effective: false,
-    help: "stack of a thread",
-  }),
-  threadPoolSize: integerOption({
-    name: "thread-pool-size",
-    default: 5,
-    min: 0,
-    max: int32Max,
-    since: "0.9.8",
-    reloadable: true,
-    effective: false,
-    help: "idle threads kept",
   }),
 };
 
@@ -153,15 +121,24 @@ export const serverOptions = {
 
 /** `server-port`, whose default is each daemon's own. */
 export function serverPortOption(port: number) {
-  return integerOption({
+  return portOption({
     name: "server-port",
     default: port,
     min: 0,
-    max: 65535,
     since: "0.9.8",
     help: "the port to listen on; 0 takes any free one",
   });
 }
+
+/** `back-log`; flarei takes the default. */
+export const backLogOption = integerOption({
+  name: "back-log",
+  default: 1024,
+  min: 1,
+  max: 65535,
+  since: "1.0.9",
+  help: "connections the kernel keeps that were not yet accepted",
+});
 
 /** `data-dir`, the one option without a sensible default. */
 export function dataDirOption(content: string) {

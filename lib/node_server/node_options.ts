@@ -5,28 +5,31 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import type { OptionValues } from "../base/option_schema.ts";
+import type { OptionTable, OptionValues } from "../base/option_schema.ts";
 import {
   booleanOption,
   choiceOption,
   completeOptions,
   hostOption,
   hostPortsOption,
+  int32Max,
   integerOption,
-  textOption,
+  portOption,
+  uint32Max,
 } from "../base/option_schema.ts";
 import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts";
 import {
+  backLogOption,
   dataDirOption,
-  int32Max,
   netReadTimeoutOption,
   processOptions,
   serverOptions,
   serverPortOption,
 } from "../net/daemon_options.ts";
+import { idleDaemonOptions, idleNodeOptions } from "../net/options_without_effect.ts";
 import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
-
-const uint32Max = 0xffffffff;
+import { engineOfType, isDurable } from "../storage/engine/engine_choice.ts";
+import { storageOptionTable, storageTypeOption } from "../storage/storage_options.ts";
 
 /** The options of flared, in the order `--help` and `--print-config` show them. */
 export const nodeOptionTable = {
@@ -35,22 +38,14 @@ export const nodeOptionTable = {
   ...serverOptions,
   serverPort: serverPortOption(12121),
   ...tlsOptions,
-  sslPort: integerOption({
+  sslPort: portOption({
     name: "ssl-port",
     default: 0,
     min: 0,
-    max: 65535,
     since: "2.0.0",
     help: "a further port for clients, which speaks TLS; 0 is none",
   }),
-  backLog: integerOption({
-    name: "back-log",
-    default: 1024,
-    min: 1,
-    max: 65535,
-    since: "1.0.9",
-    help: "connections the kernel keeps that were not yet accepted",
-  }),
+  backLog: backLogOption,
   netReadTimeoutMs: netReadTimeoutOption(600),
   peerReadTimeoutMs: integerOption({
     name: "peer-read-timeout",
@@ -73,11 +68,10 @@ export const nodeOptionTable = {
     reloadable: true,
     help: "the index server, where there is only one",
   }),
-  indexServerPort: integerOption({
+  indexServerPort: portOption({
     name: "index-server-port",
     default: 12120,
     min: 1,
-    max: 65535,
     since: "0.9.8",
     reloadable: true,
     help: "its port",
@@ -174,11 +168,10 @@ export const nodeOptionTable = {
     reloadable: true,
     help: "a node of the other cluster",
   }),
-  clusterReplicationServerPort: integerOption({
+  clusterReplicationServerPort: portOption({
     name: "cluster-replication-server-port",
     default: 12121,
     min: 1,
-    max: 65535,
     since: "1.2.0",
     reloadable: true,
     help: "its port",
@@ -218,217 +211,8 @@ export const nodeOptionTable = {
     reloadable: true,
     help: 'what "version" answers: flare-2.0.0 as the original, or numbers first, which libmemcached needs for its figures',
   }),
-  storageType: choiceOption({
-    name: "storage-type",
-    default: "level",
-    choices: ["level", "memory", "tch", "tcb", "kch"],
-    since: "0.9.8",
-    help: "the storage engine; tch, tcb and kch select level",
-  }),
-  memoryBytesMax: integerOption({
-    name: "memory-limit",
-    default: 256,
-    min: 1,
-    max: 8192,
-    unit: "MiB",
-    scale: 1048576,
-    since: "2.0.0",
-    reloadable: true,
-    help: "memory for entries",
-  }),
-  keyBytesMax: integerOption({
-    name: "key-bytes-max",
-    default: 8191,
-    min: 250,
-    max: 65535,
-    unit: "bytes",
-    since: "2.0.0",
-    help: "longest key",
-  }),
-  valueBytesMax: integerOption({
-    name: "value-bytes-max",
-    default: 2147483645,
-    min: 1,
-    max: 2147483645,
-    unit: "bytes",
-    since: "2.0.0",
-    help: "longest value",
-  }),
-  fsync: choiceOption({
-    name: "fsync",
-    default: "interval",
-    choices: ["always", "interval", "os"],
-    since: "2.0.0",
-    help: "when written data is forced to the disk: before the answer, regularly, or when the system does it",
-  }),
-  fsyncIntervalMs: integerOption({
-    name: "fsync-interval",
-    default: 1000,
-    min: 1,
-    max: 3600000,
-    unit: "ms",
-    since: "2.0.0",
-    help: "how often, with fsync = interval",
-  }),
-  checkpointIntervalMs: integerOption({
-    name: "checkpoint-interval",
-    default: 60,
-    min: 1,
-    max: 86400,
-    unit: "s",
-    scale: 1000,
-    since: "2.0.0",
-    help: "how often changed entries move from the change log into the engine",
-  }),
-  logSegmentBytes: integerOption({
-    name: "log-segment-size",
-    default: 128,
-    min: 1,
-    max: 1024,
-    unit: "MiB",
-    scale: 1048576,
-    since: "2.0.0",
-    help: "size of one file of the change log",
-  }),
-  tombstoneRetentionSeconds: integerOption({
-    name: "tombstone-retention",
-    default: 86400,
-    min: 0,
-    max: int32Max,
-    unit: "s",
-    since: "2.0.0",
-    help: "how long a deletion is remembered",
-  }),
-
-  mutexSlot: integerOption({
-    name: "mutex-slot",
-    default: 64,
-    min: 1,
-    max: int32Max,
-    since: "0.9.8",
-    effective: false,
-    help: "storage lock slots",
-  }),
-  storageAp: integerOption({
-    name: "storage-ap",
-    default: 4,
-    min: 0,
-    max: uint32Max,
-    since: "0.9.9.5",
-    effective: false,
-    help: "alignment of records, a power of two",
-  }),
-  storageBucketSize: integerOption({
-    name: "storage-bucket-size",
-    default: 131071,
-    min: 0,
-    max: Number.MAX_SAFE_INTEGER,
-    since: "0.9.9.5",
-    effective: false,
-    help: "hash buckets of the original's engines",
-  }),
-  storageCacheSize: integerOption({
-    name: "storage-cache-size",
-    default: 65536,
-    min: 0,
-    max: int32Max,
-    since: "1.0.6",
-    effective: false,
-    help: "deletions kept in memory (all are kept here, see tombstone-retention)",
-  }),
-  storageCompress: choiceOption({
-    name: "storage-compress",
-    default: "",
-    choices: ["", "deflate", "bz2", "tcbs"],
-    since: "0.9.9.5",
-    effective: false,
-    help: "compression of the original's engines",
-  }),
-  storageDfunit: integerOption({
-    name: "storage-dfunit",
-    default: 0,
-    min: 0,
-    max: int32Max,
-    since: "1.0.14",
-    effective: false,
-    help: "defragmentation unit of the original's engines",
-  }),
-  storageFp: integerOption({
-    name: "storage-fp",
-    default: 10,
-    min: 0,
-    max: uint32Max,
-    since: "1.0.18",
-    effective: false,
-    help: "free block pool of the original's engines, a power of two",
-  }),
-  storageLarge: booleanOption({
-    name: "storage-large",
-    default: false,
-    since: "0.9.9.5",
-    effective: false,
-    help: "files over 2 GB in the original's engines",
-  }),
-  storageLmemb: integerOption({
-    name: "storage-lmemb",
-    default: 128,
-    min: 0,
-    max: int32Max,
-    since: "1.0.10",
-    effective: false,
-    help: "records in a leaf page of tcb",
-  }),
-  storageNmemb: integerOption({
-    name: "storage-nmemb",
-    default: 256,
-    min: 0,
-    max: int32Max,
-    since: "1.0.10",
-    effective: false,
-    help: "records in an inner page of tcb",
-  }),
-  mysqlReplication: choiceOption({
-    name: "mysql-replication",
-    default: "false",
-    choices: ["false", "off", "no", "0"],
-    since: "1.0.2",
-    effective: false,
-    help: "replication to MySQL is not there; cluster-replication sends every write to another cluster",
-  }),
-  mysqlReplicationPort: integerOption({
-    name: "mysql-replication-port",
-    default: 12122,
-    min: 0,
-    max: 65535,
-    since: "1.0.2",
-    effective: false,
-    help: "port of mysql-replication",
-  }),
-  mysqlReplicationId: integerOption({
-    name: "mysql-replication-id",
-    default: 19790217,
-    min: 0,
-    max: uint32Max,
-    since: "1.0.2",
-    effective: false,
-    help: "server id of mysql-replication",
-  }),
-  mysqlReplicationDb: textOption({
-    name: "mysql-replication-db",
-    default: "flare",
-    placeholder: "name",
-    since: "1.0.2",
-    effective: false,
-    help: "database of mysql-replication",
-  }),
-  mysqlReplicationTable: textOption({
-    name: "mysql-replication-table",
-    default: "flare",
-    placeholder: "name",
-    since: "1.0.2",
-    effective: false,
-    help: "table of mysql-replication",
-  }),
+  storageType: storageTypeOption,
+  ...storageOptionTable,
   timeWatcherEnabled: booleanOption({
     name: "time-watcher-enabled",
     default: false,
@@ -466,7 +250,9 @@ export const nodeOptionTable = {
     reloadable: true,
     help: "storage access time after which ping fails and the index server takes the node down; 0 is off",
   }),
-};
+  ...idleDaemonOptions,
+  ...idleNodeOptions,
+} satisfies OptionTable;
 
 /** The settings of a node server, complete. */
 export type NodeServerOptions = OptionValues<typeof nodeOptionTable>;
@@ -479,7 +265,7 @@ export type NodeServerOptions = OptionValues<typeof nodeOptionTable>;
  */
 export function nodeServerOptions(given: Partial<NodeServerOptions>): NodeServerOptions {
   const options = completeOptions(nodeOptionTable, given);
-  if (options.dataDir === "" && options.storageType !== "memory") {
+  if (options.dataDir === "" && isDurable(engineOfType(options.storageType))) {
     throw new FlareError(
       "INVALID_OPTION",
       'option "data-dir" is missing: a directory is needed unless "storage-type" is "memory"',

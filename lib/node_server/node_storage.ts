@@ -1,9 +1,11 @@
 /** Opens the storage of a node as its options say, and tells in the log how far a long recovery is. */
 
-import { type FieldsOf, field, functionField, integerField } from "../base/given_fields.ts";
+import { type FieldsOf, integerField } from "../base/given_fields.ts";
+import { pickOptions } from "../base/option_schema.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { isEngineChoice } from "../storage/engine/engine_choice.ts";
+import { engineOfType, isDurable } from "../storage/engine/engine_choice.ts";
 import { Storage, type StorageOptions } from "../storage/storage.ts";
+import { storageOptionTable, storagePartFields } from "../storage/storage_options.ts";
 import type { NodeServerOptions } from "./node_options.ts";
 
 const PROGRESS_MS = 1000;
@@ -18,25 +20,19 @@ export interface NodeServerParts {
 }
 
 export const nodeServerPartFields: FieldsOf<NodeServerParts> = {
-  engine: field('"level", "memory" or an abstract-level database', isEngineChoice),
-  onProgress: functionField,
+  engine: storagePartFields.engine,
+  onProgress: storagePartFields.onProgress,
   serversInProcess: integerField(1),
 };
 
 /** @throws FlareError INVALID_OPTION | DATA_DIR_LOCKED | UNSUPPORTED | CORRUPT | DISK_FULL | IO_ERROR */
 export function openStorage(runtime: Runtime, options: NodeServerOptions, parts: NodeServerParts): Promise<Storage> {
-  const keepsNothing = options.dataDir === "" || (options.storageType === "memory" && parts.engine === undefined);
+  const engine = engineOfType(options.storageType);
+  const keepsNothing = options.dataDir === "" || (parts.engine === undefined && !isDurable(engine));
   return Storage.open(runtime, {
+    ...pickOptions(storageOptionTable, options),
     ...(keepsNothing ? {} : { dataDir: options.dataDir }),
-    engine: parts.engine ?? (options.storageType === "memory" ? "memory" : "level"),
-    memoryBytesMax: options.memoryBytesMax,
-    fsync: options.fsync,
-    fsyncIntervalMs: options.fsyncIntervalMs,
-    logSegmentBytes: options.logSegmentBytes,
-    checkpointIntervalMs: options.checkpointIntervalMs,
-    tombstoneRetentionSeconds: options.tombstoneRetentionSeconds,
-    keyBytesMax: options.keyBytesMax,
-    valueBytesMax: options.valueBytesMax,
+    engine: parts.engine ?? engine,
     onProgress: parts.onProgress ?? progressLog(runtime),
   });
 }

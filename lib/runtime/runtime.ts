@@ -4,6 +4,8 @@
  * that name Node, Deno or Bun. A simulated runtime is one more adapter.
  */
 
+import type { LogLevel } from "../base/log_levels.ts";
+
 export interface Runtime {
   readonly name: "nodejs" | "bun" | "deno" | "simulated";
   readonly transport: Transport;
@@ -211,7 +213,7 @@ export interface FileLock {
 
 // ------------------------------------------------------------------------------------------ log and process
 
-export type LogLevel = "error" | "warning" | "notice" | "info" | "debug";
+export type { LogLevel };
 
 export interface Log {
   /** Writes one line. Levels above the adapter's threshold cost nothing but the call. */

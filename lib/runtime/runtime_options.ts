@@ -3,7 +3,7 @@
  */
 
 import { choiceField, type FieldsOf, stringField } from "../base/given_fields.ts";
-import type { LogLevel } from "./runtime.ts";
+import { LOG_LEVELS, type LogLevel } from "../base/log_levels.ts";
 
 export interface RuntimeOptions {
   /** Stands in every log line, default `flare`. */
@@ -13,9 +13,6 @@ export interface RuntimeOptions {
   /** Lines are appended to this file, by default to the standard error. */
   readonly logPath?: string;
 }
-
-/** The levels of log lines, the most important first. */
-export const LOG_LEVELS = ["error", "warning", "notice", "info", "debug"] as const satisfies readonly LogLevel[];
 
 /** What a program may give. */
 export const runtimeFields: FieldsOf<RuntimeOptions> = {

@@ -7,10 +7,11 @@
 
 import { dataDamage } from "../base/data_damage.ts";
 import { FlareError } from "../base/errors.ts";
+import { checkFields } from "../base/given_fields.ts";
 import type { EntryView, KeySlice } from "../item/entry.ts";
 import type { Applied, Mutation } from "../item/mutation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type ArenaLayout, CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./arena/entry_cache.ts";
+import type { ArenaLayout } from "./arena/entry_cache.ts";
 import { Keyspaces } from "./arena/keyspaces.ts";
 import { UndoList } from "./arena/undo_list.ts";
 import { Checkpointer, type LogPlace } from "./checkpoint/checkpointer.ts";
@@ -30,7 +31,7 @@ import { KeyLookup } from "./path/key_lookup.ts";
 import { KeyWriter } from "./path/key_writer.ts";
 import { SliceReader } from "./path/slice_reader.ts";
 import { WaitingRoom } from "./path/waiting_room.ts";
-import { resolveStorageOptions, type StorageOptions, type StorageSettings } from "./storage_options.ts";
+import { resolveStorageOptions, type StorageOptions, type StorageSettings, storageOptionTable } from "./storage_options.ts";
 
 export type { StorageIdentity } from "./directory/directory_record.ts";
 export type { CommitListener } from "./log/commit_group.ts";
@@ -184,8 +185,8 @@ export class Storage {
    */
   static async open(runtime: Runtime, options: StorageOptions): Promise<Storage> {
     const settings = resolveStorageOptions(options);
-    checkEngineChoice(options);
     const { dataDir } = options;
+    checkEngineChoice(options.engine, dataDir);
     const directory = dataDir === undefined ? undefined : await DataDirectory.open(runtime.files, runtime.random, dataDir);
     let engine: Engine | undefined;
     try {
@@ -351,15 +352,12 @@ export class Storage {
   }
 
   /**
-   * Another size for the memory for items, 64 KiB … 8 GiB. Above a smaller one memory is given back at once as far as the
+   * Another `memory-limit`, in bytes. Above a smaller one memory is given back at once as far as the
    * engine has what is in it, the rest after the checkpoint that this begins.
    * @throws FlareError INVALID_OPTION
    */
   resizeMemory(bytesMax: number): void {
-    if (!Number.isInteger(bytesMax) || bytesMax < CACHE_BYTES_MIN || bytesMax > CACHE_BYTES_MAX) {
-      const range = `${CACHE_BYTES_MIN} to ${CACHE_BYTES_MAX}`;
-      throw new FlareError("INVALID_OPTION", `memory for items is a whole number from ${range} bytes, not "${bytesMax}"`);
-    }
+    checkFields(storageOptionTable, { memoryBytesMax: bytesMax });
     this.#keyspaces.cacheBytesMax = bytesMax;
     this.#waiting.resize(bytesMax);
     if (!this.#keyspaces.current.cache.shrink(this.#undo.isEmpty)) this.#checkpointer.request();

@@ -1,14 +1,142 @@
 /**
- * The settings of a storage, their defaults and their bounds.
+ * The options of a storage, each with its bounds and its default. `flared` has them in its table as they are here.
  */
 
-import { FlareError } from "../base/errors.ts";
+import { type FieldsOf, functionField, stringField } from "../base/given_fields.ts";
+import {
+  choiceOption,
+  completeOptions,
+  int32Max,
+  integerOption,
+  type OptionTable,
+  type OptionValues,
+} from "../base/option_schema.ts";
+import { DATA_BYTES_MAX } from "../protocol/text/data_block.ts";
 import { CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./arena/entry_cache.ts";
-import type { EngineDatabase } from "./engine/engine.ts";
+import { aliasText, type EngineChoice, engineField, storageTypes } from "./engine/engine_choice.ts";
 
 /** When a change counts as durable: synced before it is answered, synced regularly, or left to the operating system. */
 export const FsyncPolicy = { always: "always", interval: "interval", os: "os" } as const;
 export type FsyncPolicy = (typeof FsyncPolicy)[keyof typeof FsyncPolicy];
+
+const MIB = 1048576;
+
+/** `storage-type`, from which `flared` chooses the engine. */
+export const storageTypeOption = choiceOption({
+  name: "storage-type",
+  default: "level",
+  choices: storageTypes,
+  since: "0.9.8",
+  help: `the storage engine; ${aliasText}`,
+});
+
+/** The options that an operator may set. */
+export const storageOptionTable = {
+  memoryBytesMax: integerOption({
+    name: "memory-limit",
+    default: 256,
+    min: 1,
+    max: CACHE_BYTES_MAX / MIB,
+    unit: "MiB",
+    scale: MIB,
+    valueMin: CACHE_BYTES_MIN,
+    since: "2.0.0",
+    reloadable: true,
+    help: "memory for entries; one entry may take half of it",
+  }),
+  keyBytesMax: integerOption({
+    name: "key-bytes-max",
+    default: 8191,
+    min: 250,
+    // The arena keeps the lengths of a key and of the head of its reply in 16 bits each.
+    max: 32767,
+    unit: "bytes",
+    since: "2.0.0",
+    help: "longest key",
+  }),
+  valueBytesMax: integerOption({
+    name: "value-bytes-max",
+    default: DATA_BYTES_MAX,
+    min: 1,
+    max: DATA_BYTES_MAX,
+    unit: "bytes",
+    since: "2.0.0",
+    help: "longest value",
+  }),
+  fsync: choiceOption({
+    name: "fsync",
+    default: "interval",
+    choices: Object.values(FsyncPolicy),
+    since: "2.0.0",
+    help: "when written data is forced to the disk: before the answer, regularly, or when the system does it",
+  }),
+  fsyncIntervalMs: integerOption({
+    name: "fsync-interval",
+    default: 1000,
+    min: 1,
+    max: 3600000,
+    unit: "ms",
+    since: "2.0.0",
+    help: "how often, with fsync = interval",
+  }),
+  checkpointIntervalMs: integerOption({
+    name: "checkpoint-interval",
+    default: 60,
+    min: 1,
+    max: 86400,
+    unit: "s",
+    scale: 1000,
+    since: "2.0.0",
+    help: "how often changed entries move from the change log into the engine",
+  }),
+  logSegmentBytes: integerOption({
+    name: "log-segment-size",
+    default: 128,
+    min: 1,
+    max: 1024,
+    unit: "MiB",
+    scale: MIB,
+    valueMin: 4096,
+    since: "2.0.0",
+    help: "size of one file of the change log",
+  }),
+  tombstoneRetentionSeconds: integerOption({
+    name: "tombstone-retention",
+    default: 86400,
+    min: 0,
+    max: int32Max,
+    unit: "s",
+    since: "2.0.0",
+    help: "how long a deletion is remembered",
+  }),
+} satisfies OptionTable;
+
+/** What only a program can set: `flared` leaves these at their defaults. */
+const paceTable = {
+  sweepIntervalMs: integerOption({
+    name: "sweep-interval",
+    default: 1000,
+    min: 1,
+    max: 86400000,
+    unit: "ms",
+    since: "2.0.0",
+    help: "pause between two slices of the search for what has expired",
+  }),
+  roomWaitMs: integerOption({
+    name: "room-wait",
+    default: 10000,
+    min: 0,
+    max: 3600000,
+    unit: "ms",
+    since: "2.0.0",
+    help: "how long a write waits for room while the engine is behind, before it fails (on a full disk at once)",
+  }),
+} satisfies OptionTable;
+
+const storageTable = { ...storageOptionTable, ...paceTable };
+
+/** Complete settings. */
+export type StorageSettings = OptionValues<typeof storageTable>;
 
 /** How far the opening of a storage has come. */
 export interface StorageProgress {
@@ -20,76 +148,27 @@ export interface StorageProgress {
   readonly records: number;
 }
 
-/** How a storage is to work; every setting has a default. */
-export interface StorageOptions {
+/** What a storage is opened with beside its settings. */
+export interface StorageParts {
   /** Where everything is kept; absent = nothing on disk (the engine is in memory, there is no change log). */
   readonly dataDir?: string;
-  /** `level` (default with a `dataDir`), `memory`, or a database of the caller, who keeps and closes it. */
-  readonly engine?: "level" | "memory" | EngineDatabase;
-  /** Memory for items, 64 KiB … 8 GiB, default 256 MiB. An item may take half of it at most. */
-  readonly memoryBytesMax?: number;
-  /** Default `interval`. */
-  readonly fsync?: FsyncPolicy;
-  /** With `interval`: how long an answered change may be unsynced, default 1000. */
-  readonly fsyncIntervalMs?: number;
-  /** A log segment is closed at this size, default 128 MiB. */
-  readonly logSegmentBytes?: number;
-  /** How long a change may be in the log only, default 60000. */
-  readonly checkpointIntervalMs?: number;
-  /** How long the version of a deleted item is remembered, default 86400. */
-  readonly tombstoneRetentionSeconds?: number;
-  /** Between two slices of the search for what has expired, default 1000. */
-  readonly sweepIntervalMs?: number;
-  /** Longest key, 1 … 32767, default 8191. */
-  readonly keyBytesMax?: number;
-  /** Longest value, default 2147483645. */
-  readonly valueBytesMax?: number;
-  /** How long a write waits for room while the engine is behind, before it fails (on a full disk at once); default 10000. */
-  readonly roomWaitMs?: number;
+  /** A built-in engine (default `level` with a `dataDir`, else `memory`), or a database of the caller, who closes it. */
+  readonly engine?: EngineChoice;
   /** Told now and then while the storage opens. */
   readonly onProgress?: (progress: StorageProgress) => void;
 }
 
-/** The same with all defaults filled in. */
-export type StorageSettings = Required<Omit<StorageOptions, "dataDir" | "engine" | "onProgress">>;
+/** How a storage is to work; every setting has a default. */
+export interface StorageOptions extends Partial<StorageSettings>, StorageParts {}
 
-const BOUNDS: { readonly [name in keyof StorageSettings]: readonly [preset: number, min: number, max: number] | undefined } = {
-  memoryBytesMax: [256 * 1024 * 1024, CACHE_BYTES_MIN, CACHE_BYTES_MAX],
-  fsync: undefined,
-  fsyncIntervalMs: [1000, 1, 3600000],
-  logSegmentBytes: [128 * 1024 * 1024, 4096, 2 ** 30],
-  checkpointIntervalMs: [60000, 1, 86400000],
-  tombstoneRetentionSeconds: [86400, 0, 2 ** 31],
-  sweepIntervalMs: [1000, 1, 86400000],
-  keyBytesMax: [8191, 1, 32767],
-  valueBytesMax: [2147483645, 0, 2147483645],
-  roomWaitMs: [10000, 0, 3600000],
+/** What a program may give beside the settings. */
+export const storagePartFields: FieldsOf<StorageParts> = {
+  dataDir: stringField,
+  engine: engineField,
+  onProgress: functionField,
 };
 
-/** Checks the numbers and fills in the defaults. @throws FlareError INVALID_OPTION */
+/** Checks what is given and fills in the defaults. @throws FlareError INVALID_OPTION */
 export function resolveStorageOptions(options: StorageOptions): StorageSettings {
-  const fsync = options.fsync ?? FsyncPolicy.interval;
-  if (!Object.values(FsyncPolicy).includes(fsync)) {
-    throw new FlareError("INVALID_OPTION", `fsync is "always", "interval" or "os", not "${String(fsync)}"`);
-  }
-  const number = (name: Exclude<keyof StorageSettings, "fsync">): number => {
-    const [preset, min, max] = BOUNDS[name] as readonly [number, number, number];
-    const value = options[name] ?? preset;
-    if (!Number.isInteger(value) || value < min || value > max) {
-      throw new FlareError("INVALID_OPTION", `${name} is a whole number from ${min} to ${max}, not "${String(value)}"`);
-    }
-    return value;
-  };
-  return {
-    fsync,
-    memoryBytesMax: number("memoryBytesMax"),
-    fsyncIntervalMs: number("fsyncIntervalMs"),
-    logSegmentBytes: number("logSegmentBytes"),
-    checkpointIntervalMs: number("checkpointIntervalMs"),
-    tombstoneRetentionSeconds: number("tombstoneRetentionSeconds"),
-    sweepIntervalMs: number("sweepIntervalMs"),
-    keyBytesMax: number("keyBytesMax"),
-    valueBytesMax: number("valueBytesMax"),
-    roomWaitMs: number("roomWaitMs"),
-  };
+  return completeOptions(storageTable, options, storagePartFields);
 }

@@ -26,19 +26,14 @@ function rows(table: OptionTable): string {
     const short = option.short === undefined ? "" : `, \`-${option.short}\``;
     const preset = option.format(option.default);
     const notes = [
-      ...(option.reloadable ? ["reload"] : []),
-      ...(option.effective === false ? ["no effect"] : []),
-      ...(option.commandLineOnly ? ["command line only"] : []),
+      ...(option.commandLineOnly ? ["Command line only."] : []),
+      ...(option.withoutEffect !== undefined ? [`No effect: ${option.withoutEffect}.`] : option.reloadable ? ["Reload."] : []),
     ];
-    const meaning = notes.length === 0 ? option.help : `${option.help}. *${capitalized(notes.join(", "))}*`;
+    const meaning = notes.length === 0 ? option.help : `${option.help}. *${notes.join(" ")}*`;
     const cells = [`\`${option.name}\`${short}`, preset === "" ? "" : `\`${preset}\``, option.allowed, option.since, meaning];
     return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   });
   return ["| option | default | value | since | |", "|---|---|---|---|---|", ...lines].join("\n");
-}
-
-function capitalized(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 describe("documents on options", () => {

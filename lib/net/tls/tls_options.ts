@@ -11,12 +11,12 @@ import type { TlsVersion } from "../../runtime/runtime.ts";
 /** As memcached counts: 3, which it calls "once", differs from 2 only where certificates are asked for twice. */
 const VERIFY_MODE_MAX = 3;
 
-const VERSIONS: Readonly<Record<"tlsv1.2" | "tlsv1.3" | "2" | "3", TlsVersion>> = {
+const VERSIONS = {
   "tlsv1.2": "TLSv1.2",
   "tlsv1.3": "TLSv1.3",
   "2": "TLSv1.2",
   "3": "TLSv1.3",
-};
+} as const satisfies Readonly<Record<string, TlsVersion>>;
 
 /** Options of TLS. */
 export const tlsOptions = {
@@ -63,7 +63,7 @@ export const tlsOptions = {
   sslMinVersion: choiceOption({
     name: "ssl-min-version",
     default: "tlsv1.2",
-    choices: ["tlsv1.2", "tlsv1.3", "2", "3"],
+    choices: ["tlsv1.2", "tlsv1.3", "2", "3"] satisfies readonly (keyof typeof VERSIONS)[],
     since: "2.0.0",
     reloadable: true,
     help: "the oldest protocol that is spoken; 2 is tlsv1.2, 3 is tlsv1.3",

@@ -3,7 +3,7 @@
  * settings, take the configured one again.
  */
 
-import { CACHE_BYTES_MAX } from "../../storage/arena/entry_cache.ts";
+import { storageOptionTable } from "../../storage/storage_options.ts";
 import type { NodeContext } from "../node_context.ts";
 
 const MIB = 1048576;
@@ -22,7 +22,7 @@ function change(context: NodeContext, [text, ...rest]: readonly string[]): strin
   if (text === undefined || rest.length > 1 || !/^\+?\d{1,20}$/.test(text)) return "ERROR";
   const mib = Number(text);
   if (mib < MIB_MIN) return TOO_SMALL;
-  if (mib * MIB > CACHE_BYTES_MAX) return OUT_OF_BOUNDS;
+  if (!storageOptionTable.memoryBytesMax.accepts(mib * MIB)) return OUT_OF_BOUNDS;
   context.storage.resizeMemory(mib * MIB);
   context.options = { ...context.options, memoryBytesMax: mib * MIB };
   context.runtime.log.write("notice", `memory-limit is ${mib} MiB now`);

@@ -5,13 +5,13 @@
  */
 
 import { closeSync, openSync, writeSync } from "node:fs";
+import { isAtLeast } from "../../base/log_levels.ts";
 import { ioFault } from "../files/io_fault.ts";
 import type { Log, LogLevel } from "../runtime.ts";
 import type { RuntimeOptions } from "../runtime_options.ts";
 import { RepeatedLines } from "./repeated_lines.ts";
 
 const STDERR = 2;
-const RANK: Readonly<Record<LogLevel, number>> = { error: 0, warning: 1, notice: 2, info: 3, debug: 4 };
 
 /**
  * A log that writes `2026-01-02T03:04:05.678Z notice flared message` to `logPath`, else to the standard error (`descriptor`
@@ -19,14 +19,13 @@ const RANK: Readonly<Record<LogLevel, number>> = { error: 0, warning: 1, notice:
  */
 export function createProgramLog(options: RuntimeOptions = {}, descriptor: number = STDERR): Log {
   const { logPath, programName = "flare", logLevel = "notice" } = options;
-  const threshold = RANK[logLevel];
   const repeated = new RepeatedLines();
   let current = logPath === undefined ? descriptor : openLog(logPath);
   let linesLost = 0;
   const write = (level: LogLevel, message: string): void => {
-    if (RANK[level] > threshold) return;
+    if (!isAtLeast(level, logLevel)) return;
     const now = new Date();
-    const text = RANK[level] <= RANK.warning ? repeated.take(message, now.getTime()) : message;
+    const text = isAtLeast(level, "warning") ? repeated.take(message, now.getTime()) : message;
     if (text === undefined) return;
     const loss = linesLost === 0 ? "" : `[${linesLost} lines lost] `;
     try {

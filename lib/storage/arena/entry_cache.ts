@@ -118,7 +118,7 @@ export class EntryCache {
   /** Where the last `find` ended. */
   #slot = 0;
 
-  /** `bytesMax` is 64 KiB … 8 GiB; memory is taken as it is needed. `seed` is any 32 bits. */
+  /** `bytesMax` is `CACHE_BYTES_MIN` … `CACHE_BYTES_MAX`; memory is taken as it is needed. `seed` is any 32 bits. */
   constructor(bytesMax: number, seed: number) {
     this.#seed = seed | 0;
     this.bytesMax = bytesMax;
@@ -128,7 +128,7 @@ export class EntryCache {
     return this.#bytesMax;
   }
 
-  /** Another size, 64 KiB … 8 GiB: a larger one is used as it is needed, for a smaller one `shrink` has to be called. */
+  /** Another size, within these bounds: a larger one is used as it is needed, for a smaller one `shrink` has to be called. */
   set bytesMax(bytesMax: number) {
     this.#bytesMax = bytesMax;
     let blockBytes = BLOCK_BYTES_MAX;

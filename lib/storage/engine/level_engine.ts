@@ -5,15 +5,18 @@
 
 import { Level } from "level";
 import type { Runtime } from "../../runtime/runtime.ts";
+import type { DataDirectory } from "../directory/data_directory.ts";
 import { Engine } from "./engine.ts";
 import { TableAudit } from "./table_audit.ts";
 
 const WRITE_BUFFER_BYTES = 1 << 24;
 const BLOCK_CACHE_BYTES = 1 << 23;
 
-/** Opens or creates a database in a directory. @throws FlareError IO_ERROR */
-export async function openLevelEngine(runtime: Runtime, directory: string): Promise<Engine> {
-  const database = new Level<Uint8Array, Uint8Array>(directory, {
+/** Opens or creates the database of a data directory. @throws FlareError CORRUPT | IO_ERROR */
+export async function openLevelEngine(runtime: Runtime, directory: DataDirectory): Promise<Engine> {
+  await directory.checkLevel();
+  const { enginePath } = directory;
+  const database = new Level<Uint8Array, Uint8Array>(enginePath, {
     keyEncoding: "view",
     valueEncoding: "view",
     compression: false,
@@ -21,5 +24,5 @@ export async function openLevelEngine(runtime: Runtime, directory: string): Prom
     cacheSize: BLOCK_CACHE_BYTES,
   });
   const traits = { name: "level", durable: true, copiesWrites: true, viewsByDefault: true, owned: true };
-  return Engine.open(database, traits, new TableAudit(runtime, directory));
+  return Engine.open(database, traits, new TableAudit(runtime, enginePath));
 }

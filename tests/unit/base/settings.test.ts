@@ -15,7 +15,7 @@ const table = {
   serverPort: integerOption({ ...described, name: "server-port", default: 12121, min: 0, max: 65535 }),
   intervalMs: integerOption({ ...described, name: "interval", default: 5, min: 1, max: 60, scale: 1000, reloadable: true }),
   dataDir: textOption({ ...described, name: "data-dir", default: "", placeholder: "path" }),
-  large: booleanOption({ ...described, name: "large", default: false, effective: false }),
+  large: booleanOption({ ...described, name: "large", default: false, withoutEffect: "it is always there" }),
 };
 
 const file = (text: string) => ({ path: "f.conf", text });

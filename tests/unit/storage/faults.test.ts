@@ -519,13 +519,13 @@ describe("an engine that is behind", () => {
 describe("limits", () => {
   it("are answered with their name", async () => {
     const world = new StorageWorld();
-    const storage = await open(world, new TestDatabase(), { memoryBytesMax: 65536, keyBytesMax: 10, valueBytesMax: 50000 });
+    const storage = await open(world, new TestDatabase(), { memoryBytesMax: 65536, keyBytesMax: 250, valueBytesMax: 50000 });
     const attempt = async (key: string, value: string): Promise<string> => (await write(storage, set(key, value), 1)).error;
-    assertEquals(await attempt("12345678901", ""), "key exceeds 10 bytes");
+    assertEquals(await attempt("k".repeat(251), ""), "key exceeds 250 bytes");
     assertEquals(await attempt("k", "x".repeat(50001)), "value exceeds 50000 bytes");
     assertEquals(await attempt("k", "x".repeat(40000)), "item exceeds half of the memory for items (32768 bytes)");
     assertEquals((await write(storage, set("k", "x".repeat(32000)), 1)).result, MutationResult.stored);
-    assertEquals(await read(storage, "12345678901", 1), undefined);
+    assertEquals(await read(storage, "k".repeat(251), 1), undefined);
     await storage.close();
   });
 

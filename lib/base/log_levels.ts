@@ -1,0 +1,9 @@
+/** The levels of the log, the most important first. */
+export const LOG_LEVELS = ["error", "warning", "notice", "info", "debug"] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Whether a level is as important as another one, or more. */
+export function isAtLeast(level: LogLevel, other: LogLevel): boolean {
+  return LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(other);
+}
