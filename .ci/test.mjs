@@ -1,8 +1,9 @@
 /**
  * The task `test`: runs the tests under Node, Deno and Bun, each as far as it is installed, every test file in a process of
  * its own. Arguments: runtimes (`node`, `deno`, `bun`) and test files or directories, all of both unless given; and
- * `--jobs=N`, how many files run at a time (as many as there are cores, at most four). A file whose head says
- * "Runs alone" has the machine for itself.
+ * `--jobs=N`, how many files run at a time (as many as there are cores, at most four). Of those that run whole clusters as
+ * programs and wait for what takes time there, one at a time runs; a file whose head says "Runs alone" has the machine
+ * for itself.
  * A file that passes is one line; of one that fails, everything is printed. The end tells, for each runtime, what was
  * left out and why, the slowest files, and what failed once more.
  */
@@ -47,6 +48,7 @@ if (files.length === 0 || !(jobs >= 1)) {
 /** Files that measure how long something takes: nothing may run beside them. */
 const alone = files.filter((file) => /^\/\*\*(?:(?!\*\/)[\s\S])*\bRuns alone\b/.test(readFileSync(join(root, file), "utf8")));
 const together = files.filter((file) => !alone.includes(file));
+const isHeavy = (file) => /^tests\/(cli|clients|cluster)\//.test(file);
 
 /** Why a runtime cannot be used; undefined if it can. Deno and Bun pose as `node` where there is none. */
 function whyMissing(name) {
@@ -98,8 +100,16 @@ async function runFile(name, file) {
 async function runFiles(name) {
   const results = [];
   const waiting = [...together];
+  let heavy = 0;
   const work = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) results.push(await runFile(name, file));
+    for (;;) {
+      const at = waiting.findIndex((file) => heavy === 0 || !isHeavy(file));
+      if (at < 0) return;
+      const [file] = waiting.splice(at, 1);
+      if (isHeavy(file)) heavy++;
+      results.push(await runFile(name, file));
+      if (isHeavy(file)) heavy--;
+    }
   };
   await Promise.all(Array.from({ length: jobs }, work));
   for (const file of alone) results.push(await runFile(name, file));

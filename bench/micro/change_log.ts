@@ -8,13 +8,13 @@ import { fromLatin1 } from "../../lib/base/bytes.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { ChangeLog, logSegmentName } from "../../lib/storage/log/change_log.ts";
 import { decodeLogHeader, LogReader, type LogSegmentHeader } from "../../lib/storage/log/log_record.ts";
-import { FaultyFiles } from "../../tests/support/faulty_files.ts";
+import { MemoryFiles } from "../../tests/support/memory_files.ts";
 
 const CHANGES = 1000;
 const KEY_BYTES = 14;
 const bytes = fromLatin1(`key:0000000001${"v".repeat(100)}`);
 
-const files = new FaultyFiles();
+const files = new MemoryFiles();
 const runtime = { ...(await detectRuntime()), files };
 const log = ChangeLog.open(runtime, "log", 1 << 30, [], 1);
 

@@ -9,7 +9,7 @@ import { fromLatin1 } from "../../lib/base/bytes.ts";
 import { type Mutation, MutationKind, MutationResult } from "../../lib/item/mutation.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { Storage } from "../../lib/storage/storage.ts";
-import { FaultyFiles } from "../../tests/support/faulty_files.ts";
+import { MemoryFiles } from "../../tests/support/memory_files.ts";
 import { TestDatabase } from "../../tests/support/test_database.ts";
 
 const KEYS = 10000;
@@ -17,8 +17,8 @@ const NOW = 1_700_000_000;
 const VALUE = fromLatin1("v".repeat(100));
 
 /** Files whose appended bytes are dropped, so that only our own work is measured. */
-class NullFiles extends FaultyFiles {
-  override openAppend(): ReturnType<FaultyFiles["openAppend"]> {
+class NullFiles extends MemoryFiles {
+  override openAppend(): ReturnType<MemoryFiles["openAppend"]> {
     return { size: 0, append() {}, sync: async () => {}, truncate() {}, close() {} };
   }
 }

@@ -7,76 +7,12 @@
 import { setImmediate } from "node:timers";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import { FlareError } from "../../lib/base/errors.ts";
-import type {
-  Address,
-  Clock,
-  Connection,
-  ConnectionHandler,
-  Listener,
-  Runtime,
-  Timer,
-  Transport,
-} from "../../lib/runtime/runtime.ts";
+import type { Address, Connection, ConnectionHandler, Listener, Runtime, Transport } from "../../lib/runtime/runtime.ts";
+import { ManualClock } from "./manual_clock.ts";
 import { MemoryFiles } from "./memory_files.ts";
-
-interface ManualTimer {
-  readonly callback: () => void;
-  readonly dueMs: number;
-}
 
 /** Turns of the loop without anything happening after which nothing more will happen. */
 const QUIET_TURNS = 6;
-
-class ManualClock implements Clock {
-  /** Wall clock minus monotonic clock. */
-  offsetMs = 1_800_000_000_000;
-  #nowMs = 0;
-  readonly #timers = new Set<ManualTimer>();
-  readonly #defer: (callback: () => void) => void;
-
-  constructor(defer: (callback: () => void) => void) {
-    this.#defer = defer;
-  }
-
-  nowMs(): number {
-    return this.offsetMs + this.#nowMs;
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs;
-  }
-
-  setTimer(callback: () => void, delayMs: number): Timer {
-    const timer = { callback, dueMs: this.#nowMs + delayMs };
-    this.#timers.add(timer);
-    return timer;
-  }
-
-  clearTimer(timer: Timer): void {
-    this.#timers.delete(timer as ManualTimer);
-  }
-
-  defer(callback: () => void): void {
-    this.#defer(callback);
-  }
-
-  /** How long the timers still have. */
-  get delaysMs(): number[] {
-    return [...this.#timers].map(({ dueMs }) => dueMs - this.#nowMs);
-  }
-
-  /** Moves to the next timer that is due by `untilMs` and runs it; false if there is none. */
-  step(untilMs: number): boolean {
-    let next: ManualTimer | undefined;
-    for (const timer of this.#timers)
-      if (timer.dueMs <= untilMs && (next === undefined || timer.dueMs < next.dueMs)) next = timer;
-    this.#nowMs = Math.max(this.#nowMs, next === undefined ? untilMs : next.dueMs);
-    if (next === undefined) return false;
-    this.#timers.delete(next);
-    next.callback();
-    return true;
-  }
-}
 
 /** The test's end of a connection. */
 export interface FarEnd {
@@ -92,7 +28,8 @@ export interface FarEnd {
 }
 
 export class PlayedNetwork implements Transport {
-  readonly clock: Clock & ManualClock;
+  readonly clock: ManualClock;
+  readonly files = new MemoryFiles();
   /** What the next calls of `random` give; 0 when it is empty. */
   readonly draws: number[] = [];
   readonly logged: string[] = [];
@@ -113,7 +50,7 @@ export class PlayedNetwork implements Transport {
       transport: this,
       clock: this.clock,
       random: { uint32: () => this.draws.shift() ?? 0 },
-      files: new MemoryFiles(),
+      files: this.files,
       log: { write: (level, message) => void this.logged.push(`${level} ${message}`) },
       process: {
         pid: 1,
@@ -157,12 +94,22 @@ export class PlayedNetwork implements Transport {
 
   /** Opens a connection to the server. */
   dial(key: string, from: string): FarEnd {
-    const accept = this.#listening.get(key);
-    if (accept === undefined) throw new Error(`nobody listens on "${key}"`);
     const link = new Link(this, from);
-    link.handler = accept(link);
+    link.handler = this.accept(key, link);
     link.handler.onOpen();
     return link.far;
+  }
+
+  /** Where the server listens, in the order it began to. */
+  get listeners(): readonly string[] {
+    return [...this.#listening.keys()];
+  }
+
+  /** Gives the server a connection of the test's own. */
+  accept(key: string, connection: Connection): ConnectionHandler {
+    const accept = this.#listening.get(key);
+    if (accept === undefined) throw new Error(`nobody listens on "${key}"`);
+    return accept(connection);
   }
 
   /** Runs `event` in a later turn, in order. */
@@ -177,6 +124,17 @@ export class PlayedNetwork implements Transport {
       for (const event of this.#events.splice(0)) event();
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
+  }
+
+  /** Lets everything happen that needs no time to pass, until `work` is done. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    let done = false;
+    const end = (): void => {
+      done = true;
+    };
+    work.then(end, end);
+    while (!done) await this.settle();
+    return work;
   }
 
   /** Lets time pass until `done`; false when `limitMs` have gone by first. */

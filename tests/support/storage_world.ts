@@ -9,40 +9,25 @@ import type { FlareError } from "../../lib/base/errors.ts";
 import type { Uint64 } from "../../lib/base/uint64.ts";
 import type { EntryView, KeySlice } from "../../lib/item/entry.ts";
 import { type Applied, type Mutation, MutationKind } from "../../lib/item/mutation.ts";
-import type { FileSystem, LogLevel, Runtime, Timer } from "../../lib/runtime/runtime.ts";
+import type { FileSystem, LogLevel, Runtime } from "../../lib/runtime/runtime.ts";
 import type { Storage } from "../../lib/storage/storage.ts";
-import { FaultyFiles } from "./faulty_files.ts";
-
-interface ManualTimer {
-  readonly callback: () => void;
-  readonly atMs: number;
-}
+import { ManualClock } from "./manual_clock.ts";
+import { MemoryFiles } from "./memory_files.ts";
 
 export class StorageWorld {
   readonly files: FileSystem;
   readonly runtime: Runtime;
   readonly lines: { level: LogLevel; message: string }[] = [];
-  nowMs = 1_700_000_000_000;
-  readonly #timers = new Set<ManualTimer>();
+  readonly #clock = new ManualClock((callback) => void setImmediate(callback));
 
   /** `seed` decides what `runtime.random` gives. */
-  constructor(files: FileSystem = new FaultyFiles(), seed = 12345) {
+  constructor(files: FileSystem = new MemoryFiles(), seed = 12345) {
     this.files = files;
     let state = seed;
-    const world = this;
+    this.nowMs = 1_700_000_000_000;
     this.runtime = {
       name: "simulated",
-      clock: {
-        nowMs: () => world.nowMs,
-        monotonicMs: () => world.nowMs,
-        setTimer(callback, delayMs): Timer {
-          const timer: ManualTimer = { callback, atMs: world.nowMs + delayMs };
-          world.#timers.add(timer);
-          return timer;
-        },
-        clearTimer: (timer) => void world.#timers.delete(timer as ManualTimer),
-        defer: (callback) => void setImmediate(callback),
-      },
+      clock: this.#clock,
       random: {
         uint32() {
           state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -50,7 +35,7 @@ export class StorageWorld {
         },
       },
       files,
-      log: { write: (level, message) => void world.lines.push({ level, message }) },
+      log: { write: (level, message) => void this.lines.push({ level, message }) },
       get transport(): never {
         throw new Error("the storage opens no socket");
       },
@@ -60,23 +45,23 @@ export class StorageWorld {
     };
   }
 
+  /** The wall clock; setting it moves no timer. */
+  get nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  set nowMs(ms: number) {
+    this.#clock.offsetMs = ms - this.#clock.monotonicMs();
+  }
+
   get nowSeconds(): number {
     return Math.floor(this.nowMs / 1000);
   }
 
   /** Moves the clock and runs the timers that come due, each followed by some turns of the loop. */
   async advance(ms: number): Promise<void> {
-    const end = this.nowMs + ms;
-    for (;;) {
-      let next: ManualTimer | undefined;
-      for (const timer of this.#timers) if (timer.atMs <= end && (next === undefined || timer.atMs < next.atMs)) next = timer;
-      if (next === undefined) break;
-      this.nowMs = Math.max(this.nowMs, next.atMs);
-      this.#timers.delete(next);
-      next.callback();
-      await turns(10);
-    }
-    this.nowMs = end;
+    const untilMs = this.#clock.monotonicMs() + ms;
+    while (this.#clock.step(untilMs)) await turns(10);
   }
 
   /** Log lines of a level. */

@@ -37,7 +37,7 @@ export const httpTarget: FuzzTarget = {
   oracle: "an HTTP request is neither carried out nor answered, and its connection is closed at the first line",
   async open() {
     const files = new MemoryFiles();
-    files.contents.set(USERS_PATH, fromLatin1(USERS));
+    files.write(USERS_PATH, fromLatin1(USERS));
     const access = await Access.open({ ...(await detectRuntime()), files }, CLOSED);
     return new HttpSubject([new Place("node", true), new Place("index", false), new Place("locked", true, access)]);
   },

@@ -78,7 +78,8 @@ async function converse(
   const world = new IndexWorld();
   const server = await startIndexServer(world, indexServerOptions({ indexDb: "memory://", serverName: "index", bind: "i" }));
   await world.ask(BEFORE);
-  const answer = await new FuzzedConnection(random, slow).talk((connection) => world.accept(connection), chunks);
+  const talk = new FuzzedConnection(random, slow).talk((connection) => world.accept(connection), chunks);
+  const answer = await world.network.during(talk);
   const map = encodeNodeList(server.map);
   const fault = world.logged.find((line) => line.startsWith("error"));
   if (fault !== undefined) throw new Error(`the index server reported: ${fault}`);
@@ -86,6 +87,6 @@ async function converse(
     const node = parseNodeLine(line);
     if (node === undefined || encodeNodeLine(node).trimEnd() !== line) throw new Error(`no node understands "${line}"`);
   }
-  await server.stop();
+  await world.network.during(server.stop());
   return { answer: answer.replace(TRAFFIC, "$1"), map };
 }

@@ -75,8 +75,8 @@ describe("file coordinator", () => {
     previous: string | undefined,
   ): { world: IndexWorld; coordinator: FileCoordinator } {
     const world = new IndexWorld();
-    if (main !== undefined) world.files.contents.set(PATH, fromLatin1(main));
-    if (previous !== undefined) world.files.contents.set(`${PATH}.previous`, fromLatin1(previous));
+    if (main !== undefined) world.files.write(PATH, fromLatin1(main));
+    if (previous !== undefined) world.files.write(`${PATH}.previous`, fromLatin1(previous));
     return { world, coordinator: new FileCoordinator(world, PATH) };
   }
 
@@ -85,7 +85,7 @@ describe("file coordinator", () => {
       const world = new IndexWorld();
       const coordinator = new FileCoordinator(world, PATH, archiveVersion === undefined ? {} : { archiveVersion });
       await coordinator.store(MAP1, (await coordinator.restore()).token);
-      assertEquals(latin1(world.files.contents.get(PATH) as Uint8Array), encodeFlareXml(MAP1, archiveVersion));
+      assertEquals(latin1(world.files.content(PATH)), encodeFlareXml(MAP1, archiveVersion));
     }
   });
 
@@ -118,7 +118,7 @@ describe("file coordinator", () => {
     const first = await coordinator.restore();
     assertEquals(first.lost, undefined);
     await coordinator.store(MAP1, first.token);
-    const files = world.files.contents;
+    const files = world.files.files;
     files.delete(PATH);
     files.delete(`${PATH}.previous`);
     const { map, lost } = await new FileCoordinator(world, PATH).restore();
@@ -131,7 +131,7 @@ describe("file coordinator", () => {
   it("marks a map that an older version or the original has stored", async () => {
     const { world, coordinator } = worldWith(encodeFlareXml(MAP1), undefined);
     await coordinator.restore();
-    assert(world.files.contents.has(`${PATH}.known`));
+    assert(world.files.files.has(`${PATH}.known`));
   });
 
   it("names the file that is damaged when there is no other", async () => {
@@ -145,14 +145,14 @@ describe("file coordinator", () => {
   it("notices that somebody else changed the file", async () => {
     const { world, coordinator } = worldWith(encodeFlareXml(MAP1), undefined);
     const { token } = await coordinator.restore();
-    world.files.contents.set(PATH, fromLatin1(encodeFlareXml(MAP2)));
+    world.files.write(PATH, fromLatin1(encodeFlareXml(MAP2)));
     assertEquals(await coordinator.store(MAP1, token), undefined);
   });
 
   it("hands on a full disk", async () => {
     const { world, coordinator } = worldWith(undefined, undefined);
     const { token } = await coordinator.restore();
-    world.files.nextFault = new FlareError("DISK_FULL", "no space");
+    world.files.replaceFault = new FlareError("DISK_FULL", "no space");
     const error = (await assertRejects(() => coordinator.store(MAP1, token), FlareError)) as FlareError;
     assertEquals(error.code, "DISK_FULL");
     assertEquals((await coordinator.restore()).map, EMPTY_NODE_MAP);

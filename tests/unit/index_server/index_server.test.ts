@@ -14,7 +14,7 @@ import type { Coordinator } from "../../../lib/index_server/coordinator.ts";
 import { indexServerOptions } from "../../../lib/index_server/index_options.ts";
 import { type IndexServer, startIndexServer } from "../../../lib/index_server/index_server.ts";
 import { MemoryCoordinator } from "../../../lib/index_server/memory_coordinator.ts";
-import { IndexWorld, settle } from "../../support/index_world.ts";
+import { IndexWorld } from "../../support/index_world.ts";
 
 /** Each line: `name role state partition balance`, numbers as on the wire; port 1. */
 function mapOf(version: number, ...lines: string[]): NodeMap {
@@ -154,13 +154,11 @@ describe("index server", () => {
 
   it("tells of a new partition those first that have its keys, and answers after them", async () => {
     const { world, server } = await startSettled(mapOf(13, "a 0 0 0 1", "b 0 3 1 1", "c 1 0 1 1", "p 2 0 -1 0"));
-    const answering = world.ask("node state b 1 active\r\n");
-    await settle();
-    await answering;
+    const { reply } = await world.ask("node state b 1 active\r\n");
     const order = pushes(world).map((line) => line.slice(0, 3));
     assertEquals(order[0], "a:1");
     assertEquals(order.slice(1).sort(), ["b:1", "c:1", "p:1"]);
-    assertEquals((await answering).reply, "OK\r\n");
+    assertEquals(reply, "OK\r\n");
     assertEquals(rolesOf(server)[1], "b 0 0 1 1");
   });
 
@@ -266,7 +264,7 @@ describe("index server", () => {
     const one = await start(FOUR, coordinator);
     const two = await start(FOUR, coordinator);
     await one.world.ask("node role b 1 slave 5\r\n");
-    await settle();
+    await two.world.network.settle();
     assertEquals(rolesOf(two.server), rolesOf(one.server));
     await two.world.advance(1100);
     assert(two.world.node("p:1").received.some((command) => command.startsWith("node sync 12")));
@@ -302,19 +300,19 @@ describe("index server", () => {
   it("goes on with its map when the stored one is lost or older", async () => {
     const world = new IndexWorld();
     const options = indexServerOptions({ dataDir: "/data", monitorIntervalMs: 1000 });
-    world.files.contents.set("/data/flare.xml", fromLatin1(encodeFlareXml(FOUR)));
+    world.files.write("/data/flare.xml", fromLatin1(encodeFlareXml(FOUR)));
     const server = await startIndexServer(world, options);
-    world.files.contents.clear();
+    world.files.files.clear();
     assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
     assertEquals([server.map.version, rolesOf(server)[1]], [12, "b 1 0 0 5"]);
-    await server.stop();
+    await world.network.during(server.stop());
     const again = await startIndexServer(world, options);
     assertEquals(again.map, server.map);
   });
 
   it("does not start with a damaged file", async () => {
     const world = new IndexWorld();
-    world.files.contents.set("/data/flare.xml", fromLatin1("garbage"));
+    world.files.write("/data/flare.xml", fromLatin1("garbage"));
     const error = (await assertRejects(
       () => startIndexServer(world, indexServerOptions({ dataDir: "/data" })),
       FlareError,
@@ -326,7 +324,7 @@ describe("index server", () => {
     const world = new IndexWorld();
     await startIndexServer(world, indexServerOptions({ dataDir: "/data", indexDb: "file:///elsewhere" }));
     await world.ask("node add a 1\r\n");
-    assertEquals([...world.files.contents.keys()], ["/elsewhere/flare.xml", "/elsewhere/flare.xml.known"]);
+    assertEquals([...world.files.files.keys()], ["/elsewhere/flare.xml", "/elsewhere/flare.xml.known"]);
     const error = (await assertRejects(
       () => startIndexServer(world, indexServerOptions({ dataDir: "/data", indexDb: "zookeeper://h:1/c" })),
       FlareError,
@@ -339,18 +337,19 @@ describe("index server", () => {
     const options = indexServerOptions({ dataDir: "/data" });
     const first = await startIndexServer(world, options);
     await world.ask("node add a 1\r\n");
-    await first.stop();
-    for (const name of ["flare.xml", "flare.xml.previous"]) world.files.contents.delete(`/data/${name}`);
+    await world.network.during(first.stop());
+    for (const name of ["flare.xml", "flare.xml.previous"]) world.files.files.delete(`/data/${name}`);
     const error = (await assertRejects(() => startIndexServer(world, options), FlareError)) as FlareError;
     assertEquals(error.code, "CORRUPT");
     assert(error.message.startsWith('"/data/flare.xml" is gone, and the cluster\'s node map with it'), error.message);
-    world.files.contents.delete("/data/flare.xml.known");
-    await (await startIndexServer(world, options)).stop();
+    world.files.files.delete("/data/flare.xml.known");
+    const last = await startIndexServer(world, options);
+    await world.network.during(last.stop());
   });
 
   it("stops: answers nothing more, pings nobody", async () => {
     const { world, server } = await startSettled(FOUR);
-    await server.stop();
+    await world.network.during(server.stop());
     await world.advance(5000);
     assertEquals(world.trace, []);
     assertEquals(

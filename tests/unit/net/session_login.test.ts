@@ -75,7 +75,7 @@ describe("a session with a client that is not known", () => {
     timers = new Timers();
     log = [];
     const files = new MemoryFiles();
-    files.contents.set("/users", fromLatin1(USERS));
+    files.write("/users", fromLatin1(USERS));
     const clock = { monotonicMs: () => timers.nowMs, setTimer: timers.setTimer.bind(timers) };
     const runtime = { clock, files, log: { write: (_: string, line: string) => void log.push(line) } };
     access = await Access.open(runtime as unknown as Runtime, OPTIONS);

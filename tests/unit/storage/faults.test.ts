@@ -7,7 +7,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { type Applied, MutationKind, MutationResult } from "../../../lib/item/mutation.ts";
 import { Storage, type StorageOptions } from "../../../lib/storage/storage.ts";
-import type { FaultyFiles } from "../../support/faulty_files.ts";
+import type { MemoryFiles } from "../../support/memory_files.ts";
 import {
   committed,
   keyOf,
@@ -25,8 +25,8 @@ function open(world: StorageWorld, database: TestDatabase, more: StorageOptions 
   return Storage.open(world.runtime, { dataDir: "data", engine: database.asEngine, memoryBytesMax: 1 << 20, ...more });
 }
 
-function disk(world: StorageWorld): FaultyFiles {
-  return world.files as FaultyFiles;
+function disk(world: StorageWorld): MemoryFiles {
+  return world.files as MemoryFiles;
 }
 
 describe("a full disk", () => {

@@ -8,18 +8,18 @@ import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { Storage, type StorageIdentity } from "../../../lib/storage/storage.ts";
-import { FaultyFiles } from "../../support/faulty_files.ts";
+import { MemoryFiles } from "../../support/memory_files.ts";
 import { read, StorageWorld, set, writeDurably } from "../../support/storage_world.ts";
 import { TestDatabase } from "../../support/test_database.ts";
 
 const RECORD = "data/FORMAT";
 const FORMAT_1 = "flare-kv data format 1\n";
 
-function open(files: FaultyFiles, database: TestDatabase, seed?: number): Promise<Storage> {
+function open(files: MemoryFiles, database: TestDatabase, seed?: number): Promise<Storage> {
   return Storage.open(new StorageWorld(files, seed).runtime, { dataDir: "data", engine: database.asEngine });
 }
 
-async function openAndClose(files: FaultyFiles, database: TestDatabase, seed?: number): Promise<StorageIdentity> {
+async function openAndClose(files: MemoryFiles, database: TestDatabase, seed?: number): Promise<StorageIdentity> {
   const storage = await open(files, database, seed);
   const { identity } = storage;
   await storage.close();
@@ -28,7 +28,7 @@ async function openAndClose(files: FaultyFiles, database: TestDatabase, seed?: n
 
 describe("the identity of data", () => {
   it("stays the same, and the incarnation grows by one with each opening", async () => {
-    const files = new FaultyFiles();
+    const files = new MemoryFiles();
     const database = new TestDatabase();
     const first = await openAndClose(files, database);
     assertMatch(first.id, /^[0-9a-f]{32}$/);
@@ -42,8 +42,8 @@ describe("the identity of data", () => {
   });
 
   it("is another one for each directory, and for each opening without a directory", async () => {
-    const one = await openAndClose(new FaultyFiles(), new TestDatabase(), 1);
-    const other = await openAndClose(new FaultyFiles(), new TestDatabase(), 2);
+    const one = await openAndClose(new MemoryFiles(), new TestDatabase(), 1);
+    const other = await openAndClose(new MemoryFiles(), new TestDatabase(), 2);
     assertNotEquals(one.id, other.id);
     const world = new StorageWorld();
     const passing = await Storage.open(world.runtime, {});
@@ -55,7 +55,7 @@ describe("the identity of data", () => {
   });
 
   it("is given to a directory of 2.0.0 with its first opening, which 2.0.0 refuses from then on", async () => {
-    const files = new FaultyFiles();
+    const files = new MemoryFiles();
     const database = new TestDatabase();
     const before = await open(files, database);
     await writeDurably(before, set("a", "1"), 0);
@@ -73,7 +73,7 @@ describe("the identity of data", () => {
 
 describe("a data directory without its record", () => {
   it("is refused while it holds a log or an engine, and given free", async () => {
-    const files = new FaultyFiles();
+    const files = new MemoryFiles();
     await openAndClose(files, new TestDatabase());
     await files.remove(RECORD);
     for (let attempts = 0; attempts < 2; attempts++) {
@@ -88,7 +88,7 @@ describe("a data directory without its record", () => {
   });
 
   it("is refused wherever the record is cut, and whichever of its bytes is another one", async () => {
-    const files = new FaultyFiles();
+    const files = new MemoryFiles();
     await openAndClose(files, new TestDatabase());
     const record = files.content(RECORD);
     for (let at = 0; at < record.length; at++) {

@@ -8,7 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { EntryMark, type EntryView } from "../../../lib/item/entry.ts";
 import { emptyTerms, type Mutation, MutationKind, type MutationTerms } from "../../../lib/item/mutation.ts";
 import { Storage } from "../../../lib/storage/storage.ts";
-import { FaultyFiles } from "../../support/faulty_files.ts";
+import { MemoryFiles } from "../../support/memory_files.ts";
 import { keyOf, mutation, StorageWorld, set, writeDurably } from "../../support/storage_world.ts";
 import { TestDatabase } from "../../support/test_database.ts";
 
@@ -28,7 +28,7 @@ async function seen(storage: Storage, key: string, now: number, peek = false): P
 
 describe("marks of an item", () => {
   it("come back from the log after a kill, and from the engine after a checkpoint and an end", async () => {
-    const world = new StorageWorld(new FaultyFiles());
+    const world = new StorageWorld(new MemoryFiles());
     const now = world.nowSeconds;
     const database = new TestDatabase();
     const storage = await open(world, database);
@@ -43,7 +43,7 @@ describe("marks of an item", () => {
     };
     const expected = [EntryMark.stale, EntryMark.stale | EntryMark.won, 0];
     assertEquals(await marks(storage), expected);
-    const killed = await open(new StorageWorld((world.files as FaultyFiles).killed()), new TestDatabase());
+    const killed = await open(new StorageWorld((world.files as MemoryFiles).killed()), new TestDatabase());
     assertEquals(await marks(killed), expected, "read again from the log");
     await storage.close();
     const ended = await open(world, database);
@@ -60,7 +60,7 @@ describe("marks of an item", () => {
   });
 
   it("go with a set and stay with a touch", async () => {
-    const world = new StorageWorld(new FaultyFiles());
+    const world = new StorageWorld(new MemoryFiles());
     const now = world.nowSeconds;
     const storage = await open(world, new TestDatabase());
     await writeDurably(storage, set("k", "v"), now);
@@ -75,7 +75,7 @@ describe("marks of an item", () => {
 
 describe("what the memory knows of reads", () => {
   it("a read tells of the one before it, a peek leaves no trace, a write makes the item unread", async () => {
-    const world = new StorageWorld(new FaultyFiles());
+    const world = new StorageWorld(new MemoryFiles());
     const now = world.nowSeconds;
     const storage = await open(world, new TestDatabase());
     await writeDurably(storage, set("k", "v"), now);

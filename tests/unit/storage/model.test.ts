@@ -10,7 +10,7 @@ import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { Change, type Current, CurrentKind, decide, emptyDecision, isExpired } from "../../../lib/item/decide.ts";
 import { type Applied, type Mutation, MutationKind, type MutationResult } from "../../../lib/item/mutation.ts";
 import { Storage } from "../../../lib/storage/storage.ts";
-import type { FaultyFiles } from "../../support/faulty_files.ts";
+import type { MemoryFiles } from "../../support/memory_files.ts";
 import { committed, keyOf, mutation, StorageWorld, seen, turns } from "../../support/storage_world.ts";
 import { TestDatabase } from "../../support/test_database.ts";
 
@@ -177,7 +177,7 @@ class Run {
         await this.#commit();
         this.#database.release();
         await this.#storage.close();
-        return this.#reopen(this.#world.files as FaultyFiles, this.#database);
+        return this.#reopen(this.#world.files as MemoryFiles, this.#database);
       case "kill":
         await this.#commit();
         await this.#abandon((files, database) => [files.killed(), database.powerCut(database.unsyncedBatches)]);
@@ -239,7 +239,7 @@ class Run {
   /** Writes of a turn that cannot be committed: they are all taken back. */
   async #fullDisk(writes: readonly Write[]): Promise<void> {
     await this.#commit();
-    const files = this.#world.files as FaultyFiles;
+    const files = this.#world.files as MemoryFiles;
     files.freeBytes = 40;
     for (const write of writes) {
       const outcome = this.#storage.apply(this.#request(write), this.#world.nowSeconds);
@@ -254,14 +254,14 @@ class Run {
     await this.#compareAll();
   }
 
-  async #abandon(after: (files: FaultyFiles, database: TestDatabase) => [FaultyFiles, TestDatabase]): Promise<void> {
-    const [files, database] = after(this.#world.files as FaultyFiles, this.#database);
+  async #abandon(after: (files: MemoryFiles, database: TestDatabase) => [MemoryFiles, TestDatabase]): Promise<void> {
+    const [files, database] = after(this.#world.files as MemoryFiles, this.#database);
     this.#database.release();
     await this.#storage.close();
     await this.#reopen(files, database);
   }
 
-  async #reopen(files: FaultyFiles, database: TestDatabase): Promise<void> {
+  async #reopen(files: MemoryFiles, database: TestDatabase): Promise<void> {
     const { nowMs } = this.#world;
     this.#world = new StorageWorld(files, this.#count);
     this.#world.nowMs = nowMs;

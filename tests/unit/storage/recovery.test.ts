@@ -9,7 +9,7 @@ import { FlareError } from "../../../lib/base/errors.ts";
 import { MutationKind } from "../../../lib/item/mutation.ts";
 import { LOG_HEADER_BYTES } from "../../../lib/storage/log/log_record.ts";
 import { Storage, type StorageOptions } from "../../../lib/storage/storage.ts";
-import { FaultyFiles } from "../../support/faulty_files.ts";
+import { MemoryFiles } from "../../support/memory_files.ts";
 import { committed, mutation, read, type Seen, StorageWorld, set, write, writeDurably } from "../../support/storage_world.ts";
 import { TestDatabase } from "../../support/test_database.ts";
 
@@ -24,9 +24,9 @@ function open(world: StorageWorld, database: TestDatabase, more: StorageOptions 
 async function killedAfter(
   steps: ((storage: Storage, now: number) => unknown)[],
   seed?: number,
-): Promise<{ files: FaultyFiles; sizes: number[] }> {
-  const world = new StorageWorld(new FaultyFiles(), seed);
-  const files = world.files as FaultyFiles;
+): Promise<{ files: MemoryFiles; sizes: number[] }> {
+  const world = new StorageWorld(new MemoryFiles(), seed);
+  const files = world.files as MemoryFiles;
   const storage = await open(world, new TestDatabase());
   const sizes = [files.content(FIRST).length];
   for (const step of steps) {
@@ -89,7 +89,7 @@ describe("a killed storage", () => {
     ];
     for (let cut = 0; cut <= log.length; cut++) {
       const world = new StorageWorld(files.killed());
-      (world.files as FaultyFiles).write(FIRST, log.subarray(0, cut));
+      (world.files as MemoryFiles).write(FIRST, log.subarray(0, cut));
       // The header was on the disk before the storage was open; half of it is enough, it stands there twice.
       if (cut < LOG_HEADER_BYTES / 2) {
         await assertRejects(() => open(world, new TestDatabase()), FlareError, `"${FIRST}" has no readable header`);
@@ -115,7 +115,7 @@ describe("a killed storage", () => {
       const damaged = log.slice();
       damaged[at] = (damaged[at] as number) ^ 0x20;
       const world = new StorageWorld(files.killed());
-      (world.files as FaultyFiles).write(FIRST, damaged);
+      (world.files as MemoryFiles).write(FIRST, damaged);
       const storage = await open(world, new TestDatabase());
       const lost = sizes.findIndex((size) => at < size) - 1;
       for (const [i, key] of keys.entries()) {
@@ -179,7 +179,7 @@ describe("a killed storage", () => {
 
   it("is refused when a segment is missing", async () => {
     const world = new StorageWorld();
-    const files = world.files as FaultyFiles;
+    const files = world.files as MemoryFiles;
     const database = new TestDatabase();
     database.hold();
     const storage = await open(world, database, { logSegmentBytes: 4096 });
@@ -202,7 +202,7 @@ describe("a killed storage", () => {
     for (let i = 25; i < 75; i++) await write(storage, set(`k${i}`, "2"), now);
     for (let i = 0; i < 10; i++) await write(storage, mutation(MutationKind.delete, `k${i}`), now);
     await committed(storage);
-    const killed = (world.files as FaultyFiles).killed();
+    const killed = (world.files as MemoryFiles).killed();
     const early = database.powerCut(0);
     await storage.checkpoint();
     const late = database.powerCut(0);
@@ -262,7 +262,7 @@ describe("flush_all and a crash", () => {
     storage.flushAll();
     await write(storage, set("k1", "new"), now);
     assertEquals(await committed(storage), undefined);
-    const recovered = await open(new StorageWorld((world.files as FaultyFiles).killed()), database.powerCut(0));
+    const recovered = await open(new StorageWorld((world.files as MemoryFiles).killed()), database.powerCut(0));
     assertEquals(await read(recovered, "k0", now), undefined);
     assertEquals(await read(recovered, "k1", now), { value: "new", flags: 0, expire: 0, version: 1 });
     assertEquals(recovered.stats().items, 1);
@@ -304,7 +304,7 @@ describe("a planned flush", () => {
       storage.planFlush(plan);
       assertEquals(await committed(storage), undefined);
       if (checkpoints) await storage.checkpoint();
-      const killed = await open(new StorageWorld((world.files as FaultyFiles).killed()), database.powerCut(0));
+      const killed = await open(new StorageWorld((world.files as MemoryFiles).killed()), database.powerCut(0));
       assertEquals([killed.flushPlannedFor, killed.stats().items], [plan, 1]);
       await killed.close();
     }
@@ -326,7 +326,7 @@ describe("a planned flush", () => {
 
   it("that cannot be logged is not planned, and the one before is", async () => {
     const world = new StorageWorld();
-    const files = world.files as FaultyFiles;
+    const files = world.files as MemoryFiles;
     const database = new TestDatabase();
     const storage = await open(world, database);
     const now = world.nowSeconds;
@@ -355,7 +355,7 @@ describe("a planned flush", () => {
 describe("a power cut", () => {
   it("loses nothing that was synced, whatever the engine had not", async () => {
     const world = new StorageWorld();
-    const files = world.files as FaultyFiles;
+    const files = world.files as MemoryFiles;
     const database = new TestDatabase();
     const storage = await open(world, database, { fsync: "always", memoryBytesMax: 65536, logSegmentBytes: 8192 });
     const now = world.nowSeconds;

@@ -36,12 +36,12 @@ class SlowFiles extends MemoryFiles {
 describe("the users", () => {
   it("are those of the newest reading, though an older one takes longer", async () => {
     const files = new SlowFiles();
-    files.contents.set("/users", fromLatin1("ann:old\n"));
+    files.write("/users", fromLatin1("ann:old\n"));
     const access = await Access.open({ ...new PlayedNetwork().runtime, files }, OPTIONS);
     files.isSlow = true;
     const first = access.reload(OPTIONS);
     while (files.letGo === undefined) await Promise.resolve();
-    files.contents.set("/users", fromLatin1("ann:new\n"));
+    files.write("/users", fromLatin1("ann:new\n"));
     const second = access.reload({ ...OPTIONS, authTimeoutMs: 2000 });
     for (let i = 0; i < 100; i++) await Promise.resolve();
     files.letGo();

@@ -7,7 +7,7 @@ import { PeerError } from "../../../../lib/net/peer/peer_link.ts";
 import { PeerPool } from "../../../../lib/net/peer/peer_pool.ts";
 import { WorkerRegistry } from "../../../../lib/net/worker.ts";
 import { ReplyShape } from "../../../../lib/protocol/text/text_client.ts";
-import { IndexWorld, settle } from "../../../support/index_world.ts";
+import { IndexWorld } from "../../../support/index_world.ts";
 
 const NODE = { key: "n:1", host: "n", port: 1, threadType: 16 };
 const KEY = fromLatin1("key");
@@ -36,7 +36,7 @@ describe("peer pool", () => {
   it("gives up what is under way to a node that is down after a moment, not after the reply timeout", async () => {
     const { world, pool, ask } = scene(() => undefined);
     const answer = ask();
-    await settle();
+    await world.network.settle();
     await world.advance(10);
     assertEquals(world.node(NODE.key).received.length, 1);
     pool.retain(new Set());
@@ -47,12 +47,12 @@ describe("peer pool", () => {
   it("closes its lanes to such a node as soon as that has answered", async () => {
     const { world, pool, ask } = scene(() => undefined);
     const answer = ask();
-    await settle();
+    await world.network.settle();
     await world.advance(10);
     pool.retain(new Set());
     const { connections } = world.node(NODE.key);
     assertEquals(connections.size, 1);
-    for (const connection of connections) connection.say("TOUCHED\r\n");
+    for (const connection of connections) connection.send("TOUCHED\r\n");
     await world.advance(10);
     assertEquals(await answer, "TOUCHED");
     assertEquals(connections.size, 0);

@@ -7,7 +7,7 @@ import { FlareError } from "../../../../lib/base/errors.ts";
 import { type DataIdentity, judgeData, OPENINGS_MAX, rememberedData } from "../../../../lib/cluster/data_identity.ts";
 import { DataHistory } from "../../../../lib/node_server/life/data_history.ts";
 import { Storage } from "../../../../lib/storage/storage.ts";
-import { FaultyFiles } from "../../../support/faulty_files.ts";
+import { MemoryFiles } from "../../../support/memory_files.ts";
 import { StorageWorld } from "../../../support/storage_world.ts";
 import { TestDatabase } from "../../../support/test_database.ts";
 
@@ -15,10 +15,10 @@ const FILE = "data/OPENINGS";
 
 /** A data directory that is opened again and again; each time with other random numbers. */
 class Directory {
-  readonly files: FaultyFiles;
+  readonly files: MemoryFiles;
   #seed: number;
 
-  constructor(files: FaultyFiles, seed: number) {
+  constructor(files: MemoryFiles, seed: number) {
     this.files = files;
     this.#seed = seed;
   }
@@ -45,7 +45,7 @@ class Directory {
 
 describe("the history of a data directory", () => {
   it("is new until it has joined, and names every opening since then", async () => {
-    const directory = new Directory(new FaultyFiles(), 1);
+    const directory = new Directory(new MemoryFiles(), 1);
     const first = await directory.start(false);
     assertEquals([first.kind, first.openings.length], ["new", 1]);
     const second = await directory.start(true);
@@ -57,7 +57,7 @@ describe("the history of a data directory", () => {
   });
 
   it("proves that it is the newest, however often a start failed in between", async () => {
-    const directory = new Directory(new FaultyFiles(), 1);
+    const directory = new Directory(new MemoryFiles(), 1);
     const joined = rememberedData(await directory.start(true));
     let last = await directory.start(false);
     for (let start = 0; start < 2 * OPENINGS_MAX; start++) last = await directory.start(false);
@@ -67,7 +67,7 @@ describe("the history of a data directory", () => {
   });
 
   it("is known as an older copy, however often that is started", async () => {
-    const directory = new Directory(new FaultyFiles(), 1);
+    const directory = new Directory(new MemoryFiles(), 1);
     await directory.start(true);
     const copy = directory.copy();
     const joined = rememberedData(await directory.start(true));
@@ -76,9 +76,9 @@ describe("the history of a data directory", () => {
   });
 
   it("is known as another directory, also with the file of this one", async () => {
-    const directory = new Directory(new FaultyFiles(), 1);
+    const directory = new Directory(new MemoryFiles(), 1);
     const joined = rememberedData(await directory.start(true));
-    const other = new Directory(new FaultyFiles(), 100);
+    const other = new Directory(new MemoryFiles(), 100);
     await other.start(true);
     other.files.write(FILE, directory.files.content(FILE));
     const said = await other.start(false);
@@ -86,7 +86,7 @@ describe("the history of a data directory", () => {
   });
 
   it("proves nothing without its file, and is refused with a damaged one", async () => {
-    const directory = new Directory(new FaultyFiles(), 1);
+    const directory = new Directory(new MemoryFiles(), 1);
     const joined = rememberedData(await directory.start(true));
     const content = directory.files.content(FILE);
     for (let length = 0; length < content.length; length += 5) {
@@ -102,7 +102,7 @@ describe("the history of a data directory", () => {
   });
 
   it("is none where nothing keeps the data", async () => {
-    const directory = new Directory(new FaultyFiles(), 1);
+    const directory = new Directory(new MemoryFiles(), 1);
     const joined = rememberedData(await directory.start(true, ""));
     const said = await directory.start(true, "");
     assertEquals([said.kind, said.openings.length, judgeData(joined, said)], ["passing", 1, "passing"]);

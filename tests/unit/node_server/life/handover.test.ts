@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { within } from "../../../../lib/node_server/life/gate.ts";
 import { Handover } from "../../../../lib/node_server/life/handover.ts";
-import { IndexWorld, settle } from "../../../support/index_world.ts";
+import { PlayedNetwork } from "../../../support/played_network.ts";
 
 function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
   let resolve = (): void => undefined;
@@ -16,7 +16,8 @@ function deferred(): { readonly promise: Promise<void>; readonly resolve: () => 
 
 describe("handover", () => {
   it("holds from its begin to its end", async () => {
-    const handover = new Handover(new IndexWorld().clock);
+    const network = new PlayedNetwork();
+    const handover = new Handover(network.clock);
     assert(!handover.holding);
     await handover.over;
     handover.begin();
@@ -25,15 +26,16 @@ describe("handover", () => {
     void handover.over.then(() => {
       over = true;
     });
-    await settle();
+    await network.settle();
     assert(!over);
     handover.end();
-    await settle();
+    await network.settle();
     assert(over && !handover.holding);
   });
 
   it("waits for the writes under way, also for those that fail", async () => {
-    const handover = new Handover(new IndexWorld().clock);
+    const network = new PlayedNetwork();
+    const handover = new Handover(network.clock);
     const write = deferred();
     void handover.track(write.promise);
     void handover.track(Promise.reject(new Error("refused"))).catch(() => undefined);
@@ -41,18 +43,19 @@ describe("handover", () => {
     void handover.finished().then(() => {
       finished = true;
     });
-    await settle();
+    await network.settle();
     assert(!finished);
     write.resolve();
-    await settle();
+    await network.settle();
     assert(finished);
     await handover.finished();
   });
 
   it("waits for nothing longer than it may", async () => {
-    const { clock } = new IndexWorld();
+    const network = new PlayedNetwork();
+    const { clock } = network;
     const late = within(clock, 100, new Promise(() => undefined));
-    await clock.runUntil(100);
+    await network.pass(100);
     assertEquals(await late, false);
     assertEquals(await within(clock, 100, Promise.resolve()), true);
   });
