@@ -1,6 +1,6 @@
 /**
- * The changes of the log carried out again at the start. The engine may have one already, or a later state of its key: the
- * end is the same. Where the arena has no room the engine gets what is in it first.
+ * Replays the changes of the log at startup. The engine may already have a change, or a later state of its key: the result is
+ * the same. If the arena has no room, its content is first written to the engine.
  */
 
 import { copyBytes } from "../base/copy_bytes.ts";
@@ -39,7 +39,7 @@ export class LogReplay {
   }
 
   /**
-   * Carries out the change the reader stands at; a promise when it must wait for the engine.
+   * Applies the reader's current change; a promise if it must wait for the engine.
    * @throws FlareError INVALID_OPTION | IO_ERROR (a promise rejects with them)
    */
   replay(reader: LogReader): void | Promise<void> {
@@ -61,7 +61,7 @@ export class LogReplay {
     try {
       if (!this.#lookup.lookUp(hash, key, nowSeconds)) return false;
     } catch (error) {
-      // The log has what the engine cannot read any more.
+      // The log has the value that the engine can no longer read.
       if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
     }
     const { flags, expire, version, marks, bytes, valueStart, valueEnd } = reader;

@@ -1,8 +1,8 @@
 /**
- * The storage of a node: arena, change log, engine and the work between them behind one small interface. A read or write
- * of something in memory is synchronous and creates nothing; what must wait (an engine without synchronous reads, an
- * arena full of what the engine has not taken) waits per key, in call order. Knows items and versions; no protocol, no
- * cluster. This file joins the parts; a read goes on in key_lookup, a write in key_writer and from there to journal.
+ * The storage of a node: arena, change log, engine and the work between them behind one small interface. A read or write of an
+ * entry in memory is synchronous and allocates nothing; operations that must wait (an engine without synchronous reads, an
+ * arena full of records that are not in the engine) wait per key, in call order. Knows items and versions; no protocol, no
+ * cluster. This file joins the parts; a read continues in key_lookup, a write in key_writer and from there in journal.
  */
 
 import { dataDamage } from "../base/data_damage.ts";
@@ -40,7 +40,7 @@ export type { StorageOptions } from "./storage_options.ts";
 
 /** What a storage can do. */
 export interface StorageManifest {
-  /** `get` and `apply` answer at once (but for back-pressure). */
+  /** `get` and `apply` answer at once (except under back-pressure). */
   readonly syncReads: boolean;
   /** `openCursor` walks in key order. */
   readonly ordered: boolean;
@@ -50,26 +50,26 @@ export interface StorageManifest {
   readonly engine: string;
 }
 
-/** Numbers of a storage, as of now. */
+/** Statistics of a storage. */
 export interface StorageStats {
-  /** Stored items; expired ones that are not swept yet count, tombstones do not. */
+  /** Stored items, including expired ones that are not swept yet, without tombstones. */
   readonly items: number;
   readonly tombstones: number;
-  /** The change log and, as far as the engine can say, the engine. */
+  /** The change log and, if its size is known, the engine. */
   readonly bytesOnDisk: number;
   readonly arenaBytes: number;
   readonly arenaBytesMax: number;
-  /** Of entries the engine does not have yet. */
+  /** Of entries that are not in the engine yet. */
   readonly dirtyBytes: number;
   readonly logBytes: number;
   readonly logSegments: number;
-  /** Records found not to match their checksum, in the log and in the engine. */
+  /** Records with a wrong checksum, in the log and in the engine. */
   readonly corruptRecords: number;
-  /** Tables of the engine with blocks that do not match their checksum. */
+  /** Engine tables that have blocks with a wrong checksum. */
   readonly damagedTables: number;
-  /** Whole ones so far. */
+  /** Completed checkpoints. */
   readonly checkpoints: number;
-  /** Items that left the arena for room, and what belongs to it, see `EntryCache`. */
+  /** Items evicted from the arena, and related counts, see `EntryCache`. */
   readonly evictions: number;
   readonly evictedUnfetched: number;
   readonly evictedActive: number;
@@ -81,22 +81,22 @@ export interface StorageStats {
   readonly arenaItems: number;
   readonly liveBytes: number;
   readonly arenaLayout: ArenaLayout;
-  /** Reads that found an item whose time was over. */
+  /** Reads that found an expired item. */
   readonly expiredReads: number;
-  /** Writes refused because the arena was full of what the engine had not taken. */
+  /** Writes refused because the arena was full of records that were not in the engine. */
   readonly roomFailures: number;
-  /** Of the search for what has expired: keys looked at, items it found, and those of them that nobody had read. */
+  /** The sweeper's counts: keys checked, expired items found, and those of them that were never read. */
   readonly sweptKeys: number;
   readonly sweptItems: number;
   readonly sweptUnfetched: number;
-  /** Whole walks of that search so far. */
+  /** Complete walks of the sweeper. */
   readonly sweeps: number;
   readonly engineReads: number;
   readonly appendErrors: number;
   readonly fsyncs: number;
 }
 
-/** Of an engine that has nothing yet. */
+/** Of an empty engine. */
 const NO_META: EngineMeta = { generation: 0, items: 0, tombstones: 0, sequence: 1, flushPlannedFor: 0 };
 
 export class Storage {
@@ -105,7 +105,7 @@ export class Storage {
   readonly #runtime: Runtime;
   readonly #settings: StorageSettings;
   readonly #directory: DataDirectory | undefined;
-  /** Of data that nothing keeps. */
+  /** The identity of data that is not persistent. */
   readonly #passing: StorageIdentity | undefined;
   readonly #engine: Engine;
   readonly #keyspaces: Keyspaces;
@@ -116,12 +116,12 @@ export class Storage {
   readonly #slices: SliceReader;
   readonly #checkpointer: Checkpointer;
   readonly #sweeper: Sweeper;
-  /** Absent while the log is read again, and without a data directory always. */
+  /** Absent during recovery, and always without a data directory. */
   #journal: Journal | undefined;
   #failure: FlareError | undefined;
   #closing: Promise<void> | undefined;
   #engineBytes = 0;
-  /** Of the change log, found at the start. */
+  /** Of the change log, found at startup. */
   #corruptLogRecords = 0;
 
   private constructor(
@@ -180,8 +180,8 @@ export class Storage {
   }
 
   /**
-   * Opens a storage: takes the directory's lock, opens the engine and reads the change log again.
-   * @throws FlareError INVALID_OPTION | DATA_DIR_LOCKED | UNSUPPORTED | CORRUPT | DISK_FULL | IO_ERROR
+   * Opens a storage: takes the directory's lock, opens the engine and replays the change log. @throws FlareError INVALID_OPTION
+   * | DATA_DIR_LOCKED | UNSUPPORTED | CORRUPT | DISK_FULL | IO_ERROR
    */
   static async open(runtime: Runtime, options: StorageOptions): Promise<Storage> {
     const settings = resolveStorageOptions(options);
@@ -195,7 +195,7 @@ export class Storage {
       const meta = stored === undefined ? NO_META : decodeMeta(stored);
       const checkpoint = directory?.record.checkpoint ?? 1;
       if (checkpoint > 1 && meta.sequence < checkpoint) {
-        const what = `has the changes before ${meta.sequence}, it had those before ${checkpoint}`;
+        const what = `has the changes before ${meta.sequence}, but had those before ${checkpoint}`;
         throw dataDamage((directory as DataDirectory).enginePath, what);
       }
       const generation = Math.max(meta.generation, 1);
@@ -212,30 +212,30 @@ export class Storage {
     }
   }
 
-  /** Which data these are; without a data directory they are other ones with each opening. */
+  /** The identity of the data; without a data directory a new one with each opening. */
   get identity(): StorageIdentity {
     return this.#directory?.identity ?? (this.#passing as StorageIdentity);
   }
 
-  /** Set by a fault that only a restart heals: writes answer `failed` from then on, reads go on. */
+  /** Set by a failure that only a restart resolves: writes then answer `failed`, reads continue. */
   get failure(): FlareError | undefined {
     return this.#failure;
   }
 
-  /** True when something was applied and not yet appended to the log. */
+  /** True if a change was applied and is not appended to the log yet. */
   get hasUncommitted(): boolean {
     return this.#journal?.commits.hasPending === true;
   }
 
-  /** Says which keys will be asked for next, the blank-separated words of `bytes[start, end)`: together they come faster. */
+  /** Prefetches the keys that will be read next, the space-separated words of `bytes[start, end)`. */
   warm(bytes: Uint8Array, start: number, end: number): void {
     this.#keyspaces.current.cache.warm(bytes, start, end);
   }
 
   /**
-   * The live item under a key, undefined = none. The view is valid until the next call of any method. A promise only when
-   * the engine must be read and cannot be read synchronously, or when earlier calls for this key wait; its view is a
-   * private copy. `peek`: the item does not count as read.
+   * The live item under a key, undefined = none. The view is valid until the next call of any method. A promise only if the
+   * engine must be read and has no synchronous reads, or if earlier calls for this key are waiting; its view is a private copy.
+   * `peek`: the item does not count as read.
    * @throws FlareError CORRUPT | IO_ERROR | LIMIT_EXCEEDED | CLOSED (a promise rejects with them)
    */
   get(key: KeySlice, nowSeconds: number, peek = false): EntryView | undefined | Promise<EntryView | undefined> {
@@ -248,8 +248,8 @@ export class Storage {
   }
 
   /**
-   * Carries out a write. One object is filled again with each call; a promise (as for `get`, or when the arena is full of
-   * what the engine has not taken) gives one of its own. Per key, effects are in call order, always.
+   * Executes a write. Every call fills the same object; a promise (as for `get`, or if the arena is full of records that are
+   * not in the engine) resolves to its own. Per key, effects are always in call order.
    */
   apply(mutation: Mutation, nowSeconds: number): Applied | Promise<Applied> {
     const refusal = this.#refusal(mutation);
@@ -261,8 +261,8 @@ export class Storage {
   }
 
   /**
-   * Drops everything, versions, tombstones and a planned flush included. A logged change like any other: when its commit
-   * fails, everything is back.
+   * Drops everything, including versions, tombstones and a scheduled flush. A logged change like any other: if its commit
+   * fails, everything is restored.
    * @throws FlareError the `failure`, or CLOSED
    */
   flushAll(): void {
@@ -275,8 +275,8 @@ export class Storage {
   }
 
   /**
-   * Remembers that everything is to be flushed from this second on (`flushAll` is its owner's to call); 0 = not any more.
-   * A logged change like any other.
+   * Records the second for which a flush is scheduled (the owner must call `flushAll`); 0 cancels it. A logged change like any
+   * other.
    * @throws FlareError the `failure`, or CLOSED
    */
   planFlush(seconds: number): void {
@@ -291,8 +291,8 @@ export class Storage {
   }
 
   /**
-   * Calls `listener` once everything applied so far is committed by the policy: at the end of this turn, after the shared
-   * sync with `always`; at once when nothing is uncommitted. In order of registration.
+   * Calls `listener` once everything applied so far is committed by the policy: at the end of this turn, with `always` after
+   * the shared sync; at once if nothing is uncommitted. In order of registration.
    */
   onCommit(listener: CommitListener): void {
     if (this.#journal === undefined) listener.onCommitted();
@@ -313,7 +313,9 @@ export class Storage {
     );
   }
 
-  /** Looks for expired items at about so many keys, before the time of the next look. @throws FlareError IO_ERROR */
+  /**
+   * Checks about this number of keys for expired items now, without waiting for the next interval. @throws FlareError IO_ERROR
+   */
   async sweep(keys: number): Promise<void> {
     for (let done = 0; done < keys && this.#closing === undefined; done += SLICE_KEYS) await this.#sweeper.sweepSlice();
   }
@@ -363,19 +365,19 @@ export class Storage {
     if (!this.#keyspaces.current.cache.shrink(this.#undo.isEmpty)) this.#checkpointer.request();
   }
 
-  /** Whom to tell of each item that leaves the memory for room; it stays stored. The view is valid during the call. */
+  /** Called for each item evicted from memory; it stays stored. The view is valid during the call. */
   set evictionListener(listener: ((entry: EntryView) => void) | undefined) {
     this.#keyspaces.evictionListener = listener;
   }
 
-  /** The record lengths of all items in memory, told in steps that are to be spread over turns of the loop. */
+  /** Reports the record lengths of all items in memory, in steps that the caller spreads over event loop turns. */
   itemBytes(found: (recordBytes: number) => void): Iterator<void> {
     return this.#keyspaces.current.cache.itemBytes(found);
   }
 
   /**
-   * Resolves when everything applied so far is in the engine and the log before it is gone. An engine that takes no changes is
-   * waited for a few seconds.
+   * Resolves when everything applied so far is in the engine and the log before it is removed. Waits only a few seconds for an
+   * engine that accepts no changes.
    * @throws FlareError CLOSED | IO_ERROR | DISK_FULL
    */
   async checkpoint(): Promise<void> {
@@ -383,7 +385,7 @@ export class Storage {
     await this.#checkpointer.reach();
   }
 
-  /** Commits, brings everything into the engine, so that a restart is quick, and gives the directory free. */
+  /** Commits, writes everything to the engine, so that a restart is quick, and releases the directory. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -394,7 +396,7 @@ export class Storage {
     if (this.#closing !== undefined) throw closed();
   }
 
-  /** Why a write cannot be taken at all. */
+  /** Why a write cannot be accepted at all. */
   #refusal(mutation: Mutation): string | undefined {
     if (this.#failure !== undefined) return this.#failure.message;
     if (this.#closing !== undefined) return "storage is closed";
@@ -411,18 +413,18 @@ export class Storage {
     if (this.#writer.attemptSweep(key, nowSeconds) === Attempt.load) return this.#waiting.sweep(key, nowSeconds);
   }
 
-  /** A part of the arena became evictable: what is above the limit goes first, then come those who wait. */
+  /** A part of the arena became evictable: first frees memory above the limit, then resumes waiting operations. */
   #onRoom(): void {
     this.#keyspaces.current.cache.shrink(this.#undo.isEmpty);
     this.#waiting.onRoom();
   }
 
-  /** Of a checkpoint: what the engine has for good is noted, then the log before it goes. */
+  /** After a checkpoint: records what is durable in the engine, then removes the log before it. */
   async #onStored({ sequence, finishedSegment }: LogPlace): Promise<void> {
     try {
       await this.#directory?.noteCheckpoint(sequence);
     } catch (error) {
-      this.#runtime.log.write("warning", `a checkpoint is not noted: ${(error as FlareError).message}`);
+      this.#runtime.log.write("warning", `a checkpoint could not be recorded: ${(error as FlareError).message}`);
     }
     try {
       await this.#journal?.changes.removeThrough(finishedSegment);
@@ -432,20 +434,20 @@ export class Storage {
     }
   }
 
-  /** A segment counts as there once the record says so. */
+  /** A segment must exist once the record says so. */
   #onSynced(): void {
     this.#directory?.noteSegment(this.#journal?.changes.syncedSegment ?? 0).catch((error: Error) => {
-      this.#runtime.log.write("warning", `a new log segment is not noted: ${error.message}`);
+      this.#runtime.log.write("warning", `a new log segment could not be recorded: ${error.message}`);
     });
   }
 
   #onFailure(error: FlareError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
-    this.#runtime.log.write("error", `storage takes no more writes: ${error.message}`);
+    this.#runtime.log.write("error", `storage refuses writes until a restart: ${error.message}`);
   }
 
-  /** Reads the change log again and goes on behind it. */
+  /** Replays the change log and continues after it. */
   async #recover(directory: DataDirectory, engineSequence: number, { onProgress }: StorageOptions): Promise<void> {
     const { clock, log } = this.#runtime;
     const replay = new LogReplay(
@@ -474,9 +476,9 @@ export class Storage {
     await journal.changes.sync();
     const { syncedSegment } = journal.changes;
     await directory.noteOpen(recovery.wholeFrom === 0 ? syncedSegment : recovery.wholeFrom, syncedSegment);
-    if (recovery.records > 0) log.write("notice", `${recovery.records} change(s) read again from the log`);
+    if (recovery.records > 0) log.write("notice", `${recovery.records} change(s) replayed from the log`);
     onProgress?.({ phase: "open", bytesDone: 0, bytesTotal: 0, records: recovery.records });
-    // Even without a change in them the old segments should go.
+    // Even without changes in them the old segments should be removed.
     if (recovery.segments.length > 0) this.#checkpointer.request();
   }
 
@@ -493,8 +495,8 @@ export class Storage {
       await this.#engine.settle();
       isComplete = this.#failure === undefined;
     } catch (error) {
-      // What is not in the engine is in the log and comes back at the next start.
-      log.write("error", `not everything could be brought into the engine: ${(error as Error).message}`);
+      // Changes that are not in the engine are in the log and will be replayed at the next start.
+      log.write("error", `some changes could not be written to the engine: ${(error as Error).message}`);
     }
     try {
       await this.#engine.close();

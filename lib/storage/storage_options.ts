@@ -15,7 +15,7 @@ import { DATA_BYTES_MAX } from "../protocol/text/data_block.ts";
 import { CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./arena/entry_cache.ts";
 import { aliasText, type EngineChoice, engineField, storageTypes } from "./engine/engine_choice.ts";
 
-/** When a change counts as durable: synced before it is answered, synced regularly, or left to the operating system. */
+/** When changes are synced to disk: before the answer, at intervals, or when the operating system does. */
 export const FsyncPolicy = { always: "always", interval: "interval", os: "os" } as const;
 export type FsyncPolicy = (typeof FsyncPolicy)[keyof typeof FsyncPolicy];
 
@@ -138,27 +138,27 @@ const storageTable = { ...storageOptionTable, ...paceTable };
 /** Complete settings. */
 export type StorageSettings = OptionValues<typeof storageTable>;
 
-/** How far the opening of a storage has come. */
+/** The progress of opening a storage. */
 export interface StorageProgress {
   readonly phase: "recover" | "open";
-  /** Bytes of the change log read, of how many. */
+  /** Bytes of the change log read, and in total. */
   readonly bytesDone: number;
   readonly bytesTotal: number;
-  /** Changes found in them. */
+  /** Changes replayed so far. */
   readonly records: number;
 }
 
 /** What a storage is opened with beside its settings. */
 export interface StorageParts {
-  /** Where everything is kept; absent = nothing on disk (the engine is in memory, there is no change log). */
+  /** The directory for all data; absent = nothing on disk (the engine is in memory, there is no change log). */
   readonly dataDir?: string;
   /** A built-in engine (default `level` with a `dataDir`, else `memory`), or a database of the caller, who closes it. */
   readonly engine?: EngineChoice;
-  /** Told now and then while the storage opens. */
+  /** Called from time to time while the storage opens. */
   readonly onProgress?: (progress: StorageProgress) => void;
 }
 
-/** How a storage is to work; every setting has a default. */
+/** The settings of a storage; all have defaults. */
 export interface StorageOptions extends Partial<StorageSettings>, StorageParts {}
 
 /** What a program may give beside the settings. */

@@ -39,7 +39,7 @@ describe("SIGTERM under load", () => {
           const startMs = performance.now();
           await node.start();
           const startedMs = performance.now() - startMs;
-          assert(!/read again from the log/.test(node.program.output), node.program.output);
+          assert(!/replayed from the log/.test(node.program.output), node.program.output);
           const reader = await node.connect();
           const found = await reader.gets([...sent.keys()]);
           reader.close();

@@ -299,6 +299,6 @@ describe("a data directory of 2.0.0", () => {
 
   it("without its log is refused", async () => {
     rmSync(join(directory, "log"), { recursive: true });
-    await assertRejects(() => openLevel(directory), FlareError, `"${join(directory, "log")}" holds no log segment`);
+    await assertRejects(() => openLevel(directory), FlareError, `"${join(directory, "log")}" contains no log segment`);
   });
 });

@@ -1,14 +1,14 @@
 /**
- * Blocks of the arena from oldest to newest, and how far the engine has them: records are appended to the newest one
- * (head), the oldest one (tail) may leave once the flush pointer has passed it, and between the two a checkpoint collects
- * what is dirty, batch by batch. Knows nothing of keys.
+ * Blocks of the arena from oldest to newest, and how far they are in the engine: records are appended to the newest one (head),
+ * the oldest one (tail) can be evicted once the flush pointer has passed it, and between the two a checkpoint collects dirty
+ * records, batch by batch. Knows nothing of keys.
  */
 
 import type { DirtyBatch } from "./dirty_batch.ts";
 import { LENGTH, OFFSET_BITS, STATE } from "./record_layout.ts";
 import { RecordState } from "./record_state.ts";
 
-/** A piece of the arena's memory, filled from its beginning. */
+/** A piece of the arena's memory, filled from its start. */
 export class Block {
   readonly id: number;
   /** It holds one large record, and its memory is never used for another. */
@@ -16,7 +16,7 @@ export class Block {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   used = 0;
-  /** Age: a larger one was (re)filled later. */
+  /** Age: higher is newer. Set when the block is (re)filled. */
   sequence: number;
   next: Block | undefined = undefined;
 
@@ -33,12 +33,12 @@ export class Block {
 export class BlockRing {
   tail: Block | undefined = undefined;
   head: Block | undefined = undefined;
-  /** The first record that the engine may not have. */
+  /** The first record that may not be in the engine. */
   flushBlock: Block | undefined = undefined;
   flushOffset = 0;
   /** Bytes the flush pointer has passed so far. */
   flushedBytes = 0;
-  /** Where the batch in flight ends. */
+  /** The end of the batch in flight. */
   #batchBlock: Block | undefined = undefined;
   #batchOffset = 0;
 
@@ -54,7 +54,7 @@ export class BlockRing {
     }
   }
 
-  /** Takes out the oldest block, all of whose records are behind the flush pointer. */
+  /** Removes the oldest block; the flush pointer must have passed all its records. */
   shift(): Block {
     const block = this.tail as Block;
     this.tail = block.next;
@@ -67,7 +67,7 @@ export class BlockRing {
     return block;
   }
 
-  /** Moves the flush pointer over records the engine has or does not need; no batch may be in flight. */
+  /** Moves the flush pointer over records that are in the engine or not needed there; no batch may be in flight. */
   skipClean(mayForgetDead: boolean): void {
     let block = this.flushBlock as Block;
     let offset = this.flushOffset;
@@ -89,7 +89,7 @@ export class BlockRing {
     this.flushOffset = offset;
   }
 
-  /** Collects the next dirty records, up to the batch's limits or a mark; true = it is reached. */
+  /** Collects the next dirty records, up to the batch's limits or a mark; true = the mark is reached. */
   collect(batch: DirtyBatch, markSequence: number, markOffset: number): boolean {
     let block = this.flushBlock;
     let offset = this.flushOffset;
@@ -124,16 +124,16 @@ export class BlockRing {
     return done;
   }
 
-  /** The engine has the batch that was collected: the flush pointer moves behind it. */
+  /** The collected batch is in the engine: moves the flush pointer past it. */
   passBatch(): void {
-    // A ring that was empty has nothing flushed, whatever was appended to it meanwhile.
+    // The ring was empty when the batch was collected: nothing of it is flushed, even if records were appended since.
     if (this.#batchBlock === undefined) return;
     this.#countFlushed();
     this.flushBlock = this.#batchBlock;
     this.flushOffset = this.#batchOffset;
   }
 
-  /** Adds what lies between the flush pointer and the end of the batch to the flushed bytes. */
+  /** Adds the bytes from the flush pointer to the end of the batch to the flushed bytes. */
   #countFlushed(): void {
     let block = this.flushBlock;
     let offset = this.flushOffset;

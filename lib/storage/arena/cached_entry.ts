@@ -1,17 +1,15 @@
-/**
- * An entry as the arena shows it to the storage: the view of an item that may also be a tombstone or nothing.
- */
+/** The arena's view of an entry: the view of an item that may also be a tombstone or nothing. */
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { CurrentKind } from "../../item/decide.ts";
 import type { EntryView } from "../../item/entry.ts";
 
-/** An entry of any kind as the arena shows it: an `EntryView` that may also be a tombstone or nothing. */
+/** The arena's view of an entry of any kind: an `EntryView` that may also be a tombstone or nothing. */
 export interface CachedEntry extends EntryView {
   kind: CurrentKind;
 }
 
-/** A view that points nowhere, for a storage to fill. */
+/** An empty view, for a storage to fill. */
 export function emptyEntry(): CachedEntry {
   return {
     bytes: EMPTY_BYTES,

@@ -1,6 +1,4 @@
-/**
- * The records of the arena that go to the engine together, as locations.
- */
+/** The locations of the arena's records that are written to the engine together. */
 
 const BATCH_RECORDS_MAX = 4000;
 const BATCH_BYTES_MAX = 1 << 20;
@@ -8,9 +6,9 @@ const BATCH_BYTES_MAX = 1 << 20;
 export class DirtyBatch {
   readonly locations: Int32Array = new Int32Array(BATCH_RECORDS_MAX);
   count = 0;
-  /** True when nothing dirty is left before the mark it was collected for. */
+  /** True when no dirty record is left before the mark of this checkpoint. */
   reachesMark = false;
-  /** The engine may or may not have it: the flush pointer stays where it is. */
+  /** The batch may or may not be in the engine: the flush pointer must not move. */
   isInFlight = false;
   #bytes = 0;
 
@@ -18,7 +16,7 @@ export class DirtyBatch {
     return this.count === BATCH_RECORDS_MAX || this.#bytes >= BATCH_BYTES_MAX;
   }
 
-  /** Begins anew. */
+  /** Starts an empty batch. */
   begin(): void {
     this.count = 0;
     this.#bytes = 0;
@@ -30,7 +28,7 @@ export class DirtyBatch {
     this.#bytes += recordBytes;
   }
 
-  /** The engine has it. */
+  /** The batch is in the engine. */
   end(): void {
     this.count = 0;
     this.isInFlight = false;

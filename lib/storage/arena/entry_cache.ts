@@ -1,10 +1,10 @@
 /**
- * The arena: items as reply-ready bytes in a few large blocks, found through a hash index in typed arrays, so that a
- * million keys are no work for the collector. Records are appended; an overwritten one is dead. Each ring of blocks has
- * three positions: head (append), flush (first record the engine may not have) and tail (evict). The tail never passes
- * the flush pointer, so what is not yet in the engine stays; what is, gets a second chance if it was used, else is dropped.
- * Values too large for a block live in a ring of their own, one block each, whose memory is never reused.
- * Knows nothing of the engine, the log and the clock.
+ * The arena: items as reply-ready bytes in a few large blocks, found through a hash index in typed arrays, so that a million
+ * keys cost the garbage collector nothing. Records are appended; an overwritten one is dead. Each ring of blocks has three
+ * positions: head (append), flush (first record that may not be in the engine) and tail (evict). The tail never passes the
+ * flush pointer, so records that are not in the engine stay; the others get a second chance if they were used, else they are
+ * dropped. Values too large for a block have their own ring, one block each, whose memory is never reused. Knows nothing of the
+ * engine, the log and the clock.
  */
 
 import { equalBytes } from "../../base/bytes.ts";
@@ -36,7 +36,7 @@ import {
 } from "./record_layout.ts";
 import { ACCESSED, ENGINE_BITS, kindOfState, marksOfState, RecordState } from "./record_state.ts";
 
-/** Keys warmed in one go. */
+/** Keys warmed at a time. */
 const WARM_MAX = 64;
 /** A cache line, in 32-bit words. */
 const LINE_WORDS = 16;
@@ -45,7 +45,7 @@ const BLOCK_BYTES_MAX = 1 << 20;
 const BLOCK_BYTES_MIN = 1 << 12;
 const BLOCKS_WANTED = 16;
 
-/** The bounds of `memoryBytesMax`: below, eviction has nothing to choose from; above, locations run out. */
+/** The bounds of `memoryBytesMax`: with less, eviction has no choice; with more, locations run out. */
 export const CACHE_BYTES_MIN = BLOCK_BYTES_MIN * BLOCKS_WANTED;
 export const CACHE_BYTES_MAX = 2 ** 33;
 
@@ -53,7 +53,7 @@ const SPACE = 0x20;
 const CR = 13;
 const LF = 10;
 
-/** How far a checkpoint has to go: the heads at its start. */
+/** The end of a checkpoint: the heads at its start. */
 export interface CacheMark {
   readonly smallSequence: number;
   readonly smallOffset: number;
@@ -62,40 +62,40 @@ export interface CacheMark {
 
 /** What the arena's memory is divided into. */
 export interface ArenaLayout {
-  /** Of a block that many records share; large records have one each. */
+  /** Of a block shared by many records; large records have their own. */
   readonly blockBytes: number;
   readonly blocks: number;
-  /** Behind the last record of the block that is being filled. */
+  /** After the last record of the head block. */
   readonly freeBytes: number;
   readonly indexSlots: number;
   readonly indexBytes: number;
-  /** When the item that is next in line for eviction was last written or read, 0 = there is none. */
+  /** When the next item to be evicted was last written or read, 0 = there is none. */
   readonly oldestAccessSeconds: number;
 }
 
 export class EntryCache {
-  /** Evicted items so far: they are in the engine, and come back when they are asked for. */
+  /** Items evicted so far: they are in the engine, and are loaded again when needed. */
   evictions = 0;
-  /** Those of them that nobody had read, and those that were in use and had to go all the same. */
+  /** Those of them that were never read, and those that were evicted although in use. */
   evictedUnfetched = 0;
   evictedActive = 0;
-  /** Those of them that had a time to expire. */
+  /** Those of them that had an expiry. */
   evictedNonzero = 0;
-  /** How long the item that was evicted last had been left alone, in seconds. */
+  /** How long the last evicted item had been idle, in seconds. */
   evictedIdleSeconds = 0;
-  /** Items spared by the eviction because they were in use. */
+  /** Items spared by eviction because they were in use. */
   spared = 0;
   /** Times a writer had to make room. */
   roomsMade = 0;
-  /** Told of each evicted item, if anybody wants to know. */
+  /** Called for each evicted item, if set. */
   onEvicted: ((location: number) => void) | undefined;
-  /** Bytes of live records the engine does not have. */
+  /** Bytes of live records that are not in the engine. */
   dirtyBytes = 0;
   /** Bytes of live records. */
   liveBytes = 0;
   /** Live records that are tombstones. */
   tombstones = 0;
-  /** What `takeBatch` collected last. */
+  /** The batch that `takeBatch` collected last. */
   readonly batch = new DirtyBatch();
 
   readonly #seed: number;
@@ -105,7 +105,7 @@ export class EntryCache {
   readonly #index = new KeyIndex();
   readonly #blocks: (Block | undefined)[] = [undefined];
   readonly #warmLocations = new Int32Array(WARM_MAX);
-  /** What `warm` read last: nobody needs it, but reading for nothing would be optimised away. */
+  /** What `warm` read last. Unused, but without it the reads would be optimised away. */
   touched = 0;
   readonly #freeIds: number[] = [];
   readonly #small = new BlockRing();
@@ -118,7 +118,7 @@ export class EntryCache {
   /** Where the last `find` ended. */
   #slot = 0;
 
-  /** `bytesMax` is `CACHE_BYTES_MIN` … `CACHE_BYTES_MAX`; memory is taken as it is needed. `seed` is any 32 bits. */
+  /** `bytesMax` is `CACHE_BYTES_MIN` … `CACHE_BYTES_MAX`; memory is allocated as needed. `seed` is any 32 bits. */
   constructor(bytesMax: number, seed: number) {
     this.#seed = seed | 0;
     this.bytesMax = bytesMax;
@@ -159,7 +159,7 @@ export class EntryCache {
     };
   }
 
-  /** Bytes that cannot be evicted before the engine has taken what is dirty among them. */
+  /** Bytes that cannot be evicted until the dirty records among them are in the engine. */
   get pinnedBytes(): number {
     return this.#appendedBytes - this.#small.flushedBytes - this.#large.flushedBytes;
   }
@@ -196,8 +196,8 @@ export class EntryCache {
   }
 
   /**
-   * Touches the memory a look at each of these keys will need, so that the processor fetches it for all of them at the
-   * same time instead of one after the other. The keys are the blank-separated words of `bytes[start, end)`.
+   * Touches the memory that looking up each of these keys will need, so that the processor fetches it for all of them in
+   * parallel. The keys are the space-separated words of `bytes[start, end)`.
    */
   warm(bytes: Uint8Array, start: number, end: number): void {
     const { slots, mask } = this.#index;
@@ -253,17 +253,17 @@ export class EntryCache {
     view.stable = block.isLarge;
   }
 
-  /** Notes a read, and so tells the eviction that an entry is in use. */
+  /** Records a read, which tells eviction that the entry is in use. */
   markAccessed(location: number, nowSeconds: number): void {
     const words = (this.#blocks[location >>> OFFSET_BITS] as Block).words;
     const at = ((location & OFFSET_MASK) << 3) >> 2;
     const state = words[at + STATE] as number;
     if ((state & ACCESSED) !== ACCESSED) words[at + STATE] = state | ACCESSED;
-    // A store only once a second: a read should not make the line dirty each time.
+    // Written only once a second: not every read should make the cache line dirty.
     if (words[at + ACCESS] !== nowSeconds) words[at + ACCESS] = nowSeconds;
   }
 
-  /** Bytes a record takes. */
+  /** The size of a record in bytes. */
   recordBytes(kind: CurrentKind, keyLength: number, flags: number, valueLength: number): number {
     const payload =
       kind === CurrentKind.value ? headBytes(keyLength, flags, valueLength) + 2 + valueLength + 2 : PREFIX_BYTES + keyLength;
@@ -279,8 +279,8 @@ export class EntryCache {
   }
 
   /**
-   * Evicts until a record of this size fits; false when all that is left is not yet in the engine. Locations, views and
-   * the last `find` are void afterwards. `mayForgetDead`: no overwritten record may come back by `undo`.
+   * Evicts until a record of this size fits; false when everything left is not yet in the engine. Invalidates locations, views
+   * and the last `find`. `mayForgetDead`: `undo` will restore no overwritten record.
    */
   makeRoom(recordBytes: number, mayForgetDead: boolean): boolean {
     const large = recordBytes > this.#largeBytesMin;
@@ -300,8 +300,8 @@ export class EntryCache {
   }
 
   /**
-   * Gives back what is above `bytesMax`, as far as the engine has it; true = nothing above it is left. What it makes void,
-   * and `mayForgetDead`, are as for `makeRoom`.
+   * Frees memory above `bytesMax`, as far as its records are in the engine; true = nothing is left above it. Invalidates the
+   * same as `makeRoom`, with the same `mayForgetDead`.
    */
   shrink(mayForgetDead: boolean): boolean {
     if (this.#allocatedBytes <= this.#bytesMax) return true;
@@ -314,7 +314,7 @@ export class EntryCache {
     return this.#allocatedBytes <= this.#bytesMax;
   }
 
-  /** Tells the record lengths of all items, a block in each step, so that others may have their turn meanwhile. */
+  /** Reports the record lengths of all items, one block per step, so that the caller can yield in between. */
   *itemBytes(found: (recordBytes: number) => void): Generator<void> {
     const blocks = this.#blocks.slice();
     for (const block of blocks) {
@@ -332,8 +332,8 @@ export class EntryCache {
   }
 
   /**
-   * Appends a record and makes it the key's entry; the last call must have been `find` for this key, and the room must be
-   * there. The caller then copies the value to where `view` says. `state` are the bits of `RecordState` it begins with.
+   * Appends a record and makes it the key's entry; the last call must have been `find` for this key, and there must be room.
+   * The caller then copies the value to where `view` says. `state` has the record's first `RecordState` bits.
    */
   append(
     hash: number,
@@ -419,7 +419,7 @@ export class EntryCache {
     return location;
   }
 
-  /** Takes back an append: the key's entry is again `previous`, a dirty record it replaced, or (0) not in the arena. */
+  /** Undoes an append: the key's entry is again `previous`, the dirty record it replaced, or (0) not in the arena. */
   undo(location: number, previous: number): void {
     const block = this.#blocks[location >>> OFFSET_BITS] as Block;
     const hash = block.words[(((location & OFFSET_MASK) << 3) >> 2) + HASH] as number;
@@ -439,7 +439,7 @@ export class EntryCache {
 
   // ------------------------------------------------------------------------------------------------ checkpoint
 
-  /** The present heads: a checkpoint that reaches them has everything stored so far. */
+  /** The current heads: a checkpoint that reaches them has everything stored so far. */
   mark(): CacheMark {
     const head = this.#small.head;
     return { smallSequence: head?.sequence ?? 0, smallOffset: head?.used ?? 0, largeSequence: this.#large.head?.sequence ?? 0 };
@@ -454,7 +454,7 @@ export class EntryCache {
     batch.reachesMark = smallDone && largeDone;
   }
 
-  /** The engine has the batch: its records are clean now, and the flush pointer moves behind them. */
+  /** The batch is in the engine: marks its records as clean and moves the flush pointer past them. */
   completeBatch(): void {
     const { batch } = this;
     for (let i = 0; i < batch.count; i++) {
@@ -517,7 +517,7 @@ export class EntryCache {
     if (state & RecordState.dirty) this.dirtyBytes -= words[at + LENGTH] as number;
   }
 
-  /** Takes a clean record out of the index. */
+  /** Removes a clean record from the index. */
   #drop(words: Int32Array, at: number, location: number): void {
     this.#index.remove(this.#index.slotOf(words[at + HASH] as number, location));
     const state = words[at + STATE] as number;
@@ -526,7 +526,7 @@ export class EntryCache {
     this.liveBytes -= words[at + LENGTH] as number;
   }
 
-  /** Drops a record for room. */
+  /** Drops a record to make room. */
   #evict(words: Int32Array, at: number, location: number): void {
     const state = words[at + STATE] as number;
     if ((state & RecordState.tombstone) === 0) {
@@ -540,7 +540,7 @@ export class EntryCache {
     this.#drop(words, at, location);
   }
 
-  /** A block from before a change of size may be too small to be filled again. */
+  /** A block from before a change of size may be too small to be reused. */
   #isReusable(block: Block): boolean {
     return block.bytes.length === this.#blockBytes && this.#allocatedBytes <= this.#bytesMax;
   }
@@ -567,7 +567,7 @@ export class EntryCache {
     return smallSequence < largeSequence ? small : large;
   }
 
-  /** The block that is being filled stays; so does what the flush pointer has not left. */
+  /** Not the head block, and not a block that the flush pointer has not passed. */
   #isEvictable(ring: BlockRing, mayForgetDead: boolean): boolean {
     const tail = ring.tail;
     if (tail === undefined || (ring === this.#small && tail === ring.head)) return false;
@@ -589,7 +589,7 @@ export class EntryCache {
     return block;
   }
 
-  /** A large value that was used since it came goes once more to the head, else its memory goes. */
+  /** A large value used since it was appended moves to the head once more; else its memory is freed. */
   #evictLarge(): void {
     const block = this.#large.shift();
     const state = block.words[STATE] as number;
@@ -602,7 +602,10 @@ export class EntryCache {
     } else this.#free(this.#clear(block));
   }
 
-  /** Makes a block the new head: entries used since they came move to its front, at most half of it; the rest is dropped. */
+  /**
+   * Makes a block the new head: entries used since they were appended move to its front, at most half of it; the rest is
+   * dropped.
+   */
   #recycle(block: Block): void {
     const { bytes, words } = block;
     const keptMax = bytes.length / 2;

@@ -1,6 +1,6 @@
 /**
- * The hash of the arena's own index: 32 bits, seeded at start so that nobody can prepare keys that collide. It has
- * nothing to do with the hashes that spread keys over partitions and never leaves the process.
+ * The hash of the arena's own index: 32 bits, with a random seed per process so that an attacker cannot prepare colliding keys.
+ * It is unrelated to the partitioning hashes and never leaves the process.
  */
 
 const MULTIPLIER = 0xcc9e2d51 | 0;

@@ -1,7 +1,6 @@
 /**
- * The arena's hash index: open addressing with linear probing in one typed array, a slot being a hash and a location
- * (0 = free). It compares hashes only; whether the key at a location is the wanted one is the arena's business. Knows
- * nothing of records.
+ * The arena's hash index: open addressing with linear probing in one typed array, where a slot is a hash and a location (0 =
+ * free). It compares only hashes; the arena checks the key at the location. Knows nothing of records.
  */
 
 const SLOTS_MIN = 1024;
@@ -17,7 +16,7 @@ export class KeyIndex {
     this.mask = SLOTS_MIN - 1;
   }
 
-  /** Fills the free slot that a search ended at. Slots found before are void afterwards: it may have grown. */
+  /** Fills the free slot where a search ended. Invalidates slots found before: the index may have grown. */
   insert(slot: number, hash: number, location: number): void {
     this.slots[slot * 2] = hash;
     this.slots[slot * 2 + 1] = location;
@@ -35,7 +34,7 @@ export class KeyIndex {
     }
   }
 
-  /** Frees a slot and moves back what had been pushed behind it. */
+  /** Frees a slot and moves back the entries that were displaced past it. */
   remove(slot: number): void {
     const { slots, mask } = this;
     let hole = slot;
@@ -53,7 +52,7 @@ export class KeyIndex {
     this.count--;
   }
 
-  /** Gives back the slots that so few keys do not need. Slots found before are void afterwards. */
+  /** Shrinks the index to its number of keys. Invalidates slots found before. */
   fit(): void {
     let size = this.mask + 1;
     while (size > SLOTS_MIN && this.count * 10 < size * 2) size /= 2;

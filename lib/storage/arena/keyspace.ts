@@ -1,6 +1,6 @@
 /**
- * Everything between two flushes: the arena, the generation its keys carry in the engine, and the counts. A flush puts a
- * new one in its place, and a flush that could not be logged puts the old one back.
+ * Everything between two flushes: the arena, the generation its keys carry in the engine, and the counts. A flush replaces it,
+ * and a flush that could not be logged restores it.
  */
 
 import { CurrentKind } from "../../item/decide.ts";
@@ -12,7 +12,7 @@ export class Keyspace {
   /** Stored items, expired ones not yet swept included. */
   items: number;
   tombstones: number;
-  /** The same in the engine, once the batch last built is in. */
+  /** The same in the engine, once the last batch is written. */
   engineItems: number;
   engineTombstones: number;
 
@@ -25,13 +25,13 @@ export class Keyspace {
     this.engineTombstones = tombstones;
   }
 
-  /** A key went from one kind to another. */
+  /** A key changed from one kind to another. */
   count(from: CurrentKind, to: CurrentKind): void {
     this.items += itemsOf(to) - itemsOf(from);
     this.tombstones += tombstonesOf(to) - tombstonesOf(from);
   }
 
-  /** A key goes from one kind to another in the engine. */
+  /** A key changes from one kind to another in the engine. */
   countEngine(from: CurrentKind, to: CurrentKind): void {
     this.engineItems += itemsOf(to) - itemsOf(from);
     this.engineTombstones += tombstonesOf(to) - tombstonesOf(from);

@@ -1,6 +1,6 @@
 /**
- * Which keyspace is the present one. All parts of a storage hold this and ask anew on each call, for a flush puts another
- * keyspace in the place, and a flush that could not be logged puts the former one back.
+ * Which keyspace is current. All parts of a storage hold this and ask it on each call, because a flush replaces the keyspace,
+ * and a flush that could not be logged restores the previous one.
  */
 
 import type { EntryView } from "../../item/entry.ts";
@@ -10,7 +10,7 @@ import { emptyEntry } from "./cached_entry.ts";
 import type { EntryCache } from "./entry_cache.ts";
 import { Keyspace } from "./keyspace.ts";
 
-/** What arenas count about items that had to leave, and about those that were spared. */
+/** An arena's counts of evicted and of spared items. */
 export interface ArenaCounts {
   evictions: number;
   evictedUnfetched: number;
@@ -22,13 +22,13 @@ export interface ArenaCounts {
 
 export class Keyspaces {
   current: Keyspace;
-  /** The second for which a flush is planned, 0 = none is. */
+  /** The second for which a flush is scheduled, 0 = none. */
   flushPlannedFor: number;
 
   readonly #random: Random;
   #cacheBytesMax: number;
   #evictionListener: ((entry: EntryView) => void) | undefined;
-  /** Of arenas that flushes have replaced. */
+  /** Of the arenas that flushes have replaced. */
   readonly #countsBefore: ArenaCounts = {
     evictions: 0,
     evictedUnfetched: 0,
@@ -38,7 +38,7 @@ export class Keyspaces {
     roomsMade: 0,
   };
 
-  /** `meta` is what the engine knows of the present generation. */
+  /** `meta` is the engine's record of the current generation. */
   constructor(random: Random, cacheBytesMax: number, meta: EngineMeta) {
     this.#random = random;
     this.#cacheBytesMax = cacheBytesMax;
@@ -53,7 +53,7 @@ export class Keyspaces {
     return counts;
   }
 
-  /** How much memory an arena may take; a smaller one than before is not shrunk by this alone. */
+  /** How much memory an arena may use; setting a smaller limit does not shrink it by itself. */
   get cacheBytesMax(): number {
     return this.#cacheBytesMax;
   }
@@ -63,19 +63,19 @@ export class Keyspaces {
     this.current.cache.bytesMax = bytesMax;
   }
 
-  /** Whom to tell of each item that leaves the arena for room; the view is valid during the call. */
+  /** Called for each item evicted from the arena; the view is valid during the call. */
   set evictionListener(listener: ((entry: EntryView) => void) | undefined) {
     this.#evictionListener = listener;
     this.#take(this.current);
   }
 
-  /** Begins an empty keyspace. */
+  /** Starts an empty keyspace. */
   replace(generation: number): void {
     addCounts(this.#countsBefore, this.current.cache, 1);
     this.#take(new Keyspace(generation, this.#cacheBytesMax, this.#random.uint32(), 0, 0));
   }
 
-  /** Goes back to the keyspace that the present one replaced. */
+  /** Restores the keyspace that the current one replaced. */
   restore(former: Keyspace): void {
     former.cache.bytesMax = this.#cacheBytesMax;
     addCounts(this.#countsBefore, former.cache, -1);

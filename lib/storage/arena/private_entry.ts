@@ -1,7 +1,4 @@
-/**
- * Entries that do not lie in the arena: copies for answers that come later, and what the engine gave when the arena has
- * no room for it.
- */
+/** Entries outside the arena: copies for delayed answers, and entries read from the engine when the arena has no room. */
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { Uint64 } from "../../base/uint64.ts";
@@ -9,7 +6,7 @@ import type { CurrentKind } from "../../item/decide.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
 import type { CachedEntry } from "./cached_entry.ts";
 
-/** Makes `target` the same entry with bytes of its own; the two may be the same object. */
+/** Makes `target` the same entry with its own bytes; the two may be the same object. */
 export function copyEntry<View extends EntryView>(source: EntryView, target: View): View {
   const shift = source.headStart;
   target.bytes = source.bytes.slice(source.headStart, source.valueEnd + 2);

@@ -1,11 +1,11 @@
 /**
- * How a record lies in a block of the arena, and how a location names it: ten words, then the bytes of its reply,
- * `VALUE <key> <flags> <bytes>\r\n<value>\r\n` (of a tombstone only `VALUE <key>`), up to a multiple of eight.
+ * The layout of a record in a block of the arena, and of its location: ten words, then its reply bytes, `VALUE <key> <flags>
+ * <bytes>\r\n<value>\r\n` (for a tombstone only `VALUE <key>`), padded to a multiple of eight.
  */
 
 import { decimalLength } from "../../base/copy_bytes.ts";
 
-// The words, and the bytes they take together.
+// The words, and their total size in bytes.
 export const LENGTH = 0;
 export const HASH = 1;
 /** Key length in the lower 16 bits, head length in the upper. */

@@ -1,6 +1,6 @@
 /**
- * The state word of a record in the arena: whether the engine has it, whether it is in use, what it says about its key and
- * what the engine holds under that key meanwhile.
+ * The state word of a record in the arena: whether it is in the engine, whether it is in use, what it says about its key and
+ * what the engine holds under that key for now.
  */
 
 import { CurrentKind } from "../../item/decide.ts";
@@ -8,16 +8,16 @@ import { EntryMark } from "../../item/entry.ts";
 
 /** Bits of a record's state word. */
 export const RecordState = {
-  /** The engine does not have this record yet. */
+  /** Not in the engine yet. */
   dirty: 1,
-  /** Read since it was stored or last spared by the eviction. */
+  /** Read since it was stored or last spared by eviction. */
   referenced: 2,
   tombstone: 4,
   /** Overwritten; nothing points here. */
   dead: 8,
-  /** In a batch on its way to the engine. */
+  /** In a batch that is being written to the engine. */
   inFlight: 16,
-  /** A tombstone whose time is over: the engine is to forget the key. */
+  /** An expired tombstone: the key is to be removed from the engine. */
   purged: 32,
   /** What the engine holds under the key of a dirty record. */
   engineValue: 64,
@@ -29,7 +29,7 @@ export const RecordState = {
   won: EntryMark.won << 9,
 } as const;
 
-/** How far the bits of `EntryMark` are moved up in a state word. */
+/** The shift of the `EntryMark` bits in a state word. */
 const MARKS_SHIFT = 9;
 const MARKS = RecordState.stale | RecordState.won;
 /** Set by a read. */
@@ -37,7 +37,7 @@ export const ACCESSED = RecordState.referenced | RecordState.fetched;
 /** What the engine holds. */
 export const ENGINE_BITS = RecordState.engineValue | RecordState.engineTombstone;
 
-/** The state bits of what an entry is noted to be. */
+/** The state bits for an entry's marks. */
 export function stateOfMarks(marks: number, fetched: boolean): number {
   return (marks << MARKS_SHIFT) | (fetched ? RecordState.fetched : 0);
 }
@@ -48,7 +48,7 @@ export function kindOfState(state: number): CurrentKind {
   return state & RecordState.purged ? CurrentKind.absent : CurrentKind.tombstone;
 }
 
-/** What the engine holds under the key of a record, or will hold when the batch in flight is through. */
+/** What the engine holds under the key of a record, or will hold once the batch in flight is written. */
 export function engineKindOfState(state: number): CurrentKind {
   if ((state & RecordState.dirty) === 0 || state & RecordState.inFlight) return kindOfState(state);
   if (state & RecordState.engineValue) return CurrentKind.value;

@@ -1,6 +1,6 @@
 /**
- * What the changes since the last append to the log have replaced, so that a failed append can take them all back: the
- * records in the arena one by one, newest first, and whole keyspaces or plans of flushes where those were among them.
+ * What the changes since the last append to the log have replaced, so that a failed append can roll them all back: records of
+ * the arena one by one, newest first, and whole keyspaces or scheduled flushes.
  */
 
 import type { CurrentKind } from "../../item/decide.ts";
@@ -13,7 +13,7 @@ const WORDS_FIRST = WORDS * 1024;
 
 /** A flush that is not in the log yet. */
 interface PendingFlush {
-  /** The keyspace before; the present one if only the plan of a flush changed. */
+  /** The previous keyspace; the current one if only the schedule of a flush changed. */
   readonly replaced: Keyspace;
   readonly plannedFor: number;
   /** Length of the list at the flush. */
@@ -31,7 +31,7 @@ export class UndoList {
     this.#keyspaces = keyspaces;
   }
 
-  /** No overwritten record may come back, so the arena may forget them. */
+  /** Nothing to roll back: the arena may forget overwritten records. */
   get isEmpty(): boolean {
     return this.#length === 0;
   }
@@ -50,7 +50,7 @@ export class UndoList {
     this.#length = at + WORDS;
   }
 
-  /** A flush is about to replace the keyspace, or the time for which one is planned. */
+  /** A flush is about to replace the keyspace, or the second for which one is scheduled. */
   pushFlush(): void {
     const { current, flushPlannedFor } = this.#keyspaces;
     this.#flushes.push({ replaced: current, plannedFor: flushPlannedFor, length: this.#length });
@@ -62,7 +62,7 @@ export class UndoList {
     if (this.#flushes.length > 0) this.#flushes = [];
   }
 
-  /** Takes everything back: the arena has again what is in the log. */
+  /** Rolls everything back: the arena matches the log again. */
   rollBack(): void {
     let at = this.#length;
     for (;;) {

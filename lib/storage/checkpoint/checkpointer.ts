@@ -1,7 +1,7 @@
 /**
- * The way of changes from the arena into the engine: dirty entries go there in coalesced batches, one after another, and
- * once the last of them is synced the log segments that held them are removed. A batch that fails is repeated, the engine
- * reopened if need be; arena and log hold everything meanwhile. Runs beside the requests, a batch per turn.
+ * Writes changes from the arena to the engine: dirty entries in coalesced batches, one after another. Once the last of them is
+ * synced, their log segments are removed. A failed batch is retried, after reopening the engine if necessary; arena and log
+ * keep everything until then. Runs alongside requests, one batch per turn.
  */
 
 import type { FlareError } from "../../base/errors.ts";
@@ -25,41 +25,41 @@ import {
 const SLAB_BYTES_KEPT_MAX = 1 << 22;
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 5000;
-/** Room on the disk is noticed soon: writes are refused until then. */
+/** Short, because writes are refused until there is space again. */
 const RETRY_DISK_FULL_MS = 500;
 /** Failures in a row after which a closing storage gives up. */
 const CLOSING_ATTEMPTS = 3;
-/** An engine that has taken no change for so long is not waited for. */
+/** How long an engine may accept no changes before it counts as stuck. */
 const STUCK_MS = 3000;
 
-/** A place in the change log. */
+/** A position in the change log. */
 export interface LogPlace {
   /** Of the next change. */
   readonly sequence: number;
-  /** The newest segment that is finished, 0 = none; the changes in it come before the place. */
+  /** The newest finished segment, 0 = none; its changes come before the position. */
   readonly finishedSegment: number;
 }
 
 /** What a checkpoint needs of the storage. */
 export interface CheckpointOwner {
-  /** Appends to the log what is pending. */
+  /** Appends pending changes to the log. */
   commit(): void;
-  /** Begins a new log segment; gives the place in the log that is reached. */
+  /** Begins a new log segment; returns the current position in the log. */
   rotateLog(): LogPlace;
-  /** Resolves when what the log has is on the disk, or cannot get there. */
+  /** Resolves when the log is on disk, or the sync has failed. */
   syncLog(): Promise<void>;
-  /** The engine has, for good, all changes before a place in the log. */
+  /** All changes before a position in the log are durable in the engine. */
   onStored(place: LogPlace): Promise<void>;
-  /** Makes sure that the disk has what a closed engine needs to open. @throws FlareError DISK_FULL | IO_ERROR */
+  /** Checks that there is enough disk space to reopen a closed engine. @throws FlareError DISK_FULL | IO_ERROR */
   tryRoomToReopen(): Promise<void>;
   /** A part of the arena became evictable. */
   onRoom(): void;
-  /** The engine failed to take a batch, or (undefined) it took it at last. */
+  /** The engine failed to write a batch, or (undefined) it finally succeeded. */
   onEngineFault(error: FlareError | undefined): void;
 }
 
 export class Checkpointer {
-  /** Whole checkpoints so far. */
+  /** Completed checkpoints. */
   count = 0;
 
   readonly #clock: Clock;
@@ -70,7 +70,7 @@ export class Checkpointer {
   readonly #view = emptyEntry();
   #slab = new Uint8Array(0);
   #storedGeneration: number;
-  /** The place in the log that the engine's meta record tells. */
+  /** The log position in the engine's meta record. */
   #storedSequence: number;
   #storedPlan: number;
   #running: Promise<void> | undefined;
@@ -78,11 +78,11 @@ export class Checkpointer {
   #isWanted = false;
   #closing = false;
   #pause: { timer: Timer; end: () => void } | undefined;
-  /** Of the engine, while it takes no changes, and whether that has been so for long. */
+  /** The engine's fault, while it accepts no changes, and whether it counts as stuck. */
   #fault: FlareError | undefined;
   #isStuck = false;
   #stuckTimer: Timer | undefined;
-  /** Those that wait for a checkpoint, but not for a stuck engine. */
+  /** Callers that wait for a checkpoint, but not for a stuck engine. */
   readonly #impatient = new Set<(fault: FlareError) => void>();
   #timer: Timer | undefined;
 
@@ -102,12 +102,12 @@ export class Checkpointer {
     return this.#running !== undefined;
   }
 
-  /** The flush generation the engine durably knows. */
+  /** The flush generation that is durable in the engine. */
   get storedGeneration(): number {
     return this.#storedGeneration;
   }
 
-  /** From now on there is a checkpoint every `intervalMs`, if there is anything for it. */
+  /** Runs a checkpoint every `intervalMs` from now on, if there are changes. */
   start(intervalMs: number): void {
     this.#timer = this.#clock.setTimer(() => {
       if (this.#keyspaces.current.cache.dirtyBytes > 0) this.request();
@@ -115,7 +115,10 @@ export class Checkpointer {
     }, intervalMs);
   }
 
-  /** Starts a checkpoint, when one is running after that; none once the storage closes, which begins the last one itself. */
+  /**
+   * Starts a checkpoint, after the running one if there is one. Does nothing once the storage closes, which runs the last one
+   * itself.
+   */
   request(): void {
     if (this.#closing) return;
     if (this.#running !== undefined) {
@@ -135,7 +138,7 @@ export class Checkpointer {
       return this.#running;
     }
     this.#following ??= this.#running
-      .catch(() => undefined) // Its own callers hear of it.
+      .catch(() => undefined) // Its own callers get the error.
       .then(() => {
         this.#following = undefined;
         return this.run();
@@ -144,8 +147,8 @@ export class Checkpointer {
   }
 
   /**
-   * As `run`, for whoever has a client that waits: an engine that takes no changes is given a few seconds.
-   * @throws FlareError what the engine says
+   * As `run`, for callers with a waiting client: gives up after a few seconds if the engine accepts no changes. @throws
+   * FlareError the engine's
    */
   reach(): Promise<void> {
     if (this.#isStuck && this.#fault !== undefined) return Promise.reject(this.#fault);
@@ -157,7 +160,7 @@ export class Checkpointer {
     });
   }
 
-  /** Starts no more by itself; from now on a failing engine is given up after a few attempts. */
+  /** Stops the timer; from now on a failing engine is given up after a few attempts. */
   close(): void {
     this.#closing = true;
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
@@ -173,7 +176,7 @@ export class Checkpointer {
     while (!(await this.#attempt()));
   }
 
-  /** One walk from the flush pointer to the present head; false when a flush made it pointless. */
+  /** One walk from the flush pointer to the current head; false if a flush made it pointless. */
   async #attempt(): Promise<boolean> {
     const owner = this.#owner;
     await this.#turn();
@@ -182,7 +185,8 @@ export class Checkpointer {
     const keyspace = this.#keyspaces.current;
     const { cache } = keyspace;
     const mark = cache.mark();
-    // The log first: were the engine ahead of it after a power cut, an older change from it would overwrite a newer one.
+    // The log first: if the engine were ahead of it after a power cut, an older change from the log would overwrite a newer
+    // one.
     await owner.syncLog();
     await this.#turn();
     owner.commit();
@@ -191,7 +195,7 @@ export class Checkpointer {
     let unsynced =
       keyspace.generation !== this.#storedGeneration || place.sequence !== this.#storedSequence || plan !== this.#storedPlan;
     for (;;) {
-      // Nothing may be uncommitted here: an entry that a rollback could bring back must not be passed over.
+      // Nothing may be uncommitted here: an entry that a rollback could restore must not be skipped.
       cache.takeBatch(mark);
       const last = cache.batch.reachesMark;
       const operations = this.#encode(keyspace);
@@ -227,18 +231,21 @@ export class Checkpointer {
     return true;
   }
 
-  /** False: the log must be kept for now; the next checkpoint tries again. */
+  /** False: the log must be kept for now; the next checkpoint retries. */
   async #settle(): Promise<boolean> {
     try {
       await this.#engine.settle();
       return true;
     } catch (error) {
-      this.#log.write("error", `change log is kept: ${(error as FlareError).message}`);
+      this.#log.write("error", `change log segments are kept for now: ${(error as FlareError).message}`);
       return false;
     }
   }
 
-  /** The end of this turn of the loop: requests come first, and no change is then between its `apply` and its `onCommit`. */
+  /**
+   * Resolves at the end of this event loop turn: requests come first, and no change is then between its `apply` and its
+   * `onCommit`.
+   */
   #turn(): Promise<void> {
     return new Promise((resolve) => this.#clock.defer(resolve));
   }
@@ -289,7 +296,7 @@ export class Checkpointer {
     return operations;
   }
 
-  /** An upper bound of the bytes the batch's keys and values take. */
+  /** An upper bound of the size of the batch's keys and values, in bytes. */
   #batchBytes(keyspace: Keyspace): number {
     const { cache } = keyspace;
     let bytes = 0;
@@ -313,14 +320,14 @@ export class Checkpointer {
         if (failures > 0) await this.#reopen();
         await this.#engine.write(operations, sync);
         if (failures > 0) {
-          this.#log.write("notice", "engine takes changes again");
+          this.#log.write("notice", "engine accepts changes again");
           this.#noteFault(undefined);
         }
         return;
       } catch (error) {
         const fault = error as FlareError;
         failures++;
-        if (fault.message !== told) this.#log.write("error", `${fault.message}; it is tried again`);
+        if (fault.message !== told) this.#log.write("error", `${fault.message}; retrying`);
         told = fault.message;
         this.#noteFault(fault);
         if (this.#closing && failures >= CLOSING_ATTEMPTS) throw error;
@@ -347,8 +354,8 @@ export class Checkpointer {
   }
 
   /**
-   * After a failed write nothing may be written before this: LevelDB's own log may end in the middle of that write, and
-   * what is behind such a place is lost. Where the disk has no room the engine stays open, for the reads.
+   * Must follow a failed write before the next one: LevelDB's own log may end in the middle of the failed write, and everything
+   * after such a place is lost. On a full disk the engine stays open, for reads.
    */
   async #reopen(): Promise<void> {
     await this.#owner.tryRoomToReopen();

@@ -1,7 +1,6 @@
 /**
- * What makes changes durable, or takes them back: the change log, the group commit that appends to it once a turn, and
- * the list of what to undo when an append fails. A storage without a data directory has none. Knows nothing of what the
- * changes mean.
+ * Makes changes durable, or rolls them back: the change log, the group commit that appends to it once per turn, and the undo
+ * list for a failed append. A storage without a data directory has none. Does not know what the changes mean.
  */
 
 import type { FlareError } from "../../base/errors.ts";
@@ -15,11 +14,11 @@ import type { LogPlace } from "./checkpointer.ts";
 
 /** What a journal tells the storage. */
 export interface JournalOwner {
-  /** The log segment is full, and a new one was begun. */
+  /** The log segment was full, and a new one was begun. */
   onSegmentFull(): void;
-  /** More of the log is on the disk, see `ChangeLog.syncedSegment`. */
+  /** More of the log is on disk, see `ChangeLog.syncedSegment`. */
   onSynced(): void;
-  /** Nothing can be promised any more until a restart. */
+  /** Durability cannot be guaranteed until a restart. */
   onFailure(error: FlareError): void;
 }
 
@@ -30,10 +29,10 @@ export class Journal {
 
   readonly #log: Log;
   readonly #owner: JournalOwner;
-  /** No new log segment could be begun of late. */
+  /** The last attempt to begin a new log segment failed. */
   #isStuck = false;
 
-  /** Goes on behind the segments `recovery` has read. @throws FlareError DISK_FULL | IO_ERROR */
+  /** Continues after the segments that `recovery` has read. @throws FlareError DISK_FULL | IO_ERROR */
   constructor(
     runtime: Runtime,
     directory: string,
@@ -54,7 +53,7 @@ export class Journal {
     });
   }
 
-  /** Notes a flush that is about to begin `generation`, if that is another one than now, and when the next is planned. */
+  /** Records a flush that begins `generation`, if that differs from the current one, and when the next one is scheduled. */
   flush(generation: number, plannedFor: number): void {
     this.undo.pushFlush();
     this.changes.flush(generation, plannedFor);
@@ -62,17 +61,18 @@ export class Journal {
   }
 
   /**
-   * Begins a new log segment; gives the place that is reached. A segment that cannot be begun is no fault of any change: the
-   * old one grows until it works.
+   * Begins a new log segment; returns the current position. If that fails no change fails with it: the old segment grows until
+   * it works.
    */
   rotate(): LogPlace {
     try {
       this.changes.rotate();
-      if (this.#isStuck) this.#log.write("notice", "a new log segment is begun after all");
+      if (this.#isStuck) this.#log.write("notice", "a new log segment was begun after all");
       this.#isStuck = false;
     } catch (error) {
-      // It is tried with every append: said once.
-      if (!this.#isStuck) this.#log.write("warning", `no new log segment: ${(error as FlareError).message}`);
+      // Every append retries; log it once.
+      if (!this.#isStuck)
+        this.#log.write("warning", `cannot begin a new log segment, the old one grows: ${(error as FlareError).message}`);
       this.#isStuck = true;
     }
     return { sequence: this.changes.nextSequence, finishedSegment: this.changes.lastRotated };
@@ -82,13 +82,13 @@ export class Journal {
     this.undo.clear();
     if (!this.changes.isFull) return;
     this.rotate();
-    // Whatever the policy: a segment that is finished is to be known, and not to keep its descriptor.
+    // Whatever the policy: a finished segment must be recorded, and must not keep its file descriptor.
     void this.commits.sync();
     this.#owner.onSegmentFull();
   }
 
   #onAppendFailed(error: FlareError): void {
-    this.#log.write("error", `changes taken back: ${error.message}`);
+    this.#log.write("error", `changes rolled back: ${error.message}`);
     this.undo.rollBack();
   }
 }

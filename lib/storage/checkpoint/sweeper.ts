@@ -1,7 +1,7 @@
 /**
- * The slow walk over the engine that turns expired items into tombstones and forgets tombstones whose time is over, and
- * that clears what a flush left behind. A small slice at a time, so that requests hardly feel it. What to do with a key
- * is decided by the storage from the key's present state, never from what the walk saw.
+ * The slow walk over the engine that turns expired items into tombstones, removes expired tombstones, and deletes what a flush
+ * left behind. It works in small slices, so that requests hardly notice. The storage decides what to do with a key from the
+ * key's current state, never from what the walk saw.
  */
 
 import { concatBytes } from "../../base/bytes.ts";
@@ -12,23 +12,23 @@ import type { Keyspaces } from "../arena/keyspaces.ts";
 import type { Engine } from "../engine/engine.ts";
 import { GENERATION_BYTES, generationStart, peekEngineValue } from "../engine/engine_record.ts";
 
-/** Keys of one look. */
+/** Keys per slice. */
 export const SLICE_KEYS = 500;
 const SLICE_BYTES = 1 << 20;
 const CLEAR_KEYS = 2000;
-/** Behind a key: the smallest key above it. */
+/** Appended to a key: the smallest key above it. */
 const KEY_BEHIND = new Uint8Array(1);
 
 /** What the sweeper needs of the storage. */
 export interface SweepOwner {
-  /** The flush generation the engine durably knows; earlier ones may be cleared once it is the present one. */
+  /** The flush generation that is durable in the engine; earlier ones may be deleted once it is the current one. */
   storedGeneration(): number;
-  /** Expires or forgets one key if it is due. */
+  /** Expires or removes one key if it is due. */
   sweepKey(key: Uint8Array, start: number, end: number, nowSeconds: number): void | Promise<void>;
 }
 
 export class Sweeper {
-  /** Keys looked at so far, and whole walks over all of them. */
+  /** Keys checked so far, and complete walks over all of them. */
   keys = 0;
   walks = 0;
   readonly #runtime: Runtime;
@@ -37,7 +37,7 @@ export class Sweeper {
   readonly #owner: SweepOwner;
   readonly #intervalMs: number;
   readonly #retentionSeconds: number;
-  /** The last key looked at; undefined = begin anew. */
+  /** The last key checked; undefined = start over. */
   #after: Uint8Array | undefined;
   #clearedBelow = 0;
   #timer: Timer | undefined;
@@ -60,7 +60,7 @@ export class Sweeper {
     this.#retentionSeconds = retentionSeconds;
   }
 
-  /** Sweeps a slice now and then until `close`. */
+  /** Sweeps slices at intervals until `close`. */
   start(): void {
     if (this.#closed) return;
     this.#timer = this.#runtime.clock.setTimer(() => {
@@ -82,7 +82,7 @@ export class Sweeper {
     await this.#slice;
   }
 
-  /** Clears a piece of an earlier generation, or looks at the next keys of the present one. @throws FlareError IO_ERROR */
+  /** Deletes a piece of an earlier generation, or checks the next keys of the current one. @throws FlareError IO_ERROR */
   async sweepSlice(): Promise<void> {
     const { generation } = this.#keyspaces.current;
     if (generation > this.#clearedBelow && this.#owner.storedGeneration() === generation) {
@@ -105,7 +105,7 @@ export class Sweeper {
       this.keys++;
       const { kind, flags, expire } = peekEngineValue(value);
       if (!isDue(kind, flags, expire, nowSeconds, this.#retentionSeconds)) continue;
-      // A flush while this slice waits makes the rest of it pointless.
+      // A flush while this slice was waiting makes the rest of it pointless.
       if (this.#closed || this.#keyspaces.current.generation !== generation) return;
       const swept = this.#owner.sweepKey(key, GENERATION_BYTES, key.length, nowSeconds);
       if (swept !== undefined) await swept;
@@ -125,7 +125,7 @@ export class Sweeper {
   }
 }
 
-/** True for an expired item, and for a tombstone that was kept long enough and blocks nothing any more. */
+/** True for an expired item, and for a tombstone that was kept long enough and no longer blocks anything. */
 export function isDue(kind: CurrentKind, flags: number, expire: number, nowSeconds: number, retentionSeconds: number): boolean {
   if (kind === CurrentKind.value) return isExpired(expire, nowSeconds);
   return kind === CurrentKind.tombstone && expire <= nowSeconds && flags + retentionSeconds <= nowSeconds;

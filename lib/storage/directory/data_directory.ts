@@ -1,6 +1,6 @@
 /**
- * The directory a storage keeps everything in: its lock, its record of itself, and where log and engine have their places
- * in it. The record is what tells an empty directory from a new one and a missing file from one that never was.
+ * The directory of a storage: its lock, its record of itself, and the places of log and engine in it. The record tells an
+ * emptied directory from a new one, and a missing file from one that never existed.
  */
 
 import { latin1 } from "../../base/bytes.ts";
@@ -19,7 +19,7 @@ import {
 } from "./directory_record.ts";
 import { checkLevelFiles, isLevelData, levelManifest } from "./level_files.ts";
 
-/** LevelDB turns its log, which is about as long as its write buffer at most, into a table when it opens. */
+/** When it opens, LevelDB turns its log, at most about the size of its write buffer, into a table. */
 const REOPEN_BYTES = 20 * 1048576;
 
 export class DataDirectory {
@@ -31,7 +31,7 @@ export class DataDirectory {
   readonly #recordPath: string;
   readonly #lock: FileLock;
   #record: DirectoryRecord;
-  /** The last note that was begun. */
+  /** The last write of the record that was begun. */
   #writing: Promise<void> | undefined;
 
   private constructor(files: FileSystem, path: string, lock: FileLock, record: DirectoryRecord) {
@@ -44,7 +44,7 @@ export class DataDirectory {
     this.enginePath = files.join(path, "engine");
   }
 
-  /** Makes, locks and prepares it. @throws FlareError DATA_DIR_LOCKED | UNSUPPORTED | CORRUPT | DISK_FULL | IO_ERROR */
+  /** Creates, locks and prepares it. @throws FlareError DATA_DIR_LOCKED | UNSUPPORTED | CORRUPT | DISK_FULL | IO_ERROR */
   static async open(files: FileSystem, random: Random, path: string): Promise<DataDirectory> {
     await files.makeDirectory(path);
     const lock = await files.lock(files.join(path, "LOCK.flare"));
@@ -67,7 +67,7 @@ export class DataDirectory {
     }
   }
 
-  /** What the directory knows of itself. */
+  /** The directory's record of itself. */
   get record(): DirectoryRecord {
     return this.#record;
   }
@@ -83,24 +83,24 @@ export class DataDirectory {
     await checkLevelFiles(this.#files, this.enginePath, lastSegment > 0, manifest);
   }
 
-  /** Notes that the data are open: the next incarnation begins. @throws FlareError DISK_FULL | IO_ERROR */
+  /** Records that the data is open: the next incarnation begins. @throws FlareError DISK_FULL | IO_ERROR */
   async noteOpen(wholeFrom: number, lastSegment: number): Promise<void> {
     const manifest = await levelManifest(this.#files, this.enginePath);
     await this.#note({ identity: nextIncarnation(this.identity), wholeFrom, lastSegment, manifest });
   }
 
-  /** Notes a log segment that has reached the disk with its header, and all before it whole. */
+  /** Records a log segment that is on disk with its header, and whose predecessors are complete on disk. */
   async noteSegment(lastSegment: number): Promise<void> {
     if (lastSegment > this.#record.lastSegment) await this.#note({ lastSegment });
   }
 
-  /** Notes that the engine has, for good, all changes before a sequence. */
+  /** Records that all changes before a sequence are durable in the engine. */
   async noteCheckpoint(checkpoint: number): Promise<void> {
     if (checkpoint <= this.#record.checkpoint) return;
     await this.#note({ checkpoint, manifest: await levelManifest(this.#files, this.enginePath) });
   }
 
-  /** Notes a stop in order: all is on the disk, and nothing changes any more until the next opening. */
+  /** Records a graceful shutdown: everything is on disk, and nothing changes until the next opening. */
   async noteStopped(): Promise<void> {
     const found: KnownFile[] = [];
     const wanted = { log: (name: string) => logSegmentNumber(name) !== undefined, engine: isLevelData };
@@ -114,7 +114,8 @@ export class DataDirectory {
   }
 
   /**
-   * Writes a file as large as what an opening engine may write, in one step, so that nobody misses that room.
+   * Checks for free space by writing a file as large as what an opening engine may write, in one step so that nobody else runs
+   * short.
    * @throws FlareError DISK_FULL | IO_ERROR
    */
   async tryRoomToReopen(): Promise<void> {
@@ -129,23 +130,23 @@ export class DataDirectory {
     await this.#files.remove(path);
   }
 
-  /** Gives the directory free, once nothing is written to it any more. */
+  /** Releases the directory, once all writes are done. */
   async release(): Promise<void> {
-    await this.#writing?.catch(() => undefined); // Whoever noted it hears of the fault.
+    await this.#writing?.catch(() => undefined); // The caller that recorded it gets the error.
     await this.#lock.release();
   }
 
-  /** Before anything else is there: without the record, what else is there counts as damage. */
+  /** Runs before anything else is created: without the record, other files count as damage. */
   async #create(): Promise<void> {
     for (const part of ["log", "engine"]) {
       const [found] = await this.#files.list(this.#files.join(this.#path, part));
       if (found !== undefined)
-        throw dataDamage(this.#recordPath, `is missing, although the directory holds "${part}/${found}"`);
+        throw dataDamage(this.#recordPath, `is missing, although the directory contains "${part}/${found}"`);
     }
     await this.#note({});
   }
 
-  /** After a stop in order nothing may be missing; from now on the files change. */
+  /** After a graceful shutdown nothing may be missing; from now on the files change. */
   async #begin(files: readonly KnownFile[]): Promise<void> {
     for (const { name, bytes } of files) {
       const path = this.#files.join(this.#path, ...name.split("/"));
@@ -156,7 +157,7 @@ export class DataDirectory {
     await this.#note({ files: undefined });
   }
 
-  /** Several notes may be under way; each writes all that is known. @throws FlareError DISK_FULL | IO_ERROR */
+  /** Several writes may be in flight; each writes the complete record. @throws FlareError DISK_FULL | IO_ERROR */
   #note(news: Partial<DirectoryRecord>): Promise<void> {
     this.#record = { ...this.#record, ...news };
     this.#writing = this.#files.replace(this.#recordPath, encodeDirectoryRecord(this.#record));

@@ -1,8 +1,7 @@
 /**
- * The form of `FORMAT`, the record of a data directory about itself: what lies in the directory is known from here, never
- * guessed from what is found. Lines of text with a checksum over all of them in the last one. Each claim is written after
- * what it claims has reached the disk, so none of them is ever ahead of it, not even after a power cut. Pure; knows no
- * file.
+ * The format of `FORMAT`, a data directory's record of itself: it says which files must be there, so that nothing is guessed
+ * from the files found. Lines of text with a checksum over all of them in the last one. Each claim is written after it is true
+ * on disk, so none is ever ahead of the disk, not even after a power cut. Pure; no file access.
  */
 
 import { latin1 } from "../../base/bytes.ts";
@@ -10,15 +9,15 @@ import { crc32 } from "../../base/crc32.ts";
 import { FlareError } from "../../base/errors.ts";
 import type { Random } from "../../runtime/runtime.ts";
 
-/** What the file says of 2.0.0's directories, whose layout has no record. */
+/** The file's content in directories of 2.0.0, whose layout has no record. */
 export const FORMAT_1_TEXT = "flare-kv data format 1\n";
 const FORMAT_LINE = "flare-kv data format 2";
 
 /** Which data these are. */
 export interface StorageIdentity {
-  /** 32 hexadecimal digits, drawn when the data directory is created. */
+  /** 32 random hexadecimal digits, chosen when the data directory is created. */
   readonly id: string;
-  /** How often the data have been opened, this time included. */
+  /** How often the data was opened, including this time. */
   readonly incarnation: number;
 }
 
@@ -29,35 +28,35 @@ export interface KnownFile {
   readonly bytes: number;
 }
 
-/** What a data directory knows about itself. */
+/** A data directory's record of itself. */
 export interface DirectoryRecord {
   readonly identity: StorageIdentity;
-  /** The engine has all changes before this sequence; 1 = it has been given none. */
+  /** All changes before this sequence are in the engine; 1 = it has none. */
   readonly checkpoint: number;
-  /** The newest log segment that is surely there, with its header; 0 = none. A later one may be. */
+  /** The newest log segment that must exist, with its header; 0 = none. Later ones may exist. */
   readonly lastSegment: number;
-  /** Segments from here to the one before the last are whole. */
+  /** Segments from here to the one before the last are complete. */
   readonly wholeFrom: number;
-  /** Of LevelDB, at the last checkpoint; it only grows. */
+  /** LevelDB's, at the last checkpoint; it only grows. */
   readonly manifest: KnownFile | undefined;
-  /** After a stop in order, until the next opening: all files that matter, as they are. */
+  /** After a graceful shutdown, until the next opening: all files that matter, with their lengths. */
   readonly files: readonly KnownFile[] | undefined;
 }
 
-/** Of a directory that is created now; `wasOpened`: it is there, 2.0.0 wrote no record. */
+/** The record of a new directory; `wasOpened`: it exists already, from 2.0.0, which wrote no record. */
 export function newDirectoryRecord(random: Random, wasOpened: boolean): DirectoryRecord {
   const identity = wasOpened ? nextIncarnation(newIdentity(random)) : newIdentity(random);
   return { identity, checkpoint: 1, lastSegment: 0, wholeFrom: 1, manifest: undefined, files: undefined };
 }
 
-/** Of data that nobody has opened yet. */
+/** The identity of new data. */
 export function newIdentity(random: Random): StorageIdentity {
   let id = "";
   for (let words = 0; words < 4; words++) id += random.uint32().toString(16).padStart(8, "0");
   return { id, incarnation: 0 };
 }
 
-/** Of the same data, opened once more. */
+/** The identity of the same data, opened once more. */
 export function nextIncarnation({ id, incarnation }: StorageIdentity): StorageIdentity {
   return { id, incarnation: incarnation + 1 };
 }
@@ -86,7 +85,7 @@ export function encodeDirectoryRecord(record: DirectoryRecord): Uint8Array {
 export function decodeDirectoryRecord(bytes: Uint8Array, path: string): DirectoryRecord {
   const format = /^flare-kv data format [0-9]+$/m.exec(latin1(bytes, 0, Math.min(bytes.length, 64)));
   if (format?.index === 0 && format[0] !== FORMAT_LINE && format[0] !== FORMAT_1_TEXT.trim()) {
-    throw new FlareError("UNSUPPORTED", `"${path}" says "${format[0]}", this version reads "${FORMAT_LINE}"`);
+    throw new FlareError("UNSUPPORTED", `"${path}" has the format "${format[0]}", this version reads "${FORMAT_LINE}"`);
   }
   const text = new TextDecoder().decode(bytes);
   const last = /^checksum ([0-9a-f]{8})\n$/m.exec(text);

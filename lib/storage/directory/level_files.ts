@@ -1,7 +1,6 @@
 /**
- * What LevelDB keeps in its directory, looked at from outside: which file leads to which, and which tables have to be
- * there. LevelDB itself takes a directory without CURRENT for a new database and removes the tables in it, and it opens
- * tables only when they are read.
+ * LevelDB's files, checked from outside: which file refers to which, and which tables must exist. LevelDB itself takes a
+ * directory without CURRENT for a new database and removes the tables in it, and it opens tables only when they are read.
  */
 
 import { latin1 } from "../../base/bytes.ts";
@@ -12,14 +11,14 @@ import { type LevelTable, readLevelManifest } from "./level_manifest.ts";
 
 const TABLE = /^[0-9]+\.(ldb|sst)$/;
 
-/** True for a file that holds data or leads to them; LevelDB does without the others. */
+/** True for a file that holds data or refers to it; LevelDB does not need the others. */
 export function isLevelData(name: string): boolean {
   return name === "CURRENT" || name.startsWith("MANIFEST-") || TABLE.test(name) || /^[0-9]+\.log$/.test(name);
 }
 
 /**
- * Checks a directory before LevelDB opens it: CURRENT is there if it has to be, the manifest is not shorter than it was, and
- * each table has its length.
+ * Checks a directory before LevelDB opens it: CURRENT exists if required, the manifest is not shorter than before, and each
+ * table has its length.
  * @throws FlareError CORRUPT | IO_ERROR
  */
 export async function checkLevelFiles(
@@ -47,7 +46,7 @@ export async function checkLevelFiles(
   for (const table of readLevelManifest(bytes)) await checkTable(files, directory, table);
 }
 
-/** The manifest and how much of it is on the disk; undefined where there is no LevelDB. */
+/** The manifest and its length; undefined = there is no LevelDB. */
 export async function levelManifest(files: FileSystem, directory: string): Promise<KnownFile | undefined> {
   const name = await currentManifest(files, directory);
   if (name === undefined) return undefined;
@@ -64,12 +63,12 @@ export async function levelManifest(files: FileSystem, directory: string): Promi
   return { name, bytes };
 }
 
-/** What a table is called, unless it is an old one that ends in `.sst`. */
+/** The file name of a table, unless it is an old one that ends in `.sst`. */
 export function levelTableName(number: number): string {
   return `${String(number).padStart(6, "0")}.ldb`;
 }
 
-/** The file of a table, whichever of its two endings it has; undefined = there is none. */
+/** The path of a table, with either of its two endings; undefined = there is none. */
 export async function tablePath(files: FileSystem, directory: string, number: number): Promise<string | undefined> {
   const name = levelTableName(number);
   for (const each of [name, name.replace(/ldb$/, "sst")]) {
@@ -79,7 +78,7 @@ export async function tablePath(files: FileSystem, directory: string, number: nu
   return undefined;
 }
 
-/** What CURRENT names; undefined = there is no CURRENT. @throws FlareError CORRUPT | IO_ERROR */
+/** The manifest that CURRENT names; undefined = there is no CURRENT. @throws FlareError CORRUPT | IO_ERROR */
 export async function currentManifest(files: FileSystem, directory: string): Promise<string | undefined> {
   const path = files.join(directory, "CURRENT");
   const bytes = await files.read(path);

@@ -1,6 +1,6 @@
 /**
- * Reading LevelDB's MANIFEST: a log of edits that together say which tables make up the database. As LevelDB does, a torn
- * end is passed over. Pure; knows no file.
+ * Reading LevelDB's MANIFEST: a log of edits that together say which tables make up the database. Like LevelDB, it ignores a
+ * torn end. Pure; no file access.
  */
 
 import { concatBytes } from "../../base/bytes.ts";
@@ -10,14 +10,14 @@ import { crc32c } from "../../base/crc32c.ts";
 export interface LevelTable {
   readonly number: number;
   readonly bytes: number;
-  /** Its first and last key, as LevelDB's user sees them. */
+  /** Its first and last user key. */
   readonly smallest: Uint8Array;
   readonly largest: Uint8Array;
 }
 
 const BLOCK_BYTES = 32768;
 const RECORD_HEADER_BYTES = 7;
-/** Behind each key: sequence and type. */
+/** After each key: sequence and type. */
 const KEY_TRAILER_BYTES = 8;
 
 const RecordType = { full: 1, first: 2, middle: 3, last: 4 } as const;
@@ -32,20 +32,20 @@ const Tag = {
   previousLog: 9,
 } as const;
 
-/** The tables that the edits leave. */
+/** The tables that remain after all edits. */
 export function readLevelManifest(bytes: Uint8Array): LevelTable[] {
   const tables = new Map<number, LevelTable>();
   for (const edit of records(bytes)) applyEdit(edit, tables);
   return [...tables.values()];
 }
 
-/** LevelDB's checksums are turned and moved, so that a checksum of data with checksums in them stays a good one. */
+/** Undoes LevelDB's masking of checksums (rotated and offset, because a CRC over data that contains CRCs is weak). */
 export function unmaskLevelChecksum(masked: number): number {
   const turned = (masked - 0xa282ead8) >>> 0;
   return ((turned >>> 17) | (turned << 15)) >>> 0;
 }
 
-/** The whole records up to the first piece that is none. */
+/** The complete records, up to the first invalid fragment. */
 function* records(bytes: Uint8Array): Generator<Uint8Array> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let pieces: Uint8Array[] = [];
@@ -93,12 +93,12 @@ function applyEdit(edit: Uint8Array, tables: Map<number, LevelTable>): void {
         break;
       }
       default:
-        return; // A later LevelDB's: it judges for itself.
+        return; // Of a later LevelDB, which checks it itself.
     }
   }
 }
 
-/** Reads the numbers and byte strings that LevelDB's files are made of. */
+/** Reads the numbers and byte strings of LevelDB's files. */
 export class LevelReader {
   at: number;
   readonly #bytes: Uint8Array;
@@ -125,7 +125,7 @@ export class LevelReader {
     return value;
   }
 
-  /** A length and so many bytes. */
+  /** A length-prefixed byte string. */
   slice(): Uint8Array {
     const length = this.number();
     const start = this.at;
@@ -138,7 +138,7 @@ export class LevelReader {
   }
 }
 
-/** The key without what LevelDB puts behind it. */
+/** The key without LevelDB's trailer. */
 export function userKeyOf(internalKey: Uint8Array): Uint8Array {
   return internalKey.subarray(0, Math.max(internalKey.length - KEY_TRAILER_BYTES, 0));
 }

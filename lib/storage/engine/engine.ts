@@ -1,7 +1,7 @@
 /**
- * The engine: an ordered key-value database behind the arena and the log, seen through the few calls the storage needs.
- * Any abstract-level database will do; which one is chosen elsewhere. Writes go one after another, never two at a time
- * (concurrent ones are not applied in call order). Knows bytes, not items.
+ * The engine: an ordered key-value database behind the arena and the log, reduced to the few calls the storage needs. Any
+ * abstract-level database works; another file chooses it. Writes run one at a time (concurrent ones are not applied in call
+ * order). Knows bytes, not items.
  */
 
 import { concatBytes } from "../../base/bytes.ts";
@@ -9,8 +9,8 @@ import { FlareError } from "../../base/errors.ts";
 import type { Passage, TableAudit } from "./table_audit.ts";
 
 /**
- * Any abstract-level database, whatever its formats and default encodings. Said without that package's own types: those
- * need the types of Node, which a program that uses this library may not have.
+ * Any abstract-level database, whatever its formats and default encodings. Declared without that package's own types: those
+ * need Node's types, which a program that uses this library may not have.
  */
 export interface EngineDatabase {
   readonly status: string;
@@ -31,23 +31,23 @@ export type EngineOperation =
 /** A key with its value. */
 export type EnginePair = [key: Uint8Array, value: Uint8Array];
 
-/** Where a walk begins: behind a key, or with it. */
+/** Where a walk begins: after a key, or at it. */
 export type ScanStart = { readonly after: Uint8Array } | { readonly from: Uint8Array };
 
-/** What is known of a database that we make ourselves. */
+/** Properties of a database that we create ourselves. */
 export interface EngineTraits {
   readonly name: string;
   /** It survives the process. */
   readonly durable: boolean;
-  /** `write` has copied keys and values when it returns, so their memory may be used again. */
+  /** `write` has copied keys and values when it returns, so their memory can be reused. */
   readonly copiesWrites: boolean;
-  /** Keys and values are views by default: saying so with each call would only cost time. */
+  /** Keys and values are views by default, so calls need not say so, which saves time. */
   readonly viewsByDefault: boolean;
-  /** Ours to close. */
+  /** We close it. */
   readonly owned: boolean;
 }
 
-/** What is used of a database, with `view` as the encoding of keys and values. */
+/** The part of a database we use, with `view` as the encoding of keys and values. */
 interface Database {
   readonly status: string;
   readonly supports: { readonly getSync?: boolean };
@@ -79,7 +79,7 @@ interface ViewEncoding {
 
 const VIEW: ViewEncoding = { keyEncoding: "view", valueEncoding: "view" };
 const NEXT_COUNT = 100;
-/** LevelDB's faults have no code, only the system's words. */
+/** LevelDB's errors have no code, only the system's text. */
 const NO_SPACE = /no space left on device|disk quota exceeded/i;
 const RANGE_START = new Uint8Array([0]);
 const RANGE_END = new Uint8Array([255, 255, 255, 255]);
@@ -93,9 +93,9 @@ export class Engine {
   readonly #database: Database;
   readonly #encoding: ViewEncoding | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  /** Set while the database is closed and opened again: reads wait for its end. */
+  /** Set while the database is being reopened: reads wait for it. */
   #reopening: Promise<void> | undefined;
-  /** Walks under way, which closing the database would break off. */
+  /** Walks in progress, which closing the database would break off. */
   readonly #scans = new Set<Promise<EnginePair[]>>();
   readonly #audit: TableAudit | undefined;
 
@@ -107,7 +107,7 @@ export class Engine {
     this.syncReads = database.supports.getSync === true;
   }
 
-  /** Opens the database if it is not open; `audit` knows what of it is damaged. @throws FlareError IO_ERROR */
+  /** Opens the database if it is not open; `audit` knows its damage. @throws FlareError IO_ERROR */
   static async open(database: EngineDatabase, traits: EngineTraits, audit?: TableAudit): Promise<Engine> {
     const engine = new Engine(database as unknown as Database, traits, audit);
     try {
@@ -164,8 +164,8 @@ export class Engine {
   }
 
   /**
-   * Makes everything written so far as safe as it gets. LevelDB's own log is one whose damaged part, a whole batch maybe, it
-   * passes over in silence: asking for any range to be compacted turns it into a table, where each record tells.
+   * Moves everything written so far out of LevelDB's own log, because LevelDB silently skips a damaged part of it, perhaps a
+   * whole batch: compacting any range turns the log into a table, where damage is detected per record.
    */
   settle(): Promise<void> {
     return this.#inLane("settle", async () => {
@@ -179,8 +179,8 @@ export class Engine {
   }
 
   /**
-   * Closes and opens the database again: some stay failed after a failed write. Reads wait. One whose files are gone meanwhile
-   * is no empty one. @throws FlareError IO_ERROR
+   * Closes and reopens the database: some stay failed after a failed write. Reads wait. If its files have disappeared, it is an
+   * error, not an empty database. @throws FlareError IO_ERROR
    */
   reopen(): Promise<void> {
     return this.#inLane("reopen", async () => {
@@ -199,15 +199,14 @@ export class Engine {
     });
   }
 
-  /** The record under a key of which all tables that may have it were checked. @throws FlareError CORRUPT | IO_ERROR */
+  /** The record under a key, after all tables that may contain the key were verified. @throws FlareError CORRUPT | IO_ERROR */
   async getChecked(key: Uint8Array): Promise<Uint8Array | undefined> {
     await this.passage(key, concatBytes([key, new Uint8Array(1)]));
     return this.get(key);
   }
 
   /**
-   * How far a walk from a key on may go for now: before it asks with `scan`, for what is damaged might be missing there in
-   * silence.
+   * How far a walk from a key may go for now. To be called before `scan`, where damaged records would be missing silently.
    * @throws FlareError IO_ERROR
    */
   async passage(from: Uint8Array, before: Uint8Array): Promise<Passage> {
@@ -216,8 +215,8 @@ export class Engine {
   }
 
   /**
-   * Pairs in key order, behind `after` (exclusive) or from `from` on, below `before`: until `limit` pairs or `bytesMax`
-   * bytes are reached. None = the end.
+   * Pairs in key order, after `after` (exclusive) or from `from` on, below `before`: until `limit` pairs or `bytesMax` bytes
+   * are reached. None = the end.
    */
   async scan(start: ScanStart, before: Uint8Array, limit: number, bytesMax: number): Promise<EnginePair[]> {
     await this.#reopening;
@@ -254,7 +253,7 @@ export class Engine {
     return pairs;
   }
 
-  /** About how many bytes the database takes, undefined when it cannot say. @throws FlareError IO_ERROR */
+  /** The approximate size of the database in bytes, undefined if unknown. @throws FlareError IO_ERROR */
   async approximateBytes(): Promise<number | undefined> {
     try {
       return await this.#database.approximateSize?.(RANGE_START, RANGE_END, { keyEncoding: "view" });
@@ -263,7 +262,7 @@ export class Engine {
     }
   }
 
-  /** Waits for what is under way, then closes the database if it is ours. */
+  /** Waits for calls in flight, then closes the database if it is ours. */
   async close(): Promise<void> {
     await this.#inLane("close", async () => {
       if (this.traits.owned) await this.#database.close();
@@ -278,7 +277,7 @@ export class Engine {
         throw engineFault(what, error);
       }
     });
-    // The queue goes on after a fault; the fault belongs to its caller.
+    // The queue continues after an error; the error belongs to its caller.
     this.#last = result.catch(() => undefined);
     return result;
   }

@@ -75,7 +75,7 @@ export function isDurable(engine: EngineName): boolean {
   return builtInEngines[engine].durable;
 }
 
-/** The methods of a database that the engine cannot do without. */
+/** The methods of a database that the engine needs. */
 const databaseMethods = ["open", "close", "get", "batch", "iterator", "clear"];
 
 /** An engine, in an object that a program gives. */
@@ -91,7 +91,7 @@ function isEngineChoice(value: unknown): boolean {
   return databaseMethods.every((method) => typeof database[method] === "function");
 }
 
-/** Refuses engines that contradict the data directory. @throws FlareError INVALID_OPTION */
+/** Rejects engines that contradict the data directory. @throws FlareError INVALID_OPTION */
 export function checkEngineChoice(engine: EngineChoice | undefined, dataDir: string | undefined): void {
   if (typeof engine !== "string") return;
   if (dataDir === undefined && isDurable(engine)) throw needsDirectory(engine);

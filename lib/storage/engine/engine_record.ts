@@ -1,7 +1,7 @@
 /**
- * The form of keys and values in the engine. A key is a flush generation (four bytes, big-endian) and the item's key, so
- * that a flush is a step of the generation; generation 0 holds the storage's own records. A value is a header with a
- * checksum over key, header and content, then the item's value. Pure; knows no database.
+ * The format of keys and values in the engine. A key is a flush generation (four bytes, big-endian) and the item's key, so that
+ * a flush only increments the generation; generation 0 holds the storage's own records. A value is a header with a checksum
+ * over key, header and content, then the item's value. Pure; no database access.
  */
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
@@ -11,7 +11,7 @@ import { FlareError } from "../../base/errors.ts";
 import { fromWords, highWord, lowWord, type Uint64 } from "../../base/uint64.ts";
 import { CurrentKind } from "../../item/decide.ts";
 
-/** The version of this form; other ones are refused. */
+/** The version of this format; others are refused. */
 export const ENGINE_FORMAT = 1;
 
 /** Bytes before the item's key. */
@@ -28,25 +28,25 @@ const AT_VERSION = 16;
 /** Bytes before the item's value. */
 export const ENGINE_HEADER_BYTES = 24;
 
-/** What is kept about the whole engine; it is written with each batch, so the counts are those of the batch. */
+/** The record about the whole engine; each batch writes it, so its counts match the batch. */
 export interface EngineMeta {
   readonly generation: number;
   readonly items: number;
   readonly tombstones: number;
-  /** All changes of the log before this sequence are in; 0 = not known (2.0.0 did not write it down). */
+  /** All changes of the log before this sequence are in the engine; 0 = unknown (2.0.0 did not record it). */
   readonly sequence: number;
-  /** The second for which a flush is planned, 0 = none is (2.0.0 knew of none). */
+  /** The second for which a flush is scheduled, 0 = none (2.0.0 had no schedule). */
   readonly flushPlannedFor: number;
 }
 
 const META_BYTES = 34;
-/** Of 2.0.0: as far as the counts. */
+/** Length in 2.0.0: up to the counts. */
 const META_BYTES_BEFORE = 24;
 
 /** The key of the meta record. */
 export const META_KEY: Uint8Array = new Uint8Array([0, 0, 0, 0, 0x6d, 0x65, 0x74, 0x61]);
 
-/** The key below which all keys of earlier generations lie, META_KEY excepted. */
+/** The upper bound of all keys of earlier generations, except META_KEY. */
 export function generationStart(generation: number): Uint8Array {
   const bytes = new Uint8Array(GENERATION_BYTES);
   new DataView(bytes.buffer).setUint32(0, generation);
@@ -97,7 +97,7 @@ export function writeEngineValue(
   return end;
 }
 
-/** An engine value taken apart; the item's value is `bytes[ENGINE_HEADER_BYTES…]`. */
+/** A parsed engine value; the item's value is `bytes[ENGINE_HEADER_BYTES…]`. */
 export interface EngineRecord {
   kind: CurrentKind;
   flags: number;
@@ -136,7 +136,7 @@ export function readEngineValue(
   record.bytes = bytes;
 }
 
-/** What an engine value says of itself, unchecked: enough to see whether it is worth a closer look. */
+/** The header of an engine value, unverified: enough to see whether it needs a closer look. */
 export function peekEngineValue(bytes: Uint8Array): {
   readonly kind: CurrentKind;
   readonly flags: number;

@@ -1,6 +1,6 @@
 /**
- * The durable engine: LevelDB through `level`. The only file that imports it, loaded only when it is wanted. Values are
- * not compressed (they cost more CPU than they save), and the write buffer is large, since checkpoints come in batches.
+ * The durable engine: LevelDB through `level`. The only file that imports it, loaded on demand. Values are not compressed
+ * (compression costs more CPU than it saves), and the write buffer is large, because checkpoints write in batches.
  */
 
 import { Level } from "level";

@@ -1,6 +1,6 @@
 /**
- * Checking a table of LevelDB: every block has a checksum, which LevelDB as it is bound here does not look at when it
- * reads. A damaged block may then miss keys in silence, or end the process. Pure; knows no file.
+ * Verifies a LevelDB table: every block has a checksum, but LevelDB's binding does not verify it on reads, so a damaged block
+ * may silently lose keys, or crash the process. Pure; no file access.
  */
 
 import { crc32c } from "../../base/crc32c.ts";
@@ -20,13 +20,13 @@ interface BlockHandle {
 const FOOTER_BYTES = 48;
 const MAGIC_LOW = 0x8b80fb57;
 const MAGIC_HIGH = 0xdb477524;
-/** Behind each block: its kind of compression and its checksum. */
+/** After each block: its compression type and its checksum. */
 const BLOCK_TRAILER_BYTES = 5;
 const NO_COMPRESSION = 0;
 
 /**
- * Checks all blocks of a table that has keys of the range `whole`, block by block, each step of the generator one; gives the
- * ranges of keys in damaged blocks. Damage of what leads to the blocks is damage of all keys.
+ * Verifies all blocks of a table with keys in the range `whole`, one block per step of the generator; returns the key ranges of
+ * damaged blocks. Damage of the index or metadata counts as damage of all keys.
  */
 export function* checkLevelTable(bytes: Uint8Array, whole: KeyRange): Generator<void, KeyRange[]> {
   const footer = bytes.length - FOOTER_BYTES;
@@ -43,7 +43,7 @@ export function* checkLevelTable(bytes: Uint8Array, whole: KeyRange): Generator<
   const damages: KeyRange[] = [];
   let from = whole.from;
   for (const { key, handle } of entries(bytes, index)) {
-    // The key of an entry is not below the last one of its block, and below the first one of the next.
+    // The key of an index entry is at or above the last key of its block, and below the first key of the next.
     const to = userKeyOf(key);
     if (!isGood(bytes, handle)) damages.push({ from, to });
     from = to;
@@ -63,7 +63,7 @@ function isGood(bytes: Uint8Array, { offset, bytes: length }: BlockHandle): bool
   return crc32c(bytes, offset, end + 1) === unmaskLevelChecksum(view.getUint32(end + 1, true));
 }
 
-/** The entries of a good block whose values are handles; none of one that is compressed, which ours are not. */
+/** The entries of a good block whose values are handles; none for a compressed block, which we never write. */
 function* entries(
   bytes: Uint8Array,
   { offset, bytes: length }: BlockHandle,

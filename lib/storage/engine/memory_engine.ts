@@ -1,6 +1,4 @@
-/**
- * The engine that ends with the process: `memory-level`. The only file that imports it, loaded only when it is wanted.
- */
+/** The in-memory engine: `memory-level`. The only file that imports it, loaded on demand. */
 
 import { MemoryLevel } from "memory-level";
 import { Engine } from "./engine.ts";

@@ -1,7 +1,7 @@
 /**
- * Which part of LevelDB's tables is known to be whole. A walk asks before it reads and goes only as far as the tables
- * were checked; a table is checked once while the process runs, when a walk comes to it first (the search for what has
- * expired walks all the time). What was found damaged stays so until a restart, whatever LevelDB makes of it.
+ * Which of LevelDB's tables are known to be intact. A walk asks before it reads and goes only as far as the tables are
+ * verified. A table is verified once per process, when the first walk reaches it (the sweeper walks all the time). Damage stays
+ * recorded until a restart, even if LevelDB compacts the table away.
  */
 
 import { compareBytes, EMPTY_BYTES } from "../../base/bytes.ts";
@@ -11,18 +11,18 @@ import { currentManifest, levelTableName, tablePath } from "../directory/level_f
 import { type LevelTable, readLevelManifest } from "../directory/level_manifest.ts";
 import { checkLevelTable, type KeyRange } from "./level_table.ts";
 
-/** So many tables are checked ahead of a walk. */
+/** Tables verified ahead of a walk. */
 const AHEAD = 2;
-/** Blocks of a table between two looks at the loop: about 256 KiB. */
+/** Blocks verified per event loop turn: about 256 KiB. */
 const BLOCKS_PER_SLICE = 64;
 
-/** Keys of which nobody can say what is stored under them, for the blocks of `table` that held them are damaged. */
+/** Keys whose values are unknown, because their blocks of `table` are damaged. */
 interface Damage extends KeyRange {
   /** The name of its file. */
   readonly table: string;
 }
 
-/** How far a walk may read, or what stands in its way. */
+/** How far a walk may read, or the damage that stops it. */
 export type Passage = { readonly before: Uint8Array } | { readonly damage: Damage };
 
 export class TableAudit {
@@ -33,10 +33,10 @@ export class TableAudit {
   readonly #directory: string;
   #damages: Damage[] = [];
   #checked = new Set<number>();
-  /** The tables as the manifest of this name and length tells them, in the order of their first keys. */
+  /** The tables of the manifest with this name and length, in the order of their first keys. */
   #tables: LevelTable[] = [];
   #manifest = "";
-  /** Checks run one after another: two walks need the same tables. */
+  /** Verifications run one at a time: two walks need the same tables. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(runtime: Runtime, directory: string) {
@@ -49,14 +49,14 @@ export class TableAudit {
     return this.#damages.length > 0;
   }
 
-  /** @throws FlareError CORRUPT for a key in a damaged block, be it there or not */
+  /** @throws FlareError CORRUPT for a key in a damaged block, whether it exists or not */
   assertReadable(key: Uint8Array): void {
     for (const damage of this.#damages) {
       if (compareBytes(damage.from, key) <= 0 && compareBytes(key, damage.to) <= 0) throw damageFault(damage);
     }
   }
 
-  /** Checks the tables from a key on, and tells how far a walk to `before` may go. @throws FlareError IO_ERROR */
+  /** Verifies the tables from a key on; returns how far a walk to `before` may go. @throws FlareError IO_ERROR */
   passage(from: Uint8Array, before: Uint8Array): Promise<Passage> {
     const result = this.#last.then(() => this.#passage(from, before));
     this.#last = result.catch(() => undefined);
@@ -102,7 +102,7 @@ export class TableAudit {
     const { files, clock, log } = this.#runtime;
     const path = await tablePath(files, this.#directory, table.number);
     const bytes = path === undefined ? undefined : await files.read(path);
-    // A table that is gone was merged into others meanwhile; they are checked when their turn comes.
+    // The table was compacted into others since; they are verified in their turn.
     if (bytes === undefined) return;
     const check = checkLevelTable(bytes, { from: table.smallest, to: table.largest });
     let step = check.next();
@@ -120,7 +120,7 @@ export class TableAudit {
   }
 }
 
-/** The fault of a read that needs what is damaged. */
+/** The error of a read that needs a damaged block. */
 export function damageFault({ table }: Damage): FlareError {
   return new FlareError("CORRUPT", `corrupt block in engine table ${table}`);
 }

@@ -1,7 +1,7 @@
 /**
- * The change log as it is written: append-only segment files, one `append` for all the changes of a turn, rotation by
- * size, grouped syncs. It is what makes an answered write durable; the engine follows by checkpoint, after which whole
- * segments go. A failed append leaves no trace: the file is cut back. Reading it again is log_recovery's business.
+ * Writing the change log: append-only segment files, one `append` for all the changes of a turn, rotation by size, grouped
+ * syncs. It makes acknowledged writes durable; a checkpoint later brings them into the engine and removes whole segments. A
+ * failed append leaves no trace: the file is truncated. log_recovery reads the log.
  */
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
@@ -13,9 +13,9 @@ import type { AppendFile, Runtime } from "../../runtime/runtime.ts";
 import { encodeLogHeader, encodeLogRecord, LOG_RECORD_HEADER_BYTES, LogKind, logRecordCrc } from "./log_record.ts";
 
 const BUFFER_BYTES = 1 << 18;
-/** A buffer that one large turn has blown up beyond this is given back. */
+/** A buffer that one large turn has grown beyond this is freed. */
 const BUFFER_BYTES_KEPT_MAX = 1 << 23;
-/** Values from here on are appended from where they lie instead of being copied. */
+/** Values of at least this size are appended from where they are instead of being copied. */
 const DIRECT_VALUE_BYTES_MIN = 1 << 18;
 const SEGMENT_NAME = /^changes-(\d{16})\.log$/;
 
@@ -38,7 +38,7 @@ export interface LogSegment {
 }
 
 interface DirectValue {
-  /** Its place in the buffer. */
+  /** Its position in the buffer. */
   readonly at: number;
   readonly bytes: Uint8Array;
 }
@@ -47,7 +47,7 @@ export class ChangeLog {
   /** Failed appends so far. */
   appendErrors = 0;
   fsyncs = 0;
-  /** The newest segment that is on the disk with its header, and all before it whole; 0 = none yet. */
+  /** The newest segment that is on disk with its header, and whose predecessors are complete; 0 = none yet. */
   syncedSegment = 0;
   /** Sequence of the next record. */
   nextSequence: number;
@@ -65,7 +65,7 @@ export class ChangeLog {
   #used = 0;
   #directs: DirectValue[] = [];
   #bufferRecords = 0;
-  /** Files rotated since the last sync, still to be synced and closed. */
+  /** Files rotated out since the last sync, still to be synced and closed. */
   #unsynced: AppendFile[] = [];
   #directorySyncDue = true;
 
@@ -88,7 +88,7 @@ export class ChangeLog {
   }
 
   /**
-   * Begins a new segment behind those of `rotated`, which recovery has read.
+   * Begins a new segment after those of `rotated`, which recovery has read.
    * @throws FlareError DISK_FULL | IO_ERROR
    */
   static open(
@@ -113,7 +113,7 @@ export class ChangeLog {
     return this.#rotated.length + 1;
   }
 
-  /** True when something was put and not yet appended. */
+  /** True if there are changes that are not appended yet. */
   get hasPending(): boolean {
     return this.#bufferRecords > 0;
   }
@@ -123,7 +123,7 @@ export class ChangeLog {
     return this.#file.size >= this.#segmentBytesMax;
   }
 
-  /** Adds an item to the pending changes. `bytes` must stay as they are until `append` when the value is a large one. */
+  /** Adds an item to the pending changes. If the value is large, `bytes` must not change until `append`. */
   put(
     bytes: Uint8Array,
     keyStart: number,
@@ -182,15 +182,15 @@ export class ChangeLog {
   }
 
   /**
-   * Adds what is known of flushes: the present generation, everything of earlier ones being gone, and the second for which
-   * the next flush is planned, 0 = none is.
+   * Adds the state of flushes: the current generation (everything of earlier ones is gone), and the second for which the next
+   * flush is scheduled, 0 = none.
    */
   flush(generation: number, plannedFor: number): void {
     this.#short(LogKind.flush, generation, 0, 0, plannedFor, EMPTY_BYTES, 0, 0);
   }
 
   /**
-   * Writes all pending changes. On a fault nothing of them stays in the file and none is pending any more; when even that
+   * Writes all pending changes. If that fails, the file is truncated to where it was and nothing is pending; if even that
    * fails, the error is an IO_ERROR.
    * @throws FlareError DISK_FULL | IO_ERROR
    */
@@ -216,7 +216,7 @@ export class ChangeLog {
     }
   }
 
-  /** Goes on in a new segment unless the present one is empty. @throws FlareError DISK_FULL | IO_ERROR (nothing changed) */
+  /** Continues in a new segment unless the current one is empty. @throws FlareError DISK_FULL | IO_ERROR (nothing changed) */
   rotate(): void {
     if (this.#fileRecords === 0) return;
     const salt = this.#runtime.random.uint32();
@@ -245,7 +245,7 @@ export class ChangeLog {
 
   /**
    * Resolves when everything appended so far survives a power cut.
-   * @throws FlareError IO_ERROR | LIMIT_EXCEEDED (nothing has failed: it is to be called again)
+   * @throws FlareError IO_ERROR | LIMIT_EXCEEDED (out of descriptors, nothing was lost: call it again)
    */
   async sync(): Promise<void> {
     const directorySyncDue = this.#directorySyncDue;
@@ -359,7 +359,7 @@ export class ChangeLog {
     try {
       this.#file.truncate(size);
     } catch (error) {
-      throw new FlareError("IO_ERROR", `change log could not be cut back to ${size} bytes after a failed append`, {
+      throw new FlareError("IO_ERROR", `change log could not be truncated to ${size} bytes after a failed append`, {
         cause: new AggregateError([cause, error]),
       });
     }

@@ -1,7 +1,7 @@
 /**
- * Group commit: all changes of a turn of the loop share one append to the log, and with the policy `always` all turns
- * that end during a sync share the next one. Tells the listeners in the order they came. Knows nothing of what the
- * changes are; taking them back after a failed append is its owner's part.
+ * Group commit: all changes of an event loop turn share one append to the log, and with the policy `always` all turns that end
+ * during a sync share the next one. Calls the listeners in order of registration. Does not know what the changes are; its owner
+ * rolls them back after a failed append.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -10,12 +10,12 @@ import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import { FsyncPolicy } from "../storage_options.ts";
 import type { ChangeLog } from "./change_log.ts";
 
-/** A sync that lacked a descriptor is tried again after this pause. */
+/** The pause before a sync that lacked a descriptor is retried. */
 const SYNC_RETRY_MS = 100;
 
-/** Wants to know when what it applied is committed. */
+/** Called when the changes it applied are committed. */
 export interface CommitListener {
-  /** With an error nothing of it is stored, or nobody can say (a failed sync); its message is for SERVER_ERROR. */
+  /** With an error nothing of it is stored, or it is in doubt (a failed sync); the message is for SERVER_ERROR. */
   onCommitted(error?: FlareError): void;
 }
 
@@ -23,11 +23,11 @@ export interface CommitListener {
 export interface CommitOwner {
   /** The pending changes are in the log. */
   onAppended(): void;
-  /** The append failed: the pending changes must be taken back. */
+  /** The append failed: the pending changes must be rolled back. */
   onAppendFailed(error: FlareError): void;
-  /** Everything that was in the log when a sync began is on the disk. */
+  /** Everything that was in the log when a sync began is on disk. */
   onSynced(): void;
-  /** Nothing can be promised any more until a restart. */
+  /** Durability cannot be guaranteed until a restart. */
   onFailure(error: FlareError): void;
 }
 
@@ -39,7 +39,7 @@ export class CommitGroup {
   readonly #owner: CommitOwner;
   readonly #onTurnEnd: () => void;
   #turn: CommitListener[] = [];
-  /** Told after the sync that runs, and after the next one. */
+  /** Listeners of the running sync, and of the next one. */
   #inSync: CommitListener[] = [];
   #awaitingSync: CommitListener[] = [];
   #syncDue = false;
@@ -58,14 +58,14 @@ export class CommitGroup {
     this.#onTurnEnd = () => this.commit();
   }
 
-  /** Something was put into the log's buffer: it is appended at the end of this turn. */
+  /** A change was put into the log's buffer: schedules the append at the end of this turn. */
   begin(): void {
     if (this.hasPending) return;
     this.hasPending = true;
     this.#runtime.clock.defer(this.#onTurnEnd);
   }
 
-  /** Calls the listener when everything so far is committed; at once when it is. */
+  /** Calls the listener when everything so far is committed; at once if it already is. */
   onCommit(listener: CommitListener): void {
     if (this.hasPending) this.#turn.push(listener);
     else if (this.#fsync !== FsyncPolicy.always || this.#syncing === undefined) listener.onCommitted();
@@ -73,7 +73,7 @@ export class CommitGroup {
     else this.#inSync.push(listener);
   }
 
-  /** Appends what is pending. Call it only where a turn begins, never between a change and its `onCommit`. */
+  /** Appends pending changes. Call it only at the start of a turn, never between a change and its `onCommit`. */
   commit(): void {
     if (!this.hasPending) return;
     this.hasPending = false;
@@ -103,7 +103,7 @@ export class CommitGroup {
     }
   }
 
-  /** Syncs the log whatever the policy; resolves when it is on the disk, or has failed. */
+  /** Syncs the log whatever the policy; resolves when it is on disk, or has failed. */
   sync(): Promise<void> {
     return new Promise((resolve) => {
       this.#awaitingSync.push({ onCommitted: () => resolve() });
@@ -111,7 +111,7 @@ export class CommitGroup {
     });
   }
 
-  /** Commits, and syncs unless the policy leaves that to the system; resolves when nothing is under way any more. */
+  /** Commits, and syncs unless the policy leaves that to the system; resolves when nothing is in flight. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
@@ -121,7 +121,7 @@ export class CommitGroup {
     while (this.#syncing !== undefined) await this.#syncing;
   }
 
-  /** One sync at a time; what is asked for meanwhile shares the next. */
+  /** One sync at a time; requests during a sync share the next one. */
   #requestSync(): void {
     this.#syncDue = true;
     if (this.#syncing !== undefined) return;
@@ -135,12 +135,12 @@ export class CommitGroup {
         this.#inSync = this.#awaitingSync;
         this.#awaitingSync = [];
         const fault = await this.#syncOnce();
-        // More of them may come while they are told.
+        // Listeners may be added during the loop.
         for (let i = 0; i < this.#inSync.length; i++) this.#inSync[i]?.onCommitted(fault);
         this.#inSync = [];
       }
     } finally {
-      // In the same step as the last telling and the last look at what is due: nobody who comes between is forgotten.
+      // In the same step as the last call and the last check of what is due, so that no listener in between is missed.
       this.#syncing = undefined;
     }
   }
@@ -152,19 +152,19 @@ export class CommitGroup {
     return fault;
   }
 
-  /** Gives what failed. A sync that lacked a descriptor has not failed: it is tried until there is one, or we close. */
+  /** Returns the error. A sync that lacked a descriptor has not failed: it is retried until there is one, or we close. */
   async #syncLog(): Promise<FlareError | undefined> {
     const { clock, log } = this.#runtime;
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#changeLog.sync();
-        if (attempt > 1) log.write("notice", "the change log is synced again");
+        if (attempt > 1) log.write("notice", "change log sync works again");
         return undefined;
       } catch (error) {
         const fault =
           error instanceof FlareError ? error : new FlareError("IO_ERROR", "change log sync failed", { cause: error });
         if (fault.code !== "LIMIT_EXCEEDED" || this.#closed) return fault;
-        if (attempt === 1) log.write("warning", `the change log is not synced for now: ${fault.message}`);
+        if (attempt === 1) log.write("warning", `change log cannot be synced, retrying: ${fault.message}`);
       }
       await sleep(clock, SYNC_RETRY_MS);
     }

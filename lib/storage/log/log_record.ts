@@ -1,7 +1,7 @@
 /**
- * The form of the change log on disk: the header of a segment file and the records behind it, little-endian. The header
- * stands there twice, so that one flipped bit does not cost a whole segment. Every checksum of a file begins with its salt:
- * a client cannot plant in a value what the reader would take for a record. Pure; knows no file.
+ * The format of the change log on disk: the header of a segment file and the records after it, little-endian. There are two
+ * copies of the header, so that one flipped bit does not cost a whole segment. Every checksum of a file begins with its salt,
+ * so that a client cannot forge a record inside a value. Pure; no file access.
  */
 
 import { copyBytes } from "../../base/copy_bytes.ts";
@@ -9,10 +9,10 @@ import { crc32 } from "../../base/crc32.ts";
 import { FlareError } from "../../base/errors.ts";
 import { fromWords, highWord, lowWord, type Uint64 } from "../../base/uint64.ts";
 
-/** The version of this form; a file with another one is refused. */
+/** The version of this format; files with another one are refused. */
 export const LOG_FORMAT = 1;
 
-/** What a record says. */
+/** The kinds of records. */
 export const LogKind = { put: 1, delete: 2, flush: 3 } as const;
 export type LogKind = (typeof LogKind)[keyof typeof LogKind];
 
@@ -40,10 +40,10 @@ const AT_KEY_LENGTH = 40;
 /** Bytes of a record before its key. */
 export const LOG_RECORD_HEADER_BYTES = 44;
 
-/** What the header of a segment says. */
+/** The header of a segment. */
 export interface LogSegmentHeader {
   readonly salt: number;
-  /** Of the partition; every record of the segment belongs to it. */
+  /** The partition's; every record of the segment belongs to it. */
   readonly epoch: Uint64;
   readonly firstSequence: number;
 }
@@ -64,7 +64,7 @@ export function encodeLogHeader(header: LogSegmentHeader): Uint8Array {
   return bytes;
 }
 
-/** Reads the header of a segment; undefined when neither copy is whole. @throws FlareError UNSUPPORTED (another format) */
+/** Reads the header of a segment; undefined if neither copy is valid. @throws FlareError UNSUPPORTED (another format) */
 export function decodeLogHeader(bytes: Uint8Array, path: string): LogSegmentHeader | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + HEADER_COPY_BYTES <= Math.min(bytes.length, LOG_HEADER_BYTES); at += HEADER_COPY_BYTES) {
@@ -86,7 +86,7 @@ export function decodeLogHeader(bytes: Uint8Array, path: string): LogSegmentHead
   return undefined;
 }
 
-/** Writes everything of a record but its value and its checksum, and returns where the value belongs. */
+/** Writes a record except its value and its checksum, and returns where the value belongs. */
 export function encodeLogRecord(
   bytes: Uint8Array,
   view: DataView,
@@ -117,19 +117,19 @@ export function encodeLogRecord(
   return copyBytes(bytes, at + LOG_RECORD_HEADER_BYTES, key, keyStart, keyEnd);
 }
 
-/** The checksum of what stands behind the checksum field of a record, as far as `end`. */
+/** The checksum of a record from after its checksum field to `end`. */
 export function logRecordCrc(bytes: Uint8Array, at: number, end: number, salt: number): number {
   return crc32(bytes, at + AT_MARKER, end, salt);
 }
 
-/** Where a segment holds bytes that are no record, and how many whole records may be missing for it. */
+/** A range of a segment that is not a valid record, and how many records may be missing because of it. */
 export interface LogDamage {
   readonly start: number;
   readonly end: number;
   readonly records: number;
 }
 
-/** Reads the records of one segment, stepping over damaged bytes to the next record that is whole and newer. */
+/** Reads the records of one segment; skips damaged bytes to the next record that is valid and newer. */
 export class LogReader {
   kind: LogKind = LogKind.put;
   generation = 0;
@@ -145,7 +145,7 @@ export class LogReader {
   valueEnd = 0;
   readonly bytes: Uint8Array;
   readonly damages: LogDamage[] = [];
-  /** Where the last whole record ends. */
+  /** The end of the last valid record. */
   end = LOG_HEADER_BYTES;
 
   readonly #view: DataView;
@@ -164,7 +164,7 @@ export class LogReader {
     return this.#lastSequence;
   }
 
-  /** Moves to the next record; false at the end. What is behind `end` then is a torn tail. */
+  /** Moves to the next record; false at the end. Anything after `end` is then a torn tail. */
   next(): boolean {
     const from = this.end;
     for (let at = from; at + LOG_RECORD_HEADER_BYTES <= this.bytes.length; at++) {

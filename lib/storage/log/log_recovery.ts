@@ -1,8 +1,8 @@
 /**
- * Reading the change log after a restart: all segments in order, each record handed to the storage. What is known to have
- * reached the disk has to be there, from the first change that the engine does not have; else the log is refused. Behind
- * that the power may have gone: a torn end of the newest segment is cut off (nobody was told that it is stored), other
- * damage is stepped over, counted and told.
+ * Reads the change log after a restart: all segments in order, passing each record to the storage. Everything known to have
+ * reached the disk must be there, from the first change that is not in the engine; else the log is refused. After that a power
+ * cut may have struck: a torn end of the newest segment is cut off (it was never acknowledged), other damage is skipped,
+ * counted and logged.
  */
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
@@ -11,34 +11,34 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { type LogSegment, logSegmentName, logSegmentNumber } from "./change_log.ts";
 import { decodeLogHeader, LOG_HEADER_BYTES, type LogDamage, LogReader, type LogSegmentHeader } from "./log_record.ts";
 
-/** Between two progress reports and, while they are replayed, between two looks at the loop. */
+/** Records between two progress reports and, during replay, between two event loop turns. */
 const RECORDS_PER_SLICE = 10000;
 
-/** What is known of a log before it is read. */
+/** What is known about a log before it is read. */
 export interface KnownLog {
-  /** The engine has all changes before this sequence; 0 = not known. */
+  /** All changes before this sequence are in the engine; 0 = unknown. */
   readonly engineSequence: number;
-  /** The newest segment that is surely there, with its header; 0 = not known. */
+  /** The newest segment that must exist, with its header; 0 = unknown. */
   readonly lastSegment: number;
-  /** Segments from here to the one before the last are whole. */
+  /** Segments from here to the one before the last are complete. */
   readonly wholeFrom: number;
 }
 
 /** What recovery found. */
 export interface LogRecovery {
   readonly segments: LogSegment[];
-  /** Segments from here on are whole; 0 = not all of those read are. */
+  /** Segments from here on are complete; 0 = not all that were read are. */
   readonly wholeFrom: number;
   readonly nextSequence: number;
   readonly records: number;
   readonly corruptRecords: number;
 }
 
-/** Told how far the reading is, in bytes and records. */
+/** Reports the progress in bytes and records. */
 export type RecoveryProgress = (bytesDone: number, bytesTotal: number, records: number) => void;
 
 /**
- * Reads a log directory. `replay` gets the reader at each record. When it resolves all of the log is on the disk.
+ * Reads a log directory. Calls `replay` with the reader at each record. When it resolves, the whole log is synced to disk.
  * @throws FlareError CORRUPT | UNSUPPORTED | IO_ERROR
  */
 export async function recoverLog(
@@ -58,9 +58,9 @@ class LogRecoverer {
   readonly #replay: (reader: LogReader) => void | Promise<void>;
   readonly #onProgress: RecoveryProgress;
   readonly #segments: LogSegment[] = [];
-  /** No change before it may be missing. */
+  /** No change before this sequence may be missing. */
   #nextSequence: number;
-  /** False until it is known where the log has to begin. */
+  /** False until it is known where the log must begin. */
   #isSequenceKnown: boolean;
   #records = 0;
   #corruptRecords = 0;
@@ -125,20 +125,20 @@ class LogRecoverer {
     this.#onProgress(this.#bytesBefore, this.#bytesTotal, this.#records);
   }
 
-  /** Lets the loop turn: a long recovery still answers signals and tells how far it is. */
+  /** Yields to the event loop: a long recovery still handles signals and reports progress. */
   async #breathe(bytesDone: number): Promise<void> {
     this.#onProgress(bytesDone, this.#bytesTotal, this.#records);
     await new Promise<void>((resolve) => this.#runtime.clock.defer(resolve));
   }
 
   /**
-   * A segment without records may have been cut while it was created, or before its header was synced; a longer one
-   * without a header is a loss. (Records that are gone altogether are missed by the sequence of those behind them.)
+   * A segment without records may come from a crash while it was created, or before its header was synced; a longer one without
+   * a header is a loss. (Missing records are detected by the sequence of the ones after them.)
    */
   async #skipSegment(number: number, path: string, length: number): Promise<void> {
     if (number <= this.#known.lastSegment) throw dataDamage(path, `has no readable header, its length is ${length} bytes`);
     if (length <= LOG_HEADER_BYTES) {
-      this.#runtime.log.write("notice", `log segment "${path}" was not finished when it was created: removed`);
+      this.#runtime.log.write("notice", `log segment "${path}" was not fully created: removed`);
       await this.#runtime.files.remove(path);
       return;
     }
@@ -161,7 +161,7 @@ class LogRecoverer {
     if (this.#isWhole(number)) {
       throw dataDamage(
         path,
-        `is damaged from byte ${damage.start} to ${damage.end}, ${damage.records} change(s) or more are lost`,
+        `is damaged from byte ${damage.start} to ${damage.end}, at least ${damage.records} change(s) are lost`,
       );
     }
     this.#corruptRecords += damage.records;
@@ -171,12 +171,12 @@ class LogRecoverer {
     );
   }
 
-  /** The segments are numbered without a gap, up to the last one that is known or behind it. */
+  /** The segments are numbered without a gap, at least up to the last known one. */
   #checkNumbers(numbers: readonly number[]): void {
     const { lastSegment, engineSequence } = this.#known;
     const [first] = numbers;
     if (first === undefined && lastSegment === 0 && engineSequence !== 1) {
-      throw dataDamage(this.#directory, "holds no log segment, although the engine holds data");
+      throw dataDamage(this.#directory, "contains no log segment, although the engine has data");
     }
     for (let at = 1; at < numbers.length; at++) {
       const expected = (numbers[at - 1] as number) + 1;
@@ -188,7 +188,7 @@ class LogRecoverer {
     if (newest < lastSegment) throw dataDamage(this.#path(newest + 1), "is missing");
   }
 
-  /** All of the segment has reached the disk. */
+  /** Whether all of the segment has reached the disk. */
   #isWhole(number: number): boolean {
     return number >= this.#known.wholeFrom && number < this.#known.lastSegment;
   }
@@ -198,7 +198,7 @@ class LogRecoverer {
     const before = this.#segments.at(-1);
     if (before === undefined) {
       const { engineSequence } = this.#known;
-      const had = engineSequence > 1 ? `has the changes before ${engineSequence}` : "holds nothing";
+      const had = engineSequence > 1 ? `has the changes before ${engineSequence}` : "is empty";
       const what = `is missing: the engine ${had}, the log begins with change ${header.firstSequence}`;
       throw dataDamage(this.#path(number - 1), what);
     }
@@ -211,7 +211,7 @@ class LogRecoverer {
     return this.#runtime.files.join(this.#directory, logSegmentName(number));
   }
 
-  /** What was only in the memory of the system counts from now on as written. */
+  /** Syncs data that may only be in the system's page cache, because from now on it counts as written. */
   async #sync(path: string): Promise<void> {
     const file = this.#runtime.files.openAppend(path);
     try {

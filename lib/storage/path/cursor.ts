@@ -1,7 +1,7 @@
 /**
- * An ordered walk over the items of a storage, slice by slice: the engine gives the keys, and what the arena knows of a
- * key is newer and wins. Between two slices nothing is held, so a walk may take days. Items added behind the walk's
- * place after it began may be missing; whoever copies a storage gets those by replication.
+ * An ordered walk over the items of a storage, slice by slice: the engine provides the keys, and the arena's state of a key,
+ * being newer, wins. Nothing is held between two slices, so a walk can take days. Items added before the walk's position after
+ * it began may be missing; a copy of a storage gets those by replication.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -9,51 +9,51 @@ import type { Uint64 } from "../../base/uint64.ts";
 
 /** Which items a walk shows. */
 export interface CursorOptions {
-  /** Only keys that begin so. */
+  /** Only keys with this prefix. */
   readonly prefix?: Uint8Array;
-  /** Items whose time is over but which are not swept yet, too. */
+  /** Include expired items that are not swept yet. */
   readonly includeExpired?: boolean;
-  /** Deleted items whose version is still remembered, too. */
+  /** Include tombstones: deleted items whose version is still remembered. */
   readonly includeTombstones?: boolean;
-  /** Begin behind this key; it begins with the prefix. */
+  /** Start after this key; it has the prefix. */
   readonly after?: Uint8Array;
-  /** Everything to be shown is in the engine already: a walk in several cursors brings it there only once. */
+  /** Everything to be shown is already in the engine: a walk with several cursors runs the checkpoint only once. */
   readonly checkpointed?: boolean;
   /** Items come with an empty value. */
   readonly withoutValues?: boolean;
 }
 
-/** An item as a walk shows it, with bytes of its own. */
+/** An item as a walk returns it, with its own bytes. */
 export interface StoredItem {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
-  /** Length of the stored value, whether it was asked for or not. */
+  /** Length of the stored value, even with `withoutValues`. */
   readonly valueBytes: number;
-  /** Of a tombstone: the second of deletion. */
+  /** For a tombstone: the second of deletion. */
   readonly flags: number;
-  /** Of a tombstone: until when add, replace and append are refused. */
+  /** For a tombstone: until when add, replace and append are refused. */
   readonly expire: number;
   readonly version: Uint64;
   /** Bits of `EntryMark`. */
   readonly marks: number;
   readonly tombstone: boolean;
-  /** Read since it was stored, as far as the memory remembers. */
+  /** Read since it was stored, as far as memory knows. */
   readonly fetched: boolean;
-  /** The second it was last stored or read; 0 = it is only on the disk. */
+  /** The second it was last stored or read; 0 = it is only on disk. */
   readonly accessSeconds: number;
 }
 
-/** What a slice of a walk found, and behind which key the next one begins. */
+/** The items of a slice, and the key after which the next one begins. */
 export interface CursorSlice {
   readonly items: StoredItem[];
-  /** The last key looked at; undefined = the end. */
+  /** The last key visited; undefined = the end. */
   readonly lastKey: Uint8Array | undefined;
 }
 
 /** What a cursor needs of the storage. */
 export interface CursorOwner {
   checkpoint(): Promise<void>;
-  /** Looks at up to `keysMax` keys (about `bytesMax` bytes) behind `after`. */
+  /** Visits up to `keysMax` keys (about `bytesMax` bytes) after `after`. */
   readSlice(after: Uint8Array | undefined, options: CursorOptions, keysMax: number, bytesMax: number): Promise<CursorSlice>;
 }
 
@@ -84,7 +84,7 @@ export class Cursor {
   }
 
   /**
-   * One look at up to `keysMax` keys, which may show no item although there are more: for whoever has to stop in between.
+   * Visits up to `keysMax` keys, and may return no item although there are more: for callers that need to stop in between.
    * @throws FlareError as `next`
    */
   async slice(keysMax: number, bytesMax: number): Promise<CursorSlice> {

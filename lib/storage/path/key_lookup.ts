@@ -1,7 +1,7 @@
 /**
- * The way of a read: what is stored under a key, from the arena or, where the arena does not have it, from the engine,
- * whose answer goes into the arena. It is also the first step of a write, which changes what was found here. Fills the
- * same few fields on every call, so that a look creates nothing.
+ * The read path: a key's entry, from the arena or else from the engine, whose answer goes into the arena. It is also the first
+ * step of a write, which changes the entry found here. Every call fills the same few fields, so that a lookup allocates
+ * nothing.
  */
 
 import { latin1 } from "../../base/bytes.ts";
@@ -25,17 +25,17 @@ import {
 } from "../engine/engine_record.ts";
 
 export class KeyLookup {
-  /** What the last look found; valid until the next one. */
+  /** The entry of the last lookup; valid until the next one. */
   readonly current: CachedEntry = emptyEntry();
-  /** Where the arena has it, 0 = nowhere. */
+  /** Its location in the arena, 0 = not there. */
   location = 0;
-  /** What is stored under the key, also when it cannot be read. */
+  /** The kind of entry stored under the key, even if it cannot be read. */
   storedKind: CurrentKind = CurrentKind.absent;
-  /** An engine read that came asynchronously, for the next look at its key. */
+  /** The result of an asynchronous engine read, for the next lookup of its key. */
   loaded: { readonly bytes: Uint8Array | undefined } | undefined;
-  /** Reads that found an item whose time was over. */
+  /** Reads that found an expired item. */
   expiredReads = 0;
-  /** Records of the engine found not to match their checksum. */
+  /** Engine records with a wrong checksum. */
   corruptRecords = 0;
 
   readonly #engine: Engine;
@@ -76,7 +76,7 @@ export class KeyLookup {
     return true;
   }
 
-  /** What was looked up, if it is a live item. `peek`: it does not count as read. */
+  /** The entry of the last lookup, if it is a live item. `peek`: it does not count as read. */
   live(nowSeconds: number, peek: boolean): CachedEntry | undefined {
     const { current } = this;
     if (current.kind !== CurrentKind.value) return undefined;
@@ -93,13 +93,13 @@ export class KeyLookup {
     return this.#engine.get(this.#engineKey(key));
   }
 
-  /** Counts and tells a record of the engine that does not match its checksum. */
+  /** Counts and logs an engine record with a wrong checksum. */
   reportCorrupt(key: KeySlice): void {
     this.corruptRecords++;
     this.#log.write("error", `corrupt record in the engine under key "${latin1(key.bytes, key.start, key.end)}"`);
   }
 
-  /** Takes over what the engine has under a key, into the arena if there is room. */
+  /** Loads the engine's record of a key, into the arena if there is room. */
   #take(hash: number, key: KeySlice, bytes: Uint8Array | undefined, nowSeconds: number): void {
     const { current } = this;
     if (bytes === undefined) {
@@ -120,7 +120,7 @@ export class KeyLookup {
     const valueLength = isValue ? bytes.length - ENGINE_HEADER_BYTES : 0;
     const size = cache.recordBytes(kind, key.end - key.start, flags, valueLength);
     const fits = size <= cache.recordBytesMax && (cache.fits(size) || cache.makeRoom(size, this.#undo.isEmpty));
-    // Making room, even in vain, moves things.
+    // Making room moves records, even if it fails.
     cache.find(hash, key.bytes, key.start, key.end);
     if (!fits) {
       const start = ENGINE_HEADER_BYTES;
@@ -144,7 +144,7 @@ export class KeyLookup {
     if (isValue) copyBytes(current.bytes, current.valueStart, bytes, ENGINE_HEADER_BYTES, bytes.length);
   }
 
-  /** Nothing is known yet. What cannot be read was counted as an item. */
+  /** Resets the fields. An unreadable record counts as an item. */
   #forget(): void {
     const { current } = this;
     this.storedKind = CurrentKind.value;

@@ -1,7 +1,7 @@
 /**
- * The way of a write, top to bottom: look the key up, decide, make room, append to the arena, fill in the value, hand the
- * record to the journal. Never waits: an attempt that needs the engine read or the arena emptied does nothing and says so.
- * What the sweeper does to a key and what recovery reads again take the lower part of the same way.
+ * The write path, top to bottom: look the key up, decide, make room, append to the arena, fill in the value, hand the record to
+ * the journal. Never waits: an attempt that needs an engine read or room in the arena does nothing and says so. The sweeper and
+ * recovery use the lower part of the same path.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -23,17 +23,17 @@ import { Attempt } from "./attempt.ts";
 import type { KeyLookup } from "./key_lookup.ts";
 import { ValueContent } from "./value_content.ts";
 
-/** Checkpoints begin when one part in so many of the arena is pinned. */
+/** A checkpoint begins when 1/2 of the arena is pinned. */
 const PINNED_PART = 2;
 
 export class KeyWriter {
-  /** The record last appended. */
+  /** The last appended record. */
   readonly written: CachedEntry = emptyEntry();
-  /** The outcome of the last attempt that was carried out. */
+  /** The outcome of the last completed attempt. */
   readonly applied: Applied = { result: MutationResult.stored, entry: this.written, number: 0, error: "" };
-  /** Set once recovery is over; without it changes are neither logged nor undone. */
+  /** Set once recovery is done; without it changes are neither logged nor undone. */
   journal: Journal | undefined;
-  /** Expired items that became tombstones, and those of them that nobody had read. */
+  /** Expired items that became tombstones, and those of them that were never read. */
   sweptItems = 0;
   sweptUnfetched = 0;
 
@@ -53,7 +53,7 @@ export class KeyWriter {
     this.#settings = settings;
   }
 
-  /** Carries a write out, if that is possible now, and leaves the outcome in `applied`. */
+  /** Executes a write, if that is possible now, and leaves the outcome in `applied`. */
   attempt(mutation: Mutation, nowSeconds: number): Attempt {
     const { key } = mutation;
     const lookup = this.#lookup;
@@ -80,28 +80,28 @@ export class KeyWriter {
     return Attempt.done;
   }
 
-  /** Makes `applied` a failure, of which `text` is the reason. */
+  /** Makes `applied` a failure with `text` as the reason. */
   refuse(text: string): Applied {
     this.applied.result = MutationResult.failed;
     this.applied.error = text;
     return this.applied;
   }
 
-  /** The outcome of the last attempt with bytes of its own. */
+  /** A copy of the last attempt's outcome with its own bytes. */
   ownApplied(): Applied {
     const { result, entry, number, error } = this.applied;
     const hasEntry = this.#decision.change !== Change.none && result !== MutationResult.failed;
     return { result, entry: hasEntry ? copyEntry(entry, emptyEntry()) : emptyEntry(), number, error };
   }
 
-  /** An expired item becomes a tombstone of the same version, a tombstone whose time is over leaves for good. */
+  /** Turns an expired item into a tombstone of the same version, and removes an expired tombstone. */
   attemptSweep(key: KeySlice, nowSeconds: number): Attempt {
     const { cache } = this.#keyspaces.current;
     const hash = cache.hash(key.bytes, key.start, key.end);
     try {
       if (!this.#lookup.lookUp(hash, key, nowSeconds)) return Attempt.load;
     } catch (error) {
-      // Told and counted where it was read; there is nothing to sweep in it.
+      // Logged and counted where it was read; there is nothing to sweep.
       if (error instanceof FlareError) return Attempt.done;
       throw error;
     }
@@ -118,7 +118,7 @@ export class KeyWriter {
       if (attempt === Attempt.done && !fetched) this.sweptUnfetched++;
       return attempt;
     }
-    // Not logged: should it be lost, the tombstone is found again.
+    // Not logged: if it is lost, the sweeper finds the tombstone again.
     const size = cache.recordBytes(CurrentKind.tombstone, key.end - key.start, 0, 0);
     const state = RecordState.dirty | RecordState.tombstone | RecordState.purged;
     if (!this.append(hash, key, size, state, 0, 0, 0, 0, nowSeconds)) return Attempt.room;
@@ -127,7 +127,7 @@ export class KeyWriter {
   }
 
   /**
-   * Appends a dirty record for the key that was just looked up; false = no room. What the lookup found stays readable, and
+   * Appends a dirty record for the key that was just looked up; false = no room. The entry of the lookup stays readable, and
    * `written` shows where the value belongs.
    */
   append(
@@ -149,7 +149,7 @@ export class KeyWriter {
     let engineKind = before;
     if (location !== 0) engineKind = engineKindOfState(cache.state(location));
     if (!cache.fits(size)) {
-      // The eviction may move or drop the very entry that is to be changed.
+      // Eviction may move or drop the very entry that is being changed.
       if (location !== 0 && !lookup.current.stable) copyEntry(lookup.current, lookup.current);
       if (!cache.makeRoom(size, this.#undo.isEmpty)) {
         this.#checkpointer.request();
@@ -179,7 +179,7 @@ export class KeyWriter {
     return true;
   }
 
-  /** Puts what was decided into the arena and the journal; the key must just have been looked up. */
+  /** Puts the decision into the arena and the journal; the key must just have been looked up. */
   #carryOut(hash: number, key: KeySlice, decision: Decision, mutation: Mutation | undefined, nowSeconds: number): Attempt {
     const { current } = this.#lookup;
     const { cache, generation } = this.#keyspaces.current;
@@ -208,7 +208,7 @@ export class KeyWriter {
   }
 }
 
-/** Writes that need to know nothing of what they replace. */
+/** Writes that do not depend on the entry they replace. */
 function replacesUnseen(mutation: Mutation): boolean {
   if (mutation.kind === MutationKind.set) return mutation.terms?.compare === undefined;
   if (mutation.kind === MutationKind.restore) return true;

@@ -1,6 +1,6 @@
 /**
- * What a cursor reads: a slice of the engine in key order, in which what the arena knows of a key is newer and wins. Takes
- * nothing into the arena: a walk over everything must not drive out what is in use.
+ * Reads a cursor's slice: a part of the engine in key order, overridden by the arena, which is newer. Loads nothing into the
+ * arena: a walk over everything must not evict the working set.
  */
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
@@ -38,20 +38,20 @@ export class SliceReader {
     this.#lookup = lookup;
   }
 
-  /** Looks at up to `keysMax` keys (about `bytesMax` bytes) behind `after`. @throws FlareError CORRUPT | IO_ERROR */
+  /** Visits up to `keysMax` keys (about `bytesMax` bytes) after `after`. @throws FlareError CORRUPT | IO_ERROR */
   async read(after: Uint8Array | undefined, options: CursorOptions, keysMax: number, bytesMax: number): Promise<CursorSlice> {
     const { generation } = this.#keyspaces.current;
     const first = engineKeyOf(generation, options.prefix ?? EMPTY_BYTES);
     const start = after === undefined ? { from: first } : { after: engineKeyOf(generation, after) };
     const pairs = await this.#scan(start, upperBound(first), keysMax, bytesMax);
-    // A flush meanwhile: what came is gone, and the place is one among the keys since then.
+    // A flush in between: the slice is obsolete, and the position applies to the new keys.
     if (this.#keyspaces.current.generation !== generation) return this.read(after, options, keysMax, bytesMax);
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
     const items: StoredItem[] = [];
     let bytes = 0;
     let lastKey: Uint8Array | undefined;
     for (const [engineKey, value] of pairs) {
-      // What the arena has may be larger than what the engine gave.
+      // The arena's entry may be larger than the engine's.
       if (bytes >= bytesMax) break;
       lastKey = engineKey;
       const key = { bytes: engineKey, start: GENERATION_BYTES, end: engineKey.length };
@@ -66,7 +66,7 @@ export class SliceReader {
     return { items, lastKey: lastKey?.slice(GENERATION_BYTES) };
   }
 
-  /** What the engine has, from the first keys on that are there. @throws FlareError CORRUPT for what cannot be read */
+  /** The engine's pairs. @throws FlareError CORRUPT for a record that cannot be read */
   async #scan(start: ScanStart, before: Uint8Array, keysMax: number, bytesMax: number): Promise<EnginePair[]> {
     for (let at = start; ; ) {
       const passage = await this.#engine.passage("after" in at ? at.after : at.from, before);
@@ -77,7 +77,7 @@ export class SliceReader {
     }
   }
 
-  /** Fills `#entry` from the arena, else from what the engine gave. @throws FlareError CORRUPT: a walk leaves nothing out */
+  /** Fills `#entry` from the arena, else from the engine's value. @throws FlareError CORRUPT: a walk omits nothing */
   #look(key: KeySlice, value: Uint8Array): void {
     const { cache } = this.#keyspaces.current;
     const location = cache.find(cache.hash(key.bytes, key.start, key.end), key.bytes, key.start, key.end);
@@ -104,7 +104,7 @@ function engineKeyOf(generation: number, key: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** The smallest key above all that begin with `prefix`, which holds a byte below 255. */
+/** The smallest key above all keys with `prefix`, which contains a byte below 255. */
 function upperBound(prefix: Uint8Array): Uint8Array {
   let end = prefix.length;
   while (prefix[end - 1] === 255) end--;

@@ -1,6 +1,6 @@
 /**
- * The value of an item to be stored, put together from the request, from what is stored, or from a counter's number:
- * first how long it gets, then its bytes where the arena has made room.
+ * Builds the value of an item to be stored from the request, the old value, or a counter's number: first its length, then its
+ * bytes, where the arena has made room.
  */
 
 import { copyBytes } from "../../base/copy_bytes.ts";
@@ -13,7 +13,7 @@ export class ValueContent {
   readonly #digits = new Uint8Array(DIGITS_MAX);
   #digitsLength = 0;
 
-  /** The bytes the value takes. */
+  /** The length of the value in bytes. */
   length(decision: Decision, current: Current, mutation: Mutation): number {
     const requestLength = mutation.valueEnd - mutation.valueStart;
     const currentLength = current.valueEnd - current.valueStart;
@@ -32,7 +32,7 @@ export class ValueContent {
     }
   }
 
-  /** Copies the value that `length` was last asked about to `target` from `at` on. */
+  /** Copies the value of the last `length` call to `target` from `at` on. */
   write(decision: Decision, current: Current, mutation: Mutation, target: Uint8Array, at: number): void {
     switch (decision.content) {
       case Content.request:

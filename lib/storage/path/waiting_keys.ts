@@ -1,13 +1,13 @@
 /**
- * Operations that cannot be carried out at once (the engine must be read first, or the arena is full of what the engine
- * has not taken yet), kept per key in the order they were called. While a key waits here, everything for it does.
+ * Operations that cannot be executed at once (the engine must be read first, or the arena is full of records that are not in
+ * the engine yet), kept per key in call order. While a key waits here, every operation for it does.
  */
 
 import { latin1 } from "../../base/bytes.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
 import type { Applied, Mutation } from "../../item/mutation.ts";
 
-/** A read, a write or the sweeper's look at a key, with copies of all it was given. */
+/** A read, a write or a sweep of a key, with copies of its arguments. */
 export type WaitingOperation =
   | {
       readonly kind: "get";
@@ -33,7 +33,7 @@ export interface WaitingKey {
 
 export class WaitingKeys {
   readonly #countMax: number;
-  /** Bytes of the values that may wait. */
+  /** The limit for the total size of waiting values, in bytes. */
   bytesMax: number;
   readonly #keys = new Map<string, WaitingKey>();
   #count = 0;
@@ -56,7 +56,7 @@ export class WaitingKeys {
     return this.#keys.has(latin1(key.bytes, key.start, key.end));
   }
 
-  /** Adds an operation; gives the key's queue when it is the first one, so that the caller sets it going. */
+  /** Adds an operation; returns the key's queue if it is the first one, so that the caller starts it. */
   add(key: KeySlice, operation: WaitingOperation): WaitingKey | undefined {
     const text = latin1(key.bytes, key.start, key.end);
     this.#count++;
@@ -72,7 +72,7 @@ export class WaitingKeys {
     return added;
   }
 
-  /** Takes out the first operation of a key; the key with it when it was the last. */
+  /** Removes the first operation of a key; and the key, if it was the last one. */
   shift(queue: WaitingKey): void {
     const operation = queue.operations.shift();
     if (operation === undefined) return;
@@ -81,13 +81,13 @@ export class WaitingKeys {
     if (queue.operations.length === 0) this.#keys.delete(queue.text);
   }
 
-  /** All keys that wait. */
+  /** All waiting keys. */
   keys(): WaitingKey[] {
     return [...this.#keys.values()];
   }
 }
 
-/** A mutation with bytes of its own. */
+/** A copy of a mutation with its own bytes. */
 export function copyMutation(mutation: Mutation): Mutation {
   const key = mutation.key.bytes.slice(mutation.key.start, mutation.key.end);
   const value = mutation.value.slice(mutation.valueStart, mutation.valueEnd);

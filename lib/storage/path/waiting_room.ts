@@ -1,7 +1,6 @@
 /**
- * Where operations wait that cannot be carried out at once, and what lets them go on: an engine read that has come, or
- * room in the arena. Per key they go in the order they were called. A write does not wait for room for ever, and not at all
- * while the disk is full.
+ * Where operations wait that cannot be executed at once, until an engine read finishes or there is room in the arena. Per key
+ * they run in call order. A write waits for room only for a limited time, and not at all while the disk is full.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -19,15 +18,15 @@ import type { KeyWriter } from "./key_writer.ts";
 import { copyMutation, type WaitingKey, WaitingKeys, type WaitingOperation } from "./waiting_keys.ts";
 
 const WAITING_COUNT_MAX = 100000;
-/** Of values that wait: one part in so many of the memory for items … */
+/** Limit for waiting values: 1/2 of the memory for items … */
 const WAITING_PART = 2;
-/** … but a small arena does not make the bound smaller than this. */
+/** … but at least this. */
 const WAITING_BYTES_MIN = 1 << 20;
-const FULL = "too many requests wait for the engine";
+const FULL = "too many requests are waiting for the engine";
 
 export class WaitingRoom {
   readonly keys: WaitingKeys;
-  /** Writes that have waited for room in vain. */
+  /** Writes that failed because there was no room in time. */
   roomFailures = 0;
 
   readonly #clock: Clock;
@@ -36,7 +35,7 @@ export class WaitingRoom {
   readonly #writer: KeyWriter;
   readonly #roomWaitMs: number;
   readonly #checkpointer: Checkpointer;
-  /** Those whose first operation is a write that waits for room. */
+  /** Keys whose first operation is a write that waits for room. */
   #forRoom: WaitingKey[] = [];
   #roomTimer: Timer | undefined;
   #engineFault: FlareError | undefined;
@@ -58,18 +57,18 @@ export class WaitingRoom {
     this.keys = new WaitingKeys(WAITING_COUNT_MAX, waitingBytesMax(settings.memoryBytesMax));
   }
 
-  /** The memory for items has another size. */
+  /** The memory for items was resized. */
   resize(memoryBytesMax: number): void {
     this.keys.bytesMax = waitingBytesMax(memoryBytesMax);
   }
 
-  /** A read that waits; gives a private copy. */
+  /** Queues a read; resolves to a private copy. */
   get(key: KeySlice, nowSeconds: number): Promise<EntryView | undefined> {
     if (this.keys.isFull) return Promise.reject(new FlareError("LIMIT_EXCEEDED", FULL));
     return new Promise((resolve, reject) => this.#wait(key, { kind: "get", nowSeconds, resolve, reject }));
   }
 
-  /** A write that waits. */
+  /** Queues a write. */
   apply(mutation: Mutation, nowSeconds: number): Applied | Promise<Applied> {
     if (this.keys.isFull) return this.#writer.refuse(FULL);
     const copy = copyMutation(mutation);
@@ -77,12 +76,12 @@ export class WaitingRoom {
     return new Promise((resolve) => this.#wait(copy.key, { kind: "apply", mutation: copy, nowSeconds, deadlineMs, resolve }));
   }
 
-  /** A look of the sweeper that waits. */
+  /** Queues a sweep of a key. */
   sweep(key: KeySlice, nowSeconds: number): Promise<void> {
     return new Promise((resolve) => this.#wait(key, { kind: "sweep", nowSeconds, resolve }));
   }
 
-  /** Some of the arena became evictable: those that wait for room go on in their order. */
+  /** Some of the arena became evictable: operations that wait for room continue in order. */
   onRoom(): void {
     const queues = this.#forRoom;
     this.#forRoom = [];
@@ -95,13 +94,13 @@ export class WaitingRoom {
     if (this.#forRoom.length > 0) this.#checkpointer.request();
   }
 
-  /** Why there is no room, as far as the engine says; undefined = it takes changes again. */
+  /** The engine's reason for the lack of room; undefined = it accepts changes again. */
   onEngineFault(fault: FlareError | undefined): void {
     this.#engineFault = fault;
     if (fault !== undefined) this.#lookAgain();
   }
 
-  /** Ends all that waits. */
+  /** Fails all waiting operations. */
   close(error: FlareError): void {
     if (this.#roomTimer !== undefined) this.#clock.clearTimer(this.#roomTimer);
     for (const queue of this.keys.keys()) this.#abandon(queue, error);
@@ -112,7 +111,7 @@ export class WaitingRoom {
     if (queue !== undefined) this.#proceed(queue);
   }
 
-  /** Carries out what waits for a key until something must be waited for again. */
+  /** Runs a key's waiting operations until one must wait again. */
   #proceed(queue: WaitingKey): void {
     for (let operation = queue.operations[0]; operation !== undefined; operation = queue.operations[0]) {
       const attempt = this.#perform(queue, operation);
@@ -127,7 +126,7 @@ export class WaitingRoom {
           return;
         }
         this.roomFailures++;
-        operation.resolve(failedApplied(`memory is full of changes the engine has not taken yet${this.#reason()}`));
+        operation.resolve(failedApplied(`memory is full of changes that are not in the engine yet${this.#reason()}`));
       }
       this.keys.shift(queue);
     }
@@ -161,7 +160,7 @@ export class WaitingRoom {
     const { generation } = this.#keyspaces.current;
     this.#lookup.read(queue.key).then(
       (bytes) => {
-        // After a flush what was read belongs to an earlier time.
+        // After a flush the value read is obsolete.
         if (this.#keyspaces.current.generation === generation) this.#lookup.loaded = { bytes };
         this.#proceed(queue);
         this.#lookup.loaded = undefined;
@@ -170,7 +169,7 @@ export class WaitingRoom {
     );
   }
 
-  /** Ends all that waits for a key with an error. */
+  /** Fails a key's waiting operations with an error. */
   #abandon(queue: WaitingKey, error: FlareError): void {
     for (let operation = queue.operations[0]; operation !== undefined; operation = queue.operations[0]) {
       this.keys.shift(queue);
@@ -189,14 +188,14 @@ export class WaitingRoom {
     }, this.#roomWaitMs);
   }
 
-  /** Writes that wait for room in vain fail; what waits behind them for the same key goes on waiting. */
+  /** Fails writes that will get no room; later operations of the same key keep waiting. */
   #lookAgain(): void {
     const queues = this.#forRoom;
     this.#forRoom = [];
     for (const queue of queues) this.#proceed(queue);
   }
 
-  /** Waited too long, or for room that the engine cannot make before the disk has some. */
+  /** Whether it waited too long, or needs room that the engine cannot make on a full disk. */
   #isHopeless(deadlineMs: number): boolean {
     return this.#engineFault?.code === "DISK_FULL" || deadlineMs <= this.#clock.monotonicMs();
   }

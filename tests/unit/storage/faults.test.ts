@@ -374,7 +374,7 @@ describe("an engine that is behind", () => {
     for (const outcome of await Promise.all(waiting)) {
       assertEquals(outcome.result, MutationResult.failed);
       assert(
-        outcome.error.startsWith("memory is full of changes the engine has not taken yet: engine write failed: disk on fire"),
+        outcome.error.startsWith("memory is full of changes that are not in the engine yet: engine write failed: disk on fire"),
       );
     }
     // Nothing is lost by it: the log and the arena have what was answered.
@@ -401,7 +401,7 @@ describe("an engine that is behind", () => {
     }
     assertEquals(
       refused.error,
-      `memory is full of changes the engine has not taken yet: engine write failed: ${database.failureText}`,
+      `memory is full of changes that are not in the engine yet: engine write failed: ${database.failureText}`,
     );
 
     // There is room in the log, but none for the engine to open again in: nothing but reads works, for as long as it lasts.
@@ -414,7 +414,7 @@ describe("an engine that is behind", () => {
     assertEquals(behind.result, MutationResult.failed);
     assert(behind.error.endsWith("no space left"), behind.error);
     assertEquals(world.nowMs, refusedMs);
-    const told = world.messages("error").filter((line) => line.endsWith("; it is tried again"));
+    const told = world.messages("error").filter((line) => line.endsWith("; retrying"));
     assertEquals(told.length, 2, told.join("\n"));
 
     database.failures = 0;
@@ -508,7 +508,7 @@ describe("an engine that is behind", () => {
     await writeDurably(storage, set("k", "1"), world.nowSeconds);
     database.failures = 1_000_000;
     await storage.close();
-    assert(world.messages("error").some((line) => line.startsWith("not everything could be brought into the engine")));
+    assert(world.messages("error").some((line) => line.startsWith("some changes could not be written to the engine")));
     database.failures = 0;
     const again = await open(world, database);
     assertEquals((await read(again, "k", world.nowSeconds))?.value, "1");

@@ -79,12 +79,12 @@ describe("a data directory without its record", () => {
     for (let attempts = 0; attempts < 2; attempts++) {
       const error = await assertRejects(() => open(files, new TestDatabase()), FlareError);
       assertEquals(error.code, "CORRUPT");
-      assertMatch(error.message, /^"data\/FORMAT" is missing, although the directory holds "log\/changes-/);
+      assertMatch(error.message, /^"data\/FORMAT" is missing, although the directory contains "log\/changes-/);
     }
     await files.remove("data/log");
     files.write("data/engine/CURRENT", fromLatin1("MANIFEST-000002\n"));
     const error = await assertRejects(() => open(files, new TestDatabase()), FlareError);
-    assertMatch(error.message, /although the directory holds "engine\/CURRENT"/);
+    assertMatch(error.message, /although the directory contains "engine\/CURRENT"/);
   });
 
   it("is refused wherever the record is cut, and whichever of its bytes is another one", async () => {
