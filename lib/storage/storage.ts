@@ -354,8 +354,8 @@ export class Storage {
   }
 
   /**
-   * Another `memory-limit`, in bytes. Above a smaller one memory is given back at once as far as the
-   * engine has what is in it, the rest after the checkpoint that this begins.
+   * Changes `memory-limit`, in bytes. Memory above a smaller limit is freed at once as far as its records are in the engine,
+   * the rest after the checkpoint that this starts.
    * @throws FlareError INVALID_OPTION
    */
   resizeMemory(bytesMax: number): void {

@@ -1,6 +1,4 @@
-/**
- * The options of a storage, each with its bounds and its default. `flared` has them in its table as they are here.
- */
+/** The options of a storage with their bounds and defaults. `flared` includes them in its table. */
 
 import { type FieldsOf, functionField, stringField } from "../base/given_fields.ts";
 import {
@@ -30,7 +28,7 @@ export const storageTypeOption = choiceOption({
   help: `the storage engine; ${aliasText}`,
 });
 
-/** The options that an operator may set. */
+/** The options that an operator can set. */
 export const storageOptionTable = {
   memoryBytesMax: integerOption({
     name: "memory-limit",
@@ -42,7 +40,7 @@ export const storageOptionTable = {
     valueMin: CACHE_BYTES_MIN,
     since: "2.0.0",
     reloadable: true,
-    help: "memory for entries; one entry may take half of it",
+    help: "memory for entries; one entry can use at most half of it",
   }),
   keyBytesMax: integerOption({
     name: "key-bytes-max",
@@ -68,7 +66,7 @@ export const storageOptionTable = {
     default: "interval",
     choices: Object.values(FsyncPolicy),
     since: "2.0.0",
-    help: "when written data is forced to the disk: before the answer, regularly, or when the system does it",
+    help: "when written data is synced to disk: before the answer, at intervals, or when the system does it",
   }),
   fsyncIntervalMs: integerOption({
     name: "fsync-interval",
@@ -77,7 +75,7 @@ export const storageOptionTable = {
     max: 3600000,
     unit: "ms",
     since: "2.0.0",
-    help: "how often, with fsync = interval",
+    help: "the interval of fsync = interval",
   }),
   checkpointIntervalMs: integerOption({
     name: "checkpoint-interval",
@@ -87,7 +85,7 @@ export const storageOptionTable = {
     unit: "s",
     scale: 1000,
     since: "2.0.0",
-    help: "how often changed entries move from the change log into the engine",
+    help: "how often changed entries are written from the change log to the engine",
   }),
   logSegmentBytes: integerOption({
     name: "log-segment-size",
@@ -98,7 +96,7 @@ export const storageOptionTable = {
     scale: MIB,
     valueMin: 4096,
     since: "2.0.0",
-    help: "size of one file of the change log",
+    help: "size of a file of the change log",
   }),
   tombstoneRetentionSeconds: integerOption({
     name: "tombstone-retention",
@@ -111,7 +109,7 @@ export const storageOptionTable = {
   }),
 } satisfies OptionTable;
 
-/** What only a program can set: `flared` leaves these at their defaults. */
+/** Options only for programs: `flared` uses their defaults. */
 const paceTable = {
   sweepIntervalMs: integerOption({
     name: "sweep-interval",
@@ -120,7 +118,7 @@ const paceTable = {
     max: 86400000,
     unit: "ms",
     since: "2.0.0",
-    help: "pause between two slices of the search for what has expired",
+    help: "pause between two slices of the sweep for expired items",
   }),
   roomWaitMs: integerOption({
     name: "room-wait",
@@ -129,7 +127,7 @@ const paceTable = {
     max: 3600000,
     unit: "ms",
     since: "2.0.0",
-    help: "how long a write waits for room while the engine is behind, before it fails (on a full disk at once)",
+    help: "how long a write waits for room while the engine is behind before it fails (at once on a full disk)",
   }),
 } satisfies OptionTable;
 
@@ -148,11 +146,13 @@ export interface StorageProgress {
   readonly records: number;
 }
 
-/** What a storage is opened with beside its settings. */
+/** What a storage needs besides its settings. */
 export interface StorageParts {
   /** The directory for all data; absent = nothing on disk (the engine is in memory, there is no change log). */
   readonly dataDir?: string;
-  /** A built-in engine (default `level` with a `dataDir`, else `memory`), or a database of the caller, who closes it. */
+  /**
+   * A built-in engine (default `level` with a `dataDir`, else `memory`), or the caller's own database, which the caller closes.
+   */
   readonly engine?: EngineChoice;
   /** Called from time to time while the storage opens. */
   readonly onProgress?: (progress: StorageProgress) => void;
@@ -161,14 +161,14 @@ export interface StorageParts {
 /** The settings of a storage; all have defaults. */
 export interface StorageOptions extends Partial<StorageSettings>, StorageParts {}
 
-/** What a program may give beside the settings. */
+/** The fields a program may pass besides the settings. */
 export const storagePartFields: FieldsOf<StorageParts> = {
   dataDir: stringField,
   engine: engineField,
   onProgress: functionField,
 };
 
-/** Checks what is given and fills in the defaults. @throws FlareError INVALID_OPTION */
+/** Checks the options and fills in the defaults. @throws FlareError INVALID_OPTION */
 export function resolveStorageOptions(options: StorageOptions): StorageSettings {
   return completeOptions(storageTable, options, storagePartFields);
 }

@@ -128,7 +128,7 @@ export class EntryCache {
     return this.#bytesMax;
   }
 
-  /** Another size, within these bounds: a larger one is used as it is needed, for a smaller one `shrink` has to be called. */
+  /** Changes the size, within these bounds: growth happens as needed; to get smaller, call `shrink`. */
   set bytesMax(bytesMax: number) {
     this.#bytesMax = bytesMax;
     let blockBytes = BLOCK_BYTES_MAX;

@@ -1,6 +1,6 @@
 /**
- * Which engine a storage gets: a built-in one by its name, or the caller's database. A built-in engine is a row here and a file
- * of its own.
+ * Which engine a storage gets: a built-in one by its name, or the caller's database. A built-in engine is a row here and its
+ * own file.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -9,10 +9,10 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import type { DataDirectory } from "../directory/data_directory.ts";
 import { Engine, type EngineDatabase } from "./engine.ts";
 
-/** A built-in engine: its file is loaded only when it is wanted. */
+/** A built-in engine; its file is loaded on demand. */
 type BuiltInEngine =
   | {
-      /** It keeps what it has, in the directory it is given. */
+      /** It stores its data in the given directory. */
       readonly durable: true;
       /** Names of the original's engines that select this one. */
       readonly aliases: readonly string[];
@@ -41,13 +41,13 @@ const builtInEngines = {
 /** A built-in engine's name. */
 export type EngineName = keyof typeof builtInEngines;
 
-/** What `storage-type` may be: names of engines, and those of the original's. */
+/** The values of `storage-type`: names of engines, and of the original's engines. */
 export type StorageType = EngineName | (typeof builtInEngines)[EngineName]["aliases"][number];
 
-/** An engine as a program gives it. */
+/** An engine as a program passes it. */
 export type EngineChoice = EngineName | EngineDatabase;
 
-/** Where data are kept unless something else is said, and where nothing is kept. */
+/** The defaults with and without a data directory. */
 const DURABLE_DEFAULT = "level" satisfies EngineName;
 const PASSING_DEFAULT = "memory" satisfies EngineName;
 

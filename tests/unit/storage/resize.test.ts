@@ -85,7 +85,7 @@ describe("the memory for items", () => {
     withTemporaryDirectory(async (dataDir) => {
       const storage = await Storage.open(await detectRuntime({ logLevel: "error" }), { dataDir });
       for (const bytes of [0, 65535, 2 ** 33 + 1, 1e6 + 0.5]) {
-        assertThrows(() => storage.resizeMemory(bytes), Error, "memory for items must be an integer");
+        assertThrows(() => storage.resizeMemory(bytes), Error, "memory for items is a whole number");
       }
       await storage.close();
     }));
