@@ -41,56 +41,64 @@ export function shutdownChange(words: readonly string[]): AskedChange | undefine
   return { ...change((map) => shutdown(map, node.key), "failed to shutdown"), awaitsAll: true };
 }
 
+/** Makes the change a form of `node` asks for of its words, of which the first two are the node; undefined = `ERROR`. */
+type NodeForm = (node: GivenNode, rest: readonly string[], partitionCountMax: number) => AskedChange | undefined;
+
+const NODE_FORMS = {
+  add: ({ key, host, port }, words) => {
+    // A node of ours goes on with which data it has, once `meta` has told it that it may.
+    const data = parseDataIdentity(words);
+    if ((data === undefined && words.length !== 0) || data === ANY_DATA) return undefined;
+    return {
+      apply: (map, silent) => joinNode(map, { host, port, data, silent }),
+      asksAfter: key,
+      reply: encodeNodeList,
+      failure: "failed to add node",
+    };
+  },
+  remove: ({ key }, words) => (words.length === 0 ? change((map) => removeNode(map, key), "failed to remove node") : undefined),
+  state: ({ key }, words) => {
+    const state = parseState(words[0] ?? "");
+    if (state === NodeState.active && words.length === 2 && words[1] === UNSAFE) {
+      return change((map) => acceptAnyData(map, key), "failed to set state");
+    }
+    if (state === undefined || words.length !== 1) return undefined;
+    return change((map) => setState(map, key, state), "failed to set state");
+  },
+  role: ({ key }, words, partitionCountMax) => {
+    // Words behind the partition are ignored, as the original does.
+    const role = parseRole(words[0] ?? "");
+    const balance = parseInteger(words[1] ?? "0");
+    const partition = parseInteger(words[2] ?? String(PARTITION_NONE));
+    if (role === undefined || balance === undefined || partition === undefined) return undefined;
+    const request = { role, balance, partition };
+    return change((map) => setRole(map, key, request, partitionCountMax), "failed to set role (and balance)");
+  },
+} as const satisfies Readonly<Record<string, NodeForm>>;
+
+/** What can follow `node`. */
+export type NodeFormWord = keyof typeof NODE_FORMS;
+
 /**
- * What `node` followed by `words` asks for; undefined = `ERROR`. There can be `partitionCountMax` partitions.
+ * What `node <form>` followed by `words` asks for; undefined = `ERROR`. There can be `partitionCountMax` partitions.
  */
-export function nodeChange(words: readonly string[], partitionCountMax: number): AskedChange | undefined {
-  const rest = words.slice(1);
-  const node = parseNode(rest);
-  if (node === undefined) return undefined;
-  const { key, host, port } = node;
-  switch (words[0]) {
-    case "add": {
-      // A node of ours goes on with which data it has, once `meta` has told it that it may.
-      const data = parseDataIdentity(rest.slice(2));
-      if ((data === undefined && rest.length !== 2) || data === ANY_DATA) return undefined;
-      return {
-        apply: (map, silent) => joinNode(map, { host, port, data, silent }),
-        asksAfter: key,
-        reply: encodeNodeList,
-        failure: "failed to add node",
-      };
-    }
-    case "remove":
-      return rest.length === 2 ? change((map) => removeNode(map, key), "failed to remove node") : undefined;
-    case "state": {
-      const state = parseState(rest[2] ?? "");
-      if (state === NodeState.active && rest.length === 4 && rest[3] === UNSAFE) {
-        return change((map) => acceptAnyData(map, key), "failed to set state");
-      }
-      if (state === undefined || rest.length !== 3) return undefined;
-      return change((map) => setState(map, key, state), "failed to set state");
-    }
-    case "role": {
-      // Words behind the partition are ignored, as the original does.
-      const role = parseRole(rest[2] ?? "");
-      const balance = parseInteger(rest[3] ?? "0");
-      const partition = parseInteger(rest[4] ?? String(PARTITION_NONE));
-      if (role === undefined || balance === undefined || partition === undefined) return undefined;
-      const request = { role, balance, partition };
-      return change((map) => setRole(map, key, request, partitionCountMax), "failed to set role (and balance)");
-    }
-    default:
-      return undefined;
-  }
+export function nodeChange(form: NodeFormWord, words: readonly string[], partitionCountMax: number): AskedChange | undefined {
+  const node = parseNode(words);
+  return node === undefined ? undefined : NODE_FORMS[form](node, words.slice(2), partitionCountMax);
 }
 
 function change(apply: (map: NodeMap) => Transition, failure: string): AskedChange {
   return { apply, reply: () => "OK\r\n", failure };
 }
 
+interface GivenNode {
+  readonly key: string;
+  readonly host: string;
+  readonly port: number;
+}
+
 /** The node named by the first two words. */
-function parseNode(words: readonly string[]): { key: string; host: string; port: number } | undefined {
+function parseNode(words: readonly string[]): GivenNode | undefined {
   const host = words[0];
   const port = parseInteger(words[1] ?? "");
   if (host === undefined || port === undefined || port < 0 || port > 65535) return undefined;

@@ -9,7 +9,7 @@ import { parseHost } from "../base/host_port.ts";
 import { sleep } from "../base/sleep.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode } from "../cluster/node_map.ts";
-import { nodeChange } from "../index_server/index_commands.ts";
+import { type NodeFormWord, nodeChange } from "../index_server/index_commands.ts";
 import { indexServerOptions } from "../index_server/index_options.ts";
 import { type IndexServer, startIndexServer } from "../index_server/index_server.ts";
 import type { NodeServerOptions } from "../node_server/node_options.ts";
@@ -163,7 +163,7 @@ export class LocalCluster {
   /** Gives a node a role as `node role` does. @throws FlareError REFUSED */
   async setRole(node: NodeServer, role: "master" | "slave" | "proxy", balance: number, partition: number): Promise<void> {
     const { serverName, serverPort } = node.options;
-    await this.#change(["role", serverName, String(serverPort), role, String(balance), String(partition)]);
+    await this.#change("role", [serverName, String(serverPort), role, String(balance), String(partition)]);
   }
 
   /** Resolves when the node's entry in the node map is as `done` wants it. @throws FlareError TIMED_OUT */
@@ -198,7 +198,7 @@ export class LocalCluster {
     await this.setRole(node, "master", 1, partition);
     await this.waitFor(node, ({ state }) => state === NodeState.ready || state === NodeState.active);
     const { serverName, serverPort } = node.options;
-    await this.#change(["state", serverName, String(serverPort), "active"]);
+    await this.#change("state", [serverName, String(serverPort), "active"]);
     await this.waitFor(node, ({ role, state }) => role === NodeRole.master && state === NodeState.active);
   }
 
@@ -270,11 +270,12 @@ export class LocalCluster {
     }
   }
 
-  async #change(words: readonly string[]): Promise<void> {
-    const asked = nodeChange(words, this.index.meta.partitionSize - 1);
-    const cause = `"node ${words.join(" ")}" from the program`;
+  async #change(form: NodeFormWord, words: readonly string[]): Promise<void> {
+    const command = ["node", form, ...words].join(" ");
+    const asked = nodeChange(form, words, this.index.meta.partitionSize - 1);
+    const cause = `"${command}" from the program`;
     const answer = asked === undefined ? "ERROR" : (await this.index.change({ ...asked, cause })).trimEnd();
-    if (answer !== "OK") throw new FlareError("REFUSED", `index server answered "${answer}" to "node ${words.join(" ")}"`);
+    if (answer !== "OK") throw new FlareError("REFUSED", `index server answered "${answer}" to "${command}"`);
   }
 }
 

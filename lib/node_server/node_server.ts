@@ -121,6 +121,7 @@ export class NodeServer {
         scan,
         listings: new KeyListings(context, clusterScan, () => scan.newScan()),
         flush: new FlushCommands(context, new ClusterFlush(context), () => this.#reconstructor.restart()),
+        watchers: context.watchers,
         admin: new AdminCommands(
           context,
           () => server,

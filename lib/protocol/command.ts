@@ -1,53 +1,10 @@
 /**
- * The words of the text protocol and the shape of what follows each. The parser looks words up here, handlers switch
- * over the numbers; which words a server knows is decided by the table it is given.
+ * The commands of the text protocol: one row for each word, with the servers that know it, the shape of what follows it, and
+ * whether it may change items. The parser looks words up here; what a server does with a command is a row of its own table,
+ * which cannot compile without one for each word it has to know. Adding a command begins with a row here.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
-
-export const Command = {
-  get: 0,
-  gets: 1,
-  gat: 2,
-  gats: 3,
-  set: 4,
-  add: 5,
-  replace: 6,
-  append: 7,
-  prepend: 8,
-  cas: 9,
-  incr: 10,
-  decr: 11,
-  delete: 12,
-  touch: 13,
-  flush_all: 14,
-  version: 15,
-  verbosity: 16,
-  quit: 17,
-  stats: 18,
-  ping: 19,
-  dump: 20,
-  dump_key: 21,
-  keys: 22,
-  show: 23,
-  kill: 24,
-  node: 25,
-  meta: 26,
-  shutdown: 27,
-  mg: 28,
-  ms: 29,
-  md: 30,
-  ma: 31,
-  mn: 32,
-  me: 33,
-  watch: 34,
-  scan: 35,
-  delete_prefix: 36,
-  lru_crawler: 37,
-  cache_memlimit: 38,
-  refresh_certs: 39,
-} as const;
-export type Command = (typeof Command)[keyof typeof Command];
 
 /** What follows a word on its line. */
 export const CommandShape = {
@@ -65,12 +22,126 @@ export const CommandShape = {
   touch: 5,
   /** free words, split at blanks */
   words: 6,
-  /** `<key> <flag>…`, of ms `<key> <bytes> <flag>…` and a data block */
+  /** `<key> <flag>…` */
   meta: 7,
+  /** `<key> <bytes> <flag>…` and a data block */
+  metaStorage: 8,
 } as const;
 export type CommandShape = (typeof CommandShape)[keyof typeof CommandShape];
 
-interface CommandWord {
+/** What is true of a command wherever it is sent. */
+interface CommandFacts {
+  /** The servers that know it. */
+  readonly at: "nodes" | "index servers" | "both";
+  readonly shape: CommandShape;
+  /** Whether it may change what is stored under a key, now or later. */
+  readonly writes: boolean;
+  /** Whether the binary protocol has it, too. */
+  readonly binary?: true;
+}
+
+const { retrieval, touchRetrieval, storage, arithmetic, deletion, touch, words, meta, metaStorage } = CommandShape;
+
+const COMMANDS = {
+  get: { at: "nodes", shape: retrieval, writes: false },
+  gets: { at: "nodes", shape: retrieval, writes: false },
+  gat: { at: "nodes", shape: touchRetrieval, writes: true },
+  gats: { at: "nodes", shape: touchRetrieval, writes: true },
+  set: { at: "nodes", shape: storage, writes: true },
+  add: { at: "nodes", shape: storage, writes: true },
+  replace: { at: "nodes", shape: storage, writes: true },
+  append: { at: "nodes", shape: storage, writes: true },
+  prepend: { at: "nodes", shape: storage, writes: true },
+  cas: { at: "nodes", shape: storage, writes: true },
+  incr: { at: "nodes", shape: arithmetic, writes: true },
+  decr: { at: "nodes", shape: arithmetic, writes: true },
+  delete: { at: "nodes", shape: deletion, writes: true },
+  touch: { at: "nodes", shape: touch, writes: true },
+  // A read that touches, creates or wins is a write.
+  mg: { at: "nodes", shape: meta, writes: true, binary: true },
+  ms: { at: "nodes", shape: metaStorage, writes: true, binary: true },
+  md: { at: "nodes", shape: meta, writes: true, binary: true },
+  ma: { at: "nodes", shape: meta, writes: true, binary: true },
+  mn: { at: "nodes", shape: words, writes: false, binary: true },
+  me: { at: "nodes", shape: meta, writes: false },
+  scan: { at: "nodes", shape: words, writes: false },
+  delete_prefix: { at: "nodes", shape: words, writes: true },
+  lru_crawler: { at: "nodes", shape: words, writes: false },
+  keys: { at: "nodes", shape: words, writes: false },
+  dump: { at: "nodes", shape: words, writes: false },
+  dump_key: { at: "nodes", shape: words, writes: false },
+  flush_all: { at: "nodes", shape: words, writes: true, binary: true },
+  watch: { at: "nodes", shape: words, writes: false },
+  cache_memlimit: { at: "nodes", shape: words, writes: false },
+  // At a node a flush is among them.
+  node: { at: "both", shape: words, writes: true },
+  ping: { at: "both", shape: words, writes: false },
+  version: { at: "both", shape: words, writes: false, binary: true },
+  verbosity: { at: "both", shape: words, writes: false, binary: true },
+  stats: { at: "both", shape: words, writes: false, binary: true },
+  show: { at: "both", shape: words, writes: false },
+  kill: { at: "both", shape: words, writes: false },
+  refresh_certs: { at: "both", shape: words, writes: false },
+  quit: { at: "both", shape: words, writes: false, binary: true },
+  meta: { at: "index servers", shape: words, writes: false },
+  shutdown: { at: "index servers", shape: words, writes: false },
+} as const satisfies Readonly<Record<string, CommandFacts>>;
+
+type Rows = typeof COMMANDS;
+
+/** A word that begins a line of the text protocol. */
+export type CommandWord = keyof Rows;
+/** The words whose facts are these. */
+export type WordsWith<Facts extends Partial<CommandFacts>> = {
+  [Word in CommandWord]: Rows[Word] extends Facts ? Word : never;
+}[CommandWord];
+/** What a node server has to know. */
+export type NodeWord = WordsWith<{ at: "nodes" | "both" }>;
+/** What an index server has to know. */
+export type IndexWord = WordsWith<{ at: "index servers" | "both" }>;
+/** What the binary protocol has, too. */
+export type BinaryWord = WordsWith<{ binary: true }>;
+
+declare const commandBrand: unique symbol;
+/** The number of a command, by which requests carry it. */
+export type Command = number & { readonly [commandBrand]: true };
+
+const WORDS = Object.keys(COMMANDS) as readonly CommandWord[];
+const SHAPES = WORDS.map((word) => COMMANDS[word].shape);
+const WRITES = WORDS.map((word) => COMMANDS[word].writes);
+
+/** The numbers of the commands, by their words. */
+export const Command = Object.fromEntries(WORDS.map((word, number) => [word, number])) as Readonly<
+  Record<CommandWord, Command>
+>;
+
+/** The word of a command. */
+export function commandName(command: Command): CommandWord {
+  return WORDS[command] as CommandWord;
+}
+
+export function shapeOf(command: Command): CommandShape {
+  return SHAPES[command] as CommandShape;
+}
+
+/** Whether a command may change items. */
+export function mayWrite(command: Command): boolean {
+  return WRITES[command] as boolean;
+}
+
+/** Whether a word belongs to the binary protocol, too. */
+export function isBinaryWord(word: CommandWord): word is BinaryWord {
+  return "binary" in COMMANDS[word];
+}
+
+/** The words of one or several shapes. */
+export function wordsOfShape<Shape extends CommandShape>(...shapes: readonly Shape[]): readonly WordsWith<{ shape: Shape }>[] {
+  const isOne = (word: CommandWord): word is WordsWith<{ shape: Shape }> =>
+    (shapes as readonly number[]).includes(COMMANDS[word].shape);
+  return WORDS.filter(isOne);
+}
+
+interface WordEntry {
   readonly bytes: Uint8Array;
   readonly command: Command;
 }
@@ -80,9 +151,9 @@ export class CommandTable {
   /** Whether NODE lines up to END follow `node sync`, as they do where maps are pushed to. */
   readonly takesNodeMaps: boolean;
   /** By first byte of the word, so that a look-up compares only a few words. */
-  readonly #words: (readonly CommandWord[] | undefined)[] = new Array(256).fill(undefined);
+  readonly #words: (readonly WordEntry[] | undefined)[] = new Array(256).fill(undefined);
 
-  constructor(commands: readonly (keyof typeof Command)[], options: { readonly takesNodeMaps?: boolean } = {}) {
+  constructor(commands: readonly CommandWord[], options: { readonly takesNodeMaps?: boolean } = {}) {
     this.takesNodeMaps = options.takesNodeMaps ?? true;
     for (const name of commands) {
       const bytes = fromLatin1(name);
@@ -97,38 +168,11 @@ export class CommandTable {
     if (words === undefined) return -1;
     const length = end - start;
     next: for (let w = 0; w < words.length; w++) {
-      const word = words[w] as CommandWord;
+      const word = words[w] as WordEntry;
       if (word.bytes.length !== length) continue;
       for (let i = 1; i < length; i++) if (bytes[start + i] !== word.bytes[i]) continue next;
       return word.command;
     }
     return -1;
   }
-}
-
-const SHAPES: readonly CommandShape[] = buildShapes();
-
-function buildShapes(): CommandShape[] {
-  const shapes: CommandShape[] = Object.keys(Command).map(() => CommandShape.words);
-  shapes[Command.get] = shapes[Command.gets] = CommandShape.retrieval;
-  shapes[Command.gat] = shapes[Command.gats] = CommandShape.touchRetrieval;
-  for (const name of ["set", "add", "replace", "append", "prepend", "cas"] as const) {
-    shapes[Command[name]] = CommandShape.storage;
-  }
-  shapes[Command.incr] = shapes[Command.decr] = CommandShape.arithmetic;
-  shapes[Command.delete] = CommandShape.deletion;
-  shapes[Command.touch] = CommandShape.touch;
-  for (const name of ["mg", "ms", "md", "ma", "me"] as const) shapes[Command[name]] = CommandShape.meta;
-  return shapes;
-}
-
-export function shapeOf(command: Command): CommandShape {
-  return SHAPES[command] as CommandShape;
-}
-
-const NAMES: readonly string[] = Object.keys(Command);
-
-/** The word of a command. */
-export function commandName(command: Command): string {
-  return NAMES[command] as string;
 }

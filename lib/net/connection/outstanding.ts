@@ -5,7 +5,7 @@
  */
 
 import { latin1 } from "../../base/bytes.ts";
-import { CommandShape, shapeOf } from "../../protocol/command.ts";
+import { CommandShape, mayWrite, shapeOf } from "../../protocol/command.ts";
 import type { Request } from "../../protocol/request.ts";
 
 /** Longest list of keys that is compared with another, in bytes. */
@@ -58,15 +58,13 @@ export class Outstanding {
 function claimOf(request: Request): Claim {
   switch (shapeOf(request.command)) {
     case CommandShape.retrieval:
-      return { keys: keysToCompare(request), writes: false };
     case CommandShape.touchRetrieval:
-      return { keys: keysToCompare(request), writes: true };
+      return { keys: keysToCompare(request), writes: mayWrite(request.command) };
     case CommandShape.words:
       return { keys: undefined, writes: true };
     default: {
       const key = request.mutation.key;
-      // mg counts as a write: of two in a row the first is the one to win.
-      return { keys: [latin1(key.bytes, key.start, key.end)], writes: true };
+      return { keys: [latin1(key.bytes, key.start, key.end)], writes: mayWrite(request.command) };
     }
   }
 }

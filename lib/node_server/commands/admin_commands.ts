@@ -33,7 +33,8 @@ export class AdminCommands {
   readonly #install: (map: NodeMap) => void;
   readonly #startedMs: number;
   readonly #counters: Counters;
-  readonly #sizes: ItemSizes;
+  /** `stats sizes` and its switch. */
+  readonly sizes: ItemSizes;
 
   /** @param install takes a newer node map into use */
   constructor(context: NodeContext, server: () => Server, install: (map: NodeMap) => void) {
@@ -42,7 +43,7 @@ export class AdminCommands {
     this.#install = install;
     this.#startedMs = context.runtime.clock.monotonicMs();
     this.#counters = new Counters(context, server);
-    this.#sizes = new ItemSizes(context.runtime.clock, context.storage);
+    this.sizes = new ItemSizes(context.runtime.clock, context.storage);
   }
 
   /** What the versions of both protocols say. */
@@ -87,43 +88,30 @@ export class AdminCommands {
     if (line !== undefined) reply.line(line);
   }
 
-  stats(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
-    switch (words[0]) {
-      case undefined:
-        return this.#statsGeneral(reply);
-      case "nodes":
-        return statsNodes(this.#context.routing.nodeMap, reply);
-      case "threads":
-        return this.#statsThreads(words.slice(1), reply);
-      case "settings":
-        return this.#statsSettings(reply);
-      case "replication":
-        return this.#statsReplication(reply);
-      case "items":
-        return statsItems(this.#counters.since(), this.#context, reply);
-      case "slabs":
-        return statsSlabs(this.#counters.since(), this.#context, reply);
-      case "sizes":
-        return this.#sizes.print(reply);
-      case "sizes_enable":
-      case "sizes_disable":
-        return this.#sizes.enable(words[0] === "sizes_enable", reply);
-      case "conns":
-        return statsConnections(this.#server(), this.#context.runtime.clock.monotonicMs(), reply, session);
-      case "detail":
-        return this.#statsDetail(words[1], reply);
-      case "reset":
-        this.#counters.reset();
-        this.#context.watchers.prefixes.clear();
-        return reply.line("RESET");
-      default:
-        return reply.line("ERROR");
-    }
+  statsNodes(reply: TextReply): void {
+    statsNodes(this.#context.routing.nodeMap, reply);
+  }
+
+  statsItems(reply: TextReply): void {
+    statsItems(this.#counters.since(), this.#context, reply);
+  }
+
+  statsSlabs(reply: TextReply): void {
+    statsSlabs(this.#counters.since(), this.#context, reply);
+  }
+
+  statsConnections(reply: TextReply, session: ClientSession): void | Promise<void> {
+    return statsConnections(this.#server(), this.#context.runtime.clock.monotonicMs(), reply, session);
+  }
+
+  statsReset(reply: TextReply): void {
+    this.#counters.reset();
+    this.#context.watchers.prefixes.clear();
+    reply.line("RESET");
   }
 
   /** `node sync`: a node map pushed by the index server, taken unless it is older than ours. */
   nodeSync(request: Request, reply: TextReply): void {
-    if (request.words[0] !== "sync") return reply.line("ERROR");
     const nodes = request.lines.map(parseNodeLine);
     if (nodes.includes(undefined)) return reply.line("CLIENT_ERROR format error");
     const text = fromLatin1(request.words[1] ?? "0");
@@ -136,10 +124,10 @@ export class AdminCommands {
 
   /** `node handover <milliseconds>`: an operator wants a slave in our place. */
   async nodeHandover(words: readonly string[], reply: TextReply): Promise<void> {
-    reply.line(await prepareSwitchOver(this.#context, words.slice(1)));
+    reply.line(await prepareSwitchOver(this.#context, words));
   }
 
-  #statsGeneral(reply: TextReply): void {
+  statsGeneral(reply: TextReply): void {
     const { runtime, workers, routing, storage, options } = this.#context;
     const { items, bytesOnDisk } = storage.stats();
     const counts = this.#counters.since();
@@ -149,21 +137,21 @@ export class AdminCommands {
     reply.end();
   }
 
-  /** `stats detail on|off|dump`. */
-  #statsDetail(what: string | undefined, reply: TextReply): void {
-    const { watchers } = this.#context;
-    if (what === "on" || what === "off") {
-      watchers.counting = what === "on";
-      return reply.line("OK");
-    }
-    if (what !== "dump") return reply.line("CLIENT_ERROR usage: stats detail on|off|dump");
-    const text = watchers.prefixes.dump();
+  /** `stats detail on|off`. */
+  statsDetail(what: string | undefined, reply: TextReply): void {
+    if (what !== "on" && what !== "off") return reply.line("CLIENT_ERROR usage: stats detail on|off|dump");
+    this.#context.watchers.counting = what === "on";
+    reply.line("OK");
+  }
+
+  statsDetailDump(reply: TextReply): void {
+    const text = this.#context.watchers.prefixes.dump();
     if (reply instanceof BinaryReply) reply.stat("detailed", text);
     else reply.segment.putText(text);
     reply.end();
   }
 
-  #statsThreads(words: readonly string[], reply: TextReply): void {
+  statsThreads(words: readonly string[], reply: TextReply): void {
     const { runtime, workers, routing } = this.#context;
     const self = routing.self;
     const slaves =
@@ -174,7 +162,7 @@ export class AdminCommands {
   }
 
   /** What is on its way to replicas and to another cluster, and what did not get there. */
-  #statsReplication(reply: TextReply): void {
+  statsReplication(reply: TextReply): void {
     const { peers, replicator, otherCluster } = this.#context;
     const { replication } = otherCluster;
     reply.stat("replication_queue", peers.queue);
@@ -189,9 +177,9 @@ export class AdminCommands {
   }
 
   /** The effective settings, by the names of the options; those memcached has come under its names, too. */
-  #statsSettings(reply: TextReply): void {
+  statsSettings(reply: TextReply): void {
     const { options, watchers, crawler } = this.#context;
-    for (const [name, value] of memcachedSettings(options, watchers.counting, this.#sizes.enabled, crawler))
+    for (const [name, value] of memcachedSettings(options, watchers.counting, this.sizes.enabled, crawler))
       reply.stat(name, value);
     for (const [field, option] of Object.entries(nodeOptionTable)) {
       const value = options[field as keyof typeof options];

@@ -40,6 +40,8 @@ interface Form {
   readonly itemsMax: number;
 }
 
+type Words = readonly string[];
+
 export class KeyListings {
   readonly #context: NodeContext;
   readonly #scan: ClusterScan;
@@ -53,31 +55,50 @@ export class KeyListings {
     this.#newScan = newScan;
   }
 
-  /** `lru_crawler <word> [<argument>]`. */
-  lruCrawler(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
-    const [word, argument] = words;
-    if (words.length === 1) return reply.line(this.#switch(word as string));
-    if (words.length !== 2 || argument === undefined) return reply.line("ERROR");
-    switch (word) {
-      case "metadump":
-        return this.#dump(argument, { line: metadumpLine, last: "END", itemsMax: 0 }, reply, session);
-      case "mgdump":
-        return this.#dump(argument, { line: mgdumpLine, last: "EN", itemsMax: 0 }, reply, session);
-      case "crawl":
-        return reply.line(this.#crawl(argument));
-      case "sleep":
-        return reply.line(this.#setSleep(argument));
-      case "tocrawl":
-        if (!isNumber(argument)) return reply.line(BAD_LINE);
-        this.#context.crawler.toCrawl = Number(argument);
-        return reply.line("OK");
-      default:
-        return reply.line("ERROR");
-    }
+  /** `lru_crawler metadump <classes>`; `words` are all behind the command, here and below. */
+  metadump(words: Words, reply: TextReply, session: ClientSession): void | Promise<void> {
+    return this.#dump(words, { line: metadumpLine, last: "END", itemsMax: 0 }, reply, session);
+  }
+
+  /** `lru_crawler mgdump <classes>`. */
+  mgdump(words: Words, reply: TextReply, session: ClientSession): void | Promise<void> {
+    return this.#dump(words, { line: mgdumpLine, last: "EN", itemsMax: 0 }, reply, session);
+  }
+
+  enable(words: Words): string {
+    if (words.length !== 1) return "ERROR";
+    if (this.#context.crawler.enabled) return "ERROR failed to start lru crawler thread";
+    this.#context.crawler.enabled = true;
+    return "OK";
+  }
+
+  disable(words: Words): string {
+    if (words.length !== 1) return "ERROR";
+    this.#context.crawler.enabled = false;
+    return "OK";
+  }
+
+  /** How long a listing pauses after each thousand items. */
+  sleep(words: Words): string {
+    const argument = argumentOf(words);
+    if (argument === undefined) return "ERROR";
+    if (!isNumber(argument)) return BAD_LINE;
+    if (Number(argument) > SLEEP_US_MAX) return "CLIENT_ERROR sleep must be one second or less";
+    this.#context.crawler.sleepUs = Number(argument);
+    return "OK";
+  }
+
+  /** How many items a crawl looks at. */
+  toCrawl(words: Words): string {
+    const argument = argumentOf(words);
+    if (argument === undefined) return "ERROR";
+    if (!isNumber(argument)) return BAD_LINE;
+    this.#context.crawler.toCrawl = Number(argument);
+    return "OK";
   }
 
   /** `stats cachedump <class> <limit>`; without a limit (0) everything, where memcached stops at two megabytes. */
-  cachedump(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
+  cachedump(words: Words, reply: TextReply, session: ClientSession): void | Promise<void> {
     const [classText, limitText] = words;
     if (classText === undefined || limitText === undefined) return reply.line("CLIENT_ERROR bad command line");
     if (!isNumber(classText) || !isNumber(limitText)) return reply.line(BAD_LINE);
@@ -86,29 +107,10 @@ export class KeyListings {
     return this.#list({ line: cachedumpLine, last: "END", itemsMax: Number(limitText) }, reply, session);
   }
 
-  #switch(word: string): string {
-    switch (word) {
-      case "enable":
-        if (this.#context.crawler.enabled) return "ERROR failed to start lru crawler thread";
-        this.#context.crawler.enabled = true;
-        return "OK";
-      case "disable":
-        this.#context.crawler.enabled = false;
-        return "OK";
-      default:
-        return "ERROR";
-    }
-  }
-
-  #setSleep(argument: string): string {
-    if (!isNumber(argument)) return BAD_LINE;
-    if (Number(argument) > SLEEP_US_MAX) return "CLIENT_ERROR sleep must be one second or less";
-    this.#context.crawler.sleepUs = Number(argument);
-    return "OK";
-  }
-
   /** Removes what has expired on this node, in the background. */
-  #crawl(argument: string): string {
+  crawl(words: Words): string {
+    const argument = argumentOf(words);
+    if (argument === undefined) return "ERROR";
     if (!this.#context.crawler.enabled) return DISABLED;
     const classes = argument === "all" ? [CLASS] : parseClasses(argument);
     if (classes === undefined) return BAD_CLASS;
@@ -125,7 +127,9 @@ export class KeyListings {
     return "OK";
   }
 
-  #dump(argument: string, form: Form, reply: TextReply, session: ClientSession): void | Promise<void> {
+  #dump(words: Words, form: Form, reply: TextReply, session: ClientSession): void | Promise<void> {
+    const argument = argumentOf(words);
+    if (argument === undefined) return reply.line("ERROR");
     if (!this.#context.crawler.enabled) return reply.line(DISABLED);
     const classes = argument === "all" || argument === "hash" ? [CLASS] : parseClasses(argument);
     if (classes === undefined) return reply.line(BAD_CLASS);
@@ -203,6 +207,11 @@ function cachedumpLine({ key, valueBytes, expire }: ScannedItem): string | undef
 /** As in `me`: the item as it lies in memory. */
 function sizeOf({ key, flags, valueBytes }: ScannedItem): number {
   return `VALUE  ${flags} ${valueBytes}\r\n\r\n`.length + key.length + valueBytes;
+}
+
+/** What stands behind the one word that says what to do. */
+function argumentOf(words: Words): string | undefined {
+  return words.length === 2 ? words[1] : undefined;
 }
 
 /** Numbers separated by commas; undefined = one of them is no class. */

@@ -87,7 +87,11 @@ export class ReadCommands {
   }
 
   /** `keys <prefix>… <limit>`: up to `limit` keys for each prefix, in key order; asked where a key of that name would lie. */
-  async keys(words: readonly string[], reply: TextReply, session: ClientSession): Promise<void> {
+  keys(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
+    return isKeysRequest(words) ? this.#keys(words, reply, session) : reply.line("ERROR");
+  }
+
+  async #keys(words: readonly string[], reply: TextReply, session: ClientSession): Promise<void> {
     const limit = Number(words[words.length - 1]);
     for (const prefix of words.slice(0, -1)) {
       this.#context.stats.cmdGet++;
@@ -211,6 +215,11 @@ const GETS_WORD = fromLatin1("gets ");
 /** What a client hears of an answer that is none. */
 function errorLine(line: string): string {
   return /^(SERVER|CLIENT)_ERROR /.test(line) ? line : PROXY_FAILURE_TEXT;
+}
+
+function isKeysRequest(words: readonly string[]): boolean {
+  const limit = words[words.length - 1];
+  return words.length >= 2 && limit !== undefined && /^\d{1,9}$/.test(limit) && Number(limit) > 0;
 }
 
 function hasLongKey({ bytes, keysStart, keysEnd }: Request, keyBytesMax: number): boolean {

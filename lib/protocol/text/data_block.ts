@@ -3,14 +3,14 @@
  * must never be read as commands. Pure.
  */
 
-import { type Command, CommandShape, CommandTable, shapeOf } from "../command.ts";
+import { type Command, CommandShape, CommandTable, shapeOf, wordsOfShape } from "../command.ts";
 
 /** The largest length memcached and Flare accept in a header: 2^31-1 less the CRLF behind the data. */
 export const DATA_BYTES_MAX = 2147483645;
 
 const SPACE = 0x20;
 const PLUS = 0x2b;
-const STORAGE = new CommandTable(["set", "add", "replace", "append", "prepend", "cas", "ms"]);
+const STORAGE = new CommandTable(wordsOfShape(CommandShape.storage, CommandShape.metaStorage));
 /** Which word of the line is the length: `set <key> <flags> <exptime> <bytes>`, `ms <key> <bytes>`. */
 const LENGTH_WORD = 4;
 const META_LENGTH_WORD = 2;
@@ -43,7 +43,7 @@ export function announcedLength(bytes: Uint8Array, start: number, lineEnd: numbe
     if (word === 0) {
       const command = STORAGE.find(bytes, wordStart, at);
       if (command < 0) return Number.NaN;
-      lengthWord = shapeOf(command as Command) === CommandShape.meta ? META_LENGTH_WORD : LENGTH_WORD;
+      lengthWord = shapeOf(command as Command) === CommandShape.metaStorage ? META_LENGTH_WORD : LENGTH_WORD;
     } else if (word === lengthWord) return parseLength(bytes, wordStart, at);
   }
 }

@@ -8,7 +8,7 @@ import { decodeBase64 } from "../../base/base64.ts";
 import { latin1 } from "../../base/bytes.ts";
 import { parseUint64 } from "../../base/uint64.ts";
 import { MutationKind } from "../../item/mutation.ts";
-import { Command, CommandShape, type CommandTable, shapeOf } from "../command.ts";
+import { Command, CommandShape, type CommandTable, shapeOf, wordsOfShape } from "../command.ts";
 import { MetaFlag } from "../meta/meta_flags.ts";
 import { parseMetaFlags } from "../meta/meta_parser.ts";
 import { parseFlags, parseInteger } from "../numbers.ts";
@@ -141,6 +141,7 @@ export class TextParser {
       case CommandShape.touchRetrieval:
         return this.#touchRetrieval(request, bytes, at, lineEnd);
       case CommandShape.meta:
+      case CommandShape.metaStorage:
         return this.#meta(request, bytes, start, end, at, lineEnd);
       default:
         request.words = this.#words(bytes, at, lineEnd);
@@ -393,7 +394,7 @@ export class TextParser {
     const { mutation, meta, command } = request;
     if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
     let length = -1;
-    if (command === Command.ms) {
+    if (shapeOf(command) === CommandShape.metaStorage) {
       if (!this.#token(bytes, mutation.key.end, lineEnd)) return this.#rejected(BAD_LINE);
       length = parseLength(bytes, this.#tokenStart, this.#tokenEnd);
       if (Number.isNaN(length)) return this.#rejected(BAD_LINE);
@@ -560,7 +561,7 @@ const MUTATION_KINDS: readonly (MutationKind | undefined)[] = buildMutationKinds
 
 function buildMutationKinds(): (MutationKind | undefined)[] {
   const kinds: (MutationKind | undefined)[] = [];
-  for (const name of ["set", "add", "replace", "append", "prepend", "cas"] as const) kinds[Command[name]] = MutationKind[name];
+  for (const word of wordsOfShape(CommandShape.storage)) kinds[Command[word]] = MutationKind[word];
   return kinds;
 }
 

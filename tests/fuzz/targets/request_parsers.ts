@@ -228,6 +228,7 @@ function describe(request: Request, end: number): string {
     case CommandShape.touch:
       return [...head, key(), mutation.kind, exptime, mutation.version].join("|");
     case CommandShape.meta:
+    case CommandShape.metaStorage:
       return [...head, opcode >= 0 ? opaque : keys(), key(), value(), exptime, JSON.stringify(meta, bigintAsText)].join("|");
     default:
       return [...head, ...request.words, ...(request.words[0] === "sync" ? request.lines : [])].join("|");

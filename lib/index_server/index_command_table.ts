@@ -1,0 +1,151 @@
+/** The commands of an index server: one row for each word, see `command_rows.ts`. */
+
+import { type CommandForm, type CommandRows, CommandSet } from "../net/command_rows.ts";
+import type { IndexWord } from "../protocol/command.ts";
+import type { NodeFormWord } from "./index_commands.ts";
+import type { IndexReplies } from "./index_replies.ts";
+
+export const indexCommands = {
+  ping: {
+    access: "everyone",
+    run: (replies, request, reply) => replies.ping(request.words, reply),
+    section: "index",
+    lines: [["", "`OK`"]],
+  },
+  version: {
+    access: "everyone",
+    run: (replies, request, reply) => replies.version(request.words, reply),
+    section: "index",
+    lines: [["", "`VERSION flare-<release>`"]],
+  },
+  stats: {
+    forms: {
+      "": {
+        access: "everyone",
+        run: (replies, _request, reply) => replies.statsGeneral(reply),
+        section: "index",
+        lines: [["", "the server's statistics"]],
+      },
+      nodes: {
+        access: "everyone",
+        run: (replies, _request, reply) => replies.statsNodes(reply),
+        section: "index",
+        lines: [["", "role, state, partition and balance of every node"]],
+      },
+      threads: {
+        access: "everyone",
+        run: (replies, request, reply) => replies.statsThreads(request.words.slice(1), reply),
+        section: "index",
+        lines: [["[request|slave|queue]", "connections and other work; the leading number is the id for `kill`"]],
+      },
+      items: {
+        access: "everyone",
+        run: (_replies, _request, reply) => reply.end(),
+        section: "index",
+        lines: [["", "`END`: an index server stores no items"]],
+      },
+      slabs: {
+        access: "everyone",
+        run: (_replies, _request, reply) => reply.end(),
+        section: "index",
+        lines: [["", "the same"]],
+      },
+      sizes: {
+        access: "everyone",
+        run: (_replies, _request, reply) => reply.end(),
+        section: "index",
+        lines: [["", "the same"]],
+      },
+    },
+    others: "everyone",
+  },
+  show: {
+    access: "everyone",
+    run: (replies, request, reply) => replies.show(request.words, reply),
+    section: "index",
+    lines: [["variables", "the settings, in the original's format"]],
+  },
+  verbosity: {
+    access: "everyone",
+    run: (replies, request, reply) => replies.verbosity(request.words, reply),
+    section: "index",
+    lines: [["<level> [noreply]", "`OK`; changes nothing"]],
+  },
+  meta: {
+    access: "everyone",
+    run: (replies, request, reply) => replies.meta(request.words, reply),
+    section: "index",
+    lines: [["", "how keys map to partitions: partition size, hash, virtual partitions"]],
+  },
+  quit: {
+    access: "everyone",
+    run: () => undefined,
+    section: "index",
+    lines: [["", "closes the connection"]],
+  },
+  // Joining is a change of the node map, too.
+  node: {
+    forms: {
+      add: {
+        access: "operators",
+        run: (replies, request, reply, session) => replies.changeNode("add", request, reply, session),
+        section: "index",
+        lines: [
+          [
+            "<host> <port> [<id> <kind> <openings>]",
+            "the node list and `END`; a new node is a proxy. A starting `flared` sends this, see [joining](#between-servers)",
+          ],
+        ],
+      },
+      role: {
+        access: "operators",
+        run: (replies, request, reply, session) => replies.changeNode("role", request, reply, session),
+        section: "index",
+        lines: [
+          [
+            "<host> <port> <master|slave|proxy> [<balance> [<partition>]]",
+            "`OK`, or `SERVER_ERROR failed to set role (and balance)`",
+          ],
+        ],
+      },
+      state: {
+        access: "operators",
+        run: (replies, request, reply, session) => replies.changeNode("state", request, reply, session),
+        section: "index",
+        lines: [
+          ["<host> <port> <active|ready|down>", "`OK`, or `SERVER_ERROR failed to set state`"],
+          ["<host> <port> active unsafe", "the same; and whatever data the node has when it joins next are accepted"],
+        ],
+      },
+      remove: {
+        access: "operators",
+        run: (replies, request, reply, session) => replies.changeNode("remove", request, reply, session),
+        section: "index",
+        lines: [["<host> <port>", "`OK`, or `SERVER_ERROR failed to remove node`; the node must be down"]],
+      },
+    } satisfies Record<NodeFormWord, CommandForm<IndexReplies>>,
+    others: "operators",
+  },
+  shutdown: {
+    access: "operators",
+    run: (replies, request, reply, session) => replies.shutdown(request, reply, session),
+    section: "index",
+    lines: [["<host> <port>", "`OK`; marks the node as down (a stopping `flared` sends it), stops nothing"]],
+  },
+  kill: {
+    access: "operators",
+    run: (replies, request, reply) => replies.kill(request.words, reply),
+    section: "index",
+    lines: [["<id>", "`OK` or `CLIENT_ERROR thread not found`"]],
+  },
+  // It reads files, and may change who is let in.
+  refresh_certs: {
+    access: "operators",
+    run: (replies, request, reply) => replies.refreshCertificates(request.words, reply),
+    section: "index",
+    lines: [["[noreply]", "as on a node server"]],
+  },
+} as const satisfies CommandRows<IndexReplies, IndexWord>;
+
+/** The commands of an index server, ready for requests. */
+export const indexCommandSet: CommandSet<IndexReplies> = new CommandSet<IndexReplies>(indexCommands, { takesNodeMaps: false });

@@ -1,0 +1,120 @@
+/**
+ * What an index server answers to each of its commands: the reports about itself, and the changes of the node map, which are
+ * passed on; their answers come once the new map is stored. Which command is answered by what is a row of
+ * `index_command_table.ts`.
+ */
+
+import { fromLatin1 } from "../base/bytes.ts";
+import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import { type ClusterMeta, encodeMeta } from "../cluster/node_map_codec.ts";
+import type { ClientSession } from "../net/connection/client_session.ts";
+import type { Server } from "../net/server.ts";
+import type { DaemonTls } from "../net/tls/daemon_tls.ts";
+import type { WorkerRegistry } from "../net/worker.ts";
+import { commandName } from "../protocol/command.ts";
+import type { Request } from "../protocol/request.ts";
+import type { TextReply } from "../protocol/text/text_reply.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { statsGeneral } from "../stats/general_stats.ts";
+import { killWorker, refreshCertificates, statsNodes, statsThreads, verbosity } from "../stats/stats_commands.ts";
+import { type AskedChange, type MapChange, type NodeFormWord, nodeChange, shutdownChange } from "./index_commands.ts";
+
+/** What the answers take from the index server they are for. */
+export interface IndexHost {
+  readonly runtime: Runtime;
+  readonly workers: WorkerRegistry;
+  readonly server: Server;
+  readonly tls: DaemonTls;
+  /** The map in use. */
+  readonly map: NodeMap;
+  readonly meta: ClusterMeta;
+  /** The lines of `show variables` in front of `END`. */
+  variables(): readonly string[];
+  /** Carries out a change; resolves to the complete answer. */
+  change(change: MapChange): Promise<string>;
+}
+
+const NO_SLAVES: ReadonlySet<number> = new Set();
+
+export class IndexReplies {
+  readonly #host: IndexHost;
+  readonly #startedMs: number;
+
+  constructor(host: IndexHost) {
+    this.#host = host;
+    this.#startedMs = host.runtime.clock.monotonicMs();
+  }
+
+  ping(words: readonly string[], reply: TextReply): void {
+    reply.line(words.length === 0 ? "OK" : "ERROR");
+  }
+
+  version(words: readonly string[], reply: TextReply): void {
+    reply.line(words.length === 0 ? `VERSION ${PROTOCOL_VERSION}` : "ERROR");
+  }
+
+  meta(words: readonly string[], reply: TextReply): void {
+    if (words.length === 0) reply.raw(fromLatin1(encodeMeta(this.#host.meta)));
+    else reply.line("ERROR");
+  }
+
+  verbosity(words: readonly string[], reply: TextReply): void {
+    const line = verbosity(words);
+    if (line !== undefined) reply.line(line);
+  }
+
+  kill(words: readonly string[], reply: TextReply): void {
+    reply.line(killWorker(words, this.#host.workers));
+  }
+
+  async refreshCertificates(words: readonly string[], reply: TextReply): Promise<void> {
+    const line = await refreshCertificates(words, this.#host.tls);
+    if (line !== undefined) reply.line(line);
+  }
+
+  show(words: readonly string[], reply: TextReply): void {
+    if (words[0] !== "variables") return reply.line("ERROR");
+    for (const line of this.#host.variables()) reply.line(line);
+    reply.end();
+  }
+
+  statsGeneral(reply: TextReply): void {
+    const { runtime, server, workers, map } = this.#host;
+    statsGeneral(runtime, server, workers, this.#startedMs, VERSION, map.version, {}, reply);
+    reply.end();
+  }
+
+  statsNodes(reply: TextReply): void {
+    statsNodes(this.#host.map, reply);
+  }
+
+  statsThreads(words: readonly string[], reply: TextReply): void {
+    const { runtime, workers } = this.#host;
+    statsThreads(words, workers, NO_SLAVES, runtime.clock.monotonicMs(), reply);
+  }
+
+  /** A form of `node`. */
+  changeNode(form: NodeFormWord, request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
+    const asked = nodeChange(form, request.words.slice(1), this.#host.meta.partitionSize - 1);
+    return this.#change(asked, request, reply, session);
+  }
+
+  shutdown(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
+    return this.#change(shutdownChange(request.words), request, reply, session);
+  }
+
+  #change(asked: AskedChange | undefined, request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
+    if (asked === undefined) return reply.line("ERROR");
+    return this.#answer({ ...asked, cause: causeOf(request, session) }, reply);
+  }
+
+  async #answer(change: MapChange, reply: TextReply): Promise<void> {
+    reply.raw(fromLatin1(await this.#host.change(change)));
+  }
+}
+
+/** What was asked for and by whom: `"node state a 1 down" from 10.0.0.7:40612 as "ops"`. */
+function causeOf({ command, words }: Request, { peer, user }: ClientSession): string {
+  return `"${[commandName(command), ...words].join(" ")}" from ${peer}${user === undefined ? "" : ` as "${user}"`}`;
+}

@@ -1,0 +1,126 @@
+/**
+ * A server's commands as a table: one row for each word it knows, which says who may run the command, what executes it, and
+ * what docs/protocol.md says about it. A row can have several forms, told apart by the words behind the command
+ * (`stats reset`). The type of the table asks for a row for each word, so a command that nobody executes or classifies does
+ * not compile. Knows no command.
+ */
+
+import { Command as CommandNumber, CommandShape, CommandTable, type CommandWord, shapeOf } from "../protocol/command.ts";
+import type { Request } from "../protocol/request.ts";
+import type { TextReply } from "../protocol/text/text_reply.ts";
+import type { ClientSession } from "./connection/client_session.ts";
+
+/** Who may run a command: every client, or only whom `admin-access` names. */
+export type CommandAccess = "everyone" | "operators";
+
+/** Executes a request with what the server has for it; a promise means that the reply comes later. */
+export type Run<Parts> = (parts: Parts, request: Request, reply: TextReply, session: ClientSession) => void | Promise<void>;
+
+/** A line of the documentation: the request behind its word, and the answer, as Markdown. */
+export type DocumentLine = readonly [request: string, answer: string];
+
+/** A command, or one form of it. */
+export interface CommandForm<Parts> {
+  readonly access: CommandAccess;
+  readonly run: Run<Parts>;
+  /** The table of docs/protocol.md that has its lines. */
+  readonly section: string;
+  readonly lines: readonly [DocumentLine, ...DocumentLine[]];
+}
+
+/** A command whose forms are told apart by the word, or the two words, behind it; "" = none. */
+export interface CommandForms<Parts> {
+  readonly forms: Readonly<Record<string, CommandForm<Parts>>>;
+  /** Who hears `ERROR` to other words. Everybody else hears that the command is not allowed. */
+  readonly others: CommandAccess;
+}
+
+export type CommandRow<Parts> = CommandForm<Parts> | CommandForms<Parts>;
+export type CommandRows<Parts, Word extends CommandWord> = { readonly [W in Word]: CommandRow<Parts> };
+
+/** A row, made ready for requests. */
+interface ReadyRow<Parts> {
+  readonly run: Run<Parts>;
+  /** Undefined: it depends on the words behind the command. */
+  readonly access: CommandAccess | undefined;
+  accessTo(words: readonly string[]): CommandAccess;
+}
+
+/** The commands of one kind of server, by number. */
+export class CommandSet<Parts> {
+  /** Its words, for the parser. */
+  readonly words: CommandTable;
+  readonly #rows: readonly ReadyRow<Parts>[];
+
+  constructor(rows: { readonly [W in CommandWord]?: CommandRow<Parts> }, options: { readonly takesNodeMaps: boolean }) {
+    const words = Object.keys(rows) as CommandWord[];
+    this.words = new CommandTable(words, options);
+    const ready: ReadyRow<Parts>[] = [];
+    for (const word of words) ready[CommandNumber[word]] = makeReady(rows[word] as CommandRow<Parts>);
+    this.#rows = ready;
+  }
+
+  /** Executes a request that was parsed by these words. */
+  run(parts: Parts, request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
+    return (this.#rows[request.command] as ReadyRow<Parts>).run(parts, request, reply, session);
+  }
+
+  /** Whether only operators may make this request. */
+  isPrivileged(request: Request): boolean {
+    // The prefix in front of a forwarded request says that a node has decided about it already.
+    if (request.prefix !== undefined) return true;
+    const row = this.#rows[request.command] as ReadyRow<Parts>;
+    return (row.access ?? row.accessTo(request.words)) === "operators";
+  }
+}
+
+function makeReady<Parts>(row: CommandRow<Parts>): ReadyRow<Parts> {
+  if (!("forms" in row)) return { run: row.run, access: row.access, accessTo: () => row.access };
+  const forms = new Map(Object.entries(row.forms));
+  const formOf = ([first = "", second = ""]: readonly string[]): CommandForm<Parts> | undefined =>
+    forms.get(`${first} ${second}`) ?? forms.get(first);
+  return {
+    run: (parts, request, reply, session) => {
+      const form = formOf(request.words);
+      return form === undefined ? reply.line("ERROR") : form.run(parts, request, reply, session);
+    },
+    access: undefined,
+    accessTo: (words) => formOf(words)?.access ?? row.others,
+  };
+}
+
+/** One documented way to use a command. */
+export interface CommandUse {
+  readonly section: string;
+  /** The whole request, as Markdown. */
+  readonly request: string;
+  readonly answer: string;
+  readonly access: CommandAccess;
+}
+
+/** Every line of the documentation that a table has, in its order. */
+export function usesOf<Parts>(rows: { readonly [W in CommandWord]?: CommandRow<Parts> }): CommandUse[] {
+  return (Object.keys(rows) as CommandWord[]).flatMap((word) => {
+    const row = rows[word] as CommandRow<Parts>;
+    const shape = shapeOf(CommandNumber[word]);
+    const data = shape === CommandShape.storage || shape === CommandShape.metaStorage ? ", data" : "";
+    const named = "forms" in row ? Object.entries(row.forms) : ([["", row]] as const);
+    return named.flatMap(([name, { section, lines, access }]) =>
+      lines.map(([words, answer]) => {
+        const request = [word, name, words].filter((part) => part !== "").join(" ");
+        return { section, request: `\`${request}\`${data}`, answer, access };
+      }),
+    );
+  });
+}
+
+/** What only operators may run: commands, or some forms of them. */
+export function privilegedUses<Parts>(rows: { readonly [W in CommandWord]?: CommandRow<Parts> }): string[] {
+  return (Object.keys(rows) as CommandWord[]).flatMap((word) => {
+    const row = rows[word] as CommandRow<Parts>;
+    if (!("forms" in row)) return row.access === "operators" ? [word] : [];
+    const forms = Object.entries(row.forms);
+    const privileged = forms.filter(([, { access }]) => access === "operators").map(([name]) => `${word} ${name}`);
+    return privileged.length === forms.length && row.others === "operators" ? [word] : privileged;
+  });
+}
