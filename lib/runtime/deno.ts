@@ -14,13 +14,17 @@ import { createProgramLog } from "./process/program_log.ts";
 import type { Runtime } from "./runtime.ts";
 import type { RuntimeOptions } from "./runtime_options.ts";
 import { NodeTransport } from "./sockets/node_net.ts";
+import { DENO_BACKLOG_MAX, DENO_DESCRIPTORS_FEW } from "./sockets/socket_limits.ts";
 
 export function createDenoRuntime(options: RuntimeOptions = {}): Runtime {
   const log = createProgramLog(options);
+  const process = createProcessInfo();
+  const hasFewDescriptors = (process.descriptorsMax() ?? Number.POSITIVE_INFINITY) < DENO_DESCRIPTORS_FEW;
+  const backlogMax = hasFewDescriptors ? DENO_BACKLOG_MAX : undefined;
   return {
     name: "deno",
     transport: new NamedTransport(
-      new NodeTransport(log, { pausesBelowTls: true }),
+      new NodeTransport(log, { pausesBelowTls: true, backlogMax }),
       new NameCache(NODE_CLOCK, createNameLookup()),
       NODE_CLOCK,
     ),
@@ -28,6 +32,6 @@ export function createDenoRuntime(options: RuntimeOptions = {}): Runtime {
     random: createCryptoRandom(),
     files: new NodeFileSystem(),
     log,
-    process: createProcessInfo(),
+    process,
   };
 }

@@ -18,9 +18,8 @@ import { isInstalled } from "../support/tools.ts";
 const LIMIT = 256;
 const CLIENTS = 400;
 const isDeno = "Deno" in globalThis;
-const isLinux = process.platform === "linux" && !isDeno;
-/** This test opens its many connections by `node:net`, which under Deno it does not get done. */
-const skip = isLinux ? skipUnless(isInstalled("prlimit"), "prlimit") : skipWhere(true, "Linux is needed, and Node or Bun");
+const isLinux = process.platform === "linux";
+const skip = isLinux ? skipUnless(isInstalled("prlimit"), "prlimit") : skipWhere(true, "Linux is needed");
 
 /** Opens connections that say nothing; those that were turned away are among them. */
 async function idle(port: number, count: number): Promise<Socket[]> {
@@ -99,7 +98,12 @@ describe("a node with more clients than descriptors", () => {
         // Log segments and checkpoints are due meanwhile; what needs a descriptor waits for one.
         const writes = (async () => {
           for (let round = 0; round < 40; round++) {
-            assertEquals(await client.ask(`set k${round} 0 0 ${value.length}\r\n${value}\r\n`), "STORED");
+            const answer = await client.ask(`set k${round} 0 0 ${value.length}\r\n${value}\r\n`);
+            if (answer === "STORED") continue;
+            // Deno needs a descriptor for each write to a file: it is refused, with the reason, and nothing else breaks.
+            assert(isDeno && /^SERVER_ERROR .*too many open files/.test(answer), answer);
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            round--;
           }
         })();
         await new Promise((resolve) => setTimeout(resolve, 4000));

@@ -11,10 +11,13 @@ const SHORTAGES: Readonly<Record<string, { readonly fault: FlareErrorCode; reado
   EDQUOT: { fault: "DISK_FULL", words: "no space left" },
   EMFILE: { fault: "LIMIT_EXCEEDED", words: "too many open files" },
   ENFILE: { fault: "LIMIT_EXCEEDED", words: "too many open files" },
+  EBUSY: { fault: "LIMIT_EXCEEDED", words: "too many open files, the file is in use by a sync" },
 };
 
 /** The system's name of an error (`ENOENT`), or undefined for other errors. */
 export function systemCode(error: unknown): string | undefined {
+  // A sync of Deno's works on a second descriptor; where there is none it takes the file for itself, and a write says this.
+  if (error instanceof Error && error.message === "file busy") return "EBUSY";
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   return typeof code === "string" ? code : undefined;
 }

@@ -34,6 +34,8 @@ export interface NodeTransportOptions {
   readonly handshakeTimeoutMs?: number;
   /** True where a paused TLS socket goes on reading, without a limit. */
   readonly pausesBelowTls?: boolean;
+  /** The longest queue of connections not yet accepted, whatever is asked for. No limit if absent. */
+  readonly backlogMax?: number | undefined;
 }
 
 type SocketWithHandle = Socket & { _handle?: PrivateHandle | null };
@@ -43,12 +45,14 @@ export class NodeTransport implements Transport {
   readonly #readBuffer: Uint8Array | undefined;
   readonly #pausesBelowTls: boolean;
   readonly #handshakeTimeoutMs: number;
+  readonly #backlogMax: number;
 
   constructor(log: Log, options: NodeTransportOptions = {}) {
     this.#log = log;
     this.#readBuffer = options.sharedReadBuffer === false ? undefined : new Uint8Array(READ_BUFFER_BYTES);
     this.#pausesBelowTls = options.pausesBelowTls ?? false;
     this.#handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_MS;
+    this.#backlogMax = options.backlogMax ?? Number.POSITIVE_INFINITY;
   }
 
   async listen(
@@ -64,7 +68,7 @@ export class NodeTransport implements Transport {
     });
     try {
       if ("path" in address) await removeStaleSocket(address.path);
-      await startListening(server, address, options.backlog ?? SOCKET_BACKLOG);
+      await startListening(server, address, Math.min(options.backlog ?? SOCKET_BACKLOG, this.#backlogMax));
       if ("path" in address) chmodSync(address.path, address.mode ?? SOCKET_MODE);
     } catch (error) {
       server.close();

@@ -8,6 +8,14 @@ export const READ_BUFFER_BYTES = 65_536;
 /** Connections the kernel keeps that are not accepted yet. */
 export const SOCKET_BACKLOG = 1024;
 
+/**
+ * Deno (2.9.5) accepts a whole backlog before the first connection can be closed, and never accepts again once that takes the
+ * last descriptor. Where a process may have fewer descriptors than this …
+ */
+export const DENO_DESCRIPTORS_FEW = 16_384;
+/** … the backlog is no longer than this, which fits into what a server keeps for itself. */
+export const DENO_BACKLOG_MAX = 64;
+
 /** Permission bits of a UNIX socket file. */
 export const SOCKET_MODE = 0o777;
 

@@ -192,7 +192,7 @@ export class ChangeLog {
   /**
    * Writes all pending changes. If that fails, the file is truncated to where it was and nothing is pending; if even that
    * fails, the error is an IO_ERROR.
-   * @throws FlareError DISK_FULL | IO_ERROR
+   * @throws FlareError DISK_FULL | LIMIT_EXCEEDED | IO_ERROR
    */
   append(): void {
     const sizeBefore = this.#file.size;
@@ -249,16 +249,21 @@ export class ChangeLog {
    */
   async sync(): Promise<void> {
     const directorySyncDue = this.#directorySyncDue;
-    const rotated = this.#unsynced;
     const file = this.#file;
     const number = this.#number;
     this.#directorySyncDue = false;
-    this.#unsynced = [];
-    for (const old of rotated) {
-      await old.sync();
-      old.close();
+    try {
+      // One that fails stays the first to be synced; others may be added meanwhile.
+      for (let old = this.#unsynced[0]; old !== undefined && old !== file; old = this.#unsynced[0]) {
+        await old.sync();
+        old.close();
+        this.#unsynced.shift();
+      }
+      await file.sync();
+    } catch (error) {
+      this.#directorySyncDue ||= directorySyncDue;
+      throw error;
     }
-    await file.sync();
     if (directorySyncDue) await this.#syncDirectory();
     this.syncedSegment = number;
     this.fsyncs++;
@@ -356,6 +361,8 @@ export class ChangeLog {
   }
 
   #cutBack(size: number, cause: unknown): void {
+    // Where nothing was written, not even what a truncation needs may be there: a descriptor, under Deno.
+    if (this.#file.size === size) return;
     try {
       this.#file.truncate(size);
     } catch (error) {

@@ -31,6 +31,9 @@ export interface CommitOwner {
   onFailure(error: FlareError): void;
 }
 
+/** What an append may lack and later have: it failed alone. */
+const TRANSIENT: ReadonlySet<string> = new Set(["DISK_FULL", "LIMIT_EXCEEDED"]);
+
 export class CommitGroup {
   readonly #runtime: Runtime;
   readonly #changeLog: ChangeLog;
@@ -84,7 +87,7 @@ export class CommitGroup {
     } catch (error) {
       const fault = error as FlareError;
       this.#owner.onAppendFailed(fault);
-      if (fault.code !== "DISK_FULL") this.#owner.onFailure(fault);
+      if (!TRANSIENT.has(fault.code)) this.#owner.onFailure(fault);
       for (const listener of listeners) listener.onCommitted(fault);
       return;
     }

@@ -25,6 +25,8 @@ describe("an operation without a descriptor", () => {
       assertEquals([fault.code, fault.retriable], ["LIMIT_EXCEEDED", true]);
       assertEquals(fault.message, `cannot open "a": too many open files (${code})`);
     }
+    const busy = ioFault(new Error("file busy"), "append to", "a");
+    assertEquals([busy.code, busy.retriable], ["LIMIT_EXCEEDED", true]);
   });
 });
 

@@ -165,6 +165,22 @@ describe("a process that has no descriptor left", () => {
     }
   });
 
+  it("refuses a write whose append finds no descriptor, and takes the next", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase());
+    await writeDurably(storage, set("k", "1"), world.nowSeconds);
+    const lack = new FlareError("LIMIT_EXCEEDED", "append failed: too many open files (EMFILE)", { retriable: true });
+    disk(world).appendFault = lack;
+    disk(world).truncateFault = lack;
+    await write(storage, set("k", "2"), world.nowSeconds);
+    assertEquals((await committed(storage))?.code, "LIMIT_EXCEEDED");
+    assertEquals([storage.failure, (await read(storage, "k", world.nowSeconds))?.value], [undefined, "1"]);
+    disk(world).appendFault = undefined;
+    disk(world).truncateFault = undefined;
+    assertEquals((await writeDurably(storage, set("k", "3"), world.nowSeconds)).entry.version, 2);
+    await storage.close();
+  });
+
   it("still takes a sync that fails for a failure", async () => {
     const world = new StorageWorld();
     const storage = await open(world, new TestDatabase(), { fsync: "always" });

@@ -1,0 +1,31 @@
+/** What the change log knows of its files, apart from what is in them: which are synced. */
+
+import { describe, it } from "node:test";
+import { assertEquals, assertRejects } from "@std/assert";
+import { FlareError } from "../../../../lib/base/errors.ts";
+import { ChangeLog } from "../../../../lib/storage/log/change_log.ts";
+import { MemoryFiles } from "../../../support/memory_files.ts";
+import { StorageWorld } from "../../../support/storage_world.ts";
+
+const LACK = new FlareError("LIMIT_EXCEEDED", "sync failed: too many open files (EMFILE)", { retriable: true });
+
+describe("ChangeLog", () => {
+  it("syncs every segment again whose sync failed, before it says that they are", async () => {
+    const files = new MemoryFiles();
+    const log = ChangeLog.open(new StorageWorld(files).runtime, "data", 4096, [], 1);
+    for (let segment = 1; segment <= 3; segment++) {
+      log.flush(segment, 0);
+      log.append();
+      if (segment < 3) log.rotate();
+    }
+    const unsynced = () => [...files.files.values()].filter(({ size, syncedSize }) => size > syncedSize).length;
+    files.syncFault = LACK;
+    await assertRejects(() => log.sync(), FlareError, "EMFILE");
+    await assertRejects(() => log.sync(), FlareError, "EMFILE");
+    assertEquals([log.syncedSegment, unsynced()], [0, 3]);
+    files.syncFault = undefined;
+    await log.sync();
+    assertEquals([log.syncedSegment, unsynced()], [3, 0]);
+    log.close();
+  });
+});
