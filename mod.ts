@@ -14,15 +14,15 @@
  */
 
 import { checkFields } from "./lib/base/given_fields.ts";
-import type { IndexServerOptions } from "./lib/index_server/index_options.ts";
 import { indexServerOptions } from "./lib/index_server/index_options.ts";
 import type { IndexServer } from "./lib/index_server/index_server.ts";
 import { startIndexServer as startIndex } from "./lib/index_server/index_server.ts";
+import type { IndexServerOptions } from "./lib/index_server/index_server_options.ts";
 import { type ClusterOptions, clusterFields } from "./lib/local_cluster/cluster_options.ts";
 import { LocalCluster } from "./lib/local_cluster/local_cluster.ts";
 import { checkRuntime, runtimeField } from "./lib/net/given_runtime.ts";
-import type { NodeServerOptions } from "./lib/node_server/node_options.ts";
 import { NodeServer } from "./lib/node_server/node_server.ts";
+import type { NodeServerOptions } from "./lib/node_server/node_server_options.ts";
 import type { NodeServerParts } from "./lib/node_server/node_storage.ts";
 import { detectRuntime } from "./lib/runtime/detect.ts";
 import type { Runtime } from "./lib/runtime/runtime.ts";
@@ -83,12 +83,12 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<L
 }
 
 /** Starts one node server (`flared`); options as in `docs/operations.md`, camelCase with the unit. @throws FlareError */
-export async function startNodeServer(runtime: Runtime, options: Partial<NodeServerOptions>): Promise<NodeServer> {
+export async function startNodeServer(runtime: Runtime, options: NodeServerOptions): Promise<NodeServer> {
   return NodeServer.start(runtime, options);
 }
 
 /** Starts an index server (`flarei`). @throws FlareError */
-export async function startIndexServer(runtime: Runtime, options: Partial<IndexServerOptions>): Promise<IndexServer> {
+export async function startIndexServer(runtime: Runtime, options: IndexServerOptions): Promise<IndexServer> {
   checkRuntime(runtime);
   return startIndex(runtime, indexServerOptions(options));
 }

@@ -47,6 +47,8 @@ export interface OptionDescription {
   readonly reloadable?: boolean;
   /** Why it changes nothing, where it is only accepted and shown. */
   readonly withoutEffect?: string;
+  /** Its name in `show variables`, where that is not `name` with underscores. */
+  readonly variable?: string;
   /** Not possible in a config file. */
   readonly commandLineOnly?: boolean;
 }
@@ -234,6 +236,24 @@ export function isHostPort(value: unknown): value is HostPort {
   );
 }
 
+/**
+ * Settings with the new values of the options that can be reloaded; the others keep theirs.
+ * @throws FlareError INVALID_OPTION for a name that is not in the table or a value that is not allowed
+ */
+export function reloadedOptions<Table extends OptionTable>(
+  table: Table,
+  current: OptionValues<Table>,
+  given: Partial<OptionValues<Table>>,
+): OptionValues<Table> {
+  checkFields(table, given);
+  const values: Record<string, unknown> = { ...current };
+  for (const [field, option] of Object.entries(table)) {
+    const value = given[field];
+    if (option.reloadable && value !== undefined) values[field] = canonicalValue(option, value);
+  }
+  return values as OptionValues<Table>;
+}
+
 /** The same option with another default. */
 export function withDefault<V>(option: Option<V>, value: NoInfer<V>): Option<V> {
   return { ...option, default: value };
@@ -258,8 +278,11 @@ export function completeOptions<Table extends OptionTable>(
   const values: Record<string, unknown> = {};
   for (const [field, option] of Object.entries(table)) {
     const value = given[field];
-    if (value === undefined) values[field] = option.default;
-    else values[field] = option.canonical === undefined ? value : option.canonical(value);
+    values[field] = value === undefined ? option.default : canonicalValue(option, value);
   }
   return values as OptionValues<Table>;
+}
+
+function canonicalValue<V>(option: Option<V>, value: V): V {
+  return option.canonical === undefined ? value : option.canonical(value);
 }

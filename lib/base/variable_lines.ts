@@ -1,11 +1,25 @@
 /**
- * The form of `show variables`: one `name:value` line per setting, the values in one column. Knows no option.
+ * The form of `show variables`: one `name:value` line per setting, the values in one column. Names and values come from the
+ * option table.
  */
 
-/** The lines, without line ends; values start in column `width`, behind a longer name after one blank. */
-export function variableLines(width: number, variables: Readonly<Record<string, string>>): string[] {
-  return Object.entries(variables).map(([name, value]) => {
-    const label = `${name}:`;
-    return (label.length > width ? `${label} ` : label.padEnd(width)) + value;
+import type { Option, OptionTable, OptionValues } from "./option_schema.ts";
+
+/**
+ * The lines of some options in the order of `fields`, without line ends; values start in column `width`, behind a longer name
+ * after one blank.
+ * @param texts values that the original writes in another way than files do
+ */
+export function variableLines<Table extends OptionTable>(
+  width: number,
+  table: Table,
+  options: OptionValues<Table>,
+  fields: readonly (keyof Table & string)[],
+  texts: { readonly [Field in keyof Table]?: string } = {},
+): string[] {
+  return fields.map((field) => {
+    const { name, variable = name.replaceAll("-", "_"), format } = table[field] as Option<unknown>;
+    const label = `${variable}:`;
+    return (label.length > width ? `${label} ` : label.padEnd(width)) + (texts[field] ?? format(options[field]));
   });
 }

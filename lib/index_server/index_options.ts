@@ -11,6 +11,7 @@ import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts
 import { dataDirOption, netReadTimeoutOption, processOptions, serverOptions, serverPortOption } from "../net/daemon_options.ts";
 import { idleDaemonOptions } from "../net/options_without_effect.ts";
 import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
+import type { IndexServerOptions } from "./index_server_options.ts";
 
 /** The options of flarei, in the order `--help` and `--print-config` show them. */
 export const indexOptionTable = {
@@ -101,15 +102,15 @@ export const indexOptionTable = {
   ...idleDaemonOptions,
 } satisfies OptionTable;
 
-/** The settings of an index server, complete. */
-export type IndexServerOptions = OptionValues<typeof indexOptionTable>;
+/** The settings of an index server, complete; a program gives `IndexServerOptions`. */
+export type IndexSettings = OptionValues<typeof indexOptionTable>;
 
 /**
  * The settings of an index server from the ones that were given, with the defaults filled in and `indexDb` always a
  * URI. An empty `serverName` stands for the host's full name.
  * @throws FlareError INVALID_OPTION for a wrong value, a wrong entry in a list or a missing data directory
  */
-export function indexServerOptions(given: Partial<IndexServerOptions>): IndexServerOptions {
+export function indexServerOptions(given: IndexServerOptions): IndexSettings {
   const options = completeOptions(indexOptionTable, given);
   if (options.dataDir === "" && !options.indexDb.startsWith("memory:")) {
     throw new FlareError(

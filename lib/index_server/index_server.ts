@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { reloadedOptions } from "../base/option_schema.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { ClusterMeta } from "../cluster/node_map_codec.ts";
 import { Access } from "../net/auth/access.ts";
@@ -19,8 +20,9 @@ import type { Coordinator } from "./coordinator.ts";
 import { FileCoordinator } from "./file_coordinator.ts";
 import type { MapChange } from "./index_commands.ts";
 import { IndexHandler } from "./index_handler.ts";
-import type { IndexServerOptions } from "./index_options.ts";
+import { type IndexSettings, indexOptionTable, indexServerOptions } from "./index_options.ts";
 import type { IndexHost } from "./index_replies.ts";
+import type { IndexServerOptions } from "./index_server_options.ts";
 import { showIndexVariables } from "./index_variables.ts";
 import { MemoryCoordinator } from "./memory_coordinator.ts";
 import { NodeMapService } from "./node_map_service.ts";
@@ -36,7 +38,7 @@ const STOP_GRACE_MS = 1000;
  */
 export async function startIndexServer(
   runtime: Runtime,
-  options: IndexServerOptions,
+  options: IndexSettings,
   coordinator?: Coordinator,
   serversInProcess = 1,
 ): Promise<IndexServer> {
@@ -60,16 +62,10 @@ export class IndexServer implements IndexHost {
   readonly tls: DaemonTls;
   readonly #service: NodeMapService;
   readonly #addresses: Address[] = [];
-  #options: IndexServerOptions;
+  #options: IndexSettings;
   #lock: FileLock | undefined;
 
-  constructor(
-    runtime: Runtime,
-    options: IndexServerOptions,
-    coordinator: Coordinator,
-    access: Access,
-    serversInProcess: number,
-  ) {
+  constructor(runtime: Runtime, options: IndexSettings, coordinator: Coordinator, access: Access, serversInProcess: number) {
     this.runtime = withLogin(runtime, () => access.clusterCredentials);
     this.#options = options;
     this.meta = Object.freeze({
@@ -89,7 +85,7 @@ export class IndexServer implements IndexHost {
     return this.#addresses;
   }
 
-  get options(): IndexServerOptions {
+  get options(): Required<IndexServerOptions> {
     return this.#options;
   }
 
@@ -116,8 +112,12 @@ export class IndexServer implements IndexHost {
     if (admin !== undefined) this.#addresses.push(await this.tls.listen(admin, enableSsl, { admin: true }));
   }
 
-  /** Takes up the settings that may change while it runs; certificates are read again, too. */
-  async reload(options: IndexServerOptions): Promise<void> {
+  /**
+   * Takes new values of the options that can be reloaded; the others keep theirs. Certificates and users are read again.
+   * @throws FlareError INVALID_OPTION
+   */
+  async reload(given: IndexServerOptions): Promise<void> {
+    const options = indexServerOptions(reloadedOptions(indexOptionTable, this.#options, given));
     this.#options = options;
     this.#service.reload(broadcasterOptions(options, this.tls));
     await this.tls.reload(options);
@@ -146,7 +146,7 @@ export class IndexServer implements IndexHost {
   }
 }
 
-function openCoordinator(runtime: Runtime, options: IndexServerOptions): Coordinator {
+function openCoordinator(runtime: Runtime, options: IndexSettings): Coordinator {
   const { indexDb } = options;
   if (indexDb.startsWith("file://")) {
     return new FileCoordinator(runtime, runtime.files.join(indexDb.slice("file://".length), "flare.xml"));
@@ -155,7 +155,7 @@ function openCoordinator(runtime: Runtime, options: IndexServerOptions): Coordin
   throw new FlareError("INVALID_OPTION", `"index-db" must begin with "file://" or be "memory://", not "${indexDb}"`);
 }
 
-function broadcasterOptions(options: IndexServerOptions, tls: DaemonTls): BroadcasterOptions {
+function broadcasterOptions(options: IndexSettings, tls: DaemonTls): BroadcasterOptions {
   return {
     tls,
     intervalMs: options.monitorIntervalMs,
@@ -164,7 +164,7 @@ function broadcasterOptions(options: IndexServerOptions, tls: DaemonTls): Broadc
   };
 }
 
-function serverOptions(options: IndexServerOptions, access: Access): ServerOptions {
+function serverOptions(options: IndexSettings, access: Access): ServerOptions {
   return {
     maxConnections: options.maxConnection,
     idleTimeoutMs: options.netReadTimeoutMs,

@@ -4,11 +4,13 @@
  */
 
 import { type FieldsOf, functionField, objectField } from "../base/given_fields.ts";
-import { choiceOption, hostOption, integerOption, portOption, textOption } from "../base/option_schema.ts";
+import { choiceOption, hostOption, integerOption, portOption, textOption, withDefault } from "../base/option_schema.ts";
 import { indexOptionTable } from "../index_server/index_options.ts";
 import { type AccessOptions, accessOptions } from "../net/auth/access_options.ts";
+import { serverOptions } from "../net/daemon_options.ts";
 import { type TlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
-import { type NodeServerOptions, nodeOptionTable } from "../node_server/node_options.ts";
+import { nodeOptionTable } from "../node_server/node_options.ts";
+import type { NodeServerOptions } from "../node_server/node_server_options.ts";
 import type { LogLevel } from "../runtime/runtime.ts";
 import { engineNames } from "../storage/engine/engine_choice.ts";
 import type { StorageOptions } from "../storage/storage.ts";
@@ -25,13 +27,7 @@ export const shapeOptions = {
     since: "2.0.0",
     help: "nodes; 0 is as many as the partitions and slaves need, more are proxies",
   }),
-  bind: hostOption({
-    name: "bind",
-    default: "127.0.0.1",
-    placeholder: "address",
-    since: "2.0.0",
-    help: "the address to listen on",
-  }),
+  bind: withDefault(serverOptions.bind, "127.0.0.1"),
   serverName: hostOption({
     name: "server-name",
     default: "",
@@ -116,7 +112,7 @@ export interface ClusterOptions {
   /** Who may come in and who may do what, at the index server and at every node; with `authFile` they need a `clusterUser`. */
   readonly access?: Partial<Omit<AccessOptions, "adminAddress">>;
   /** Any other option of a node server. */
-  readonly node?: Partial<NodeServerOptions>;
+  readonly node?: NodeServerOptions;
   /** Hears what is going on while the cluster starts, one line at a time. */
   readonly onProgress?: (line: string) => void;
 }

@@ -12,11 +12,11 @@ import { findNode } from "../cluster/node_map.ts";
 import { type NodeFormWord, nodeChange } from "../index_server/index_commands.ts";
 import { indexServerOptions } from "../index_server/index_options.ts";
 import { type IndexServer, startIndexServer } from "../index_server/index_server.ts";
-import type { NodeServerOptions } from "../node_server/node_options.ts";
 import { NodeServer } from "../node_server/node_server.ts";
+import type { NodeServerOptions } from "../node_server/node_server_options.ts";
 import type { FileLock, Runtime } from "../runtime/runtime.ts";
 import { type ClusterPaths, type ClusterShape, clusterPaths, plannedShape, rememberShape } from "./cluster_memory.ts";
-import type { ClusterOptions } from "./cluster_options.ts";
+import { type ClusterOptions, shapeOptions } from "./cluster_options.ts";
 import { findFreePorts, isWildcard, rememberNodes, renameNodes } from "./node_addresses.ts";
 
 const POLL_MS = 10;
@@ -57,7 +57,7 @@ export class LocalCluster {
    * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT
    */
   static async start(runtime: Runtime, given: ClusterOptions): Promise<LocalCluster> {
-    const bind = plainHost("bind", given.bind ?? "127.0.0.1");
+    const bind = plainHost("bind", given.bind ?? shapeOptions.bind.default);
     const options = { ...given, bind };
     const { access = {} } = options;
     if (access.authFile && !access.clusterUser && !access.authExempt) {
@@ -124,12 +124,12 @@ export class LocalCluster {
 
   /** Starts one more node, a proxy at first. */
   async addNode(): Promise<NodeServer> {
-    const { bind = "127.0.0.1", onProgress } = this.#options;
+    const { bind = shapeOptions.bind.default, onProgress } = this.#options;
     const { paths, name, ports } = this.#parts;
     const number = this.nodes.length;
     const memory = (this.#options.storage ?? (paths === undefined ? "memory" : "level")) === "memory";
     const port = ports[number] ?? (this.#options.port ? this.#options.port + number : 0);
-    const given: Partial<NodeServerOptions> = {
+    const given: NodeServerOptions = {
       bind,
       serverName: name,
       serverPort: port,

@@ -18,6 +18,7 @@ import {
 export const processOptions = {
   configPath: textOption({
     name: "config",
+    variable: "config_path",
     short: "f",
     default: "",
     placeholder: "path",
@@ -27,6 +28,7 @@ export const processOptions = {
   }),
   pidPath: textOption({
     name: "pid",
+    variable: "pid_path",
     short: "p",
     default: "",
     placeholder: "path",

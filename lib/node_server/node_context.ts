@@ -15,7 +15,7 @@ import type { PartitionFlush } from "./flush/partition_flush.ts";
 import type { OtherCluster } from "./forward/other_cluster.ts";
 import type { Handover } from "./life/handover.ts";
 import type { TimeWatcher } from "./life/time_watcher.ts";
-import type { NodeServerOptions } from "./node_options.ts";
+import type { NodeSettings } from "./node_options.ts";
 import type { CrawlerSettings } from "./stats/crawler_settings.ts";
 import type { NodeStats } from "./stats/node_stats.ts";
 import type { Watchers } from "./stats/watchers.ts";
@@ -23,7 +23,7 @@ import type { Watchers } from "./stats/watchers.ts";
 export interface NodeContext {
   readonly runtime: Runtime;
   /** Reloadable settings change here, so handlers read them when they need them. */
-  options: NodeServerOptions;
+  options: NodeSettings;
   readonly storage: Storage;
   /** Replaced when the node learns how keys are placed; its map changes with every node sync. */
   readonly routing: Routing;

@@ -30,6 +30,7 @@ import { idleDaemonOptions, idleNodeOptions } from "../net/options_without_effec
 import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 import { engineOfType, isDurable } from "../storage/engine/engine_choice.ts";
 import { storageOptionTable, storageTypeOption } from "../storage/storage_options.ts";
+import type { NodeServerOptions } from "./node_server_options.ts";
 
 /** The options of flared, in the order `--help` and `--print-config` show them. */
 export const nodeOptionTable = {
@@ -59,7 +60,13 @@ export const nodeOptionTable = {
   }),
   ...accessOptions,
 
-  indexServers: hostPortsOption({ name: "index-servers", since: "1.1.0", reloadable: true, help: "the index servers" }),
+  indexServers: hostPortsOption({
+    name: "index-servers",
+    variable: "index_server(s)",
+    since: "1.1.0",
+    reloadable: true,
+    help: "the index servers",
+  }),
   indexServerName: hostOption({
     name: "index-server-name",
     default: "",
@@ -254,8 +261,8 @@ export const nodeOptionTable = {
   ...idleNodeOptions,
 } satisfies OptionTable;
 
-/** The settings of a node server, complete. */
-export type NodeServerOptions = OptionValues<typeof nodeOptionTable>;
+/** The settings of a node server, complete; a program gives `NodeServerOptions`. */
+export type NodeSettings = OptionValues<typeof nodeOptionTable>;
 
 /**
  * The settings of a node server from the ones that were given: defaults filled in, `indexServers` alone naming the
@@ -263,7 +270,7 @@ export type NodeServerOptions = OptionValues<typeof nodeOptionTable>;
  * @throws FlareError INVALID_OPTION for a wrong value, no data directory, no index server or two ways of naming one, a wrong
  * entry in a list
  */
-export function nodeServerOptions(given: Partial<NodeServerOptions>): NodeServerOptions {
+export function nodeServerOptions(given: NodeServerOptions): NodeSettings {
   const options = completeOptions(nodeOptionTable, given);
   if (options.dataDir === "" && isDurable(engineOfType(options.storageType))) {
     throw new FlareError(
@@ -281,7 +288,7 @@ export function nodeServerOptions(given: Partial<NodeServerOptions>): NodeServer
   };
 }
 
-function chooseIndexServers(options: NodeServerOptions): NodeServerOptions["indexServers"] {
+function chooseIndexServers(options: NodeSettings): NodeSettings["indexServers"] {
   const { indexServers, indexServerName, indexServerPort } = options;
   const named = indexServerName === "" ? [] : [{ host: indexServerName, port: indexServerPort }];
   if (indexServers.length > 0 && named.length > 0) {

@@ -5,6 +5,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import { checkFields } from "../base/given_fields.ts";
+import { reloadedOptions } from "../base/option_schema.ts";
 import { KEY_HASHES } from "../cluster/key_hash.ts";
 import { KeyResolver } from "../cluster/key_resolver.ts";
 import { describeNode, mapEvents, mapEventText } from "../cluster/map_events.ts";
@@ -46,7 +47,8 @@ import { Reconstructor } from "./life/reconstructor.ts";
 import { TimeWatcher } from "./life/time_watcher.ts";
 import type { NodeContext } from "./node_context.ts";
 import { NodeHandler } from "./node_handler.ts";
-import { type NodeServerOptions, nodeServerOptions } from "./node_options.ts";
+import { type NodeSettings, nodeOptionTable, nodeServerOptions } from "./node_options.ts";
+import type { NodeServerOptions } from "./node_server_options.ts";
 import { type NodeServerParts, nodeServerPartFields, openStorage } from "./node_storage.ts";
 import { ClusterScan } from "./scan/cluster_scan.ts";
 import { OwnPart } from "./scan/own_part.ts";
@@ -135,7 +137,7 @@ export class NodeServer {
    * Starts a node server; it resolves when clients are served.
    * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT | CONNECTION_FAILED | REFUSED
    */
-  static async start(machine: Runtime, given: Partial<NodeServerOptions>, parts: NodeServerParts = {}): Promise<NodeServer> {
+  static async start(machine: Runtime, given: NodeServerOptions, parts: NodeServerParts = {}): Promise<NodeServer> {
     checkRuntime(machine);
     checkFields(nodeServerPartFields, parts);
     const checked = nodeServerOptions(given);
@@ -213,7 +215,7 @@ export class NodeServer {
     return this.#context.routing.self?.role;
   }
 
-  get options(): NodeServerOptions {
+  get options(): Required<NodeServerOptions> {
     return this.#context.options;
   }
 
@@ -221,11 +223,12 @@ export class NodeServer {
     return this.#context.storage;
   }
 
-  /** Takes new values of the options that are marked reloadable; the others keep theirs. Certificates are read again, too. */
+  /**
+   * Takes new values of the options that can be reloaded; the others keep theirs. Certificates and users are read again.
+   * @throws FlareError INVALID_OPTION
+   */
   async reload(given: NodeServerOptions): Promise<void> {
-    // The name and the port are this node's identity, found out at the start.
-    const { serverName, serverPort } = this.#context.options;
-    const options = { ...given, serverName, serverPort };
+    const options = nodeServerOptions(reloadedOptions(nodeOptionTable, this.#context.options, given));
     this.#context.options = options;
     this.#link.servers = options.indexServers;
     this.#context.replicator.options = options;
@@ -333,7 +336,7 @@ function countPartitions(map: NodeMap, partitionCountMax: number): number {
 
 function buildContext(
   runtime: Runtime,
-  options: NodeServerOptions,
+  options: NodeSettings,
   storage: Storage,
   joined: Joined,
   resolver: KeyResolver,

@@ -6,7 +6,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { engineOfType, isDurable } from "../storage/engine/engine_choice.ts";
 import { Storage, type StorageOptions } from "../storage/storage.ts";
 import { storageOptionTable, storagePartFields } from "../storage/storage_options.ts";
-import type { NodeServerOptions } from "./node_options.ts";
+import type { NodeSettings } from "./node_options.ts";
 
 const PROGRESS_MS = 1000;
 
@@ -26,7 +26,7 @@ export const nodeServerPartFields: FieldsOf<NodeServerParts> = {
 };
 
 /** @throws FlareError INVALID_OPTION | DATA_DIR_LOCKED | UNSUPPORTED | CORRUPT | DISK_FULL | IO_ERROR */
-export function openStorage(runtime: Runtime, options: NodeServerOptions, parts: NodeServerParts): Promise<Storage> {
+export function openStorage(runtime: Runtime, options: NodeSettings, parts: NodeServerParts): Promise<Storage> {
   const engine = engineOfType(options.storageType);
   const keepsNothing = options.dataDir === "" || (parts.engine === undefined && !isDurable(engine));
   return Storage.open(runtime, {

@@ -6,8 +6,8 @@
 import type { NodeMap } from "../../lib/cluster/node_map.ts";
 import { indexServerOptions } from "../../lib/index_server/index_options.ts";
 import { type IndexServer, startIndexServer } from "../../lib/index_server/index_server.ts";
-import type { NodeServerOptions } from "../../lib/node_server/node_options.ts";
 import { NodeServer } from "../../lib/node_server/node_server.ts";
+import type { NodeServerOptions } from "../../lib/node_server/node_server_options.ts";
 import { SimEngine } from "./sim_engine.ts";
 import type { SimHost } from "./sim_host.ts";
 import type { SimProcess } from "./sim_process.ts";

@@ -14,7 +14,7 @@ import { type WorkerRegistry, WorkerType } from "../../net/worker.ts";
 import { ClusterReplication, type ClusterReplicationOptions } from "../../replication/cluster_replication.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { NodeServerOptions } from "../node_options.ts";
+import type { NodeSettings } from "../node_options.ts";
 
 export class OtherCluster {
   /** Mode duplicate, else undefined. */
@@ -50,7 +50,7 @@ export class OtherCluster {
   }
 
   /** Takes up new options; unchanged ones leave everything as it is. */
-  configure(options: NodeServerOptions): void {
+  configure(options: NodeSettings): void {
     const { clusterReplicationServerName: host, clusterReplicationServerPort: port, clusterReplicationMode: mode } = options;
     const enabled = options.clusterReplication && host !== "";
     const settings = enabled ? `${mode} ${formatHostPort(host, port)}` : "";

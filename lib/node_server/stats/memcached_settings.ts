@@ -3,12 +3,12 @@
  */
 
 import { tlsVersionOf } from "../../net/tls/tls_options.ts";
-import type { NodeServerOptions } from "../node_options.ts";
+import type { NodeSettings } from "../node_options.ts";
 import type { CrawlerSettings } from "./crawler_settings.ts";
 
 /** Names and values in memcached's order; `counting` and `sizes` are what `stats detail` and `stats sizes` are set to. */
 export function memcachedSettings(
-  options: NodeServerOptions,
+  options: NodeSettings,
   counting: boolean,
   sizes: boolean,
   crawler: CrawlerSettings,

@@ -11,7 +11,11 @@ import {
   completeOptions,
   hostPortsOption,
   integerOption,
+  pickOptions,
+  portOption,
+  reloadedOptions,
   textOption,
+  withDefault,
 } from "../../../lib/base/option_schema.ts";
 
 const described = { since: "2.0.0", help: "an option" };
@@ -31,6 +35,23 @@ describe("integerOption", () => {
     for (const wrong of ["", " 1", "1 ", "1.5", "1e3", "0x10", "abc", "-1", "65536", "99999999999999999999"]) {
       assertEquals(port.parse(wrong), undefined, wrong);
     }
+  });
+
+  it("takes values in code that are finer than the text, from valueMin on", () => {
+    const size = integerOption({
+      ...described,
+      name: "size",
+      default: 2,
+      min: 1,
+      max: 4,
+      unit: "MiB",
+      scale: 1048576,
+      valueMin: 4096,
+    });
+    assertEquals([size.allowed, size.allowedValue], ["an integer from 1 to 4 (MiB)", "an integer from 4096 to 4194304"]);
+    assertEquals([4095, 4096, 5000, 4194304, 4194305].map(size.accepts), [false, true, true, true, false]);
+    assertEquals(["0", "1", "4", "5"].map(size.parse), [undefined, 1048576, 4194304, undefined]);
+    assertEquals([size.valueUnit, interval.valueUnit, port.valueUnit], ["bytes", "ms", undefined]);
   });
 
   it("scales the text's unit to the code's and back", () => {
@@ -88,6 +109,22 @@ describe("textOption", () => {
   });
 });
 
+describe("portOption", () => {
+  it("takes ports, 0 only where that means something", () => {
+    const [any, one] = ([0, 1] as const).map((min) => portOption({ ...described, name: "port", default: 1, min }));
+    assertEquals(
+      [-1, 0, 1, 65535, 65536].map((value) => [any?.accepts(value), one?.accepts(value)]),
+      [
+        [false, false],
+        [true, false],
+        [true, true],
+        [true, true],
+        [false, false],
+      ],
+    );
+  });
+});
+
 describe("hostPortsOption", () => {
   it("parses pairs, comma separated, and gives them back", () => {
     const pairs = servers.parse("a:1, b.example.org:65535");
@@ -115,5 +152,29 @@ describe("completeOptions", () => {
     const unknown = assertThrows(() => completeOptions(table, { ports: 1 } as object), FlareError);
     assertEquals(unknown.message, 'unknown option "ports"; did you mean "port"?');
     assertEquals([wrong.code, unknown.code], ["INVALID_OPTION", "INVALID_OPTION"]);
+  });
+});
+
+describe("reloadedOptions", () => {
+  const table = { port, interval: { ...interval, reloadable: true }, on: { ...on, reloadable: true } };
+  const current = { port: 8, interval: 2000, on: true };
+
+  it("takes what can be reloaded and is given", () => {
+    assertEquals(reloadedOptions(table, current, { port: 9, on: false }), { port: 8, interval: 2000, on: false });
+    assertEquals(reloadedOptions(table, current, { interval: undefined } as object), current);
+  });
+
+  it("refuses what is not allowed", () => {
+    assertThrows(() => reloadedOptions(table, current, { interval: 0 }), FlareError, 'option "interval": "0" is not');
+    assertThrows(() => reloadedOptions(table, current, { of: true } as object), FlareError, 'unknown option "of"');
+  });
+});
+
+describe("tables of options", () => {
+  it("lend their values, and rows with another default", () => {
+    const values = { port: 8, on: true };
+    assertEquals(pickOptions({ on }, values), { on: true });
+    const other = withDefault(port, 9);
+    assertEquals([other.default, other.allowed, port.default], [9, port.allowed, 7]);
   });
 });

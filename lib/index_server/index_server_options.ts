@@ -1,0 +1,202 @@
+/**
+ * What a program may set of an index server. The option table is the source: `tests/tidy/option_types.test.ts` writes the
+ * fields, with `UPDATE_DOCUMENTS=1`, and checks that they are the table's.
+ */
+
+/** The settings of an index server; those that are not given take their defaults. */
+export interface IndexServerOptions {
+  /**
+   * Directory of the node map and the pid file.
+   *
+   * `data-dir` in files and flags.
+   */
+  readonly dataDir?: string;
+  /**
+   * Where the node map is kept; file://<data-dir> unless given.
+   *
+   * `index-db` in files and flags.
+   */
+  readonly indexDb?: string;
+  /**
+   * The name others reach this server by; the host's full name unless given.
+   *
+   * `server-name` in files and flags.
+   */
+  readonly serverName?: string;
+  /**
+   * Listen on this UNIX socket too.
+   *
+   * `server-socket` in files and flags.
+   */
+  readonly serverSocket?: string;
+  /**
+   * The address to listen on.
+   *
+   * Default "0.0.0.0". `bind` in files and flags.
+   */
+  readonly bind?: string;
+  /**
+   * Client connections at the same time.
+   *
+   * An integer from 1 to 1000000; default 1024. `max-connection` in files and flags. Can be reloaded.
+   */
+  readonly maxConnection?: number;
+  /**
+   * Longest request line.
+   *
+   * An integer from 1024 to 2147483647, in bytes; default 1048576. `line-bytes-max` in files and flags.
+   */
+  readonly lineBytesMax?: number;
+  /**
+   * Memory for requests that have not arrived completely, all connections together.
+   *
+   * An integer from 1 to 1099511627776, in bytes; default 268435456. `request-memory-limit` in files and flags.
+   */
+  readonly requestMemoryBytesMax?: number;
+  /**
+   * Replies a connection may have waiting before its requests are no longer read.
+   *
+   * An integer from 1 to 1073741824, in bytes; default 1048576. `output-high-water` in files and flags.
+   */
+  readonly outputHighWaterBytes?: number;
+  /**
+   * The port to listen on; 0 takes any free one.
+   *
+   * An integer from 0 to 65535; default 12120. `server-port` in files and flags.
+   */
+  readonly serverPort?: number;
+  /**
+   * Speak TLS at `serverPort`, and to nodes and index servers.
+   *
+   * Default false. `enable-ssl` in files and flags.
+   */
+  readonly enableSsl?: boolean;
+  /**
+   * PEM file of the certificate, and of those between it and its authority.
+   *
+   * `ssl-chain-cert` in files and flags. Can be reloaded.
+   */
+  readonly sslChainCert?: string;
+  /**
+   * PEM file of its private key; in `sslChainCert` unless given.
+   *
+   * `ssl-key` in files and flags. Can be reloaded.
+   */
+  readonly sslKey?: string;
+  /**
+   * PEM file of the authorities that sign certificates; for those of servers, the runtime's own unless given.
+   *
+   * `ssl-ca-cert` in files and flags. Can be reloaded.
+   */
+  readonly sslCaCert?: string;
+  /**
+   * Certificates of those who connect: 0 not asked for, 1 asked for, 2 and 3 required.
+   *
+   * An integer from 0 to 3; default 0. `ssl-verify-mode` in files and flags. Can be reloaded.
+   */
+  readonly sslVerifyMode?: number;
+  /**
+   * The oldest protocol that is spoken; 2 is tlsv1.2, 3 is tlsv1.3.
+   *
+   * Default "tlsv1.2". `ssl-min-version` in files and flags. Can be reloaded.
+   */
+  readonly sslMinVersion?: "tlsv1.2" | "tlsv1.3" | "2" | "3";
+  /**
+   * How long a connection may be silent.
+   *
+   * An integer from 1 to 2147483000, in milliseconds; default 600000000. `net-read-timeout` in files and flags. Can be
+   * reloaded.
+   */
+  readonly netReadTimeoutMs?: number;
+  /**
+   * Users as user:password, one a line; every connection has to log in as one of them.
+   *
+   * `auth-file` in files and flags. Can be reloaded.
+   */
+  readonly authFile?: string;
+  /**
+   * Addresses and networks whose connections need not log in, or unix.
+   *
+   * `auth-exempt` in files and flags. Can be reloaded.
+   */
+  readonly authExempt?: string;
+  /**
+   * How long a connection may take to log in.
+   *
+   * An integer from 1 to 86400000, in milliseconds; default 30000. `auth-timeout` in files and flags. Can be reloaded.
+   */
+  readonly authTimeoutMs?: number;
+  /**
+   * Log in to other servers of the cluster by this name, whose password is in `authFile`.
+   *
+   * `cluster-user` in files and flags. Can be reloaded.
+   */
+  readonly clusterUser?: string;
+  /**
+   * Who may run commands of nodes and operators: addresses, networks, unix, user:NAME, cert:NAME, any, none.
+   *
+   * Default "any". `admin-access` in files and flags. Can be reloaded.
+   */
+  readonly adminAccess?: string;
+  /**
+   * Listen here too, for connections that may run those commands whatever `adminAccess` says.
+   *
+   * `admin-address` in files and flags.
+   */
+  readonly adminAddress?: string;
+  /**
+   * How long a request may take to arrive completely; 0 is for ever.
+   *
+   * An integer from 0 to 86400000, in milliseconds; default 300000. `request-timeout` in files and flags. Can be reloaded.
+   */
+  readonly requestTimeoutMs?: number;
+  /**
+   * Pause between two pings of a node.
+   *
+   * An integer from 1 to 86400000, in milliseconds; default 5000. `monitor-interval` in files and flags. Can be reloaded.
+   */
+  readonly monitorIntervalMs?: number;
+  /**
+   * How long a node may take to answer a ping.
+   *
+   * An integer from 1 to 2147483647, in milliseconds; default 1000. `monitor-read-timeout` in files and flags. Can be
+   * reloaded.
+   */
+  readonly monitorReadTimeoutMs?: number;
+  /**
+   * Failed pings in a row after which a node is down.
+   *
+   * An integer from 1 to 2147483647; default 3. `monitor-threshold` in files and flags. Can be reloaded.
+   */
+  readonly monitorThreshold?: number;
+  /**
+   * Hash from key to partition.
+   *
+   * Default "simple". `key-hash-algorithm` in files and flags.
+   */
+  readonly keyHashAlgorithm?: "simple" | "crc32" | "jenkins";
+  /**
+   * How keys are spread over partitions.
+   *
+   * Default "modular". `partition-type` in files and flags.
+   */
+  readonly partitionType?: "modular";
+  /**
+   * Partitions the cluster is expected to start with.
+   *
+   * An integer from 1 to 65535; default 1. `partition-modular-hint` in files and flags.
+   */
+  readonly partitionModularHint?: number;
+  /**
+   * Virtual partitions keys are spread over.
+   *
+   * An integer from 1 to 1048576; default 4096. `partition-modular-virtual` in files and flags.
+   */
+  readonly partitionModularVirtual?: number;
+  /**
+   * One more than the largest number of partitions.
+   *
+   * An integer from 2 to 65535; default 1024. `partition-size` in files and flags.
+   */
+  readonly partitionSize?: number;
+}

@@ -1,0 +1,356 @@
+/**
+ * What a program may set of a node server. The option table is the source: `tests/tidy/option_types.test.ts` writes the fields,
+ * with `UPDATE_DOCUMENTS=1`, and checks that they are the table's.
+ */
+
+/** The settings of a node server; those that are not given take their defaults. */
+export interface NodeServerOptions {
+  /**
+   * Directory of the data, the change log and the pid file.
+   *
+   * `data-dir` in files and flags.
+   */
+  readonly dataDir?: string;
+  /**
+   * The name others reach this server by; the host's full name unless given.
+   *
+   * `server-name` in files and flags.
+   */
+  readonly serverName?: string;
+  /**
+   * Listen on this UNIX socket too.
+   *
+   * `server-socket` in files and flags.
+   */
+  readonly serverSocket?: string;
+  /**
+   * The address to listen on.
+   *
+   * Default "0.0.0.0". `bind` in files and flags.
+   */
+  readonly bind?: string;
+  /**
+   * Client connections at the same time.
+   *
+   * An integer from 1 to 1000000; default 1024. `max-connection` in files and flags. Can be reloaded.
+   */
+  readonly maxConnection?: number;
+  /**
+   * Longest request line.
+   *
+   * An integer from 1024 to 2147483647, in bytes; default 1048576. `line-bytes-max` in files and flags.
+   */
+  readonly lineBytesMax?: number;
+  /**
+   * Memory for requests that have not arrived completely, all connections together.
+   *
+   * An integer from 1 to 1099511627776, in bytes; default 268435456. `request-memory-limit` in files and flags.
+   */
+  readonly requestMemoryBytesMax?: number;
+  /**
+   * Replies a connection may have waiting before its requests are no longer read.
+   *
+   * An integer from 1 to 1073741824, in bytes; default 1048576. `output-high-water` in files and flags.
+   */
+  readonly outputHighWaterBytes?: number;
+  /**
+   * The port to listen on; 0 takes any free one.
+   *
+   * An integer from 0 to 65535; default 12121. `server-port` in files and flags.
+   */
+  readonly serverPort?: number;
+  /**
+   * Speak TLS at `serverPort`, and to nodes and index servers.
+   *
+   * Default false. `enable-ssl` in files and flags.
+   */
+  readonly enableSsl?: boolean;
+  /**
+   * PEM file of the certificate, and of those between it and its authority.
+   *
+   * `ssl-chain-cert` in files and flags. Can be reloaded.
+   */
+  readonly sslChainCert?: string;
+  /**
+   * PEM file of its private key; in `sslChainCert` unless given.
+   *
+   * `ssl-key` in files and flags. Can be reloaded.
+   */
+  readonly sslKey?: string;
+  /**
+   * PEM file of the authorities that sign certificates; for those of servers, the runtime's own unless given.
+   *
+   * `ssl-ca-cert` in files and flags. Can be reloaded.
+   */
+  readonly sslCaCert?: string;
+  /**
+   * Certificates of those who connect: 0 not asked for, 1 asked for, 2 and 3 required.
+   *
+   * An integer from 0 to 3; default 0. `ssl-verify-mode` in files and flags. Can be reloaded.
+   */
+  readonly sslVerifyMode?: number;
+  /**
+   * The oldest protocol that is spoken; 2 is tlsv1.2, 3 is tlsv1.3.
+   *
+   * Default "tlsv1.2". `ssl-min-version` in files and flags. Can be reloaded.
+   */
+  readonly sslMinVersion?: "tlsv1.2" | "tlsv1.3" | "2" | "3";
+  /**
+   * A further port for clients, which speaks TLS; 0 is none.
+   *
+   * An integer from 0 to 65535; default 0. `ssl-port` in files and flags.
+   */
+  readonly sslPort?: number;
+  /**
+   * Connections the kernel keeps that were not yet accepted.
+   *
+   * An integer from 1 to 65535; default 1024. `back-log` in files and flags.
+   */
+  readonly backLog?: number;
+  /**
+   * How long a connection may be silent.
+   *
+   * An integer from 1 to 2147483000, in milliseconds; default 600000. `net-read-timeout` in files and flags. Can be
+   * reloaded.
+   */
+  readonly netReadTimeoutMs?: number;
+  /**
+   * How long another server may be silent before it counts as gone.
+   *
+   * An integer from 1 to 86400000, in milliseconds; default 5000. `peer-read-timeout` in files and flags.
+   */
+  readonly peerReadTimeoutMs?: number;
+  /**
+   * Users as user:password, one a line; every connection has to log in as one of them.
+   *
+   * `auth-file` in files and flags. Can be reloaded.
+   */
+  readonly authFile?: string;
+  /**
+   * Addresses and networks whose connections need not log in, or unix.
+   *
+   * `auth-exempt` in files and flags. Can be reloaded.
+   */
+  readonly authExempt?: string;
+  /**
+   * How long a connection may take to log in.
+   *
+   * An integer from 1 to 86400000, in milliseconds; default 30000. `auth-timeout` in files and flags. Can be reloaded.
+   */
+  readonly authTimeoutMs?: number;
+  /**
+   * Log in to other servers of the cluster by this name, whose password is in `authFile`.
+   *
+   * `cluster-user` in files and flags. Can be reloaded.
+   */
+  readonly clusterUser?: string;
+  /**
+   * Who may run commands of nodes and operators: addresses, networks, unix, user:NAME, cert:NAME, any, none.
+   *
+   * Default "any". `admin-access` in files and flags. Can be reloaded.
+   */
+  readonly adminAccess?: string;
+  /**
+   * Listen here too, for connections that may run those commands whatever `adminAccess` says.
+   *
+   * `admin-address` in files and flags.
+   */
+  readonly adminAddress?: string;
+  /**
+   * How long a request may take to arrive completely; 0 is for ever.
+   *
+   * An integer from 0 to 86400000, in milliseconds; default 300000. `request-timeout` in files and flags. Can be reloaded.
+   */
+  readonly requestTimeoutMs?: number;
+  /**
+   * The index servers.
+   *
+   * `index-servers` in files and flags. Can be reloaded.
+   */
+  readonly indexServers?: readonly { readonly host: string; readonly port: number }[];
+  /**
+   * The index server, where there is only one.
+   *
+   * `index-server-name` in files and flags. Can be reloaded.
+   */
+  readonly indexServerName?: string;
+  /**
+   * Its port.
+   *
+   * An integer from 1 to 65535; default 12120. `index-server-port` in files and flags. Can be reloaded.
+   */
+  readonly indexServerPort?: number;
+  /**
+   * Connections to each other node.
+   *
+   * An integer from 1 to 1024; default 2. `proxy-concurrency` in files and flags.
+   */
+  readonly proxyConcurrency?: number;
+  /**
+   * Prefer replicas in the same network for reads; 0 is off.
+   *
+   * An integer from 0 to 32, in bits; default 0. `proxy-prior-netmask` in files and flags.
+   */
+  readonly proxyPriorNetmask?: number;
+  /**
+   * Requests waiting for other nodes, all together: then sync writes fail, others lose their copies; 0 is no limit.
+   *
+   * An integer from 0 to 4294967295; default 0. `max-total-thread-queue` in files and flags. Can be reloaded.
+   */
+  readonly maxTotalThreadQueue?: number;
+  /**
+   * Whether a write is answered before or after its replicas have it.
+   *
+   * Default "async". `replication-type` in files and flags. Can be reloaded.
+   */
+  readonly replicationType?: "async" | "sync";
+  /**
+   * Asynchronously replicated writes in a row that ask for no answer; 0 is off.
+   *
+   * An integer from 0 to 2147483647; default 0. `noreply-window-limit` in files and flags. Can be reloaded.
+   */
+  readonly noreplyWindowLimit?: number;
+  /**
+   * Pause after each item copied to a new replica.
+   *
+   * An integer from 0 to 2147483647, in microseconds; default 0. `reconstruction-interval` in files and flags. Can be
+   * reloaded.
+   */
+  readonly reconstructionIntervalUs?: number;
+  /**
+   * Speed of the copy to a new replica; 0 is no limit.
+   *
+   * An integer from 0 to 2199023254528, in bytes per second; default 0. `reconstruction-bwlimit` in files and flags. Can be
+   * reloaded.
+   */
+  readonly reconstructionBwlimitBytesPerSecond?: number;
+  /**
+   * How long after a new partition took over its old owners remove the keys that moved there.
+   *
+   * An integer from 0 to 86400000, in milliseconds; default 10000. `moved-keys-delay` in files and flags. Can be reloaded.
+   */
+  readonly movedKeysDelayMs?: number;
+  /**
+   * Send writes to another cluster too.
+   *
+   * Default false. `cluster-replication` in files and flags. Can be reloaded.
+   */
+  readonly clusterReplication?: boolean;
+  /**
+   * A node of the other cluster.
+   *
+   * `cluster-replication-server-name` in files and flags. Can be reloaded.
+   */
+  readonly clusterReplicationServerName?: string;
+  /**
+   * Its port.
+   *
+   * An integer from 1 to 65535; default 12121. `cluster-replication-server-port` in files and flags. Can be reloaded.
+   */
+  readonly clusterReplicationServerPort?: number;
+  /**
+   * Connections to the other cluster; as many as `proxyConcurrency` unless given.
+   *
+   * An integer from 0 to 1024; default 0. `cluster-replication-concurrency` in files and flags.
+   */
+  readonly clusterReplicationConcurrency?: number;
+  /**
+   * Keep a copy there, or answer with what the other cluster says.
+   *
+   * Default "duplicate". `cluster-replication-mode` in files and flags. Can be reloaded.
+   */
+  readonly clusterReplicationMode?: "duplicate" | "forward";
+  /**
+   * Writes kept in memory while the other cluster is away; with more of them everything is sent again.
+   *
+   * An integer from 1 to 68719476736, in bytes; default 67108864. `cluster-replication-queue` in files and flags.
+   */
+  readonly clusterReplicationQueueBytesMax?: number;
+  /**
+   * What "version" answers: flare-2.0.0 as the original, or numbers first, which libmemcached needs for its figures.
+   *
+   * Default "flare". `version-format` in files and flags. Can be reloaded.
+   */
+  readonly versionFormat?: "flare" | "memcached";
+  /**
+   * The storage engine; tch, tcb, kch select level.
+   *
+   * Default "level". `storage-type` in files and flags.
+   */
+  readonly storageType?: "level" | "memory" | "tch" | "tcb" | "kch";
+  /**
+   * Memory for entries; one entry can use at most half of it.
+   *
+   * An integer from 65536 to 8589934592, in bytes; default 268435456. `memory-limit` in files and flags. Can be reloaded.
+   */
+  readonly memoryBytesMax?: number;
+  /**
+   * Longest key.
+   *
+   * An integer from 250 to 32767, in bytes; default 8191. `key-bytes-max` in files and flags.
+   */
+  readonly keyBytesMax?: number;
+  /**
+   * Longest value.
+   *
+   * An integer from 1 to 2147483645, in bytes; default 2147483645. `value-bytes-max` in files and flags.
+   */
+  readonly valueBytesMax?: number;
+  /**
+   * When written data is synced to disk: before the answer, at intervals, or when the system does it.
+   *
+   * Default "interval". `fsync` in files and flags.
+   */
+  readonly fsync?: "always" | "interval" | "os";
+  /**
+   * The interval of fsync = interval.
+   *
+   * An integer from 1 to 3600000, in milliseconds; default 1000. `fsync-interval` in files and flags.
+   */
+  readonly fsyncIntervalMs?: number;
+  /**
+   * How often changed entries are written from the change log to the engine.
+   *
+   * An integer from 1 to 86400000, in milliseconds; default 60000. `checkpoint-interval` in files and flags.
+   */
+  readonly checkpointIntervalMs?: number;
+  /**
+   * Size of a file of the change log.
+   *
+   * An integer from 4096 to 1073741824, in bytes; default 134217728. `log-segment-size` in files and flags.
+   */
+  readonly logSegmentBytes?: number;
+  /**
+   * How long a deletion is remembered.
+   *
+   * An integer from 0 to 2147483647, in seconds; default 86400. `tombstone-retention` in files and flags.
+   */
+  readonly tombstoneRetentionSeconds?: number;
+  /**
+   * Watch the time storage accesses take.
+   *
+   * Default false. `time-watcher-enabled` in files and flags. Can be reloaded.
+   */
+  readonly timeWatcherEnabled?: boolean;
+  /**
+   * How often the time watcher looks.
+   *
+   * An integer from 0 to 4294967295, in milliseconds; default 0. `time-watcher-polling-interval-msec` in files and flags.
+   * Can be reloaded.
+   */
+  readonly timeWatcherPollingIntervalMs?: number;
+  /**
+   * Storage access time that is logged as a warning; 0 is off.
+   *
+   * An integer from 0 to 4294967295, in milliseconds; default 0. `storage-access-watch-threshold-warn-msec` in files and
+   * flags. Can be reloaded.
+   */
+  readonly storageAccessWatchThresholdWarnMs?: number;
+  /**
+   * Storage access time after which ping fails and the index server takes the node down; 0 is off.
+   *
+   * An integer from 0 to 4294967295, in milliseconds; default 0. `storage-access-watch-threshold-ping-ng-msec` in files and
+   * flags. Can be reloaded.
+   */
+  readonly storageAccessWatchThresholdPingNgMs?: number;
+}

@@ -1,0 +1,64 @@
+/**
+ * A table of options as a TypeScript interface, so that editors and `mod.d.ts` tell of each field what the table knows: what it
+ * does, its unit, bounds and default, and its name in files and flags.
+ */
+
+import type { Option, OptionTable } from "../../lib/base/option_schema.ts";
+
+const TEXT_WIDTH = 120;
+
+const unitNames: Readonly<Record<string, string>> = {
+  ms: "milliseconds",
+  us: "microseconds",
+  s: "seconds",
+  "bytes/s": "bytes per second",
+};
+
+/** The fields of the interface, each optional and with its comment; `indent` is in front of each line. */
+export function interfaceFields(table: OptionTable, indent = "  "): string {
+  const fieldOfName = new Map(Object.entries(table).map(([field, { name }]) => [name, field]));
+  return Object.entries(table)
+    .map(([field, option]) => {
+      const lines = paragraphs(option, fieldOfName).flatMap((text, at) => [...(at === 0 ? [] : [""]), ...wrapped(text)]);
+      const comment = lines.map((line) => `${indent} * ${line}`.trimEnd()).join("\n");
+      return `${indent}/**\n${comment}\n${indent} */\n${indent}readonly ${field}?: ${option.type};\n`;
+    })
+    .join("");
+}
+
+function paragraphs(option: Option<unknown>, fieldOfName: ReadonlyMap<string, string>): string[] {
+  // Programs know the other options by their fields.
+  const help = option.help.replaceAll(/(?<![\w<-])[a-z]+(?:-[a-z]+)+(?![\w>-])/g, (word) => {
+    const field = fieldOfName.get(word);
+    return field === undefined ? word : `\`${field}\``;
+  });
+  const facts = [
+    valueText(option),
+    `\`${option.name}\` in files and flags.`,
+    ...(option.reloadable ? ["Can be reloaded."] : []),
+  ];
+  return [`${help.slice(0, 1).toUpperCase()}${help.slice(1)}.`, facts.filter((fact) => fact !== "").join(" ")];
+}
+
+function valueText({ type, allowedValue, valueUnit, default: preset }: Option<unknown>): string {
+  const isEmpty = preset === "" || (Array.isArray(preset) && preset.length === 0);
+  const presetText = isEmpty ? "" : `default ${JSON.stringify(preset)}`;
+  // The type of the others says what is allowed.
+  const allowed = type === "number" ? `${allowedValue}${unitText(valueUnit)}` : "";
+  const text = [allowed, presetText].filter((part) => part !== "").join("; ");
+  return text === "" ? "" : `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+}
+
+function unitText(unit: string | undefined): string {
+  return unit === undefined ? "" : `, in ${unitNames[unit] ?? unit}`;
+}
+
+function wrapped(text: string): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1) as string;
+    if (line !== "" && line.length + 1 + word.length > TEXT_WIDTH) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines;
+}
