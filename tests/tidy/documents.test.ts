@@ -22,6 +22,21 @@ describe("documents", () => {
     assertEquals(broken, []);
   });
 
+  it("name functions that exist", () => {
+    const missing: string[] = [];
+    let count = 0;
+    for (const { path, text } of documents) {
+      for (const [, target = "", name = ""] of text.matchAll(/^\d+\. \[[^\]]*\]\(([^)\s]+\.ts)\) `(#?\w+)`/gm)) {
+        count++;
+        const source = readRepositoryFile(new URL(target, `file:///${path}`).pathname.slice(1));
+        const declaration = new RegExp(`^(?:export )?\\s*(?:async )?(?:function )?${name}(?:<[^>]*>)?\\(`, "m");
+        if (!declaration.test(source)) missing.push(`${path}: ${name} in ${target}`);
+      }
+    }
+    assertEquals(missing, []);
+    assert(count > 0);
+  });
+
   it("name tasks that exist", () => {
     const { scripts } = JSON.parse(readRepositoryFile("package.json")) as { scripts: Record<string, string> };
     const missing: string[] = [];
