@@ -1,6 +1,6 @@
 /**
- * The options both daemons have, with the same names, limits and defaults. Each daemon's table spreads these and
- * gives the ones whose default differs (the port, the directory's content) itself.
+ * The options of both daemons, with the same names, limits and defaults. Each daemon's table includes these and defines the
+ * options whose default differs (the port, the directory's content).
  */
 
 import { LOG_LEVELS } from "../base/log_levels.ts";
@@ -34,7 +34,7 @@ export const processOptions = {
     placeholder: "path",
     since: "1.0.10",
     commandLineOnly: true,
-    help: "pid file; in the data directory unless given",
+    help: "pid file; default: in the data directory",
   }),
   daemonize: booleanOption({
     name: "daemonize",
@@ -47,14 +47,14 @@ export const processOptions = {
     default: "",
     placeholder: "path",
     since: "2.0.0",
-    help: "append the log to this file, opened again on SIGHUP; default: stderr, in the background <data-dir>/<program>.log",
+    help: "append the log to this file, reopened on SIGHUP; default: stderr, with daemonize <data-dir>/<program>.log",
   }),
   logLevel: choiceOption({
     name: "log-level",
     default: "notice",
     choices: LOG_LEVELS,
     since: "2.0.0",
-    help: "the least important lines that are logged",
+    help: "log lines of this level and more important ones",
   }),
 };
 
@@ -65,7 +65,7 @@ export const serverOptions = {
     default: "",
     placeholder: "host",
     since: "0.9.8",
-    help: "the name others reach this server by; the host's full name unless given",
+    help: "the name by which others reach this server; default: the host's full name",
   }),
   serverSocket: textOption({
     name: "server-socket",
@@ -88,7 +88,7 @@ export const serverOptions = {
     max: 1000000,
     since: "0.9.8",
     reloadable: true,
-    help: "client connections at the same time",
+    help: "largest number of client connections",
   }),
   lineBytesMax: integerOption({
     name: "line-bytes-max",
@@ -107,7 +107,7 @@ export const serverOptions = {
     unit: "MiB",
     scale: 1048576,
     since: "2.0.0",
-    help: "memory for requests that have not arrived completely, all connections together",
+    help: "memory for incomplete requests, all connections together",
   }),
   outputHighWaterBytes: integerOption({
     name: "output-high-water",
@@ -117,18 +117,18 @@ export const serverOptions = {
     unit: "KiB",
     scale: 1024,
     since: "2.0.0",
-    help: "replies a connection may have waiting before its requests are no longer read",
+    help: "unread replies above which a connection's requests wait",
   }),
 };
 
-/** `server-port`, whose default is each daemon's own. */
+/** `server-port`, whose default depends on the daemon. */
 export function serverPortOption(port: number) {
   return portOption({
     name: "server-port",
     default: port,
     min: 0,
     since: "0.9.8",
-    help: "the port to listen on; 0 takes any free one",
+    help: "the port to listen on; 0 is any free one",
   });
 }
 
@@ -139,15 +139,15 @@ export const backLogOption = integerOption({
   min: 1,
   max: 65535,
   since: "1.0.9",
-  help: "connections the kernel keeps that were not yet accepted",
+  help: "length of the kernel's queue of connections that are not accepted yet",
 });
 
-/** `data-dir`, the one option without a sensible default. */
+/** `data-dir`, the only option without a sensible default. */
 export function dataDirOption(content: string) {
   return textOption({ name: "data-dir", default: "", placeholder: "path", since: "0.9.8", help: `directory of ${content}` });
 }
 
-/** `net-read-timeout`, whose default is each daemon's own (seconds). */
+/** `net-read-timeout`, whose default depends on the daemon (seconds). */
 export function netReadTimeoutOption(seconds: number) {
   return integerOption({
     name: "net-read-timeout",
@@ -158,6 +158,6 @@ export function netReadTimeoutOption(seconds: number) {
     scale: 1000,
     since: "1.0.9",
     reloadable: true,
-    help: "how long a connection may be silent",
+    help: "idle timeout of connections",
   });
 }

@@ -1,12 +1,12 @@
-/** Whether what a program hands over as a runtime is one. */
+/** Checks that what a program passes as a runtime is one. */
 
 import { type Field, field, wrongValue } from "../base/given_fields.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
-const allowed = "a runtime, such as the answer of detectRuntime()";
+const allowed = "a runtime, such as the result of detectRuntime()";
 const parts: readonly (keyof Runtime)[] = ["transport", "clock", "random", "files", "log", "process"];
 
-/** A runtime among the fields of an object. */
+/** A runtime as a field of an object. */
 export const runtimeField: Field = field(allowed, isRuntime);
 
 /** @throws FlareError INVALID_OPTION */

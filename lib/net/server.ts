@@ -1,6 +1,6 @@
 /**
- * Accepts connections and keeps their sessions: how many there may be, how long they may be silent, and how they
- * end when the server stops. Both daemons use it; what the commands mean is the handler's.
+ * Accepts connections and manages their sessions: their number, their timeouts, and their end when the server stops. Both
+ * daemons use it; the handler knows the commands.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
@@ -18,33 +18,33 @@ import { connectionsThatFit } from "./descriptor_budget.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
 
 export interface ServerOptions {
-  /** Simultaneous client connections; further ones are told so and closed. Fewer if the process may not have that many. */
+  /** Limit of client connections; more get an error and are closed. Lower if the process may not open that many. */
   readonly maxConnections: number;
-  /** Servers that share what the process may have open, this one included; default 1. */
+  /** Servers that share the descriptors of the process, including this one; default 1. */
   readonly serversInProcess?: number;
-  /** A connection silent for this long is closed; 0 = never. */
+  /** A connection idle for this long is closed; 0 = never. */
   readonly idleTimeoutMs: number;
-  /** Bytes all connections together may hold of incomplete requests. */
+  /** Limit of the bytes of incomplete requests, all connections together. */
   readonly requestMemoryBytesMax: number;
   /** Length of the kernel's queue of connections. */
   readonly backlog: number;
   readonly limits: SessionLimits;
-  /** Who has to log in and who may run which commands. */
+  /** The access rules. */
   readonly access: Access;
 }
 
 const TOO_MANY = fromLatin1("ERROR Too many open connections\r\n");
 const NOT_OPEN = new Uint8Array(0);
-/** So many connections are told at the same time that there are too many; those beyond are closed without a word. */
+/** How many connections at a time get the error for too many connections; further ones are closed without an answer. */
 const REJECTED_MAX = 16;
 const SWEEP_MS = 1000;
-/** The client of a connection that ends may take nothing of its last replies for so long, and a second more … */
+/** How long the client of a closing connection may leave its last replies unread, plus a second … */
 const LAST_REPLIES_MS = 30000;
-/** … for each so many bytes. */
+/** … for each this many bytes. */
 const LAST_REPLIES_PACE_BYTES = 65536;
-/** So long a request waits for the server to open. */
+/** How long a request waits for the server to open. */
 const OPENING_MS = 5000;
-/** A failed handshake and a request of HTTP are logged at most once in so many milliseconds. */
+/** Failed handshakes and HTTP requests are logged at most once in this time, in milliseconds. */
 const REFUSAL_LOG_MS = 10000;
 
 export class Server implements SessionHost, WaitingConnectionOwner {
@@ -54,39 +54,39 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   readonly buffers = new BufferPool();
   readonly traffic: Traffic = { bytesRead: 0, bytesWritten: 0, tooLarge: 0, noMemory: 0 };
   rawListener: RawListener | undefined = undefined;
-  /** Told of each connection that is opened, and again when it has gone. */
+  /** Called when a connection opens, and again when it is gone. */
   connectionListener: ((session: Session, isOpen: boolean) => void) | undefined = undefined;
   /** Connections accepted since the start. */
   totalConnections = 0;
-  /** Connections turned away at the limit. */
+  /** Connections refused at the limit. */
   rejectedConnections = 0;
   /** TLS handshakes that failed. */
   handshakeErrors = 0;
   /** Connections closed because they spoke HTTP. */
   httpRequests = 0;
-  /** When the certificates in use were read, by the monotonic clock; undefined while nothing listens with TLS. */
+  /** When the certificates in use were read, by the monotonic clock; undefined = nothing listens with TLS. */
   certificatesReadMs: number | undefined;
-  /** The most connections there may be. */
+  /** The effective limit of connections. */
   maxConnections = 0;
   readonly #runtime: Runtime;
   readonly #workers: WorkerRegistry;
   readonly #sessions = new Set<Session>();
-  /** Those that still agree on TLS. */
+  /** Connections in their TLS handshake. */
   readonly #opening = new Set<Session>();
-  /** Those that wait for `open`, and what gives each its session then. */
+  /** Connections that wait for `open`, and the function that then creates their session. */
   readonly #waiting = new Map<WaitingConnection, () => Session>();
   #isExpected = false;
   readonly #listeners: { readonly id: number; readonly listener: Listener }[] = [];
   readonly #secureListeners = new Set<Listener>();
   #options: ServerOptions;
   #handler: RequestHandler | undefined;
-  /** Called when the last connection has gone. */
+  /** Called when the last connection is gone. */
   #emptied: (() => void) | undefined;
   #sweepTimer: Timer | undefined;
   readonly #rejected = new Set<RejectedConnection>();
-  /** Somebody was turned away since the last look. */
+  /** A connection was refused since the last check. */
   #rejectedLately = false;
-  /** How many were turned away before the present shortage; undefined = there is none. */
+  /** The number refused before the current shortage; undefined = there is none. */
   #rejectedBefore: number | undefined;
   readonly #handshakeLog: PacedLog;
   readonly #httpLog: PacedLog;
@@ -110,7 +110,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     return this.#handler;
   }
 
-  /** Open connections, those included that still agree on TLS or wait for the server to open. */
+  /** Open connections, including those in their TLS handshake and those that wait for the server to open. */
   get connections(): number {
     return this.#sessions.size + this.#opening.size + this.#waiting.size;
   }
@@ -119,12 +119,12 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     return this.#sessions;
   }
 
-  /** Where it listens, as `stats conns` says it, and by which numbers. */
+  /** The listeners with their ids, as `stats conns` shows them. */
   get listeners(): { readonly id: number; readonly address: string }[] {
     return this.#listeners.map(({ id, listener }) => ({ id, address: addressName(listener.address) }));
   }
 
-  /** Takes new values for what may change while running: the number of connections, their idle time, who may do what. */
+  /** Applies new values of reloadable options: the connection limit, the idle timeout, the access rules. */
   async reload(options: Pick<ServerOptions, "maxConnections" | "idleTimeoutMs"> & { access: AccessOptions }): Promise<void> {
     const { access, ...own } = options;
     this.#options = { ...this.#options, ...own };
@@ -133,12 +133,12 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     for (const session of this.#sessions) session.admit();
   }
 
-  /** It will open soon: from now on connections are kept, and what they ask waits for that. */
+  /** It will open soon: from now on connections are kept, and their requests wait for it. */
   expect(): void {
     this.#isExpected = true;
   }
 
-  /** From now on connections are served, those that waited for it first. */
+  /** From now on connections are served, waiting ones first. */
   open(handler: RequestHandler): void {
     this.#handler = handler;
     const waiting = [...this.#waiting];
@@ -147,8 +147,8 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   }
 
   /**
-   * Takes the address; until `expect` or `open` connections are closed at once.
-   * @throws FlareError ADDRESS_IN_USE | IO_ERROR, INVALID_OPTION for certificates that cannot be used
+   * Binds the address; until `expect` or `open` connections are closed at once.
+   * @throws FlareError ADDRESS_IN_USE | IO_ERROR, INVALID_OPTION for unusable certificates
    */
   async listen(address: Address, traits: ListenerTraits = {}): Promise<Address> {
     let name = addressName(address);
@@ -166,13 +166,13 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     return listener.address;
   }
 
-  /** Other certificates for connections from now on. @throws FlareError INVALID_OPTION: the old ones stay */
+  /** Uses new certificates for connections from now on. @throws FlareError INVALID_OPTION: the old ones stay */
   renewTls(tls: TlsServer): void {
     for (const listener of this.#secureListeners) listener.renew(tls);
     if (this.#secureListeners.size > 0) this.certificatesReadMs = this.monotonicMs();
   }
 
-  /** Accepts no more; open connections stay. */
+  /** Accepts no more connections; open ones stay. */
   async stopListening(): Promise<void> {
     for (const { listener } of this.#listeners.splice(0)) await listener.close();
   }
@@ -191,7 +191,8 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     if (this.connections === 0) return;
     const { clock } = this.#runtime;
     await new Promise<void>((resolve) => {
-      // Under Deno a connection that reads nothing keeps no process, which then would end in the midst of this.
+      // Under Deno a connection that does not read does not keep the process alive, which would then exit in the middle of
+      // this.
       const timer = clock.setTimer(resolve, graceMs, true);
       this.#emptied = () => {
         clock.clearTimer(timer);
@@ -225,12 +226,14 @@ export class Server implements SessionHost, WaitingConnectionOwner {
 
   refusedHttp(peer: string): void {
     this.httpRequests++;
-    this.#httpLog.write(`"${peer}" spoke HTTP and was cut off: a web page may be trying to reach this port through a browser`);
+    this.#httpLog.write(
+      `"${peer}" spoke HTTP and was disconnected: a web page may be trying to reach this port through a browser`,
+    );
   }
 
   left(waiting: WaitingConnection, error?: Error): void {
     this.#waiting.delete(waiting);
-    // Nothing else goes wrong with a connection that is not open yet.
+    // A connection that is not open yet can fail in no other way.
     if (error !== undefined && !waiting.isOpen) this.#handshakeFailed(error);
     if (this.connections === 0) this.#emptied?.();
   }
@@ -240,7 +243,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     this.#runtime.log.write("error", `request failed unexpectedly: ${text}`);
   }
 
-  /** As many connections as were asked for, if the process may have so many open. */
+  /** Sets the configured connection limit, lowered to what the process may open. */
   #limitConnections(): void {
     const { maxConnections, serversInProcess = 1 } = this.#options;
     const descriptorsMax = this.#runtime.process.descriptorsMax();
@@ -248,7 +251,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     const lowered = Math.min(maxConnections, fitting);
     if (lowered < maxConnections && lowered !== this.maxConnections) {
       const shared = serversInProcess === 1 ? "" : ` for "${serversInProcess}" servers`;
-      const limit = `the process may have "${descriptorsMax}" files and connections open (ulimit -n)${shared}`;
+      const limit = `the process may open "${descriptorsMax}" files and connections (ulimit -n)${shared}`;
       const text = `max-connection "${maxConnections}" is lowered to "${lowered}": ${limit}, some of them for its own use`;
       this.#runtime.log.write("warning", text);
     }
@@ -263,14 +266,14 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     this.#runtime.log.write("warning", `"${this.connections}" connections are open: no more are accepted (max-connection)`);
   }
 
-  /** Tells when nobody was turned away since the last look, and there is room. */
+  /** Logs the end of a shortage: nobody was refused since the last check, and there is room. */
   #lookForRoom(): void {
     const isOver = !this.#rejectedLately && this.connections < this.maxConnections;
     this.#rejectedLately = false;
     if (this.#rejectedBefore === undefined || !isOver) return;
     const count = this.rejectedConnections - this.#rejectedBefore;
     this.#rejectedBefore = undefined;
-    this.#runtime.log.write("notice", `connections are accepted again, "${count}" were turned away`);
+    this.#runtime.log.write("notice", `connections are accepted again, "${count}" were refused`);
   }
 
   #handshakeFailed(error: Error): void {
@@ -283,7 +286,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     const isReady = this.#handler !== undefined || this.#isExpected;
     if (!isReady || isFull) {
       if (isReady) this.#onRejected();
-      // To tell the reason would take a handshake, the very thing there is too much of.
+      // Sending the reason would take a handshake, which is what we cannot afford.
       if (traits.tls !== undefined || this.#rejected.size >= REJECTED_MAX) connection.destroy();
       return new RejectedConnection(connection, isReady ? TOO_MANY : NOT_OPEN, this.#rejected);
     }
@@ -307,7 +310,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     }, SWEEP_MS);
   }
 
-  /** Ends the connections that are silent, slow to log in, to complete a request or to take their last replies. */
+  /** Closes connections that are idle, or slow to log in, to complete a request or to read their last replies. */
   #closeLate(): void {
     const nowMs = this.monotonicMs();
     const { authTimeoutMs, requestTimeoutMs } = this.access.options;
@@ -333,7 +336,7 @@ function addressName(address: Address): string {
   return "path" in address ? `unix:${address.path}` : `tcp:${formatHostPort(address.host, address.port)}`;
 }
 
-/** The periodic work of a server, as `stats threads` of the original shows it. */
+/** The periodic work of a server, shown in `stats threads` as in the original. */
 class Alarm implements Worker {
   readonly type = WorkerType.alarm;
   readonly peer = ":0";
@@ -349,17 +352,17 @@ class Alarm implements Worker {
     this.startedMs = startedMs;
   }
 
-  /** Nothing: without it idle connections would stay for ever. */
+  /** Does nothing: without this worker idle connections would stay for ever. */
   kill(): void {}
 }
 
-/** A connection that is not served: hears why and is closed. */
+/** A refused connection: gets the reason and is closed. */
 class RejectedConnection implements ConnectionHandler {
   readonly #connection: Connection;
   readonly #reason: Uint8Array;
   readonly #all: Set<RejectedConnection>;
 
-  /** @param all those that have not gone yet */
+  /** @param all the refused connections that are still open */
   constructor(connection: Connection, reason: Uint8Array, all: Set<RejectedConnection>) {
     this.#connection = connection;
     this.#reason = reason;

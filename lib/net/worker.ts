@@ -1,9 +1,9 @@
 /**
- * What Flare calls a thread: anything that works on its own and shows up in `stats threads`, such as a client
- * connection, a connection to another node, a reconstruction. Ids grow and are never used again.
+ * Flare's "threads": anything with its own work that `stats threads` shows, such as a client connection, a connection to
+ * another node, a reconstruction. Ids increase and are never reused.
  */
 
-/** The `type` of a line of `stats threads`; types of 16 and more are the thread_type of the node worked for. */
+/** The `type` of a line of `stats threads`; types of 16 and more are the thread_type of the node it works for. */
 export const WorkerType = {
   request: 1,
   alarm: 2,
@@ -18,18 +18,18 @@ export interface Worker {
   readonly type: number;
   /** `host:port` of the other side, `:0` if there is none. */
   readonly peer: string;
-  /** The command at work, empty when idle. */
+  /** The current command, empty when idle. */
   readonly operation: string;
   readonly state: string;
-  /** What else there is to say, without blanks. */
+  /** Further information, without spaces. */
   readonly info?: string;
-  /** Monotonic time of birth, in milliseconds. */
+  /** Monotonic time of its start, in milliseconds. */
   readonly startedMs: number;
-  /** Things waiting to be done. */
+  /** The length of its queue. */
   readonly queue: number;
-  /** Age of the oldest of them in seconds. */
+  /** The age of the oldest entry in seconds. */
   readonly behindSeconds: number;
-  /** Ends it (the command `kill`). */
+  /** Ends it (command `kill`). */
   kill(): void;
 }
 
@@ -49,7 +49,7 @@ export class WorkerRegistry {
     this.#workers.delete(worker.id);
   }
 
-  /** Ends a worker; false if there is none of this id. */
+  /** Ends a worker; false if there is none with this id. */
   kill(id: number): boolean {
     const worker = this.#workers.get(id);
     worker?.kill();
@@ -61,7 +61,7 @@ export class WorkerRegistry {
     return [...this.#workers.values()].sort((left, right) => left.type - right.type || left.id - right.id);
   }
 
-  /** Everything queued in the process. */
+  /** The length of all queues in the process. */
   get totalQueue(): number {
     let total = 0;
     for (const worker of this.#workers.values()) total += worker.queue;

@@ -60,7 +60,7 @@ describe("a node with more clients than descriptors", () => {
         const limits = readFileSync(`/proc/${node.pid}/limits`, "latin1");
         assertMatch(limits, new RegExp(`^Max open files +${LIMIT} +${LIMIT}`, "m"));
         assert(hard > LIMIT);
-        await node.program.waitFor(`max-connection "1024" is lowered to "128": the process may have "${LIMIT}" files`);
+        await node.program.waitFor(`max-connection "1024" is lowered to "128": the process may open "${LIMIT}" files`);
         const client = await node.connect();
         assertEquals(await client.ask("set k 0 0 1\r\n0\r\n"), "STORED");
         const sockets = await idle(node.port, CLIENTS);

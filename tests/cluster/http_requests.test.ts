@@ -69,7 +69,7 @@ describe("HTTP", () => {
     assertEquals(await rejected(index), SAMPLE);
     assert(lines.filter((line) => line.includes("spoke HTTP")).length <= 4, "the log is filled");
     assert(
-      lines.some((line) => /^warning "127\.0\.0\.1:\d+" spoke HTTP and was cut off/.test(line)),
+      lines.some((line) => /^warning "127\.0\.0\.1:\d+" spoke HTTP and was disconnected/.test(line)),
       "the log says nothing",
     );
     for (const one of [client, index]) one.close();

@@ -184,7 +184,7 @@ describe("a master that comes back without its data", () => {
         // Writes count on from the versions the slave had, and no read is old.
         await programs.store(0, 4);
         for (const node of [0, 1]) await programs.assertStored(node, 4);
-        assertMatch(programs.output("index"), /came back without the data of partition 0: it.*; a slave takes over/);
+        assertMatch(programs.output("index"), /returned without the data of partition 0: it.*; a slave takes over/);
         // As a slave it gets everything back, and may be master again.
         assertEquals(await programs.tell(`node role ${HOST} ${programs.port(0)} slave 0 0`), "OK\r\n");
         await programs.untilPlace(0, "slave active");
@@ -215,16 +215,16 @@ describe("a master that comes back without its data", () => {
       assert(!empty.output.includes("ready on"));
       const { status, stderr } = await empty.finished;
       assertEquals(status, 1);
-      assertMatch(stderr, /its data directory is new, and nobody else has them; start it with its data, or accept the loss/);
+      assertMatch(stderr, /its data directory is new, and no other node has it; start it with its data, or accept the loss/);
 
       await rm(directory, { recursive: true });
       await rename(`${directory}.backup`, directory);
       const older = programs.launch(0);
-      await older.waitFor("its data are an older copy");
+      await older.waitFor("its data is an older copy");
       // However often it is tried.
       await programs.kill("node-0");
       for (let attempt = 0; attempt < 2; attempt++) {
-        await programs.launch(0).waitFor("its data are an older copy");
+        await programs.launch(0).waitFor("its data is an older copy");
         await programs.kill("node-0");
       }
       assertEquals(await programs.place(0), "master down");
@@ -267,7 +267,7 @@ describe("a master that comes back without its data", () => {
       await programs.startNode(0);
       assertEquals(await programs.place(0), "master active");
       assertEquals(await programs.items(0), 0);
-      assertMatch(programs.output("index"), /without the data of partition 0: .*nobody else has them; partition 0 is empty/);
+      assertMatch(programs.output("index"), /without the data of partition 0: .*no other node has it; partition 0 is empty/);
       await programs.store(0, 2);
       await programs.assertStored(0, 2);
     });

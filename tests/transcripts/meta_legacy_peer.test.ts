@@ -165,7 +165,7 @@ describe("a replica that knows only text", () => {
     const client = await TextClient.connect(runtime, { host: "127.0.0.1", port: node.port });
     assertEquals(await client.ask("ms k 2 F3 c\r\nab\r\n"), "HD c1\r\n");
     assertEquals(await client.ask("md k I\r\n"), "HD\r\n");
-    const refused = `SERVER_ERROR replica "127.0.0.1:${port}" cannot hold a key with blanks or line ends\r\n`;
+    const refused = `SERVER_ERROR replica "127.0.0.1:${port}" cannot store a key with spaces or line ends\r\n`;
     assertEquals(await client.ask(`ms ${base64(fromLatin1("a b"))} 2 b\r\nab\r\n`), refused);
     assertEquals(await client.ask(`mg ${base64(fromLatin1("a b"))} b\r\n`), "EN\r\n");
     assertEquals(

@@ -1,6 +1,6 @@
 /**
- * Who may use a server, and who may run the commands of nodes and operators: the options of access with the files they
- * name, as they are now. Counts attempts to log in and tells of failed ones, never a password. Knows no connection.
+ * Who may use a server, and who may run the commands of nodes and operators: the current access options and the files they
+ * name. Counts login attempts and logs failed ones, never a password. Knows no connections.
  */
 
 import { utf8AsLatin1 } from "../../base/bytes.ts";
@@ -11,20 +11,20 @@ import type { AccessList, ClientIdentity } from "./access_list.ts";
 import { type AccessOptions, accessLists } from "./access_options.ts";
 import { AuthFile, type Credentials, isSayable } from "./auth_file.ts";
 
-/** The answer to a wrong password is held back so long … */
+/** The delay of the answer to a wrong password … */
 const FAILURE_DELAY_MS = 250;
-/** … and this many of them end the connection. */
+/** … and how many of them close the connection. */
 export const LOGIN_FAILURES_MAX = 10;
-/** Failed attempts are told in the log at most so often. */
+/** Failed attempts are logged at most once in this time. */
 const REPORT_INTERVAL_MS = 1000;
-/** Longest name that is put into the log. */
+/** Longest user name in the log. */
 const REPORTED_NAME_MAX = 64;
-/** Files that anybody but their owner may read. */
+/** Mode bits that let others than the owner read a file. */
 const OTHERS_READ = 0o044;
 
 interface Rules {
   readonly users: AuthFile | undefined;
-  /** What this server says of itself to others. */
+  /** This server's own login at other servers. */
   readonly cluster: Credentials | undefined;
   readonly exempt: AccessList;
   readonly admin: AccessList;
@@ -37,7 +37,7 @@ export class Access {
   failures = 0;
   readonly #runtime: Runtime;
   #rules: Rules;
-  /** The reading under way: two of them must not overtake each other. */
+  /** The last reload: reloads run one after the other. */
   #tail: Promise<void> = Promise.resolve();
   readonly #failureLog: PacedLog;
 
@@ -52,7 +52,7 @@ export class Access {
     return new Access(runtime, await readRules(runtime, options));
   }
 
-  /** Takes other settings and reads the file again; if it cannot be used, what was known of the users stays. */
+  /** Applies new settings and reloads the file; if it is invalid, the users stay as they were. */
   reload(options: AccessOptions): Promise<void> {
     const reading = this.#tail.then(() => this.#reload(options));
     this.#tail = reading.catch(() => undefined);
@@ -78,15 +78,15 @@ export class Access {
     return this.#rules.users !== undefined;
   }
 
-  /** What this server says of itself to others; undefined = nothing. */
+  /** This server's own login at other servers; undefined = none. */
   get clusterCredentials(): Credentials | undefined {
     return this.#rules.cluster;
   }
 
-  /** How long a failed login is left without an answer, in milliseconds. */
+  /** How long the answer to a failed login is delayed, in milliseconds. */
   readonly failureDelayMs = FAILURE_DELAY_MS;
 
-  /** Whether a connection has to log in before it is listened to. */
+  /** Whether a connection has to log in before its requests are accepted. */
   mustLogIn(client: ClientIdentity): boolean {
     return this.hasUsers && !this.#rules.exempt.has(client);
   }
@@ -97,7 +97,7 @@ export class Access {
     return admin.isAny || (cluster !== undefined && client.user === cluster.user) || admin.has(client);
   }
 
-  /** Whether this is the user's password; counts the attempt and tells of a failed one in the log. */
+  /** Whether this is the user's password; counts the attempt and logs a failed one. */
   verify(user: string, password: Uint8Array, peer: string): boolean {
     this.attempts++;
     if (this.#rules.users?.verify(user, password)) return true;
@@ -106,7 +106,7 @@ export class Access {
     return false;
   }
 
-  /** Calls back when the answer to a failed login may leave. */
+  /** Calls back when the answer to a failed login may be sent. */
   afterDelay(callback: () => void): void {
     this.#runtime.clock.setTimer(callback, this.failureDelayMs);
   }
@@ -117,7 +117,7 @@ export class Access {
   }
 }
 
-/** The settings that belong to the users at hand. */
+/** The settings that the loaded users belong to. */
 function usersOf({ authFile, clusterUser }: AccessOptions): Pick<AccessOptions, "authFile" | "clusterUser"> {
   return { authFile, clusterUser };
 }
@@ -137,7 +137,7 @@ async function readUsers({ files, log }: Runtime, path: string): Promise<AuthFil
   const permissions = (await files.permissions(path)) ?? 0;
   if ((permissions & OTHERS_READ) !== 0) {
     const octal = permissions.toString(8).padStart(3, "0");
-    log.write("warning", `auth-file "${path}" may be read by others than its owner (permissions ${octal}); 600 would do`);
+    log.write("warning", `others than its owner can read auth-file "${path}" (mode ${octal}); set its mode to 600`);
   }
   return users;
 }
@@ -147,7 +147,7 @@ function checkClusterUser(credentials: Credentials | undefined, { authFile, clus
     throw new FlareError("INVALID_OPTION", `option "cluster-user": "${clusterUser}" is not in auth-file "${authFile}"`);
   }
   if (!isSayable(credentials)) {
-    const text = `option "cluster-user": name or password of "${clusterUser}" has a blank or a control character in it`;
-    throw new FlareError("INVALID_OPTION", `${text}, which a text login cannot say`);
+    const text = `option "cluster-user": the name or password of "${clusterUser}" contains a space or a control character`;
+    throw new FlareError("INVALID_OPTION", `${text}, which a text login cannot send`);
   }
 }

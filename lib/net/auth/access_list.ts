@@ -1,6 +1,6 @@
 /**
- * Lists of who is meant: addresses and networks, the UNIX socket, users, certificates. An entry that cannot be understood
- * names itself. Knows neither what a list is for nor where connections come from.
+ * Lists of clients: addresses and networks, the UNIX socket, users, certificates. An error names the invalid entry. Knows
+ * neither what a list is for nor where connections come from.
  */
 
 import { utf8AsLatin1 } from "../../base/bytes.ts";
@@ -11,13 +11,13 @@ import { IP_ADDRESS_BITS, IPV4_PREFIX_BITS, isIpv4, parseIpAddress, sharesPrefix
 export interface ClientIdentity {
   /** `host:port`, or `:0` for a UNIX socket. */
   readonly peer: string;
-  /** The name it has logged in by. */
+  /** The name it logged in under. */
   readonly user: string | undefined;
   /** The common name of its verified certificate. */
   readonly certificateName: string | undefined;
 }
 
-/** What a list may name beside addresses. */
+/** What a list can contain besides addresses. */
 export const EntryKind = { unix: "unix", user: "user:", certificate: "cert:", any: "any", none: "none" } as const;
 
 interface Network {
@@ -55,7 +55,7 @@ export class AccessList {
       else throw wrongEntry(option, entry, "an address, a network such as 10.0.0.0/8, unix, user:NAME, cert:NAME, any or none");
     }
     if (words.has(EntryKind.none) && entries.length > 1) {
-      throw new FlareError("INVALID_OPTION", `option "${option}": "${EntryKind.none}" stands alone, "${text}" names others`);
+      throw new FlareError("INVALID_OPTION", `option "${option}": "${EntryKind.none}" must be the only entry, not "${text}"`);
     }
     this.#networks = networks;
     this.#users = users;
@@ -94,7 +94,7 @@ function parseNetwork(entry: string): Network | undefined {
   const [, host = "", width] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
   const address = parseIpAddress(host.replace(/^\[(.*)\]$/, "$1"));
   if (address === undefined) return undefined;
-  // The width of a network written in the IPv4 form counts from the beginning of its IPv4 part.
+  // The width of a network in IPv4 notation counts from the start of its IPv4 part.
   const from = isIpv4(address) && !host.includes(":") ? IPV4_PREFIX_BITS : 0;
   const bits = width === undefined ? IP_ADDRESS_BITS : from + Number(width);
   return bits > IP_ADDRESS_BITS ? undefined : { address, bits };

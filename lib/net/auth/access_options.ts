@@ -1,14 +1,11 @@
-/**
- * The options of both daemons about who may come in and who may do what. The texts of lists are checked here; the files
- * they name are read when a server starts.
- */
+/** Both daemons' options for authentication and access. The lists are checked here; the files are read when a server starts. */
 
 import { FlareError } from "../../base/errors.ts";
 import { type HostPort, parseHostPort } from "../../base/host_port.ts";
 import { integerOption, textOption } from "../../base/option_schema.ts";
 import { AccessList } from "./access_list.ts";
 
-/** Options of access, alike for both daemons. */
+/** The access options, the same for both daemons. */
 export const accessOptions = {
   authFile: textOption({
     name: "auth-file",
@@ -16,7 +13,7 @@ export const accessOptions = {
     placeholder: "path",
     since: "2.0.0",
     reloadable: true,
-    help: "users as user:password, one a line; every connection has to log in as one of them",
+    help: "file of users, one user:password per line; every connection has to log in as one of them",
   }),
   authExempt: textOption({
     name: "auth-exempt",
@@ -24,7 +21,7 @@ export const accessOptions = {
     placeholder: "list",
     since: "2.0.0",
     reloadable: true,
-    help: "addresses and networks whose connections need not log in, or unix",
+    help: "addresses, networks and unix, whose connections need not log in",
   }),
   authTimeoutMs: integerOption({
     name: "auth-timeout",
@@ -43,7 +40,7 @@ export const accessOptions = {
     placeholder: "name",
     since: "2.0.0",
     reloadable: true,
-    help: "log in to other servers of the cluster by this name, whose password is in auth-file",
+    help: "log in to other servers of the cluster as this user of auth-file",
   }),
   adminAccess: textOption({
     name: "admin-access",
@@ -58,7 +55,7 @@ export const accessOptions = {
     default: "",
     placeholder: "host:port",
     since: "2.0.0",
-    help: "listen here too, for connections that may run those commands whatever admin-access says",
+    help: "listen here too; these connections may run those commands whatever admin-access says",
   }),
   requestTimeoutMs: integerOption({
     name: "request-timeout",
@@ -69,11 +66,11 @@ export const accessOptions = {
     scale: 1000,
     since: "2.0.0",
     reloadable: true,
-    help: "how long a request may take to arrive completely; 0 is for ever",
+    help: "how long a request may take to arrive completely; 0 is no limit",
   }),
 };
 
-/** The settings of access, complete. */
+/** Complete access settings. */
 export interface AccessOptions {
   readonly authFile: string;
   readonly authExempt: string;
@@ -84,7 +81,7 @@ export interface AccessOptions {
   readonly requestTimeoutMs: number;
 }
 
-/** The lists that settings name. @throws FlareError INVALID_OPTION naming the entry that cannot be understood */
+/** The lists in the settings. @throws FlareError INVALID_OPTION naming the invalid entry */
 export function accessLists(options: AccessOptions): { readonly exempt: AccessList; readonly admin: AccessList } {
   return {
     exempt: new AccessList("auth-exempt", options.authExempt, false),
@@ -92,11 +89,11 @@ export function accessLists(options: AccessOptions): { readonly exempt: AccessLi
   };
 }
 
-/** Where operators connect, undefined where there is no such place. @throws FlareError INVALID_OPTION */
+/** The operators' address, undefined = none. @throws FlareError INVALID_OPTION */
 export function adminAddress({ adminAddress: text }: AccessOptions): HostPort | undefined {
   if (text === "") return undefined;
   const address = parseHostPort(text);
-  if (address === undefined) throw new FlareError("INVALID_OPTION", `option "admin-address": "${text}" is not host:port`);
+  if (address === undefined) throw new FlareError("INVALID_OPTION", `option "admin-address": "${text}" must be host:port`);
   return address;
 }
 

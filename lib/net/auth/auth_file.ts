@@ -1,6 +1,6 @@
 /**
- * The users of a server and their passwords, as memcached's -Y file has them: `user:password`, one a line. Passwords leave
- * this file in one case only, to log in elsewhere; comparing one takes as long whether it is right or wrong. Pure.
+ * The users of a server and their passwords in the format of memcached's -Y file: one `user:password` per line. Passwords leave
+ * this module only to log in to other servers; comparisons take constant time. Pure.
  */
 
 import { EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
@@ -8,7 +8,7 @@ import { FlareError } from "../../base/errors.ts";
 
 /** Longest line, without its end, as in memcached. */
 export const AUTH_LINE_BYTES_MAX = 255;
-/** Users of one file: memcached stops reading after 8 and says nothing. */
+/** Most users of a file: memcached silently stops reading after 8. */
 export const AUTH_USERS_MAX = 1024;
 
 const LF = 0x0a;
@@ -21,16 +21,16 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** What a text login can say: no blanks, no control characters, latin-1. */
+/** A word of a text login: no spaces, no control characters, latin-1. */
 const WORD = /^[\x21-\xff]+$/;
 
-/** Whether a name and password can be said in memcached's text login: two words. */
+/** Whether a name and password can be sent in memcached's text login, which is two words. */
 export function isSayable({ user, password }: Credentials): boolean {
   return WORD.test(user) && WORD.test(password);
 }
 
 export class AuthFile {
-  /** By user, padded to one length, so that a comparison does not tell how long a password is. */
+  /** By user, padded to one length, so that a comparison does not reveal the length of a password. */
   readonly #passwords = new Map<string, { readonly text: string; readonly padded: Uint8Array }[]>();
 
   /** @throws FlareError INVALID_OPTION naming the file and the line */
@@ -49,7 +49,7 @@ export class AuthFile {
       if (colon < 0) throw wrong('no ":", each line has to be user:password');
       if (colon === 0) throw wrong("the user has no name");
       if (colon === line.length - 1) throw wrong("the password is empty");
-      if (line.includes(0)) throw wrong("there is a zero byte in it");
+      if (line.includes(0)) throw wrong("it contains a zero byte");
       if (number > AUTH_USERS_MAX) throw wrong(`more than ${AUTH_USERS_MAX} users`);
       this.#add(latin1(line, 0, colon), line.subarray(colon + 1));
       at = next;
@@ -57,7 +57,7 @@ export class AuthFile {
     if (this.#passwords.size === 0) throw new FlareError("INVALID_OPTION", `auth-file "${path}" is empty`);
   }
 
-  /** Whether a password is (one of) the user's. */
+  /** Whether this is one of the user's passwords. */
   verify(user: string, password: Uint8Array): boolean {
     const given = pad(password);
     let equal = 0;
@@ -65,7 +65,7 @@ export class AuthFile {
     return equal === 1 && password.length > 0 && password.length <= AUTH_LINE_BYTES_MAX && this.#passwords.has(user);
   }
 
-  /** The first password of a user, to log in elsewhere. */
+  /** The first password of a user, to log in to other servers. */
   credentialsOf(user: string): Credentials | undefined {
     const password = this.#passwords.get(user)?.[0]?.text;
     return password === undefined ? undefined : { user, password };
@@ -79,7 +79,7 @@ export class AuthFile {
   }
 }
 
-/** The password in front, its length behind. */
+/** The password, then its length. */
 function pad(password: Uint8Array): Uint8Array {
   const padded = new Uint8Array(AUTH_LINE_BYTES_MAX + 1);
   padded.set(password.subarray(0, AUTH_LINE_BYTES_MAX));
@@ -89,7 +89,7 @@ function pad(password: Uint8Array): Uint8Array {
 
 const NOBODY = { padded: pad(EMPTY_BYTES) };
 
-/** 1 when both hold the same bytes, 0 when not, after looking at all of them. */
+/** 1 if both have the same bytes, else 0; always compares all of them. */
 function isEqual(left: Uint8Array, right: Uint8Array): number {
   let difference = 0;
   for (let i = 0; i < left.length; i++) difference |= (left[i] as number) ^ (right[i] as number);

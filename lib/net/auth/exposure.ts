@@ -1,6 +1,4 @@
-/**
- * The warning an operator gets whose server everybody who can reach it may read, write and stop. Pure.
- */
+/** The warning for a server that everybody who can reach it may read, write and stop. Pure. */
 
 import { formatHostPort } from "../../base/host_port.ts";
 import { parseIpAddress, sharesPrefix } from "../../base/ip_address.ts";
@@ -8,12 +6,12 @@ import type { Address } from "../../runtime/runtime.ts";
 import type { TlsOptions } from "../tls/tls_options.ts";
 import type { AccessOptions } from "./access_options.ts";
 
-/** The first `ssl-verify-mode` that lets in nobody without a certificate. */
+/** The lowest `ssl-verify-mode` that requires a certificate. */
 const CERTIFICATE_REQUIRED = 2;
 const LOOPBACK_IPV4 = parseIpAddress("127.0.0.0") as Uint8Array;
 const LOOPBACK_IPV6 = parseIpAddress("::1") as Uint8Array;
 
-/** What to say when somebody beyond this machine can reach a server that asks nobody who he is; undefined = all is well. */
+/** The warning for a server that other machines can reach without authentication; undefined = there is no need. */
 export function exposureWarning(
   addresses: readonly Address[],
   options: Pick<AccessOptions, "authFile" | "adminAccess"> & Pick<TlsOptions, "enableSsl" | "sslVerifyMode">,
@@ -25,9 +23,9 @@ export function exposureWarning(
   const names = open.map(({ host, port }) => formatHostPort(host, port)).join(", ");
   const admin = adminAccess === "any" ? ", take nodes out of the cluster and stop them" : "";
   return (
-    `ANYBODY WHO CAN REACH ${names} MAY USE THIS SERVER: read and write all data${admin}. ` +
+    `ANYBODY WHO CAN REACH ${names} CAN USE THIS SERVER: read and write all data${admin}. ` +
     'Unless a firewall keeps strangers away, set "auth-file" (and "cluster-user" for the servers among themselves) or ' +
-    '"ssl-verify-mode", limit "admin-access", or "bind" to an address only friends can reach'
+    '"ssl-verify-mode", limit "admin-access", or "bind" to a private address'
   );
 }
 

@@ -1,7 +1,7 @@
 /**
- * What a client may say before it has said who it is: memcached's text login (a `set` whose data is `user password`) and
- * SASL PLAIN of the binary protocol, both by the same file of users. It reads at `bytes[start, end)` as the parsers do,
- * answers as memcached 1.6 does, and needs no more than `LOGIN_BYTES_MAX` bytes at a time. Sans I/O.
+ * What a client may send before it has logged in: memcached's text login (a `set` whose data is `user password`) and SASL PLAIN
+ * of the binary protocol, both with the same users. Like the parsers it reads `bytes[start, end)`. It answers as memcached 1.6
+ * does, and needs at most `LOGIN_BYTES_MAX` bytes at a time. Sans I/O.
  */
 
 import { latin1 } from "../../base/bytes.ts";
@@ -18,11 +18,11 @@ import { announcedLength } from "../../protocol/text/data_block.ts";
 import { isHttpLine } from "../../protocol/text/http_line.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 
-/** The most of a request that is kept for a client that is not known yet. */
+/** The most bytes of a request that are kept for a client that has not logged in. */
 export const LOGIN_BYTES_MAX = 2048;
-/** Announced data up to this length is passed over with an answer; a client that announces more is left. */
+/** Data blocks up to this length are skipped with an answer; a longer one closes the connection. */
 const SKIPPED_BYTES_MAX = 16384;
-/** Longest name of a mechanism that is looked at, and longest that is listened to, as in memcached. */
+/** Longest mechanism name that is recognized, and longest that is accepted, as in memcached. */
 const MECHANISM_BYTES_MAX = 32;
 const KEY_BYTES_MAX = 250;
 
@@ -31,40 +31,40 @@ const UNAUTHENTICATED = "CLIENT_ERROR unauthenticated";
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** What came of reading. */
+/** The outcome of a read. */
 export const LoginStep = {
-  /** The request goes on behind these bytes; `needed` tells how many it takes, 0 = not known yet. */
+  /** The request is incomplete; `needed` is its length, 0 = not known yet. */
   more: 0,
-  /** There is an answer, and the client may go on trying. */
+  /** There is an answer, and the client may try again. */
   answered: 1,
-  /** It gave a wrong name or password: the answer should take its time. */
+  /** Wrong name or password: the answer should be delayed. */
   failed: 2,
-  /** It has to be left once it has the answer, if there is any. */
+  /** The connection must be closed after the answer, if there is one. */
   refused: 3,
-  /** It speaks HTTP, and has to be left without an answer. */
+  /** It speaks HTTP: the connection must be closed without an answer. */
   http: 4,
 } as const;
 export type LoginStep = (typeof LoginStep)[keyof typeof LoginStep];
 
 /** Knows the users. */
 export interface Doorman {
-  /** The answer to `version`, which is no secret by the binary protocol. */
+  /** The answer to `version`, which the binary protocol allows before a login. */
   readonly version: string;
   /** Whether this is the user's password; every attempt is counted. */
   verify(user: string, password: Uint8Array): boolean;
 }
 
 export class Login {
-  /** Behind what was read, as an index into the bytes given. */
+  /** The end of the bytes read, as an index into the given bytes. */
   position = 0;
-  /** With `more`: bytes from the request's start that it takes, 0 = not known. */
+  /** With `more`: the length of the request in bytes, 0 = not known. */
   needed = 0;
-  /** Bytes of announced data still to be passed over. */
+  /** Bytes of the data block still to be skipped. */
   swallow = 0;
-  /** Who it is, once that is certain. */
+  /** The user, once authenticated. */
   user: string | undefined;
   readonly #doorman: Doorman;
-  /** SASL was begun without a word and goes on with the next step. */
+  /** SASL was started without a message and continues with the next step. */
   #continues = false;
   #line = "";
   #opcode = -1;
@@ -84,7 +84,7 @@ export class Login {
     return bytes[start] === BINARY_REQUEST ? this.#readBinary(bytes, start, end) : this.#readText(bytes, start, end);
   }
 
-  /** Writes the answer to what was read last. */
+  /** Writes the answer to the last read. */
   answer(reply: TextReply): void {
     if (this.#opcode >= 0) putBinaryError(reply.segment, this.#opcode, this.#opaque, this.#status, this.#line || undefined);
     else if (this.#line !== "") reply.line(this.#line);
@@ -165,7 +165,7 @@ export class Login {
   }
 
   #readSasl(opcode: number, mechanism: string, message: Uint8Array): LoginStep {
-    // As in memcached a client is nobody again as soon as it begins to say who it is.
+    // As in memcached, starting a login logs the client out.
     this.user = undefined;
     const isStep = opcode === Opcode.saslStep;
     const isPlain = isStep ? this.#continues : mechanism.toUpperCase() === MECHANISM;
@@ -197,14 +197,14 @@ export class Login {
   }
 }
 
-/** The blank-separated words of `bytes[start, end)`; a zero byte ends them. */
+/** The space-separated words of `bytes[start, end)`; a zero byte ends them. */
 function wordsOf(bytes: Uint8Array, start: number, end: number): string[] {
   const text = latin1(bytes, start, end);
   const zero = text.indexOf("\0");
   return (zero < 0 ? text : text.slice(0, zero)).split(" ").filter((word) => word !== "");
 }
 
-/** `[authorize-as] NUL user NUL password` (RFC 4616); nobody may be anybody but himself. */
+/** `[authorize-as] NUL user NUL password` (RFC 4616); authorizing as another user is refused. */
 function parsePlain(message: Uint8Array): { user: string; password: Uint8Array } | undefined {
   const first = message.indexOf(0);
   const second = first < 0 ? -1 : message.indexOf(0, first + 1);

@@ -1,7 +1,7 @@
 /**
- * Connections that say who they are before they are used. They ask `version` first and send the password only to a server
- * that answers `CLIENT_ERROR unauthenticated`, so that a node that asks for none (a C++ one, or one that is open) never
- * sees it, and never stores it as an item. Whoever uses such a connection knows nothing of it.
+ * Connections that log in before they are used. They send `version` first and the password only to a server that answers
+ * `CLIENT_ERROR unauthenticated`, so that a node without logins (a C++ one, or an open one) never sees it, and never stores it
+ * as an item. Transparent to the user of the connection.
  */
 
 import { concatBytes, EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -17,7 +17,7 @@ const STORED = "STORED";
 const LINE_BYTES_MAX = 8192;
 const LF = 0x0a;
 
-/** The same runtime, whose outgoing connections log in while there are credentials; each connection asks for them anew. */
+/** The same runtime, whose outgoing connections log in if there are credentials; each connection asks for the current ones. */
 export function withLogin(runtime: Runtime, credentials: () => Credentials | undefined): Runtime {
   const { name, clock, random, files, log, process } = runtime;
   return { name, clock, random, files, log, process, transport: new LoginTransport(runtime, credentials) };
@@ -43,7 +43,7 @@ class LoginTransport implements Transport {
   }
 }
 
-/** A connection that is open for its user once the other side knows who it is. */
+/** A connection that opens for its user once it has logged in. */
 class LoginConnection implements Connection, ConnectionHandler {
   readonly #runtime: Runtime;
   readonly #credentials: Credentials;
@@ -110,7 +110,7 @@ class LoginConnection implements Connection, ConnectionHandler {
     this.#line = concatBytes([this.#line, chunk]);
     const lineFeed = this.#line.indexOf(LF);
     if (lineFeed < 0) {
-      if (this.#line.length > LINE_BYTES_MAX) this.#fail(this.#refused("with a line that does not end"));
+      if (this.#line.length > LINE_BYTES_MAX) this.#fail(this.#refused("with an endless line"));
       return;
     }
     const line = latin1(this.#line, 0, lineFeed).trimEnd();

@@ -1,7 +1,7 @@
 /**
- * Who is at the other end of one connection and what it may do: whether it has to log in before anything is executed, its
- * login step by step, and the handler its requests go to. What the rules are is `Access`' knowledge, how a login reads is
- * `Login`'s; when its answers leave is the session's.
+ * Who is at the other end of one connection and what it may do: whether it has to log in before anything is executed, the steps
+ * of its login, and the handler for its requests. `Access` knows the rules, `Login` parses logins; the session decides when
+ * answers leave.
  */
 
 import { isSasl } from "../../protocol/binary/binary_protocol.ts";
@@ -13,13 +13,13 @@ import { GuardedHandler } from "./guarded_handler.ts";
 import type { ConnectionHost, ListenerTraits, RequestHandler } from "./session_host.ts";
 
 export class Admission implements ClientIdentity {
-  /** Nothing is executed: the client has to log in first, or has to wait for the answer to a failed login. */
+  /** Nothing is executed: the client has to log in first, or to wait for the answer to a failed login. */
   isGated = false;
-  /** It has to log in. */
+  /** The client still has to log in. */
   isUnknown: boolean;
-  /** The answer to a failed login is held back. */
+  /** The answer to a failed login is being delayed. */
   isDelayed = false;
-  /** The host's, or one that refuses what this connection may not do. */
+  /** The host's, or one that refuses privileged requests. */
   handler: RequestHandler;
   user: string | undefined = undefined;
   readonly peer: string;
@@ -42,17 +42,17 @@ export class Admission implements ClientIdentity {
     return this.#connection.security?.peerName;
   }
 
-  /** Whether it came by the address of operators. */
+  /** Whether it connected to the admin address. */
   get isAdmin(): boolean {
     return this.#traits.admin === true;
   }
 
-  /** Whether it has got too many passwords wrong. */
+  /** Whether it has sent too many wrong passwords. */
   get isTriedOut(): boolean {
     return this.#failures >= LOGIN_FAILURES_MAX;
   }
 
-  /** Its login as far as it has got, with what came of the last step. @throws Error where there is no access to log in to */
+  /** Its login with the outcome of the last step. @throws Error if there are no access rules */
   get login(): Login {
     this.#login ??= new Login({
       version: this.#host.handler.version ?? "",
@@ -61,7 +61,7 @@ export class Admission implements ClientIdentity {
     return this.#login;
   }
 
-  /** Decides again what the connection may do; one that may talk is not asked to log in later. */
+  /** Applies the access rules again; a connection that was admitted does not have to log in later. */
   admit(): void {
     const { access, handler } = this.#host;
     if (this.isUnknown) this.isUnknown = this.user === undefined && access?.mustLogIn(this) === true;
@@ -70,12 +70,12 @@ export class Admission implements ClientIdentity {
     this.handler = mayAll ? handler : new GuardedHandler(handler);
   }
 
-  /** Whether a request of the binary protocol is about who the client is, where that matters. */
+  /** Whether a binary request is part of a login, on servers with users. */
   isLogin(opcode: number | undefined): boolean {
     return isSasl(opcode) && this.#host.access?.hasUsers === true;
   }
 
-  /** Takes the next step of a login from `bytes[start, end)`; `login` knows what there is to answer, and where it goes on. */
+  /** Reads the next step of a login from `bytes[start, end)`; `login` has the answer and the end position. */
   logIn(bytes: Uint8Array, start: number, end: number): LoginStep {
     const { login } = this;
     const step = login.read(bytes, start, end);
@@ -86,7 +86,7 @@ export class Admission implements ClientIdentity {
     return step;
   }
 
-  /** After a wrong password nothing goes on for a moment; then it calls back. */
+  /** Blocks the connection for a moment after a wrong password, then calls back. */
   delay(callback: () => void): void {
     this.#failures++;
     this.isDelayed = true;

@@ -1,35 +1,35 @@
-/** What a request handler knows of the connection a request came by. Types only. */
+/** A request handler's view of the connection of a request. Types only. */
 
 import type { Segment } from "../../protocol/segment.ts";
 
 export interface ClientSession {
-  /** Grows and is never used again. */
+  /** Increasing and never reused. */
   readonly id: number;
   /** `host:port` of the client. */
   readonly peer: string;
   /** The user the client has logged in as. */
   readonly user: string | undefined;
-  /** Whether it came by the address of operators. */
+  /** Whether it connected to the admin address. */
   readonly isAdmin: boolean;
-  /** Requests so far, the present one included. */
+  /** Requests so far, including the current one. */
   readonly requests: number;
-  /** True when the client has left: long replies stop. */
+  /** True when the client has disconnected: long replies stop. */
   readonly gone: boolean;
   /**
    * For long replies: sends what may leave. True = the client keeps up; false = wait with `roomInOutput` before writing more.
-   * What stands behind `segment` does not count: it waits for whoever writes there.
+   * Bytes after `segment` do not count: they wait for this reply.
    */
   makeRoom(segment?: Segment): boolean;
-  /** Resolves when the client has taken enough for more to be written to `segment`, or is gone. */
+  /** Resolves when the client has read enough for more to be written to `segment`, or is gone. */
   roomInOutput(segment: Segment): Promise<void>;
-  /** Resolves when all that was written to a segment so far has left, or the client is gone. */
+  /** Resolves when everything written to a segment so far has been sent, or the client is gone. */
   sent(segment: Segment): Promise<void>;
-  /** For replies without an end: sends what may leave now. */
+  /** For endless replies: sends what may leave now. */
   flush(): void;
-  /** From now on the client only listens: it sends no more requests, and `stop` is called when it leaves. */
+  /** From now on the client only watches: it sends no more requests, and `stop` is called when it disconnects. */
   watch(stop: () => void): void;
-  /** Calls back when the client has left, at once if it has; the function it returns takes that back. */
+  /** Calls back when the client disconnects, at once if it has; the returned function cancels that. */
   whenGone(listener: () => void): () => void;
-  /** Ends the connection at once. */
+  /** Closes the connection at once. */
   kill(): void;
 }

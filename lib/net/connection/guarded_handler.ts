@@ -1,6 +1,6 @@
 /**
- * A handler for connections that may not run the commands of nodes and operators: refuses those in memcached's words and
- * passes everything else on. Which those are is the inner handler's knowledge.
+ * A handler for connections that may not run privileged commands: refuses them with memcached's text and passes everything else
+ * on. The inner handler knows which commands are privileged.
  */
 
 import type { FlareError } from "../../base/errors.ts";

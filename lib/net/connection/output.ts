@@ -1,7 +1,7 @@
 /**
- * A connection's way out: the ordered segments of its replies. Requests answered at once write into the current
- * segment; one that waits keeps its segment and a new one becomes current. What may leave is what stands before the
- * first byte somebody still has to write or to commit.
+ * The output of a connection: the ordered segments of its replies. Requests answered at once write into the current segment;
+ * one that waits keeps its segment and a new one becomes current. Everything before the first byte that is still to be written
+ * or committed may leave.
  */
 
 import type { BufferPool } from "../../protocol/buffer_pool.ts";
@@ -12,9 +12,9 @@ export class Output {
   readonly #connection: Connection;
   /** In the order of the requests; the last one is current. */
   readonly #segments: Segment[];
-  /** A segment to use again: most connections never need a third. */
+  /** A segment to reuse: most connections never need a third. */
   #spare: Segment | undefined;
-  /** The connection keeps bytes and has not drained yet. */
+  /** The connection has unsent bytes and has not drained yet. */
   #blocked = false;
   #sendingBytes = 0;
 
@@ -37,22 +37,22 @@ export class Output {
     return this.#blocked;
   }
 
-  /** About how many bytes the connection keeps while it is blocked. */
+  /** The approximate number of unsent bytes while it is blocked. */
   get sendingBytes(): number {
     return this.#sendingBytes;
   }
 
-  /** Nothing is left to write, to wait for or to send. */
+  /** True if nothing is left to write, to wait for or to send. */
   get idle(): boolean {
     return !this.#blocked && this.#segments.length === 1 && this.current.size === 0 && this.current.closed;
   }
 
-  /** Nothing of a segment is here any more, nor with the connection. */
+  /** Whether all of a segment was sent, including bytes that the connection held. */
   hasSent(segment: Segment): boolean {
     return !this.#blocked && segment.size === 0;
   }
 
-  /** Bytes held back, whatever for. */
+  /** Bytes held back, for any reason. */
   get size(): number {
     let size = 0;
     for (let i = 0; i < this.#segments.length; i++) size += (this.#segments[i] as Segment).size;
@@ -69,7 +69,7 @@ export class Output {
     return size;
   }
 
-  /** Opens a new current segment behind the one in use. */
+  /** Opens a new current segment after the one in use. */
   openNext(): Segment {
     const segment = this.#spare ?? new Segment(this.#pool);
     this.#spare = undefined;
@@ -77,7 +77,7 @@ export class Output {
     return segment;
   }
 
-  /** Sends what may leave, in as few writes as there are segments. */
+  /** Sends what may leave, with one write per segment. */
   flush(): void {
     while (!this.#blocked) {
       const head = this.#segments[0] as Segment;

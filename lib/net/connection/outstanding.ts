@@ -1,21 +1,21 @@
 /**
- * The requests of one connection that still wait for an answer from elsewhere. A later request may overtake them in
- * execution (never in its reply) unless both touch a key and one of them writes: so a client that pipelines reads its
- * own writes. Requests without a key wait for all, and all wait for them.
+ * The requests of one connection that are waiting for an answer from elsewhere. A later request may execute before them (its
+ * reply never overtakes theirs) unless both touch the same key and one of them writes, so that a pipelining client reads its
+ * own writes. Requests without a key wait for all others, and all others for them.
  */
 
 import { latin1 } from "../../base/bytes.ts";
 import { CommandShape, mayWrite, shapeOf } from "../../protocol/command.ts";
 import type { Request } from "../../protocol/request.ts";
 
-/** Longest list of keys that is compared with another, in bytes. */
+/** Longest list of keys that is compared with others, in bytes. */
 const COMPARED_BYTES_MAX = 16384;
-/** Requests of one connection that may wait at the same time: each is compared with all of them. */
+/** Most requests of one connection that may wait at a time: each new one is compared with all of them. */
 const CLAIMS_MAX = 1000;
 
-/** What a waiting request touches. */
+/** The keys a waiting request touches. */
 export interface Claim {
-  /** Undefined: everything. */
+  /** Undefined: all keys. */
   readonly keys: readonly string[] | undefined;
   readonly writes: boolean;
 }
@@ -38,9 +38,8 @@ export class Outstanding {
   }
 
   /**
-   * True when `request` has to wait for one of the claims, or there are as many as there may be. What comes from another
-   * node never waits: the storage and the lanes keep its order, and a write that has gone round in a circle must not wait
-   * for itself.
+   * True if `request` has to wait for one of the claims, or the limit of claims is reached. Requests of other nodes never wait:
+   * the storage and the lanes keep their order, and a write that has gone round in a circle must not wait for itself.
    */
   conflicts(request: Request): boolean {
     if (this.#claims.size === 0 || request.prefix !== undefined) return false;
@@ -69,7 +68,7 @@ function claimOf(request: Request): Claim {
   }
 }
 
-/** A long list of keys counts as everything: comparing it with another would take longer than waiting. */
+/** A long list of keys counts as all keys: comparing it would take longer than waiting. */
 function keysToCompare(request: Request): readonly string[] | undefined {
   return request.keysEnd - request.keysStart > COMPARED_BYTES_MAX ? undefined : keysOf(request);
 }

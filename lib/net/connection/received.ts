@@ -1,13 +1,12 @@
 /**
- * What a connection has received and not answered: the bytes of requests that are incomplete or have to wait, or how much
- * of a refused one is still to be passed over. All connections of a server share one bound of memory for it, and memory
- * follows the bytes that came, not the length a header claims. A request that comes whole never gets here. Knows nothing
- * of what the bytes mean.
+ * The bytes of a connection's requests that are incomplete or have to wait, or how many bytes of a refused request are still to
+ * be skipped. All connections of a server share one memory limit for this, and memory grows with the bytes received, not with
+ * the length in a header. A request that arrives complete never gets here. Does not know what the bytes mean.
  */
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 
-/** Bytes all connections together hold of requests that are not complete, and the most they may. */
+/** Bytes of incomplete requests that all connections together hold, and the limit. */
 export interface RequestMemory {
   usedBytes: number;
   readonly bytesMax: number;
@@ -18,11 +17,11 @@ const FIRST_BYTES = 1024;
 export class Received {
   /** Bytes held. */
   length = 0;
-  /** Bytes the first request held takes from its start, 0 = not known. */
+  /** The length of the first request held, in bytes; 0 = not known. */
   needed = 0;
-  /** Held bytes known to contain no line end. */
+  /** Bytes at the start of those held that contain no line end. */
   scanned = 0;
-  /** Bytes of a refused request still to be passed over; nothing is held as long as there are any. */
+  /** Bytes of a refused request still to be skipped; nothing is held while there are any. */
   skipping = 0;
   readonly #memory: RequestMemory;
   #buffer = EMPTY_BYTES;
@@ -37,7 +36,7 @@ export class Received {
     return this.length === 0 && this.skipping === 0;
   }
 
-  /** Since when what is here has been coming, by the monotonic clock; 0 = there is nothing. */
+  /** When the first byte held arrived, by the monotonic clock; 0 = nothing is held. */
   get sinceMs(): number {
     return this.isEmpty ? 0 : this.#sinceMs;
   }
@@ -47,13 +46,13 @@ export class Received {
     return this.#buffer.subarray(0, this.length);
   }
 
-  /** Notes what a parser has told of the request that is incomplete. */
+  /** Records a parser's result for the incomplete request. */
   expect(needed: number, scanned: number): void {
     this.needed = needed;
     this.scanned = scanned;
   }
 
-  /** Keeps `chunk[from, …)` behind what is held; false when there is no memory for it. */
+  /** Appends `chunk[from, …)` to the bytes held; false if there is no memory for it. */
   hold(chunk: Uint8Array, from: number, nowMs: number): boolean {
     const length = this.length + chunk.length - from;
     if (!this.#reserve(length)) return false;
@@ -63,7 +62,7 @@ export class Received {
     return true;
   }
 
-  /** Forgets the first `count` bytes held; what is behind them begins now. */
+  /** Drops the first `count` bytes held; the time of the rest starts now. */
   consume(count: number, nowMs: number): void {
     this.#sinceMs = nowMs;
     if (count >= this.length) return this.release();
@@ -71,7 +70,7 @@ export class Received {
     this.length -= count;
   }
 
-  /** Passes over `count` bytes of which `available` are there: gives how many of these, the others are remembered. */
+  /** Skips `count` bytes, of which `available` have arrived: returns how many of these to skip, and remembers the rest. */
   skip(count: number, available: number, nowMs: number): number {
     if (this.isEmpty) this.#sinceMs = nowMs;
     const skipped = Math.min(count, available);
@@ -79,7 +78,7 @@ export class Received {
     return skipped;
   }
 
-  /** Forgets all bytes held and gives their memory back. */
+  /** Drops all bytes held and frees their memory. */
   release(): void {
     this.#memory.usedBytes -= this.#buffer.length;
     this.#buffer = EMPTY_BYTES;

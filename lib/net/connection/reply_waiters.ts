@@ -1,6 +1,6 @@
 /**
- * Long replies that wait for their reader: for room to write more, or until what they have written has left. What stands
- * behind a reply does not count against it: that waits for the reply itself. Once the reader is gone nobody waits any more.
+ * Long replies that wait for their reader: for room to write more, or until what they have written is sent. Bytes after a reply
+ * do not count against it, because they wait for the reply itself. When the reader disconnects, all waits end.
  */
 
 import type { Segment } from "../../protocol/segment.ts";
@@ -13,7 +13,7 @@ interface Waiter {
 
 export class ReplyWaiters {
   readonly #output: Output;
-  /** Bytes of output above which there is no room. */
+  /** There is no room above this many bytes of output. */
   readonly #highWaterBytes: number;
   readonly #forRoom: Waiter[] = [];
   readonly #forSent: Waiter[] = [];
@@ -24,7 +24,7 @@ export class ReplyWaiters {
     this.#highWaterBytes = highWaterBytes;
   }
 
-  /** Sends what may leave if there is much of it; true = more may be written to `segment`, or, without it, to any. */
+  /** Sends what may leave once it is much; true = more may be written to `segment`, or, without it, to any. */
   makeRoom(segment?: Segment): boolean {
     if (this.#output.size <= this.#highWaterBytes) return true;
     this.#output.flush();
@@ -37,14 +37,14 @@ export class ReplyWaiters {
     return new Promise((resolve) => this.#forRoom.push({ segment, resolve }));
   }
 
-  /** Resolves when all that was written to `segment` so far has left. */
+  /** Resolves when everything written to `segment` so far has been sent. */
   sent(segment: Segment): Promise<void> {
     this.#output.flush();
     if (this.#hasSent(segment)) return Promise.resolve();
     return new Promise((resolve) => this.#forSent.push({ segment, resolve }));
   }
 
-  /** Lets those go on that may, now that the client has taken something. */
+  /** Resumes waiters that have room, after the client has read something. */
   wake(): void {
     if (this.#forRoom.length > 0) {
       for (const waiter of this.#forRoom.splice(0)) {
@@ -60,7 +60,7 @@ export class ReplyWaiters {
     }
   }
 
-  /** The reader is gone: everybody goes on, and finds that out. */
+  /** The reader is gone: resumes all waiters, which then find out. */
   end(): void {
     this.#isOver = true;
     for (const { resolve } of [...this.#forRoom.splice(0), ...this.#forSent.splice(0)]) resolve();

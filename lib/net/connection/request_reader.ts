@@ -1,7 +1,7 @@
 /**
- * What a client sends, from chunks of bytes to requests: complete ones are handed over one after the other, incomplete ones
- * are kept until the rest is there, malformed ones are answered, and of a client that is not known only its login is heard.
- * A chunk of whole requests is read where it lies. Knows neither what requests do nor when replies leave.
+ * Turns chunks of bytes into requests: executes complete ones in order, keeps incomplete ones until the rest arrives, answers
+ * malformed ones, and accepts only a login from a client that has to log in. A chunk of complete requests is parsed in place.
+ * Knows neither what requests do nor when replies leave.
  */
 
 import { BinaryParser } from "../../protocol/binary/binary_parser.ts";
@@ -17,21 +17,21 @@ import type { Admission } from "./admission.ts";
 import { Received } from "./received.ts";
 import type { ConnectionHost } from "./session_host.ts";
 
-/** Whom the requests are for. */
+/** The receiver of the requests. */
 export interface RequestTarget {
-  /** Where the answer to the next request goes. */
+  /** The reply for the next request. */
   readonly reply: TextReply;
   /** When the last bytes came, by the monotonic clock. */
   readonly lastActiveMs: number;
-  /** The client has left: nobody hears an answer. */
+  /** The client has disconnected: answers go nowhere. */
   readonly gone: boolean;
-  /** False: the request has to wait for `readOn`, and so has everything behind it. */
+  /** False: the request and everything after it must wait for `readOn`. */
   accepts(request: Request): boolean;
-  /** The request and what it points into are only valid during the call. */
+  /** The request and its bytes are only valid during the call. */
   execute(request: Request): void;
-  /** Told of each line of the text protocol, if the host listens to them, before it is executed or refused. */
+  /** Called with each line of the text protocol, if the host listens to them, before it is executed or refused. */
   onLine(bytes: Uint8Array, start: number, end: number): void;
-  /** The answer to a failed login has been written, and reading may go on. */
+  /** The answer to a failed login was written, and reading may continue. */
   onLateAnswer(): void;
 }
 
@@ -42,12 +42,12 @@ const TLS_MAJOR_VERSION = 3;
 const OUT_OF_MEMORY = "SERVER_ERROR out of memory storing object";
 
 export class RequestReader {
-  /** The request at work or the last one. */
+  /** The current or last request. */
   readonly request = new Request();
   readonly received: Received;
-  /** The next request waits for an outstanding one, for the client to take its replies or for the answer to a login. */
+  /** The next request waits for an outstanding one, for the client to read its replies or for the answer to a login. */
   isWaiting = false;
-  /** No further request is read. */
+  /** No more requests are read. */
   isStopped = false;
   readonly #target: RequestTarget;
   readonly #host: ConnectionHost;
@@ -65,7 +65,7 @@ export class RequestReader {
     this.received = new Received(host.requestMemory);
   }
 
-  /** Takes the next bytes; they are only valid during the call. */
+  /** Reads the next bytes; they are only valid during the call. */
   read(chunk: Uint8Array): void {
     const { received } = this;
     if (received.isEmpty && !this.isWaiting) this.#readChunk(chunk, 0);
@@ -76,20 +76,20 @@ export class RequestReader {
     if (this.#admission.isGated && received.length > LOGIN_BYTES_MAX) this.stop();
   }
 
-  /** Goes on after a wait. */
+  /** Continues after a wait. */
   readOn(): void {
     this.isWaiting = false;
     this.#connection.resume();
     this.#readHeld();
   }
 
-  /** Reads no further request and forgets what has come of the next. */
+  /** Reads no more requests and drops a partial one. */
   stop(): void {
     this.isStopped = true;
     this.received.release();
   }
 
-  /** Executes what stands whole in `chunk[from, …)` and keeps the rest. */
+  /** Executes the complete requests in `chunk[from, …)` and keeps the rest. */
   #readChunk(chunk: Uint8Array, from: number): void {
     const done = this.#readRequests(chunk, from, chunk.length, 0);
     if (done < chunk.length && !this.isStopped) this.#hold(chunk, done);
@@ -106,8 +106,8 @@ export class RequestReader {
   }
 
   /**
-   * Has the complete requests in `bytes[start, end)` executed, of which the first `scanned` hold no line end; returns the
-   * position behind those that are done with.
+   * Executes the complete requests in `bytes[start, end)`, whose first `scanned` bytes contain no line end; returns the
+   * position after the ones that are done.
    */
   #readRequests(bytes: Uint8Array, start: number, end: number, scanned: number): number {
     const { request } = this;
@@ -132,7 +132,7 @@ export class RequestReader {
         binary?.parse(request, bytes, at, end) ?? textParser.parse(request, bytes, at, end, at === start ? scanned : 0);
       if (status === ParseStatus.more) {
         this.received.expect((binary ?? textParser).needed, binary === undefined ? textParser.scanned : 0);
-        // It would wait for our part of the handshake, and we for the end of its line.
+        // The client would wait for our part of the handshake, and we for the end of its line.
         if (isTlsHello(bytes, at)) this.isStopped = true;
         break;
       }
@@ -163,7 +163,7 @@ export class RequestReader {
     return at;
   }
 
-  /** A part of a multi-get; nothing is asked any more once it has been answered with an error. */
+  /** Executes a part of a multi-get; nothing more once it was answered with an error. */
   #executePart(multiGet: MultiGet): void {
     const { isLastPart } = this.request;
     if (!multiGet.hasFailed) this.#target.execute(this.request);
@@ -171,7 +171,7 @@ export class RequestReader {
     this.request.multiGet = undefined;
   }
 
-  /** Reads no more until something that goes on elsewhere, or the client, lets the next request through. */
+  /** Reads no more until other work or the client unblocks the next request. */
   #wait(): void {
     this.isWaiting = true;
     this.#connection.pause();
@@ -184,13 +184,13 @@ export class RequestReader {
     this.#target.onLine(bytes, start, end > start && bytes[end - 1] === CR ? end - 1 : end);
   }
 
-  /** A web page may be behind it: it gets no answer, and what follows is not looked at. */
+  /** A web page may have sent it: gives no answer, and reads nothing after it. */
   #refuseHttp(): void {
     this.isStopped = true;
     this.#host.refusedHttp(this.#connection.peer);
   }
 
-  /** Answers what the parser of the text protocol has refused. */
+  /** Answers a request that the text parser has refused. */
   #answerText({ reject, isTooLarge }: TextParser): void {
     if (isTooLarge) this.#host.traffic.tooLarge++;
     if (reject !== "") this.#target.reply.line(reject);
@@ -201,7 +201,7 @@ export class RequestReader {
     putBinaryError(this.#target.reply.segment, opcode, opaque, status);
   }
 
-  /** Reads one request of a client that logs in, again perhaps; the position behind it, or -1 if that has to wait. */
+  /** Reads one request of a login, or of a repeated one; returns the position after it, or -1 if it has to wait. */
   #logIn(bytes: Uint8Array, at: number, end: number): number {
     const admission = this.#admission;
     if (admission.isDelayed) {
@@ -233,19 +233,19 @@ export class RequestReader {
     this.#target.onLateAnswer();
   }
 
-  /** Keeps `chunk[from, …)` for later; false when there was no memory for it. */
+  /** Keeps `chunk[from, …)` for later; false if there was no memory for it. */
   #hold(chunk: Uint8Array, from: number): boolean {
     const isHeld = this.received.hold(chunk, from, this.#target.lastActiveMs);
     if (!isHeld) this.#refuse(chunk, from);
     return isHeld;
   }
 
-  /** Refuses the request that is being received and goes on behind it; `chunk[from, …)` could not be held. */
+  /** Refuses the request that is being received and continues after it; `chunk[from, …)` could not be held. */
   #refuse(chunk: Uint8Array, from: number): void {
     if (this.#admission.isGated) return this.stop();
     const { received } = this;
     const isBinary = (received.length > 0 ? received.bytes[0] : chunk[from]) === BINARY_REQUEST;
-    // Where it ends is not known before its line or its header is there.
+    // Its end is unknown until its line or header has arrived.
     this.isStopped = received.needed <= (isBinary ? BINARY_HEADER_BYTES : 0);
     const missing = this.isStopped ? 0 : received.needed - received.length;
     const next = from + received.skip(missing, chunk.length - from, this.#target.lastActiveMs);
@@ -259,7 +259,7 @@ export class RequestReader {
   }
 }
 
-/** Whether a request is none but the first message of a TLS handshake, from a client at the wrong port. */
+/** Whether these bytes start a TLS handshake, from a client at the wrong port. */
 function isTlsHello(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === TLS_HANDSHAKE && bytes[at + 1] === TLS_MAJOR_VERSION;
 }

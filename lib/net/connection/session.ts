@@ -1,7 +1,7 @@
 /**
- * One client connection: its events, the execution of its requests, and the way of their replies, which leave in the
- * order of the requests, not before they are committed, and with one write per chunk. Requests come from the reader, which
- * stops as long as the client does not take its replies. It knows nothing of keys, storage or clusters.
+ * One client connection: its events, the execution of its requests, and their replies, which leave in the order of the
+ * requests, not before they are committed, and with one write per chunk. Requests come from the reader, which pauses while the
+ * client does not read its replies. Knows nothing of keys, storage or clusters.
  */
 
 import { fromLatin1 } from "../../base/bytes.ts";
@@ -23,15 +23,15 @@ import { ReplyWaiters } from "./reply_waiters.ts";
 import { RequestReader, type RequestTarget } from "./request_reader.ts";
 import type { ConnectionHost, ListenerTraits } from "./session_host.ts";
 
-/** Why a connection has ended, in memcached's words. */
+/** Why a connection has ended, in memcached's terms. */
 export type CloseReason = "normal" | "error" | "idle_timeout" | "shutdown";
 
-/** The server of a session, which hears of it. */
+/** The server of a session. */
 export interface SessionHost extends ConnectionHost {
   opened(session: Session): void;
-  /** @param error why, unless it ended in order; before `opened` it says how the TLS handshake failed */
+  /** @param error why, unless it closed normally; before `opened` it says how the TLS handshake failed */
   closed(session: Session, error?: Error): void;
-  /** An error nobody expected (a bug): reported, the connection gets an answer and goes on. */
+  /** An unexpected error (a bug): reported; the connection gets an answer and continues. */
   unexpected(error: unknown): void;
 }
 
@@ -43,14 +43,14 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
   readonly listenAddress: string;
   readonly startedMs: number;
   closeReason: CloseReason = "normal";
-  /** A session has no queue of its own; these are what `stats threads` prints. */
+  /** A session has no queue; `stats threads` prints these. */
   readonly queue = 0;
   readonly behindSeconds = 0;
   lastActiveMs: number;
   /** Another node of the cluster has sent requests here. */
   isNode = false;
   requests = 0;
-  /** Where the answer to the next request goes; one that waits keeps its own. */
+  /** The reply for the next request; a waiting request keeps its own. */
   reply: TextReply;
   readonly #host: SessionHost;
   readonly #connection: Connection;
@@ -59,14 +59,14 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
   readonly #output: Output;
   readonly #waiters: ReplyWaiters;
   readonly #outstanding = new Outstanding();
-  /** Segments with replies to writes, one per commit asked for, oldest first. */
+  /** Segments with replies to writes, one per requested commit, oldest first. */
   readonly #awaitingCommit: Segment[] = [];
-  /** Called when the client has left. */
+  /** Called when the client has disconnected. */
   readonly #farewells = new Set<() => void>();
   #executing = false;
   #ended = false;
   #gone = false;
-  /** Since when the client takes nothing of its last replies; 0 = it has to take none, or takes them. */
+  /** Since when the client has not read its last replies; 0 = there are none, or it is reading. */
   #untakenSinceMs = 0;
 
   constructor(id: number, connection: Connection, host: SessionHost, listenAddress = "", traits: ListenerTraits = {}) {
@@ -84,10 +84,10 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     this.lastActiveMs = this.startedMs;
   }
 
-  /** Ends the watching of this connection; undefined while it watches nothing. */
+  /** Ends the `watch` of this connection; undefined = it watches nothing. */
   #stopWatching: (() => void) | undefined;
 
-  /** The word of the command at work, empty when idle. */
+  /** The current command, empty when idle. */
   get operation(): string {
     return this.#executing || this.#outstanding.size > 0 ? commandName(this.#reader.request.command) : "";
   }
@@ -96,7 +96,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     return this.operation === "" ? "wait" : "execute";
   }
 
-  /** What the connection is doing, in memcached's words. */
+  /** The state of the connection, in memcached's terms. */
   get phase(): string {
     if (this.#executing) return "conn_parse_cmd";
     if (this.#stopWatching !== undefined) return "conn_watch";
@@ -107,7 +107,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     return this.#reader.received.length > 0 ? "conn_nread" : "conn_read";
   }
 
-  /** True while a request of this connection waits for its answer. */
+  /** True while a request of this connection is waiting for its answer. */
   get busy(): boolean {
     return !this.#output.idle || this.#outstanding.size > 0;
   }
@@ -125,17 +125,17 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     return this.#admission.isAdmin;
   }
 
-  /** Since when a request has not come completely through the client's fault, 0 = there is none. */
+  /** Since when a request has been incomplete because of the client, 0 = there is none. */
   get incompleteSinceMs(): number {
     return this.#reader.isWaiting ? 0 : this.#reader.received.sinceMs;
   }
 
-  /** Bytes the client is about to take. */
+  /** Bytes being sent to the client. */
   get sendingBytes(): number {
     return this.#output.sendingBytes;
   }
 
-  /** How long the client of a connection that ends takes nothing of what it still has to get; to be asked now and then. */
+  /** How long the client of a closing connection has not read its last replies. Must be called periodically. */
   untakenMs(nowMs: number): number {
     const isEnding = this.#ended || (this.#reader.isStopped && this.#stopWatching === undefined);
     if (!isEnding || !this.#output.blocked) this.#untakenSinceMs = 0;
@@ -147,7 +147,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     return this.#gone;
   }
 
-  /** Decides again what this connection may do; one that may talk is not asked to log in later. */
+  /** Applies the access rules again; a connection that was admitted does not have to log in later. */
   admit(): void {
     this.#admission.admit();
   }
@@ -186,7 +186,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     this.#host.closed(this, error);
   }
 
-  /** As in memcached, a watcher that will say no more has gone. */
+  /** As in memcached, a watcher that closes its sending side has disconnected. */
   watch(stop: () => void): void {
     this.#stopWatching = stop;
     this.#reader.stop();
@@ -202,7 +202,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     this.#connection.destroy();
   }
 
-  /** Reads no further request, answers what was received, then closes. */
+  /** Reads no more requests, answers those received, then closes. */
   drain(): void {
     this.#reader.stop();
     this.#closeWhenDone();
@@ -212,9 +212,9 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     this.#host.rawListener?.(this, bytes, start, end);
   }
 
-  /** False while the request conflicts with one that waits, or the client does not take its replies. */
+  /** False while the request conflicts with a waiting one, or the client does not read its replies. */
   accepts(request: Request): boolean {
-    // The parts of a multi-get are carried out one after the other.
+    // The parts of a multi-get are executed one after the other.
     if (request.multiGet !== undefined && this.#outstanding.size > 0) return false;
     return !this.#outstanding.conflicts(request) && this.#waiters.makeRoom();
   }
@@ -237,7 +237,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     if (request.command === Command.quit) this.#reader.isStopped = true;
   }
 
-  /** Leaves the current segment to a request that waits and opens the next one. */
+  /** Leaves the current segment to a waiting request and opens the next one. */
   #detach(request: Request, reply: TextReply, waiting: Promise<void>): void {
     const claim = this.#outstanding.add(request);
     const { opcode, opaque } = request;
@@ -257,7 +257,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
 
   #finish(segment: Segment, claim: Claim): void {
     segment.closed = true;
-    // A request that was held back may have ended as one that is answered at once.
+    // A request that was held back may have been answered like an immediate one.
     if (segment.hasUncommitted) this.#commit(segment);
     this.#outstanding.remove(claim);
     this.#output.flush();
@@ -268,7 +268,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     this.reply = new TextReply(this.#output.openNext());
   }
 
-  /** Asks for the commit of the writes answered in this segment; `onCommitted` follows. */
+  /** Requests the commit of the writes answered in this segment; `onCommitted` follows. */
   #commit(segment: Segment): void {
     this.#awaitingCommit.push(segment);
     this.#host.handler.onCommit?.(this);
@@ -285,7 +285,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     this.#closeWhenDone();
   }
 
-  /** Answers to the commit asked for at the end of a chunk. */
+  /** Called for the commit requested at the end of a chunk. */
   onCommitted(error?: FlareError): void {
     const segment = this.#awaitingCommit.shift() as Segment;
     if (error === undefined) segment.committed();
@@ -320,7 +320,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     return this.#waiters.sent(segment);
   }
 
-  /** Goes on after a wait: with the long replies that want room, then with the requests held back. */
+  /** Continues after a wait: first long replies that need room, then held requests. */
   #continue(): void {
     if (this.#gone) return;
     this.#waiters.wake();
@@ -339,7 +339,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
   }
 }
 
-/** A bug has kept a request from its answer. */
+/** Answers a request that failed because of a bug. */
 function sayInternalError(reply: TextReply, opcode: number, opaque: number): void {
   if (opcode < 0) reply.line("SERVER_ERROR internal error");
   else putBinaryError(reply.segment, opcode, opaque, BinaryStatus.internalError);

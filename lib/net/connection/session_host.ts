@@ -1,6 +1,6 @@
 /**
- * What the connections of a server are given: who answers their requests, the limits and the memory they share, and what is
- * special about the listener they came by. Types only.
+ * What a server gives its connections: the request handler, the shared limits and memory, and the properties of their listener.
+ * Types only.
  */
 
 import type { FlareError } from "../../base/errors.ts";
@@ -14,59 +14,59 @@ import type { Access } from "../auth/access.ts";
 import type { ClientSession } from "./client_session.ts";
 import type { RequestMemory } from "./received.ts";
 
-/** Answers requests; a promise means the reply comes later (the request object must not be read after the first wait). */
+/** Answers requests; a promise means the reply comes later (do not read the request object after the first `await`). */
 export interface RequestHandler {
   readonly commands: CommandTable;
-  /** False: a request of the binary protocol closes the connection. */
+  /** False: a binary request closes the connection. */
   readonly speaksBinary?: boolean;
-  /** What a client that has not logged in yet hears to `version` by the binary protocol. */
+  /** The answer to a binary `version` before a login. */
   readonly version?: string;
   handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void>;
-  /** True for the commands of nodes and operators, which not every connection may run; absent where there are none. */
+  /** True for the commands of nodes and operators, which not every connection may run; absent = there are none. */
   isPrivileged?(request: Request): boolean;
-  /** Calls back once everything written so far is committed; absent where nothing is ever stored. */
+  /** Calls back once everything written so far is committed; absent = nothing is ever stored. */
   onCommit?(listener: { onCommitted(error?: FlareError): void }): void;
 }
 
 /** Limits of all connections of a server; see the options of the same names. */
 export interface SessionLimits extends TextLimits {
-  /** Replies a client has not taken, in bytes, above which nothing more is read from it. */
+  /** Above this many bytes of unread replies no more requests of a client are read. */
   readonly outputHighWaterBytes: number;
 }
 
-/** What went over all connections of a server, and what was refused on them. */
+/** Bytes transferred by all connections of a server, and requests refused. */
 export interface Traffic {
   bytesRead: number;
   bytesWritten: number;
-  /** Values refused because of their length, before anybody looked at them. */
+  /** Values refused because of their length, without being read. */
   tooLarge: number;
   /** Requests refused because there was no memory to receive them. */
   noMemory: number;
 }
 
-/** Gets the bytes of a line without its end; they are only valid during the call. */
+/** Receives a line without its end; the bytes are only valid during the call. */
 export type RawListener = (session: ClientSession, bytes: Uint8Array, start: number, end: number) => void;
 
-/** What is special about the connections of a listener. */
+/** Properties of a listener's connections. */
 export interface ListenerTraits {
-  /** They may run the commands of nodes and operators, whoever they are. */
+  /** They may run privileged commands without further checks. */
   readonly admin?: boolean;
-  /** They speak TLS; plainly if absent. */
+  /** They speak TLS; absent = plain text. */
   readonly tls?: TlsServer | undefined;
 }
 
-/** What the connections of one server share. */
+/** What all connections of a server share. */
 export interface ConnectionHost {
   readonly handler: RequestHandler;
-  /** Who has to log in and who may run which commands; absent = nobody, and everybody all of them. */
+  /** The access rules; absent = nobody has to log in, and everybody may run all commands. */
   readonly access?: Access;
   readonly limits: SessionLimits;
   readonly requestMemory: RequestMemory;
   readonly buffers: BufferPool;
   readonly traffic: Traffic;
-  /** Gets each line of the text protocol, if anybody wants to know. */
+  /** Receives each line of the text protocol, if set. */
   readonly rawListener?: RawListener | undefined;
   monotonicMs(): number;
-  /** Somebody has spoken HTTP, and the connection is about to be closed for it. */
+  /** A client spoke HTTP, and its connection is about to be closed. */
   refusedHttp(peer: string): void;
 }

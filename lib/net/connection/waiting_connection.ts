@@ -1,7 +1,7 @@
 /**
- * A connection that came before its server could serve: what the client sends is kept, and its session gets all of it in
- * order as soon as there is one, as if it had waited in the kernel's queue. A `ping` alone is answered at once, because
- * whoever asks wants to know how things stand now. Bounded in bytes here, in time by the server.
+ * A connection accepted before its server could serve: keeps what the client sends and passes it to its session, in order, as
+ * soon as there is one, as if it had waited in the kernel's queue. Only `ping` is answered at once, because it asks for the
+ * current state. Limited in bytes here, in time by the server.
  */
 
 import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -9,12 +9,12 @@ import type { Connection, ConnectionHandler } from "../../runtime/runtime.ts";
 
 /** The server of such a connection. */
 export interface WaitingConnectionOwner {
-  /** The connection has ended before it got a session; `error` as in `ConnectionHandler.onClose`. */
+  /** The connection ended before it got a session; `error` as in `ConnectionHandler.onClose`. */
   left(waiting: WaitingConnection, error?: Error): void;
   monotonicMs(): number;
 }
 
-/** More than this is left to the kernel. */
+/** More than this stays in the kernel. */
 const HELD_BYTES_MAX = 16384;
 const PING = "ping\r\n";
 const NOT_READY = fromLatin1("SERVER_ERROR this node has not joined its cluster yet\r\n");
@@ -22,15 +22,15 @@ const NOT_READY = fromLatin1("SERVER_ERROR this node has not joined its cluster 
 const BINARY_MAGIC = 0x80;
 
 export class WaitingConnection implements ConnectionHandler {
-  /** Since when a request waits; undefined = the client has asked for nothing. */
+  /** Since when a request waits; undefined = the client has sent nothing. */
   heldSinceMs: number | undefined;
-  /** The connection stands. */
+  /** The connection is established. */
   isOpen = false;
   readonly #connection: Connection;
   readonly #owner: WaitingConnectionOwner;
   #session: ConnectionHandler | undefined;
   #hasEnded = false;
-  /** The client has not taken the last answer: there must be no other one. */
+  /** The client has not read the last answer: no other may be sent. */
   #isBlocked = false;
   readonly #held: Uint8Array[] = [];
   #heldBytes = 0;
@@ -40,20 +40,20 @@ export class WaitingConnection implements ConnectionHandler {
     this.#owner = owner;
   }
 
-  /** Hands everything over to `session`, what was kept first. */
+  /** Hands the connection over to `session`, with the kept bytes first. */
   serve(session: ConnectionHandler): void {
     this.#session = session;
     if (this.isOpen && !this.#isBlocked) this.#handOver(session);
   }
 
-  /** Nobody will serve in time: the client hears so, and the connection is closed. */
+  /** The server did not open in time: sends an error and closes the connection. */
   refuse(): void {
     if (!this.#isBlocked && this.#held[0]?.[0] !== BINARY_MAGIC) this.#connection.write(NOT_READY);
     this.#forget();
     this.#connection.close();
   }
 
-  /** Ends the connection without a word. */
+  /** Closes the connection without an answer. */
   kill(): void {
     this.#connection.destroy();
   }

@@ -1,7 +1,7 @@
 /**
- * A lane to another node: requests go out in order, pipelined, on a connection that is opened when the first one comes and
- * again after a break. A request that fails says whether it may have been executed; one that may be repeated is, in its
- * order, for as long as the lane is wanted. While a node is known to be gone without a word, nobody waits for it.
+ * A lane to another node: requests go out in order, pipelined, on a connection that is opened on the first one and reopened
+ * after a break. The error of a failed request says whether it may have been executed; repeatable requests are repeated, in
+ * order, for as long as the lane is in use. While a node is known to be silent, nobody waits for it.
  */
 
 import { fromLatin1 } from "../../base/bytes.ts";
@@ -12,13 +12,13 @@ import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { Worker, WorkerRegistry } from "../worker.ts";
 import { PeerError, PeerLink, type PeerOptions, type PendingRequest, type Repeats } from "./peer_link.ts";
 
-/** Requests are gathered into writes of about this size. */
+/** Requests are combined into writes of about this size. */
 const WRITE_BYTES_MAX = 262144;
-/** A connection that is wanted, but not by requests that could fail, is opened again after this pause. */
+/** The pause before a connection is reopened that only repeatable requests need. */
 const RECONNECT_MS = 500;
-/** So often a node may end the connection instead of answering a request that is repeated. */
+/** How often a node may close the connection instead of answering a repeated request. */
 const LOSSES_MAX = 3;
-/** Does nothing where it is known, and is an unknown command elsewhere. */
+/** A no-op for nodes with meta commands, an unknown command for others. */
 const META_PROBE = fromLatin1("mn\r\n");
 
 /** One lane to a node. It connects on the first request and again after a break. */
@@ -36,7 +36,7 @@ export class Peer implements Worker {
   #waitingBytes = 0;
   #sendDeferred = false;
   #closed = false;
-  /** Why nothing is asked of the node now: it does not answer. */
+  /** Why requests to the node fail at once: it does not answer. */
   #silence: FlareError | undefined;
   #reconnecting: Timer | undefined;
   #askingMeta = false;
@@ -71,7 +71,7 @@ export class Peer implements Worker {
     return this.queue > 0 ? "execute" : "wait";
   }
 
-  /** Whether it has a connection, or is about to have one. */
+  /** Whether it has a connection or is opening one. */
   get isInUse(): boolean {
     return this.#link !== undefined;
   }
@@ -85,20 +85,23 @@ export class Peer implements Worker {
     return oldest === undefined ? 0 : Math.floor((this.#runtime.clock.monotonicMs() - oldest.queuedMs) / 1000);
   }
 
-  /** Whether a request of so many bytes may wait here now. */
+  /** Whether a request of `bytes` bytes can be queued now. */
   hasRoom(bytes: number): boolean {
     return this.#waiting.length === 0 || this.#waitingBytes + bytes <= this.#options.queueBytesMax;
   }
 
-  /** Sends a request; `shape` undefined = no reply comes and the promise resolves once the bytes are on their way. */
+  /**
+   * Sends a request; `shape` undefined = there is no reply, and the promise resolves once the bytes are handed to the
+   * connection.
+   */
   request(bytes: Uint8Array, shape: ReplyShape | undefined, isMeta = false): Promise<ClientReply> {
     return this.#enqueue(bytes, shape, isMeta, undefined);
   }
 
   /**
-   * As `request`, for what may be carried out twice: it is sent again when its connection breaks, before anything newer. Fails
-   * when the lane is closed, too much waits, or the node answers it with the end of the connection again and again.
-   * @param onDelayed called when the node cannot be reached now, so that it may take long; perhaps more than once
+   * As `request`, for repeatable requests: sent again when its connection breaks, before anything newer. Fails if the lane is
+   * closed or its queue is full, or if the node repeatedly closes the connection instead of answering.
+   * @param onDelayed called if the node cannot be reached now, so that the answer may take long; perhaps more than once
    */
   repeat(bytes: Uint8Array, shape: ReplyShape | undefined, isMeta: boolean, onDelayed: () => void): Promise<ClientReply> {
     return this.#enqueue(bytes, shape, isMeta, { onDelayed, losses: 0 });
@@ -127,12 +130,12 @@ export class Peer implements Worker {
     });
   }
 
-  /** Whether the node is known to know the meta commands; undefined = it was not asked since the connection stands. */
+  /** Whether the node has the meta commands; undefined = not asked yet on this connection. */
   get knowsMeta(): boolean | undefined {
     return this.#link?.speaksMeta;
   }
 
-  /** Whether the node knows the meta commands; asked once for each connection. @throws PeerError */
+  /** Whether the node has the meta commands; asked once per connection. @throws PeerError */
   async speaksMeta(): Promise<boolean> {
     if (this.knowsMeta !== undefined) return this.knowsMeta;
     const { line } = await this.request(META_PROBE, ReplyShape.line);
@@ -142,10 +145,10 @@ export class Peer implements Worker {
   }
 
   kill(): void {
-    this.#link?.fail(new FlareError("CLOSED", `connection to "${this.peer}" was ended by an operator`));
+    this.#link?.fail(new FlareError("CLOSED", `connection to "${this.peer}" was killed by an operator`));
   }
 
-  /** Takes nothing more, fails what was not sent, and closes when what is under way is answered, at most `graceMs` later. */
+  /** Accepts no more requests, fails unsent ones, and closes when those in flight are answered, at most `graceMs` later. */
   retire(graceMs: number): void {
     this.#closed = true;
     this.#failWaiting(new FlareError("CLOSED", `"${this.peer}" left the cluster`, { retriable: true }));
@@ -153,7 +156,7 @@ export class Peer implements Worker {
     else this.#runtime.clock.setTimer(() => this.close(), graceMs);
   }
 
-  /** Fails what waits and closes. */
+  /** Fails waiting requests and closes. */
   close(): void {
     this.#closed = true;
     this.#workers.remove(this);
@@ -194,7 +197,7 @@ export class Peer implements Worker {
     }
     if (!isCurrent) return;
     for (const pending of this.#waiting.splice(0)) {
-      // What was never sent fails too: the caller decides anew where it belongs.
+      // Unsent requests fail, too: the caller routes them again.
       if (pending.repeats === undefined || this.#closed) pending.reject(new PeerError(error, false));
       else repeated.push(pending);
     }
@@ -202,7 +205,7 @@ export class Peer implements Worker {
     this.#waitingBytes = repeated.reduce((sum, { bytes }) => sum + bytes.length, 0);
     for (const { repeats } of repeated) repeats?.onDelayed();
     if (this.#closed) return;
-    // Found out before anybody waits for it again: a node that does not answer costs a connection its whole time.
+    // Probe it before anybody waits for it again: a silent node costs a connection the whole timeout.
     this.#silence = isSilent && this.#options.silenceTimeoutMs !== undefined ? error : undefined;
     if (this.#silence !== undefined || repeated.length > 0) this.#reconnectLater();
   }
@@ -214,7 +217,7 @@ export class Peer implements Worker {
     }, RECONNECT_MS);
   }
 
-  /** Everything asked for in one turn of the event loop goes out in one write. */
+  /** All requests of one event loop turn go out in one write. */
   #sendSoon(): void {
     if (this.#sendDeferred) return;
     this.#sendDeferred = true;
@@ -247,7 +250,7 @@ export class Peer implements Worker {
     }
   }
 
-  /** Another connection than the one that was asked: what is to be repeated waits until it is known what this one knows. */
+  /** A new connection: repeated requests wait until it is known whether its node has the meta commands. */
   #askMeta(link: PeerLink): void {
     if (this.#askingMeta) return;
     this.#askingMeta = true;
@@ -260,7 +263,7 @@ export class Peer implements Worker {
     link.send([{ bytes: META_PROBE, shape: ReplyShape.line, resolve, reject: () => undefined, queuedMs, isMeta: false }]);
   }
 
-  /** The connection that was found to know the meta commands is gone: whoever asked begins anew. */
+  /** The connection whose node had the meta commands is gone: the callers must ask again. */
   #refuseMeta(): void {
     const pending = this.#waiting.shift() as PendingRequest;
     this.#waitingBytes -= pending.bytes.length;

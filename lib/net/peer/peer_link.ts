@@ -1,8 +1,7 @@
 /**
- * One TCP connection to another node, from connecting to its end: replies are matched to requests in order. When it breaks,
- * its owner gets back what is not answered, which may have been executed; a reply that does not come in time breaks it
- * too, so that no reply can ever shift onto another request. A node that is busy is told from one that is gone without a
- * word by asking on another connection whether it is there.
+ * One TCP connection to another node, from connect to close: matches replies to requests in order. When it breaks, its owner
+ * gets the unanswered requests back, which may have been executed. A reply that does not come in time breaks it, too, so that
+ * no reply can ever shift to another request. A probe on another connection tells a busy node from one that is gone.
  */
 
 import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
@@ -13,21 +12,21 @@ import type { Connection, ConnectionHandler, Runtime, Timer } from "../../runtim
 import type { TlsLink } from "../tls/tls_link.ts";
 import { isThere, PING } from "./presence.ts";
 
-/** How long a lane to another server waits for what, and how much it holds. */
+/** The timeouts and limits of a lane to another server. */
 export interface PeerOptions {
   readonly connectTimeoutMs: number;
-  /** How long the other side may send nothing at all while a reply is due. */
+  /** How long the other side may send nothing while a reply is due. */
   readonly replyTimeoutMs: number;
   /**
-   * Within this time a server that is gone without a word is found out: after half of it without a byte it is asked on
-   * another connection whether it is there, and has the other half to answer. Connections without requests are asked from
-   * time to time, too. Absent: only `replyTimeoutMs` counts, and no questions are asked.
+   * Detects a silent server within this time: after half of it without a byte the server is probed on another connection, and
+   * has the other half to answer. Idle connections are probed from time to time, too. Absent: only `replyTimeoutMs` applies,
+   * without probes.
    */
   readonly silenceTimeoutMs?: number;
-  /** Bytes that may wait to be sent; more is refused with LIMIT_EXCEEDED. */
+  /** Limit of unsent bytes; more is refused with LIMIT_EXCEEDED. */
   readonly queueBytesMax: number;
   readonly replyBytesMax: number;
-  /** Absent: connections are plain. */
+  /** Absent: plain connections. */
   readonly tls?: TlsLink | undefined;
 }
 
@@ -42,7 +41,7 @@ export class PeerError extends FlareError {
   }
 }
 
-/** A request and whoever waits for its answer. */
+/** A request and its waiting caller. */
 export interface PendingRequest {
   readonly bytes: Uint8Array;
   /** Undefined: no reply will come (`noreply`). */
@@ -50,40 +49,40 @@ export interface PendingRequest {
   readonly resolve: (reply: ClientReply) => void;
   readonly reject: (error: PeerError) => void;
   readonly queuedMs: number;
-  /** Must not reach a node that does not know the meta commands: it would take a value for commands. */
+  /** Must not reach a node without the meta commands, which would execute a value as commands. */
   readonly isMeta: boolean;
-  /** Present: may be carried out twice, so it is sent again when its connection breaks. */
+  /** Present: repeatable, so it is sent again when its connection breaks. */
   readonly repeats?: Repeats | undefined;
 }
 
-/** A request that may be carried out twice. */
+/** A repeatable request: executing it twice is harmless. */
 export interface Repeats {
-  /** Called when the answer may take long because the node cannot be reached now; perhaps more than once. */
+  /** Called if the answer may take long because the node cannot be reached now; perhaps more than once. */
   readonly onDelayed: () => void;
-  /** Connections that the other side ended with it unanswered. */
+  /** Connections that the other side closed without answering it. */
   losses: number;
 }
 
-/** What a server that has as many connections as it may says to a new one, before it has read anything. */
+/** What a server at its connection limit sends to a new connection, before it has read anything. */
 const TURNED_AWAY = "ERROR Too many open connections";
 const NO_REPLY: ClientReply = { line: "", body: EMPTY_BYTES };
-/** A connection that was not used for so many times `silenceTimeoutMs` is tried out. */
+/** A connection that was idle for this many times `silenceTimeoutMs` is probed. */
 const IDLE_SILENCES = 2;
 
-/** What the lane hears of its connection. */
+/** The lane of a connection. */
 export interface LinkOwner {
   onReady(): void;
   /** Every request sent so far is answered. */
   onIdle(): void;
-  /** The connection has ended; `unread`: nothing of what was sent was even looked at. */
+  /** The connection has ended; `unread`: the other side read nothing of what was sent. */
   onGone(link: PeerLink, error: FlareError, unanswered: readonly PendingRequest[], unread: boolean): void;
 }
 
-/** One connection; its lane opens another one when it has gone. */
+/** One connection; its lane opens another one when it is gone. */
 export class PeerLink implements ConnectionHandler {
   readonly outstanding: PendingRequest[] = [];
   open = false;
-  /** Whether the other side knows the meta commands, as far as it was asked. */
+  /** Whether the other side has the meta commands; undefined = not asked. */
   speaksMeta: boolean | undefined;
   readonly #runtime: Runtime;
   readonly #address: { readonly host: string; readonly port: number };
@@ -95,9 +94,9 @@ export class PeerLink implements ConnectionHandler {
   #blocked = false;
   #failed = false;
   #welcome = false;
-  /** When the other side gave the last sign of life here, or nothing was due from it. */
+  /** When the other side gave the last sign of life here, or nothing was due. */
   #heardMs: number;
-  /** When it last said on another connection that it is there. */
+  /** When it last answered a probe on another connection. */
   #thereMs = Number.NEGATIVE_INFINITY;
   #asking = false;
   #timer: Timer | undefined;
@@ -131,12 +130,12 @@ export class PeerLink implements ConnectionHandler {
     if (this.#timer === undefined) this.#watch();
   }
 
-  /** Ends the connection; the owner gets what is not answered. */
+  /** Closes the connection; the owner gets the unanswered requests. */
   fail(error: FlareError, unread = false): void {
     if (this.#failed) return;
     this.#failed = true;
     if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
-    // Nobody must be surprised by a request that arrives long after it was given up.
+    // A request must not arrive long after it was given up.
     this.#connection.destroy(error.code === "TIMED_OUT");
     this.#owner.onGone(this, error, this.outstanding.splice(0), unread);
   }
@@ -167,7 +166,7 @@ export class PeerLink implements ConnectionHandler {
       this.outstanding.shift();
       pending.resolve(reply);
     }
-    // An answer to a request marked noreply (an error the other side sends all the same) cannot be told from the next reply.
+    // An answer to a noreply request (an error that the other side sends anyway) cannot be told from the next reply.
     if (this.#parser.heldBytes > 0) this.fail(new FlareError("CONNECTION_FAILED", `unexpected reply from "${this.#name}"`));
     else this.#owner.onIdle();
   }
@@ -185,16 +184,16 @@ export class PeerLink implements ConnectionHandler {
   }
 
   #turnedAway(): void {
-    const text = `"${this.#name}" takes no more connections`;
+    const text = `"${this.#name}" accepts no more connections`;
     this.fail(new FlareError("CONNECTION_FAILED", text, { retriable: true }), true);
   }
 
-  /** Whether the other side has to give a sign of life: an answer, or room for more. */
+  /** Whether a sign of life is due from the other side: an answer, or room for more. */
   get #isDue(): boolean {
     return this.outstanding.length > 0 || this.#blocked;
   }
 
-  /** Looks again when something may have to be done. */
+  /** Schedules the next check. */
   #watch(): void {
     const delayMs = this.#delayMs();
     if (delayMs === undefined || this.#failed) return;
@@ -209,22 +208,22 @@ export class PeerLink implements ConnectionHandler {
     );
   }
 
-  /** How long nothing has to be done; undefined = until something is sent. */
+  /** The time until the next check; undefined = when something is sent. */
   #delayMs(): number | undefined {
     const { replyTimeoutMs, silenceTimeoutMs } = this.#options;
     const sinceMs = this.#heardMs - this.#runtime.clock.monotonicMs();
     if (silenceTimeoutMs === undefined) return this.#isDue ? sinceMs + replyTimeoutMs : undefined;
-    // Half of it at most: what is sent meanwhile needs no other timer.
+    // Half of it at most, so that a request sent in between needs no other timer.
     if (!this.#isDue) return Math.min(sinceMs + silenceTimeoutMs * IDLE_SILENCES, silenceTimeoutMs / 2);
     const leftMs = sinceMs + this.#patienceMs;
     if (this.#asking) return leftMs;
     return Math.min(leftMs, Math.max(sinceMs, this.#thereMs - this.#runtime.clock.monotonicMs()) + silenceTimeoutMs / 2);
   }
 
-  /** How long the other side may be silent here, whatever it says elsewhere. */
+  /** How long the other side may be silent here, whatever it answers elsewhere. */
   get #patienceMs(): number {
     const { replyTimeoutMs, silenceTimeoutMs } = this.#options;
-    // Nothing stands before a question on a connection without requests: no answer means that this connection is dead.
+    // No request is ahead of a probe on an idle connection: no answer means that this connection is dead.
     const isQuestion = this.outstanding[0]?.bytes === PING;
     return silenceTimeoutMs !== undefined && isQuestion ? Math.min(silenceTimeoutMs, replyTimeoutMs) : replyTimeoutMs;
   }
@@ -242,7 +241,7 @@ export class PeerLink implements ConnectionHandler {
     }
   }
 
-  /** Whether an unused connection still is one: some network elements forget those without a word. */
+  /** Probes an idle connection: some network devices silently drop those. */
   #tryOut(): void {
     const nobody = (): void => undefined;
     const queuedMs = this.#runtime.clock.monotonicMs();

@@ -1,6 +1,6 @@
 /**
- * The lanes to the other nodes: `proxy-concurrency` connections for each, opened when first needed. A key always takes
- * the same lane of its node, so requests for one key reach it in order.
+ * The lanes to the other nodes: `proxy-concurrency` connections for each, opened on demand. A key always uses the same lane of
+ * its node, so requests for one key reach it in order.
  */
 
 import { hashMurmur } from "../../cluster/key_hash.ts";
@@ -9,17 +9,17 @@ import type { WorkerRegistry } from "../worker.ts";
 import { Peer } from "./peer.ts";
 import type { PeerOptions } from "./peer_link.ts";
 
-/** What of a node the pool needs to know. */
+/** What the pool needs to know about a node. */
 export interface PeerTarget {
   readonly key: string;
   readonly host: string;
   readonly port: number;
   readonly threadType: number;
-  /** Connections to this node; absent = as many as to any. */
+  /** Connections to this node; absent = the default number. */
   readonly lanes?: number;
 }
 
-/** A node that is down has this long to answer what is under way to it: as long as it waits for us when it leaves in order. */
+/** How long a down node has to answer requests in flight: as long as it waits for us when it leaves gracefully. */
 const GRACE_MS = 2000;
 
 export class PeerPool {
@@ -42,7 +42,7 @@ export class PeerPool {
     return lanes[Math.abs(hashMurmur(bytes, start, end)) % lanes.length] as Peer;
   }
 
-  /** Requests that wait or are under way, to all nodes together. */
+  /** Requests that are waiting or in flight, to all nodes together. */
   get queue(): number {
     let queue = 0;
     for (const lanes of this.#lanes.values()) for (const lane of lanes) queue += lane.queue;
@@ -54,7 +54,7 @@ export class PeerPool {
     return this.#lanes.get(nodeKey) ?? [];
   }
 
-  /** Drops the lanes of nodes that are not in `keep`. A node that leaves in order still answers what it was asked. */
+  /** Drops the lanes of nodes that are not in `keep`. A node that leaves gracefully still answers earlier requests. */
   retain(keep: ReadonlySet<string>): void {
     for (const [key, lanes] of this.#lanes) {
       if (keep.has(key)) continue;

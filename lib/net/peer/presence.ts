@@ -1,6 +1,6 @@
 /**
- * Asks whether a server is there: a `ping` on a connection of its own, so that it stands behind no other request. A server
- * that takes long over a request answers it; one whose machine or network is gone does not.
+ * Probes whether a server is alive: a `ping` on a separate connection, so that it is not queued behind other requests. A server
+ * that is busy with a request answers it; one whose machine or network is gone does not.
  */
 
 import { fromLatin1 } from "../../base/bytes.ts";
@@ -10,7 +10,10 @@ import type { TlsLink } from "../tls/tls_link.ts";
 /** What every server answers, a C++ one too. */
 export const PING = fromLatin1("ping\r\n");
 
-/** Whether a server says anything within `timeoutMs`; an error, or that it takes no more connections, is an answer, too. */
+/**
+ * Whether a server sends anything within `timeoutMs`; an error, or the refusal of the connection at its limit, is an answer,
+ * too.
+ */
 export function isThere(
   runtime: Runtime,
   address: { readonly host: string; readonly port: number },

@@ -1,6 +1,6 @@
 /**
- * The certificates of a daemon: read from their files, shown by its listeners, presented and expected where it connects,
- * and read again on demand while both go on. Knows files and PEM, not what a handshake does with them.
+ * The certificates of a daemon: reads them from their files, and reloads them at run time, for its listeners and its outgoing
+ * connections. Knows files and PEM, not the handshake.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -22,7 +22,7 @@ export class DaemonTls implements TlsLink {
   readonly #enabled: boolean;
   #options: TlsOptions;
   #certificates: Certificates | undefined;
-  /** The renewal under way: two of them must not overtake each other. */
+  /** The last renewal: renewals run one after the other. */
   #tail: Promise<void> = Promise.resolve();
 
   /** @param sslPort flared's `ssl-port`, 0 = none */
@@ -33,14 +33,14 @@ export class DaemonTls implements TlsLink {
     this.#enabled = options.enableSsl || sslPort > 0;
   }
 
-  /** How we speak to other servers; undefined = plainly. */
+  /** TLS for connections to other servers; undefined = plain text. */
   get client(): TlsClient | undefined {
     return this.#options.enableSsl ? this.#loaded.client : undefined;
   }
 
   get #loaded(): Certificates {
-    // Never plainly because of a mistake in the order of things.
-    if (this.#certificates === undefined) throw new FlareError("CLOSED", "the certificates are not read yet");
+    // A wrong call order must never lead to a plain connection.
+    if (this.#certificates === undefined) throw new FlareError("CLOSED", "the certificates are not loaded yet");
     return this.#certificates;
   }
 
@@ -59,8 +59,8 @@ export class DaemonTls implements TlsLink {
   }
 
   /**
-   * Reads the files, at the start and whenever they may have changed; connections from now on use what they say. On a
-   * fault everything stays as it was.
+   * Reads the files, at startup and whenever they may have changed; connections from now on use them. If that fails everything
+   * stays as it was.
    * @throws FlareError INVALID_OPTION naming the option and the file
    */
   renew(options: TlsOptions = this.#options): Promise<void> {
@@ -69,7 +69,7 @@ export class DaemonTls implements TlsLink {
     return renewal;
   }
 
-  /** The same for a daemon that runs: says in the log how it went. */
+  /** The same for a running daemon, with the outcome in the log. */
   async reload(options: TlsOptions): Promise<void> {
     if (!this.#enabled) return;
     try {
@@ -83,7 +83,7 @@ export class DaemonTls implements TlsLink {
 
   async #renew(options: TlsOptions): Promise<void> {
     if (!this.#enabled) return;
-    // Also after a fault: the next attempt reads what is configured now.
+    // After a failure, too: the next attempt reads the current settings.
     this.#options = { ...options, enableSsl: this.#options.enableSsl };
     const certificates = await this.#read(options);
     try {
@@ -113,21 +113,21 @@ export class DaemonTls implements TlsLink {
     };
   }
 
-  /** The blocks of a kind in the file an option names. */
+  /** The PEM blocks with a label in an option's file. */
   async #pem(option: string, path: string, label: string): Promise<Uint8Array> {
     const file = await this.#runtime.files.read(path).catch((cause: Error) => {
       throw new FlareError("INVALID_OPTION", `option "${option}": ${cause.message}`, { cause });
     });
-    if (file === undefined) throw new FlareError("INVALID_OPTION", `option "${option}": there is no file "${path}"`);
+    if (file === undefined) throw new FlareError("INVALID_OPTION", `option "${option}": file "${path}" does not exist`);
     const blocks = onlyPemBlocks(file, label);
     if (blocks.length === 0) {
-      throw new FlareError("INVALID_OPTION", `option "${option}": "${path}" holds no "${label}" in PEM form`);
+      throw new FlareError("INVALID_OPTION", `option "${option}": "${path}" contains no PEM "${label}"`);
     }
     return blocks;
   }
 }
 
-/** What is wrong with the certificates, together with where they come from; other faults as they are. */
+/** Adds the files to an error about certificates; returns other errors unchanged. */
 function naming(error: unknown, { sslChainCert, sslKey, sslCaCert }: TlsOptions): unknown {
   if (!(error instanceof FlareError) || error.code !== "INVALID_OPTION") return error;
   const files = Object.entries({ "ssl-chain-cert": sslChainCert, "ssl-key": sslKey, "ssl-ca-cert": sslCaCert });

@@ -1,8 +1,8 @@
-/** How connections to other servers speak TLS: read for each of them, because certificates are renewed. */
+/** TLS for connections to other servers. Read again for each connection, because certificates are renewed. */
 
 import type { TlsClient } from "../../runtime/runtime.ts";
 
 export interface TlsLink {
-  /** Undefined: plainly. */
+  /** Undefined: plain text. */
   readonly client: TlsClient | undefined;
 }

@@ -1,14 +1,11 @@
-/**
- * The options of TLS, with memcached's names, for both daemons, and what must hold between them. What the files say is
- * read and used in `daemon_tls.ts`.
- */
+/** Both daemons' TLS options, with memcached's names, and the checks between them. `daemon_tls.ts` reads the files. */
 
 import { FlareError } from "../../base/errors.ts";
 import type { OptionValues } from "../../base/option_schema.ts";
 import { booleanOption, choiceOption, integerOption, textOption } from "../../base/option_schema.ts";
 import type { TlsVersion } from "../../runtime/runtime.ts";
 
-/** As memcached counts: 3, which it calls "once", differs from 2 only where certificates are asked for twice. */
+/** As in memcached: 3, which it calls "once", differs from 2 only in renegotiations. */
 const VERIFY_MODE_MAX = 3;
 
 const VERSIONS = {
@@ -18,14 +15,14 @@ const VERSIONS = {
   "3": "TLSv1.3",
 } as const satisfies Readonly<Record<string, TlsVersion>>;
 
-/** Options of TLS. */
+/** The TLS options. */
 export const tlsOptions = {
   enableSsl: booleanOption({
     name: "enable-ssl",
     short: "Z",
     default: false,
     since: "2.0.0",
-    help: "speak TLS at server-port, and to nodes and index servers",
+    help: "speak TLS at server-port and to other servers",
   }),
   sslChainCert: textOption({
     name: "ssl-chain-cert",
@@ -33,7 +30,7 @@ export const tlsOptions = {
     placeholder: "path",
     since: "2.0.0",
     reloadable: true,
-    help: "PEM file of the certificate, and of those between it and its authority",
+    help: "PEM file of the certificate and its intermediate certificates",
   }),
   sslKey: textOption({
     name: "ssl-key",
@@ -41,7 +38,7 @@ export const tlsOptions = {
     placeholder: "path",
     since: "2.0.0",
     reloadable: true,
-    help: "PEM file of its private key; in ssl-chain-cert unless given",
+    help: "PEM file of the private key; default: ssl-chain-cert contains it",
   }),
   sslCaCert: textOption({
     name: "ssl-ca-cert",
@@ -49,7 +46,7 @@ export const tlsOptions = {
     placeholder: "path",
     since: "2.0.0",
     reloadable: true,
-    help: "PEM file of the authorities that sign certificates; for those of servers, the runtime's own unless given",
+    help: "PEM file of the CAs that sign certificates; default for servers' certificates: the runtime's CAs",
   }),
   sslVerifyMode: integerOption({
     name: "ssl-verify-mode",
@@ -58,7 +55,7 @@ export const tlsOptions = {
     max: VERIFY_MODE_MAX,
     since: "2.0.0",
     reloadable: true,
-    help: "certificates of those who connect: 0 not asked for, 1 asked for, 2 and 3 required",
+    help: "client certificates: 0 not requested, 1 verified if sent, 2 and 3 required",
   }),
   sslMinVersion: choiceOption({
     name: "ssl-min-version",
@@ -66,20 +63,20 @@ export const tlsOptions = {
     choices: ["tlsv1.2", "tlsv1.3", "2", "3"] satisfies readonly (keyof typeof VERSIONS)[],
     since: "2.0.0",
     reloadable: true,
-    help: "the oldest protocol that is spoken; 2 is tlsv1.2, 3 is tlsv1.3",
+    help: "the oldest TLS version accepted; 2 is tlsv1.2, 3 is tlsv1.3",
   }),
 };
 
-/** The settings of TLS. */
+/** Complete TLS settings. */
 export type TlsOptions = OptionValues<typeof tlsOptions>;
 
-/** The oldest protocol, as the runtimes call it. */
+/** The oldest TLS version, by the runtimes' names. */
 export function tlsVersionOf(options: TlsOptions): TlsVersion {
   return VERSIONS[options.sslMinVersion];
 }
 
 /**
- * Whether the options fit together.
+ * Checks that the options are consistent.
  * @param sslPort flared's `ssl-port`, 0 = none
  * @throws FlareError INVALID_OPTION
  */
@@ -88,9 +85,9 @@ export function checkTlsOptions(options: TlsOptions, sslPort = 0): void {
   if (!enableSsl && sslPort === 0) {
     const given = Object.entries({ "ssl-chain-cert": sslChainCert, "ssl-key": sslKey, "ssl-ca-cert": sslCaCert });
     const [idle] = given.find(([, path]) => path !== "") ?? [sslVerifyMode > 0 ? "ssl-verify-mode" : undefined];
-    // Somebody who gives certificates must not find out from a wiretap that they are not used.
+    // Nobody should learn from a wiretap that the certificates are not used.
     if (idle !== undefined)
-      throw new FlareError("INVALID_OPTION", `option "${idle}" is given, but nothing speaks TLS: "enable-ssl" is missing`);
+      throw new FlareError("INVALID_OPTION", `option "${idle}" has no effect without TLS: set "enable-ssl"`);
     return;
   }
   if (sslChainCert === "") {
@@ -98,7 +95,7 @@ export function checkTlsOptions(options: TlsOptions, sslPort = 0): void {
     throw new FlareError("INVALID_OPTION", `option "ssl-chain-cert" is missing: "${wanting}" needs a certificate`);
   }
   if (sslVerifyMode > 0 && sslCaCert === "") {
-    const text = `option "ssl-ca-cert" is missing: "ssl-verify-mode" "${sslVerifyMode}" asks who signs certificates`;
+    const text = `option "ssl-ca-cert" is missing: "ssl-verify-mode" "${sslVerifyMode}" needs the CAs of certificates`;
     throw new FlareError("INVALID_OPTION", text);
   }
 }

@@ -82,7 +82,7 @@ describe("slave", () => {
       '"n:1" is master active, partition 0, balance 1: only an active proxy can become slave',
     );
     assertEquals(refusal(to("n:5", 0)), '"n:5" is proxy down: only an active proxy can become slave');
-    assertEquals(refusal(to("n:4", 2)), '"node role n 4 slave 0 2" would be refused: partition 2 has no master that is there');
+    assertEquals(refusal(to("n:4", 2)), '"node role n 4 slave 0 2" would be refused: partition 2 has no live master');
     assertEquals(
       refusal(slaveChange([4, 4].map((port) => ({ node: `n:${port}`, balance: 1, partition: 0 })))).includes("n:4"),
       true,
@@ -126,7 +126,7 @@ describe("master", () => {
     assertEquals(refusal(masterChange([{ ...target, partition: 1 }])), 'partition 1 has the master "n:3"');
     assertEquals(
       refusal(masterChange([{ ...target, partition: 3 }])),
-      '"node role n 4 master 1 3" would be refused: the next new partition is 2, not 3: they are numbered without gaps',
+      '"node role n 4 master 1 3" would be refused: the next new partition must be 2, not 3: partitions are numbered without gaps',
     );
   });
 });
@@ -170,7 +170,7 @@ describe("balance", () => {
     assertEquals(refusal(balanceChange([{ node: "n:4", balance: 5 }])), '"n:4" is a proxy and has no balance');
     assertEquals(
       refusal(balanceChange([{ node: "n:3", balance: 0 }])),
-      '"node role n 3 master 0 1" would be refused: nobody would read partition 1: the sum of its balances would be 0',
+      '"node role n 3 master 0 1" would be refused: partition 1 could not be read: the sum of its balances would be 0',
     );
   });
 });
@@ -199,7 +199,7 @@ describe("down and activate", () => {
     const copying = view(node(1, master, active, 0, 1), node(2, master, prepare, 1, 1));
     assertEquals(
       refusal(activateChange(["n:2"]), copying),
-      '"node state n 2 active" would be refused: "n:2" still copies the keys of its new partition',
+      '"node state n 2 active" would be refused: "n:2" is still copying the keys of its new partition',
     );
   });
 });
@@ -275,7 +275,7 @@ describe("remove", () => {
     const broken: { map: NodeMap; partitionCountMax: number } = view(node(1, master, down, 0, 1));
     assertEquals(
       refusal(removeChange(["n:1"], 0), broken),
-      '"node remove n 1" would be refused: partition 0 waits for its master "n:1", which nobody has replaced',
+      '"node remove n 1" would be refused: partition 0 is waiting for its master "n:1", which was not replaced',
     );
   });
 });

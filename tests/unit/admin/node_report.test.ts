@@ -50,7 +50,7 @@ describe("node reports", () => {
     ]);
     assertEquals(parseNodeMap(new Map(), new Map()).version, 0);
     nodes.set("a:1:state", "asleep");
-    assertThrows(() => parseNodeMap(nodes, new Map()), FlareError, 'malformed "stats nodes" about node "a:1"');
+    assertThrows(() => parseNodeMap(nodes, new Map()), FlareError, 'malformed "stats nodes" for node "a:1"');
   });
 
   it("read a node's figures", () => {

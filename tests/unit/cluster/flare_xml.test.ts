@@ -163,7 +163,7 @@ describe("flare.xml", () => {
   it("says what is wrong and where", () => {
     assertEquals(
       damaged(TEXT.replace("<node_role>0<", "<node_role>7<")),
-      '"7" is no number allowed in <node_role>, before character 547',
+      '"7" is not a valid number for <node_role>, before character 547',
     );
   });
 

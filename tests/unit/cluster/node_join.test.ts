@@ -91,7 +91,7 @@ describe("a master that has restarted before anybody noticed", () => {
     assertEquals(outcome.changes.first, [["s:1"]]);
     assertEquals(
       outcome.warning,
-      '"m:1" came back without the data of partition 0: its data directory is new; a slave takes over',
+      '"m:1" returned without the data of partition 0: its data directory is new; a slave takes over',
     );
     assertEquals(findNode(outcome.map, "m:1")?.data, rememberedData(NEW));
   });
@@ -101,8 +101,8 @@ describe("a master that has restarted before anybody noticed", () => {
     assert(!outcome.ok);
     assertEquals(
       outcome.error,
-      'failed to add node: "m:1" came back without the data of partition 0: its data are an older copy, ' +
-        "and nobody else has them; start it with its data, or accept the loss: flare activate --unsafe m:1",
+      'failed to add node: "m:1" returned without the data of partition 0: its data is an older copy, ' +
+        "and no other node has it; start it with its data, or accept the loss: flare activate --unsafe m:1",
     );
   });
 
@@ -111,7 +111,7 @@ describe("a master that has restarted before anybody noticed", () => {
     assert(outcome.ok);
     assertEquals(
       outcome.warning,
-      '"m:1" came back without the data of partition 0: it keeps no data now, and nobody else has them; partition 0 is empty',
+      '"m:1" returned without the data of partition 0: it has no persistent data now, and no other node has it; partition 0 is empty',
     );
   });
 });
@@ -193,7 +193,7 @@ describe("any other node", () => {
     assertEquals(outcome, {
       ok: false,
       error: "failed to add node",
-      reason: '"m:1" is in the node map already, and a node answers there',
+      reason: '"m:1" is already in the node map, and a node answers there',
     });
   });
 });

@@ -125,7 +125,7 @@ describe("index server", () => {
     assertEquals(events, [
       'notice node map 2: role "p:1": proxy, active, balance 0 -> slave of partition 0, prepare, balance 0; ' +
         '"node role p 1 slave 1 0" from 127.0.0.1:50000',
-      'warning failed to set role (and balance): "p:1" is a slave of partition 0: only a proxy gets another role; ' +
+      'warning failed to set role (and balance): "p:1" is a slave of partition 0: only a proxy can get another role; ' +
         '"node role p 1 master 1 5" from 127.0.0.1:50000',
       'notice node map 3: lost "p:1": slave of partition 0, prepare, balance 0 -> proxy, down, balance 0; ' +
         "the monitor: it does not answer",

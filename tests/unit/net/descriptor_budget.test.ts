@@ -43,7 +43,7 @@ describe("a server whose process may have few files open", () => {
     const address = cluster.addresses[0] as { host: string; port: number };
     assertMatch(
       lines.find((line) => line.includes("lowered") && line.includes('"100"')) ?? "",
-      /^warning max-connection "100" is lowered to "16": the process may have "64" files and [^:]+ for "2" servers/,
+      /^warning max-connection "100" is lowered to "16": the process may open "64" files and [^:]+ for "2" servers/,
     );
     const clients: TextClient[] = [];
     for (let i = 0; i < 14; i++) clients.push(await TextClient.connect(real, address));
@@ -60,7 +60,7 @@ describe("a server whose process may have few files open", () => {
     }
     assertMatch(
       lines.find((line) => line.includes("accepted again")) ?? "",
-      /^notice connections are accepted again, "\d+" were turned away$/,
+      /^notice connections are accepted again, "\d+" were refused$/,
     );
     const late = await TextClient.connect(real, address);
     assertEquals(await late.ask("ping\r\n"), "OK\r\n");

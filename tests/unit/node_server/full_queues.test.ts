@@ -9,7 +9,7 @@ import { PlayedNode } from "../../support/played_node.ts";
 
 const SLAVE = "127.0.0.1:2002";
 const PAIR = ["2001 0 0 0 1 16", "2002 1 0 0 1 17"];
-const FULL = "SERVER_ERROR 2 requests wait for other nodes already (max-total-thread-queue)\r\n";
+const FULL = "SERVER_ERROR 2 requests are already queued for other nodes (max-total-thread-queue)\r\n";
 
 async function figures(node: PlayedNode): Promise<Map<string, string>> {
   const answer = await node.ask("stats replication\r\n");
@@ -35,7 +35,7 @@ describe("a master whose queue to other nodes is full", () => {
     );
     assertEquals(refused.received, FULL.repeat(9));
     const binary = await node.ask("\x80\x04\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0c");
-    assert(binary.includes("2 requests wait for other nodes already"), binary);
+    assert(binary.includes("2 requests are already queued for other nodes"), binary);
     assertEquals(node.host(SLAVE).requests.length, 2);
     assertEquals(await node.ask("get c\r\n"), "END\r\n");
     const { length } = node.network.logged.filter((line) => line.includes("a write is refused, 2 requests wait"));
@@ -128,7 +128,7 @@ describe("a master whose queue to other nodes is full", () => {
     }
     const stored = answers.filter((answer) => answer === "STORED\r\n").length;
     assert(stored >= 15 && stored <= 16, `${stored} stored`);
-    assertEquals(new Set(answers.slice(stored)), new Set([`SERVER_ERROR too much waits for replica "${SLAVE}"\r\n`]));
+    assertEquals(new Set(answers.slice(stored)), new Set([`SERVER_ERROR the queue to replica "${SLAVE}" is full\r\n`]));
     assertEquals(await node.ask(`get k${stored}\r\n`), "END\r\n");
     assertEquals((await figures(node)).get("replication_refused"), String(20 - stored));
     await node.stop();

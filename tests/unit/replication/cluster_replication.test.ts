@@ -57,7 +57,7 @@ describe("cluster replication", () => {
     node.network.unreachable.clear();
     await node.network.pass(31000);
     assertEquals(other.requests, ["set a 0 0 1 1\r\n1\r\n", "set a 0 0 1 2\r\n2\r\n", "set b 0 0 1 1\r\n3\r\n"]);
-    assertEquals(node.network.logged.filter((line) => line.includes("takes writes again")).length, 1);
+    assertEquals(node.network.logged.filter((line) => line.includes("accepts writes again")).length, 1);
     await node.stop();
   });
 
@@ -92,7 +92,7 @@ describe("cluster replication", () => {
     await node.ask("delete gone\r\n");
     const large = "x".repeat(10_000);
     for (let number = 0; number < 12; number++) assertEquals(await node.ask(set("large", large)), "STORED\r\n");
-    assertEquals(node.network.logged.filter((line) => line.includes("too many writes wait")).length, 1);
+    assertEquals(node.network.logged.filter((line) => line.includes("too many writes are queued")).length, 1);
     other.requests.length = 0;
     node.network.unreachable.clear();
     await node.network.pass(31000);

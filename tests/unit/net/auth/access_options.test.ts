@@ -19,7 +19,7 @@ describe("access options", () => {
     assertEquals(at("localhost:0"), { host: "localhost", port: 0 });
     for (const text of ["[::1]:12122", "::1:12122"]) assertEquals(at(text), { host: "::1", port: 12122 });
     for (const text of ["12122", "host", "host:", ":1", "host:70000", "[::1]", "host:1:2"]) {
-      assertThrows(() => at(text), FlareError, `"admin-address": "${text}" is not host:port`);
+      assertThrows(() => at(text), FlareError, `"admin-address": "${text}" must be host:port`);
     }
   });
 

@@ -48,7 +48,7 @@ describe("AuthFile", () => {
       ["ann:secret\n:x\n", "line 2: the user has no name"],
       ["ann:secret\nbob:\n", "line 2: the password is empty"],
       [`ann:${"s".repeat(300)}\n`, "line 1: longer than 255 bytes"],
-      ["ann:sec\0ret\n", "line 1: there is a zero byte"],
+      ["ann:sec\0ret\n", "line 1: it contains a zero byte"],
       ["u:p\n".repeat(AUTH_USERS_MAX + 1), `line ${AUTH_USERS_MAX + 1}: more than ${AUTH_USERS_MAX} users`],
     ];
     for (const [text, message] of wrong) {

@@ -61,8 +61,8 @@ describe("the options of TLS", () => {
     const refused: readonly [Parameters<typeof nodeServerOptions>[0], string][] = [
       [{ enableSsl: true }, '"ssl-chain-cert" is missing: "enable-ssl" needs a certificate'],
       [{ sslPort: 11212 }, '"ssl-chain-cert" is missing: "ssl-port" needs a certificate'],
-      [{ sslChainCert: "c.pem" }, '"ssl-chain-cert" is given, but nothing speaks TLS'],
-      [{ sslVerifyMode: 1 }, '"ssl-verify-mode" is given, but nothing speaks TLS'],
+      [{ sslChainCert: "c.pem" }, '"ssl-chain-cert" has no effect without TLS'],
+      [{ sslVerifyMode: 1 }, '"ssl-verify-mode" has no effect without TLS'],
       [{ enableSsl: true, sslChainCert: "c.pem", sslVerifyMode: 2 }, '"ssl-ca-cert" is missing: "ssl-verify-mode" "2"'],
     ];
     for (const [given, text] of refused) {
@@ -86,11 +86,11 @@ describe("the options of TLS", () => {
       assertEquals(await start({ sslChainCert: missing }), `option "ssl-chain-cert": there is no file "${missing}"`);
       assertEquals(
         await start({ sslKey: certificatePath("ca.pem") }),
-        `option "ssl-key": "${certificatePath("ca.pem")}" holds no "PRIVATE KEY" in PEM form`,
+        `option "ssl-key": "${certificatePath("ca.pem")}" contains no PEM "PRIVATE KEY"`,
       );
       assertEquals(
         await start({ sslKey: "" }),
-        `option "ssl-chain-cert": "${join(directory, "chain.pem")}" holds no "PRIVATE KEY" in PEM form`,
+        `option "ssl-chain-cert": "${join(directory, "chain.pem")}" contains no PEM "PRIVATE KEY"`,
       );
       const mismatch = await start({ sslKey: certificatePath("operator.key") });
       assertStringIncludes(mismatch, `"ssl-key" "${certificatePath("operator.key")}"`);
@@ -187,7 +187,7 @@ describe("a node that speaks TLS", () => {
       writeFileSync(join(directory, "key.pem"), "no key\n");
       assertEquals(
         await before.ask("refresh_certs noreply\r\n"),
-        `Error option "ssl-key": "${join(directory, "key.pem")}" holds no "PRIVATE KEY" in PEM form\r\n`,
+        `Error option "ssl-key": "${join(directory, "key.pem")}" contains no PEM "PRIVATE KEY"\r\n`,
       );
       const later = await TextClient.connect(quiet, address, testTlsClient());
       assertEquals(later.peerName, "renewed");
