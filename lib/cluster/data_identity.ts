@@ -1,40 +1,40 @@
 /**
- * Which data a node has: what it says when it joins, so that the index server knows whether a master that was restarted
- * still is the one with the data, instead of believing it. Each opening of the data has a random number; a node proves
- * that it has the data it joined with by naming that opening, which an older copy of the directory does not know. Pure;
- * the words of the wire and of `flare.xml` both ways.
+ * The identity of a node's data, which it reports when it joins, so that the index server knows whether a restarted master
+ * still has its data, instead of trusting it. Each opening of the data has a random number; a node proves that it has the data
+ * it joined with by naming that opening, which an older copy of the directory does not contain. Pure; reads and writes the
+ * words for the wire and for `flare.xml`.
  */
 
-/** What a node says of its data. */
+/** What a node reports about its data. */
 export interface DataIdentity {
-  /** Hexadecimal digits, drawn when the data directory was created. */
+  /** Random hexadecimal digits, chosen when the data directory was created. */
   readonly id: string;
-  /** `new`: the directory has never been in a cluster. `passing`: nothing keeps the data, each start has others. */
+  /** `new`: the directory has never been in a cluster. `passing`: the data is in memory only, different in each start. */
   readonly kind: "kept" | "new" | "passing";
-  /** Hexadecimal digits, drawn with each opening: that with which the node joined last first, this one last. */
+  /** Random hexadecimal digits, one string per opening, from the opening of the last join to the current one. */
   readonly openings: readonly string[];
 }
 
-/** What a master comes with, seen from what the index server remembers of it. */
+/** The data of a joining master, compared with what the index server remembers. */
 export type DataVerdict =
-  /** The data it held its role with. */
+  /** The data it was master with. */
   | "same"
-  /** Nobody said anything about them: it may be so. */
+  /** Unknown: there is nothing to compare. */
   | "unknown"
-  /** None, and there never were any that outlive a process. */
+  /** None, and its data never outlived a process. */
   | "passing"
-  /** None, other ones, or an older copy. */
+  /** None, different data, or an older copy. */
   | "lost";
 
-/** An operator's word: whatever the node has when it joins the next time counts as the data of its role. */
+/** Set by an operator: whatever data the node has when it joins next is accepted. */
 export const ANY_DATA: DataIdentity = Object.freeze({ id: "any", kind: "kept", openings: Object.freeze(["any"]) });
 
-/** How many openings a node names at most. */
+/** Most openings a node reports. */
 export const OPENINGS_MAX = 64;
 
 const KINDS: readonly string[] = ["kept", "new", "passing"] satisfies DataIdentity["kind"][];
 
-/** Judges what a node says (undefined: nothing, as the C++ Flare does) by what is remembered (undefined: nothing). */
+/** Compares what a node reports (undefined: nothing, as the C++ Flare) with what is remembered (undefined: nothing). */
 export function judgeData(before: DataIdentity | undefined, said: DataIdentity | undefined): DataVerdict {
   if (said === undefined) return "unknown";
   if (before === ANY_DATA) return "same";
@@ -43,20 +43,20 @@ export function judgeData(before: DataIdentity | undefined, said: DataIdentity |
   return before.kind === "passing" ? "passing" : "lost";
 }
 
-/** What is remembered of a node that was let in. */
+/** What to remember of a node that has joined. */
 export function rememberedData(said: DataIdentity | undefined): DataIdentity | undefined {
   if (said === undefined) return undefined;
   return Object.freeze({ ...said, kind: said.kind === "new" ? "kept" : said.kind, openings: [openingOf(said)] });
 }
 
-/** Why data count as lost, for people. */
+/** Why data counts as lost, as text. */
 export function describeLoss(before: DataIdentity | undefined, said: DataIdentity | undefined): string {
-  if (said === undefined || said.kind === "passing") return "it keeps no data now";
+  if (said === undefined || said.kind === "passing") return "it has no persistent data now";
   if (said.kind === "new") return "its data directory is new";
-  return said.id === before?.id ? "its data are an older copy" : "its data directory is another one";
+  return said.id === before?.id ? "its data is an older copy" : "it has a different data directory";
 }
 
-/** The three words that say it. */
+/** Encodes it as three words. */
 export function encodeDataIdentity({ id, kind, openings }: DataIdentity): string {
   return `${id} ${kind} ${openings.join(",")}`;
 }

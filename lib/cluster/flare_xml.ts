@@ -1,7 +1,7 @@
 /**
- * The node map as the text of `flare.xml`, both ways: the Boost XML archive the original index server keeps, so that
- * either can go on with the other's file. The writer is byte-exact, but for what nodes of ours said of their data; the
- * reader takes what the original takes and not more. One character per byte; no files here.
+ * Reads and writes the node map as the text of `flare.xml`, the original index server's Boost XML archive, so that each can
+ * continue with the other's file. The writer is byte-exact, except for our nodes' data identities; the reader accepts exactly
+ * what the original accepts. One character per byte; no file access.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -12,7 +12,7 @@ import { createNode, NodeRole, NodeState, PARTITION_NONE } from "./node.ts";
 import type { NodeMap } from "./node_map.ts";
 import { createNodeMap, EMPTY_NODE_MAP } from "./node_map.ts";
 
-/** The archive version Boost 1.74 writes; old ones want 4. Readers take either. */
+/** The archive version Boost 1.74 writes; older releases need 4. Readers accept both. */
 export const FLARE_XML_ARCHIVE_VERSION = 18;
 
 /** The text of `flare.xml` for a map. */
@@ -27,7 +27,7 @@ export function encodeFlareXml(map: NodeMap, archiveVersion: number = FLARE_XML_
     "\t<item_version>0</item_version>",
   ];
   map.nodes.forEach((node, i) => {
-    // Boost describes a class where it first meets it.
+    // Boost describes a class at its first occurrence.
     lines.push(
       i === 0 ? `\t<item class_id="1" tracking_level="0" version="0">` : "\t<item>",
       `\t\t<first>${escapeText(node.key)}</first>`,
@@ -48,7 +48,7 @@ export function encodeFlareXml(map: NodeMap, archiveVersion: number = FLARE_XML_
   return lines.join("\n");
 }
 
-/** What the nodes said of their data: behind everything else, where the original's reader does not look any more. */
+/** The nodes' data identities: at the end, which the original's reader ignores. */
 function nodeDataLines({ nodes }: NodeMap): string[] {
   const items = nodes.flatMap(({ key, data }) =>
     data === undefined ? [] : [`\t<${NODE_DATA}>${escapeText(key)} ${encodeDataIdentity(data)}</${NODE_DATA}>`],
@@ -57,8 +57,8 @@ function nodeDataLines({ nodes }: NodeMap): string[] {
 }
 
 /**
- * Reads the text of a `flare.xml`; an empty text is an empty map. The version may be missing (then it is 0) or bear
- * another name, attributes, blanks between elements and elements behind the last one do not matter.
+ * Reads the text of a `flare.xml`; an empty text is an empty map. The version may be missing (then it is 0) or have another
+ * name; attributes, whitespace between elements and elements after the last one do not matter.
  * @throws FlareError CORRUPT saying what is wrong and where
  */
 export function decodeFlareXml(text: string): NodeMap {
@@ -98,7 +98,7 @@ function decodeNodeData(reader: XmlReader): Map<string, DataIdentity> {
     const text = reader.text(NODE_DATA);
     const [key, ...words] = text.split(" ");
     const data = parseDataIdentity(words);
-    if (key === undefined || data === undefined) throw reader.fault(`"${text}" is no node with its data`);
+    if (key === undefined || data === undefined) throw reader.fault(`"${text}" is not a node with its data identity`);
     found.set(key, data);
   }
   reader.close(NODE_DATA_LIST);
@@ -123,7 +123,7 @@ function decodeItem(reader: XmlReader): ClusterNode {
   return node;
 }
 
-/** A reader of the little XML this archive uses: elements in a fixed order, no comments, no self-closing tags. */
+/** A reader for the subset of XML in this archive: elements in a fixed order, no comments, no self-closing tags. */
 class XmlReader {
   readonly #text: string;
   #position = 0;
@@ -151,7 +151,7 @@ class XmlReader {
     this.#take(new RegExp(`\\s*</${name}\\s*>`, "y"), `</${name}>`);
   }
 
-  /** The closing tag of the outermost element, behind any elements a later program may have added. */
+  /** The closing tag of the outermost element, after any elements that a later release may have added. */
   end(name: string): void {
     this.#take(new RegExp(`(?:(?!</${name})[^])*</${name}\\s*>\\s*$`, "y"), `</${name}>`);
   }
@@ -166,7 +166,7 @@ class XmlReader {
   unsigned(name: string | undefined, maximum: bigint): bigint {
     const text = this.text(name);
     const value = /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
-    if (value === undefined || value > maximum) throw this.fault(`"${text}" is no number allowed in <${name ?? "version"}>`);
+    if (value === undefined || value > maximum) throw this.fault(`"${text}" is not a valid number for <${name ?? "version"}>`);
     return value;
   }
 
@@ -174,7 +174,7 @@ class XmlReader {
     const text = this.text(name);
     const value = /^-?\d{1,10}$/.test(text) ? Number(text) : undefined;
     if (value === undefined || value < minimum || value > maximum)
-      throw this.fault(`"${text}" is no number allowed in <${name}>`);
+      throw this.fault(`"${text}" is not a valid number for <${name}>`);
     return value;
   }
 

@@ -1,9 +1,9 @@
 /**
- * The hashes that place a key: bytes in, a signed 32-bit number out, bit-exact with what every Flare node and client
- * computes. A key ends at its first NUL. Pure arithmetic on borrowed bytes; nothing here knows partitions or nodes.
+ * The partitioning hashes: bytes in, a signed 32-bit number out, bit-exact with every Flare node and client. A key ends at its
+ * first NUL. Pure arithmetic on borrowed bytes; nothing here knows partitions or nodes.
  *
- * Each result is the absolute value of a signed 32-bit hash, so it is 0 … 2^31-1 or, as the one exception of two's
- * complement, -2^31. Bytes 0x80 … 0xff count as negative, as on the x86 machines Flare was made for.
+ * Each result is the absolute value of a signed 32-bit hash, so it is 0 … 2^31-1 or, the one exception in two's complement,
+ * -2^31. Bytes 0x80 … 0xff count as negative, as on x86, for which Flare was written.
  */
 
 import { crc32 } from "../base/crc32.ts";

@@ -1,12 +1,12 @@
 /**
- * From a key's hash to its partition: Flare's "modular" tables. A row per number of partitions, a cell per residue of
- * the hash. Growing by one partition moves about its fair share of the cells to the new one and none between old ones
- * (above `hint`). Rows are built when first asked for. Pure; knows nothing of nodes.
+ * From a key's hash to its partition: Flare's "modular" tables. A row per number of partitions, a cell per residue of the hash.
+ * Adding a partition moves about its fair share of the cells to the new one and none between old ones (above `hint`). Rows are
+ * built on demand. Pure; knows nothing of nodes.
  */
 
 import { FlareError } from "../base/errors.ts";
 
-/** The parameters all nodes and index servers of a cluster must agree on (the `meta` command tells them). */
+/** The parameters that all nodes and index servers of a cluster must share (sent by the `meta` command). */
 export interface KeyResolverOptions {
   /** `partition-size`: one more than the largest number of partitions, 2 … 65536. */
   readonly partitionSize: number;
@@ -18,12 +18,12 @@ export interface KeyResolverOptions {
 
 const PARTITION_SIZE_MAX = 65536;
 const VIRTUAL_MAX = 1 << 24;
-/** More rows than this are never in use together; anybody may ask for any row by `dump`. */
+/** More rows than this are never in use together; but `dump` can request any row. */
 const ROWS_KEPT_MAX = 64;
 
 export class KeyResolver {
   readonly options: KeyResolverOptions;
-  /** The largest number of partitions there can be. */
+  /** The largest possible number of partitions. */
   readonly partitionCountMax: number;
   readonly #virtual: number;
   #rows: (Uint16Array | undefined)[] = [];
@@ -43,8 +43,8 @@ export class KeyResolver {
    * The partition of a hash when there are `partitionCount` of them; -1 when `partitionCount` is not in
    * 1 … `partitionCountMax`.
    *
-   * Flare differs: for the hash -2^31 and a `virtual` that is no power of two the original reads in front of its table;
-   * here the hash counts as +2^31. With a power of two both give cell 0.
+   * Flare differs: for the hash -2^31 and a `virtual` that is not a power of two the original reads before the start of its
+   * table; here the hash counts as +2^31. With a power of two both use cell 0.
    */
   resolve(hash: number, partitionCount: number): number {
     const row = this.#rows[partitionCount] ?? this.#buildRow(partitionCount);
@@ -75,7 +75,7 @@ function plainRow(virtual: number, partitionCount: number): Uint16Array {
   return row;
 }
 
-/** Turns the row of `partitionCount - 1` partitions into the next: of each old one's cells every n-th goes to the new one. */
+/** Turns the row of `partitionCount - 1` partitions into the next: every n-th cell of each old one goes to the new one. */
 function growRow(row: Uint16Array, counters: Uint32Array, partitionCount: number): void {
   const added = partitionCount - 1;
   for (let cell = 0; cell < row.length; cell++) {

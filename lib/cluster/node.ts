@@ -1,22 +1,22 @@
 /**
- * One entry of the node map: a node, its role and its state, with the numbers and names Flare uses on the wire and in
- * its commands. Plain data; the rules how roles and states change are in `node_map.ts`.
+ * One entry of the node map: a node, its role and its state, with the numbers and names Flare uses on the wire and in its
+ * commands. Plain data; `node_map.ts` has the rules for changing roles and states.
  */
 
 import type { DataIdentity } from "./data_identity.ts";
 
-/** What a node is there for; the numbers are those of NODE lines. */
+/** The roles, with their numbers in NODE lines. */
 export const NodeRole = { master: 0, slave: 1, proxy: 2 } as const;
 export type NodeRole = (typeof NodeRole)[keyof typeof NodeRole];
 
-/** How far a node is; the numbers are those of NODE lines. */
+/** The states, with their numbers in NODE lines. */
 export const NodeState = { active: 0, prepare: 1, down: 2, ready: 3 } as const;
 export type NodeState = (typeof NodeState)[keyof typeof NodeState];
 
-/** The partition of a node that belongs to none. */
+/** The partition of a node without one. */
 export const PARTITION_NONE = -1;
 
-/** A node as the cluster knows it; never changed, only replaced. */
+/** An entry of the node map; immutable. */
 export interface ClusterNode {
   /** Name as registered; names are never resolved to compare them. */
   readonly host: string;
@@ -31,7 +31,7 @@ export interface ClusterNode {
   readonly balance: number;
   /** Identifies the threads that serve this node in the original, 16 …; unique in a node map, never reused. */
   readonly threadType: number;
-  /** What it said of its data when it joined last; absent: it said nothing. Only index servers know. */
+  /** The data identity it reported at its last join; absent: none. Only index servers have it. */
   readonly data?: DataIdentity | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What becomes of a node that joins, by what the map knows of it and by what it says of its data: a master that comes back
- * without the data of its partition is not the master. Pure, like the other transitions in `node_map.ts`.
+ * What happens to a joining node, depending on its map entry and on what it reports about its data: a master that returns
+ * without the data of its partition does not stay master. Pure, like the other transitions in `node_map.ts`.
  */
 
 import { increment } from "../base/uint64.ts";
@@ -19,26 +19,26 @@ import {
   type Transition,
 } from "./node_map.ts";
 
-/** What `node add` asks for. */
+/** A `node add` request. */
 export interface JoinRequest {
   readonly host: string;
   readonly port: number;
-  /** Which data it has; undefined: it does not say. */
+  /** Its data identity; undefined: it reports none. */
   readonly data?: DataIdentity | undefined;
-  /** The map says that the node is there, but it does not answer: it has restarted before anybody noticed. */
+  /** The node is up in the map, but does not answer: it restarted before anybody noticed. */
   readonly silent: boolean;
 }
 
 const FAILURE = "failed to add node";
 
 /**
- * `node add`: a new node becomes an active proxy; a known one is welcome when it is down or silent. A slave that was
- * restarted may have fallen behind and becomes a proxy. A master stays what it is if it says that it has the data it had;
- * if it does not, an active slave takes its place. Without one, a master that says nothing is believed, one whose data
- * never outlived a process begins again empty, and one that has lost its data is refused, until an operator accepts that.
+ * `node add`: a new node becomes an active proxy; a known one may join if it is down or silent. A restarted slave may have
+ * fallen behind and becomes a proxy. A master stays master if it proves that it has its data; if not, an active slave is
+ * promoted. Without an active slave, a master that reports nothing is trusted, one with in-memory data starts empty, and one
+ * that has lost its data is refused, until an operator accepts that.
  *
- * Flare differs: the original refuses a node until its monitor has noticed that it was gone, and knows nothing of data: a
- * master without a slave that comes back empty serves an empty partition.
+ * Flare differs: the original refuses a node until its monitor has noticed that it was gone, and does not know about data: a
+ * master without a slave that returns empty serves an empty partition.
  */
 export function joinNode(map: NodeMap, request: JoinRequest): Transition {
   const { host, port, data, silent } = request;
@@ -46,7 +46,7 @@ export function joinNode(map: NodeMap, request: JoinRequest): Transition {
   const known = findNode(map, key);
   if (known === undefined) return addNode(map, request);
   if (known.state !== NodeState.down && !silent) {
-    return refuse(FAILURE, `"${key}" is in the node map already, and a node answers there`);
+    return refuse(FAILURE, `"${key}" is already in the node map, and a node answers there`);
   }
   const node: ClusterNode = Object.freeze({ ...known, data: rememberedData(data) });
   const isMaster = node.role === NodeRole.master;
@@ -57,8 +57,8 @@ export function joinNode(map: NodeMap, request: JoinRequest): Transition {
 }
 
 /**
- * `node state … active unsafe`, an operator's word about a master that was refused, or will be: whatever it has when it
- * joins the next time counts as the data of its partition.
+ * `node state … active unsafe`, from an operator, for a master that was or will be refused: whatever data it has when it joins
+ * next is accepted as the data of its partition.
  */
 export function acceptAnyData(map: NodeMap, key: string): Transition {
   const node = findNode(map, key);
@@ -83,7 +83,7 @@ function addNode(map: NodeMap, { host, port, data }: JoinRequest): Transition {
   return { ok: true, map: createNodeMap(increment(map.version), nodes, map.nextThreadType + 1), changes: STORED };
 }
 
-/** @param node the master as it would be; @param before what it said last of its data; @param said what it says now */
+/** @param node the master's next entry; @param before its data identity at the last join; @param said the one it reports now */
 function rejoinMaster(
   map: NodeMap,
   node: ClusterNode,
@@ -96,29 +96,29 @@ function rejoinMaster(
   const isPreserved = node.state === NodeState.down;
   if (verdict === "same" || (isPreserved && (verdict === "unknown" || liveMaster(map, partition) !== undefined))) return stays;
   const loss = describeLoss(before, said);
-  const without = `"${key}" came back without the data of partition ${partition}: ${loss}`;
+  const without = `"${key}" returned without the data of partition ${partition}: ${loss}`;
   const isReplaced = map.nodes.some(
     (other) => other.role === NodeRole.slave && other.state === NodeState.active && other.partition === partition,
   );
   if (isReplaced) {
-    const text = verdict === "unknown" ? `"${key}" came back and does not prove that it has its data` : without;
+    const text = verdict === "unknown" ? `"${key}" returned without proof that it has its data` : without;
     return withWarning(restart(map, node), `${text}; a slave takes over`);
   }
   switch (verdict) {
     case "unknown":
       return stays;
     case "passing":
-      return withWarning(stays, `${without}, and nobody else has them; partition ${partition} is empty`);
+      return withWarning(stays, `${without}, and no other node has it; partition ${partition} is empty`);
     case "lost":
       return refuse(
-        `${FAILURE}: ${without}, and nobody else has them; start it with its data, or accept the loss: ` +
+        `${FAILURE}: ${without}, and no other node has it; start it with its data, or accept the loss: ` +
           `flare activate --unsafe ${key}`,
-        `${without}, and nobody else has them`,
+        `${without}, and no other node has it`,
       );
   }
 }
 
-/** The node goes and comes back in one step; who takes its place hears of it first. */
+/** The node goes down and returns in one step; its successor gets the map first. */
 function restart(map: NodeMap, node: ClusterNode): Transition {
   const state = node.state === NodeState.down ? NodeState.active : node.state;
   const down = nodeDown(withNode(map, Object.freeze({ ...node, state })), node.key);
@@ -131,7 +131,7 @@ function withWarning(outcome: Transition, warning: string): Transition {
   return outcome.ok ? { ...outcome, warning } : outcome;
 }
 
-/** The same map with `node` in the place of the one with its key. */
+/** The same map with `node` replacing the entry with its key. */
 function withNode(map: NodeMap, node: ClusterNode): NodeMap {
   const nodes = map.nodes.map((other) => (other.key === node.key ? node : other));
   return createNodeMap(map.version, nodes, map.nextThreadType);

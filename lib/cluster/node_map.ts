@@ -1,7 +1,7 @@
 /**
- * What the cluster is: the nodes with their roles and states, under one version number that grows by one with every
- * stored change. The functions below are the whole state machine of the index server: each takes a map and a request
- * and gives the next map or a refusal; none changes what it was given. They know no sockets, no storage and no time.
+ * The state of the cluster: the nodes with their roles and states, under one version number that every stored change
+ * increments. The functions below are the whole state machine of the index server: each takes a map and a request and returns
+ * the next map or a refusal. Pure: no sockets, no storage, no time.
  */
 
 import type { Uint64 } from "../base/uint64.ts";
@@ -18,13 +18,13 @@ export interface NodeMap {
   readonly nextThreadType: number;
 }
 
-/** What the index server has to do about an accepted request, beside storing and broadcasting the new map. */
+/** What the index server has to do for an accepted request, besides storing and broadcasting the new map. */
 export interface NodeMapChanges {
-  /** False: the request was met already, there is nothing to store or to send. */
+  /** False: the request changes nothing, there is nothing to store or to send. */
   readonly stored: boolean;
-  /** Groups of node keys: each has to acknowledge the new map before the next one, and then everybody else, hears of it. */
+  /** Groups of node keys: each must acknowledge the new map before the next one, and then everybody else, gets it. */
   readonly first: readonly (readonly string[])[];
-  /** Key of the one node that is not to be told, if any: it is going away. */
+  /** The key of a node that must not get the map because it is shutting down, if any. */
   readonly skip: string | undefined;
 }
 
@@ -34,27 +34,27 @@ export type Transition =
       readonly ok: true;
       readonly map: NodeMap;
       readonly changes: NodeMapChanges;
-      /** What people should know about it. */
+      /** A warning for operators. */
       readonly warning?: string;
     }
   | {
       readonly ok: false;
-      /** The text behind `SERVER_ERROR`: the original's, which tools match. */
+      /** The text after `SERVER_ERROR`: the original's, which tools match. */
       readonly error: string;
-      /** Which rule it breaks, for people. */
+      /** The rule it breaks, as text. */
       readonly reason: string;
     };
 
-/** What `node role` asks for. */
+/** A `node role` request. */
 export interface RoleRequest {
   readonly role: NodeRole;
-  /** Any 32-bit integer; what is allowed depends on the transition. */
+  /** Any 32-bit integer; the allowed range depends on the transition. */
   readonly balance: number;
-  /** Only looked at when the node leaves the role proxy. */
+  /** Only used when the node's role is proxy. */
   readonly partition: number;
 }
 
-/** Thread types below are taken by the original's own threads. */
+/** Lower thread types are the original's own threads. */
 export const THREAD_TYPE_FIRST = 16;
 
 /** A cluster without nodes, at version 0. */
@@ -70,7 +70,7 @@ export function findNode(map: NodeMap, key: string): ClusterNode | undefined {
   return map.nodes.find((node) => node.key === key);
 }
 
-/** Whether a node that holds version `own` installs a map of version `received`: it never goes back, but 0 holds nothing. */
+/** Whether a node with version `own` installs a map of version `received`: versions never go back, but 0 is no map. */
 export function acceptsVersion(own: Uint64, received: Uint64): boolean {
   return own === 0 || received >= own;
 }
@@ -78,10 +78,10 @@ export function acceptsVersion(own: Uint64, received: Uint64): boolean {
 // ---------------------------------------------------------------------------------------------------- requests
 
 /**
- * `node remove`: deletes a node that is down, unless it is a preserved master nobody has replaced.
+ * `node remove`: deletes a down node, unless it is a preserved master that was not replaced.
  *
- * Flare differs: the original lets any other live node of the partition stand in, also a slave; then the partition
- * would be left without a master that could ever return.
+ * Flare differs: for the original any other live node of the partition suffices, even a slave; the partition could then never
+ * have a master again.
  */
 export function removeNode(map: NodeMap, key: string): Transition {
   const node = findNode(map, key);
@@ -90,7 +90,7 @@ export function removeNode(map: NodeMap, key: string): Transition {
   if (node.role === NodeRole.master && liveMaster(map, node.partition) === undefined) {
     return refuse(
       "failed to remove node",
-      `partition ${node.partition} waits for its master "${key}", which nobody has replaced`,
+      `partition ${node.partition} is waiting for its master "${key}", which was not replaced`,
     );
   }
   const nodes = map.nodes.filter((other) => other !== node);
@@ -98,10 +98,10 @@ export function removeNode(map: NodeMap, key: string): Transition {
 }
 
 /**
- * `node role`: gives a node another role or balance; never more than `partitionCountMax` partitions. The masters a node is
- * going to copy from hear of it first.
+ * `node role`: gives a node another role or balance; never more than `partitionCountMax` partitions. The masters that a node
+ * will copy from get the map first.
  *
- * Flare differs: the original tells all at once, and what a master changes between its dump and the map is never copied.
+ * Flare differs: the original tells all at once, and changes of a master between its dump and the map are never copied.
  */
 export function setRole(map: NodeMap, key: string, request: RoleRequest, partitionCountMax: number): Transition {
   const node = findNode(map, key);
@@ -118,28 +118,28 @@ export function setRole(map: NodeMap, key: string, request: RoleRequest, partiti
 }
 
 /**
- * `node state`: `down` and `active` are `nodeDown` and `nodeUp`, `ready` ends a preparation, `prepare` cannot be asked for.
- * A slave that is ordered down may be well: it hears of it first.
+ * `node state`: `down` and `active` are `nodeDown` and `nodeUp`, `ready` ends a preparation, `prepare` cannot be requested. A
+ * slave that is taken down may be healthy: it gets the map first.
  */
 export function setState(map: NodeMap, key: string, state: NodeState): Transition {
   if (state === NodeState.down) return beforeOthers(map, key, nodeDown(map, key));
   if (state === NodeState.active) return nodeUp(map, key);
   const node = findNode(map, key);
   if (node === undefined) return refuse("failed to set state", isUnknown(key));
-  if (state !== NodeState.ready) return refuse("failed to set state", "a preparation begins with a role, not with a state");
-  if (node.state !== NodeState.prepare) return refuse("failed to set state", `"${key}" prepares nothing`);
+  if (state !== NodeState.ready) return refuse("failed to set state", "only a change of role starts a preparation");
+  if (node.state !== NodeState.prepare) return refuse("failed to set state", `"${key}" is not in state prepare`);
   return accept(map, [change(node, { state: NodeState.ready })], [[key]]);
 }
 
 /**
- * A node is there again, or has finished its preparation. A preserved master takes its partition back. When a new
- * partition becomes active, those that have its keys hear of it first, its own nodes with everybody else: until they do,
- * its master takes writes and reads from the present owners only, so that there is never more than one authority for a key.
+ * A node is back, or has finished its preparation. A preserved master takes its partition back. When a new partition becomes
+ * active, the current owners of its keys get the map first, its own nodes with everybody else: until then, its master accepts
+ * writes and reads only from the current owners, so that there is never more than one authority for a key.
  *
- * Flare differs: the original tells the new master and its slaves first; for a while it and the old one both take writes.
+ * Flare differs: the original tells the new master and its slaves first; for a while both masters accept writes.
  *
- * Flare differs: the original makes a preserved master a proxy as soon as any other node of its partition is not down,
- * also a slave that was still copying; nobody could become master of that partition again. Here only a live master does that.
+ * Flare differs: the original makes a preserved master a proxy as soon as any other node of its partition is not down, even a
+ * slave that is still copying; no node could become master of that partition again. Here only a live master does that.
  */
 export function nodeUp(map: NodeMap, key: string): Transition {
   const node = findNode(map, key);
@@ -153,13 +153,13 @@ export function nodeUp(map: NodeMap, key: string): Transition {
       return accept(map, [toProxy(node, NodeState.active)]);
     case NodeState.prepare:
       if (node.role === NodeRole.slave) return accept(map, [active]);
-      return refuse("failed to set state", `"${key}" still copies the keys of its new partition`);
+      return refuse("failed to set state", `"${key}" is still copying the keys of its new partition`);
     case NodeState.ready:
       return accept(map, [active], node.role === NodeRole.slave ? [] : presentOwners(map, node));
   }
 }
 
-/** A node is gone (or shall be): a slave takes a master's place; a master without an active slave is preserved. */
+/** A node is gone, or is taken down: a slave is promoted for a master; a master without an active slave is preserved. */
 export function nodeDown(map: NodeMap, key: string): Transition {
   const node = findNode(map, key);
   if (node === undefined) return refuse("failed to set state", isUnknown(key));
@@ -174,7 +174,7 @@ export function nodeDown(map: NodeMap, key: string): Transition {
   return accept(map, [down, master], [[master.key]]);
 }
 
-/** `shutdown`: a node says that it is stopping; unless it was a master it need not hear what becomes of it. */
+/** `shutdown`: a node reports that it is stopping; unless it was a master it does not need the new map. */
 export function shutdown(map: NodeMap, key: string): Transition {
   const node = findNode(map, key);
   const outcome = nodeDown(map, key);
@@ -185,7 +185,7 @@ export function shutdown(map: NodeMap, key: string): Transition {
 
 // -------------------------------------------------------------------------------------------------- role changes
 
-/** The nodes that change when `node` (not down) gets its new role, empty for an accepted no-op; or the rule that it breaks. */
+/** The nodes that change when `node` (not down) gets its new role, empty for a no-op; or the broken rule. */
 function withRole(map: NodeMap, node: ClusterNode, request: RoleRequest, partitionCountMax: number): ClusterNode[] | string {
   if (request.role === node.role) return node.role === NodeRole.proxy ? [] : withBalance(map, node, request.balance);
   switch (request.role) {
@@ -203,29 +203,29 @@ function toMaster(map: NodeMap, node: ClusterNode, request: RoleRequest, partiti
   const activeCount = countActive(map);
   if (balance <= 0) return `a master needs a balance above 0, not ${balance}`;
   if (partition < 0 || partition > activeCount) {
-    return `the next new partition is ${activeCount}, not ${partition}: they are numbered without gaps`;
+    return `the next new partition must be ${activeCount}, not ${partition}: partitions are numbered without gaps`;
   }
   if (partition >= partitionCountMax) return `there can be no more than ${partitionCountMax} partitions`;
   const master = liveMaster(map, partition);
-  if (master !== undefined) return `partition ${partition} has the master "${master.key}"`;
-  // The first partition of all has nobody to copy from, and a replaced master's data are gone.
+  if (master !== undefined) return `partition ${partition} already has the master "${master.key}"`;
+  // The very first partition has no source to copy from, and a replaced master's data is gone.
   const state = partition === activeCount && partition > 0 ? NodeState.prepare : NodeState.active;
   return [change(node, { role: NodeRole.master, state, partition, balance })];
 }
 
 function toSlave(map: NodeMap, node: ClusterNode, request: RoleRequest): ClusterNode[] | string {
   const master = liveMaster(map, request.partition);
-  if (master === undefined) return `partition ${request.partition} has no master that is there`;
+  if (master === undefined) return `partition ${request.partition} has no live master`;
   const balance = master.state === NodeState.active ? 0 : Math.max(0, request.balance);
   return [change(node, { role: NodeRole.slave, state: NodeState.prepare, partition: request.partition, balance })];
 }
 
 function withBalance(map: NodeMap, node: ClusterNode, balance: number): ClusterNode[] | string {
-  if (balance < 0) return `a balance is 0 or more, not ${balance}`;
+  if (balance < 0) return `a balance must be 0 or more, not ${balance}`;
   if (balanceSum(map, node.partition) - node.balance + balance <= 0) return noReader(node);
   if (node.role === NodeRole.slave && node.state !== NodeState.active) {
     const master = liveMaster(map, node.partition);
-    if (master === undefined || master.state === NodeState.active) return `"${node.key}" still copies its partition`;
+    if (master === undefined || master.state === NodeState.active) return `"${node.key}" is still copying its partition`;
   }
   return [change(node, { balance })];
 }
@@ -241,20 +241,20 @@ function leavePartition(map: NodeMap, node: ClusterNode): ClusterNode[] | string
 }
 
 function onlyProxies({ key, role, partition }: ClusterNode): string {
-  return `"${key}" is a ${roleName(role)} of partition ${partition}: only a proxy gets another role`;
+  return `"${key}" is a ${roleName(role)} of partition ${partition}: only a proxy can get another role`;
 }
 
 function noReader({ partition }: ClusterNode): string {
-  return `nobody would read partition ${partition}: the sum of its balances would be 0`;
+  return `partition ${partition} could not be read: the sum of its balances would be 0`;
 }
 
 // ---------------------------------------------------------------------------------------------------- helpers
 
-/** A new map, of which nobody has to hear before the others. */
+/** A new map that all nodes may get at once. */
 export const STORED: NodeMapChanges = Object.freeze({ stored: true, first: Object.freeze([]), skip: undefined });
 const UNCHANGED: NodeMapChanges = Object.freeze({ stored: false, first: Object.freeze([]), skip: undefined });
 
-/** @param error the text behind `SERVER_ERROR`; @param reason for people */
+/** @param error the text after `SERVER_ERROR`; @param reason for operators */
 export function refuse(error: string, reason: string): Transition {
   return { ok: false, error, reason };
 }
@@ -263,12 +263,12 @@ function isUnknown(key: string): string {
   return `"${key}" is not in the node map`;
 }
 
-/** A request that was met already. */
+/** A request that changes nothing. */
 export function unchanged(map: NodeMap): Transition {
   return { ok: true, map, changes: UNCHANGED };
 }
 
-/** The next map, with `changed` in the place of the nodes with their keys. */
+/** The next map, with `changed` replacing the nodes with their keys. */
 export function accept(map: NodeMap, changed: readonly ClusterNode[], first: NodeMapChanges["first"] = []): Transition {
   const nodes = keepReadable(map.nodes.map((node) => changed.find((other) => other.key === node.key) ?? node));
   return {
@@ -279,8 +279,8 @@ export function accept(map: NodeMap, changed: readonly ClusterNode[], first: Nod
 }
 
 /**
- * Flare differs: when the last node with a balance leaves a partition, the original leaves the master with 0 and every
- * read through another node becomes a miss; here such a master gets a balance of 1.
+ * Flare differs: when the last node with a balance leaves a partition, the original leaves its master at 0 and every read
+ * through another node is a miss; here such a master gets balance 1.
  */
 function keepReadable(nodes: readonly ClusterNode[]): readonly ClusterNode[] {
   return nodes.map((node) => {
@@ -306,9 +306,9 @@ export function liveMaster(map: NodeMap, partition: number): ClusterNode | undef
 }
 
 /**
- * A slave that leaves its partition hears of it before its master does.
+ * A slave that leaves its partition gets the map before its master.
  *
- * Flare differs: the original tells all at once; for a while the slave still answers reads, and gets no writes any more.
+ * Flare differs: the original tells all at once; for a while the slave still answers reads, but gets no more writes.
  */
 function beforeOthers(map: NodeMap, key: string, outcome: Transition): Transition {
   const node = findNode(map, key);
@@ -317,7 +317,7 @@ function beforeOthers(map: NodeMap, key: string, outcome: Transition): Transitio
   return { ...outcome, changes: { ...outcome.changes, first: [[key]] } };
 }
 
-/** The masters a node copies from that becomes a slave, or master of a new partition. */
+/** The masters that a new slave, or a new partition's master, copies from. */
 function mastersFor(map: NodeMap, node: ClusterNode): string[] {
   const masters = map.nodes.filter(({ role, state }) => role === NodeRole.master && state !== NodeState.down);
   return masters
@@ -327,7 +327,7 @@ function mastersFor(map: NodeMap, node: ClusterNode): string[] {
     .map(({ key }) => key);
 }
 
-/** Who has the keys of a partition that becomes active: first those that only answer reads, then the masters. */
+/** The owners of the keys of a partition that becomes active: first those that only answer reads, then the masters. */
 function presentOwners(map: NodeMap, master: ClusterNode): string[][] {
   const owners = map.nodes.filter(({ partition, state }) => {
     return partition >= 0 && partition !== master.partition && state !== NodeState.down;
@@ -353,12 +353,12 @@ function countActive(map: NodeMap): number {
   return count;
 }
 
-/** The balances of all nodes of a partition, those that are down included. */
+/** The sum of the balances of all nodes of a partition, including down ones. */
 function balanceSum(map: NodeMap, partition: number): number {
   return map.nodes.reduce((sum, node) => (node.partition === partition ? sum + node.balance : sum), 0);
 }
 
-/** The first of those with the largest balance. */
+/** The first node with the largest balance. */
 function largestBalance(nodes: readonly ClusterNode[]): ClusterNode | undefined {
   let best: ClusterNode | undefined;
   for (const node of nodes) if (best === undefined || node.balance > best.balance) best = node;

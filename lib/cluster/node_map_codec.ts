@@ -1,7 +1,7 @@
 /**
- * The node map and the key parameters as lines of text, both ways: `NODE …` (in `node add` replies and `node sync`
- * pushes) and `META …`. Lines come without their CRLF, one character per byte. What a peer sent is checked here, and a bad
- * line is an ordinary answer (undefined), not a fault.
+ * Reads and writes the node map and the partitioning parameters as lines of text: `NODE …` (in `node add` replies and `node
+ * sync` pushes) and `META …`. Lines have no CRLF and one character per byte. Validates a peer's input; an invalid line is an
+ * ordinary result (undefined), not an error.
  */
 
 import { KeyHashAlgorithm, parseKeyHashAlgorithm } from "./key_hash.ts";
@@ -10,14 +10,14 @@ import type { ClusterNode } from "./node.ts";
 import { createNode, NodeRole, NodeState, PARTITION_NONE } from "./node.ts";
 import type { NodeMap } from "./node_map.ts";
 
-/** What `meta` tells: how keys are placed, and what the index server understands. */
+/** The content of `meta`: the partitioning parameters, and what the index server understands. */
 export interface ClusterMeta extends KeyResolverOptions {
   readonly keyHashAlgorithm: KeyHashAlgorithm;
-  /** `node add` may go on with what the node says of its data. */
+  /** `node add` may include the node's data identity. */
   readonly takesNodeData: boolean;
 }
 
-/** The values of a cluster that was not told otherwise. */
+/** The default values. */
 export const META_DEFAULTS: ClusterMeta = Object.freeze({
   partitionSize: 1024,
   keyHashAlgorithm: KeyHashAlgorithm.simple,
@@ -44,7 +44,7 @@ export function encodeNodeSync(map: NodeMap): string {
   return `node sync ${map.version}\r\n${encodeNodeList(map)}`;
 }
 
-/** Reads a NODE line; words after the seventh field are ignored. Undefined if it is no well-formed NODE line. */
+/** Parses a NODE line; ignores words after the seventh field. Undefined if it is malformed. */
 export function parseNodeLine(line: string): ClusterNode | undefined {
   const words = line.split(" ").filter((word) => word !== "");
   const [first, host, ...numbers] = words;
@@ -58,7 +58,7 @@ export function parseNodeLine(line: string): ClusterNode | undefined {
   return createNode({ host, port, role: role as NodeRole, state: state as NodeState, partition, balance, threadType });
 }
 
-/** The META lines and `END`; keys that a node does not know it skips. */
+/** The META lines and `END`; nodes skip unknown keys. */
 export function encodeMeta(meta: ClusterMeta): string {
   return [
     `META partition-size ${meta.partitionSize}`,
@@ -73,9 +73,9 @@ export function encodeMeta(meta: ClusterMeta): string {
 }
 
 /**
- * Reads the lines of a `meta` answer up to, not including, `END`. Unknown keys and words after the value are ignored, what
- * is missing keeps its default. Undefined if a line does not begin with META, or a value is malformed or unknown; ranges
- * are the `KeyResolver`'s to check.
+ * Parses the lines of a `meta` answer up to, not including, `END`. Ignores unknown keys and words after the value; missing keys
+ * keep their defaults. Undefined if a line does not begin with META, or a value is malformed or unknown; `KeyResolver` checks
+ * the ranges.
  */
 export function parseMeta(lines: readonly string[]): ClusterMeta | undefined {
   const meta = { ...META_DEFAULTS };

@@ -1,6 +1,6 @@
 /**
- * The node map as an index server tells it to anybody who asks: `stats nodes` names the nodes, `stats` the version. The
- * original answers alike. Pure.
+ * The node map in an index server's statistics: `stats nodes` lists the nodes, `stats` has the version. The original has the
+ * same. Pure.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
@@ -10,14 +10,14 @@ import type { Figures } from "../protocol/stat_lines.ts";
 import { type ClusterNode, createNode, parseRole, parseState } from "./node.ts";
 import { createNodeMap, type NodeMap, THREAD_TYPE_FIRST } from "./node_map.ts";
 
-/** The version of the node map among the figures of `stats`; undefined where it is not told, as before Flare 1.3.1. */
+/** The version of the node map in `stats`; undefined if absent, as before Flare 1.3.1. */
 export function nodeMapVersion(general: Figures): Uint64 | undefined {
   const digits = fromLatin1(general.get("node_map_version") ?? "");
   return parseUint64(digits, 0, digits.length);
 }
 
 /**
- * The node map from the figures of `stats nodes` and its version from those of `stats` (0 where it is not told).
+ * The node map from `stats nodes` and its version from `stats` (0 if absent).
  * @throws FlareError CORRUPT
  */
 export function parseNodeMap(nodes: Figures, general: Figures): NodeMap {
@@ -41,7 +41,7 @@ function parseNode(key: string, values: Figures): ClusterNode {
   const [partition, balance, threadType] = numbers;
   const isComplete = colon > 0 && numbers.every(Number.isInteger) && /^\d{1,5}$/.test(key.slice(colon + 1));
   if (role === undefined || state === undefined || !isComplete) {
-    throw new FlareError("CORRUPT", `malformed "stats nodes" about node "${key}"`);
+    throw new FlareError("CORRUPT", `malformed "stats nodes" for node "${key}"`);
   }
   return createNode({
     host,

@@ -1,6 +1,6 @@
 /**
- * The node map seen by partition: who is master, who are the slaves, who answers reads and how often. Derived once per
- * node map and frozen. Pure; it does not know which of the nodes is our own (that is `routing.ts`).
+ * The node map by partition: the master, the slaves, the readers and their weights. Derived once per node map and frozen. Pure;
+ * it does not know which node is our own (`routing.ts` does).
  */
 
 import type { ClusterNode } from "./node.ts";
@@ -14,19 +14,19 @@ export interface Partition {
   readonly master: ClusterNode | undefined;
   /** Slaves in any state but down: all of them receive replication. */
   readonly slaves: readonly ClusterNode[];
-  /** Nodes that answer reads: the master and the active slaves that have a balance; the master alone if nobody has one. */
+  /** Nodes that answer reads: the master and the active slaves with a balance; the master alone if no node has one. */
   readonly readers: readonly ClusterNode[];
 }
 
 /** All partitions of a node map. */
 export interface PartitionMap {
-  /** The partitions that hold keys now, by number; one whose master is down counts. */
+  /** The partitions that hold keys now, by number, including one whose master is down. */
   readonly active: readonly Partition[];
   /** The one partition being created, if any; its number is the count of active ones. */
   readonly preparing: Partition | undefined;
 }
 
-/** Sorts the nodes of a map into partitions; those numbered `partitionCountMax` or higher are ignored. */
+/** Groups the nodes of a map by partition; ignores partitions numbered `partitionCountMax` or higher. */
 export function buildPartitionMap(map: NodeMap, partitionCountMax: number): PartitionMap {
   const activeCount = countActive(map, partitionCountMax);
   const active = Array.from({ length: activeCount }, (_, index) => buildPartition(map, index));

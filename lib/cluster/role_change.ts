@@ -1,6 +1,6 @@
 /**
- * What a node has to do because a new map gave it another place in the cluster: nothing, or copying a partition. Pure:
- * two maps in, a decision out; the copying itself is `replication/`.
+ * What a node has to do when a new map changes its role: nothing, or copy a partition. Pure: two maps in, a decision out;
+ * `replication/` does the copying.
  */
 
 import type { ClusterNode } from "./node.ts";
@@ -9,24 +9,24 @@ import type { NodeMap } from "./node_map.ts";
 import { findNode } from "./node_map.ts";
 import { buildPartitionMap } from "./partition_map.ts";
 
-/** A copy to be made: from each of `sources` what belongs to `partition` when there are `partitionSize` of them. */
+/** A copy to be made: from each of `sources` the keys of `partition` in a cluster of `partitionSize` partitions. */
 export interface Reconstruction {
-  /** The role the copy is for: a slave then asks the index server for the state active, a master for ready. */
+  /** The role the copy is for: afterwards a slave requests the state active from the index server, a master the state ready. */
   readonly role: typeof NodeRole.master | typeof NodeRole.slave;
   readonly partition: number;
   readonly partitionSize: number;
   /** The partition's master for a slave, every active master for a new master; may be empty. */
   readonly sources: readonly ClusterNode[];
-  /** Partitions that should be copied from and have no master now: without them the copy would not be whole. */
+  /** Partitions to copy from that have no master now: without them the copy would be incomplete. */
   readonly missing: readonly number[];
 }
 
 /**
- * The copy the node `selfKey` must make when `next` replaces `previous`; undefined if none. A first map (`previous`
- * undefined) asks for nothing: a node that restarts serves what it has.
+ * The copy the node `selfKey` must make when `next` replaces `previous`; undefined if none. A first map (`previous` undefined)
+ * requires none: a restarted node serves what it has.
  *
- * Flare differs: the original looks only for a change from proxy. If it missed the map in which a slave was a proxy for a
- * moment, it never copies and stays in the state prepare for ever; here any step into prepare counts.
+ * Flare differs: the original reacts only to a change from proxy. If it missed the map in which a slave was briefly a proxy, it
+ * never copies and stays in state prepare for ever; here any change to prepare counts.
  */
 export function reconstructionFor(
   previous: NodeMap | undefined,

@@ -1,7 +1,7 @@
 /**
- * Where a request runs: here, on another node, or nowhere. Everything that can be known beforehand is worked out when a
- * node map is installed; a request costs two table look-ups and creates nothing. Pure; it knows its own node's key, no
- * connection and no storage. The index server's pushes come in by `install`, in one step for all requests that follow.
+ * Where a request runs: here, on another node, or nowhere. `install` precomputes everything when a node map arrives; a request
+ * costs two table lookups and allocates nothing. Pure; it knows its own node's key, but no connections and no storage. A map
+ * from the index server takes effect in one step, for all later requests.
  */
 
 import { IPV4_PREFIX_BITS, isIpv4, parseIpAddress, sharesPrefix } from "../base/ip_address.ts";
@@ -19,7 +19,7 @@ export const LOCAL = 0;
 export const NO_PARTITION = 1;
 /** The partition has no node that could answer: writes fail, reads miss. */
 export const PROXY_FAILURE = 2;
-/** Where a request runs: one of the three constants above, or the node to ask. */
+/** Where a request runs: one of the three constants above, or the node to forward to. */
 export type Route = typeof LOCAL | typeof NO_PARTITION | typeof PROXY_FAILURE | ClusterNode;
 
 export interface RoutingOptions {
@@ -41,11 +41,11 @@ export class Routing {
   #active: readonly PartitionView[] = [];
   #preparing: PartitionView | undefined;
   #leaving = false;
-  /** We serve the partition about to become active, and have everything: reads of its keys come from nodes that know more. */
+  /** We serve the partition about to become active, and have everything: reads of its keys come from nodes with a newer map. */
   #readsMoving = false;
-  /** The partitions as they were before the newest one became active, while not all their owners need know that yet. */
+  /** The partitions before the newest one became active, while some of their owners may not know that yet. */
   #former: readonly PartitionView[] | undefined;
-  /** We were a master before, and are in no partition now. */
+  /** We used to be a master, and are in no partition now. */
   #wasMaster = false;
 
   constructor(nodeMap: NodeMap, options: RoutingOptions) {
@@ -57,22 +57,22 @@ export class Routing {
     this.install(nodeMap);
   }
 
-  /** The map in use. */
+  /** The current map. */
   get nodeMap(): NodeMap {
     return this.#nodeMap;
   }
 
-  /** The partitions of the map in use. */
+  /** The partitions of the current map. */
   get partitionMap(): PartitionMap {
     return this.#partitionMap;
   }
 
-  /** Our own entry in the map in use, if it has one. */
+  /** Our own entry in the current map, if there is one. */
   get self(): ClusterNode | undefined {
     return findNode(this.#nodeMap, this.#selfKey);
   }
 
-  /** Whether we are the master of a partition, and a slave could be in our place. */
+  /** Whether we are the master of a partition, and a slave could be promoted. */
   get hasSuccessor(): boolean {
     const { self } = this;
     const partition = self === undefined ? undefined : this.#partitionMap.active[self.partition];
@@ -80,12 +80,15 @@ export class Routing {
     return partition.slaves.some(({ state }) => state === NodeState.active);
   }
 
-  /** Partitions a key may fall into, a preparing one included. Up to 1, all hashes have one route and none need be computed. */
+  /**
+   * Number of partitions, including a preparing one. If it is at most 1, all hashes have the same route and need not be
+   * computed.
+   */
   get partitionCount(): number {
     return this.#active.length + (this.#preparing === undefined ? 0 : 1);
   }
 
-  /** Replaces the map; whether its version may replace ours is the caller's question (`acceptsVersion`). */
+  /** Replaces the map; the caller checks its version (`acceptsVersion`). */
   install(nodeMap: NodeMap): void {
     const partitionMap = buildPartitionMap(nodeMap, this.#resolver.partitionCountMax);
     const isMember = (findNode(nodeMap, this.#selfKey)?.partition ?? PARTITION_NONE) !== PARTITION_NONE;
@@ -101,10 +104,10 @@ export class Routing {
   }
 
   /**
-   * The route of a read of a key with this hash. `random` is any integer ≥ 0; evenly distributed ones spread reads by balance.
+   * The route of a read of a key with this hash. `random` is any integer ≥ 0; uniform ones spread reads by balance.
    *
    * Flare differs: the nodes of a partition about to become active read its keys themselves. They have every acknowledged
-   * write of them, and the present owner, who hears of the new partition first, must not get its own question back.
+   * write, and the current owner, which learns of the new partition first, must not get its own request back.
    */
   routeRead(hash: number, random: number): Route {
     const view = this.#viewOf(hash);
@@ -113,7 +116,7 @@ export class Routing {
     return view.pickReader(random);
   }
 
-  /** The route of a write; `fromNode`: it came with a proxy prefix, from another node that thinks we are concerned. */
+  /** The route of a write; `fromNode`: it came with a proxy prefix, from another node that considers us responsible. */
   routeWrite(hash: number, fromNode: boolean): Route {
     const view = this.#viewOf(hash);
     if (view === undefined) return NO_PARTITION;
@@ -128,8 +131,8 @@ export class Routing {
   }
 
   /**
-   * The nodes that get a copy of a write that has just run here, a frozen array: the slaves of the partition we are
-   * master of, also of a preparing one if the write came from its present owner (`fromNode`).
+   * The nodes that get a copy of a write that has just run here, a frozen array: the slaves of the partition we are master of,
+   * including a preparing one if the write came from its current owner (`fromNode`).
    */
   replicasOf(hash: number, fromNode: boolean): readonly ClusterNode[] {
     const view = this.#viewOf(hash);
@@ -145,24 +148,22 @@ export class Routing {
     return view === undefined ? NO_NODES : view.partition.slaves;
   }
 
-  /** The master of the partition being created, if the key moves there and we are its present owner: it gets the write, too. */
+  /** The master of the partition being created, if the key moves there and we are its current owner: it gets the write, too. */
   preparingMasterOf(hash: number): ClusterNode | undefined {
     const preparing = this.#preparing;
     if (preparing === undefined || !this.#isMoving(hash)) return undefined;
     return this.#viewOf(hash)?.isMaster === true ? preparing.partition.master : undefined;
   }
 
-  /**
-   * We are about to stop, and soon get no more replication: as a slave we read nothing here any more. False takes it back.
-   */
+  /** We are about to stop and will soon get no more replication, so a slave stops answering reads itself. False cancels it. */
   setLeaving(leaving: boolean): void {
     this.#leaving = leaving;
     this.install(this.#nodeMap);
   }
 
   /**
-   * A partition has just become active, and other owners of its keys may not know it yet: until `settle`, writes of a key
-   * go to its former master, whom every node still agrees on, and he passes them on.
+   * A partition has just become active, and other owners of its keys may not know it yet: until `settle`, writes of a key go to
+   * its former master, on which all nodes still agree, and which forwards them.
    */
   get settling(): boolean {
     return this.#former !== undefined;
@@ -172,14 +173,14 @@ export class Routing {
     this.#former = undefined;
   }
 
-  /** Whom else to ask for a key when those in `failed` did not answer: another reader of its partition, or the master. */
+  /** The next node for a read when those in `failed` did not answer: another reader of the key's partition, or the master. */
   routeReadAgain(hash: number, failed: readonly string[]): Route {
     const view = this.#viewOf(hash);
     if (view === undefined) return NO_PARTITION;
     return view.readsHere ? LOCAL : this.#otherReader(view, failed);
   }
 
-  /** Whom to ask for all keys of an active partition, by the rules of a read; those in `failed` did not answer. */
+  /** The node for all keys of an active partition, by the rules for reads; those in `failed` did not answer. */
   routePart(partition: number, random: number, failed: readonly string[]): Route {
     const view = this.#active[partition];
     if (view === undefined) return NO_PARTITION;
@@ -187,12 +188,12 @@ export class Routing {
     return failed.length === 0 ? view.pickReader(random) : this.#otherReader(view, failed);
   }
 
-  /** Whether we are master of an active partition, or a slave that answers reads of it. */
+  /** Whether we are the master of an active partition, or a slave that answers its reads. */
   readsPart(partition: number): boolean {
     return this.#active[partition]?.readsHere === true;
   }
 
-  /** Whether we were the master of a key until lately: then even its new master may have sent us a write of it. */
+  /** Whether we were the master of a key until recently: then even its new master may have sent us a write for it. */
   gaveAway(hash: number): boolean {
     return this.#wasMaster || this.#formerViewOf(hash)?.isMaster === true;
   }
@@ -206,7 +207,7 @@ export class Routing {
     return new PartitionView(partition, this.#selfKey, this.#netmask, this.#leaving);
   }
 
-  /** Where a key lay that has just moved to the newest partition; undefined for other keys, and when all is settled. */
+  /** The former partition of a key that has just moved to the newest one; undefined for other keys, and when all is settled. */
   #formerViewOf(hash: number): PartitionView | undefined {
     const former = this.#former;
     const count = this.#active.length;
@@ -215,8 +216,8 @@ export class Routing {
   }
 
   /**
-   * The node that takes the key over and must have a write that ran here: the master of the partition being created, or,
-   * when that became active while the write waited for the storage, the key's owner by now.
+   * The node that takes the key over and must get a write that ran here: the master of the partition being created, or, if that
+   * became active while the write waited for the storage, the key's current owner.
    */
   successorOf(hash: number, fromNode: boolean): ClusterNode | undefined {
     const preparing = this.preparingMasterOf(hash);
@@ -237,7 +238,7 @@ export class Routing {
   }
 }
 
-/** One partition as this node sees it, all decisions taken beforehand. */
+/** One partition as this node sees it, with all decisions precomputed. */
 class PartitionView {
   readonly partition: Partition;
   readonly isMaster: boolean;
@@ -271,13 +272,13 @@ class PartitionView {
   }
 }
 
-/** The readers of a partition but one; the master stands in where nobody else is left. */
+/** The readers of a partition except one; the master if no other is left. */
 function readersWithout({ readers, master }: Partition, key: string): readonly ClusterNode[] {
   const others = readers.filter((node) => node.key !== key);
   return others.length > 0 || master === undefined ? others : [master];
 }
 
-/** A reader without balance is a master that stands alone. */
+/** A reader without a balance is a master on its own. */
 function weightOf(reader: ClusterNode): number {
   return reader.balance > 0 ? reader.balance : 1;
 }

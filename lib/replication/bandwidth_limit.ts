@@ -1,20 +1,20 @@
 /**
- * Slows a stream of items down to a rate: so many bytes a second, and a pause per item. The waiting goes through the clock
- * it is given, and ends at once when the stream is given up.
+ * Limits a stream of items to a rate in bytes per second, with a pause per item. Waits on the given clock, and stops at once
+ * when the stream is abandoned.
  */
 
 import type { Clock } from "../runtime/runtime.ts";
 
-/** Shorter waits are saved up: timers are not that exact. */
+/** Shorter waits are accumulated: timers are not that precise. */
 const WAIT_MS_MIN = 2;
 
 export class BandwidthLimit {
   readonly #clock: Clock;
   readonly #bytesPerSecond: number;
   readonly #itemPauseMs: number;
-  /** When everything let through so far will have been paid for. */
+  /** When everything passed so far is within the rate. */
   #freeAtMs: number;
-  /** Ends the pause under way. */
+  /** Ends the current pause. */
   #wake: (() => void) | undefined;
   #isOver = false;
 
@@ -26,7 +26,7 @@ export class BandwidthLimit {
     this.#freeAtMs = clock.monotonicMs();
   }
 
-  /** Accounts for what was sent; undefined = go on at once. One pause at a time. */
+  /** Accounts for sent data; undefined = continue at once. One pause at a time. */
   spend(bytes: number, items: number): Promise<void> | undefined {
     const nowMs = this.#clock.monotonicMs();
     const costMs = items * this.#itemPauseMs + (this.#bytesPerSecond > 0 ? (bytes * 1000) / this.#bytesPerSecond : 0);
@@ -42,7 +42,7 @@ export class BandwidthLimit {
     });
   }
 
-  /** The stream is given up: the pause under way ends now, and there is no other. */
+  /** The stream is abandoned: ends the current pause; there is no other. */
   end(): void {
     this.#isOver = true;
     this.#wake?.();

@@ -1,7 +1,7 @@
 /**
- * One of the connections to a node of another cluster: writes go out in order and stay here until they are answered, so
- * that a broken connection or a cluster that is busy for a while loses nothing. All of them may be sent again: they
- * carry the complete value and its version. Knows lines and replies, not what they mean.
+ * One of the connections to a node of another cluster: writes go out in order and stay queued until they are answered, so that
+ * a broken connection or a busy cluster loses nothing. All of them can be sent again, because they carry the complete value and
+ * its version. Knows lines and replies, not what they mean.
  */
 
 import type { FlareError } from "../base/errors.ts";
@@ -11,13 +11,13 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 
 /** What a lane tells its owner. */
 export interface ClusterLaneOwner {
-  /** A write was answered by `line`, an error of its own among them; it is gone from the lane. */
+  /** A write was answered with `line`, perhaps with its own error; it is removed from the lane. */
   onAnswered(line: string, bytes: number): void;
-  /** The other cluster does not answer, or cannot write; everything is sent again after a pause. */
+  /** The other cluster does not answer, or cannot write; everything will be sent again after a pause. */
   onTrouble(reason: string): void;
 }
 
-/** Writes on their way at once. */
+/** Most writes in flight. */
 const WINDOW = 1024;
 const PAUSE_MS_MIN = 500;
 const PAUSE_MS_MAX = 30000;
@@ -26,12 +26,12 @@ export class ClusterLane {
   readonly #runtime: Runtime;
   readonly #peer: Peer;
   readonly #owner: ClusterLaneOwner;
-  /** Not answered yet, oldest first, from `#head` on. */
+  /** Unanswered writes, oldest first, from `#head` on. */
   readonly #lines: Uint8Array[] = [];
   #head = 0;
-  /** How many of them are on their way. */
+  /** How many of them are in flight. */
   #sent = 0;
-  /** Grows with every attempt: answers to an earlier one do not count. */
+  /** Incremented by every attempt: answers to earlier ones are ignored. */
   #attempt = 0;
   #pauseMs = PAUSE_MS_MIN;
   #timer: Timer | undefined;
@@ -43,7 +43,7 @@ export class ClusterLane {
     this.#owner = owner;
   }
 
-  /** Writes not answered yet. */
+  /** Unanswered writes. */
   get length(): number {
     return this.#lines.length - this.#head;
   }
@@ -55,8 +55,7 @@ export class ClusterLane {
   }
 
   /**
-   * Forgets what waits but the oldest write, which finds out when the other cluster answers again; gives the bytes
-   * forgotten.
+   * Drops all queued writes except the oldest, which detects when the other cluster answers again; returns the bytes dropped.
    */
   forget(): number {
     const dropped = this.#lines.splice(this.#head + 1);

@@ -1,8 +1,8 @@
 /**
- * Replication to another cluster, mode duplicate: what was written here, as its partition's master, is sent to one node
- * of the other cluster, which places it by its own map. Writes wait in memory, within a limit, while that cluster cannot
- * be reached. When they were too many, or this node begins anew as master, everything is sent again: versions make the
- * other side take only what it does not have. Knows neither sessions nor the node map.
+ * Replication to another cluster, mode duplicate: sends the writes of this node, as its partition's master, to one node of the
+ * other cluster, which routes them by its own map. Writes are queued in memory, up to a limit, while that cluster is
+ * unreachable. If there were too many, or this node becomes master, everything is sent again: by the versions the other side
+ * stores only what it does not have. Knows neither sessions nor the node map.
  */
 
 import { latin1 } from "../base/bytes.ts";
@@ -25,23 +25,23 @@ export interface ClusterReplicationOptions {
   /** A node of the other cluster. */
   readonly host: string;
   readonly port: number;
-  /** Connections to it. */
+  /** Number of connections to it. */
   readonly concurrency: number;
-  /** How its connections behave, but for their queue. */
+  /** The options of its connections, except their queue limit. */
   readonly peerOptions: PeerOptions;
-  /** Bytes of writes that may wait for the other cluster. */
+  /** Limit of the bytes of queued writes. */
   readonly queueBytesMax: number;
-  /** Which keys this node answers for. */
+  /** Whether this node is responsible for a key. */
   readonly owns: (key: Uint8Array) => boolean;
 }
 
-/** How fast everything is sent: `reconstruction-interval` and `reconstruction-bwlimit`; 0 = no pause, no limit. */
+/** The speed of sending everything: `reconstruction-interval` and `reconstruction-bwlimit`; 0 = no pause, no limit. */
 export interface SendingSpeed {
   readonly intervalUs: number;
   readonly bytesPerSecond: number;
 }
 
-/** Sending everything pauses while more than this waits. */
+/** Sending everything pauses while more than this is queued. */
 const SENDING_BYTES_MAX = 1048576;
 const SLICE_ITEMS_MAX = 500;
 const SLICE_BYTES_MAX = 262144;
@@ -52,11 +52,11 @@ export class ClusterReplication implements Worker {
   readonly type = WorkerType.dumpReplication;
   readonly startedMs: number;
   readonly behindSeconds = 0;
-  /** Reloadable; counts from the next time everything is sent. */
+  /** Reloadable; applies from the next full send. */
   speed: SendingSpeed;
-  /** Writes the other cluster refused for good, or that cannot be said in its protocol, since the start. */
+  /** Writes since the start that the other cluster refused, or that its protocol cannot represent. */
   refused = 0;
-  /** Writes given up because too many waited, since the start; sending everything makes up for them. */
+  /** Writes dropped since the start because the queue was full; a full send makes up for them. */
   dropped = 0;
   readonly #runtime: Runtime;
   readonly #storage: Storage;
@@ -64,14 +64,14 @@ export class ClusterReplication implements Worker {
   readonly #options: ClusterReplicationOptions;
   readonly #lanes: ClusterLane[];
   #queuedBytes = 0;
-  /** Writes were given up: nothing is queued until the other cluster answers. */
+  /** Writes were dropped: nothing is queued until the other cluster answers. */
   #gaveUp = false;
   #reachable = true;
-  /** Grows when sending everything has to end or begins anew. */
+  /** Incremented when a full send ends or restarts. */
   #run = 0;
-  /** The pace of sending everything. */
+  /** The rate limit of the full send. */
   #limit: BandwidthLimit | undefined;
-  /** While a slice of everything is being read: the keys written meanwhile, of which the slice may hold an old state. */
+  /** While a slice is being read: the keys written since, for which the slice may have an old state. */
   #written: Set<string> | undefined;
   #roomWaiter: (() => void) | undefined;
   #closed = false;
@@ -112,7 +112,7 @@ export class ClusterReplication implements Worker {
     return "execute";
   }
 
-  /** Writes the other cluster has not answered. */
+  /** Writes that the other cluster has not answered. */
   get queue(): number {
     return this.#lanes.reduce((sum, lane) => sum + lane.length, 0);
   }
@@ -131,7 +131,7 @@ export class ClusterReplication implements Worker {
     }
     const key = latin1(bytes, start, end);
     this.#written?.add(key);
-    // Asked for an answer even where the client wants none: only what is answered is known to have arrived.
+    // Requests an answer even if the client wants none: only answered writes are known to have arrived.
     const line = encodeOutcome(request, applied, "", key, expire, false);
     const lane = this.#laneOf(bytes, start, end);
     this.#storage.onCommit({
@@ -141,7 +141,7 @@ export class ClusterReplication implements Worker {
     });
   }
 
-  /** Sends all items and remembered deletions this node answers for, at the speed of a reconstruction; ends an earlier run. */
+  /** Sends all items and tombstones this node is responsible for, at the speed of a reconstruction; replaces an earlier run. */
   sendEverything(): void {
     const run = ++this.#run;
     this.#wake();
@@ -153,7 +153,7 @@ export class ClusterReplication implements Worker {
         (items) => {
           if (run === this.#run) this.#runtime.log.write("notice", `all ${items} items were sent to "${this.peer}"`);
         },
-        (error: Error) => this.#runtime.log.write("error", `not everything was sent to "${this.peer}": ${error.message}`),
+        (error: Error) => this.#runtime.log.write("error", `could not send everything to "${this.peer}": ${error.message}`),
       )
       .finally(() => {
         if (run !== this.#run) return;
@@ -171,11 +171,11 @@ export class ClusterReplication implements Worker {
     this.#wake();
   }
 
-  /** Gives up what waits and closes. */
+  /** Drops queued writes and closes. */
   close(): void {
     this.#closed = true;
     this.kill();
-    if (this.queue > 0) this.#runtime.log.write("notice", `${this.queue} writes were not sent to "${this.peer}" yet`);
+    if (this.queue > 0) this.#runtime.log.write("notice", `${this.queue} queued writes were not sent to "${this.peer}"`);
     for (const lane of this.#lanes) lane.close();
   }
 
@@ -236,14 +236,17 @@ export class ClusterReplication implements Worker {
     lane.push(line);
   }
 
-  /** Too much waits: it is let go, and everything is sent when the other cluster answers again. */
+  /** The queue is full: drops it; everything is sent when the other cluster answers again. */
   #giveUp(): void {
     this.#gaveUp = true;
     this.kill();
     const before = this.queue;
     for (const lane of this.#lanes) this.#queuedBytes -= lane.forget();
     this.dropped += before - this.queue;
-    this.#runtime.log.write("warning", `too many writes wait for "${this.peer}": everything will be sent when it answers`);
+    this.#runtime.log.write(
+      "warning",
+      `too many writes are queued for "${this.peer}": everything will be sent when it answers`,
+    );
   }
 
   #onAnswered(line: string, bytes: number): void {
@@ -252,7 +255,7 @@ export class ClusterReplication implements Worker {
       this.refused++;
       this.#runtime.log.write("warning", `"${this.peer}" refused a write: "${line}"`);
     }
-    if (!this.#reachable) this.#runtime.log.write("notice", `"${this.peer}" takes writes again`);
+    if (!this.#reachable) this.#runtime.log.write("notice", `"${this.peer}" accepts writes again`);
     this.#reachable = true;
     if (this.#gaveUp) {
       this.#gaveUp = false;
@@ -262,7 +265,7 @@ export class ClusterReplication implements Worker {
   }
 
   #onTrouble(reason: string): void {
-    if (this.#reachable) this.#runtime.log.write("warning", `writes wait for "${this.peer}": ${reason}`);
+    if (this.#reachable) this.#runtime.log.write("warning", `writes are queued for "${this.peer}": ${reason}`);
     this.#reachable = false;
   }
 
@@ -279,7 +282,7 @@ export class ClusterReplication implements Worker {
   }
 }
 
-/** Whether a key survives the text protocol: no blanks and no control characters. */
+/** Whether the text protocol can represent a key: no spaces and no control characters. */
 function canBeSaid(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if ((bytes[i] as number) <= 0x20 || bytes[i] === 0x7f) return false;
   return true;

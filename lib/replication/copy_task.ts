@@ -1,8 +1,8 @@
 /**
- * One reconstruction: a node that became a slave, or master of a new partition, copies what it will be responsible
- * for from the nodes that have it. What it held before is dropped first, as soon as a source is there: keys deleted
- * elsewhere meanwhile must not come back, and the source's state counts even where ours has a higher version. It shows
- * up in `stats threads` and reports progress; what follows from its end is the node server's business.
+ * One reconstruction: a node that became a slave, or master of a new partition, copies the keys it will be responsible for from
+ * the nodes that have them. It drops its old data first, as soon as a source is reachable: keys deleted elsewhere must not come
+ * back, and the source's state wins even where ours has a higher version. `stats threads` shows it with its progress; the node
+ * server handles its end.
  */
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
@@ -25,7 +25,7 @@ export interface CopyOptions {
   /** `reconstruction-bwlimit`, shared by all sources; 0 = no limit. */
   readonly bytesPerSecond: number;
   readonly connectTimeoutMs: number;
-  /** Absent: the connections are plain. */
+  /** Absent: plain connections. */
   readonly tls?: TlsLink | undefined;
   /** As in `DumpRequest`. */
   readonly silenceMs: number;
@@ -33,14 +33,14 @@ export interface CopyOptions {
   readonly valueBytesMax: number;
   /** Our own `host:port`. */
   readonly selfKey: string;
-  /** Whether a key belongs to the partition that is copied. */
+  /** Whether a key belongs to the copied partition. */
   belongs(key: Uint8Array): boolean;
 }
 
-/** How far a copy is. */
+/** The progress of a copy. */
 export interface CopyProgress {
   readonly items: number;
-  /** Received, including what surrounds keys and values. */
+  /** Bytes received, including protocol overhead. */
   readonly bytes: number;
   readonly expected: number | undefined;
   readonly seconds: number;
@@ -50,7 +50,7 @@ export interface CopyProgress {
 
 const REPORT_MS = 1000;
 const STATS_BYTES_MAX = 65536;
-/** So long the master may take to say whether it has a key. */
+/** How long the master may take to look up a key. */
 const CHECK_TIMEOUT_MS = 10_000;
 
 export class CopyTask implements Worker {
@@ -69,7 +69,7 @@ export class CopyTask implements Worker {
   #timer: Timer | undefined;
   readonly #options: CopyOptions;
   #expected: number | undefined;
-  /** Present once what was here is dropped; resolves when the flush that is planned for the rest is known. */
+  /** Set once the old data is dropped; resolves when the sources' scheduled flush is known. */
   #cleaned: Promise<void> | undefined;
   #done = false;
   #killed = false;
@@ -103,11 +103,11 @@ export class CopyTask implements Worker {
           valueBytesMax: options.valueBytesMax,
           selfKey: options.selfKey,
           onReachable: () => {
-            // Once, before the first source is asked: live writes that arrive from then on are in every answer, or newer.
+            // Once, before the first source is asked: live writes after that are in every answer, or newer.
             if (this.#cleaned !== undefined) return;
             storage.flushAll();
             this.#cleaned = this.#inheritFlushPlan(storage);
-            this.#cleaned.catch(() => undefined); // `run` hears of it.
+            this.#cleaned.catch(() => undefined); // `run` gets the error.
           },
         }),
     );
@@ -117,13 +117,13 @@ export class CopyTask implements Worker {
     return this.#done ? "killed" : "execute";
   }
 
-  /** Progress for `stats threads`, without blanks. */
+  /** Progress for `stats threads`, without spaces. */
   get info(): string {
     const { items, bytes, expected, itemsPerSecond, secondsLeft } = this.progress;
     return `items=${items}/${expected ?? "?"},bytes=${bytes},items/s=${itemsPerSecond},eta=${secondsLeft ?? "?"}s`;
   }
 
-  /** How far the copy is; `expected` items are an estimate, undefined while nobody has told. */
+  /** The progress; `expected` is an estimated number of items, undefined while unknown. */
   get progress(): CopyProgress {
     let items = 0;
     let bytes = 0;
@@ -139,7 +139,7 @@ export class CopyTask implements Worker {
   }
 
   /**
-   * Resolves when all sources are copied. @throws FlareError REFUSED if one is missing, or has less than what is here; see
+   * Resolves when all sources are copied. @throws FlareError REFUSED if one is missing, or has less data than this node; see
    * `DumpClient.run`
    */
   async run(): Promise<void> {
@@ -185,7 +185,7 @@ export class CopyTask implements Worker {
     return `${items}${of} items, ${bytes} bytes in ${seconds.toFixed(1)} s (${itemsPerSecond} items/s${eta})`;
   }
 
-  /** A slave's copy may be the last good one. What a new master had before are not the keys of its new partition. */
+  /** A slave's old data may be the last good copy. A new master's old data does not belong to its new partition. */
   async #checkSource(): Promise<void> {
     const [source] = this.#plan.sources;
     if (source === undefined || this.#plan.role !== NodeRole.slave) return;
@@ -202,7 +202,7 @@ export class CopyTask implements Worker {
     }
   }
 
-  /** Asks the sources how much they hold; for a new partition a part of that. Only progress depends on it. */
+  /** Asks the sources how much data they have; for a new partition takes a share of it. Only for the progress. */
   async #estimate(): Promise<void> {
     const counts = await Promise.all(this.#plan.sources.map((node) => this.#countItems(node)));
     if (counts.includes(undefined)) return;
@@ -216,17 +216,17 @@ export class CopyTask implements Worker {
       const count = /STAT curr_items (\d+)/.exec(latin1(body))?.[1];
       return count === undefined ? undefined : Number(count);
     } catch (error) {
-      this.#runtime.log.write("info", `"${node.key}" does not tell how much it holds: ${(error as Error).message}`);
+      this.#runtime.log.write("info", `"${node.key}" did not say how many items it has: ${(error as Error).message}`);
       return undefined;
     }
   }
 
-  /** What the sources are to flush later we are to flush, too. @throws FlareError when one of them does not answer */
+  /** Takes over the sources' scheduled flush. @throws FlareError if one of them does not answer */
   async #inheritFlushPlan(storage: Storage): Promise<void> {
     const answers = await Promise.all(this.#plan.sources.map((node) => this.#ask(node, FLUSH_QUERY, ReplyShape.line)));
-    // A node of another kind knows no such plan.
+    // A C++ node has no schedule.
     const plannedFor = Math.max(0, ...answers.map(({ line }) => parseFlushPlan(line) ?? 0));
-    // A source may have told us of a newer one meanwhile, or have flushed everything: then this copy is over.
+    // A source may have sent us a newer one in the meantime, or have flushed everything: then this copy has ended.
     if (plannedFor > 0 && storage.flushPlannedFor === 0 && !this.#done) storage.planFlush(plannedFor);
   }
 

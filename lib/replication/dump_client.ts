@@ -1,6 +1,6 @@
 /**
- * Copies from one other node: asks it for a dump and stores what comes, newer versions winning over what is here. It
- * takes in no more than the storage can, and ends with the dump or with the reason why not.
+ * Copies from one other node: requests a dump and stores the items that are newer than the local ones. Reads no faster than the
+ * storage can store, and ends with the dump or with an error.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
@@ -23,16 +23,16 @@ export interface DumpRequest {
   /** 0 = no limit. */
   readonly kibPerSecond: number;
   readonly connectTimeoutMs: number;
-  /** Absent: the connection is plain. */
+  /** Absent: a plain connection. */
   readonly tls?: TlsLink | undefined;
-  /** The other side may be silent for so long … */
+  /** How long the other side may be silent … */
   readonly silenceMs: number;
-  /** … if it says on another connection that it is there, when it is asked after half of this time; see `PeerOptions`. */
+  /** … if it answers a probe on another connection after half of this time; see `PeerOptions`. */
   readonly silenceTimeoutMs: number;
   readonly valueBytesMax: number;
   /** Our own `host:port`. */
   readonly selfKey: string;
-  /** Called when the source is there, before it is asked for anything. */
+  /** Called when the source is reachable, before anything is requested. */
   readonly onReachable: () => void;
 }
 
@@ -98,12 +98,12 @@ export class DumpClient implements ConnectionHandler {
     try {
       this.#request.onReachable();
     } catch (error) {
-      // The storage takes nothing any more, so there is nothing to copy for.
+      // The storage accepts nothing more, so a copy is pointless.
       return this.#fail(error as FlareError);
     }
     const { intervalUs, partition, partitionSize, kibPerSecond, selfKey } = this.#request;
     const limit = kibPerSecond > 0 ? ` ${kibPerSecond}` : "";
-    // The prefix says that a node asks, one that understands base64 keys and marks; the C++ Flare does not mind it.
+    // The prefix says that the client is a node that understands base64 keys and marks; the C++ Flare ignores it.
     this.#connection?.write(fromLatin1(`<${selfKey}>dump ${intervalUs} ${partition} ${partitionSize}${limit}\r\n`));
   }
 
@@ -130,7 +130,7 @@ export class DumpClient implements ConnectionHandler {
     return formatHostPort(this.#request.host, this.#request.port);
   }
 
-  /** Stores the items that are complete; stops reading while the storage has no room. */
+  /** Stores the complete items; pauses reading while the storage has no room. */
   #store(): void {
     for (;;) {
       const what = this.#parser.next();
@@ -166,7 +166,7 @@ export class DumpClient implements ConnectionHandler {
 
   #goOn(error: string): void {
     this.#busy = false;
-    if (error !== "") return this.#fail(new FlareError("IO_ERROR", `copy could not be stored: ${error}`));
+    if (error !== "") return this.#fail(new FlareError("IO_ERROR", `cannot store the copy: ${error}`));
     this.#connection?.resume();
     this.#store();
   }
@@ -204,7 +204,7 @@ export class DumpClient implements ConnectionHandler {
     }, this.#request.silenceTimeoutMs / 2);
   }
 
-  /** A source with little to send is told from one that is gone without a word. */
+  /** Tells a source with little to send from one that is gone. */
   async #askWhetherThere(timeoutMs: number): Promise<void> {
     const heardMs = this.#heardMs;
     const there = await isThere(this.#runtime, this.#request, timeoutMs, this.#request.tls);

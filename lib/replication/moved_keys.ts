@@ -1,6 +1,6 @@
 /**
- * Removes the keys that belong to another partition now: when a partition has been added, its keys still lie with
- * their old owners. A slow walk in the background, some time after the change, when every node has heard of it.
+ * Removes keys that now belong to another partition: after a partition was added, its keys are still stored on their old
+ * owners. A slow background walk, some time after the change, when every node has the new map.
  *
  * Flare differs: the original keeps such keys for ever.
  */
@@ -11,7 +11,7 @@ import type { Storage } from "../storage/storage.ts";
 import { BandwidthLimit } from "./bandwidth_limit.ts";
 
 export interface MovedKeysOptions {
-  /** How long after the change the walk begins. */
+  /** The delay between the change and the walk. */
   readonly delayMs: number;
   /** `reconstruction-interval`: pause per item in microseconds. */
   readonly intervalUs: number;
@@ -27,9 +27,9 @@ export class MovedKeys {
   readonly #log: Log;
   readonly #storage: Storage;
   #timer: Timer | undefined;
-  /** The pace of the walk under way. */
+  /** The rate limit of the current walk. */
   #limit: BandwidthLimit | undefined;
-  /** Grows with every start and stop: a walk that is not the latest ends. */
+  /** Incremented by every start and stop: older walks end. */
   #walk = 0;
   /** Keys removed since the start. */
   removed = 0;
@@ -40,7 +40,7 @@ export class MovedKeys {
     this.#storage = storage;
   }
 
-  /** Plans a walk that removes the keys `moved` says yes to; an earlier one is given up. */
+  /** Schedules a walk that removes the keys for which `moved` returns true; replaces an earlier one. */
   start(moved: (key: Uint8Array) => boolean, options: MovedKeysOptions): void {
     this.stop();
     const walk = this.#walk;

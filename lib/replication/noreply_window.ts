@@ -1,12 +1,12 @@
 /**
- * `noreply-window-limit`: on each connection so many replicated writes in a row are sent without asking for a reply,
- * the next one asks, and the count begins anew. It only counts; it knows neither the writes nor the network.
+ * `noreply-window-limit`: on each connection this many replicated writes in a row do not request a reply; the next one does,
+ * and the count restarts. It only counts; it knows neither the writes nor the network.
  */
 
 export class NoreplyWindow {
   readonly #counts = new WeakMap<object, number>();
 
-  /** Whether the next write on this connection needs no reply; `limit` 0 = every one asks. */
+  /** Whether the next write on this connection needs no reply; `limit` 0 = every one does. */
   passes(connection: object, limit: number): boolean {
     if (limit === 0) return false;
     const count = this.#counts.get(connection) ?? 0;

@@ -1,8 +1,7 @@
 /**
- * Sends what was written here to the replicas: the complete resulting value with its version, never the command that
- * produced it, so that a replica that gets it twice or late ends up equal; what a broken connection leaves unanswered is sent
- * again. Nothing leaves before it is committed here; per key in order, because a key keeps its lane. Flare's wire:
- * `<nodes,self>set …`, `delete …`, `touch …`.
+ * Sends local writes to the replicas: the complete resulting value with its version, never the command, so that duplicates and
+ * late copies are harmless; copies left unanswered by a broken connection are sent again. Nothing leaves before it is committed
+ * here. Copies of a key are in order, because a key keeps its lane. On the wire: `<nodes,self>set …`, `delete …`, `touch …`.
  */
 
 import { EMPTY_BYTES, latin1 } from "../base/bytes.ts";
@@ -33,31 +32,33 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { NoreplyWindow } from "./noreply_window.ts";
 
-/** Settings that may change while it runs. */
+/** Settings that can change at run time. */
 export interface ReplicatorOptions {
-  /** Asynchronous writes in a row on one connection that ask for no reply; 0 = none. */
+  /** Asynchronous writes in a row on one connection that request no reply; 0 = none. */
   readonly noreplyWindowLimit: number;
-  /** With so many requests queued to other nodes no more copies are queued; 0 = no such limit. */
+  /** With this many requests queued to other nodes no more copies are queued; 0 = no limit. */
   readonly maxTotalThreadQueue: number;
 }
 
-/** One copy of one write on its way to one node. */
+/** One copy of one write to one node. */
 interface Delivery {
   readonly node: ClusterNode;
   readonly lane: Peer;
-  /** Undefined: no line of text can say it. */
+  /** Undefined: a line of text cannot represent it. */
   readonly line: Uint8Array | undefined;
-  /** The same as a meta line, where the text line falls short of it. */
+  /** The same as a meta line, if a text line cannot represent it fully. */
   readonly metaLine: Uint8Array | undefined;
   /** Undefined: no answer comes. */
   readonly shape: ReplyShape | undefined;
-  /** Called when the node has answered or failed, with why it could not even be queued; undefined if nobody waits for it. */
+  /**
+   * Called when the node has answered or failed, with the reason if it could not be queued; undefined if nobody waits for it.
+   */
   readonly done: ((refusal?: FlareError) => void) | undefined;
 }
 
-/** What a copy's line takes beside key and value, about: names of nodes, numbers, options. */
+/** The approximate size of a copy's line without key and value: names of nodes, numbers, options. */
 const LINE_BYTES = 256;
-/** What goes wrong with copies is logged at most once in so many milliseconds. */
+/** Failed copies are logged at most once in this time, in milliseconds. */
 const TROUBLE_LOG_MS = 10000;
 
 export class Replicator {
@@ -70,13 +71,13 @@ export class Replicator {
   readonly #window = new NoreplyWindow();
   /** Copies that could not be delivered, since the start. */
   failures = 0;
-  /** Copies nobody waited for that were not even queued because of `maxTotalThreadQueue`, since the start. */
+  /** Copies nobody waited for that were dropped because of `maxTotalThreadQueue`, since the start. */
   dropped = 0;
-  /** Writes that were refused because their copies could not have been queued, since the start. */
+  /** Writes refused because their copies could not have been queued, since the start. */
   refused = 0;
-  /** Copies that wait for their commit or for an answer. */
+  /** Copies waiting for their commit or for an answer. */
   #pending = 0;
-  /** Those that wait for their commit, and their bytes. */
+  /** Copies waiting for their commit, and their bytes. */
   #uncommitted = 0;
   #uncommittedBytes = 0;
   readonly #idle: (() => void)[] = [];
@@ -106,8 +107,8 @@ export class Replicator {
   }
 
   /**
-   * Why a write whose copies somebody waits for must not be carried out: they could not all be queued. Undefined if they can,
-   * and for a write that is a copy itself, which its owner has carried out already.
+   * Why a write that waits for its copies must be refused: they could not all be queued. Undefined if they can, and for a write
+   * that is itself a copy, which its owner has already executed.
    */
   refusal(request: Request, hash: number): string | undefined {
     if (this.#routing.routeWrite(hash, false) !== LOCAL) return undefined;
@@ -124,12 +125,12 @@ export class Replicator {
 
   /**
    * Queues the outcome of a write to every replica, then to the node that takes the key over, if there is one. Resolves when
-   * each has answered or failed, with why a copy that is waited for could not be queued after all.
+   * each has answered or failed, with the reason if a copy that is waited for could not be queued.
    *
-   * Flare differs: the original never waits for a preparing master; what was still on its way when that became active was
-   * overtaken by newer writes there, and lost.
+   * Flare differs: the original never waits for a preparing master; newer writes there overtook copies still in flight when it
+   * became active, and those were lost.
    * @param expire as in the request (for delete: until when the key is blocked)
-   * @param waited whether somebody waits for the replicas: their answers are asked for then, whatever the window says
+   * @param waited whether the caller waits for the replicas: then their answers are requested regardless of the window
    */
   replicate(
     request: Request,
@@ -154,12 +155,12 @@ export class Replicator {
       const line = sayable ? encodeOutcome(request, applied, prefix, key, expire, noreply) : undefined;
       const shape = noreply ? undefined : ReplyShape.line;
       if (isTouch(applied) && node.state !== NodeState.active) {
-        // A copy under way may bring the item later, with its old time: the item of this version goes ahead.
+        // A running copy may bring the item later, with its old expiry: send the item of this version first.
         const item = sayable ? encodeSet(applied, prefix, key, "") : undefined;
         const metaItem =
           metaLine === undefined ? undefined : encodeReplicatedMetaSet(prefix, request.mutation.key, applied.entry);
         deliveries.push({ node, lane, line: item, metaLine: metaItem, shape: ReplyShape.line, done });
-        // Nobody waits for the touch itself: a node that does not know its place yet sends it on, perhaps back to us.
+        // Nobody waits for the touch itself: a node without the new map forwards it, perhaps back to us.
         const touch = sayable ? encodeOutcome(request, applied, prefix, key, expire, true) : undefined;
         deliveries.push({ node, lane, line: touch, metaLine, shape: undefined, done: undefined });
         return;
@@ -180,7 +181,7 @@ export class Replicator {
         this.#uncommitted -= deliveries.length;
         this.#uncommittedBytes -= copiedBytes;
         for (const delivery of deliveries) {
-          // What could not be committed is rolled back here and must not exist anywhere else.
+          // A failed commit is rolled back here and must not exist anywhere else.
           if (error === undefined) this.#send(delivery);
           else this.#finish(delivery);
         }
@@ -189,38 +190,38 @@ export class Replicator {
     return Promise.all(sent).then((refusals) => refusals.find((refusal) => refusal !== undefined));
   }
 
-  /** Whether a copy nobody waits for is left out because too much is queued: counted, and told. */
+  /** Whether a copy nobody waits for is dropped because too much is queued; counts and logs it. */
   #isLeftOut(others: number): boolean {
     const text = this.#crowdedBy(others + 1);
     if (text === undefined) return false;
     this.dropped++;
-    this.#limitLog.write(`a write is not replicated, ${text}: a replica is behind for good, until it is copied again`);
+    this.#limitLog.write(`a write is not replicated, ${text}: a replica stays behind until it is copied again`);
     return true;
   }
 
-  /** Why so many more copies cannot be queued, as far as their number goes; those of one write always can if nothing waits. */
+  /** Why `copies` more copies exceed the number that can be queued; those of one write never do if the queues are empty. */
   #crowdedBy(copies: number): string | undefined {
     const { maxTotalThreadQueue } = this.options;
     if (maxTotalThreadQueue === 0) return undefined;
     const waiting = this.#peers.queue + this.#uncommitted;
     if (waiting === 0 || waiting + copies <= maxTotalThreadQueue) return undefined;
-    return `${maxTotalThreadQueue} requests wait for other nodes already (max-total-thread-queue)`;
+    return `${maxTotalThreadQueue} requests are already queued for other nodes (max-total-thread-queue)`;
   }
 
-  /** Why a copy of about so many bytes cannot be queued, as far as their lanes go. */
+  /** Why a copy of about this many bytes cannot be queued: the lane that is full. */
   #fullLane(nodes: readonly ClusterNode[], { bytes, start, end }: KeySlice, valueBytes: number): string | undefined {
     const copyBytes = this.#uncommittedBytes + end - start + valueBytes + LINE_BYTES;
     const node = nodes.find((each) => !this.#peers.lane(each, bytes, start, end).hasRoom(copyBytes));
-    return node === undefined ? undefined : `too much waits for replica "${node.key}"`;
+    return node === undefined ? undefined : `the queue to replica "${node.key}" is full`;
   }
 
-  /** Resolves when nothing is on its way to a replica. */
+  /** Resolves when no copy is in flight. */
   idle(): Promise<void> {
     if (this.#pending === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** The first replica that cannot hold the key of a write because it knows nothing but lines of text. */
+  /** The first replica that cannot store the key of a write because it only has the text protocol. */
   async tooOldFor(request: Request, hash: number): Promise<ClusterNode | undefined> {
     const { bytes, start, end } = request.mutation.key;
     const preparing = this.#routing.preparingMasterOf(hash);
@@ -229,7 +230,7 @@ export class Replicator {
       ...(preparing === undefined ? [] : [preparing]),
     ];
     for (const node of nodes) {
-      // A node that cannot be asked now gets no copy now, whatever it is.
+      // An unreachable node gets no copy now, whatever it supports.
       const knows = await this.#peers
         .lane(node, bytes, start, end)
         .speaksMeta()
@@ -241,7 +242,7 @@ export class Replicator {
 
   #send(delivery: Delivery): void {
     const { lane, line, metaLine, shape, done } = delivery;
-    // Whoever waits for a node that cannot be reached waits no longer; the copy goes there as soon as it can.
+    // Nobody waits longer for an unreachable node; the copy is sent as soon as it is reachable.
     const onDelayed = (): void => done?.();
     const sent =
       metaLine === undefined && line !== undefined
@@ -270,8 +271,8 @@ export class Replicator {
   }
 
   /**
-   * A replica that does not know yet that it is one sends what it gets on to the owner, perhaps by way of others: then it
-   * stands behind us in the list of nodes. Sent once more, a write would wait for its own answer.
+   * A replica that does not know yet that it is one forwards its copies to the owner, perhaps through others: then it is after
+   * us in the list of nodes. Sent to it again, a write would wait for its own answer.
    */
   #wasSentTo(node: ClusterNode, prefix: string | undefined): boolean {
     if (prefix === undefined) return false;
@@ -280,7 +281,7 @@ export class Replicator {
     return self >= 0 && nodes.includes(node.key, self);
   }
 
-  /** The node list with us at its end; undefined when we are in it twice already and the write goes round in a circle. */
+  /** The node list with us at its end; undefined if we are already in it twice and the write is going round in a circle. */
   #prefixOf(request: Request): string | undefined {
     if (request.prefix === undefined || request.prefix === "") return `<${this.#selfKey}>`;
     const nodes = request.prefix.split(",");
@@ -290,7 +291,7 @@ export class Replicator {
 }
 
 /**
- * The outcome of a write as other nodes are told: the line that makes them hold the same.
+ * The outcome of a write as a line for other nodes, which makes them store the same.
  * @param prefix with its brackets, or empty
  */
 export function encodeOutcome(
@@ -312,12 +313,12 @@ export function encodeOutcome(
   }
 }
 
-/** Whether a replica has not even looked at a copy; that it has something newer is none of these. */
+/** Whether a replica failed to process a copy; having something newer is not an error. */
 function isError(answer: string): boolean {
   return answer === "ERROR" || answer.startsWith("SERVER_ERROR") || answer.startsWith("CLIENT_ERROR");
 }
 
-/** The outcome as a meta line where a text line cannot hold the key, or would lose the marks of the item; else undefined. */
+/** The outcome as a meta line if a text line cannot represent the key, or would lose the item's marks; else undefined. */
 function encodeMetaOutcome(
   request: Request,
   applied: Applied,
@@ -337,7 +338,7 @@ function isTouch({ result }: Applied): boolean {
   return result === MutationResult.touched || result === MutationResult.won;
 }
 
-/** Sends the meta line to a node that knows such lines, else the text line, if there is one. @throws FlareError */
+/** Sends the meta line to a node with meta commands, else the text line, if there is one. @throws FlareError */
 async function sendMeta(
   lane: Peer,
   line: Uint8Array | undefined,
@@ -345,11 +346,11 @@ async function sendMeta(
   shape: ReplyShape | undefined,
   onDelayed: () => void,
 ): Promise<ClientReply> {
-  // Without a wait where the answer is known: writes of one key stay in their order.
+  // Without an await if the answer is known, so that writes of one key stay in order.
   const knows = lane.knowsMeta ?? (await lane.speaksMeta());
   if (knows && metaLine !== undefined) return lane.repeat(metaLine, ReplyShape.meta, true, onDelayed);
   if (line !== undefined) return lane.repeat(line, shape, false, onDelayed);
-  throw new FlareError("UNSUPPORTED", `"${lane.peer}" cannot hold a key with blanks or line ends`);
+  throw new FlareError("UNSUPPORTED", `"${lane.peer}" cannot store a key with spaces or line ends`);
 }
 
 function encodeSet({ entry }: Applied, prefix: string, key: string, options: string): Uint8Array {

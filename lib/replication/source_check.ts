@@ -1,7 +1,7 @@
 /**
- * Whether the master a slave is about to copy has what the slave has: asked before anything here is dropped, because what
- * is here may be the last good copy. A sample of our keys is looked up there, by commands that every node answers. Deletions
- * and writes that never arrived there are no reason to doubt; a master that lacks most of the sample is.
+ * Whether the master that a slave is about to copy has the slave's data: checked before anything is dropped, because the local
+ * data may be the last good copy. Looks up a sample of our keys there, with commands that every node answers. A few deletions
+ * or missing writes are no reason to refuse; a master that lacks most of the sample is.
  */
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
@@ -11,22 +11,22 @@ import type { Peer } from "../net/peer/peer.ts";
 import { ReplyShape } from "../protocol/text/text_client.ts";
 import type { Storage } from "../storage/storage.ts";
 
-/** What the check asks the master, and what it needs to know of the copy. */
+/** What the check needs. */
 export interface SourceCheck {
   readonly storage: Storage;
   /** A connection to the master. */
   readonly peer: Peer;
-  /** Whether a key is one of the partition that is copied. */
+  /** Whether a key belongs to the copied partition. */
   belongs(key: Uint8Array): boolean;
-  /** Items the master says it has; undefined: it does not tell. */
+  /** The master's number of items; undefined: it does not say. */
   sourceItems(): Promise<number | undefined>;
 }
 
-/** What the sample says of the master. */
+/** The result of the sample. */
 export interface SampleFigures {
-  /** Keys asked for. */
+  /** Keys looked up. */
   readonly asked: number;
-  /** Of them: those the master does not have, and those of which it has an earlier version. */
+  /** Of them: those missing at the master, and those with an older version there. */
   readonly missing: number;
   readonly older: number;
   /** All items there and here. */
@@ -34,7 +34,7 @@ export interface SampleFigures {
   readonly ownItems: number;
 }
 
-/** Keys asked for, and those they are chosen from. */
+/** Keys looked up, and the number they are chosen from. */
 const SAMPLE_KEYS = 64;
 const WALKED_KEYS = 4096;
 const SLICE_KEYS = 256;
@@ -42,7 +42,7 @@ const SLICE_BYTES = 262144;
 /** Larger values are not worth the transfer. */
 const VALUE_BYTES_MAX = 16384;
 
-/** @throws FlareError REFUSED if the master has less than what is here | CONNECTION_FAILED | TIMED_OUT if it cannot be asked */
+/** @throws FlareError REFUSED if the master has less data than this node | CONNECTION_FAILED | TIMED_OUT */
 export async function checkSource(check: SourceCheck): Promise<void> {
   const sample = await sampleKeys(check);
   if (sample.size === 0) return;
@@ -58,20 +58,20 @@ export async function checkSource(check: SourceCheck): Promise<void> {
   if (reason === undefined) return;
   throw new FlareError(
     "REFUSED",
-    `master "${check.peer.peer}" ${reason}: a copy of it would destroy what is here; nothing was changed. To give up what is ` +
-      'here: "flare slave --unsafe" or "flare reconstruct --unsafe"',
+    `master "${check.peer.peer}" ${reason}: copying it would destroy this node's data; nothing was changed. To discard this ` +
+      'data: "flare slave --unsafe" or "flare reconstruct --unsafe"',
   );
 }
 
-/** Why a master must not be copied over what is here; undefined: nothing speaks against it. */
+/** Why a master must not replace the local data; undefined: it may. */
 export function doubtOf({ asked, missing, older, sourceItems, ownItems }: SampleFigures): string | undefined {
   if (2 * older > asked) return `has older versions of ${older} of ${asked} keys looked up`;
   if (2 * (missing + older) <= asked || (sourceItems !== undefined && sourceItems >= ownItems)) return undefined;
-  const there = sourceItems ?? "it does not tell how many";
-  return `has ${there} items, here are ${ownItems}, and of ${asked} keys looked up it lacks ${missing + older}`;
+  const there = sourceItems ?? "an unknown number of";
+  return `has ${there} items, this node has ${ownItems}, and of ${asked} keys looked up it lacks ${missing + older}`;
 }
 
-/** Keys of the partition with their versions, spread over the first ones there are. */
+/** Keys of the partition with their versions, sampled from its first keys. */
 async function sampleKeys({ storage, belongs }: SourceCheck): Promise<Map<string, Uint64>> {
   const found: [key: string, version: Uint64][] = [];
   const cursor = storage.openCursor({ withoutValues: true });
@@ -88,7 +88,7 @@ async function sampleKeys({ storage, belongs }: SourceCheck): Promise<Map<string
   return new Map(found.filter((_, index) => index % step === 0).slice(0, SAMPLE_KEYS));
 }
 
-/** A key every node can be asked for on a line of text. */
+/** A key that fits into a line of text, for every node. */
 function isWord(key: Uint8Array): boolean {
   return key.length <= 250 && key.every((byte) => byte > 0x20 && byte < 0x7f);
 }
@@ -96,7 +96,7 @@ function isWord(key: Uint8Array): boolean {
 async function compareKey(peer: Peer, key: string, version: Uint64): Promise<"missing" | "older" | "there"> {
   const { line, body } = await peer.request(fromLatin1(`gets ${key}\r\n`), ReplyShape.values);
   if (line !== "END") {
-    const text = `"${peer.peer}" answered "${line}" when it was asked what it has`;
+    const text = `"${peer.peer}" answered "${line}" to the check of its data`;
     throw new FlareError("CONNECTION_FAILED", text, { retriable: true });
   }
   const text = /^VALUE \S+ \d+ \d+ (\d+)/.exec(latin1(body.subarray(0, 512)))?.[1];

@@ -51,7 +51,7 @@ describe("AccessList", () => {
       );
     }
     assertThrows(() => new AccessList("admin-access", "127.0.0.1,,unix", true), FlareError, '"" is not');
-    assertThrows(() => new AccessList("admin-access", "none,unix", true), FlareError, "stands alone");
+    assertThrows(() => new AccessList("admin-access", "none,unix", true), FlareError, "must be the only entry");
     for (const entry of ["any", "user:ann", "none"]) {
       assertThrows(() => new AccessList("auth-exempt", entry, false), FlareError, `"auth-exempt": "${entry}" is not`);
     }

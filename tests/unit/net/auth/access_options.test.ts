@@ -52,7 +52,7 @@ describe("exposureWarning", () => {
   });
 
   it("says where, and what they may do", () => {
-    assertStringIncludes(warning("::") ?? "", "REACH [::]:2 MAY");
+    assertStringIncludes(warning("::") ?? "", "REACH [::]:2 CAN");
     assertStringIncludes(warning("::") ?? "", "stop them");
     assert(!warning("::", { adminAccess: "unix" })?.includes("stop them"));
   });

@@ -83,7 +83,7 @@ describe("the options of TLS", () => {
         return error.message;
       };
       const missing = join(directory, "no-such.pem");
-      assertEquals(await start({ sslChainCert: missing }), `option "ssl-chain-cert": there is no file "${missing}"`);
+      assertEquals(await start({ sslChainCert: missing }), `option "ssl-chain-cert": file "${missing}" does not exist`);
       assertEquals(
         await start({ sslKey: certificatePath("ca.pem") }),
         `option "ssl-key": "${certificatePath("ca.pem")}" contains no PEM "PRIVATE KEY"`,
