@@ -18,7 +18,7 @@ export interface IndexServerOptions {
    */
   readonly indexDb?: string;
   /**
-   * The name others reach this server by; the host's full name unless given.
+   * The name by which others reach this server; default: the host's full name.
    *
    * `server-name` in files and flags.
    */
@@ -36,7 +36,7 @@ export interface IndexServerOptions {
    */
   readonly bind?: string;
   /**
-   * Client connections at the same time.
+   * Largest number of client connections.
    *
    * An integer from 1 to 1000000; default 1024. `max-connection` in files and flags. Can be reloaded.
    */
@@ -48,74 +48,74 @@ export interface IndexServerOptions {
    */
   readonly lineBytesMax?: number;
   /**
-   * Memory for requests that have not arrived completely, all connections together.
+   * Memory for incomplete requests, all connections together.
    *
    * An integer from 1 to 1099511627776, in bytes; default 268435456. `request-memory-limit` in files and flags.
    */
   readonly requestMemoryBytesMax?: number;
   /**
-   * Replies a connection may have waiting before its requests are no longer read.
+   * Unread replies above which a connection's requests wait.
    *
    * An integer from 1 to 1073741824, in bytes; default 1048576. `output-high-water` in files and flags.
    */
   readonly outputHighWaterBytes?: number;
   /**
-   * The port to listen on; 0 takes any free one.
+   * The port to listen on; 0 is any free one.
    *
    * An integer from 0 to 65535; default 12120. `server-port` in files and flags.
    */
   readonly serverPort?: number;
   /**
-   * Speak TLS at `serverPort`, and to nodes and index servers.
+   * Speak TLS at `serverPort` and to other servers.
    *
    * Default false. `enable-ssl` in files and flags.
    */
   readonly enableSsl?: boolean;
   /**
-   * PEM file of the certificate, and of those between it and its authority.
+   * PEM file of the certificate and its intermediate certificates.
    *
    * `ssl-chain-cert` in files and flags. Can be reloaded.
    */
   readonly sslChainCert?: string;
   /**
-   * PEM file of its private key; in `sslChainCert` unless given.
+   * PEM file of the private key; default: `sslChainCert` contains it.
    *
    * `ssl-key` in files and flags. Can be reloaded.
    */
   readonly sslKey?: string;
   /**
-   * PEM file of the authorities that sign certificates; for those of servers, the runtime's own unless given.
+   * PEM file of the CAs that sign certificates; default for servers' certificates: the runtime's CAs.
    *
    * `ssl-ca-cert` in files and flags. Can be reloaded.
    */
   readonly sslCaCert?: string;
   /**
-   * Certificates of those who connect: 0 not asked for, 1 asked for, 2 and 3 required.
+   * Client certificates: 0 not requested, 1 verified if sent, 2 and 3 required.
    *
    * An integer from 0 to 3; default 0. `ssl-verify-mode` in files and flags. Can be reloaded.
    */
   readonly sslVerifyMode?: number;
   /**
-   * The oldest protocol that is spoken; 2 is tlsv1.2, 3 is tlsv1.3.
+   * The oldest TLS version accepted; 2 is tlsv1.2, 3 is tlsv1.3.
    *
    * Default "tlsv1.2". `ssl-min-version` in files and flags. Can be reloaded.
    */
   readonly sslMinVersion?: "tlsv1.2" | "tlsv1.3" | "2" | "3";
   /**
-   * How long a connection may be silent.
+   * Idle timeout of connections.
    *
    * An integer from 1 to 2147483000, in milliseconds; default 600000000. `net-read-timeout` in files and flags. Can be
    * reloaded.
    */
   readonly netReadTimeoutMs?: number;
   /**
-   * Users as user:password, one a line; every connection has to log in as one of them.
+   * File of users, one user:password per line; every connection has to log in as one of them.
    *
    * `auth-file` in files and flags. Can be reloaded.
    */
   readonly authFile?: string;
   /**
-   * Addresses and networks whose connections need not log in, or unix.
+   * Addresses, networks and unix, whose connections need not log in.
    *
    * `auth-exempt` in files and flags. Can be reloaded.
    */
@@ -127,7 +127,7 @@ export interface IndexServerOptions {
    */
   readonly authTimeoutMs?: number;
   /**
-   * Log in to other servers of the cluster by this name, whose password is in `authFile`.
+   * Log in to other servers of the cluster as this user of `authFile`.
    *
    * `cluster-user` in files and flags. Can be reloaded.
    */
@@ -139,13 +139,13 @@ export interface IndexServerOptions {
    */
   readonly adminAccess?: string;
   /**
-   * Listen here too, for connections that may run those commands whatever `adminAccess` says.
+   * Listen here too; these connections may run those commands whatever `adminAccess` says.
    *
    * `admin-address` in files and flags.
    */
   readonly adminAddress?: string;
   /**
-   * How long a request may take to arrive completely; 0 is for ever.
+   * How long a request may take to arrive completely; 0 is no limit.
    *
    * An integer from 0 to 86400000, in milliseconds; default 300000. `request-timeout` in files and flags. Can be reloaded.
    */

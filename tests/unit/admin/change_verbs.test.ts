@@ -126,7 +126,8 @@ describe("master", () => {
     assertEquals(refusal(masterChange([{ ...target, partition: 1 }])), 'partition 1 has the master "n:3"');
     assertEquals(
       refusal(masterChange([{ ...target, partition: 3 }])),
-      '"node role n 4 master 1 3" would be refused: the next new partition must be 2, not 3: partitions are numbered without gaps',
+      '"node role n 4 master 1 3" would be refused: the next new partition must be 2, not 3: ' +
+        "partitions are numbered without gaps",
     );
   });
 });

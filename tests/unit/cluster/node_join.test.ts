@@ -111,7 +111,8 @@ describe("a master that has restarted before anybody noticed", () => {
     assert(outcome.ok);
     assertEquals(
       outcome.warning,
-      '"m:1" returned without the data of partition 0: it has no persistent data now, and no other node has it; partition 0 is empty',
+      '"m:1" returned without the data of partition 0: it has no persistent data now, and no other node has it; ' +
+        "partition 0 is empty",
     );
   });
 });
