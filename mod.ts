@@ -1,31 +1,37 @@
 /**
  * Flare for TypeScript: a persistent, replicated, partitioned key-value store that speaks the memcached protocol, as a
- * library. Start a whole cluster in your process, or one of its servers.
+ * library. Start a whole cluster in your process, or one of its servers, and talk to it with a typed client.
  *
  * @example
  * ```ts
  * import { startCluster } from "flare-kv";
  *
- * const cluster = await startCluster({ dataDir: "data" });
- * console.log("connect any memcached client to", cluster.addresses[0]);
+ * const cluster = await startCluster({ partitions: 2 });
+ * const client = cluster.client();
+ * await client.set("greeting", "hello");
+ * console.log("connect any memcached client to", cluster.nodes[0].key);
+ * client.close();
  * await cluster.stop();
  * ```
  * @module
  */
 
 import { checkFields } from "./lib/base/given_fields.ts";
-import { indexServerOptions } from "./lib/index_server/index_options.ts";
-import type { IndexServer } from "./lib/index_server/index_server.ts";
+import { indexOptionTable, indexServerOptions } from "./lib/index_server/index_options.ts";
 import { startIndexServer as startIndex } from "./lib/index_server/index_server.ts";
-import type { IndexServerOptions } from "./lib/index_server/index_server_options.ts";
-import { type ClusterOptions, clusterFields } from "./lib/local_cluster/cluster_options.ts";
+import type { IndexServerOptions as IndexOptions } from "./lib/index_server/index_server_options.ts";
+import type { IndexServer } from "./lib/index_server/public_index.ts";
+import { type ClusterOptions as ClusterSettings, clusterFields } from "./lib/local_cluster/cluster_options.ts";
 import { LocalCluster } from "./lib/local_cluster/local_cluster.ts";
-import { checkRuntime, runtimeField } from "./lib/net/given_runtime.ts";
-import { NodeServer } from "./lib/node_server/node_server.ts";
-import type { NodeServerOptions } from "./lib/node_server/node_server_options.ts";
-import type { NodeServerParts } from "./lib/node_server/node_storage.ts";
+import type { Cluster } from "./lib/local_cluster/public_cluster.ts";
+import { runtimeField } from "./lib/net/given_runtime.ts";
+import { nodeOptionTable } from "./lib/node_server/node_options.ts";
+import { RunningNode } from "./lib/node_server/node_server.ts";
+import type { NodeServerOptions as NodeOptions } from "./lib/node_server/node_server_options.ts";
+import { type NodeServerParts, nodeServerPartFields } from "./lib/node_server/node_storage.ts";
+import type { NodeServer, StopOptions } from "./lib/node_server/public_node.ts";
 import { detectRuntime } from "./lib/runtime/detect.ts";
-import type { Runtime } from "./lib/runtime/runtime.ts";
+import type { LogLevel, Runtime } from "./lib/runtime/runtime.ts";
 
 /** The operator's verbs: plans of changes, and the hands that carry them out on any cluster there is. */
 export {
@@ -46,7 +52,7 @@ export { FlareError, type FlareErrorCode } from "./lib/base/errors.ts";
 export { VERSION } from "./lib/base/version.ts";
 /** A typed client of one server. */
 export { Client, type StoreOptions, StoreResult } from "./lib/client/client.ts";
-export type { ClientOptions } from "./lib/client/client_options.ts";
+export type { ClientOptions, ConnectionOptions } from "./lib/client/client_options.ts";
 export type { Bytes, Item } from "./lib/client/item.ts";
 export type { DeletePrefixOptions, DeleteProgress, ScanItem, ScanOptions } from "./lib/client/scan.ts";
 /** A node in the node map, with the words for its role and state. */
@@ -55,12 +61,28 @@ export { type ClusterNode, NodeRole, NodeState } from "./lib/cluster/node.ts";
 export { detectRuntime } from "./lib/runtime/detect.ts";
 /** The seam to sockets, clocks and files, for whoever brings an adapter. */
 export type { Runtime } from "./lib/runtime/runtime.ts";
-export type { ClusterOptions, IndexServer, IndexServerOptions, LocalCluster, NodeServerOptions, NodeServerParts };
-export { NodeServer };
+export type { Cluster, IndexServer, NodeServer, NodeServerParts, StopOptions };
 
-/** What `startCluster` takes: the shape and settings of the cluster, and an adapter if not the one detected. */
-export interface StartClusterOptions extends ClusterOptions {
+/** What `startCluster` takes: the shape and settings of the cluster, and a runtime if not the one detected. */
+export interface ClusterOptions extends ClusterSettings {
+  /** What sockets, clocks, files and the log come from; default `detectRuntime({ logLevel })`. */
   readonly runtime?: Runtime;
+}
+
+/** What `startNodeServer` takes: settings as in `docs/operations.md`, camelCase with the unit, and what only a program can give. */
+export interface NodeServerOptions extends NodeOptions, NodeServerParts {
+  /** What sockets, clocks, files and the log come from; default `detectRuntime({ logLevel })`. */
+  readonly runtime?: Runtime;
+  /** The least important log lines to be written, unless `runtime` is given; default `warning`. */
+  readonly logLevel?: LogLevel;
+}
+
+/** What `startIndexServer` takes: settings as in `docs/operations.md`, camelCase with the unit. */
+export interface IndexServerOptions extends IndexOptions {
+  /** What sockets, clocks, files and the log come from; default `detectRuntime({ logLevel })`. */
+  readonly runtime?: Runtime;
+  /** The least important log lines to be written, unless `runtime` is given; default `warning`. */
+  readonly logLevel?: LogLevel;
 }
 
 /**
@@ -76,19 +98,31 @@ export interface StartClusterOptions extends ClusterOptions {
  * await cluster.stop();
  * ```
  */
-export async function startCluster(options: StartClusterOptions = {}): Promise<LocalCluster> {
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   checkFields({ ...clusterFields, runtime: runtimeField }, options);
-  const runtime = options.runtime ?? (await detectRuntime({ programName: "flare", logLevel: options.logLevel ?? "warning" }));
-  return LocalCluster.start(runtime, options);
+  const { runtime, ...given } = options;
+  return LocalCluster.start(runtime ?? ownRuntime("flare", given.logLevel), given);
 }
 
-/** Starts one node server (`flared`); options as in `docs/operations.md`, camelCase with the unit. @throws FlareError */
-export async function startNodeServer(runtime: Runtime, options: NodeServerOptions): Promise<NodeServer> {
-  return NodeServer.start(runtime, options);
+/** Starts one node server (`flared`); it resolves when clients are served. @throws FlareError */
+export async function startNodeServer(options: NodeServerOptions): Promise<NodeServer> {
+  checkFields({ ...nodeOptionTable, ...nodeServerPartFields, runtime: runtimeField }, options);
+  const { runtime, logLevel, engine, onProgress, serversInProcess, ...given } = options;
+  const parts: NodeServerParts = {
+    ...(engine === undefined ? {} : { engine }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(serversInProcess === undefined ? {} : { serversInProcess }),
+  };
+  return RunningNode.start(runtime ?? ownRuntime("flared", logLevel), given, parts);
 }
 
-/** Starts an index server (`flarei`). @throws FlareError */
-export async function startIndexServer(runtime: Runtime, options: IndexServerOptions): Promise<IndexServer> {
-  checkRuntime(runtime);
-  return startIndex(runtime, indexServerOptions(options));
+/** Starts an index server (`flarei`); it serves when the promise resolves. @throws FlareError */
+export async function startIndexServer(options: IndexServerOptions): Promise<IndexServer> {
+  checkFields({ ...indexOptionTable, runtime: runtimeField }, options);
+  const { runtime, logLevel, ...given } = options;
+  return startIndex(runtime ?? ownRuntime("flarei", logLevel), indexServerOptions(given));
+}
+
+function ownRuntime(programName: string, logLevel: LogLevel = "warning"): Runtime {
+  return detectRuntime({ programName, logLevel });
 }

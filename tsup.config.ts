@@ -11,7 +11,8 @@ export default defineConfig({
   splitting: true,
   sourcemap: true,
   clean: true,
-  dts: { entry: { mod: "mod.ts" } },
+  // What can be disposed of needs the types of that, which no `lib` up to ES2023 has.
+  dts: { entry: { mod: "mod.ts" }, banner: '/// <reference lib="esnext.disposable" />' },
   async onSuccess() {
     const runtimeArgs = "Deno" in globalThis ? ["run", "--allow-all"] : [];
     execFileSync(process.execPath, [...runtimeArgs, "dist/cli/flare.js", "man", "--directory", "dist/man"]);

@@ -123,8 +123,9 @@ export async function withAdmin(command: Command, work: (admin: ClusterAdmin) =>
   const timeoutMs = timeoutOption(options.timeout);
   const indexServer = indexServerAddress(options, process.env);
   const logLevel: LogLevel = options.debug ? "debug" : options.warn ? "warning" : "notice";
-  const runtime = await detectRuntime({ programName: "flare", logLevel });
-  const admin = new ClusterAdmin(options.logFile === undefined ? runtime : logTo(runtime, options.logFile, logLevel), {
+  const runtime = detectRuntime({ programName: "flare", logLevel });
+  const admin = new ClusterAdmin({
+    runtime: options.logFile === undefined ? runtime : logTo(runtime, options.logFile, logLevel),
     indexServer,
     connectTimeoutMs: timeoutMs,
     replyTimeoutMs: timeoutMs,

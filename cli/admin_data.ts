@@ -58,7 +58,7 @@ function dumpCommand(): Command {
   addRangeOptions(command);
   return command.action((nodes: string[], flags: DumpFlags) =>
     dump(command, nodes, flags, "items", async function* (admin, { node, range }) {
-      for await (const items of dumpItems(admin.runtime, addressOf(node), range, admin.options)) {
+      for await (const items of dumpItems(admin.runtime, addressOf(node), range, admin.connection)) {
         yield { count: items.length, bytes: encodeItems(items, knownFormat(flags.format)) };
       }
     }),
@@ -73,7 +73,7 @@ function dumpkeyCommand(): Command {
   addRangeOptions(command);
   return command.action((nodes: string[], flags: DumpFlags) =>
     dump(command, nodes, flags, "keys", async function* (admin, { node, range }) {
-      for await (const keys of dumpKeys(admin.runtime, addressOf(node), range, admin.options)) {
+      for await (const keys of dumpKeys(admin.runtime, addressOf(node), range, admin.connection)) {
         yield { count: keys.length, bytes: encodeKeys(keys, knownFormat(flags.format)) };
       }
     }),

@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { FlareError } from "../lib/base/errors.ts";
-import type { ClientOptions } from "../lib/client/client_options.ts";
+import type { ConnectionOptions } from "../lib/client/client_options.ts";
 import type { TlsClient } from "../lib/runtime/runtime.ts";
 
 /** What the options may say about TLS. */
@@ -23,7 +23,7 @@ export interface TlsTexts {
 export function clientTls(
   options: TlsTexts,
   environment: Readonly<Record<string, string | undefined>>,
-): Pick<ClientOptions, "tls"> {
+): Pick<ConnectionOptions, "tls"> {
   const wanted = options.ssl ?? /^(true|on|yes|1)$/i.test(environment.FLARE_SSL ?? "");
   if (!wanted) {
     const idle = (["sslCaCert", "sslChainCert", "sslKey"] as const).find((field) => options[field] !== undefined);

@@ -102,7 +102,7 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
 ): Promise<void> {
   const { name, table } = daemon;
   const { logLevel, logFile } = options;
-  const runtime = await detectRuntime({ programName: name, logLevel, ...(logFile === "" ? {} : { logPath: logFile }) });
+  const runtime = detectRuntime({ programName: name, logLevel, ...(logFile === "" ? {} : { logPath: logFile }) });
   nameProcess(name);
   const idle = optionsWithoutEffect(table, settings);
   if (idle.length > 0) runtime.log.write("notice", `accepted without effect: ${idle.join(", ")}`);

@@ -1,8 +1,10 @@
 /** The two daemons as programs: their names, what they are, their options and how they are started. */
 
-import { indexOptionTable, indexServerOptions } from "../lib/index_server/index_options.ts";
-import { nodeOptionTable, nodeServerOptions } from "../lib/node_server/node_options.ts";
-import { startIndexServer, startNodeServer } from "../mod.ts";
+import { type IndexSettings, indexOptionTable, indexServerOptions } from "../lib/index_server/index_options.ts";
+import { startIndexServer } from "../lib/index_server/index_server.ts";
+import { type NodeSettings, nodeOptionTable, nodeServerOptions } from "../lib/node_server/node_options.ts";
+import { RunningNode } from "../lib/node_server/node_server.ts";
+import type { Runtime } from "../lib/runtime/runtime.ts";
 
 /** `flared`, a node server. */
 export const flared = {
@@ -10,7 +12,7 @@ export const flared = {
   description: "A node of a Flare cluster: speaks the memcached protocol, keeps its share of the data on disk.",
   table: nodeOptionTable,
   complete: nodeServerOptions,
-  start: startNodeServer,
+  start: (runtime: Runtime, options: NodeSettings) => RunningNode.start(runtime, options),
 };
 
 /** `flarei`, an index server. */
@@ -19,5 +21,5 @@ export const flarei = {
   description: "The index server of a Flare cluster: keeps the node map, watches the nodes, decides who is master.",
   table: indexOptionTable,
   complete: indexServerOptions,
-  start: startIndexServer,
+  start: (runtime: Runtime, options: IndexSettings) => startIndexServer(runtime, options),
 };

@@ -15,7 +15,7 @@ import { defaultOrigin, printConfig, rememberedOrigin, type Settings } from "../
 import { VERSION } from "../lib/base/version.ts";
 import { type ClusterShape, plannedShape } from "../lib/local_cluster/cluster_memory.ts";
 import { exposureWarning } from "../lib/net/auth/exposure.ts";
-import { detectRuntime, type LocalCluster, startCluster } from "../mod.ts";
+import { type Cluster, detectRuntime, startCluster } from "../mod.ts";
 import { addOptions, createCommand, givenFlags, readSettings } from "./command_line.ts";
 import { handleSignals } from "./main.ts";
 import { type UpOptions, upOptions, upOptionTable } from "./up_options.ts";
@@ -90,7 +90,7 @@ function askedShape({ values, origins }: UpSettings): Partial<ClusterShape> {
 async function withShape(settings: UpSettings): Promise<UpSettings> {
   const { values, origins } = settings;
   const { storage, port, dataDir } = values;
-  const runtime = await detectRuntime({ programName: "flare", logLevel: values.logLevel });
+  const runtime = detectRuntime({ programName: "flare", logLevel: values.logLevel });
   const { partitions, slaves, nodes, known } = await plannedShape(runtime, { storage, port, dataDir, ...askedShape(settings) });
   if (!known) return settings;
   const origin = (field: "partitions" | "slaves" | "nodes"): string =>
@@ -108,7 +108,7 @@ async function runCluster(settings: UpSettings): Promise<void> {
   const access = { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs };
   const { enableSsl, sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion, ...given } = others;
   const tls = enableSsl ? { tls: { sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion } } : {};
-  const runtime = await detectRuntime({ programName: "flare", logLevel: options.logLevel });
+  const runtime = detectRuntime({ programName: "flare", logLevel: options.logLevel });
   const { partitions: _partitions, slaves: _slaves, nodes: _nodes, ...rest } = given;
   const asked = askedShape(settings);
   const shape = await plannedShape(runtime, { ...rest, ...asked });
@@ -140,7 +140,7 @@ async function runCluster(settings: UpSettings): Promise<void> {
 
 /** What a newcomer wants to know. Programs wait for the line that begins with `ready`. */
 function firstScreen(
-  cluster: LocalCluster,
+  cluster: Cluster,
   shape: ClusterShape,
   options: Pick<UpOptions, "dataDir" | "storage" | "fsync" | "enableSsl">,
 ): string[] {

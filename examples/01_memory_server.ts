@@ -12,14 +12,13 @@ import { promisify } from "node:util";
 import Memcached from "memcached";
 import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
-// Without a data directory everything stays in memory; without a port it uses a free one.
-const cluster = await startCluster();
-const [server] = cluster.addresses;
-if (server === undefined) throw new Error("a cluster has at least one node");
-console.log(`a memcached listens on ${server.host}:${server.port}`);
+// Without a data directory everything stays in memory; without a port it uses a free one. It stops at the end of this file.
+await using cluster = await startCluster();
+const [server] = cluster.nodes;
+console.log(`a memcached listens on ${server.key}`);
 
 // Any memcached client works. This one is the npm package `memcached`.
-const client = new Memcached(`${server.host}:${server.port}`);
+const client = new Memcached(server.key);
 const set = promisify(client.set).bind(client);
 const get = promisify(client.get).bind(client);
 const incr = promisify(client.incr).bind(client);
@@ -33,12 +32,9 @@ console.log("visits:", await incr("visits", 1));
 console.log("no such key:", await get("nobody"));
 
 client.end();
-await cluster.stop();
-console.log("stopped");
 
 // Prints:
 // a memcached listens on 127.0.0.1:…
 // greeting: hello
 // visits: 42
 // no such key: undefined
-// stopped

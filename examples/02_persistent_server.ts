@@ -30,7 +30,7 @@ if (dataDirArgument !== undefined) {
     port: Number(process.argv[3]),
     indexPort: Number(process.argv[4]),
   });
-  console.log(cluster.addresses[0]?.port, cluster.indexAddress.port);
+  console.log(cluster.addresses[0].port, cluster.indexAddress.port);
   await new Promise(() => {}); // Runs until it is killed.
 }
 

@@ -13,7 +13,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import Memcached from "memcached";
-import { type LocalCluster, startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
+import { type Cluster, startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
 // ---- The code under test: counts the visits of each user.
 
@@ -45,14 +45,13 @@ class VisitCounter {
 // ---- The test.
 
 describe("VisitCounter", () => {
-  let cluster: LocalCluster;
+  let cluster: Cluster;
   let counter: VisitCounter;
 
   before(async () => {
     // In memory, on a free port, in this process: ready within milliseconds.
     cluster = await startCluster();
-    const [server] = cluster.addresses;
-    counter = new VisitCounter(`${server?.host}:${server?.port}`);
+    counter = new VisitCounter(cluster.nodes[0].key);
   });
 
   after(async () => {

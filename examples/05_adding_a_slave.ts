@@ -13,9 +13,9 @@ import { promisify } from "node:util";
 import Memcached from "memcached";
 import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
-const cluster = await startCluster({ replicationType: "sync" });
-const [address] = cluster.addresses;
-const client = new Memcached(`${address?.host}:${address?.port}`);
+await using cluster = await startCluster({ replicationType: "sync" });
+const [master] = cluster.nodes;
+const client = new Memcached(master.key);
 const set = promisify(client.set).bind(client);
 for (let i = 0; i < 1000; i++) await set(`before:${i}`, "written before the slave came", 0);
 console.log("1000 keys on one node");
@@ -23,7 +23,7 @@ console.log("1000 keys on one node");
 // A new node is a proxy: it knows where the keys are, but has none. `addSlave` makes it a slave, like the command `node role
 // <host> <port> slave` at the index server, and resolves when the copy is complete.
 const slave = await cluster.addNode();
-console.log("a second node joined, a proxy with", slave.storage.stats().items, "keys");
+console.log("a second node joined, a proxy with", slave.items, "keys");
 
 const copying = cluster.addSlave(slave, 0);
 let written = 0;
@@ -35,12 +35,9 @@ while (!done || written === 0) await set(`during:${written++}`, "written while i
 await copying;
 console.log("it is a slave now, and clients were writing meanwhile");
 
-const [master] = cluster.nodes;
-const { items } = slave.storage.stats();
-console.log("both have the same number of keys:", items === master?.storage.stats().items && items === 1000 + written);
+console.log("both have the same number of keys:", slave.items === master.items && slave.items === 1000 + written);
 
 client.end();
-await cluster.stop();
 
 // Prints:
 // 1000 keys on one node

@@ -11,13 +11,13 @@
 import { Client, detectRuntime, FlareError, NodeRole, NodeState, startCluster, startNodeServer } from "../mod.ts";
 
 // A master, a slave and a proxy. `sync`: a write is answered once the slave has it, so a failover loses none of them.
-const runtime = await detectRuntime({ logLevel: "error" });
-const cluster = await startCluster({ runtime, slaves: 1, nodes: 3, replicationType: "sync" });
+const runtime = detectRuntime({ logLevel: "error" });
+await using cluster = await startCluster({ runtime, slaves: 1, nodes: 3, replicationType: "sync" });
 const [master, , proxy] = cluster.nodes;
-if (master === undefined || proxy === undefined) throw new Error("there are three nodes");
+if (proxy === undefined) throw new Error("there are three nodes");
 
 // The index server lists every node's role and state: `stats nodes`.
-const index = new Client(runtime, cluster.indexAddress);
+using index = new Client({ runtime, ...cluster.indexAddress });
 
 async function showNodeMap(): Promise<void> {
   const figures = await index.stats("nodes");
@@ -26,7 +26,7 @@ async function showNodeMap(): Promise<void> {
 }
 
 // The client knows only the proxy.
-const client = new Client(runtime, { host: "127.0.0.1", port: proxy.port });
+using client = new Client({ runtime, ...proxy.address });
 
 /** How many of the hundred keys the cluster returns. */
 async function countFound(): Promise<number> {
@@ -50,9 +50,9 @@ for (let i = 0; i < 100; i++) await client.set(`key:${i}`, `value ${i}`);
 await showNodeMap();
 console.log(`reads: ${await countFound()} of 100 keys found`);
 
-// `stop()` would tell the index server, and the slave would take over at once. `stop(false)` does not, like a killed process or
-// a cut cable.
-await master.stop(false);
+// `stop()` would tell the index server, and the slave would take over at once. Without the announcement nobody
+// knows, as after a killed process or a cut cable.
+await master.stop({ announce: false });
 const goneMs = performance.now();
 console.log("node 0 is gone, and nobody knows");
 
@@ -72,18 +72,19 @@ await showNodeMap();
 console.log(`reads: ${await countFound()} of 100 keys found`);
 
 // The lost node returns under its name as a proxy, because its data is old. As a slave it gets a fresh copy.
-const again = await startNodeServer(runtime, master.options);
+await using again = await startNodeServer({
+  runtime,
+  serverName: master.address.host,
+  serverPort: master.address.port,
+  indexServers: [cluster.indexAddress],
+  storageType: "memory",
+});
 await cluster.waitFor(again, ({ role, state }) => role === NodeRole.proxy && state === NodeState.active);
 console.log("node 0 is back");
 await showNodeMap();
 await cluster.addSlave(again, 0);
 await showNodeMap();
-console.log("node 0 holds", again.storage.stats().items, "keys");
-
-client.close();
-index.close();
-await cluster.stop();
-await again.stop(false);
+console.log("node 0 holds", again.items, "keys");
 
 // Prints:
 // node map: node 0 master active, node 1 slave active, node 2 proxy active

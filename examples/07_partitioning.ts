@@ -13,9 +13,9 @@ import { promisify } from "node:util";
 import Memcached from "memcached";
 import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
-const cluster = await startCluster();
-const [address] = cluster.addresses;
-const client = new Memcached(`${address?.host}:${address?.port}`);
+await using cluster = await startCluster();
+const [first] = cluster.nodes;
+const client = new Memcached(first.key);
 const set = promisify(client.set).bind(client);
 const get = promisify(client.get).bind(client);
 
@@ -34,14 +34,12 @@ console.log(`one partition answers ${await countRight()} of 1000 keys`);
 const second = await cluster.addNode();
 await cluster.addPartition(second, 1);
 console.log(`two partitions answer ${await countRight()} of 1000 keys`);
-console.log("the second node holds", second.storage.stats().items > 400 ? "about half of them" : "too few of them");
+console.log("the second node holds", second.items > 400 ? "about half of them" : "too few of them");
 
 // The first node no longer uses its copies of the second partition's keys; clients can ask either node for any key.
-const [first] = cluster.nodes;
-console.log("both nodes use the same node map:", first?.nodeMap.version === second.nodeMap.version);
+console.log("both nodes use the same node map:", first.nodeMap.version === second.nodeMap.version);
 
 client.end();
-await cluster.stop();
 
 // Prints:
 // one partition answers 1000 of 1000 keys

@@ -14,11 +14,11 @@ import Memcached from "memcached";
 import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
 // Two partitions need two masters; the third node gets no role and stays a proxy.
-const cluster = await startCluster({ partitions: 2, nodes: 3 });
+await using cluster = await startCluster({ partitions: 2, nodes: 3 });
 const [firstMaster, secondMaster, proxy] = cluster.nodes;
-if (firstMaster === undefined || secondMaster === undefined || proxy === undefined) throw new Error("there are three nodes");
+if (secondMaster === undefined || proxy === undefined) throw new Error("there are three nodes");
 
-const client = new Memcached(`${proxy.options.serverName}:${proxy.port}`);
+const client = new Memcached(proxy.key);
 const set = promisify(client.set).bind(client);
 const getMulti = promisify(client.getMulti).bind(client);
 for (let i = 0; i < 10; i++) await set(`color:${i}`, `#${i}${i}${i}`, 0);
@@ -26,11 +26,10 @@ for (let i = 0; i < 10; i++) await set(`color:${i}`, `#${i}${i}${i}`, 0);
 // One request with keys of both partitions: the proxy asks both masters and combines the answers.
 const colors = await getMulti(Array.from({ length: 10 }, (_, i) => `color:${i}`));
 console.log(Object.keys(colors).length, "colors through the proxy");
-console.log("the proxy itself holds", proxy.storage.stats().items);
-console.log("the masters together hold", firstMaster.storage.stats().items + secondMaster.storage.stats().items);
+console.log("the proxy itself holds", proxy.items);
+console.log("the masters together hold", firstMaster.items + secondMaster.items);
 
 client.end();
-await cluster.stop();
 
 // Prints:
 // 10 colors through the proxy

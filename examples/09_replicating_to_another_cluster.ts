@@ -10,20 +10,19 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Client, detectRuntime, type LocalCluster, startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
+import { Client, detectRuntime, startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
 // Errors only: this example expects the warnings about an unreachable cluster.
-const runtime = await detectRuntime({ logLevel: "error" });
+const runtime = detectRuntime({ logLevel: "error" });
 
 // The remote cluster: one node, data on disk. In production it runs on other machines.
 const dataDir = mkdtempSync(join(tmpdir(), "flare-example-"));
 let far = await startCluster({ runtime, dataDir });
 const [farAddress] = far.addresses;
-if (farAddress === undefined) throw new Error("a cluster has at least one node");
 
 // The home cluster: two partitions. Each master sends its writes to that node of the other cluster; any of its nodes works. In
 // a config file: cluster-replication = true, and so on.
-const home = await startCluster({
+await using home = await startCluster({
   runtime,
   partitions: 2,
   node: {
@@ -36,10 +35,9 @@ console.log(`home: ${home.nodes.length} nodes, far: ${far.nodes.length} node`);
 
 /** Writes a hundred keys at home and returns how many were stored. */
 async function writeAtHome(prefix: string): Promise<number> {
-  const client = new Client(runtime, addressOf(home));
+  using client = home.client();
   let stored = 0;
   for (let i = 0; i < 100; i++) if ((await client.set(`${prefix}:${i}`, `value ${i}`)) === "STORED") stored++;
-  client.close();
   return stored;
 }
 
@@ -47,9 +45,8 @@ async function writeAtHome(prefix: string): Promise<number> {
 async function countWaiting(): Promise<number> {
   let waiting = 0;
   for (const address of home.addresses) {
-    const client = new Client(runtime, address);
+    using client = new Client({ runtime, ...address });
     waiting += Number((await client.stats("replication")).get("cluster_replication_queue"));
-    client.close();
   }
   return waiting;
 }
@@ -59,15 +56,9 @@ async function waitForArrival(): Promise<void> {
   while ((await countWaiting()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-function addressOf(cluster: LocalCluster): { readonly host: string; readonly port: number } {
-  const [address] = cluster.addresses;
-  if (address === undefined) throw new Error("a cluster has at least one node");
-  return address;
-}
-
 console.log(`${await writeAtHome("monday")} keys stored at home`);
 await waitForArrival();
-console.log(`${far.nodes[0]?.storage.stats().items} keys in the other cluster`);
+console.log(`${far.nodes[0].items} keys in the other cluster`);
 
 // The other cluster stops. Clients at home notice nothing: a write is answered before it is sent on.
 await far.stop();
@@ -78,9 +69,8 @@ console.log(`${await countWaiting()} writes wait for the other cluster`);
 // `cluster-replication-queue`, or a node at home had been restarted, everything would be sent again; duplicates are harmless.
 far = await startCluster({ runtime, dataDir, port: farAddress.port });
 await waitForArrival();
-console.log(`it is back and has caught up: ${far.nodes[0]?.storage.stats().items} keys in the other cluster`);
+console.log(`it is back and has caught up: ${far.nodes[0].items} keys in the other cluster`);
 
-await home.stop();
 await far.stop();
 rmSync(dataDir, { recursive: true });
 

@@ -19,8 +19,7 @@ const database = new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: "view", 
 // Called once per node. You own the database: the cluster opens it but does not close it. With a `dataDir` there is also a
 // change log, so that a crash between two checkpoints loses nothing; this example has none.
 const cluster = await startCluster({ engine: () => database });
-const [address] = cluster.addresses;
-const client = new Memcached(`${address?.host}:${address?.port}`);
+const client = new Memcached(cluster.nodes[0].key);
 const set = promisify(client.set).bind(client);
 for (let i = 0; i < 100; i++) await set(`key:${i}`, `value ${i}`, 0);
 client.end();
@@ -34,7 +33,7 @@ console.log(found, "keys are in the database");
 
 // A second cluster on the same database has them all.
 const again = await startCluster({ engine: () => database });
-console.log("a new cluster knows", again.nodes[0]?.storage.stats().items, "keys");
+console.log("a new cluster knows", again.nodes[0].items, "keys");
 await again.stop();
 await database.close();
 

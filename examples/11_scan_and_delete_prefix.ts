@@ -7,15 +7,12 @@
  *   bun examples/11_scan_and_delete_prefix.ts
  */
 
-import { Client, detectRuntime, startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
+import { startCluster } from "../mod.ts"; // in a project of your own: from "flare-kv"
 
-const runtime = await detectRuntime({ logLevel: "error" });
-const cluster = await startCluster({ runtime, partitions: 3, slaves: 1, replicationType: "sync" });
-const [address] = cluster.addresses;
-if (address === undefined) throw new Error("a cluster has at least one node");
+await using cluster = await startCluster({ logLevel: "error", partitions: 3, slaves: 1, replicationType: "sync" });
 
-// Any node works: it asks the others for their parts and merges them in order.
-const client = new Client(runtime, address);
+// Any node works: it asks the others for their parts and merges them in order. This is a client of the first node.
+using client = cluster.client();
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
 for (let i = 0; i < 500; i++) await client.set(`session:${String(i).padStart(3, "0")}`, `visitor ${i}`);
 for (const name of ["ann", "bob", "zoe"]) await client.set(`user:${name}`, `${name}@example.org`);
@@ -50,9 +47,6 @@ console.log(deleted, "sessions deleted");
 let left = 0;
 for await (const _ of client.scan()) left++;
 console.log(left, "keys left");
-
-client.close();
-await cluster.stop();
 
 // Prints:
 // user:ann is ann@example.org in version 1

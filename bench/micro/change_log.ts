@@ -15,7 +15,7 @@ const KEY_BYTES = 14;
 const bytes = fromLatin1(`key:0000000001${"v".repeat(100)}`);
 
 const files = new MemoryFiles();
-const runtime = { ...(await detectRuntime()), files };
+const runtime = { ...detectRuntime(), files };
 const log = ChangeLog.open(runtime, "log", 1 << 30, [], 1);
 
 function putAll(): void {

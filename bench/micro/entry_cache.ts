@@ -53,7 +53,7 @@ bench("Map of strings: get", () => do_not_optimize(map.get(latin1(next()))));
 await run();
 
 const directory = mkdtempSync(join(tmpdir(), "flare-bench-"));
-const storage = await Storage.open(await detectRuntime(), { dataDir: directory });
+const storage = await Storage.open(detectRuntime(), { dataDir: directory });
 const request = {
   kind: MutationKind.set,
   flags: 0,

@@ -33,7 +33,7 @@ class Sink implements Connection {
   destroy(): void {}
 }
 
-const real = await detectRuntime({ logLevel: "error" });
+const real = detectRuntime({ logLevel: "error" });
 const accepts: ((connection: Connection) => ConnectionHandler)[] = [];
 const transport = Object.create(real.transport) as Runtime["transport"];
 transport.connect = (...given) => real.transport.connect(...given);

@@ -23,7 +23,7 @@ class NullFiles extends MemoryFiles {
   }
 }
 
-const runtime = { ...(await detectRuntime()), files: new NullFiles() };
+const runtime = { ...detectRuntime(), files: new NullFiles() };
 const storage = await Storage.open(runtime, { dataDir: "data", engine: new TestDatabase().asEngine });
 const keys = Array.from({ length: KEYS }, (_, i) => fromLatin1(`key:${String(i).padStart(10, "0")}`));
 const slice = { bytes: keys[0] as Uint8Array, start: 0, end: 14 };

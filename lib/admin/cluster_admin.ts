@@ -5,20 +5,20 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import { checkFields, type FieldsOf, field, wrongValue } from "../base/given_fields.ts";
-import type { HostPort } from "../base/host_port.ts";
-import { formatHostPort } from "../base/host_port.ts";
+import { checkFields, type FieldsOf, field } from "../base/given_fields.ts";
+import { formatHostPort, type HostPort } from "../base/host_port.ts";
 import { isHostPort } from "../base/option_schema.ts";
 import { sleep } from "../base/sleep.ts";
 import { Client } from "../client/client.ts";
-import { type ClientOptions, clientFields } from "../client/client_options.ts";
+import { type ConnectionOptions, connectionFields } from "../client/client_options.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
 import { parseNodeMap } from "../cluster/node_map_stats.ts";
-import { checkRuntime } from "../net/given_runtime.ts";
+import { runtimeField } from "../net/given_runtime.ts";
 import { WorkerType } from "../net/worker.ts";
 import { encodeFlush } from "../protocol/flush_request.ts";
+import { detectRuntime } from "../runtime/detect.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Change, type ClusterView, type Preview, previewChange } from "./change.ts";
 import { type ChangeEvent, type ChangeHost, type Copying, type RunOptions, runChange } from "./change_runner.ts";
@@ -27,35 +27,38 @@ import { addressOf } from "./node_targets.ts";
 import { isUnreachable } from "./unreachable.ts";
 
 /** Where the cluster is and how long to wait for it. */
-export interface ClusterAdminOptions extends ClientOptions {
-  readonly indexServer: HostPort;
+export interface ClusterAdminOptions extends ConnectionOptions {
+  /** Where the index server listens; default `{ host: "127.0.0.1", port: 12120 }`. */
+  readonly indexServer?: HostPort;
+  /** What sockets, clocks and the log come from; default `detectRuntime({ logLevel: "warning" })`. */
+  readonly runtime?: Runtime;
 }
 
 const adminFields: FieldsOf<ClusterAdminOptions> = {
-  ...clientFields,
+  ...connectionFields,
+  runtime: runtimeField,
   indexServer: field('an object like { host: "127.0.0.1", port: 12120 }', isHostPort),
 };
 
+const DEFAULT_INDEX_SERVER: HostPort = { host: "127.0.0.1", port: 12120 };
 /** A node map whose version changes all the time cannot be read in one piece. */
 const MAP_ATTEMPTS = 5;
 const ALIVE_POLL_MS = 500;
 
 export class ClusterAdmin implements ChangeHost {
   readonly runtime: Runtime;
-  readonly options: ClusterAdminOptions;
-  readonly #clientOptions: ClientOptions;
+  /** How its connections behave. */
+  readonly connection: ConnectionOptions;
+  readonly #indexServer: HostPort;
   readonly #clients = new Map<string, Client>();
 
   /** Nothing is connected before the first question. @throws FlareError INVALID_OPTION */
-  constructor(runtime: Runtime, options: ClusterAdminOptions) {
-    checkRuntime(runtime);
+  constructor(options: ClusterAdminOptions = {}) {
     checkFields(adminFields, options);
-    if (options.indexServer === undefined)
-      throw wrongValue('option "indexServer"', undefined, adminFields.indexServer.allowedValue);
-    this.runtime = runtime;
-    this.options = options;
-    const { indexServer: _, ...clientOptions } = options;
-    this.#clientOptions = clientOptions;
+    const { indexServer = DEFAULT_INDEX_SERVER, runtime, ...connection } = options;
+    this.runtime = runtime ?? detectRuntime({ logLevel: "warning" });
+    this.#indexServer = indexServer;
+    this.connection = connection;
   }
 
   /** Ends all connections. */
@@ -64,19 +67,23 @@ export class ClusterAdmin implements ChangeHost {
     this.#clients.clear();
   }
 
+  /** The same as `close`, at the end of a block with `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   /** A client of any server by its `host:port`, one per server, closed together with this. @throws FlareError INVALID_OPTION */
   client(key: string): Client {
     const known = this.#clients.get(key);
     if (known !== undefined) return known;
-    const client = new Client(this.runtime, addressOf(key), this.#clientOptions);
+    const client = new Client({ ...this.connection, ...addressOf(key), runtime: this.runtime });
     this.#clients.set(key, client);
     return client;
   }
 
   /** The client of the index server. */
   get index(): Client {
-    const { host, port } = this.options.indexServer;
-    return this.client(formatHostPort(host, port));
+    return this.client(formatHostPort(this.#indexServer.host, this.#indexServer.port));
   }
 
   /** The index server's node map. @throws FlareError */

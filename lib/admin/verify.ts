@@ -110,7 +110,7 @@ class Verifier {
   async #keysOf(master: string, partition: number): Promise<Uint8Array[]> {
     const { keysPerPartitionMax = KEYS_DEFAULT } = this.#options;
     const own: Uint8Array[] = [];
-    for await (const batch of dumpKeys(this.#admin.runtime, addressOf(master), {}, this.#admin.options)) {
+    for await (const batch of dumpKeys(this.#admin.runtime, addressOf(master), {}, this.#admin.connection)) {
       for (const key of batch) {
         if (this.#partitionOf(key) === partition) own.push(key);
         else this.#strayKeys++;

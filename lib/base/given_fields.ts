@@ -5,6 +5,7 @@
  */
 
 import { FlareError } from "./errors.ts";
+import { parseHost } from "./host_port.ts";
 import { suggestion } from "./similar_name.ts";
 
 /** One field of an object a program gives. */
@@ -110,6 +111,12 @@ export const functionField: Field = field("a function", (value) => typeof value 
 
 /** A string. */
 export const stringField: Field = field("a string", (value) => typeof value === "string");
+
+/** A host. */
+export const hostField: Field = field(
+  "a host name or an IP address",
+  (value) => typeof value === "string" && parseHost(value) !== undefined,
+);
 
 /** Bytes. */
 export const bytesField: Field = field("a Uint8Array", isBytes);

@@ -17,17 +17,15 @@ import {
   stringField,
   wrongValue,
 } from "../base/given_fields.ts";
-import type { HostPort } from "../base/host_port.ts";
-import { formatHostPort } from "../base/host_port.ts";
-import { isHostPort } from "../base/option_schema.ts";
+import { formatHostPort, parseHost } from "../base/host_port.ts";
 import { isUint64, parseUint64, type Uint64 } from "../base/uint64.ts";
-import { checkRuntime } from "../net/given_runtime.ts";
 import { Peer } from "../net/peer/peer.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { parseStatLine } from "../protocol/stat_lines.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
-import type { Clock, Runtime } from "../runtime/runtime.ts";
-import { type ClientOptions, clientFields, clientRuntime, completeClientOptions } from "./client_options.ts";
+import { detectRuntime } from "../runtime/detect.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import { type ClientOptions, clientFields, completeConnectionOptions, connectionRuntime } from "./client_options.ts";
 import type { Bytes, Item } from "./item.ts";
 import {
   type DeletePrefixOptions,
@@ -58,6 +56,8 @@ export interface StoreOptions {
   readonly replication?: "sync" | "async";
 }
 
+const DEFAULT_HOST = "127.0.0.1";
+const DEFAULT_PORT = 12121;
 /** Longer keys are cut in two by the original. */
 const KEY_BYTES_MAX = 8191;
 const UINT32_MAX = 0xffffffff;
@@ -81,16 +81,15 @@ export class Client {
   readonly #pauses = new Set<() => void>();
 
   /** Nothing is connected before the first request. @throws FlareError INVALID_OPTION */
-  constructor(runtime: Runtime, address: HostPort, options: ClientOptions = {}) {
-    checkRuntime(runtime);
-    if (!isHostPort(address)) {
-      throw wrongValue("the address of a server", address, 'an object like { host: "127.0.0.1", port: 12121 }');
-    }
+  constructor(options: ClientOptions = {}) {
     checkFields(clientFields, options);
-    this.server = formatHostPort(address.host, address.port);
+    const { host = DEFAULT_HOST, port = DEFAULT_PORT } = options;
+    const address = { host: parseHost(host) as string, port };
+    const runtime = options.runtime ?? detectRuntime({ logLevel: "warning" });
+    this.server = formatHostPort(address.host, port);
     const { request } = WorkerType;
-    const settings = completeClientOptions(options);
-    this.#peer = new Peer(clientRuntime(runtime, options), address, request, new WorkerRegistry(), settings);
+    const settings = completeConnectionOptions(options);
+    this.#peer = new Peer(connectionRuntime(runtime, options), address, request, new WorkerRegistry(), settings);
     this.#clock = runtime.clock;
     this.#scanServer = {
       name: this.server,
@@ -104,6 +103,11 @@ export class Client {
   close(): void {
     this.#peer.close();
     for (const end of this.#pauses) end();
+  }
+
+  /** The same as `close`, at the end of a block with `using`. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** The item, without its version; undefined if there is none. @throws FlareError */

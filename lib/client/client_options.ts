@@ -1,5 +1,5 @@
 /**
- * How a client behaves: how long it waits and how much it takes. Knows no protocol.
+ * Which server a client connects to, and how it behaves: how long it waits and how much it takes. Knows no protocol.
  */
 
 import { utf8AsLatin1 } from "../base/bytes.ts";
@@ -9,17 +9,19 @@ import {
   bytesField,
   choiceField,
   type FieldsOf,
+  hostField,
   integerField,
   objectField,
   stringField,
 } from "../base/given_fields.ts";
 import { isSayable } from "../net/auth/auth_file.ts";
 import { withLogin } from "../net/auth/login_transport.ts";
+import { runtimeField } from "../net/given_runtime.ts";
 import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { Runtime, TlsClient } from "../runtime/runtime.ts";
 
-/** What a client can be told; everything has a default. */
-export interface ClientOptions {
+/** How a connection to a server behaves; everything has a default. */
+export interface ConnectionOptions {
   /** How long opening a connection may take, in milliseconds; default 5000. */
   readonly connectTimeoutMs?: number;
   /** How long the server may be silent while an answer is due, in milliseconds; default 10000. */
@@ -38,6 +40,16 @@ export interface ClientOptions {
   readonly tls?: Partial<TlsClient>;
 }
 
+/** Which server a client connects to, and how; everything has a default. */
+export interface ClientOptions extends ConnectionOptions {
+  /** A name or an IP address of the server, an IPv6 address with or without brackets; default `127.0.0.1`. */
+  readonly host?: string;
+  /** The server's port, 1 … 65535; default 12121. */
+  readonly port?: number;
+  /** What sockets and clocks come from; default `detectRuntime({ logLevel: "warning" })`. */
+  readonly runtime?: Runtime;
+}
+
 const MIB = 1048576;
 /** The longest delay of a timer. */
 const DELAY_MS_MAX = 0x7fffffff;
@@ -51,8 +63,8 @@ const tlsFields: FieldsOf<TlsClient> = {
   minVersion: choiceField(["TLSv1.2", "TLSv1.3"]),
 };
 
-/** What a program may give. */
-export const clientFields: FieldsOf<ClientOptions> = {
+/** What a program may give for a connection. */
+export const connectionFields: FieldsOf<ConnectionOptions> = {
   connectTimeoutMs: integerField(1, DELAY_MS_MAX),
   replyTimeoutMs: integerField(1, DELAY_MS_MAX),
   queueBytesMax: integerField(1),
@@ -62,8 +74,16 @@ export const clientFields: FieldsOf<ClientOptions> = {
   tls: objectField(tlsFields),
 };
 
+/** What a program may give to a client. */
+export const clientFields: FieldsOf<ClientOptions> = {
+  ...connectionFields,
+  host: hostField,
+  port: integerField(1, 65535),
+  runtime: runtimeField,
+};
+
 /** The options with their defaults filled in. */
-export function completeClientOptions(options: ClientOptions): PeerOptions {
+export function completeConnectionOptions(options: ConnectionOptions): PeerOptions {
   return {
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     replyTimeoutMs: options.replyTimeoutMs ?? 10000,
@@ -74,7 +94,7 @@ export function completeClientOptions(options: ClientOptions): PeerOptions {
 }
 
 /** The runtime a client connects by: its connections log in if the options say as whom. @throws FlareError INVALID_OPTION */
-export function clientRuntime(runtime: Runtime, { user, password }: ClientOptions): Runtime {
+export function connectionRuntime(runtime: Runtime, { user, password }: ConnectionOptions): Runtime {
   if (user === undefined && password === undefined) return runtime;
   if (user === undefined || password === undefined) {
     throw new FlareError("INVALID_OPTION", 'options "user" and "password" are given together or not at all');

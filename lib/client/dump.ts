@@ -11,7 +11,7 @@ import type { Uint64 } from "../base/uint64.ts";
 import { DumpParser } from "../protocol/dump_parser.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { byteStream } from "./byte_stream.ts";
-import { type ClientOptions, clientRuntime, completeClientOptions } from "./client_options.ts";
+import { type ConnectionOptions, completeConnectionOptions, connectionRuntime } from "./client_options.ts";
 
 /** One item with everything Flare knows of it; the bytes are the reader's. */
 export interface DumpedItem {
@@ -45,10 +45,10 @@ export async function* dumpItems(
   runtime: Runtime,
   address: HostPort,
   range: DumpRange,
-  options: ClientOptions = {},
+  options: ConnectionOptions = {},
 ): AsyncGenerator<DumpedItem[]> {
-  const settings = completeClientOptions(options);
-  const from = clientRuntime(runtime, options);
+  const settings = completeConnectionOptions(options);
+  const from = connectionRuntime(runtime, options);
   const parser = new DumpParser(settings.replyBytesMax);
   const name = formatHostPort(address.host, address.port);
   for await (const chunk of byteStream(from, address, fromLatin1(`dump 0 ${rangeWords(range)}\r\n`), settings)) {
@@ -76,10 +76,10 @@ export async function* dumpKeys(
   runtime: Runtime,
   address: HostPort,
   range: DumpRange,
-  options: ClientOptions = {},
+  options: ConnectionOptions = {},
 ): AsyncGenerator<Uint8Array[]> {
-  const settings = completeClientOptions(options);
-  const from = clientRuntime(runtime, options);
+  const settings = completeConnectionOptions(options);
+  const from = connectionRuntime(runtime, options);
   const name = formatHostPort(address.host, address.port);
   let held: Uint8Array = EMPTY_BYTES;
   for await (const chunk of byteStream(from, address, fromLatin1(`dump_key ${rangeWords(range)}\r\n`), settings)) {

@@ -27,7 +27,7 @@ export interface IndexHost {
   readonly server: Server;
   readonly tls: DaemonTls;
   /** The map in use. */
-  readonly map: NodeMap;
+  readonly nodeMap: NodeMap;
   readonly meta: ClusterMeta;
   /** The lines of `show variables` in front of `END`. */
   variables(): readonly string[];
@@ -80,13 +80,13 @@ export class IndexReplies {
   }
 
   statsGeneral(reply: TextReply): void {
-    const { runtime, server, workers, map } = this.#host;
-    statsGeneral(runtime, server, workers, this.#startedMs, VERSION, map.version, {}, reply);
+    const { runtime, server, workers, nodeMap } = this.#host;
+    statsGeneral(runtime, server, workers, this.#startedMs, VERSION, nodeMap.version, {}, reply);
     reply.end();
   }
 
   statsNodes(reply: TextReply): void {
-    statsNodes(this.#host.map, reply);
+    statsNodes(this.#host.nodeMap, reply);
   }
 
   statsThreads(words: readonly string[], reply: TextReply): void {

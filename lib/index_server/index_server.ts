@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import type { HostPort } from "../base/host_port.ts";
 import { reloadedOptions } from "../base/option_schema.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { ClusterMeta } from "../cluster/node_map_codec.ts";
@@ -26,6 +27,7 @@ import type { IndexServerOptions } from "./index_server_options.ts";
 import { showIndexVariables } from "./index_variables.ts";
 import { MemoryCoordinator } from "./memory_coordinator.ts";
 import { NodeMapService } from "./node_map_service.ts";
+import type { IndexServer } from "./public_index.ts";
 
 /** Requests under way get this long to be answered when the server stops. */
 const STOP_GRACE_MS = 1000;
@@ -41,10 +43,10 @@ export async function startIndexServer(
   options: IndexSettings,
   coordinator?: Coordinator,
   serversInProcess = 1,
-): Promise<IndexServer> {
+): Promise<RunningIndex> {
   const access = await Access.open(runtime, options);
   const store = coordinator ?? openCoordinator(runtime, options);
-  const server = new IndexServer(runtime, options, store, access, serversInProcess);
+  const server = new RunningIndex(runtime, options, store, access, serversInProcess);
   try {
     await server.start();
   } catch (error) {
@@ -54,7 +56,7 @@ export async function startIndexServer(
   return server;
 }
 
-export class IndexServer implements IndexHost {
+export class RunningIndex implements IndexServer, IndexHost {
   readonly runtime: Runtime;
   readonly workers = new WorkerRegistry();
   readonly server: Server;
@@ -80,16 +82,22 @@ export class IndexServer implements IndexHost {
     this.#service = new NodeMapService(this.runtime, this.workers, coordinator, broadcasterOptions(options, this.tls));
   }
 
-  /** Where it listens; empty before the start. */
-  get addresses(): readonly Address[] {
-    return this.#addresses;
+  /** @throws FlareError CLOSED before the start */
+  get addresses(): readonly [Address, ...Address[]] {
+    const [first, ...others] = this.#addresses;
+    if (first === undefined) throw new FlareError("CLOSED", "the index server does not listen");
+    return [first, ...others];
+  }
+
+  get address(): HostPort {
+    return { host: this.#serverName, port: this.#options.serverPort };
   }
 
   get options(): Required<IndexServerOptions> {
     return this.#options;
   }
 
-  get map(): NodeMap {
+  get nodeMap(): NodeMap {
     return this.#service.map;
   }
 
@@ -112,11 +120,7 @@ export class IndexServer implements IndexHost {
     if (admin !== undefined) this.#addresses.push(await this.tls.listen(admin, enableSsl, { admin: true }));
   }
 
-  /**
-   * Takes new values of the options that can be reloaded; the others keep theirs. Certificates and users are read again.
-   * @throws FlareError INVALID_OPTION
-   */
-  async reload(given: IndexServerOptions): Promise<void> {
+  async reload(given: IndexServerOptions = {}): Promise<void> {
     const options = indexServerOptions(reloadedOptions(indexOptionTable, this.#options, given));
     this.#options = options;
     this.#service.reload(broadcasterOptions(options, this.tls));
@@ -128,7 +132,6 @@ export class IndexServer implements IndexHost {
     });
   }
 
-  /** Answers what was received, then closes everything. The nodes are told nothing: they go on with the map they have. */
   async stop(): Promise<void> {
     await this.server.stop(STOP_GRACE_MS);
     await this.#service.stop();
@@ -136,13 +139,20 @@ export class IndexServer implements IndexHost {
     this.#lock = undefined;
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
   variables(): readonly string[] {
-    const serverName = this.#options.serverName || this.runtime.process.hostName();
-    return showIndexVariables({ ...this.#options, serverName });
+    return showIndexVariables({ ...this.#options, serverName: this.#serverName });
   }
 
   change(change: MapChange): Promise<string> {
     return this.#service.change(change);
+  }
+
+  get #serverName(): string {
+    return this.#options.serverName || this.runtime.process.hostName();
   }
 }
 

@@ -5,19 +5,23 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import { parseHost } from "../base/host_port.ts";
+import { type HostPort, parseHost } from "../base/host_port.ts";
 import { sleep } from "../base/sleep.ts";
+import { Client } from "../client/client.ts";
+import type { ConnectionOptions } from "../client/client_options.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode } from "../cluster/node_map.ts";
 import { type NodeFormWord, nodeChange } from "../index_server/index_commands.ts";
 import { indexServerOptions } from "../index_server/index_options.ts";
-import { type IndexServer, startIndexServer } from "../index_server/index_server.ts";
-import { NodeServer } from "../node_server/node_server.ts";
+import { type RunningIndex, startIndexServer } from "../index_server/index_server.ts";
+import { RunningNode } from "../node_server/node_server.ts";
 import type { NodeServerOptions } from "../node_server/node_server_options.ts";
+import type { NodeServer } from "../node_server/public_node.ts";
 import type { FileLock, Runtime } from "../runtime/runtime.ts";
 import { type ClusterPaths, type ClusterShape, clusterPaths, plannedShape, rememberShape } from "./cluster_memory.ts";
 import { type ClusterOptions, shapeOptions } from "./cluster_options.ts";
 import { findFreePorts, isWildcard, rememberNodes, renameNodes } from "./node_addresses.ts";
+import type { Cluster } from "./public_cluster.ts";
 
 const POLL_MS = 10;
 const SHAPE_TIMEOUT_MS = 3600000;
@@ -27,7 +31,7 @@ const PROGRESS_MS = 1000;
 
 /** What a cluster is made of before its nodes start. */
 interface ClusterParts {
-  readonly index: IndexServer;
+  readonly index: RunningIndex;
   /** Of the nodes the cluster started with; 0 = any free one. */
   readonly ports: readonly number[];
   /** By which the servers know each other. */
@@ -37,10 +41,9 @@ interface ClusterParts {
   readonly lock: FileLock | undefined;
 }
 
-/** A running cluster. */
-export class LocalCluster {
-  readonly index: IndexServer;
-  readonly nodes: NodeServer[] = [];
+export class LocalCluster implements Cluster {
+  readonly index: RunningIndex;
+  readonly #nodes: RunningNode[] = [];
   readonly #parts: ClusterParts;
   readonly #runtime: Runtime;
   readonly #options: ClusterOptions;
@@ -98,7 +101,7 @@ export class LocalCluster {
         shape.nodes + 1,
       );
       cluster = new LocalCluster(runtime, options, { ports, index, name, paths, lock });
-      const held = index.map.nodes.filter(({ role }) => role === NodeRole.slave);
+      const held = index.nodeMap.nodes.filter(({ role }) => role === NodeRole.slave);
       for (let number = 0; number < shape.nodes; number++) await cluster.addNode();
       await cluster.#fill(shape, held);
       if (paths !== undefined) await rememberShape(runtime, paths, shape, true);
@@ -110,23 +113,32 @@ export class LocalCluster {
     }
   }
 
-  /** `host:port` of the index server. */
-  get indexAddress(): { readonly host: string; readonly port: number } {
-    const [address] = this.index.addresses;
-    if (address === undefined || !("port" in address)) throw new FlareError("CLOSED", "index server does not listen");
-    return { host: this.#parts.name, port: address.port };
+  get nodes(): readonly [RunningNode, ...RunningNode[]] {
+    const [first, ...others] = this.#nodes;
+    if (first === undefined) throw new FlareError("CLOSED", "the cluster has no node yet");
+    return [first, ...others];
   }
 
-  /** Where clients connect: any node gives the same answer. */
-  get addresses(): { readonly host: string; readonly port: number }[] {
-    return this.nodes.map((node) => ({ host: node.options.serverName, port: node.port }));
+  get indexAddress(): HostPort {
+    return this.index.address;
   }
 
-  /** Starts one more node, a proxy at first. */
-  async addNode(): Promise<NodeServer> {
+  get addresses(): readonly [HostPort, ...HostPort[]] {
+    const [first, ...others] = this.nodes;
+    return [first.address, ...others.map(({ address }) => address)];
+  }
+
+  client(options: ConnectionOptions = {}): Client {
+    const node = this.nodes.find(({ isStopping }) => !isStopping) ?? this.nodes[0];
+    const { tlsClient } = node;
+    const tls = tlsClient === undefined ? {} : { tls: tlsClient };
+    return new Client({ runtime: this.#runtime, ...node.address, ...tls, ...options });
+  }
+
+  async addNode(): Promise<RunningNode> {
     const { bind = shapeOptions.bind.default, onProgress } = this.#options;
     const { paths, name, ports } = this.#parts;
-    const number = this.nodes.length;
+    const number = this.#nodes.length;
     const memory = (this.#options.storage ?? (paths === undefined ? "memory" : "level")) === "memory";
     const port = ports[number] ?? (this.#options.port ? this.#options.port + number : 0);
     const given: NodeServerOptions = {
@@ -145,7 +157,7 @@ export class LocalCluster {
     };
     const engine = this.#options.engine?.(number);
     let reportedMs = this.#runtime.clock.monotonicMs();
-    const node = await NodeServer.start(this.#runtime, given, {
+    const node = await RunningNode.start(this.#runtime, given, {
       ...(engine === undefined ? {} : { engine }),
       serversInProcess: Math.max(ports.length, number) + 1,
       onProgress: ({ phase, bytesDone, bytesTotal, records }) => {
@@ -155,23 +167,21 @@ export class LocalCluster {
         onProgress?.(`node ${number}: ${phase} ${bytesDone} of ${bytesTotal} bytes, ${records} records`);
       },
     });
-    this.nodes.push(node);
+    this.#nodes.push(node);
     if (paths !== undefined && number >= ports.length) await rememberNodes(this.#runtime, paths.nodes, this.addresses);
     return node;
   }
 
-  /** Gives a node a role as `node role` does. @throws FlareError REFUSED */
   async setRole(node: NodeServer, role: "master" | "slave" | "proxy", balance: number, partition: number): Promise<void> {
-    const { serverName, serverPort } = node.options;
-    await this.#change("role", [serverName, String(serverPort), role, String(balance), String(partition)]);
+    const { host, port } = node.address;
+    await this.#change("role", [host, String(port), role, String(balance), String(partition)]);
   }
 
-  /** Resolves when the node's entry in the node map is as `done` wants it. @throws FlareError TIMED_OUT */
   async waitFor(node: NodeServer, done: (entry: ClusterNode) => boolean, timeoutMs = SHAPE_TIMEOUT_MS): Promise<void> {
     const { clock } = this.#runtime;
     const deadlineMs = clock.monotonicMs() + timeoutMs;
     for (;;) {
-      const entry = findNode(this.index.map, node.key);
+      const entry = findNode(this.index.nodeMap, node.key);
       const known = findNode(node.nodeMap, node.key);
       if (entry !== undefined && done(entry) && known !== undefined && done(known)) return;
       if (clock.monotonicMs() > deadlineMs)
@@ -180,11 +190,10 @@ export class LocalCluster {
     }
   }
 
-  /** Makes a node the slave of a partition and waits until it has copied everything. */
   async addSlave(node: NodeServer, partition: number): Promise<void> {
     await this.setRole(node, "slave", 0, partition);
     await this.waitFor(node, ({ role, state }) => {
-      if (findNode(this.index.map, node.key)?.role === NodeRole.proxy) {
+      if (findNode(this.index.nodeMap, node.key)?.role === NodeRole.proxy) {
         throw new FlareError("REFUSED", `node "${node.key}" did not become a slave: its copy failed, its log tells why`);
       }
       return role === NodeRole.slave && state === NodeState.active;
@@ -193,27 +202,28 @@ export class LocalCluster {
     await this.waitFor(node, ({ balance }) => balance === 1);
   }
 
-  /** Makes a node the master of the next partition and waits until it owns its keys. */
   async addPartition(node: NodeServer, partition: number): Promise<void> {
     await this.setRole(node, "master", 1, partition);
     await this.waitFor(node, ({ state }) => state === NodeState.ready || state === NodeState.active);
-    const { serverName, serverPort } = node.options;
-    await this.#change("state", [serverName, String(serverPort), "active"]);
+    const { host, port } = node.address;
+    await this.#change("state", [host, String(port), "active"]);
     await this.waitFor(node, ({ role, state }) => role === NodeRole.master && state === NodeState.active);
   }
 
-  /** Reads the files its settings name once more: the users. */
   async reload(): Promise<void> {
-    await this.index.reload(this.index.options);
-    for (const node of this.nodes) await node.reload(node.options);
+    await this.index.reload();
+    for (const node of this.#nodes) await node.reload();
   }
 
-  /** Stops everything in order. Data that is kept is found again by the next start. */
   async stop(): Promise<void> {
     // The index server goes first: nobody shall take over from a node because the whole cluster stops.
     await this.index.stop();
-    await Promise.all(this.nodes.map((node) => node.stop(false)));
+    await Promise.all(this.#nodes.map((node) => node.stop({ announce: false })));
     await this.#parts.lock?.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 
   /**
@@ -222,7 +232,7 @@ export class LocalCluster {
    */
   async #fill({ partitions, slaves }: ClusterShape, held: readonly ClusterNode[]): Promise<void> {
     for (let partition = 0; partition < partitions; partition++) {
-      const members = (): readonly ClusterNode[] => this.index.map.nodes.filter((node) => node.partition === partition);
+      const members = (): readonly ClusterNode[] => this.index.nodeMap.nodes.filter((node) => node.partition === partition);
       const master = members().find(({ role }) => role === NodeRole.master);
       if (master === undefined) await this.addPartition(await this.#spare(partition, held), partition);
       else await this.#waitForMaster(master);
@@ -233,7 +243,7 @@ export class LocalCluster {
       }
     }
     // Every node has to know the last map before the first client asks.
-    for (const node of this.nodes) await this.waitFor(node, () => node.nodeMap.version >= this.index.map.version);
+    for (const node of this.nodes) await this.waitFor(node, () => node.nodeMap.version >= this.index.nodeMap.version);
   }
 
   async #waitForMaster(master: ClusterNode): Promise<void> {
@@ -250,15 +260,15 @@ export class LocalCluster {
    * A node for a place in a partition: the one that had it, else one that had none. One that is down for a moment comes back.
    * @throws FlareError REFUSED | TIMED_OUT
    */
-  async #spare(partition: number, held: readonly ClusterNode[]): Promise<NodeServer> {
+  async #spare(partition: number, held: readonly ClusterNode[]): Promise<RunningNode> {
     const { clock } = this.#runtime;
     const deadlineMs = clock.monotonicMs() + SPARE_TIMEOUT_MS;
-    const placeOf = ({ key }: NodeServer): number | undefined => held.find((node) => node.key === key)?.partition;
+    const placeOf = ({ key }: RunningNode): number | undefined => held.find((node) => node.key === key)?.partition;
     for (;;) {
       const proxies = this.nodes.filter(
-        (node) => (findNode(this.index.map, node.key)?.role ?? NodeRole.proxy) === NodeRole.proxy,
+        (node) => (findNode(this.index.nodeMap, node.key)?.role ?? NodeRole.proxy) === NodeRole.proxy,
       );
-      const spares = proxies.filter((node) => findNode(this.index.map, node.key)?.state === NodeState.active);
+      const spares = proxies.filter((node) => findNode(this.index.nodeMap, node.key)?.state === NodeState.active);
       const spare =
         spares.find((node) => placeOf(node) === partition) ?? spares.find((node) => placeOf(node) === undefined) ?? spares[0];
       if (spare !== undefined) return spare;

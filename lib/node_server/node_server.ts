@@ -4,7 +4,8 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import { checkFields } from "../base/given_fields.ts";
+import { booleanField, checkFields, type FieldsOf } from "../base/given_fields.ts";
+import { formatHostPort, type HostPort } from "../base/host_port.ts";
 import { reloadedOptions } from "../base/option_schema.ts";
 import { KEY_HASHES } from "../cluster/key_hash.ts";
 import { KeyResolver } from "../cluster/key_resolver.ts";
@@ -25,7 +26,7 @@ import { DaemonTls } from "../net/tls/daemon_tls.ts";
 import { WorkerRegistry } from "../net/worker.ts";
 import { MovedKeys } from "../replication/moved_keys.ts";
 import { Replicator } from "../replication/replicator.ts";
-import type { Address, Runtime } from "../runtime/runtime.ts";
+import type { Address, Runtime, TlsClient } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { AdminCommands } from "./commands/admin_commands.ts";
 import { DumpCommands } from "./commands/dump_commands.ts";
@@ -50,6 +51,7 @@ import { NodeHandler } from "./node_handler.ts";
 import { type NodeSettings, nodeOptionTable, nodeServerOptions } from "./node_options.ts";
 import type { NodeServerOptions } from "./node_server_options.ts";
 import { type NodeServerParts, nodeServerPartFields, openStorage } from "./node_storage.ts";
+import type { NodeServer, StopOptions } from "./public_node.ts";
 import { ClusterScan } from "./scan/cluster_scan.ts";
 import { OwnPart } from "./scan/own_part.ts";
 import { CrawlerSettings } from "./stats/crawler_settings.ts";
@@ -66,12 +68,11 @@ const DRAIN_MS = 5000;
 /** When a partition has become active, all its former owners know after so long. */
 const SETTLE_MS = 1000;
 
-/** A running node server. */
-export class NodeServer {
-  /** `host:port` by which the cluster knows this node. */
+const stopFields: FieldsOf<StopOptions> = { announce: booleanField };
+
+export class RunningNode implements NodeServer {
   readonly key: string;
-  /** Where it listens. */
-  readonly addresses: readonly Address[];
+  readonly addresses: readonly [Address, ...Address[]];
   readonly #runtime: Runtime;
   readonly #context: NodeContext;
   readonly #server: Server;
@@ -87,7 +88,7 @@ export class NodeServer {
     runtime: Runtime,
     context: NodeContext,
     server: Server,
-    addresses: readonly Address[],
+    addresses: readonly [Address, ...Address[]],
     link: IndexLink,
     resolver: KeyResolver,
   ) {
@@ -137,7 +138,7 @@ export class NodeServer {
    * Starts a node server; it resolves when clients are served.
    * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT | CONNECTION_FAILED | REFUSED
    */
-  static async start(machine: Runtime, given: NodeServerOptions, parts: NodeServerParts = {}): Promise<NodeServer> {
+  static async start(machine: Runtime, given: NodeServerOptions, parts: NodeServerParts = {}): Promise<RunningNode> {
     checkRuntime(machine);
     checkFields(nodeServerPartFields, parts);
     const checked = nodeServerOptions(given);
@@ -157,7 +158,7 @@ export class NodeServer {
     const tls = new DaemonTls(runtime, server, checked, checked.sslPort);
     await tls.renew();
     const address = await tls.listen({ host: checked.bind, port: checked.serverPort }, checked.enableSsl);
-    const addresses = [address];
+    const addresses: [Address, ...Address[]] = [address];
     let storage: Storage | undefined;
     try {
       if (checked.serverSocket !== "") addresses.push(await server.listen({ path: checked.serverSocket }));
@@ -189,7 +190,7 @@ export class NodeServer {
       const joined = await link.join(history.identity);
       const resolver = new KeyResolver(joined.meta);
       const context = buildContext(runtime, options, storage, joined, resolver, workers, peerOptions, tls);
-      const node = new NodeServer(runtime, context, server, addresses, link, resolver);
+      const node = new RunningNode(runtime, context, server, addresses, link, resolver);
       await history.noteJoined();
       runtime.log.write("notice", `node "${node.key}" serves, engine ${storage.manifest.engine}, fsync ${options.fsync}`);
       return node;
@@ -200,17 +201,39 @@ export class NodeServer {
     }
   }
 
+  get address(): HostPort {
+    const { serverName, serverPort } = this.#context.options;
+    return { host: serverName, port: serverPort };
+  }
+
+  get url(): string {
+    const { host, port } = this.address;
+    return `${this.#context.options.enableSsl ? "memcacheds" : "memcached"}://${formatHostPort(host, port)}`;
+  }
+
   /** The port clients connect to. */
   get port(): number {
     return this.#context.options.serverPort;
   }
 
-  /** The node map in use. */
+  get items(): number {
+    return this.storage.stats().items;
+  }
+
+  /** How clients speak TLS with the nodes of this cluster; undefined = plainly. */
+  get tlsClient(): TlsClient | undefined {
+    return this.#context.tls.client;
+  }
+
+  /** Whether it stops or has stopped. */
+  get isStopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+
   get nodeMap(): NodeMap {
     return this.#context.routing.nodeMap;
   }
 
-  /** Our role in the node map in use, undefined while we are not in it. */
   get role(): NodeRole | undefined {
     return this.#context.routing.self?.role;
   }
@@ -223,11 +246,7 @@ export class NodeServer {
     return this.#context.storage;
   }
 
-  /**
-   * Takes new values of the options that can be reloaded; the others keep theirs. Certificates and users are read again.
-   * @throws FlareError INVALID_OPTION
-   */
-  async reload(given: NodeServerOptions): Promise<void> {
+  async reload(given: NodeServerOptions = {}): Promise<void> {
     const options = nodeServerOptions(reloadedOptions(nodeOptionTable, this.#context.options, given));
     this.#context.options = options;
     this.#link.servers = options.indexServers;
@@ -244,14 +263,14 @@ export class NodeServer {
     });
   }
 
-  /**
-   * Stops in order: the index server is told, so that a slave takes over; requests received are answered; everything
-   * is written. Calling it again waits for the same end.
-   * @param announce false: the cluster as a whole is stopping and nobody shall take over
-   */
-  stop(announce = true): Promise<void> {
-    this.#stopping ??= this.#stop(announce);
+  stop(options: StopOptions = {}): Promise<void> {
+    checkFields(stopFields, options);
+    this.#stopping ??= this.#stop(options.announce ?? true);
     return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 
   async #stop(announce: boolean): Promise<void> {

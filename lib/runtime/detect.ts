@@ -1,15 +1,19 @@
 /**
- * Picks the adapter of the runtime that executes this. Only the picked one is loaded.
+ * Picks the adapter of the runtime that executes this. Each adapter names globals of its runtime only when it is used, so
+ * all of them can be loaded anywhere.
  */
 
 import { checkFields } from "../base/given_fields.ts";
+import { createBunRuntime } from "./bun.ts";
+import { createDenoRuntime } from "./deno.ts";
+import { createNodejsRuntime } from "./nodejs.ts";
 import type { Runtime } from "./runtime.ts";
 import { type RuntimeOptions, runtimeFields } from "./runtime_options.ts";
 
-/** The runtime this program runs on. @throws FlareError INVALID_OPTION */
-export async function detectRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+/** The runtime this program runs on. @throws FlareError INVALID_OPTION | IO_ERROR (the log file) */
+export function detectRuntime(options: RuntimeOptions = {}): Runtime {
   checkFields(runtimeFields, options);
-  if ("Bun" in globalThis) return (await import("./bun.ts")).createBunRuntime(options);
-  if ("Deno" in globalThis) return (await import("./deno.ts")).createDenoRuntime(options);
-  return (await import("./nodejs.ts")).createNodejsRuntime(options);
+  if ("Bun" in globalThis) return createBunRuntime(options);
+  if ("Deno" in globalThis) return createDenoRuntime(options);
+  return createNodejsRuntime(options);
 }

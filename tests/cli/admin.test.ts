@@ -4,16 +4,16 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { detectRuntime, type LocalCluster, startCluster } from "../../mod.ts";
+import { type Cluster, detectRuntime, startCluster } from "../../mod.ts";
 import { type Finished, runProgram } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 
-let cluster: LocalCluster;
+let cluster: Cluster;
 let index: string;
 let nodes: string[];
 
 before(async () => {
-  const runtime = await detectRuntime({ programName: "test", logLevel: "error" });
+  const runtime = detectRuntime({ programName: "test", logLevel: "error" });
   cluster = await startCluster({ runtime, nodes: 3, partitions: 1, slaves: 1, monitorIntervalMs: 100 });
   index = `${cluster.indexAddress.host}:${cluster.indexAddress.port}`;
   nodes = cluster.nodes.map((node) => node.key);

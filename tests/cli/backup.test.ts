@@ -8,12 +8,12 @@ import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type LocalCluster, startCluster } from "../../mod.ts";
+import { type Cluster, startCluster } from "../../mod.ts";
 import { type Finished, runProgram } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 
 const itemCount = 200;
-let cluster: LocalCluster;
+let cluster: Cluster;
 let index: string;
 
 before(async () => {

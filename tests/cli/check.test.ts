@@ -2,10 +2,10 @@
 
 import { after, before, describe, it } from "node:test";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type LocalCluster, startCluster } from "../../mod.ts";
+import { type Cluster, startCluster } from "../../mod.ts";
 import { type Finished, runProgram } from "../support/spawn.ts";
 
-let cluster: LocalCluster;
+let cluster: Cluster;
 let nodes: string[];
 
 before(async () => {

@@ -111,7 +111,7 @@ describe("a file of results", () => {
 describe("a full disk", { skip: skipUnless(isRoot, "root, to mount a small disk,") }, () => {
   it("leaves the files of earlier runs as they were, and nothing beside them", async () => {
     await withSmallDisk(async (disk) => {
-      const files = (await detectRuntime({ programName: "test", logLevel: "error" })).files;
+      const files = detectRuntime({ programName: "test", logLevel: "error" }).files;
       const path = join(disk, "backup");
       await writeText(path, "yesterday's");
       await files.replace(join(disk, "flare.xml"), fromLatin1("map 1"));

@@ -15,7 +15,7 @@ import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a program without types gives anything
 const library = flare as any;
-const runtime = await flare.detectRuntime({ logLevel: "error" });
+const runtime = flare.detectRuntime({ logLevel: "error" });
 const address = { host: "127.0.0.1", port: 1 };
 
 /** The fault of a call; the call must not succeed. */
@@ -50,42 +50,40 @@ describe("a program without types", () => {
       [() => library.startCluster({ access: { adminAddress: "a:1" } }), 'unknown option "access.adminAddress"; did you mean'],
       [() => library.startCluster({ tls: { sslKey: 5 } }), 'option "tls.sslKey": "5" is not a string of one line'],
       [() => library.startCluster({ logLevel: "warn" }), 'option "logLevel": the string "warn" is not one of'],
-      [
-        () => library.startCluster({ runtime: flare.detectRuntime() }),
-        'option "runtime": a promise (await it) is not a runtime',
-      ],
+      [() => library.startCluster({ runtime: Promise.resolve() }), 'option "runtime": a promise (await it) is not a runtime'],
       [() => library.detectRuntime({ loglevel: "error" }), 'unknown option "loglevel"; did you mean "logLevel"?'],
     ]);
   });
 
   it("is told of mistyped options of one server, and of a runtime that is none", async () => {
     await expectRefusals([
-      [() => library.startNodeServer({ dataDir: "data" }), 'the first argument: {"dataDir":"data"} is not a runtime'],
-      [() => library.startIndexServer(flare.detectRuntime(), {}), "the first argument: a promise (await it) is not a runtime"],
-      [() => library.startNodeServer(runtime), 'options: "undefined" is not an object with options'],
-      [() => library.startNodeServer(runtime, { serverPrt: 1 }), 'unknown option "serverPrt"; did you mean "serverPort"?'],
+      [() => library.startNodeServer({ runtime: 5 }), 'option "runtime": "5" is not a runtime'],
       [
-        () => library.startNodeServer(runtime, { indexServers: ["127.0.0.1:12120"] }),
+        () => library.startIndexServer({ runtime: Promise.resolve() }),
+        'option "runtime": a promise (await it) is not a runtime',
+      ],
+      [() => library.startNodeServer(), 'options: "undefined" is not an object with options'],
+      [() => library.startNodeServer(runtime), 'unknown option "name"'],
+      [() => library.startNodeServer({ serverPrt: 1 }), 'unknown option "serverPrt"; did you mean "serverPort"?'],
+      [
+        () => library.startNodeServer({ indexServers: ["127.0.0.1:12120"] }),
         'option "indexServers": ["127.0.0.1:12120"] is not an array of { host, port }',
       ],
-      [() => library.startIndexServer(runtime, { serverPort: "1" }), 'option "serverPort": the string "1" is not an integer'],
-      [
-        () => library.NodeServer.start(runtime, {}, { engine: "leveldb" }),
-        'option "engine": the string "leveldb" is not "level"',
-      ],
+      [() => library.startIndexServer({ serverPort: "1" }), 'option "serverPort": the string "1" is not an integer'],
+      [() => library.startNodeServer({ engine: "leveldb" }), 'option "engine": the string "leveldb" is not "level"'],
     ]);
   });
 
   it("is told what a client cannot send", async () => {
-    const client = new library.Client(runtime, address);
+    const client = new library.Client({ runtime, ...address });
     await expectRefusals([
-      [
-        () => new library.Client(runtime, "127.0.0.1:12121"),
-        'the address of a server: the string "127.0.0.1:12121" is not an object',
-      ],
-      [() => new library.Client(address), 'the first argument: {"host":"127.0.0.1","port":1} is not a runtime'],
-      [() => new library.Client(runtime, address, { timeout: 5 }), 'unknown option "timeout"'],
-      [() => new library.Client(runtime, address, { replyTimeoutMs: "5" }), 'option "replyTimeoutMs": the string "5" is not'],
+      [() => new library.Client("127.0.0.1:12121"), 'options: the string "127.0.0.1:12121" is not an object with options'],
+      [() => new library.Client(runtime), 'unknown option "name"'],
+      [() => new library.Client({ host: "[::1" }), 'option "host": the string "[::1" is not a host name or an IP address'],
+      [() => new library.Client({ host: "" }), 'option "host": the string "" is not a host name or an IP address'],
+      [() => new library.Client({ port: 0 }), 'option "port": "0" is not an integer from 1 to 65535'],
+      [() => new library.Client({ ...address, timeout: 5 }), 'unknown option "timeout"'],
+      [() => new library.Client({ ...address, replyTimeoutMs: "5" }), 'option "replyTimeoutMs": the string "5" is not'],
       [() => client.set("key", 5), 'value "5" is not a string or a Uint8Array: give String(…) of it'],
       [() => client.set("key", { a: 1 }), 'value {"a":1} is not a string or a Uint8Array'],
       [() => client.set("key"), 'value "undefined" is not a string or a Uint8Array'],
@@ -107,15 +105,11 @@ describe("a program without types", () => {
   });
 
   it("is told what an operator cannot ask", async () => {
-    const admin = new library.ClusterAdmin(runtime, { indexServer: address });
+    const admin = new library.ClusterAdmin({ runtime, indexServer: address });
     const target = { node: "127.0.0.1:1", balance: 1, partition: 0 };
     await expectRefusals([
-      [() => new library.ClusterAdmin(runtime, address), 'unknown option "host"'],
-      [() => new library.ClusterAdmin(runtime, {}), 'option "indexServer": "undefined" is not an object like'],
-      [
-        () => new library.ClusterAdmin(runtime, { indexServer: "a:1" }),
-        'option "indexServer": the string "a:1" is not an object like',
-      ],
+      [() => new library.ClusterAdmin(address), 'unknown option "host"'],
+      [() => new library.ClusterAdmin({ indexServer: "a:1" }), 'option "indexServer": the string "a:1" is not an object like'],
       [() => admin.client(address), 'a server: {"host":"127.0.0.1","port":1} is not a string like'],
       [() => library.downChange("127.0.0.1:1"), 'the nodes of a change: the string "127.0.0.1:1" is not an array'],
       [() => library.activateChange([address]), 'a node: {"host":"127.0.0.1","port":1} is not a string like'],
@@ -148,7 +142,7 @@ describe("a program with types", () => {
         problems(`
           const cluster = await flare.startCluster({ partitions: 2, node: { maxConnection: 5 } });
           const ports: number[] = cluster.addresses.map(({ port }) => port);
-          const client = new flare.Client(await flare.detectRuntime(), cluster.addresses[0]!);
+          const client = new flare.Client(cluster.addresses[0]);
           const value: Uint8Array | undefined = (await client.get("key"))?.value;
           export { ports, value };`),
         [],

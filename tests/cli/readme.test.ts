@@ -26,7 +26,7 @@ describe("the README", () => {
       const [address] = cluster.addresses;
       assert(address !== undefined);
       for (const [, sent = "", answer = ""] of shown) {
-        const client = await TextClient.connect(await detectRuntime(), address);
+        const client = await TextClient.connect(detectRuntime(), address);
         await client.send(printf(sent));
         const received = await client.until(() => false);
         assertEquals(received.replaceAll("\r\n", "\n"), answer, sent);

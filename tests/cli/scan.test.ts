@@ -2,16 +2,16 @@
 
 import { after, before, describe, it } from "node:test";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Client, detectRuntime, type LocalCluster, startCluster } from "../../mod.ts";
+import { Client, type Cluster, detectRuntime, startCluster } from "../../mod.ts";
 import { type Finished, runProgram } from "../support/spawn.ts";
 
-let cluster: LocalCluster;
+let cluster: Cluster;
 let client: Client;
 
 before(async () => {
-  const runtime = await detectRuntime({ programName: "test", logLevel: "error" });
+  const runtime = detectRuntime({ programName: "test", logLevel: "error" });
   cluster = await startCluster({ runtime, nodes: 3, partitions: 2 });
-  client = new Client(runtime, cluster.addresses[2] as { host: string; port: number });
+  client = new Client({ runtime, ...cluster.addresses[2] });
   for (let i = 0; i < 20; i++) await client.set(`user:${String(i).padStart(2, "0")}`, `v${i}`, { flags: i });
   await client.set("zoë", Uint8Array.of(0xff, 0x0a));
 });

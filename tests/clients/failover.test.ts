@@ -84,7 +84,7 @@ class Load {
 describe("clients while a master is killed", () => {
   it("memjs and pymemcache go on through a proxy", { skip }, async () => {
     await withTemporaryDirectory(async (directory) => {
-      const runtime = await clientRuntime();
+      const runtime = clientRuntime();
       const cluster = await ProcessDriver.start(runtime, directory, NODES, ["--replication-type", "sync"]);
       const operator = new Operator(cluster);
       let load: Load | undefined;

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import type { Address } from "../../lib/runtime/runtime.ts";
-import type { LocalCluster } from "../../mod.ts";
+import type { Cluster } from "../../mod.ts";
 import { startCluster, VERSION } from "../../mod.ts";
 import { BY_LOGIN, ClientCluster } from "../support/client_cluster.ts";
 import { clientRuntime } from "../support/daemon.ts";
@@ -29,10 +29,10 @@ async function runCapable(server: string): Promise<{ stdout: string; passed: num
 }
 
 describe("libmemcached's tools, one node", () => {
-  let cluster: LocalCluster;
+  let cluster: Cluster;
 
   before(async () => {
-    cluster = await startCluster({ partitions: 1, runtime: await clientRuntime() });
+    cluster = await startCluster({ partitions: 1, runtime: clientRuntime() });
   });
 
   after(async () => {
@@ -97,7 +97,7 @@ describe("libmemcached's tools, two partitions and a proxy", () => {
 
   it("memcdump lists the keys of the whole cluster, at any node", { skip }, async () => {
     const names = Array.from({ length: 300 }, (_, number) => `dumped-${number}`).sort();
-    const client = await LineClient.connect(await clientRuntime(), cluster.addresses[0] as Address);
+    const client = await LineClient.connect(clientRuntime(), cluster.addresses[0] as Address);
     for (const name of names) assertEquals(await client.ask(`set ${name} 0 0 1\r\nx\r\n`), "STORED");
     client.close();
     for (const server of cluster.servers) {

@@ -140,7 +140,7 @@ describe("abuse", () => {
   const clients: RawClient[] = [];
 
   before(async () => {
-    runtime = await clientRuntime();
+    runtime = clientRuntime();
     directory = makeTemporaryDirectory();
     node = await NodeDaemon.start(runtime, directory, [
       ...["--memory-limit", "64", "--max-connection", String(MANY_CONNECTIONS + 1000), "--back-log", "1024"],

@@ -39,7 +39,7 @@ describe("abuse before the login", () => {
   const strangers: TextClient[] = [];
 
   before(async () => {
-    runtime = await clientRuntime();
+    runtime = clientRuntime();
     directory = makeTemporaryDirectory();
     const [indexPort, port] = [await freePorts(1), await freePorts(1)];
     const access = ["--auth-file", writeUsers(directory), "--cluster-user", "node", "--auth-timeout", "3"];
@@ -52,10 +52,10 @@ describe("abuse before the login", () => {
     ]);
     await node.waitFor("ready on");
     address = { host: HOST, port };
-    const operator = new Client(runtime, { host: HOST, port: indexPort }, BOSS);
+    const operator = new Client({ runtime, host: HOST, port: indexPort, ...BOSS });
     assertEquals(await operator.line(`node role ${HOST} ${port} master 1 0`), "OK");
     operator.close();
-    bystander = new Client(runtime, address, ALICE);
+    bystander = new Client({ runtime, ...address, ...ALICE });
     await waitUntil(async () => (await bystander.set("key", "value").catch(() => "")) === "STORED", "the node is master");
   });
 

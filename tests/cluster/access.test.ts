@@ -13,11 +13,14 @@ import { verifyCluster } from "../../lib/admin/verify.ts";
 import { concatBytes, latin1 } from "../../lib/base/bytes.ts";
 import { dumpItems } from "../../lib/client/dump.ts";
 import { NodeRole } from "../../lib/cluster/node.ts";
+import type { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
+import { RunningNode } from "../../lib/node_server/node_server.ts";
 import type { Address, Connection, Runtime } from "../../lib/runtime/runtime.ts";
-import { Client, FlareError, type LocalCluster, NodeServer, startCluster, startIndexServer } from "../../mod.ts";
+import { Client, FlareError, startIndexServer } from "../../mod.ts";
 import { ClosedCluster, connectAs, loginOf, recordingRuntime, USERS, writeUsers } from "../support/access_world.ts";
 import { describePackets, packet } from "../support/binary_packets.ts";
 import { clientRuntime, HOST, waitUntil } from "../support/daemon.ts";
+import { startOpenCluster } from "../support/open_servers.ts";
 import { runProgram, startProgram } from "../support/spawn.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "../support/temporary_directory.ts";
 import { TextClient } from "../support/text_client.ts";
@@ -47,10 +50,10 @@ describe("a cluster whose servers all ask who is there", () => {
   after(() => closed.stop());
 
   it("proxies and replicates", async () => {
-    const proxy = new Client(runtime, addressOf(cluster.nodes[4]), ALICE);
+    const proxy = new Client({ runtime, ...addressOf(cluster.nodes[4]), ...ALICE });
     for (const key of KEYS) assertEquals(await proxy.set(key, `value of ${key}`), "STORED");
     for (const node of cluster.nodes) {
-      const client = new Client(runtime, addressOf(node), ALICE);
+      const client = new Client({ runtime, ...addressOf(node), ...ALICE });
       assertEquals((await client.getMany(KEYS)).length, KEYS.length, node.key);
       client.close();
     }
@@ -71,10 +74,10 @@ describe("a cluster whose servers all ask who is there", () => {
       assertEquals(await stranger.ask(loginOf("alice", "Secret")), "CLIENT_ERROR authentication failure\r\n");
       stranger.close();
     }
-    const silent = new Client(runtime, addressOf(cluster.nodes[0]));
+    const silent = new Client({ runtime, ...addressOf(cluster.nodes[0]) });
     await assertRejects(() => silent.get("key-0"), FlareError, "unauthenticated");
     silent.close();
-    const wrong = new Client(runtime, addressOf(cluster.nodes[0]), { user: "alice", password: "wrong" });
+    const wrong = new Client({ runtime, ...addressOf(cluster.nodes[0]), user: "alice", password: "wrong" });
     const error = await assertRejects(() => wrong.get("key-0"), FlareError, 'with "CLIENT_ERROR authentication failure"');
     assert(!(error as Error).message.includes("wrong"));
     wrong.close();
@@ -92,12 +95,12 @@ describe("a cluster whose servers all ask who is there", () => {
   });
 
   it("serves operators who log in", async () => {
-    const admin = new ClusterAdmin(runtime, { indexServer: cluster.indexAddress, ...BOSS });
+    const admin = new ClusterAdmin({ runtime, indexServer: cluster.indexAddress, ...BOSS });
     assertEquals((await admin.nodeMap()).nodes.length, 5);
     const report = await verifyCluster(admin, {});
     assertEquals(report.findings.length, 0);
     let items = 0;
-    for await (const batch of dumpItems(runtime, addressOf(cluster.nodes[0]), {}, admin.options)) items += batch.length;
+    for await (const batch of dumpItems(runtime, addressOf(cluster.nodes[0]), {}, admin.connection)) items += batch.length;
     assert(items > 0);
     admin.close();
     const index = `${cluster.indexAddress.host}:${cluster.indexAddress.port}`;
@@ -121,7 +124,7 @@ describe("a cluster whose servers all ask who is there", () => {
     assertEquals(spare.storage.stats().items, master.storage.stats().items);
     await master.stop();
     await waitUntil(() => slave.role === NodeRole.master || spare.role === NodeRole.master, "a slave takes over");
-    const client = new Client(runtime, addressOf(cluster.nodes[2]), ALICE);
+    const client = new Client({ runtime, ...addressOf(cluster.nodes[2]), ...ALICE });
     for (const key of KEYS) assertEquals(await client.set(key, "later"), "STORED");
     assertEquals((await client.getMany(KEYS)).length, KEYS.length);
     client.close();
@@ -253,7 +256,7 @@ describe("commands of nodes and operators", () => {
 
   it("have an address of their own at an index server, too", async () => {
     const options = { indexDb: "memory://", bind: HOST, serverPort: 0, adminAccess: "none", adminAddress: `${HOST}:0` };
-    const index = await startIndexServer(runtime, options);
+    const index = await startIndexServer({ runtime, ...options });
     const answers: string[] = [];
     for (const address of index.addresses) {
       const client = await TextClient.connect(runtime, address);
@@ -265,7 +268,7 @@ describe("commands of nodes and operators", () => {
   });
 
   it("follow the list when it changes, also for connections that are open", async () => {
-    const node = cluster.nodes[0] as NodeServer;
+    const node = cluster.nodes[0] as RunningNode;
     const { options } = node;
     const client = await connectAs(runtime, addressOf(node), "alice", "secret");
     assertEquals(await client.ask("flush_all\r\n"), "CLIENT_ERROR flush_all not allowed\r\n");
@@ -283,7 +286,7 @@ describe("the file of users while a server runs", () => {
     const { runtime, lines } = await recordingRuntime();
     const directory = makeTemporaryDirectory();
     const authFile = writeUsers(directory, USERS, 0o644);
-    const cluster = await startCluster({ runtime, access: { authFile, clusterUser: "node" } });
+    const cluster = await startOpenCluster({ runtime, access: { authFile, clusterUser: "node" } });
     try {
       assert(
         lines.some((line) => line.startsWith("warning") && line.includes("permissions 644")),
@@ -325,10 +328,10 @@ describe("the file of users while a server runs", () => {
   });
 
   it("has to be there at the start", async () => {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     const directory = makeTemporaryDirectory();
     const missing = join(directory, "missing");
-    const start = (access: Record<string, string>) => startCluster({ runtime, access }).then((cluster) => cluster.stop());
+    const start = (access: Record<string, string>) => startOpenCluster({ runtime, access }).then((cluster) => cluster.stop());
     await assertRejects(
       () => start({ authFile: missing, clusterUser: "n" }),
       FlareError,
@@ -345,15 +348,15 @@ describe("the file of users while a server runs", () => {
   });
 
   it("may be for some only", async () => {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     const directory = makeTemporaryDirectory();
     const access = { authFile: writeUsers(directory), clusterUser: "node", authExempt: "127.0.0.0/8, unix" };
-    const cluster = await startCluster({ runtime, access });
+    const cluster = await startOpenCluster({ runtime, access });
     const client = await TextClient.connect(runtime, addressOf(cluster.nodes[0]));
     assertEquals(await client.ask("mn\r\n"), "MN\r\n");
     const login = packet({ opcode: 0x21, key: "PLAIN", value: "\0alice\0secret" });
     assertEquals(describePackets(await client.ask(login, /ed$/)), "21 0 Authenticated");
-    await cluster.nodes[0]?.reload({ ...(cluster.nodes[0] as NodeServer).options, authExempt: "10.0.0.0/8" });
+    await cluster.nodes[0]?.reload({ ...(cluster.nodes[0] as RunningNode).options, authExempt: "10.0.0.0/8" });
     const stranger = await TextClient.connect(runtime, addressOf(cluster.nodes[0]));
     assertEquals(await stranger.ask("mn\r\n"), "CLIENT_ERROR unauthenticated\r\n");
     for (const one of [client, stranger]) one.close();
@@ -364,17 +367,17 @@ describe("the file of users while a server runs", () => {
 
 describe("a node with a password among servers that ask for none", () => {
   it("joins, serves, and tells nobody its password", async () => {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     const heard: Uint8Array[] = [];
     const directory = makeTemporaryDirectory();
-    const cluster = await startCluster({ runtime: eavesdropping(runtime, heard), partitions: 1 });
+    const cluster = await startOpenCluster({ runtime: eavesdropping(runtime, heard), partitions: 1 });
     const authFile = writeUsers(directory);
-    const node = await NodeServer.start(runtime, {
+    const node = await RunningNode.start(runtime, {
       ...{ bind: HOST, serverName: HOST, serverPort: 0, storageType: "memory", indexServers: [cluster.indexAddress] },
       ...{ authFile, clusterUser: "node", authExempt: "127.0.0.1" },
     });
     try {
-      const client = new Client(runtime, addressOf(node), ALICE);
+      const client = new Client({ runtime, ...addressOf(node), ...ALICE });
       for (const key of KEYS) assertEquals(await client.set(key, key), "STORED");
       assertEquals((await client.getMany(KEYS)).length, KEYS.length);
       client.close();
@@ -416,10 +419,10 @@ function eavesdropping(runtime: Runtime, heard: Uint8Array[]): Runtime {
 
 describe("connections that take their time", () => {
   it("are ended while they have not logged in, and while a request does not come to its end", async () => {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     const directory = makeTemporaryDirectory();
     const access = { authFile: writeUsers(directory), clusterUser: "node", authTimeoutMs: 1000, requestTimeoutMs: 1000 };
-    const cluster = await startCluster({ runtime, access, node: { valueBytesMax: 200000 } });
+    const cluster = await startOpenCluster({ runtime, access, node: { valueBytesMax: 200000 } });
     const address = addressOf(cluster.nodes[0]);
     const silent = await TextClient.connect(runtime, address);
     const refused = await TextClient.connect(runtime, address);

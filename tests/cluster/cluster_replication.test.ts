@@ -5,8 +5,10 @@
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
+import type { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
 import type { Runtime } from "../../lib/runtime/runtime.ts";
-import { detectRuntime, type LocalCluster, startCluster, startNodeServer } from "../../mod.ts";
+import { detectRuntime } from "../../mod.ts";
+import { startOpenCluster, startOpenNode } from "../support/open_servers.ts";
 import { TextClient } from "../support/text_client.ts";
 
 const KEYS = 200;
@@ -14,9 +16,9 @@ const WAIT_MS = 10000;
 
 describe("cluster replication", () => {
   it("copies what is there and what is written, and catches up after an outage", async () => {
-    const runtime = await detectRuntime({ logLevel: "error" });
-    const source = await startCluster({ runtime, logLevel: "error" });
-    const target = await startCluster({ runtime, partitions: 2, nodes: 3, logLevel: "error" });
+    const runtime = detectRuntime({ logLevel: "error" });
+    const source = await startOpenCluster({ runtime, logLevel: "error" });
+    const target = await startOpenCluster({ runtime, partitions: 2, nodes: 3, logLevel: "error" });
     const proxy = target.nodes[2];
     const { port = 0, key = "", options } = proxy ?? {};
     try {
@@ -31,12 +33,12 @@ describe("cluster replication", () => {
       await arrived(runtime, target, "before");
       await write(runtime, source, "after");
       await arrived(runtime, target, "after");
-      await proxy?.stop(false);
+      await proxy?.stop({ announce: false });
       await write(runtime, source, "meanwhile");
-      const again = await startNodeServer(runtime, { ...options, serverPort: port });
+      const again = await startOpenNode({ runtime, ...options, serverPort: port });
       assertEquals(again.key, key);
       await arrived(runtime, target, "meanwhile");
-      await again.stop(false);
+      await again.stop({ announce: false });
     } finally {
       await source.stop();
       await target.stop();

@@ -17,7 +17,7 @@ const valueFor = (key: string): string => `the value of ${key}: ${"v".repeat(200
 /** Starts a node, stores all keys, and hands it over; whatever happens, nothing runs on. */
 async function withFilledNode(test: (node: NodeDaemon, directory: string) => Promise<void>): Promise<void> {
   await withTemporaryDirectory(async (directory) => {
-    const node = await NodeDaemon.start(await clientRuntime(), directory, []);
+    const node = await NodeDaemon.start(clientRuntime(), directory, []);
     try {
       const client = await node.connect();
       for (const key of KEYS) {

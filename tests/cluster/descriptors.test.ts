@@ -49,7 +49,7 @@ function limit(pid: number, files: number): void {
 
 describe("a node with more clients than descriptors", () => {
   it("keeps a reserve, goes on for those that are there, and takes others when there is room", { skip }, async () => {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     await withTemporaryDirectory(async (directory) => {
       // The runtimes raise the soft limit when they start, so the hard one is set before.
       const hard = Number(/^Max open files +\S+ +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1]);
@@ -85,7 +85,7 @@ describe("a node with more clients than descriptors", () => {
   });
 
   it("declares nothing broken when the limit falls below what is open", { skip }, async () => {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     await withTemporaryDirectory(async (directory) => {
       const node = await NodeDaemon.start(runtime, join(directory, "data"), [
         ...["--fsync", "always", "--log-segment-size", "1", "--checkpoint-interval", "1"],

@@ -35,7 +35,7 @@ describe("a full disk", { skip }, () => {
     it(`refuses writes, keeps what it has and recovers (fsync ${fsync})`, async () => {
       await withSmallDisk(async (disk) => {
         for (const name of BALLAST) writeFileSync(join(disk, name), new Uint8Array(BALLAST_BYTES));
-        const node = await NodeDaemon.start(await clientRuntime(), join(disk, "node"), [
+        const node = await NodeDaemon.start(clientRuntime(), join(disk, "node"), [
           ...["--fsync", fsync, "--memory-limit", "16", "--log-segment-size", "1", "--checkpoint-interval", "1"],
         ]);
         try {

@@ -22,7 +22,7 @@ describe("an engine whose directory is gone", () => {
     const engine = join(directory, "node-0", "engine");
     let cluster = await startCluster(options);
     try {
-      const runtime = await clientRuntime();
+      const runtime = clientRuntime();
       const connect = (): Promise<TextClient> => TextClient.connect(runtime, cluster.addresses[0] ?? { path: "" });
       let client = await connect();
       assertEquals(await client.ask("set first 0 0 1\r\nx\r\nkeys first 1\r\n", /END\r\n$/), "STORED\r\nKEY first\r\nEND\r\n");

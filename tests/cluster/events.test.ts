@@ -8,12 +8,12 @@ import { waitUntil } from "../support/daemon.ts";
 describe("events of a cluster", () => {
   it("are one line each, with the cause at the index server, and the same at the nodes", async () => {
     const lines: string[] = [];
-    const detected = await detectRuntime();
+    const detected = detectRuntime();
     const runtime: Runtime = { ...detected, log: { write: (level, message) => void lines.push(`${level} ${message}`) } };
     const cluster = await startCluster({ runtime, slaves: 1 });
     const [master, slave] = cluster.nodes;
     assert(master !== undefined && slave !== undefined);
-    const [gone, promoted] = [master.options, slave.options].map((o) => `${o.serverName}:${o.serverPort}`);
+    const [gone, promoted] = [master.key, slave.key];
 
     assertEquals(lines.filter((line) => line.startsWith("notice copying partition 0 of 1 from")).length, 1);
     assertEquals(lines.filter((line) => line.startsWith("notice copy complete: ")).length, 1);

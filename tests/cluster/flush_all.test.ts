@@ -7,9 +7,11 @@ import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { latin1 } from "../../lib/base/bytes.ts";
 import { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
-import { Client, type NodeServer, type Runtime, startCluster } from "../../mod.ts";
+import type { RunningNode } from "../../lib/node_server/node_server.ts";
+import { Client, type Runtime } from "../../mod.ts";
 import { packet, words } from "../support/binary_packets.ts";
 import { clientRuntime, waitUntil } from "../support/daemon.ts";
+import { startOpenCluster } from "../support/open_servers.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import { TextClient } from "../support/text_client.ts";
 
@@ -19,10 +21,10 @@ const KEYS = Array.from({ length: 60 }, (_, number) => `key-${number}`);
 let runtime: Runtime;
 
 before(async () => {
-  runtime = await clientRuntime();
+  runtime = clientRuntime();
 });
 
-function addressOf(node: NodeServer | undefined): { host: string; port: number } {
+function addressOf(node: RunningNode | undefined): { host: string; port: number } {
   assert(node !== undefined);
   return { host: node.options.serverName, port: node.port };
 }
@@ -36,7 +38,7 @@ function pause(delayMs: number): Promise<void> {
 }
 
 /** Asks one question on a connection of its own. */
-async function ask(node: NodeServer | undefined, text: string, last?: RegExp): Promise<string> {
+async function ask(node: RunningNode | undefined, text: string, last?: RegExp): Promise<string> {
   const client = await TextClient.connect(runtime, addressOf(node));
   const answer = await client.ask(text, last);
   client.close();
@@ -44,7 +46,7 @@ async function ask(node: NodeServer | undefined, text: string, last?: RegExp): P
 }
 
 /** What a node itself holds, `key=value@version`. */
-async function contents(node: NodeServer | undefined): Promise<string[]> {
+async function contents(node: RunningNode | undefined): Promise<string[]> {
   assert(node !== undefined);
   const cursor = node.storage.openCursor();
   const found: string[] = [];
@@ -58,19 +60,19 @@ async function contents(node: NodeServer | undefined): Promise<string[]> {
 }
 
 async function store(cluster: LocalCluster, value = "x", keys: readonly string[] = KEYS): Promise<void> {
-  const client = new Client(runtime, addressOf(cluster.nodes[0]));
+  const client = new Client({ runtime, ...addressOf(cluster.nodes[0]) });
   for (const key of keys) assertEquals(await client.set(key, value, { replication: "sync" }), "STORED");
   client.close();
 }
 
 /** The nodes of each partition, master and slaves. */
-function partitions(cluster: LocalCluster): NodeServer[][] {
-  const { nodes } = cluster.index.map;
+function partitions(cluster: LocalCluster): RunningNode[][] {
+  const { nodes } = cluster.index.nodeMap;
   return [0, 1].map((partition) =>
     nodes
       .filter((entry) => entry.partition === partition)
       .sort((left, right) => left.role - right.role)
-      .map((entry) => cluster.nodes.find((node) => node.key === entry.key) as NodeServer),
+      .map((entry) => cluster.nodes.find((node) => node.key === entry.key) as RunningNode),
   );
 }
 
@@ -92,7 +94,7 @@ describe("flush_all", () => {
   let cluster: LocalCluster;
 
   before(async () => {
-    cluster = await startCluster({ ...SHAPE, runtime });
+    cluster = await startOpenCluster({ ...SHAPE, runtime });
   });
 
   after(async () => {
@@ -218,7 +220,7 @@ describe("flush_all", () => {
   it("falls between the same two writes at a master and its slave", async () => {
     let isOver = false;
     const writers = cluster.nodes.map(async (node, number) => {
-      const client = new Client(runtime, addressOf(node));
+      const client = new Client({ runtime, ...addressOf(node) });
       // Each key is written once only: nothing makes up for a copy that a flush has hit.
       for (let round = 0; !isOver; round++) {
         await Promise.all(KEYS.map((key) => client.set(`${key}-${number}-${round}`, "x")));
@@ -245,14 +247,14 @@ describe("flush_all", () => {
 });
 
 /** The status of the answer to a packet. */
-async function binary(node: NodeServer | undefined, opcode: number, extras = ""): Promise<number> {
+async function binary(node: RunningNode | undefined, opcode: number, extras = ""): Promise<number> {
   return (await ask(node, packet({ opcode, extras }), /^[\s\S]{24}$/)).charCodeAt(7);
 }
 
 /** Stores the second of writing under a few keys, again and again; gives what was written last under each. */
 async function writeUntil(cluster: LocalCluster, endSeconds: number): Promise<Map<string, number>> {
   const written = new Map<string, number>();
-  const client = new Client(runtime, addressOf(cluster.nodes[3]));
+  const client = new Client({ runtime, ...addressOf(cluster.nodes[3]) });
   for (let round = 0; seconds() < endSeconds; round++) {
     const key = `at-${round % 20}`;
     const second = seconds();
@@ -267,26 +269,26 @@ async function writeUntil(cluster: LocalCluster, endSeconds: number): Promise<Ma
 describe("a flush that is planned", () => {
   it("survives a restart, a checkpoint and its second; what was stored after it stays", async () => {
     await withTemporaryDirectory(async (dataDir) => {
-      let cluster = await startCluster({ dataDir, runtime });
+      let cluster = await startOpenCluster({ dataDir, runtime });
       await store(cluster);
       await cluster.nodes[0]?.storage.checkpoint();
       const plan = seconds() + 1000;
       assertEquals(await ask(cluster.nodes[0], `flush_all ${plan}\r\n`), "OK\r\n");
       await cluster.stop();
 
-      cluster = await startCluster({ dataDir, runtime });
+      cluster = await startOpenCluster({ dataDir, runtime });
       assertEquals((await contents(cluster.nodes[0])).length, KEYS.length);
       assertEquals(cluster.nodes[0]?.storage.flushPlannedFor, plan);
       assertEquals(await ask(cluster.nodes[0], "flush_all 1\r\n"), "OK\r\n");
       await cluster.stop();
       await pause(2000);
 
-      cluster = await startCluster({ dataDir, runtime });
+      cluster = await startOpenCluster({ dataDir, runtime });
       assertEquals(await contents(cluster.nodes[0]), []);
       await store(cluster, "new");
       await cluster.stop();
 
-      cluster = await startCluster({ dataDir, runtime });
+      cluster = await startOpenCluster({ dataDir, runtime });
       assertEquals((await contents(cluster.nodes[0])).length, KEYS.length);
       assertEquals(cluster.nodes[0]?.storage.flushPlannedFor, 0);
       await cluster.stop();
@@ -294,7 +296,7 @@ describe("a flush that is planned", () => {
   });
 
   it("is known to a slave that comes later, and carried out by it when it is the master", async () => {
-    const cluster = await startCluster({ partitions: 1, nodes: 2, runtime, monitorIntervalMs: 200 });
+    const cluster = await startOpenCluster({ partitions: 1, nodes: 2, runtime, monitorIntervalMs: 200 });
     try {
       const [master, slave] = cluster.nodes;
       assert(master !== undefined && slave !== undefined);
@@ -315,7 +317,7 @@ describe("a flush that is planned", () => {
 
   it("reaches a partition that is being made, and drops what its copy has brought", async () => {
     const node = { reconstructionIntervalUs: 20000 };
-    const cluster = await startCluster({ partitions: 1, nodes: 2, runtime, monitorIntervalMs: 200, node });
+    const cluster = await startOpenCluster({ partitions: 1, nodes: 2, runtime, monitorIntervalMs: 200, node });
     try {
       const [master, next] = cluster.nodes;
       assert(master !== undefined && next !== undefined);
@@ -339,12 +341,12 @@ describe("a flush that is planned", () => {
 
 describe("flush_all that cannot reach everybody", () => {
   it("names the node, and has flushed nothing", async () => {
-    const cluster = await startCluster({ ...SHAPE, runtime, monitorIntervalMs: 600000 });
+    const cluster = await startOpenCluster({ ...SHAPE, runtime, monitorIntervalMs: 600000 });
     try {
       await store(cluster);
       const [, [, slave] = []] = partitions(cluster);
       assert(slave !== undefined);
-      await slave.stop(false);
+      await slave.stop({ announce: false });
       const answer = await ask(cluster.nodes[4], "flush_all\r\n");
       assertMatch(answer, /^SERVER_ERROR flush_all: nothing was flushed, because "[^"]+" does not answer \([^\r]+\)\r\n$/);
       assert(answer.includes(`"${slave.key}"`), answer);

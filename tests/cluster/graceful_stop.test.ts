@@ -19,7 +19,7 @@ describe("SIGTERM under load", () => {
   for (const fsync of ["interval", "always"] as const) {
     it(`keeps what was acknowledged, ends with status 0 and starts without replay (fsync ${fsync})`, async () => {
       await withTemporaryDirectory(async (directory) => {
-        const node = await NodeDaemon.start(await clientRuntime(), directory, ["--fsync", fsync]);
+        const node = await NodeDaemon.start(clientRuntime(), directory, ["--fsync", fsync]);
         try {
           const clients = await Promise.all(Array.from({ length: CLIENTS }, () => node.connect()));
           const stored = new Map<string, string>();

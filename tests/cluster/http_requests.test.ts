@@ -6,7 +6,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Address, TlsClient } from "../../lib/runtime/runtime.ts";
-import { type LocalCluster, startCluster } from "../../mod.ts";
+import { type Cluster, startCluster } from "../../mod.ts";
 import { httpConnection } from "../fuzz/http_grammar.ts";
 import { SimRandom } from "../simulation/sim_random.ts";
 import { ClosedCluster, connectAs, loginOf, recordingRuntime } from "../support/access_world.ts";
@@ -48,7 +48,7 @@ async function attack(addresses: readonly Address[], opening: { tls?: TlsClient;
   }
 }
 
-function indexOf(cluster: LocalCluster): Address {
+function indexOf(cluster: Cluster): Address {
   return cluster.indexAddress;
 }
 

@@ -7,9 +7,10 @@ import { detectRuntime, NodeRole, NodeState, startIndexServer, startNodeServer }
 
 describe("several index servers", () => {
   it("are asked in turn: one that is away does not keep a node from joining or from leaving in order", async () => {
-    const runtime = await detectRuntime({ logLevel: "error" });
+    const runtime = detectRuntime({ logLevel: "error" });
     const [nowhere] = await findFreePorts(runtime, "127.0.0.1", 1);
-    const index = await startIndexServer(runtime, {
+    const index = await startIndexServer({
+      runtime,
       indexDb: "memory://",
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
@@ -17,7 +18,8 @@ describe("several index servers", () => {
     });
     const [address] = index.addresses;
     assert(address !== undefined && "port" in address && nowhere !== undefined);
-    const node = await startNodeServer(runtime, {
+    const node = await startNodeServer({
+      runtime,
       storageType: "memory",
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
@@ -25,12 +27,12 @@ describe("several index servers", () => {
       indexServers: [{ host: "127.0.0.1", port: nowhere }, address],
     });
     assertEquals(
-      index.map.nodes.map(({ key, role, state }) => [key, role, state]),
+      index.nodeMap.nodes.map(({ key, role, state }) => [key, role, state]),
       [[node.key, NodeRole.proxy, NodeState.active]],
     );
     await node.stop();
     assertEquals(
-      index.map.nodes.map(({ role, state }) => [role, state]),
+      index.nodeMap.nodes.map(({ role, state }) => [role, state]),
       [[NodeRole.proxy, NodeState.down]],
     );
     await index.stop();

@@ -12,14 +12,15 @@ const PUSH_MS_MAX = 1400;
 
 describe("a node that joins an index server which connects back at once", () => {
   it(`hears the push of its own joining, ${JOINS} times of ${JOINS}`, async () => {
-    const runtime = await detectRuntime({ logLevel: "error" });
+    const runtime = detectRuntime({ logLevel: "error" });
     const versions: unknown[] = [];
     let lostConnections = 0;
     for (let join = 0; join < JOINS; join++) {
       const index = await PlayedIndexServer.start(runtime);
       // Now and then the node has the push first, now and then the answer.
       index.answerDelayMs = join % 4;
-      const node = await startNodeServer(runtime, {
+      const node = await startNodeServer({
+        runtime,
         storageType: "memory",
         bind: "127.0.0.1",
         serverName: "127.0.0.1",
@@ -32,7 +33,7 @@ describe("a node that joins an index server which connects back at once", () => 
       }
       versions.push(node.nodeMap.version);
       lostConnections += index.lostConnections;
-      await node.stop(false);
+      await node.stop({ announce: false });
       await index.stop();
     }
     assertEquals(
@@ -43,13 +44,14 @@ describe("a node that joins an index server which connects back at once", () => 
   });
 
   it("serves the clients that connected while it was joining", async () => {
-    const runtime = await detectRuntime({ logLevel: "error" });
+    const runtime = detectRuntime({ logLevel: "error" });
     const index = await PlayedIndexServer.start(runtime);
     index.answerDelayMs = 1500;
     const reserved = await PlayedIndexServer.start(runtime);
     const { port } = reserved.address;
     await reserved.stop();
-    const starting = startNodeServer(runtime, {
+    const starting = startNodeServer({
+      runtime,
       storageType: "memory",
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
@@ -71,7 +73,7 @@ describe("a node that joins an index server which connects back at once", () => 
     assertEquals(await client.ask("ping\r\n"), "OK\r\n");
     client.close();
     const node = await starting;
-    await node.stop(false);
+    await node.stop({ announce: false });
     await index.stop();
   });
 });

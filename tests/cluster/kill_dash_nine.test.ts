@@ -140,7 +140,7 @@ describe("kill -9", () => {
 
   it(`loses nothing acknowledged in ${ROUNDS} rounds`, async () => {
     await withTemporaryDirectory(async (directory) => {
-      const runtime = await clientRuntime();
+      const runtime = clientRuntime();
       const node = await NodeDaemon.start(runtime, directory, [
         ...["--memory-limit", "1", "--log-segment-size", "1", "--checkpoint-interval", "1", "--fsync", "os"],
       ]);

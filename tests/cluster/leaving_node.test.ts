@@ -20,9 +20,9 @@ describe("a node that leaves", () => {
     const slave = cluster.nodes.find(({ role }) => role === NodeRole.slave);
     assert(master !== undefined && slave !== undefined);
     try {
-      const runtime = await clientRuntime();
-      const lane = await TextClient.connect(runtime, { host: HOST, port: master.port });
-      const client = await TextClient.connect(runtime, { host: HOST, port: master.port });
+      const runtime = clientRuntime();
+      const lane = await TextClient.connect(runtime, { host: HOST, port: master.address.port });
+      const client = await TextClient.connect(runtime, { host: HOST, port: master.address.port });
       assertEquals(await lane.ask(`${OTHER}set key 0 0 1 sync\r\na\r\n`, LINE), "STORED\r\n");
       assertEquals(await client.ask("append key 0 0 1\r\nb\r\n", LINE), "STORED\r\n");
 
@@ -36,7 +36,7 @@ describe("a node that leaves", () => {
       assert(performance.now() - startMs < 1900, "it did not see that the lane was closed");
       client.close();
 
-      const reader = await TextClient.connect(runtime, { host: HOST, port: slave.port });
+      const reader = await TextClient.connect(runtime, { host: HOST, port: slave.address.port });
       assertEquals(await reader.ask("get key\r\n", /END\r\n$/), "VALUE key 0 3\r\nabc\r\nEND\r\n");
       reader.close();
     } finally {

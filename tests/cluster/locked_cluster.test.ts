@@ -138,7 +138,7 @@ async function knock(runtime: Runtime, cluster: SecureCluster): Promise<void> {
 describe("a cluster with every door locked", () => {
   it("serves who may, through failures and changes of all that opens doors, and nobody else", () =>
     withTemporaryDirectory(async (directory) => {
-      const runtime = await clientRuntime();
+      const runtime = clientRuntime();
       const authFile = writeUsers(directory);
       const passwordFile = join(directory, "password");
       writeFileSync(passwordFile, "chief\n", { mode: 0o600 });

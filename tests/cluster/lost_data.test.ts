@@ -151,7 +151,7 @@ class Programs {
 }
 
 async function withPrograms(nodeArgs: readonly string[], test: (programs: Programs) => Promise<void>): Promise<void> {
-  const runtime = await clientRuntime();
+  const runtime = clientRuntime();
   await withTemporaryDirectory(async (directory) => {
     const programs = new Programs(runtime, directory, await freePorts(3), nodeArgs);
     try {

@@ -20,7 +20,7 @@ describe("a get of many keys", () => {
   });
 
   it("brings each its own value, through every node", async () => {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     for (const address of cluster.addresses) {
       const client = await LineClient.connect(runtime, address);
       for (const key of KEYS) {

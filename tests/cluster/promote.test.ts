@@ -5,7 +5,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ClusterAdmin, FlareError, type LocalCluster, NodeRole, promoteChange, startCluster } from "../../mod.ts";
+import { type Cluster, ClusterAdmin, FlareError, NodeRole, promoteChange, startCluster } from "../../mod.ts";
 import { clientRuntime, HOST, waitUntil } from "../support/daemon.ts";
 import { TextClient } from "../support/text_client.ts";
 
@@ -41,11 +41,11 @@ class Writer {
   }
 }
 
-async function withCluster(slaves: number, test: (cluster: LocalCluster, admin: ClusterAdmin) => Promise<void>): Promise<void> {
-  const runtime = await clientRuntime();
+async function withCluster(slaves: number, test: (cluster: Cluster, admin: ClusterAdmin) => Promise<void>): Promise<void> {
+  const runtime = clientRuntime();
   const nodes = slaves + 2;
   const cluster = await startCluster({ nodes, partitions: 1, slaves, monitorIntervalMs: 200, logLevel: "error" });
-  const admin = new ClusterAdmin(runtime, { indexServer: cluster.indexAddress });
+  const admin = new ClusterAdmin({ runtime, indexServer: cluster.indexAddress });
   try {
     await test(cluster, admin);
   } finally {
@@ -54,7 +54,7 @@ async function withCluster(slaves: number, test: (cluster: LocalCluster, admin: 
   }
 }
 
-function masterOf(cluster: LocalCluster) {
+function masterOf(cluster: Cluster) {
   const master = cluster.nodes.find(({ role }) => role === NodeRole.master);
   assert(master !== undefined);
   return master;
@@ -63,11 +63,11 @@ function masterOf(cluster: LocalCluster) {
 describe("a planned switch-over", () => {
   it("loses no write and fails no request, through any node", async () => {
     await withCluster(2, async (cluster, admin) => {
-      const runtime = await clientRuntime();
+      const runtime = clientRuntime();
       const writers = await Promise.all(
         cluster.nodes.flatMap((node) =>
           Array.from({ length: COUNTERS }, async (_, i) => {
-            return new Writer(await TextClient.connect(runtime, { host: HOST, port: node.port }), `counter-${i}`);
+            return new Writer(await TextClient.connect(runtime, { host: HOST, port: node.address.port }), `counter-${i}`);
           }),
         ),
       );
@@ -108,8 +108,8 @@ describe("a master that is asked to make way", () => {
   it("lets requests wait, and goes on when nobody takes over in time", async () => {
     await withCluster(1, async (cluster, admin) => {
       const master = masterOf(cluster);
-      const runtime = await clientRuntime();
-      const client = await TextClient.connect(runtime, { host: HOST, port: master.port });
+      const runtime = clientRuntime();
+      const client = await TextClient.connect(runtime, { host: HOST, port: master.address.port });
       await admin.hold(master.key, 300);
       const startMs = performance.now();
       assertEquals(await client.ask("set key 0 0 1\r\n1\r\n", LINE), "STORED\r\n");
@@ -144,9 +144,9 @@ describe("a master that is asked to make way", () => {
     await withCluster(1, async (cluster, admin) => {
       const master = masterOf(cluster);
       await admin.hold(master.key, 200);
-      const runtime = await clientRuntime();
+      const runtime = clientRuntime();
       const proxy = cluster.nodes.find(({ role }) => role === NodeRole.proxy);
-      const client = await TextClient.connect(runtime, { host: HOST, port: proxy?.port as number });
+      const client = await TextClient.connect(runtime, { host: HOST, port: proxy?.address.port as number });
       const waiting = client.ask("set key 0 0 1\r\n1\r\n", LINE);
       await master.stop();
       assertEquals(await waiting, "STORED\r\n");

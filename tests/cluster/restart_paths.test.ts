@@ -36,7 +36,7 @@ async function assertStored(runtime: Runtime, port: number, round: number): Prom
 
 describe("flare up", () => {
   it("killed and started again is ready soon and has everything, again and again", async () => {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     await withTemporaryDirectory(async (directory) => {
       const cluster = await ClusterDaemon.start(join(directory, "data"), 4, ["--partitions", "2", "--slaves", "1"]);
       try {
@@ -127,7 +127,7 @@ class TwoPrograms {
 
 describe("flarei and flared", () => {
   it("come back whoever of them was killed, in whatever order", async () => {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     await withTemporaryDirectory(async (directory) => {
       const programs = new TwoPrograms(runtime, directory, await freePorts(2));
       const { nodePort } = programs;

@@ -7,9 +7,11 @@ import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { base64 } from "../../lib/base/base64.ts";
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
-import type { NodeServer } from "../../mod.ts";
-import { Client, type LocalCluster, type Runtime, type ScanItem, type ScanOptions, startCluster } from "../../mod.ts";
+import type { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
+import type { RunningNode } from "../../lib/node_server/node_server.ts";
+import { Client, type Runtime, type ScanItem, type ScanOptions } from "../../mod.ts";
 import { clientRuntime } from "../support/daemon.ts";
+import { startOpenCluster } from "../support/open_servers.ts";
 import { TextClient } from "../support/text_client.ts";
 
 const SHAPE = { partitions: 3, slaves: 1, nodes: 7, replicationType: "sync", monitorIntervalMs: 100 } as const;
@@ -18,10 +20,10 @@ const PAGE_END = /(?:^|\r\n)(?:END|NEXT \S+|[A-Z]+_ERROR [^\r]*|ERROR)\r\n$/;
 let runtime: Runtime;
 
 before(async () => {
-  runtime = await clientRuntime();
+  runtime = clientRuntime();
 });
 
-function addressOf(node: NodeServer | undefined): { host: string; port: number } {
+function addressOf(node: RunningNode | undefined): { host: string; port: number } {
   assert(node !== undefined);
   return { host: node.options.serverName, port: node.port };
 }
@@ -61,8 +63,8 @@ describe("a scan of a cluster", () => {
   let plain: TextClient;
 
   before(async () => {
-    cluster = await startCluster({ ...SHAPE, runtime });
-    proxy = new Client(runtime, addressOf(cluster.nodes[6]));
+    cluster = await startOpenCluster({ ...SHAPE, runtime });
+    proxy = new Client({ runtime, ...addressOf(cluster.nodes[6]) });
     plain = await TextClient.connect(runtime, addressOf(cluster.nodes[6]));
   });
 
@@ -83,7 +85,7 @@ describe("a scan of a cluster", () => {
     for (const key of [...still, ...odd]) await store(plain, key, `value of ${key}`, " F7");
     const everWritten = new Set([...still, ...odd]);
     let writing = true;
-    const writer = new Client(runtime, addressOf(cluster.nodes[0]));
+    const writer = new Client({ runtime, ...addressOf(cluster.nodes[0]) });
     const writes = (async () => {
       for (let i = 0; writing; i++) {
         const key = `model:${(i % 300).toString(36)}:moving`;
@@ -266,12 +268,12 @@ describe("a scan of a cluster that changes", () => {
   // Moved keys still lie with their old owners, or are being removed there.
   for (const movedKeysDelayMs of [86400000, 0]) {
     it(`neither loses nor repeats keys when it grows (moved keys are removed after ${movedKeysDelayMs} ms)`, async () => {
-      const cluster = await startCluster({ ...SHAPE, partitions: 2, nodes: 7, runtime, node: { movedKeysDelayMs } });
-      const client = new Client(runtime, addressOf(cluster.nodes[6]));
+      const cluster = await startOpenCluster({ ...SHAPE, partitions: 2, nodes: 7, runtime, node: { movedKeysDelayMs } });
+      const client = new Client({ runtime, ...addressOf(cluster.nodes[6]) });
       const keys = await fill(client, 1000);
       const seen = await scanWith(client, async () => {
-        await cluster.addPartition(cluster.nodes[4] as NodeServer, 2);
-        await cluster.addSlave(cluster.nodes[5] as NodeServer, 2);
+        await cluster.addPartition(cluster.nodes[4] as RunningNode, 2);
+        await cluster.addSlave(cluster.nodes[5] as RunningNode, 2);
       });
       assertEquals(seen, keys);
       // And while it grows, scan after scan.
@@ -292,22 +294,22 @@ describe("a scan of a cluster that changes", () => {
   }
 
   it("goes on with the other replica when one is gone, and with the slave that became master", async () => {
-    const cluster = await startCluster({ ...SHAPE, runtime });
-    const client = new Client(runtime, addressOf(cluster.nodes[6]));
+    const cluster = await startOpenCluster({ ...SHAPE, runtime });
+    const client = new Client({ runtime, ...addressOf(cluster.nodes[6]) });
     const keys = await fill(client, 600);
     const [firstMaster, , , secondSlave] = cluster.nodes;
-    assertEquals(await scanWith(client, () => (secondSlave as NodeServer).stop(false)), keys);
-    assertEquals(await scanWith(client, () => (firstMaster as NodeServer).stop(false)), keys);
+    assertEquals(await scanWith(client, () => (secondSlave as RunningNode).stop({ announce: false })), keys);
+    assertEquals(await scanWith(client, () => (firstMaster as RunningNode).stop({ announce: false })), keys);
     assertEquals((await client.deletePrefix("key:")).deleted, 600);
     client.close();
     await cluster.stop();
   });
 
   it("is an error, never a part of the truth, when nobody answers for a partition", async () => {
-    const cluster = await startCluster({ partitions: 2, nodes: 3, runtime, monitorIntervalMs: 100 });
-    const client = new Client(runtime, addressOf(cluster.nodes[2]));
+    const cluster = await startOpenCluster({ partitions: 2, nodes: 3, runtime, monitorIntervalMs: 100 });
+    const client = new Client({ runtime, ...addressOf(cluster.nodes[2]) });
     await fill(client, 50);
-    await (cluster.nodes[1] as NodeServer).stop(false);
+    await (cluster.nodes[1] as RunningNode).stop({ announce: false });
     const plain = await TextClient.connect(runtime, addressOf(cluster.nodes[2]));
     await plain.send("scan 1000\r\n");
     assertMatch(

@@ -122,7 +122,7 @@ class Cluster {
 
 async function withCluster(host: (number: number) => string, test: (cluster: Cluster) => Promise<void>): Promise<void> {
   await withTemporaryDirectory(async (directory) => {
-    const cluster = new Cluster(await clientRuntime(), directory, host);
+    const cluster = new Cluster(clientRuntime(), directory, host);
     try {
       await test(cluster);
     } finally {

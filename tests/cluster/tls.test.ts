@@ -30,7 +30,7 @@ async function assertAll(client: Client, value: string): Promise<void> {
 describe("a cluster that speaks TLS", () => {
   it("replicates, proxies, fails over and renews its certificates", () =>
     withTemporaryDirectory(async (directory) => {
-      const runtime = await clientRuntime();
+      const runtime = clientRuntime();
       const cluster = await SecureCluster.prepare(runtime, directory, 2);
       try {
         await cluster.startIndex();
@@ -62,7 +62,7 @@ describe("a cluster that speaks TLS", () => {
         assert(!plain.received.includes("VALUE"));
         const { authorities } = testTlsClient();
         assert(authorities !== undefined);
-        const nameless = new Client(runtime, cluster.address(0), { tls: { authorities } });
+        const nameless = new Client({ runtime, ...cluster.address(0), tls: { authorities } });
         await assertRejects(() => nameless.get("key-1"), FlareError);
 
         // The master dies, the slave takes over, the dead one comes back and copies.
@@ -101,7 +101,7 @@ describe("a cluster that speaks TLS", () => {
 
   it("refuses a node whose certificate is for another host or has expired", () =>
     withTemporaryDirectory(async (directory) => {
-      const runtime = await clientRuntime();
+      const runtime = clientRuntime();
       for (const name of ["elsewhere", "expired"] as const) {
         const cluster = await SecureCluster.prepare(runtime, directory, 2);
         try {

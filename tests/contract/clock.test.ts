@@ -9,7 +9,7 @@ import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { startFile } from "../support/spawn.ts";
 import { PeerListener } from "./transport_peer.ts";
 
-const { clock, transport, name } = await detectRuntime();
+const { clock, transport, name } = detectRuntime();
 
 describe(`clock ${name}`, () => {
   it("tells the wall time in milliseconds since 1970", () => {

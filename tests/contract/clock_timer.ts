@@ -9,7 +9,7 @@ import { detectRuntime } from "../../lib/runtime/detect.ts";
 const [, , delayMs, keeps] = process.argv;
 
 async function main(): Promise<void> {
-  const { clock } = await detectRuntime();
+  const { clock } = detectRuntime();
   clock.setTimer(() => process.stdout.write("fired\n"), Number(delayMs), keeps === "keeps");
   process.stdout.write("set\n");
 }

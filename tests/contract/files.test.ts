@@ -13,7 +13,7 @@ import { FlareError } from "../../lib/base/errors.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { filesSuite } from "./files_suite.ts";
 
-const runtime = await detectRuntime();
+const runtime = detectRuntime();
 
 filesSuite(runtime.name, runtime.files);
 

@@ -9,7 +9,7 @@ import { detectRuntime } from "../../lib/runtime/detect.ts";
 const path = process.argv[2] as string;
 
 async function main(): Promise<void> {
-  const { files } = await detectRuntime();
+  const { files } = detectRuntime();
   process.stdout.write("waiting\n");
   process.stdin.once("data", async () => {
     try {

@@ -6,7 +6,7 @@ import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { NodeTransport } from "../../lib/runtime/sockets/node_net.ts";
 import { transportSuite } from "./transport_suite.ts";
 
-const runtime = await detectRuntime();
+const runtime = detectRuntime();
 
 transportSuite(runtime.name, runtime.transport);
 if (runtime.name !== "bun") {

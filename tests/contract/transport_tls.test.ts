@@ -17,7 +17,7 @@ import { codeOf, connectPeer, type Peer, PeerListener, pattern, portOf } from ".
 import { transportSuite } from "./transport_suite.ts";
 
 const LOCAL: Address = { host: "127.0.0.1", port: 0 };
-const runtime = await detectRuntime({ logLevel: "error" });
+const runtime = detectRuntime({ logLevel: "error" });
 const { transport } = runtime;
 const server = testTlsServer("node");
 const client = testTlsClient();

@@ -43,7 +43,7 @@ export class FuzzedCluster {
    * @param users the file of users, if there is one; the first of them is the servers' own
    */
   static async start(partitions: number, withProxy: boolean, users = ""): Promise<FuzzedCluster> {
-    const real = await detectRuntime({ logLevel: "error" });
+    const real = detectRuntime({ logLevel: "error" });
     const faults: string[] = [];
     const { transport, accepts } = recordedTransport(real.transport);
     const clock = Object.create(real.clock) as Runtime["clock"];

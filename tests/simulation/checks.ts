@@ -10,7 +10,7 @@ import { KeyResolver } from "../../lib/cluster/key_resolver.ts";
 import { NodeRole, NodeState } from "../../lib/cluster/node.ts";
 import type { NodeMap } from "../../lib/cluster/node_map.ts";
 import { encodeNodeList } from "../../lib/cluster/node_map_codec.ts";
-import type { NodeServer } from "../../lib/node_server/node_server.ts";
+import type { RunningNode } from "../../lib/node_server/node_server.ts";
 import type { SimCluster } from "./sim_cluster.ts";
 
 /** Looks at every map that comes into use. */
@@ -27,7 +27,7 @@ export class MapWatch {
   /** To be called after every event. */
   look(): void {
     const { index, nodes } = this.#cluster;
-    if (index.server !== undefined) this.#see(index.server, index.server.map, "index server");
+    if (index.server !== undefined) this.#see(index.server, index.server.nodeMap, "index server");
     for (const { server } of nodes) if (server !== undefined) this.#see(server, server.nodeMap, server.key);
   }
 
@@ -98,7 +98,7 @@ export async function contentOf(cluster: SimCluster, nodeKey: string, partition:
   return content;
 }
 
-async function itemsOf(server: NodeServer) {
+async function itemsOf(server: RunningNode) {
   const cursor = server.storage.openCursor();
   const items = [];
   for (;;) {

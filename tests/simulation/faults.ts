@@ -4,8 +4,8 @@
  * written down as it is decided, so a failed run can tell what it went through.
  */
 
-import type { IndexServer } from "../../lib/index_server/index_server.ts";
-import { NodeServer } from "../../lib/node_server/node_server.ts";
+import type { RunningIndex } from "../../lib/index_server/index_server.ts";
+import { RunningNode } from "../../lib/node_server/node_server.ts";
 import type { SimCluster, SimDaemon } from "./sim_cluster.ts";
 import type { SimRandom } from "./sim_random.ts";
 
@@ -26,7 +26,7 @@ export const FaultKind = {
 } as const;
 export type FaultKind = (typeof FaultKind)[keyof typeof FaultKind];
 
-type Daemon = SimDaemon<IndexServer | NodeServer>;
+type Daemon = SimDaemon<RunningIndex | RunningNode>;
 
 const DURATION_MS_MAX = 8000;
 /** One fault in ten takes longer than anything waits for an answer. */
@@ -154,7 +154,7 @@ export class Faults {
         await world.sleep(durationMs);
         host.disk.faultProbability = 0;
         // A node whose storage has failed says so to the index server and waits for somebody to start it again.
-        if (daemon.server instanceof NodeServer && daemon.server.storage.failure !== undefined) {
+        if (daemon.server instanceof RunningNode && daemon.server.storage.failure !== undefined) {
           this.#note(`restart ${host.name} because of its disk`);
           daemon.kill();
           daemon.start();

@@ -70,6 +70,6 @@ export class Scanner {
 
   #client(): Client {
     const address = this.#cluster.addressOf(this.#random.pick(this.#cluster.nodes));
-    return new Client(this.#process, address, { replyTimeoutMs: REPLY_TIMEOUT_MS });
+    return new Client({ runtime: this.#process, ...address, replyTimeoutMs: REPLY_TIMEOUT_MS });
   }
 }

@@ -5,8 +5,8 @@
 
 import type { NodeMap } from "../../lib/cluster/node_map.ts";
 import { indexServerOptions } from "../../lib/index_server/index_options.ts";
-import { type IndexServer, startIndexServer } from "../../lib/index_server/index_server.ts";
-import { NodeServer } from "../../lib/node_server/node_server.ts";
+import { type RunningIndex, startIndexServer } from "../../lib/index_server/index_server.ts";
+import { RunningNode } from "../../lib/node_server/node_server.ts";
 import type { NodeServerOptions } from "../../lib/node_server/node_server_options.ts";
 import { SimEngine } from "./sim_engine.ts";
 import type { SimHost } from "./sim_host.ts";
@@ -90,8 +90,8 @@ export interface SimClusterOptions {
 
 export class SimCluster {
   readonly world: SimWorld;
-  readonly index: SimDaemon<IndexServer>;
-  readonly nodes: SimDaemon<NodeServer>[] = [];
+  readonly index: SimDaemon<RunningIndex>;
+  readonly nodes: SimDaemon<RunningNode>[] = [];
   readonly #options: SimClusterOptions;
 
   constructor(world: SimWorld, options: SimClusterOptions) {
@@ -115,17 +115,17 @@ export class SimCluster {
   }
 
   /** Every daemon. */
-  get daemons(): readonly SimDaemon<IndexServer | NodeServer>[] {
-    return [this.index, ...this.nodes] as SimDaemon<IndexServer | NodeServer>[];
+  get daemons(): readonly SimDaemon<RunningIndex | RunningNode>[] {
+    return [this.index, ...this.nodes] as SimDaemon<RunningIndex | RunningNode>[];
   }
 
   /** The index server's map, an empty one while it does not run. */
   get map(): NodeMap | undefined {
-    return this.index.server?.map;
+    return this.index.server?.nodeMap;
   }
 
   /** Adds a host with a node; it is started. */
-  addNode(): SimDaemon<NodeServer> {
+  addNode(): SimDaemon<RunningNode> {
     const host = this.world.host(`node${this.nodes.length + 1}.sim`);
     const node = new SimDaemon(host, (process) => this.#startNode(process));
     this.nodes.push(node);
@@ -134,19 +134,19 @@ export class SimCluster {
   }
 
   /** Where a client may connect. */
-  addressOf(node: SimDaemon<NodeServer>): { readonly host: string; readonly port: number } {
+  addressOf(node: SimDaemon<RunningNode>): { readonly host: string; readonly port: number } {
     return { host: node.host.name, port: NODE_PORT };
   }
 
   /** The node with this `host:port`. */
-  nodeOf(key: string): SimDaemon<NodeServer> | undefined {
+  nodeOf(key: string): SimDaemon<RunningNode> | undefined {
     return this.nodes.find(({ host }) => key === `${host.name}:${NODE_PORT}`);
   }
 
-  #startNode(process: SimProcess): Promise<NodeServer> {
+  #startNode(process: SimProcess): Promise<RunningNode> {
     const { replicationType, fsync, syncReads, node } = this.#options;
     const { host } = process;
-    return NodeServer.start(
+    return RunningNode.start(
       process,
       {
         bind: "0.0.0.0",

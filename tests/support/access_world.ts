@@ -2,9 +2,11 @@
 
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
 import type { Address, Log, Runtime, TlsClient } from "../../lib/runtime/runtime.ts";
-import { type ClusterOptions, type LocalCluster, startCluster } from "../../mod.ts";
+import type { ClusterOptions } from "../../mod.ts";
 import { clientRuntime } from "./daemon.ts";
+import { startOpenCluster } from "./open_servers.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "./temporary_directory.ts";
 import { TextClient } from "./text_client.ts";
 
@@ -39,10 +41,14 @@ export class ClosedCluster {
   }
 
   static async start({ text, access, ...options }: ClosedClusterOptions = {}): Promise<ClosedCluster> {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     const directory = makeTemporaryDirectory();
     const users = { authFile: writeUsers(directory, text), clusterUser: "node" };
-    return new ClosedCluster(runtime, await startCluster({ runtime, ...options, access: { ...access, ...users } }), directory);
+    return new ClosedCluster(
+      runtime,
+      await startOpenCluster({ runtime, ...options, access: { ...access, ...users } }),
+      directory,
+    );
   }
 
   async stop(): Promise<void> {
@@ -76,5 +82,5 @@ export async function connectAs(
 export async function recordingRuntime(): Promise<{ runtime: Runtime; lines: string[] }> {
   const lines: string[] = [];
   const log: Log = { write: (level, message) => void lines.push(`${level} ${message}`) };
-  return { runtime: { ...(await clientRuntime()), log }, lines };
+  return { runtime: { ...clientRuntime(), log }, lines };
 }

@@ -8,12 +8,12 @@ import { assertEquals } from "@std/assert";
 import { fromLatin1 } from "../../lib/base/bytes.ts";
 import { KEY_HASHES } from "../../lib/cluster/key_hash.ts";
 import { KeyResolver } from "../../lib/cluster/key_resolver.ts";
+import type { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
 import type { Address } from "../../lib/runtime/runtime.ts";
-import type { LocalCluster } from "../../mod.ts";
-import { startCluster } from "../../mod.ts";
 import { loginOf, writeUsers } from "./access_world.ts";
 import { clientRuntime } from "./daemon.ts";
 import { LineClient } from "./line_client.ts";
+import { startOpenCluster } from "./open_servers.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "./temporary_directory.ts";
 import { certificatePath, testTlsClient } from "./test_certificates.ts";
 
@@ -72,9 +72,9 @@ export class ClientCluster {
 
   /** @param entry what every connection needs, those between the nodes too */
   static async start({ login, authority }: Entry = {}): Promise<ClientCluster> {
-    const runtime = await clientRuntime();
+    const runtime = clientRuntime();
     const directory = makeTemporaryDirectory();
-    const cluster = await startCluster({
+    const cluster = await startOpenCluster({
       ...{ runtime, partitions: PARTITIONS, slaves: 1, nodes: NODES, replicationType: "sync" },
       ...(login === undefined ? {} : { access: { authFile: writeUsers(directory), clusterUser: "node" } }),
       ...(authority === undefined ? {} : { tls: CERTIFICATES }),
@@ -133,11 +133,11 @@ export class ClientCluster {
 
   /** The numbers of the nodes of the key's partition. */
   #owners(key: string): number[] {
-    const { meta, map } = this.#cluster.index;
+    const { meta, nodeMap } = this.#cluster.index;
     const bytes = fromLatin1(key);
     const hash = KEY_HASHES[meta.keyHashAlgorithm](bytes, 0, bytes.length);
     const partition = new KeyResolver(meta).resolve(hash, PARTITIONS);
-    const keys = map.nodes.filter((node) => node.partition === partition).map((node) => node.key);
+    const keys = nodeMap.nodes.filter((node) => node.partition === partition).map((node) => node.key);
     return this.servers.flatMap((server, number) => (keys.includes(server) ? number : []));
   }
 }

@@ -23,7 +23,7 @@ const POLL_MS = 10;
 const WAIT_MS_MAX = 30000;
 
 /** A runtime for the clients of a test. */
-export function clientRuntime(): Promise<Runtime> {
+export function clientRuntime(): Runtime {
   return detectRuntime({ logLevel: "error" });
 }
 
@@ -152,7 +152,8 @@ export class NodeDaemon extends Daemon {
     args: readonly string[],
     limits: { readonly descriptors?: number } = {},
   ): Promise<NodeDaemon> {
-    const index = await startIndexServer(runtime, {
+    const index = await startIndexServer({
+      runtime,
       ...{ indexDb: "memory://", bind: HOST, serverName: HOST, serverPort: 0 },
       ...{ monitorIntervalMs: 1000, monitorThreshold: 2 },
     });

@@ -23,7 +23,7 @@ export class DirectNode {
   }
 
   static async start(node: Partial<NodeServerOptions> = {}): Promise<DirectNode> {
-    const real = await detectRuntime({ logLevel: "error" });
+    const real = detectRuntime({ logLevel: "error" });
     const { transport, accepts } = recordedTransport(real.transport);
     const cluster = await LocalCluster.start({ ...real, transport }, { logLevel: "error", node });
     const last = accepts.at(-1);

@@ -5,8 +5,9 @@
 
 import { assert } from "@std/assert";
 import { MemoryLevel } from "memory-level";
+import { RunningNode } from "../../lib/node_server/node_server.ts";
+import type { NodeServerOptions } from "../../lib/node_server/node_server_options.ts";
 import type { EngineDatabase } from "../../lib/storage/engine/engine.ts";
-import { NodeServer, type NodeServerOptions } from "../../mod.ts";
 import { type FarEnd, PlayedNetwork } from "./played_network.ts";
 import { cutRequest } from "./request_stream.ts";
 
@@ -31,7 +32,7 @@ export class PlayedNode {
   /** `host:port` of our node. */
   readonly key: string;
   readonly #hosts = new Map<string, PlayedHost>();
-  #server: NodeServer | undefined;
+  #server: RunningNode | undefined;
   #index: FarEnd | undefined;
 
   constructor(key = "127.0.0.1:2001", network = new PlayedNetwork()) {
@@ -40,7 +41,7 @@ export class PlayedNode {
     network.onConnect = (host, far) => this.#connected(host, far);
   }
 
-  get server(): NodeServer {
+  get server(): RunningNode {
     assert(this.#server !== undefined);
     return this.#server;
   }
@@ -57,7 +58,7 @@ export class PlayedNode {
     nodes: readonly string[],
     options: Partial<NodeServerOptions> = {},
     engine: EngineDatabase = memoryEngine(),
-  ): Promise<NodeServer> {
+  ): Promise<RunningNode> {
     this.host(INDEX).answer = (request) =>
       request.startsWith("meta") ? META : request.startsWith("node add") ? `${lines(nodes)}END\r\n` : "OK\r\n";
     const [host = "", port] = this.key.split(":");
@@ -70,7 +71,7 @@ export class PlayedNode {
       indexServers: [{ host: "127.0.0.1", port: 2000 }],
       ...options,
     };
-    const starting = NodeServer.start(this.network.runtime, given, { engine });
+    const starting = RunningNode.start(this.network.runtime, given, { engine });
     void starting.then((server) => {
       this.#server = server;
     });
@@ -104,7 +105,7 @@ export class PlayedNode {
 
   async stop(): Promise<void> {
     let stopped = false;
-    const stopping = this.#server?.stop(false).then(() => {
+    const stopping = this.#server?.stop({ announce: false }).then(() => {
       stopped = true;
     });
     await this.network.passUntil(() => stopped, 10000);

@@ -95,7 +95,7 @@ function generatedText(bytes: number): string {
 export async function proveRealInput(options: RealInputOptions): Promise<RealInputNumbers> {
   const { directory, fsync, input } = options;
   const { records } = input;
-  const node = await NodeDaemon.start(await clientRuntime(), directory, ["--fsync", fsync, ...(options.args ?? [])]);
+  const node = await NodeDaemon.start(clientRuntime(), directory, ["--fsync", fsync, ...(options.args ?? [])]);
   try {
     const loadMs = performance.now();
     const first = await storePass(node, records, 1, records.size);

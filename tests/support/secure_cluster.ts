@@ -108,15 +108,19 @@ export class SecureCluster {
   }
 
   client(node: number, options: Partial<ClientOptions> = {}): Client {
-    return new Client(this.#runtime, this.address(node), { tls: testTlsClient("operator"), ...options });
+    return new Client({ runtime: this.#runtime, ...this.address(node), tls: testTlsClient("operator"), ...options });
   }
 
   /** Waits until a node's role and state are as told, as the index server sees it. */
   async untilNode(node: number, role: string, state: string): Promise<void> {
     const { login } = this.#options;
-    const index = new Client(this.#runtime, this.indexAddress, {
-      tls: testTlsClient("operator"),
-      ...(login === undefined ? {} : { user: login.user, password: login.password }),
+    const index = new Client({
+      runtime: this.#runtime,
+      ...this.indexAddress,
+      ...{
+        tls: testTlsClient("operator"),
+        ...(login === undefined ? {} : { user: login.user, password: login.password }),
+      },
     });
     await waitUntil(
       async () => {

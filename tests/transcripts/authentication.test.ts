@@ -97,7 +97,7 @@ describe("the same conversations with memcached -Y", { skip: withoutMemcached },
   let directory: string;
 
   before(async () => {
-    runtime = await clientRuntime();
+    runtime = clientRuntime();
     directory = makeTemporaryDirectory();
     writeFileSync(join(directory, "users"), USERS);
     memcached = await Reference.start(runtime, ["-Y", join(directory, "users")]);
@@ -120,7 +120,7 @@ describe("the same conversations with memcached -S", { skip: withoutSasl }, () =
   let directory: string;
 
   before(async () => {
-    runtime = await clientRuntime();
+    runtime = clientRuntime();
     directory = makeTemporaryDirectory();
     const database = join(directory, "passwords");
     for (const line of USERS.trimEnd().split("\n")) {

@@ -59,12 +59,13 @@ describe("recorded binary conversations", () => {
   const finished = new FinishedConversations();
 
   before(async () => {
-    runtime = await detectRuntime({ logLevel: "error" });
+    runtime = detectRuntime({ logLevel: "error" });
     const cluster = await startCluster({ slaves: 1, nodes: 3, replicationType: "sync", logLevel: "error" });
     stops.push(() => cluster.stop());
     const alone = await startCluster({ logLevel: "error" });
     stops.push(() => alone.stop());
-    const index = await startIndexServer(runtime, {
+    const index = await startIndexServer({
+      runtime,
       indexDb: "memory://",
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
@@ -73,20 +74,21 @@ describe("recorded binary conversations", () => {
     stops.push(() => index.stop());
     const [indexAddress] = index.addresses;
     assert(indexAddress !== undefined && "port" in indexAddress);
-    const lonely = await startNodeServer(runtime, {
+    const lonely = await startNodeServer({
+      runtime,
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
       serverPort: 0,
       indexServers: [indexAddress],
       storageType: "memory",
     });
-    stops.push(() => lonely.stop(false));
+    stops.push(() => lonely.stop({ announce: false }));
     const { nodes } = cluster;
     ["master", "slave", "proxy"].forEach((role, i) => {
-      addresses.set(role, { host: "127.0.0.1", port: nodes[i]?.port ?? 0 });
+      addresses.set(role, { host: "127.0.0.1", port: nodes[i]?.address.port ?? 0 });
     });
-    addresses.set("master-tcb", { host: "127.0.0.1", port: alone.nodes[0]?.port ?? 0 });
-    addresses.set("proxy-nopartition", { host: "127.0.0.1", port: lonely.port });
+    addresses.set("master-tcb", { host: "127.0.0.1", port: alone.nodes[0]?.address.port ?? 0 });
+    addresses.set("proxy-nopartition", { host: "127.0.0.1", port: lonely.address.port });
     addresses.set("index", indexAddress);
   });
 
@@ -133,7 +135,7 @@ describe("recorded binary conversations", () => {
 describe("a value that gets too large at another node", () => {
   it("has its status by way of a proxy, too", async () => {
     const cluster = await startCluster({ nodes: 2, node: { valueBytesMax: 100 }, logLevel: "error" });
-    const runtime = await detectRuntime({ logLevel: "error" });
+    const runtime = detectRuntime({ logLevel: "error" });
     for (const address of cluster.addresses) {
       const client = await TextClient.connect(runtime, address);
       const value = "v".repeat(60);

@@ -10,10 +10,10 @@ import type { ClusterNode } from "../../lib/cluster/node.ts";
 import { createNodeMap } from "../../lib/cluster/node_map.ts";
 import { parseNodeLine } from "../../lib/cluster/node_map_codec.ts";
 import { indexServerOptions } from "../../lib/index_server/index_options.ts";
-import { type IndexServer, startIndexServer } from "../../lib/index_server/index_server.ts";
+import { type RunningIndex, startIndexServer } from "../../lib/index_server/index_server.ts";
 import { MemoryCoordinator } from "../../lib/index_server/memory_coordinator.ts";
+import { RunningNode } from "../../lib/node_server/node_server.ts";
 import type { IndexServerOptions, NodeServerOptions } from "../../mod.ts";
-import { NodeServer } from "../../mod.ts";
 import { type FarEnd, PlayedNetwork } from "../support/played_network.ts";
 import { cutRequest, STORING_WORDS } from "../support/request_stream.ts";
 import { asOursJoins } from "./our_joins.ts";
@@ -166,8 +166,8 @@ export class Stage {
   /** Replies of a host to pings beyond the recorded ones, and how many recorded ones are still to come. */
   readonly #pings = new Map<string, { left: number; answer: string }>();
   #coordinator = new MemoryCoordinator();
-  #server: IndexServer | NodeServer | undefined;
-  #starting: Promise<NodeServer> | undefined;
+  #server: RunningIndex | RunningNode | undefined;
+  #starting: Promise<RunningNode> | undefined;
   readonly #links: (OutgoingLink & { role: string })[] = [];
   #map: string;
   #options: Partial<NodeServerOptions>;
@@ -237,7 +237,7 @@ export class Stage {
   async #prepareIndex(prelude: Prelude): Promise<void> {
     if (prelude.restartIndex !== undefined) {
       await this.#network.settle();
-      await (this.#server as IndexServer).stop();
+      await (this.#server as RunningIndex).stop();
       this.#server = undefined;
       if (prelude.restartIndex === "lost") this.#coordinator = new MemoryCoordinator();
       await this.#startIndex();
@@ -294,7 +294,7 @@ export class Stage {
     if (stored !== undefined) await this.#store(stored);
     const given = prelude.reload?.[this.#role];
     if (given !== undefined) {
-      const node = this.#server as NodeServer;
+      const node = this.#server as RunningNode;
       node.reload({ ...node.options, ...given });
     }
     if (prelude.passMs !== undefined) await this.#pass(prelude.passMs);
@@ -338,7 +338,7 @@ export class Stage {
   async #startNode(map: string): Promise<void> {
     this.#joinMap = map;
     const starting = this.#beginNode();
-    let node: NodeServer | undefined;
+    let node: RunningNode | undefined;
     void starting.then((started) => {
       node = started;
     });
@@ -349,11 +349,11 @@ export class Stage {
     this.#server = await starting;
   }
 
-  #beginNode(): Promise<NodeServer> {
+  #beginNode(): Promise<RunningNode> {
     const index = this.#topology.index ?? this.#topology["fake-index"] ?? "127.0.0.1:22440";
     const [host = "", port] = this.#address(this.#role).split(":");
     const [indexHost = "", indexPort] = index.split(":");
-    return NodeServer.start(
+    return RunningNode.start(
       this.#network.runtime,
       {
         serverName: host,
@@ -380,7 +380,7 @@ export class Stage {
     const server = this.#server;
     this.#server = undefined;
     if (server === undefined) return;
-    const stopping = server instanceof NodeServer ? server.stop(announce) : server.stop();
+    const stopping = server instanceof RunningNode ? server.stop({ announce }) : server.stop();
     await (announce ? stopping : this.#passUntilEnd(stopping));
   }
 

@@ -85,14 +85,14 @@ class GoldenServers {
     const master = await this.#node("master", "22121", index, { storageType: "tch", maxConnection: 128, backLog: 30 });
     const slave = await this.#node("slave", "22122", index, { storageType: "tch" });
     await this.#node("proxy", "22123", index, { storageType: "memory" });
-    await this.#say(index, `node role 127.0.0.1 ${master.port} master 1 0`);
-    await this.#say(index, `node role 127.0.0.1 ${slave.port} slave 1 0`);
+    await this.#say(index, `node role 127.0.0.1 ${master.address.port} master 1 0`);
+    await this.#say(index, `node role 127.0.0.1 ${slave.address.port} slave 1 0`);
     await this.#until(() => slave.nodeMap.nodes.some((node) => node.key === slave.key && node.role === 1 && node.state === 0));
-    await this.#say(index, `node role 127.0.0.1 ${slave.port} slave 1 0`);
+    await this.#say(index, `node role 127.0.0.1 ${slave.address.port} slave 1 0`);
 
     const alone = await this.#index("index-tcb", "22130", 1);
     const tcb = await this.#node("master-tcb", "22131", alone, { storageType: "tcb" });
-    await this.#say(alone, `node role 127.0.0.1 ${tcb.port} master 1 0`);
+    await this.#say(alone, `node role 127.0.0.1 ${tcb.address.port} master 1 0`);
 
     const empty = await this.#index("index-empty", "22140", 1);
     await this.#node("proxy-nopartition", "22141", empty, { storageType: "memory" });
@@ -100,9 +100,9 @@ class GoldenServers {
     const broken = await this.#index("index-masterdown", "22150", 600);
     const lost = await this.#node("lost", "22151", broken, { storageType: "memory" });
     const proxy = await this.#node("proxy-masterdown", "22152", broken, { storageType: "memory" });
-    await this.#say(broken, `node role 127.0.0.1 ${lost.port} master 1 0`);
-    await lost.stop(false);
-    await this.#say(broken, `node state 127.0.0.1 ${lost.port} down`);
+    await this.#say(broken, `node role 127.0.0.1 ${lost.address.port} master 1 0`);
+    await lost.stop({ announce: false });
+    await this.#say(broken, `node state 127.0.0.1 ${lost.address.port} down`);
     await this.#until(() => proxy.nodeMap.nodes.some((node) => node.key === lost.key && node.state === 2));
 
     await this.#index("index-lifecycle", "22160", 600);
@@ -114,7 +114,8 @@ class GoldenServers {
   }
 
   async #index(role: string, recordedPort: string, intervalSeconds: number): Promise<IndexServer> {
-    const server = await startIndexServer(this.runtime, {
+    const server = await startIndexServer({
+      runtime: this.runtime,
       indexDb: "memory://",
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
@@ -139,7 +140,8 @@ class GoldenServers {
   ): Promise<NodeServer> {
     const [indexAddress] = index.addresses;
     assert(indexAddress !== undefined && "port" in indexAddress);
-    const node = await startNodeServer(this.runtime, {
+    const node = await startNodeServer({
+      runtime: this.runtime,
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
       serverPort: this.#freePorts.shift() ?? 0,
@@ -147,9 +149,9 @@ class GoldenServers {
       dataDir: join(this.#directory, role),
       ...options,
     });
-    this.#stops.push(() => node.stop(false));
-    this.#addresses.set(role, { host: "127.0.0.1", port: node.port });
-    this.#ports.set(recordedPort, String(node.port));
+    this.#stops.push(() => node.stop({ announce: false }));
+    this.#addresses.set(role, { host: "127.0.0.1", port: node.address.port });
+    this.#ports.set(recordedPort, String(node.address.port));
     await this.#until(() => node.nodeMap.nodes.length > 0);
     return node;
   }
@@ -222,7 +224,7 @@ describe("recorded text conversations", () => {
   const finished = new FinishedConversations();
 
   before(async () => {
-    servers = new GoldenServers(await detectRuntime({ logLevel: "error" }));
+    servers = new GoldenServers(detectRuntime({ logLevel: "error" }));
     await servers.start();
   });
 

@@ -6,9 +6,11 @@
 import { spawn } from "node:child_process";
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type LocalCluster, type Runtime, startCluster } from "../../mod.ts";
+import type { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
+import type { Runtime } from "../../mod.ts";
 import { clientRuntime } from "../support/daemon.ts";
 import { freePorts } from "../support/free_ports.ts";
+import { startOpenCluster } from "../support/open_servers.ts";
 import { skipUnless } from "../support/skip.ts";
 import { TextClient } from "../support/text_client.ts";
 import { isInstalled, runTool } from "../support/tools.ts";
@@ -78,8 +80,8 @@ let theirs: TextClient | undefined;
 let memcached: ReturnType<typeof spawn> | undefined;
 
 before(async () => {
-  runtime = await clientRuntime();
-  cluster = await startCluster({ runtime, partitions: 2, nodes: 3 });
+  runtime = clientRuntime();
+  cluster = await startOpenCluster({ runtime, partitions: 2, nodes: 3 });
   const { host, port } = cluster.addresses[2] as { host: string; port: number };
   ours = await TextClient.connect(runtime, { host, port });
   if (!hasMemcached) return;

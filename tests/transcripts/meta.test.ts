@@ -9,7 +9,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { base64 } from "../../lib/base/base64.ts";
 import { fromLatin1 } from "../../lib/base/bytes.ts";
 import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
-import { type ClusterNode, detectRuntime, type LocalCluster, NodeRole, NodeState, startCluster } from "../../mod.ts";
+import { type Cluster, type ClusterNode, detectRuntime, NodeRole, NodeState, startCluster } from "../../mod.ts";
 import { packet, words } from "../support/binary_packets.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { TextClient } from "../support/text_client.ts";
@@ -41,12 +41,12 @@ async function playOnce(runtime: Runtime, address: Address, { send }: MetaConver
 
 describe("meta conversations", () => {
   let runtime: Runtime;
-  let cluster: LocalCluster;
+  let cluster: Cluster;
   /** Two partitions, a slave each, and a proxy. */
-  let wide: LocalCluster;
+  let wide: Cluster;
 
   before(async () => {
-    runtime = await detectRuntime({ logLevel: "error" });
+    runtime = detectRuntime({ logLevel: "error" });
     cluster = await startCluster({ logLevel: "error" });
     wide = await startCluster({ partitions: 2, slaves: 1, nodes: 5, replicationType: "sync", logLevel: "error" });
   });
@@ -58,14 +58,14 @@ describe("meta conversations", () => {
 
   META_CONVERSATIONS.forEach((conversation, i) => {
     it(conversation.name, async () => {
-      const address = { host: "127.0.0.1", port: cluster.nodes[0]?.port ?? 0 };
+      const address = { host: "127.0.0.1", port: cluster.nodes[0]?.address.port ?? 0 };
       assertEquals(await play(runtime, address, conversation, `key${i}`), conversation.answer);
     });
 
     // Whether an item was read before is what one node knows, and reads are spread over several.
     if (conversation.send.includes(" h\r\n")) return;
     it(`${conversation.name}, by way of a node that does not own the key`, async () => {
-      const address = { host: "127.0.0.1", port: wide.nodes[4]?.port ?? 0 };
+      const address = { host: "127.0.0.1", port: wide.nodes[4]?.address.port ?? 0 };
       assertEquals(await play(runtime, address, conversation, `far${i}`), conversation.answer);
     });
   });
@@ -78,7 +78,7 @@ if (hasMemcached) {
     let address: Address;
 
     before(async () => {
-      runtime = await detectRuntime({ logLevel: "error" });
+      runtime = detectRuntime({ logLevel: "error" });
       const port = await freePorts(1);
       address = { host: "127.0.0.1", port };
       memcached = spawn("memcached", ["-u", "nobody", "-l", "127.0.0.1", "-p", String(port), "-U", "0"], { stdio: "ignore" });
@@ -127,13 +127,14 @@ describe("the meta conversations", () => {
 describe("keys no line of text can hold", () => {
   const KEY = "a b\r\nset evil 0 0 1\r\nx\0";
   let runtime: Runtime;
-  let cluster: LocalCluster;
+  let cluster: Cluster;
   const clients: TextClient[] = [];
 
   before(async () => {
-    runtime = await detectRuntime({ logLevel: "error" });
+    runtime = detectRuntime({ logLevel: "error" });
     cluster = await startCluster({ slaves: 1, nodes: 4, replicationType: "sync", logLevel: "error" });
-    for (const node of cluster.nodes) clients.push(await TextClient.connect(runtime, { host: "127.0.0.1", port: node.port }));
+    for (const node of cluster.nodes)
+      clients.push(await TextClient.connect(runtime, { host: "127.0.0.1", port: node.address.port }));
   });
 
   after(async () => {
@@ -201,7 +202,7 @@ describe("keys no line of text can hold", () => {
     const [index] = cluster.index.addresses;
     assert(index !== undefined);
     const operator = await TextClient.connect(runtime, index);
-    assertEquals(await operator.ask(`node role 127.0.0.1 ${cluster.nodes[3]?.port} slave 1 0\r\n`), "OK\r\n");
+    assertEquals(await operator.ask(`node role 127.0.0.1 ${cluster.nodes[3]?.address.port} slave 1 0\r\n`), "OK\r\n");
     operator.close();
     const added = cluster.nodes[3];
     assert(added !== undefined);

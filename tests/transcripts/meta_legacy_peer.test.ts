@@ -58,16 +58,18 @@ describe("a node that knows only text", () => {
   let client: TextClient;
 
   before(async () => {
-    runtime = await detectRuntime({ logLevel: "error" });
+    runtime = detectRuntime({ logLevel: "error" });
     listener = await runtime.transport.listen({ host: "127.0.0.1", port: 0 }, (connection) => legacy.accept(connection));
-    index = await startIndexServer(runtime, {
+    index = await startIndexServer({
+      runtime,
       indexDb: "memory://",
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
       serverPort: 0,
     });
     const address = index.addresses[0] as Address & { host: string; port: number };
-    node = await startNodeServer(runtime, {
+    node = await startNodeServer({
+      runtime,
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
       serverPort: 0,
@@ -75,12 +77,12 @@ describe("a node that knows only text", () => {
       storageType: "memory",
       replicationType: "sync",
     });
-    client = await TextClient.connect(runtime, { host: "127.0.0.1", port: node.port });
+    client = await TextClient.connect(runtime, { host: "127.0.0.1", port: node.address.port });
   });
 
   after(async () => {
     client.close();
-    await node.stop(false);
+    await node.stop({ announce: false });
     await index.stop();
     await listener.close();
   });
@@ -91,7 +93,7 @@ describe("a node that knows only text", () => {
     await operator.ask(`node add 127.0.0.1 ${port}\r\n`, /END\r\n$|ERROR[^\n]*\n$/);
     for (const [role, which] of [
       [legacyRole, port],
-      [ourRole, node.port],
+      [ourRole, node.address.port],
     ].sort()) {
       if (role !== "proxy") assertEquals(await operator.ask(`node role 127.0.0.1 ${which} ${role} 1 0\r\n`), "OK\r\n");
     }
@@ -136,17 +138,19 @@ describe("a node that knows only text", () => {
 describe("a replica that knows only text", () => {
   it("gets lines of text, and what it cannot hold is not taken", async () => {
     const legacy = new LegacyNode();
-    const runtime = await detectRuntime({ logLevel: "error" });
+    const runtime = detectRuntime({ logLevel: "error" });
     const listener = await runtime.transport.listen({ host: "127.0.0.1", port: 0 }, (connection) => legacy.accept(connection));
     const port = "port" in listener.address ? listener.address.port : 0;
-    const index = await startIndexServer(runtime, {
+    const index = await startIndexServer({
+      runtime,
       indexDb: "memory://",
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
       serverPort: 0,
     });
     const address = index.addresses[0] as Address & { host: string; port: number };
-    const node = await startNodeServer(runtime, {
+    const node = await startNodeServer({
+      runtime,
       bind: "127.0.0.1",
       serverName: "127.0.0.1",
       serverPort: 0,
@@ -156,13 +160,13 @@ describe("a replica that knows only text", () => {
     });
     const operator = await TextClient.connect(runtime, address);
     await operator.ask(`node add 127.0.0.1 ${port}\r\n`, /END\r\n$/);
-    assertEquals(await operator.ask(`node role 127.0.0.1 ${node.port} master 1 0\r\n`), "OK\r\n");
+    assertEquals(await operator.ask(`node role 127.0.0.1 ${node.address.port} master 1 0\r\n`), "OK\r\n");
     assertEquals(await operator.ask(`node role 127.0.0.1 ${port} slave 1 0\r\n`), "OK\r\n");
     while (!node.nodeMap.nodes.some((one) => one.port === port && one.partition === 0)) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     legacy.lines.length = 0;
-    const client = await TextClient.connect(runtime, { host: "127.0.0.1", port: node.port });
+    const client = await TextClient.connect(runtime, { host: "127.0.0.1", port: node.address.port });
     assertEquals(await client.ask("ms k 2 F3 c\r\nab\r\n"), "HD c1\r\n");
     assertEquals(await client.ask("md k I\r\n"), "HD\r\n");
     const refused = `SERVER_ERROR replica "127.0.0.1:${port}" cannot store a key with spaces or line ends\r\n`;
@@ -174,7 +178,7 @@ describe("a replica that knows only text", () => {
     );
     client.close();
     operator.close();
-    await node.stop(false);
+    await node.stop({ announce: false });
     await index.stop();
     await listener.close();
   });

@@ -6,11 +6,14 @@
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
+import type { RunningNode } from "../../lib/node_server/node_server.ts";
 import { Opcode } from "../../lib/protocol/binary/binary_protocol.ts";
 import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
-import { detectRuntime, type LocalCluster, type NodeServer, startCluster } from "../../mod.ts";
+import { detectRuntime } from "../../mod.ts";
 import { describeReplies, packet } from "../support/binary_packets.ts";
 import { Memcached } from "../support/memcached_server.ts";
+import { startOpenCluster } from "../support/open_servers.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import { TextClient } from "../support/text_client.ts";
 import { isInstalled } from "../support/tools.ts";
@@ -21,13 +24,13 @@ const MIB = 1048576;
 describe("stats of a node", () => {
   let runtime: Runtime;
   let cluster: LocalCluster;
-  let node: NodeServer;
+  let node: RunningNode;
   let address: Address;
   let client: TextClient;
 
   before(async () => {
-    runtime = await detectRuntime({ logLevel: "error" });
-    cluster = await startCluster({ logLevel: "error" });
+    runtime = detectRuntime({ logLevel: "error" });
+    cluster = await startOpenCluster({ logLevel: "error" });
     const [first] = cluster.nodes;
     assert(first !== undefined);
     node = first;
@@ -101,7 +104,7 @@ describe("stats of a node", () => {
   });
 
   it("values too large, and too large for what is free, are counted", async () => {
-    const small = await startCluster({ logLevel: "error", node: { valueBytesMax: 1000 } });
+    const small = await startOpenCluster({ logLevel: "error", node: { valueBytesMax: 1000 } });
     const other = await TextClient.connect(runtime, { host: "127.0.0.1", port: small.nodes[0]?.port ?? 0 });
     const large = "x".repeat(1001);
     const refused = `set a 0 0 1001\r\n${large}\r\nset a 0 0 1001 noreply\r\n${large}\r\nms a 1001\r\n${large}\r\n`;
@@ -220,7 +223,7 @@ describe("stats of a node", () => {
   it("a UNIX socket is told by its path, and watched as local", async () => {
     await withTemporaryDirectory(async (directory) => {
       const path = join(directory, "socket");
-      const local = await startCluster({ logLevel: "error", node: { serverSocket: path } });
+      const local = await startOpenCluster({ logLevel: "error", node: { serverSocket: path } });
       const watcher = await TextClient.connect(runtime, { host: "127.0.0.1", port: local.nodes[0]?.port ?? 0 });
       await watcher.ask("watch connevents\r\n");
       const other = await TextClient.connect(runtime, { path });
@@ -292,7 +295,7 @@ describe("stats of a node", () => {
 
 if (isInstalled("memcached")) {
   it("the exporter's demands are met by memcached, too", async () => {
-    const runtime = await detectRuntime({ logLevel: "error" });
+    const runtime = detectRuntime({ logLevel: "error" });
     const memcached = await Memcached.start(runtime);
     const client = await TextClient.connect(runtime, memcached.address);
     await client.ask("set exported 0 0 1\r\nx\r\n");

@@ -6,7 +6,7 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Runtime } from "../../lib/runtime/runtime.ts";
-import { detectRuntime, type LocalCluster, startCluster } from "../../mod.ts";
+import { type Cluster, detectRuntime, startCluster } from "../../mod.ts";
 import { Memcached } from "../support/memcached_server.ts";
 import { TextClient } from "../support/text_client.ts";
 import { isInstalled } from "../support/tools.ts";
@@ -139,11 +139,11 @@ function withoutVersions(answer: string): string {
 if (isInstalled("memcached")) {
   describe("the text protocol beside memcached", () => {
     let runtime: Runtime;
-    let cluster: LocalCluster;
+    let cluster: Cluster;
     let memcached: Memcached;
 
     before(async () => {
-      runtime = await detectRuntime({ logLevel: "error" });
+      runtime = detectRuntime({ logLevel: "error" });
       cluster = await startCluster({ logLevel: "error" });
       memcached = await Memcached.start(runtime);
     });
@@ -154,7 +154,7 @@ if (isInstalled("memcached")) {
     });
 
     async function connect(): Promise<[Side, Side]> {
-      const address = { host: "127.0.0.1", port: cluster.nodes[0]?.port ?? 0 };
+      const address = { host: "127.0.0.1", port: cluster.nodes[0]?.address.port ?? 0 };
       return [
         new Side(await TextClient.connect(runtime, address)),
         new Side(await TextClient.connect(runtime, memcached.address)),

@@ -55,7 +55,8 @@ export class InProcessDriver implements ClusterDriver {
 
   async startNode(node: HostPort): Promise<void> {
     const runtime = new MortalRuntime(this.runtime, this.#latencyMsMax);
-    const server = await startNodeServer(runtime, {
+    const server = await startNodeServer({
+      runtime,
       bind: HOST,
       serverName: HOST,
       serverPort: node.port,
@@ -84,11 +85,12 @@ export class InProcessDriver implements ClusterDriver {
 
   async clear(): Promise<void> {
     await this.#indexServer?.stop();
-    for (const { server } of this.#lives.values()) await server.stop(false);
+    for (const { server } of this.#lives.values()) await server.stop({ announce: false });
   }
 
   async #startIndex(): Promise<void> {
-    this.#indexServer = await startIndexServer(this.runtime, {
+    this.#indexServer = await startIndexServer({
+      runtime: this.runtime,
       bind: HOST,
       serverName: HOST,
       serverPort: this.index.port,

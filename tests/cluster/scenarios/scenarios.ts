@@ -194,7 +194,7 @@ class Stage {
 
 async function withStage(startCluster: StartCluster, nodesMax: number, play: (stage: Stage) => Promise<void>): Promise<void> {
   await withTemporaryDirectory(async (directory) => {
-    const cluster = await startCluster(await clientRuntime(), directory, nodesMax);
+    const cluster = await startCluster(clientRuntime(), directory, nodesMax);
     const stage = new Stage(cluster);
     try {
       await play(stage);

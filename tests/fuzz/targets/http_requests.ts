@@ -38,7 +38,7 @@ export const httpTarget: FuzzTarget = {
   async open() {
     const files = new MemoryFiles();
     files.write(USERS_PATH, fromLatin1(USERS));
-    const access = await Access.open({ ...(await detectRuntime()), files }, CLOSED);
+    const access = await Access.open({ ...detectRuntime(), files }, CLOSED);
     return new HttpSubject([new Place("node", true), new Place("index", false), new Place("locked", true, access)]);
   },
 };

@@ -80,7 +80,7 @@ async function converse(
   await world.ask(BEFORE);
   const talk = new FuzzedConnection(random, slow).talk((connection) => world.accept(connection), chunks);
   const answer = await world.network.during(talk);
-  const map = encodeNodeList(server.map);
+  const map = encodeNodeList(server.nodeMap);
   const fault = world.logged.find((line) => line.startsWith("error"));
   if (fault !== undefined) throw new Error(`the index server reported: ${fault}`);
   for (const line of map.split("\r\n").filter((each) => each.startsWith("NODE "))) {

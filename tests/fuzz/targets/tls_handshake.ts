@@ -24,7 +24,7 @@ export const tlsTarget: FuzzTarget = {
   name: "tls",
   oracle: "no stranger gets through or stays; each is told once that it is over; the next who speaks TLS is served",
   async open() {
-    const { transport, name } = await detectRuntime({ logLevel: "error" });
+    const { transport, name } = detectRuntime({ logLevel: "error" });
     const guests: Guest[] = [];
     const accept = (connection: Connection): ConnectionHandler => {
       const guest = new Guest(connection);

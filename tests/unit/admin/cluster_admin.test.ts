@@ -27,9 +27,11 @@ import { dumpItems, dumpKeys } from "../../../lib/client/dump.ts";
 import { decodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
 import { hashSimple } from "../../../lib/cluster/key_hash.ts";
 import { KeyResolver } from "../../../lib/cluster/key_resolver.ts";
+import type { LocalCluster } from "../../../lib/local_cluster/local_cluster.ts";
 import type { Runtime } from "../../../lib/runtime/runtime.ts";
-import { detectRuntime, FlareError, type LocalCluster, startCluster, startIndexServer } from "../../../mod.ts";
+import { detectRuntime, FlareError, startIndexServer } from "../../../mod.ts";
 import { freePorts } from "../../support/free_ports.ts";
+import { startOpenCluster } from "../../support/open_servers.ts";
 import { startFile } from "../../support/spawn.ts";
 import { TextClient } from "../../support/text_client.ts";
 
@@ -41,9 +43,9 @@ let admin: ClusterAdmin;
 let keys: string[];
 
 before(async () => {
-  runtime = await detectRuntime({ programName: "test", logLevel: "error" });
-  cluster = await startCluster({ runtime, nodes: 6, partitions: 1, slaves: 1, monitorIntervalMs: 50 });
-  admin = new ClusterAdmin(runtime, { indexServer: cluster.indexAddress });
+  runtime = detectRuntime({ programName: "test", logLevel: "error" });
+  cluster = await startOpenCluster({ runtime, nodes: 6, partitions: 1, slaves: 1, monitorIntervalMs: 50 });
+  admin = new ClusterAdmin({ runtime, indexServer: cluster.indexAddress });
   keys = cluster.nodes.map((node) => node.key);
   const client = admin.client(key(5));
   await Promise.all(
@@ -125,7 +127,7 @@ async function restore(dump: Uint8Array, options: Partial<RestoreOptions>): Prom
 describe("verbs that look", () => {
   it("list the nodes", async () => {
     assertEquals(await places(), ["0 master active 1", "0 slave active 1", ...Array(4).fill("- proxy active 0")]);
-    assertEquals((await admin.nodeMap()).version, cluster.index.map.version);
+    assertEquals((await admin.nodeMap()).version, cluster.index.nodeMap.version);
   });
 
   it("tell figures and sums", async () => {
@@ -152,18 +154,18 @@ describe("verbs that look", () => {
 
   it("rebuild the index server's file", async () => {
     const map = decodeFlareXml(rebuildIndexFile(await admin.nodeMap(), 7));
-    assertEquals(map.version, Number(cluster.index.map.version) + 7);
+    assertEquals(map.version, Number(cluster.index.nodeMap.version) + 7);
     // Which data they have the nodes tell nobody but their index server.
     assertEquals(
       map.nodes,
-      cluster.index.map.nodes.map(({ data, ...node }) => node),
+      cluster.index.nodeMap.nodes.map(({ data, ...node }) => node),
     );
   });
 
   it("show what a change would do without doing it", async () => {
-    const version = cluster.index.map.version;
+    const version = cluster.index.nodeMap.version;
     const { before: earlier, after: later } = await admin.preview(slaveChange([{ node: key(2), balance: 2, partition: 0 }]));
-    assertEquals([earlier.version, cluster.index.map.version], [version, version]);
+    assertEquals([earlier.version, cluster.index.nodeMap.version], [version, version]);
     assertEquals(nodeTable(later.nodes.filter((node) => node.key === key(2)))[1]?.endsWith("0  slave active       2"), true);
   });
 });
@@ -307,7 +309,7 @@ describe("an operator's program", () => {
     const program = startFile("tests/unit/admin/waiting_program.ts", [`127.0.0.1:${port}`]);
     await program.waitFor("is not alive yet");
     const options = { indexDb: "memory://", bind: "127.0.0.1", serverName: "127.0.0.1", serverPort: port };
-    const server = await startIndexServer(runtime, options);
+    const server = await startIndexServer({ runtime, ...options });
     const { status, stdout } = await program.finished;
     await server.stop();
     assertEquals([status, stdout], [0, "alive\n"]);

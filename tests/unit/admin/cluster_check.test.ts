@@ -155,9 +155,9 @@ describe("checkCluster", () => {
 
 describe("inspectCluster", () => {
   it("asks a cluster that is well, one with a lost slave, and one without its index server", async () => {
-    const runtime = await detectRuntime({ programName: "test", logLevel: "error" });
+    const runtime = detectRuntime({ programName: "test", logLevel: "error" });
     const cluster = await startCluster({ runtime, partitions: 1, slaves: 1, monitorIntervalMs: 50 });
-    const admin = new ClusterAdmin(runtime, { indexServer: cluster.indexAddress, connectTimeoutMs: 1000 });
+    const admin = new ClusterAdmin({ runtime, indexServer: cluster.indexAddress, connectTimeoutMs: 1000 });
     try {
       assertEquals(await inspectCluster(admin), []);
       await cluster.nodes[1]?.stop();
@@ -170,7 +170,7 @@ describe("inspectCluster", () => {
       admin.close();
       await cluster.stop();
     }
-    const nobody = new ClusterAdmin(runtime, { indexServer: { host: "127.0.0.1", port: await freePorts(1) } });
+    const nobody = new ClusterAdmin({ runtime, indexServer: { host: "127.0.0.1", port: await freePorts(1) } });
     const [finding] = await inspectCluster(nobody);
     assertEquals([finding?.severity, overallState([finding as Finding])], ["broken", "broken"]);
     assertMatch(finding?.problem ?? "", /^the index server cannot be asked: cannot connect/);

@@ -11,7 +11,7 @@ import { detectRuntime } from "../../../lib/runtime/detect.ts";
 const server = process.argv[2] as string;
 
 async function main(): Promise<void> {
-  const admin = new ClusterAdmin(await detectRuntime({ logLevel: "debug" }), { indexServer: addressOf(server) });
+  const admin = new ClusterAdmin({ runtime: detectRuntime({ logLevel: "debug" }), indexServer: addressOf(server) });
   await admin.waitUntilAlive(server);
   process.stdout.write("alive\n");
   admin.close();

@@ -5,19 +5,19 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Client } from "../../../lib/client/client.ts";
 import { type DumpedItem, dumpItems, dumpKeys } from "../../../lib/client/dump.ts";
 import type { Runtime } from "../../../lib/runtime/runtime.ts";
-import { detectRuntime, FlareError, type LocalCluster, startCluster } from "../../../mod.ts";
+import { type Cluster, detectRuntime, FlareError, startCluster } from "../../../mod.ts";
 import { PlayedNetwork } from "../../support/played_network.ts";
 
 let runtime: Runtime;
-let cluster: LocalCluster;
+let cluster: Cluster;
 let client: Client;
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
 
 before(async () => {
-  runtime = await detectRuntime({ programName: "test", logLevel: "error" });
+  runtime = detectRuntime({ programName: "test", logLevel: "error" });
   cluster = await startCluster({ runtime, nodes: 2 });
-  client = new Client(runtime, cluster.addresses[1] as { host: string; port: number });
+  client = new Client({ runtime, ...cluster.addresses[1] });
 });
 
 after(async () => {
@@ -61,7 +61,7 @@ describe("client", () => {
       network.onConnect = (_key, far) => {
         far.onReceived = () => far.send(`${line}\r\n`);
       };
-      const played = new Client(network.runtime, { host: "n", port: 1 });
+      const played = new Client({ runtime: network.runtime, host: "n", port: 1 });
       const failed = assertRejects(() => played.incr("count"), FlareError);
       await network.settle();
       assertEquals((await failed).code, code);
@@ -138,7 +138,7 @@ describe("client", () => {
   });
 
   it("tells when nobody is there, and that it was closed", async () => {
-    const nobody = new Client(runtime, { host: "127.0.0.1", port: 1 });
+    const nobody = new Client({ runtime, host: "127.0.0.1", port: 1 });
     assertEquals((await assertRejects(() => nobody.ping(), FlareError)).code, "CONNECTION_FAILED");
     nobody.close();
     assertEquals((await assertRejects(() => nobody.ping(), FlareError)).code, "CLOSED");
@@ -155,7 +155,7 @@ describe("client", () => {
         return {};
       },
     };
-    const slow = new Client({ ...runtime, clock: stopped }, cluster.addresses[1] as { host: string; port: number });
+    const slow = new Client({ runtime: { ...runtime, clock: stopped }, ...cluster.addresses[1] });
     for (const key of ["slow1", "slow2"]) await slow.set(key, "x");
     const items = slow.scan({ prefix: "slow", ratePerSecond: 1 });
     assertEquals(text((await items.next()).value.key), "slow1");
@@ -167,7 +167,7 @@ describe("client", () => {
   });
 
   it("empties its server", async () => {
-    const owner = new Client(runtime, cluster.addresses[0] as { host: string; port: number });
+    const owner = new Client({ runtime, ...cluster.addresses[0] });
     await owner.set("gone", "x");
     await owner.flushAll();
     assertEquals(await client.get("gone"), undefined);

@@ -12,7 +12,7 @@ import { createNodeMap } from "../../../lib/cluster/node_map.ts";
 import { parseNodeLine } from "../../../lib/cluster/node_map_codec.ts";
 import type { Coordinator } from "../../../lib/index_server/coordinator.ts";
 import { indexServerOptions } from "../../../lib/index_server/index_options.ts";
-import { type IndexServer, startIndexServer } from "../../../lib/index_server/index_server.ts";
+import { type RunningIndex, startIndexServer } from "../../../lib/index_server/index_server.ts";
 import { MemoryCoordinator } from "../../../lib/index_server/memory_coordinator.ts";
 import { IndexWorld } from "../../support/index_world.ts";
 
@@ -29,7 +29,7 @@ const FOUR = mapOf(11, "a 0 0 0 1", "b 1 0 0 1", "d 1 0 0 3", "p 2 0 -1 0");
 
 interface Scene {
   world: IndexWorld;
-  server: IndexServer;
+  server: RunningIndex;
 }
 
 async function start(
@@ -55,8 +55,8 @@ async function startSettled(map: NodeMap): Promise<Scene> {
   return scene;
 }
 
-function rolesOf(server: IndexServer): string[] {
-  return server.map.nodes.map((node) => `${node.host} ${node.role} ${node.state} ${node.partition} ${node.balance}`);
+function rolesOf(server: RunningIndex): string[] {
+  return server.nodeMap.nodes.map((node) => `${node.host} ${node.role} ${node.state} ${node.partition} ${node.balance}`);
 }
 
 /** The trace without what is sent to everybody all the time. */
@@ -99,10 +99,10 @@ describe("index server", () => {
     world.node("a:1").answer = () => "";
     world.node("d:1").answer = (command) => (command === "ping" ? "OK\r\n" : undefined);
     await world.advance(2800);
-    assertEquals(server.map.version, 11);
+    assertEquals(server.nodeMap.version, 11);
     await world.advance(250);
     assertEquals(rolesOf(server), ["a 2 2 -1 0", "b 1 0 0 1", "d 0 0 0 3", "p 2 0 -1 0"]);
-    assertEquals(server.map.version, 12);
+    assertEquals(server.nodeMap.version, 12);
     const sync = nodeSync(12, "a 1 2 2 -1 0 16", "b 1 1 0 0 1 17", "d 1 0 0 0 3 18", "p 1 2 0 -1 0 19");
     assertEquals(pushes(world), [`d:1 ${sync}`], "the others wait for its answer");
     await world.advance(600);
@@ -141,7 +141,7 @@ describe("index server", () => {
     world.node("p:1").answer = () => "OK\r\n";
     await world.advance(1100);
     assertEquals(rolesOf(server)[3], "p 2 0 -1 0");
-    assertEquals(server.map.version, 13);
+    assertEquals(server.nodeMap.version, 13);
   });
 
   it("undoes a down somebody ordered for a healthy node", async () => {
@@ -223,7 +223,7 @@ describe("index server", () => {
       replies.map(({ reply }) => reply.split("NODE").length - 1),
       [1, 2, 3, 4],
     );
-    assertEquals([server.map.version, server.map.nextThreadType], [5, 20]);
+    assertEquals([server.nodeMap.version, server.nodeMap.nextThreadType], [5, 20]);
   });
 
   it("answers pipelined commands in order", async () => {
@@ -254,9 +254,9 @@ describe("index server", () => {
     };
     const { world, server } = await start(FOUR, disturbed);
     assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
-    assertEquals(server.map.version, 13);
+    assertEquals(server.nodeMap.version, 13);
     assertEquals(rolesOf(server)[1], "b 1 0 0 5");
-    assert(server.map.nodes.some((node) => node.key === "other:1"));
+    assert(server.nodeMap.nodes.some((node) => node.key === "other:1"));
   });
 
   it("learns what another index server stored", async () => {
@@ -277,7 +277,7 @@ describe("index server", () => {
     const { server } = await start(FOUR, coordinator, world);
     assertEquals((await world.ask("node add x 1\r\n")).reply, "SERVER_ERROR failed to add node\r\n");
     assertEquals((await world.ask("shutdown b 1\r\n")).reply, "SERVER_ERROR failed to shutdown\r\n");
-    assertEquals([server.map.version, world.trace], [11, []]);
+    assertEquals([server.nodeMap.version, world.trace], [11, []]);
     assert(world.logged.includes("error failed to add node: no space left"));
   });
 
@@ -304,10 +304,10 @@ describe("index server", () => {
     const server = await startIndexServer(world, options);
     world.files.files.clear();
     assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
-    assertEquals([server.map.version, rolesOf(server)[1]], [12, "b 1 0 0 5"]);
+    assertEquals([server.nodeMap.version, rolesOf(server)[1]], [12, "b 1 0 0 5"]);
     await world.network.during(server.stop());
     const again = await startIndexServer(world, options);
-    assertEquals(again.map, server.map);
+    assertEquals(again.nodeMap, server.nodeMap);
   });
 
   it("does not start with a damaged file", async () => {

@@ -9,18 +9,18 @@ import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { isWildcard } from "../../../lib/local_cluster/node_addresses.ts";
-import type { LocalCluster } from "../../../mod.ts";
+import type { Cluster } from "../../../mod.ts";
 import { detectRuntime, startCluster } from "../../../mod.ts";
 import { withTemporaryDirectory } from "../../support/temporary_directory.ts";
 
-const runtime = await detectRuntime({ logLevel: "error" });
+const runtime = detectRuntime({ logLevel: "error" });
 
 /** `partition/role` of each node, sorted. */
-function places(cluster: LocalCluster): string[] {
-  return cluster.index.map.nodes.map(({ partition, role }) => `${partition}/${role}`).sort();
+function places(cluster: Cluster): string[] {
+  return cluster.index.nodeMap.nodes.map(({ partition, role }) => `${partition}/${role}`).sort();
 }
 
-async function once(options: Parameters<typeof startCluster>[0], look: (cluster: LocalCluster) => unknown = () => {}) {
+async function once(options: Parameters<typeof startCluster>[0], look: (cluster: Cluster) => unknown = () => {}) {
   const cluster = await startCluster({ runtime, ...options });
   try {
     await look(cluster);
@@ -109,7 +109,7 @@ describe("the name of a cluster's servers", () => {
     }
     await once({ bind: "0.0.0.0", serverName: "localhost" }, (cluster) => {
       assertEquals([cluster.addresses[0]?.host, cluster.indexAddress.host], ["localhost", "localhost"]);
-      assertEquals(cluster.index.map.nodes[0]?.host, "localhost");
+      assertEquals(cluster.index.nodeMap.nodes[0]?.host, "localhost");
     });
     const named = { ...runtime, process: Object.assign(Object.create(runtime.process), { hostName: () => "localhost" }) };
     await once({ bind: "0.0.0.0", runtime: named }, (cluster) => assertEquals(cluster.addresses[0]?.host, "localhost"));

@@ -20,7 +20,7 @@ async function runtimeWith(isTaken: (port: number) => boolean): Promise<{ runtim
     };
     return Promise.resolve({ address: { host: "127.0.0.1", port }, close } as unknown as Listener);
   };
-  const runtime = await detectRuntime();
+  const runtime = detectRuntime();
   return { runtime: { ...runtime, transport: { ...runtime.transport, listen } as Runtime["transport"] }, open };
 }
 

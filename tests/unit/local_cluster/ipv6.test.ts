@@ -7,7 +7,7 @@ import { detectRuntime, startCluster } from "../../../mod.ts";
 import { skipWhere } from "../../support/skip.ts";
 import { TextClient } from "../../support/text_client.ts";
 
-const runtime = await detectRuntime({ logLevel: "error" });
+const runtime = detectRuntime({ logLevel: "error" });
 const hasIpv6 = await runtime.transport
   .listen({ host: "::1", port: 0 }, (connection) => {
     connection.destroy();

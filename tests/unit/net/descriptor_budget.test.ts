@@ -33,7 +33,7 @@ describe("an operation without a descriptor", () => {
 describe("a server whose process may have few files open", () => {
   it("takes fewer connections and says so, and tells when it turns them away and when no longer", async () => {
     const lines: string[] = [];
-    const real = await detectRuntime({ logLevel: "error" });
+    const real = detectRuntime({ logLevel: "error" });
     const runtime = {
       ...real,
       process: { ...real.process, descriptorsMax: () => 64 },

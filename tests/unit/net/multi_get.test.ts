@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import type { Runtime } from "../../../lib/runtime/runtime.ts";
-import { detectRuntime, type LocalCluster, startCluster } from "../../../mod.ts";
+import { type Cluster, detectRuntime, startCluster } from "../../../mod.ts";
 import { DirectNode } from "../../support/direct_node.ts";
 import { TextClient } from "../../support/text_client.ts";
 
@@ -18,10 +18,10 @@ function keyName(i: number): string {
 
 describe("multi-gets of any length", () => {
   let runtime: Runtime;
-  let cluster: LocalCluster;
+  let cluster: Cluster;
 
   before(async () => {
-    runtime = await detectRuntime({ logLevel: "error" });
+    runtime = detectRuntime({ logLevel: "error" });
     cluster = await startCluster({
       runtime,
       partitions: 2,

@@ -6,7 +6,8 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { MemoryLevel } from "memory-level";
-import { NodeServer, type NodeServerOptions } from "../../../mod.ts";
+import { RunningNode } from "../../../lib/node_server/node_server.ts";
+import type { NodeServerOptions } from "../../../lib/node_server/node_server_options.ts";
 import { PlayedIndexServer } from "../../support/played_index_server.ts";
 import { type FarEnd, PlayedNetwork } from "../../support/played_network.ts";
 
@@ -18,7 +19,7 @@ const NOT_JOINED = "SERVER_ERROR this node has not joined its cluster yet\r\n";
 class World {
   readonly network = new PlayedNetwork();
   readonly index: PlayedIndexServer;
-  node: NodeServer | undefined;
+  node: RunningNode | undefined;
   failure: Error | undefined;
 
   private constructor(network: PlayedNetwork, index: PlayedIndexServer) {
@@ -44,7 +45,7 @@ class World {
       indexServers: [{ host: "127.0.0.1", port: INDEX_PORT }],
       ...options,
     };
-    NodeServer.start(this.network.runtime, given, { engine }).then(
+    RunningNode.start(this.network.runtime, given, { engine }).then(
       (node) => {
         this.node = node;
       },
@@ -54,7 +55,7 @@ class World {
     );
   }
 
-  async join(): Promise<NodeServer> {
+  async join(): Promise<RunningNode> {
     this.begin();
     await this.network.passUntil(() => this.node !== undefined, 500);
     assert(this.node !== undefined);
@@ -73,7 +74,7 @@ class World {
 
   async stop(): Promise<void> {
     let stopped = false;
-    const stopping = this.node?.stop(false).then(() => {
+    const stopping = this.node?.stop({ announce: false }).then(() => {
       stopped = true;
     });
     await this.network.passUntil(() => stopped, 10000);

@@ -13,7 +13,7 @@ describe("a storage that cannot be read", () => {
     const cluster = await startCluster({ engine: () => database.asEngine, logLevel: "error" });
     try {
       const [address] = cluster.addresses;
-      const client = await TextClient.connect(await clientRuntime(), address ?? { path: "" });
+      const client = await TextClient.connect(clientRuntime(), address ?? { path: "" });
       assertEquals(await client.ask("set key 0 0 1\r\na\r\n"), "STORED\r\n");
       assertEquals(await client.ask("keys k 10\r\n", /END\r\n$/), "KEY key\r\nEND\r\n");
       database.status = "closed";

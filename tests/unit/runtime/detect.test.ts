@@ -5,9 +5,9 @@ import { assertEquals } from "@std/assert";
 import { detectRuntime } from "../../../lib/runtime/detect.ts";
 
 describe("detectRuntime", () => {
-  it("picks the adapter of what runs this", async () => {
+  it("picks the adapter of what runs this", () => {
     const { bun, deno } = process.versions;
     const expected = bun !== undefined ? "bun" : deno !== undefined ? "deno" : "nodejs";
-    assertEquals((await detectRuntime()).name, expected);
+    assertEquals(detectRuntime().name, expected);
   });
 });

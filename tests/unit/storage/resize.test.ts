@@ -20,7 +20,7 @@ const smallValue = (i: number): string => `${i}:`.padEnd(10000, "s");
 const largeValue = (i: number): string => `${i}:`.padEnd(2 * MIB, "l");
 
 async function openFilled(dataDir: string): Promise<Storage> {
-  const runtime = await detectRuntime({ logLevel: "error" });
+  const runtime = detectRuntime({ logLevel: "error" });
   const storage = await Storage.open(runtime, { dataDir, memoryBytesMax: 64 * MIB });
   for (let i = 0; i < SMALL; i++) await write(storage, set(`small${i}`, smallValue(i)), NOW);
   for (let i = 0; i < LARGE; i++) await write(storage, set(`large${i}`, largeValue(i)), NOW);
@@ -62,14 +62,14 @@ describe("the memory for items", () => {
       await readAll(storage);
       for (let i = 0; i < 500; i++) assertEquals((await read(storage, `late${i}`, NOW))?.value, smallValue(i));
       await storage.close();
-      const again = await Storage.open(await detectRuntime({ logLevel: "error" }), { dataDir: directory });
+      const again = await Storage.open(detectRuntime({ logLevel: "error" }), { dataDir: directory });
       await readAll(again);
       await again.close();
     }));
 
   it("that was tiny becomes large: large values fit, and segments are as large as those of a large one", () =>
     withTemporaryDirectory(async (dataDir) => {
-      const storage = await Storage.open(await detectRuntime({ logLevel: "error" }), { dataDir, memoryBytesMax: 65536 });
+      const storage = await Storage.open(detectRuntime({ logLevel: "error" }), { dataDir, memoryBytesMax: 65536 });
       for (let i = 0; i < 100; i++) await write(storage, set(`old${i}`, "o".repeat(1000)), NOW);
       storage.resizeMemory(32 * MIB);
       for (let i = 0; i < SMALL; i++) await write(storage, set(`small${i}`, smallValue(i)), NOW);
@@ -83,7 +83,7 @@ describe("the memory for items", () => {
 
   it("is not smaller than what a ring needs, and not larger than locations can say", () =>
     withTemporaryDirectory(async (dataDir) => {
-      const storage = await Storage.open(await detectRuntime({ logLevel: "error" }), { dataDir });
+      const storage = await Storage.open(detectRuntime({ logLevel: "error" }), { dataDir });
       for (const bytes of [0, 65535, 2 ** 33 + 1, 1e6 + 0.5]) {
         assertThrows(() => storage.resizeMemory(bytes), Error, "memory for items is a whole number");
       }

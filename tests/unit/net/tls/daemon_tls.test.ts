@@ -13,7 +13,7 @@ import { FlareError } from "../../../../lib/base/errors.ts";
 import { indexServerOptions } from "../../../../lib/index_server/index_options.ts";
 import { nodeServerOptions } from "../../../../lib/node_server/node_options.ts";
 import type { Address, LogLevel, Runtime } from "../../../../lib/runtime/runtime.ts";
-import { Client, detectRuntime, type LocalCluster, startCluster, startIndexServer } from "../../../../mod.ts";
+import { Client, type Cluster, detectRuntime, startCluster, startIndexServer } from "../../../../mod.ts";
 import { waitUntil } from "../../../support/daemon.ts";
 import { freePorts } from "../../../support/free_ports.ts";
 import { withTemporaryDirectory } from "../../../support/temporary_directory.ts";
@@ -21,7 +21,7 @@ import { AUTHORITY, type CertificateName, certificatePath, testTlsClient } from 
 import { TextClient } from "../../../support/text_client.ts";
 
 const HOST = "127.0.0.1";
-const quiet = await detectRuntime({ logLevel: "error" });
+const quiet = detectRuntime({ logLevel: "error" });
 
 /** The runtime of the test, which writes its log into `lines`. */
 function logged(lines: string[]): Runtime {
@@ -42,7 +42,7 @@ function pathsIn(directory: string): { readonly sslChainCert: string; readonly s
   };
 }
 
-function addressOf(cluster: LocalCluster): Address {
+function addressOf(cluster: Cluster): Address {
   const [address] = cluster.addresses;
   assert(address !== undefined);
   return address;
@@ -77,7 +77,7 @@ describe("the options of TLS", () => {
       install(directory, "node");
       const start = async (change: Partial<ReturnType<typeof pathsIn>>): Promise<string> => {
         const options = { indexDb: "memory://", bind: HOST, serverName: HOST, serverPort: 0, enableSsl: true };
-        const starting = startIndexServer(quiet, { ...options, ...pathsIn(directory), ...change });
+        const starting = startIndexServer({ runtime: quiet, ...options, ...pathsIn(directory), ...change });
         const error = await assertRejects(() => starting, FlareError);
         assertEquals(error.code, "INVALID_OPTION");
         return error.message;
@@ -106,7 +106,7 @@ describe("a node that speaks TLS", () => {
     assert(master !== undefined && slave !== undefined);
     const { authorities, certificateChain, key } = testTlsClient("operator");
     assert(authorities !== undefined && certificateChain !== undefined && key !== undefined);
-    const client = new Client(quiet, slave, { tls: { authorities, certificateChain, key } });
+    const client = new Client({ runtime: quiet, ...slave, tls: { authorities, certificateChain, key } });
     assertEquals(await client.set("key", "value"), "STORED");
     assertEquals(new TextDecoder().decode((await client.get("key"))?.value), "value");
     const stats = await client.stats();
@@ -124,9 +124,9 @@ describe("a node that speaks TLS", () => {
       certificatePath("ca.pem"),
       "tlsv1.2",
     ]);
-    const stranger = new Client(quiet, slave, { tls: { authorities } });
+    const stranger = new Client({ runtime: quiet, ...slave, tls: { authorities } });
     await assertRejects(() => stranger.get("key"), FlareError);
-    const plain = new Client(quiet, slave);
+    const plain = new Client({ runtime: quiet, ...slave });
     await assertRejects(() => plain.get("key"), FlareError);
     await waitUntil(async () => (await client.stats()).get("ssl_handshake_errors") === "2", "both are counted");
     for (const each of [client, stranger, plain]) each.close();
@@ -231,7 +231,13 @@ describe("a node that speaks TLS", () => {
 
   it("takes no certificate for a name where none is asked for", async () => {
     const options = { indexDb: "memory://", bind: HOST, serverName: HOST, serverPort: 0, adminAccess: "cert:operator" };
-    const index = await startIndexServer(quiet, { ...options, enableSsl: true, ...certificates("node"), sslVerifyMode: 0 });
+    const index = await startIndexServer({
+      runtime: quiet,
+      ...options,
+      enableSsl: true,
+      ...certificates("node"),
+      sslVerifyMode: 0,
+    });
     const [address] = index.addresses;
     assert(address !== undefined);
     for (const name of ["operator", "stranger"] as const) {
