@@ -13,9 +13,8 @@ import { idleDaemonOptions } from "../net/options_without_effect.ts";
 import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 import type { IndexServerOptions } from "./index_server_options.ts";
 
-/** The options of flarei, in the order `--help` and `--print-config` show them. */
-export const indexOptionTable = {
-  ...processOptions,
+/** The options that a program may give, in the order `--help` and `--print-config` show them. */
+export const indexServerTable = {
   dataDir: dataDirOption("the node map and the pid file"),
   indexDb: textOption({
     name: "index-db",
@@ -99,6 +98,12 @@ export const indexOptionTable = {
     since: "1.0.11",
     help: "one more than the largest number of partitions",
   }),
+} satisfies OptionTable;
+
+/** All options of flarei. */
+export const indexOptionTable = {
+  ...processOptions,
+  ...indexServerTable,
   ...idleDaemonOptions,
 } satisfies OptionTable;
 

@@ -7,18 +7,31 @@ import { type FieldsOf, functionField, objectField } from "../base/given_fields.
 import { choiceOption, hostOption, integerOption, portOption, textOption, withDefault } from "../base/option_schema.ts";
 import { indexOptionTable } from "../index_server/index_options.ts";
 import { type AccessOptions, accessOptions } from "../net/auth/access_options.ts";
-import { serverOptions } from "../net/daemon_options.ts";
+import { processOptions, serverOptions } from "../net/daemon_options.ts";
 import { type TlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
-import { nodeOptionTable } from "../node_server/node_options.ts";
+import { nodeOptionTable, nodeServerTable } from "../node_server/node_options.ts";
 import type { NodeServerOptions } from "../node_server/node_server_options.ts";
-import type { LogLevel } from "../runtime/runtime.ts";
 import { engineNames } from "../storage/engine/engine_choice.ts";
 import type { StorageOptions } from "../storage/storage.ts";
 
 /** The shape of a cluster and where it is; the defaults are those of `flare up`. */
 export const shapeOptions = {
-  partitions: integerOption({ name: "partitions", default: 1, min: 1, max: 64, since: "2.0.0", help: "partitions" }),
-  slaves: integerOption({ name: "slaves", default: 0, min: 0, max: 16, since: "2.0.0", help: "slaves of each partition" }),
+  partitions: integerOption({
+    name: "partitions",
+    default: 1,
+    min: 1,
+    max: 64,
+    since: "2.0.0",
+    help: "partitions; as many as the data directory holds unless given",
+  }),
+  slaves: integerOption({
+    name: "slaves",
+    default: 0,
+    min: 0,
+    max: 16,
+    since: "2.0.0",
+    help: "slaves of each partition; as many as the last time unless given",
+  }),
   nodes: integerOption({
     name: "nodes",
     default: 0,
@@ -72,43 +85,117 @@ const { enableSsl: __, ...clusterTlsOptions } = tlsOptions;
 
 export { clusterAccessOptions };
 
+/** The options that are a cluster's own fields, with the defaults of the library. */
+export const clusterOptionTable = {
+  ...shapeOptions,
+  port: withDefault(shapeOptions.port, 0),
+  indexPort: withDefault(shapeOptions.indexPort, 0),
+  dataDir: {
+    ...withDefault(shapeOptions.dataDir, ""),
+    help: "directory of all data, created if necessary; without one nothing is kept",
+  },
+  storage: {
+    ...shapeOptions.storage,
+    help: "the storage engine; memory keeps nothing, and is the one without a data directory",
+  },
+  replicationType: nodeOptionTable.replicationType,
+  memoryBytesMax: nodeOptionTable.memoryBytesMax,
+  fsync: nodeOptionTable.fsync,
+  monitorIntervalMs: withDefault(indexOptionTable.monitorIntervalMs, 1000),
+  logLevel: withDefault(processOptions.logLevel, "warning"),
+};
+
 /** The shape and the settings of a cluster; everything has a default. */
 export interface ClusterOptions {
-  /** Partitions, 1 … 64; default as many as the data directory holds, 1 in a new one. */
+  /**
+   * Partitions; as many as the data directory holds unless given.
+   *
+   * An integer from 1 to 64; default 1. `partitions` in files and flags.
+   */
   readonly partitions?: number;
-  /** Slaves of each partition; default as the data directory had it, 0 in a new one. */
+  /**
+   * Slaves of each partition; as many as the last time unless given.
+   *
+   * An integer from 0 to 16; default 0. `slaves` in files and flags.
+   */
   readonly slaves?: number;
-  /** Nodes in all; default as many as partitions and slaves need, and there were; further ones are proxies. */
+  /**
+   * Nodes; 0 is as many as the partitions and slaves need, more are proxies.
+   *
+   * An integer from 0 to 1024; default 0. `nodes` in files and flags.
+   */
   readonly nodes?: number;
-  /** Address to listen on; default 127.0.0.1. */
+  /**
+   * The address to listen on.
+   *
+   * Default "127.0.0.1". `bind` in files and flags.
+   */
   readonly bind?: string;
   /**
-   * The name others reach the servers by, also each other; default `bind`, the host's full name where that means all addresses
-   * (`0.0.0.0`, `::`).
+   * The name others reach these servers by; bind unless given, the host's full name where that is 0.0.0.0 or ::.
+   *
+   * `server-name` in files and flags.
    */
   readonly serverName?: string;
-  /** Port of the first node, the others follow; default 0 = free ones. */
+  /**
+   * Port of the first node, the others follow; 0 takes free ones.
+   *
+   * An integer from 0 to 65535; default 0. `port` in files and flags.
+   */
   readonly port?: number;
-  /** Port of the index server; default 0 = a free one. */
+  /**
+   * Port of the index server; 0 takes a free one.
+   *
+   * An integer from 0 to 65535; default 0. `index-port` in files and flags.
+   */
   readonly indexPort?: number;
-  /** Directory of all data; without it nothing is kept. */
+  /**
+   * Directory of all data, created if necessary; without one nothing is kept.
+   *
+   * `data-dir` in files and flags.
+   */
   readonly dataDir?: string;
-  /** `level` (the default with a data directory) or `memory`. */
+  /**
+   * The storage engine; memory keeps nothing, and is the one without a data directory.
+   *
+   * Default "level". `storage` in files and flags.
+   */
   readonly storage?: "level" | "memory";
+  /**
+   * Whether a write is answered before or after its replicas have it.
+   *
+   * Default "async". `replication-type` in files and flags.
+   */
+  readonly replicationType?: "async" | "sync";
+  /**
+   * Memory for entries; one entry can use at most half of it.
+   *
+   * An integer from 65536 to 8589934592, in bytes; default 268435456. `memory-limit` in files and flags.
+   */
+  readonly memoryBytesMax?: number;
+  /**
+   * When written data is synced to disk: before the answer, at intervals, or when the system does it.
+   *
+   * Default "interval". `fsync` in files and flags.
+   */
+  readonly fsync?: "always" | "interval" | "os";
+  /**
+   * Pause between two pings of a node.
+   *
+   * An integer from 1 to 86400000, in milliseconds; default 1000. `monitor-interval` in files and flags.
+   */
+  readonly monitorIntervalMs?: number;
+  /**
+   * Log lines of this level and more important ones.
+   *
+   * Default "warning". `log-level` in files and flags.
+   */
+  readonly logLevel?: "error" | "warning" | "notice" | "info" | "debug";
+  // Further settings.
   /** Gives each node an abstract-level database of your own instead. */
   readonly engine?: (nodeNumber: number) => StorageOptions["engine"];
-  /** `async` (default) or `sync`. */
-  readonly replicationType?: "async" | "sync";
-  /** Memory for the entries of each node in bytes; default 256 MiB. */
-  readonly memoryBytesMax?: number;
-  /** `interval` (default), `always` or `os`. */
-  readonly fsync?: "always" | "interval" | "os";
   /** Everything speaks TLS: the options `ssl-…` of all servers, `sslChainCert` at least; default: plainly. */
   readonly tls?: Partial<Omit<TlsOptions, "enableSsl">>;
-  /** How often the index server looks after the nodes, in milliseconds; default 1000. */
-  readonly monitorIntervalMs?: number;
-  /** The least important log lines to be written; default `warning`. */
-  readonly logLevel?: LogLevel;
   /** Who may come in and who may do what, at the index server and at every node; with `authFile` they need a `clusterUser`. */
   readonly access?: Partial<Omit<AccessOptions, "adminAddress">>;
   /** Any other option of a node server. */
@@ -119,15 +206,10 @@ export interface ClusterOptions {
 
 /** What a program may give. */
 export const clusterFields: FieldsOf<ClusterOptions> = {
-  ...shapeOptions,
+  ...clusterOptionTable,
   engine: functionField,
-  replicationType: nodeOptionTable.replicationType,
-  memoryBytesMax: nodeOptionTable.memoryBytesMax,
-  fsync: nodeOptionTable.fsync,
   tls: objectField(clusterTlsOptions),
-  monitorIntervalMs: indexOptionTable.monitorIntervalMs,
-  logLevel: nodeOptionTable.logLevel,
   access: objectField(clusterAccessOptions),
-  node: objectField(nodeOptionTable),
+  node: objectField(nodeServerTable),
   onProgress: functionField,
 };

@@ -32,9 +32,8 @@ import { engineOfType, isDurable } from "../storage/engine/engine_choice.ts";
 import { storageOptionTable, storageTypeOption } from "../storage/storage_options.ts";
 import type { NodeServerOptions } from "./node_server_options.ts";
 
-/** The options of flared, in the order `--help` and `--print-config` show them. */
-export const nodeOptionTable = {
-  ...processOptions,
+/** The options that a program may give, in the order `--help` and `--print-config` show them. */
+export const nodeServerTable = {
   dataDir: dataDirOption("the data, the change log and the pid file"),
   ...serverOptions,
   serverPort: serverPortOption(12121),
@@ -257,6 +256,12 @@ export const nodeOptionTable = {
     reloadable: true,
     help: "storage access time after which ping fails and the index server takes the node down; 0 is off",
   }),
+} satisfies OptionTable;
+
+/** All options of flared. */
+export const nodeOptionTable = {
+  ...processOptions,
+  ...nodeServerTable,
   ...idleDaemonOptions,
   ...idleNodeOptions,
 } satisfies OptionTable;

@@ -14,19 +14,28 @@ const unitNames: Readonly<Record<string, string>> = {
   "bytes/s": "bytes per second",
 };
 
-/** The fields of the interface, each optional and with its comment; `indent` is in front of each line. */
-export function interfaceFields(table: OptionTable, indent = "  "): string {
+/** How an interface differs from that of a server's options. */
+export interface InterfaceForm {
+  /** All fields have values. */
+  readonly complete?: boolean;
+  /** Nothing that has it can be reloaded. */
+  readonly fixed?: boolean;
+}
+
+/** The fields of the interface, each with its comment. */
+export function interfaceFields(table: OptionTable, { complete = false, fixed = false }: InterfaceForm = {}): string {
   const fieldOfName = new Map(Object.entries(table).map(([field, { name }]) => [name, field]));
   return Object.entries(table)
     .map(([field, option]) => {
-      const lines = paragraphs(option, fieldOfName).flatMap((text, at) => [...(at === 0 ? [] : [""]), ...wrapped(text)]);
-      const comment = lines.map((line) => `${indent} * ${line}`.trimEnd()).join("\n");
-      return `${indent}/**\n${comment}\n${indent} */\n${indent}readonly ${field}?: ${option.type};\n`;
+      const texts = paragraphs(option, fieldOfName, fixed);
+      const lines = texts.flatMap((text, at) => [...(at === 0 ? [] : [""]), ...wrapped(text)]);
+      const comment = lines.map((line) => `   * ${line}`.trimEnd()).join("\n");
+      return `  /**\n${comment}\n   */\n  readonly ${field}${complete ? "" : "?"}: ${option.type};\n`;
     })
     .join("");
 }
 
-function paragraphs(option: Option<unknown>, fieldOfName: ReadonlyMap<string, string>): string[] {
+function paragraphs(option: Option<unknown>, fieldOfName: ReadonlyMap<string, string>, fixed: boolean): string[] {
   // Programs know the other options by their fields.
   const help = option.help.replaceAll(/(?<![\w<-])[a-z]+(?:-[a-z]+)+(?![\w>-])/g, (word) => {
     const field = fieldOfName.get(word);
@@ -35,7 +44,7 @@ function paragraphs(option: Option<unknown>, fieldOfName: ReadonlyMap<string, st
   const facts = [
     valueText(option),
     `\`${option.name}\` in files and flags.`,
-    ...(option.reloadable ? ["Can be reloaded."] : []),
+    ...(option.reloadable && !fixed ? ["Can be reloaded."] : []),
   ];
   return [`${help.slice(0, 1).toUpperCase()}${help.slice(1)}.`, facts.filter((fact) => fact !== "").join(" ")];
 }

@@ -7,41 +7,45 @@ import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { OptionTable } from "../../lib/base/option_schema.ts";
-import { type IndexSettings, indexOptionTable } from "../../lib/index_server/index_options.ts";
+import type { OptionTable, OptionValues } from "../../lib/base/option_schema.ts";
+import { indexServerTable } from "../../lib/index_server/index_options.ts";
 import type { IndexServerOptions } from "../../lib/index_server/index_server_options.ts";
-import { processOptions } from "../../lib/net/daemon_options.ts";
-import { idleDaemonOptions, idleNodeOptions } from "../../lib/net/options_without_effect.ts";
-import { type NodeSettings, nodeOptionTable } from "../../lib/node_server/node_options.ts";
+import { type ClusterOptions, clusterOptionTable } from "../../lib/local_cluster/cluster_options.ts";
+import { type AccessOptions, accessOptions } from "../../lib/net/auth/access_options.ts";
+import { nodeServerTable } from "../../lib/node_server/node_options.ts";
 import type { NodeServerOptions } from "../../lib/node_server/node_server_options.ts";
 import { readRepositoryFile, repositoryRoot } from "../support/repository.ts";
-import { interfaceFields } from "./option_interface.ts";
-
-/** What only the programs know, or nobody makes use of. */
-const hidden = { ...processOptions, ...idleDaemonOptions, ...idleNodeOptions };
-type Hidden = keyof typeof hidden;
+import { type InterfaceForm, interfaceFields } from "./option_interface.ts";
 
 /** Whether two types have the same fields, of the same types. */
 type Same<A, B> = [A, B, keyof A, keyof B] extends [B, A, keyof B, keyof A] ? true : false;
 
 // These do not compile when a type is not the table's.
-const nodeTypesAreTheTables: Same<Required<NodeServerOptions>, Omit<NodeSettings, Hidden>> = true;
-const indexTypesAreTheTables: Same<Required<IndexServerOptions>, Omit<IndexSettings, Hidden>> = true;
+const nodeTypesAreTheTables: Same<Required<NodeServerOptions>, OptionValues<typeof nodeServerTable>> = true;
+const indexTypesAreTheTables: Same<Required<IndexServerOptions>, OptionValues<typeof indexServerTable>> = true;
 
-const interfaces: readonly (readonly [path: string, name: string, table: OptionTable])[] = [
-  ["lib/node_server/node_server_options.ts", "NodeServerOptions", nodeOptionTable],
-  ["lib/index_server/index_server_options.ts", "IndexServerOptions", indexOptionTable],
+const accessTypesAreTheTables: Same<AccessOptions, OptionValues<typeof accessOptions>> = true;
+const clusterTypesAreTheTables: Same<
+  Required<Pick<ClusterOptions, keyof typeof clusterOptionTable>>,
+  OptionValues<typeof clusterOptionTable>
+> = true;
+
+const interfaces: readonly (readonly [path: string, name: string, table: OptionTable, form?: InterfaceForm])[] = [
+  ["lib/node_server/node_server_options.ts", "NodeServerOptions", nodeServerTable],
+  ["lib/index_server/index_server_options.ts", "IndexServerOptions", indexServerTable],
+  ["lib/net/auth/access_options.ts", "AccessOptions", accessOptions, { complete: true, fixed: true }],
+  ["lib/local_cluster/cluster_options.ts", "ClusterOptions", clusterOptionTable, { fixed: true }],
 ];
 
 describe("types of options", () => {
-  for (const [path, name, table] of interfaces) {
+  for (const [path, name, table, form] of interfaces) {
     it(`${name} has the fields of the table, with their comments`, () => {
       const text = readRepositoryFile(path);
       const start = text.indexOf(`export interface ${name} {\n`) + `export interface ${name} {\n`.length;
-      const end = text.indexOf("}\n", start);
+      // Fields that are no options stand behind a comment.
+      const end = start + text.slice(start).search(/^(?:\}| {2}\/\/ )/m);
       assert(start > 0 && end >= start, `${path} has no interface ${name}`);
-      const visible = Object.fromEntries(Object.entries(table).filter(([field]) => !Object.hasOwn(hidden, field)));
-      const fields = interfaceFields(visible);
+      const fields = interfaceFields(table, form);
       if (process.env.UPDATE_DOCUMENTS === "1") {
         writeFileSync(repositoryRoot + path, text.slice(0, start) + fields + text.slice(end));
       } else {
@@ -50,7 +54,14 @@ describe("types of options", () => {
     });
   }
 
+  it("have no option without effect", () => {
+    const idle = interfaces.flatMap(([, , table]) =>
+      Object.values(table).filter((option) => option.withoutEffect !== undefined),
+    );
+    assertEquals(idle, []);
+  });
+
   it("are equal to those of the tables", () => {
-    assert(nodeTypesAreTheTables && indexTypesAreTheTables);
+    assert(nodeTypesAreTheTables && indexTypesAreTheTables && accessTypesAreTheTables && clusterTypesAreTheTables);
   });
 });

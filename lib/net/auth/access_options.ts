@@ -72,12 +72,47 @@ export const accessOptions = {
 
 /** Complete access settings. */
 export interface AccessOptions {
+  /**
+   * File of users, one user:password per line; every connection has to log in as one of them.
+   *
+   * `auth-file` in files and flags.
+   */
   readonly authFile: string;
+  /**
+   * Addresses, networks and unix, whose connections need not log in.
+   *
+   * `auth-exempt` in files and flags.
+   */
   readonly authExempt: string;
+  /**
+   * How long a connection may take to log in.
+   *
+   * An integer from 1 to 86400000, in milliseconds; default 30000. `auth-timeout` in files and flags.
+   */
   readonly authTimeoutMs: number;
+  /**
+   * Log in to other servers of the cluster as this user of `authFile`.
+   *
+   * `cluster-user` in files and flags.
+   */
   readonly clusterUser: string;
+  /**
+   * Who may run commands of nodes and operators: addresses, networks, unix, user:NAME, cert:NAME, any, none.
+   *
+   * Default "any". `admin-access` in files and flags.
+   */
   readonly adminAccess: string;
+  /**
+   * Listen here too; these connections may run those commands whatever `adminAccess` says.
+   *
+   * `admin-address` in files and flags.
+   */
   readonly adminAddress: string;
+  /**
+   * How long a request may take to arrive completely; 0 is no limit.
+   *
+   * An integer from 0 to 86400000, in milliseconds; default 300000. `request-timeout` in files and flags.
+   */
   readonly requestTimeoutMs: number;
 }
 
