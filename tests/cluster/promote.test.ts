@@ -1,6 +1,8 @@
 /**
  * A planned switch-over under load: no request fails and no acknowledged write is lost or carried out twice, whichever node
  * it came through; and what a master does that is asked to make way and then left alone.
+ *
+ * Covers lib/node_server/life/switch_over.ts.
  */
 
 import { describe, it } from "node:test";

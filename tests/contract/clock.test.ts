@@ -1,5 +1,7 @@
 /**
  * What the clock of every real runtime promises. Real time takes part, so the bounds are wide.
+ *
+ * Covers lib/runtime/process/node_clock.ts and lib/runtime/sockets/node_net.ts.
  */
 
 import { describe, it } from "node:test";

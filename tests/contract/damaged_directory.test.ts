@@ -3,6 +3,8 @@
  * refuses the directory and names the file. It never serves fewer data, with one exception that nobody can tell from a
  * power cut: the end of the newest log segment after a crash. What is left then is what there was at some moment after
  * that segment began.
+ *
+ * Covers lib/storage/directory/level_files.ts and lib/storage/directory/level_manifest.ts.
  */
 
 import { cpSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";

@@ -1,5 +1,7 @@
 /**
  * Runs the file contract for the runtime that runs the tests, and lets real processes fight for a lock.
+ *
+ * Covers lib/runtime/files/file_lock.ts and lib/runtime/files/node_files.ts.
  */
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";

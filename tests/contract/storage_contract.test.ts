@@ -1,6 +1,8 @@
 /**
  * What every storage does, whatever its engine: in memory only, with a database of the caller (with and without
  * synchronous reads), and on LevelDB in a real directory.
+ *
+ * Covers lib/storage/engine/level_engine.ts and lib/storage/engine/memory_engine.ts.
  */
 
 import { describe, it } from "node:test";

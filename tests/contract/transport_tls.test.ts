@@ -1,6 +1,8 @@
 /**
  * Runs the transport contract over TLS for the runtime that runs the tests, and checks what only TLS has: who is let in,
  * who is believed, and certificates that change while connections are open.
+ *
+ * Covers lib/runtime/sockets/tls_acceptor.ts.
  */
 
 import { readFileSync } from "node:fs";

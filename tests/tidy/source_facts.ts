@@ -10,6 +10,8 @@ export interface SourceFacts {
   readonly imports: readonly string[];
   /** Names used without being declared in the file, `Math.random` as one name, each with its line. */
   readonly globals: readonly { readonly name: string; readonly line: number }[];
+  /** Whether there is a function in it, so that something can be run. */
+  readonly hasCode: boolean;
 }
 
 /** Reads a source text. */
@@ -18,6 +20,7 @@ export function sourceFacts(path: string, text: string): SourceFacts {
   const imports: string[] = [];
   const declared = new Set<string>();
   const used: { name: string; line: number }[] = [];
+  let hasCode = false;
   const visit = (node: ts.Node): void => {
     if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined) {
       if (ts.isStringLiteral(node.moduleSpecifier)) imports.push(node.moduleSpecifier.text);
@@ -26,6 +29,7 @@ export function sourceFacts(path: string, text: string): SourceFacts {
       const [specifier] = node.arguments;
       imports.push(specifier !== undefined && ts.isStringLiteral(specifier) ? specifier.text : "an import that is computed");
     }
+    if (ts.isFunctionLike(node) && "body" in node && node.body !== undefined) hasCode = true;
     if (ts.isIdentifier(node)) {
       if (declaresName(node)) declared.add(node.text);
       else if (!isPropertyName(node)) {
@@ -36,7 +40,7 @@ export function sourceFacts(path: string, text: string): SourceFacts {
     ts.forEachChild(node, visit);
   };
   visit(source);
-  return { imports, globals: used.filter(({ name }) => !declared.has(name)) };
+  return { imports, hasCode, globals: used.filter(({ name }) => !declared.has(name)) };
 }
 
 function declaresName(node: ts.Identifier): boolean {

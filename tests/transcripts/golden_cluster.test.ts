@@ -1,6 +1,8 @@
 /**
  * The recorded conversations between C++ daemons, each played once for every server in it: that server is ours, the
  * others are the recording. What ours says to whom is compared byte for byte.
+ *
+ * Covers lib/node_server/flush/cluster_flush.ts and lib/node_server/flush/partition_flush.ts.
  */
 
 import { after, describe, it } from "node:test";

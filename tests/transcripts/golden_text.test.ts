@@ -1,6 +1,8 @@
 /**
  * The recorded conversations of the C++ daemons and of memcached, played against our own servers over real sockets: an
  * index server, a master, a slave, a proxy, and the rarer roles. Waiting is done by moving the clock.
+ *
+ * Covers lib/node_server/commands/admin_commands.ts, lib/node_server/node_storage.ts and lib/stats/stats_commands.ts.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";

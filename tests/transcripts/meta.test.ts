@@ -1,6 +1,8 @@
 /**
  * The meta commands over real sockets: the conversations against our own server, against a memcached in the same run
  * when there is one, and from nodes that do not own the key.
+ *
+ * Covers lib/node_server/commands/meta_commands.ts and lib/protocol/meta/meta_reply.ts.
  */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";

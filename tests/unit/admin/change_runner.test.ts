@@ -1,4 +1,8 @@
-/** How a change is carried out when things go as planned and when they do not; time and cluster are simulated. */
+/**
+ * How a change is carried out when things go as planned and when they do not; time and cluster are simulated.
+ *
+ * Covers lib/admin/unreachable.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";

@@ -1,4 +1,8 @@
-/** What the operator's verbs do to a node map, and what they refuse, without any server. */
+/**
+ * What the operator's verbs do to a node map, and what they refuse, without any server.
+ *
+ * Covers lib/admin/change.ts and lib/admin/only_copies.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";

@@ -1,4 +1,8 @@
-/** The operator's verbs against a whole cluster in this process, in the order an operator may need them. */
+/**
+ * The operator's verbs against a whole cluster in this process, in the order an operator may need them.
+ *
+ * Covers lib/admin/restore.ts and lib/admin/verify.ts.
+ */
 
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";

@@ -1,4 +1,8 @@
-/** What is found about a cluster, from what its servers say; and how it is asked. */
+/**
+ * What is found about a cluster, from what its servers say; and how it is asked.
+ *
+ * Covers lib/admin/cluster_look.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";

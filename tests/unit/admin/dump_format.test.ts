@@ -1,4 +1,8 @@
-/** A dump as text and back: any bytes survive, damage is found. */
+/**
+ * A dump as text and back: any bytes survive, damage is found.
+ *
+ * Covers lib/admin/byte_writer.ts, lib/admin/dump_end_line.ts and lib/admin/dump_file_parser.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";

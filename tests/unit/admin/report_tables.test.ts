@@ -1,4 +1,8 @@
-/** The operator's tables, byte for byte as Flare's tools print them. */
+/**
+ * The operator's tables, byte for byte as Flare's tools print them.
+ *
+ * Covers lib/admin/text_table.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";

@@ -1,5 +1,7 @@
 /**
  * What a program gives is checked: unknown names are refused with the one that was meant, wrong values with what is allowed.
+ *
+ * Covers lib/base/errors.ts.
  */
 
 import { describe, it } from "node:test";

@@ -1,4 +1,8 @@
-/** The typed client against a real server. */
+/**
+ * The typed client against a real server.
+ *
+ * Covers lib/client/byte_stream.ts, lib/client/client_options.ts, lib/client/dump.ts and lib/client/value_blocks.ts.
+ */
 
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";

@@ -1,6 +1,8 @@
 /**
  * What becomes of a node that joins, by what it says of its data: a master that comes back without them never beats a slave
  * that has them, and never serves an empty partition in silence.
+ *
+ * Covers lib/cluster/data_identity.ts.
  */
 
 import { describe, it } from "node:test";

@@ -1,4 +1,8 @@
-/** The state machine of the cluster, row by row, and its invariants over random command sequences. */
+/**
+ * The state machine of the cluster, row by row, and its invariants over random command sequences.
+ *
+ * Covers lib/cluster/node.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

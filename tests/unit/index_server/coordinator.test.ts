@@ -1,4 +1,8 @@
-/** What every coordinator promises, and what the file adds: either program's file, and the previous one if it is damaged. */
+/**
+ * What every coordinator promises, and what the file adds: either program's file, and the previous one if it is damaged.
+ *
+ * Covers lib/index_server/file_coordinator.ts and lib/index_server/memory_coordinator.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";

@@ -1,5 +1,7 @@
 /**
  * The options of an index server.
+ *
+ * Covers lib/index_server/index_variables.ts.
  */
 
 import { describe, it } from "node:test";

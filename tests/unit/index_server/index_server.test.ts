@@ -1,4 +1,8 @@
-/** The index server among its nodes: who is told what and in which order, who is down and who is back, what survives. */
+/**
+ * The index server among its nodes: who is told what and in which order, who is down and who is back, what survives.
+ *
+ * Covers lib/index_server/broadcaster.ts and lib/index_server/node_map_service.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";

@@ -2,6 +2,8 @@
  * Everything recorded of the original index server, asked of ours: the same bytes in, the same bytes out. Versions are
  * ours, and so is the number of threads: there is no thread for the clock. `meta` has a line more, which nodes skip that do
  * not know it.
+ *
+ * Covers lib/index_server/index_replies.ts, lib/index_server/index_commands.ts and lib/index_server/index_handler.ts.
  */
 
 import { readFileSync } from "node:fs";

@@ -1,5 +1,7 @@
 /**
  * Every row of the rules for writes: by liveness, by version, by value.
+ *
+ * Covers lib/item/counter_value.ts and lib/item/mutation.ts.
  */
 
 import { describe, it } from "node:test";

@@ -1,4 +1,8 @@
-/** How many connections fit into what a process may have open, and what a server says about it. */
+/**
+ * How many connections fit into what a process may have open, and what a server says about it.
+ *
+ * Covers lib/net/given_runtime.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";

@@ -1,4 +1,8 @@
-/** When a server ends connections by itself, on a clock that is moved by hand. */
+/**
+ * When a server ends connections by itself, on a clock that is moved by hand.
+ *
+ * Covers lib/net/connection/output.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

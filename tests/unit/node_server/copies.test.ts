@@ -1,4 +1,8 @@
-/** What a node does with the copies of writes that go to nodes which are about to get, or have got, another place. */
+/**
+ * What a node does with the copies of writes that go to nodes which are about to get, or have got, another place.
+ *
+ * Covers lib/node_server/node_context.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";

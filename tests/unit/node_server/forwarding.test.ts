@@ -1,4 +1,8 @@
-/** What a node passes on to others and to whom, when all goes well and when it does not. */
+/**
+ * What a node passes on to others and to whom, when all goes well and when it does not.
+ *
+ * Covers lib/node_server/commands/write_commands.ts and lib/protocol/text/text_client.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

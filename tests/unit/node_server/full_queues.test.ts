@@ -1,6 +1,8 @@
 /**
  * What a master does with a write when its copies could not be queued: a write that somebody waits for is refused before
  * anything happens, one that nobody waits for loses its copy loudly.
+ *
+ * Covers lib/node_server/life/map_check.ts and lib/replication/replicator.ts.
  */
 
 import { describe, it } from "node:test";

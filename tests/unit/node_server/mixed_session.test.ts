@@ -1,6 +1,8 @@
 /**
  * Text, meta and binary requests on one connection of a real node, without a socket in between: the answers are the same
  * wherever the bytes are cut, and whatever the bytes are the node lives on.
+ *
+ * Covers lib/node_server/commands/flush_commands.ts.
  */
 
 import { after, before, describe, it } from "node:test";

@@ -1,5 +1,7 @@
 /**
  * The options of a node server.
+ *
+ * Covers lib/node_server/stats/node_variables.ts.
  */
 
 import { describe, it } from "node:test";

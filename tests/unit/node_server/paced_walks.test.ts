@@ -1,4 +1,9 @@
-/** Walks that are slowed down, and whose pause ends with whoever wants them. */
+/**
+ * Walks that are slowed down, and whose pause ends with whoever wants them.
+ *
+ * Covers lib/node_server/commands/dump_commands.ts, lib/node_server/forward/other_cluster.ts, lib/node_server/node_server.ts
+ * and lib/replication/moved_keys.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

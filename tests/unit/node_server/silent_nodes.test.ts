@@ -1,4 +1,9 @@
-/** What clients of a node hear while other nodes are gone without a word, answer errors, or nobody has the key. */
+/**
+ * What clients of a node hear while other nodes are gone without a word, answer errors, or nobody has the key.
+ *
+ * Covers lib/node_server/commands/read_commands.ts, lib/node_server/life/reconstructor.ts, lib/replication/copy_task.ts and
+ * lib/replication/dump_client.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,8 @@
-/** What walks over everything do while the engine takes no changes, so that it does not have what they are to show. */
+/**
+ * What walks over everything do while the engine takes no changes, so that it does not have what they are to show.
+ *
+ * Covers lib/node_server/scan/own_part.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";

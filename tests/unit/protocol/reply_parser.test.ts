@@ -1,4 +1,8 @@
-/** What peers say that they should not: replies, dumps and VALUE blocks that are too long, or whose numbers are none. */
+/**
+ * What peers say that they should not: replies, dumps and VALUE blocks that are too long, or whose numbers are none.
+ *
+ * Covers lib/protocol/dump_parser.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";

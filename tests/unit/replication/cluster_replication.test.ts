@@ -1,4 +1,8 @@
-/** Replication to another cluster that cannot always be reached, on a clock that is moved by hand. */
+/**
+ * Replication to another cluster that cannot always be reached, on a clock that is moved by hand.
+ *
+ * Covers lib/replication/cluster_lane.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -1,4 +1,8 @@
-/** The adapter that is picked is that of the runtime at work. */
+/**
+ * The adapter that is picked is that of the runtime at work.
+ *
+ * Covers lib/runtime/bun.ts, lib/runtime/deno.ts and lib/runtime/nodejs.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";

@@ -1,5 +1,7 @@
 /**
  * What a storage finds again after its process or the power is gone, and what it does with a damaged log.
+ *
+ * Covers lib/storage/log/log_recovery.ts.
  */
 
 import { describe, it } from "node:test";

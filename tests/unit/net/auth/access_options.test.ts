@@ -1,4 +1,8 @@
-/** What the options of access say before any file is read, and who is warned of being open to everybody. */
+/**
+ * What the options of access say before any file is read, and who is warned of being open to everybody.
+ *
+ * Covers lib/net/auth/exposure.ts, lib/net/daemon_options.ts and lib/net/tls/tls_options.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";

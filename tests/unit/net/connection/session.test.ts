@@ -1,4 +1,8 @@
-/** A session between a scripted handler and a fake connection: order, waiting, committing, limits, ends. */
+/**
+ * A session between a scripted handler and a fake connection: order, waiting, committing, limits, ends.
+ *
+ * Covers lib/net/connection/outstanding.ts and lib/net/connection/reply_waiters.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,8 @@
-/** Lanes to nodes that are busy, gone without a word, or that forget a connection, on a clock that is moved by hand. */
+/**
+ * Lanes to nodes that are busy, gone without a word, or that forget a connection, on a clock that is moved by hand.
+ *
+ * Covers lib/net/peer/peer_link.ts, lib/net/peer/presence.ts and lib/net/worker.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

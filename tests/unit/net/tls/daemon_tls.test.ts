@@ -1,6 +1,8 @@
 /**
  * A node that speaks TLS, in this process: what its options have to say together, who is let in, what a flood of half-open
  * handshakes may take, what `stats` tells, and certificates renewed by command.
+ *
+ * Covers lib/net/auth/login_transport.ts.
  */
 
 import { copyFileSync, writeFileSync } from "node:fs";

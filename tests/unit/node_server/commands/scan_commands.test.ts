@@ -1,4 +1,8 @@
-/** Scans of one node among others that are played: what it asks them, makes of their answers, and tells them. */
+/**
+ * Scans of one node among others that are played: what it asks them, makes of their answers, and tells them.
+ *
+ * Covers lib/node_server/commands/key_listings.ts and lib/node_server/scan/cluster_scan.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -1,4 +1,8 @@
-/** How a master leaves: what comes waits, what is under way ends, what waited goes on. */
+/**
+ * How a master leaves: what comes waits, what is under way ends, what waited goes on.
+ *
+ * Covers lib/node_server/life/gate.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,8 @@
-/** How the parts of a page become one, against the plain truth over random parts. */
+/**
+ * How the parts of a page become one, against the plain truth over random parts.
+ *
+ * Covers lib/node_server/scan/turnstile.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

@@ -1,6 +1,8 @@
 /**
  * `watch` on a real node without sockets in between: each kind is told its events in memcached's form and no others, and
  * nothing is put together while nobody watches.
+ *
+ * Covers lib/node_server/life/memory_limit.ts, lib/node_server/stats/counters.ts and lib/node_server/stats/item_sizes.ts.
  */
 
 import { after, before, describe, it } from "node:test";

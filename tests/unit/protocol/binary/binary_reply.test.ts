@@ -1,4 +1,8 @@
-/** Binary replies: the packet each outcome stands for, and what becomes of those whose write cannot be committed. */
+/**
+ * Binary replies: the packet each outcome stands for, and what becomes of those whose write cannot be committed.
+ *
+ * Covers lib/protocol/binary/binary_protocol.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";

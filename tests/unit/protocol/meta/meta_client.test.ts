@@ -1,4 +1,8 @@
-/** What nodes say to each other about items: lines other nodes of this kind understand, and text for those that do not. */
+/**
+ * What nodes say to each other about items: lines other nodes of this kind understand, and text for those that do not.
+ *
+ * Covers lib/protocol/meta/meta_mutation.ts and lib/protocol/text/text_fallback.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";

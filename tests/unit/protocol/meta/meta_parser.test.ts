@@ -1,4 +1,8 @@
-/** Meta commands from bytes to meaning: every flag, every refusal, every cut, any bytes. */
+/**
+ * Meta commands from bytes to meaning: every flag, every refusal, every cut, any bytes.
+ *
+ * Covers lib/protocol/meta/meta_flags.ts and lib/protocol/request.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

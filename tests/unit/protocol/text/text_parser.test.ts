@@ -1,4 +1,8 @@
-/** What the text parser makes of a corpus, at every split point, and of random bytes. */
+/**
+ * What the text parser makes of a corpus, at every split point, and of random bytes.
+ *
+ * Covers lib/protocol/command.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

@@ -1,4 +1,8 @@
-/** What is remembered of names, and connections to them, with lookups and a clock that are moved by hand. */
+/**
+ * What is remembered of names, and connections to them, with lookups and a clock that are moved by hand.
+ *
+ * Covers lib/runtime/names/named_transport.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";

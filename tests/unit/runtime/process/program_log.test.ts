@@ -1,4 +1,8 @@
-/** The form of log lines, and the levels that are written. */
+/**
+ * The form of log lines, and the levels that are written.
+ *
+ * Covers lib/runtime/files/io_fault.ts.
+ */
 
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

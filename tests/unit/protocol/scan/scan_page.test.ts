@@ -1,11 +1,15 @@
-/** What is said in a scan: cursors, request lines and pages, there and back, and what is refused. */
+/**
+ * What is said in a scan: cursors, request lines and pages, there and back, and what is refused.
+ *
+ * Covers lib/protocol/scan/scan_cursor.ts and lib/protocol/scan/scan_request.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
-import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
-import { encodeCursor, parseCursor, scanNumber } from "../../../lib/protocol/scan/scan_cursor.ts";
-import { parseScanPage, putScanPage, type ScannedItem, type ScanPage } from "../../../lib/protocol/scan/scan_page.ts";
+import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
+import { BufferPool } from "../../../../lib/protocol/buffer_pool.ts";
+import { encodeCursor, parseCursor, scanNumber } from "../../../../lib/protocol/scan/scan_cursor.ts";
+import { parseScanPage, putScanPage, type ScannedItem, type ScanPage } from "../../../../lib/protocol/scan/scan_page.ts";
 import {
   encodeDeletePrefix,
   encodeScan,
@@ -13,9 +17,9 @@ import {
   parseScan,
   SCAN_LIMIT_MAX,
   type ScanRequest,
-} from "../../../lib/protocol/scan/scan_request.ts";
-import { Segment } from "../../../lib/protocol/segment.ts";
-import { MALFORMED, ReplyParser, ReplyShape } from "../../../lib/protocol/text/text_client.ts";
+} from "../../../../lib/protocol/scan/scan_request.ts";
+import { Segment } from "../../../../lib/protocol/segment.ts";
+import { MALFORMED, ReplyParser, ReplyShape } from "../../../../lib/protocol/text/text_client.ts";
 
 const SCAN = "0123456789abcdef";
 const ANY_BYTES = Uint8Array.from({ length: 256 }, (_, byte) => byte);

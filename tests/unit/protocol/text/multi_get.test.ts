@@ -1,12 +1,16 @@
-/** Multi-gets whose line is longer than a line may be: by real sockets, whole clusters, and wherever they are cut. */
+/**
+ * Multi-gets whose line is longer than a line may be: by real sockets, whole clusters, and wherever they are cut.
+ *
+ * Covers lib/protocol/text/part_reply.ts and lib/protocol/text/text_reply.ts.
+ */
 
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { fromLatin1 } from "../../../lib/base/bytes.ts";
-import type { Runtime } from "../../../lib/runtime/runtime.ts";
-import { type Cluster, detectRuntime, startCluster } from "../../../mod.ts";
-import { DirectNode } from "../../support/direct_node.ts";
-import { TextClient } from "../../support/text_client.ts";
+import { fromLatin1 } from "../../../../lib/base/bytes.ts";
+import type { Runtime } from "../../../../lib/runtime/runtime.ts";
+import { type Cluster, detectRuntime, startCluster } from "../../../../mod.ts";
+import { DirectNode } from "../../../support/direct_node.ts";
+import { TextClient } from "../../../support/text_client.ts";
 
 const LINE_BYTES_MAX = 1024;
 const KEYS = 3000;

@@ -1,23 +1,27 @@
-/** A session whose client is not known yet: what it hears however its bytes are cut, and how little is kept for it. */
+/**
+ * A session whose client is not known yet: what it hears however its bytes are cut, and how little is kept for it.
+ *
+ * Covers lib/net/connection/admission.ts and lib/net/connection/guarded_handler.ts.
+ */
 
 import { beforeEach, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { fromLatin1 } from "../../../lib/base/bytes.ts";
-import { Access, LOGIN_FAILURES_MAX } from "../../../lib/net/auth/access.ts";
-import type { AccessOptions } from "../../../lib/net/auth/access_options.ts";
-import { LOGIN_BYTES_MAX } from "../../../lib/net/auth/login.ts";
-import { Session, type SessionHost } from "../../../lib/net/connection/session.ts";
-import type { ListenerTraits, RequestHandler } from "../../../lib/net/connection/session_host.ts";
-import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
-import { Command, CommandTable } from "../../../lib/protocol/command.ts";
-import type { Request } from "../../../lib/protocol/request.ts";
-import type { TextReply } from "../../../lib/protocol/text/text_reply.ts";
-import type { Runtime } from "../../../lib/runtime/runtime.ts";
-import { loginOf, USERS } from "../../support/access_world.ts";
-import { packet } from "../../support/binary_packets.ts";
-import { FakeConnection } from "../../support/fake_connection.ts";
-import { MemoryFiles } from "../../support/memory_files.ts";
+import { fromLatin1 } from "../../../../lib/base/bytes.ts";
+import { Access, LOGIN_FAILURES_MAX } from "../../../../lib/net/auth/access.ts";
+import type { AccessOptions } from "../../../../lib/net/auth/access_options.ts";
+import { LOGIN_BYTES_MAX } from "../../../../lib/net/auth/login.ts";
+import { Session, type SessionHost } from "../../../../lib/net/connection/session.ts";
+import type { ListenerTraits, RequestHandler } from "../../../../lib/net/connection/session_host.ts";
+import { BufferPool } from "../../../../lib/protocol/buffer_pool.ts";
+import { Command, CommandTable } from "../../../../lib/protocol/command.ts";
+import type { Request } from "../../../../lib/protocol/request.ts";
+import type { TextReply } from "../../../../lib/protocol/text/text_reply.ts";
+import type { Runtime } from "../../../../lib/runtime/runtime.ts";
+import { loginOf, USERS } from "../../../support/access_world.ts";
+import { packet } from "../../../support/binary_packets.ts";
+import { FakeConnection } from "../../../support/fake_connection.ts";
+import { MemoryFiles } from "../../../support/memory_files.ts";
 
 const OPTIONS: AccessOptions = {
   authFile: "/users",
