@@ -1,6 +1,4 @@
-/**
- * The runtime of Bun: its own sockets, everything else over the `node:` modules it offers.
- */
+/** The runtime of Bun: its own sockets, everything else through its `node:` modules. */
 
 import { NodeFileSystem } from "./files/node_files.ts";
 import { NameCache } from "./names/name_cache.ts";

@@ -1,7 +1,4 @@
-/**
- * The runtime of Deno 2. Its `node:net` is used, not `Deno.listen`, which lets connections wait for each other when there
- * are many.
- */
+/** The runtime of Deno 2. Uses its `node:net`, not `Deno.listen`, where connections block each other when there are many. */
 
 import { NodeFileSystem } from "./files/node_files.ts";
 import { NameCache } from "./names/name_cache.ts";

@@ -26,55 +26,58 @@ export type Address =
 export interface Transport {
   /**
    * Starts listening. `accept` is called once per connection and returns its handler; the handler's `onOpen` follows. With
-   * `tls` it follows the handshake, before which the connection can only be destroyed; a handshake that fails or takes
-   * too long is told by `onClose(error)` without `onOpen`. A transport that has no TLS (the simulated one) speaks plainly.
-   * @throws FlareError ADDRESS_IN_USE | IO_ERROR, INVALID_OPTION for certificates that cannot be used
+   * `tls` it follows the handshake, before which the connection can only be destroyed; if the handshake fails or times out,
+   * `onClose(error)` is called without `onOpen`. A transport without TLS (the simulated one) uses plain connections.
+   * @throws FlareError ADDRESS_IN_USE | IO_ERROR, INVALID_OPTION for unusable certificates
    */
   listen(address: Address, accept: (connection: Connection) => ConnectionHandler, options?: ListenOptions): Promise<Listener>;
   /**
-   * Opens a connection; the outcome is told to `handler` by `onOpen` or `onClose(error)`. `timeoutMs` bounds the opening, the
-   * search for a name and the handshake included. A name that nobody answers for delays no connection to others.
+   * Opens a connection and calls `onOpen` or `onClose(error)` of `handler`. `timeoutMs` limits the whole opening, including
+   * name resolution and handshake. A name that cannot be resolved delays no other connection.
    */
   connect(address: Address, timeoutMs: number, handler: ConnectionHandler, options?: ConnectOptions): Connection;
 }
 
 export interface ListenOptions {
-  /** Length of the kernel's queue of connections not yet accepted, default 1024. */
+  /** Length of the kernel's queue of connections that are not accepted yet, default 1024. */
   readonly backlog?: number;
-  /** The connections speak TLS; plainly if absent. */
+  /** The connections use TLS; absent = plain. */
   readonly tls?: TlsServer;
 }
 
 export interface ConnectOptions {
-  /** The connection speaks TLS; plainly if absent. */
+  /** The connection uses TLS; absent = plain. */
   readonly tls?: TlsClient | undefined;
-  /** The address of the host, in digits, where it is known: its name is not looked up. */
+  /** The host's IP address, if known: then its name is not resolved. */
   readonly ip?: string | undefined;
 }
 
-/** The oldest protocol that is spoken. */
+/** The oldest accepted protocol version. */
 export type TlsVersion = "TLSv1.2" | "TLSv1.3";
 
-/** How a listener speaks TLS. Certificates and keys are PEM. */
+/** The TLS settings of a listener. Certificates and keys are PEM. */
 export interface TlsServer {
-  /** Our certificate, followed by those between it and its authority. */
+  /** Our certificate, followed by its intermediate certificates. */
   readonly certificateChain: Uint8Array;
   readonly key: Uint8Array;
-  /** Clients are asked for a certificate: a wrong one is refused, and, if `required`, none too. Absent: not asked. */
+  /**
+   * Requests a client certificate: an invalid one is refused, and, if `required`, a missing one, too. Absent: none is
+   * requested.
+   */
   readonly clientCertificates?: { readonly authorities: Uint8Array; readonly required: boolean };
   readonly minVersion: TlsVersion;
 }
 
-/** How a connection we open speaks TLS. Certificates and keys are PEM. */
+/** The TLS settings of an outgoing connection. Certificates and keys are PEM. */
 export interface TlsClient {
-  /** Who may have signed the other side's certificate; the runtime's own list if absent. */
+  /** The CAs accepted for the other side's certificate; absent = the runtime's list. */
   readonly authorities?: Uint8Array;
-  /** What we show if asked; both or none. */
+  /** Our client certificate and its key; both or none. */
   readonly certificateChain?: Uint8Array;
   readonly key?: Uint8Array;
-  /** The name the other side's certificate has to be for; the host connected to if absent. */
+  /** The name that the other side's certificate must have; absent = the host we connect to. */
   readonly serverName?: string;
-  /** False: whoever answers is believed. */
+  /** False: the other side is not verified. */
   readonly verify: boolean;
   readonly minVersion: TlsVersion;
 }
@@ -83,21 +86,21 @@ export interface Listener {
   /** The real address (with the port the kernel chose). */
   readonly address: Address;
   /**
-   * Other certificates for the connections that come from now on; those that are open stay. Without effect on a listener
-   * without TLS. @throws FlareError INVALID_OPTION if they cannot be used: the old ones stay
+   * Uses new certificates for new connections; open ones stay as they are. Without effect on a listener without TLS. @throws
+   * FlareError INVALID_OPTION if they are unusable: the old ones stay
    */
   renew(tls: TlsServer): void;
   /** Stops accepting; open connections stay. A UNIX socket file is removed. */
   close(): Promise<void>;
 }
 
-/** What TLS found out about a connection. */
+/** The TLS properties of a connection. */
 export interface ConnectionSecurity {
   /** `TLSv1.3`. */
   readonly protocol: string;
   /** OpenSSL's name of the cipher. */
   readonly cipher: string;
-  /** The common name in the other side's certificate; undefined without one that was verified. */
+  /** The common name in the other side's verified certificate; undefined without one. */
   readonly peerName: string | undefined;
 }
 
@@ -107,9 +110,9 @@ export interface Connection {
   /** Known from `onOpen` on, undefined on a plain connection. */
   readonly security?: ConnectionSecurity | undefined;
   /**
-   * Sends bytes. `true`: they are gone (written or copied), the caller may reuse the memory at once. `false`: the
-   * connection keeps the memory and the caller must neither touch it nor write again before `onDrain`.
-   * After `close`, `destroy` or the end of the connection nothing happens and the answer is `true`.
+   * Sends bytes. `true`: they were written or copied, and the caller may reuse the memory at once. `false`: the connection
+   * keeps the memory, and the caller must neither modify it nor write again before `onDrain`. After `close`, `destroy` or the
+   * end of the connection nothing happens and the answer is `true`.
    */
   write(bytes: Uint8Array): boolean;
   /** Stops and restarts `onData` (back-pressure to the sender). Bytes already read may still arrive once. */
@@ -119,7 +122,7 @@ export interface Connection {
   close(): void;
   /**
    * Closes at once and drops what was not sent; of the handler only `onClose` follows. With `forget` a plain TCP connection
-   * also drops what the system has taken and not delivered, which it would otherwise go on sending for a while.
+   * also drops data that the system has accepted and not delivered, which it would otherwise keep sending for a while.
    */
   destroy(forget?: boolean): void;
 }
@@ -129,18 +132,18 @@ export interface ConnectionHandler {
   onOpen(): void;
   /** `chunk` is only valid during the call: the adapter reuses its memory. */
   onData(chunk: Uint8Array): void;
-  /** What `write` left behind (it answered `false`) has been sent. */
+  /** The bytes of the last `write` that returned `false` have been sent. */
   onDrain(): void;
   /** The peer finished sending (half-closed); what we write still arrives. The handler decides when to `close`. */
   onEnd(): void;
-  /** The connection is gone; `error` tells why unless it ended in order. Called exactly once. */
+  /** The connection is closed; `error` says why unless it closed normally. Called exactly once. */
   onClose(error?: Error): void;
 }
 
 // ---------------------------------------------------------------------------------------- time and randomness
 
 export interface Clock {
-  /** Wall clock, milliseconds since 1970: only for expiry and for what people read. */
+  /** Wall clock, milliseconds since 1970: only for expiry and for humans. */
   nowMs(): number;
   /** A clock that never goes back, in milliseconds: for timeouts, leases and monitoring. */
   monotonicMs(): number;
@@ -162,18 +165,18 @@ export interface Random {
 // ---------------------------------------------------------------------------------------------------- files
 
 export interface FileSystem {
-  /** Opens a file for appending, creating it if need be. @throws FlareError DISK_FULL | IO_ERROR */
+  /** Opens a file for appending, creating it if necessary. @throws FlareError DISK_FULL | IO_ERROR */
   openAppend(path: string): AppendFile;
   /** The whole file, or undefined if there is none. @throws FlareError IO_ERROR */
   read(path: string): Promise<Uint8Array | undefined>;
   /** Bytes in a file, or undefined if there is none. @throws FlareError IO_ERROR */
   size(path: string): Promise<number | undefined>;
   /**
-   * All or nothing: writes a temporary file, syncs it, keeps the previous content as `path + ".previous"`, renames, syncs the
-   * directory. @throws FlareError DISK_FULL | IO_ERROR
+   * Replaces a file atomically: writes a temporary file, syncs it, keeps the previous content as `path + ".previous"`, renames,
+   * syncs the directory. @throws FlareError DISK_FULL | IO_ERROR
    */
   replace(path: string, bytes: Uint8Array): Promise<void>;
-  /** Who may do what with a file, as permission bits; undefined if there is none, or where files have no such bits. */
+  /** The permission bits of a file; undefined if it does not exist, or the system has no such bits. */
   permissions(path: string): Promise<number | undefined>;
   /** Names (not paths) of the entries of a directory, sorted; empty if it does not exist. */
   list(directory: string): Promise<string[]>;
@@ -184,7 +187,7 @@ export interface FileSystem {
   /** Makes the entries of a directory (created, renamed, removed files) survive a power cut. */
   syncDirectory(directory: string): Promise<void>;
   /**
-   * Takes an exclusive lock that ends with the process at the latest.
+   * Takes an exclusive lock, which ends with the process at the latest.
    * @throws FlareError DATA_DIR_LOCKED naming the owner's pid
    */
   lock(path: string): Promise<FileLock>;
@@ -196,13 +199,13 @@ export interface AppendFile {
   /** Bytes in the file. */
   readonly size: number;
   /**
-   * Appends all the bytes, synchronously. On a fault the file may hold a part of them: the caller truncates.
+   * Appends all bytes, synchronously. On an error the file may contain a part of them: the caller truncates it.
    * @throws FlareError DISK_FULL | IO_ERROR
    */
   append(bytes: Uint8Array): void;
   /** Resolves when everything appended before the call is on the disk (fdatasync). @throws FlareError IO_ERROR */
   sync(): Promise<void>;
-  /** Cuts the file. @throws FlareError IO_ERROR */
+  /** Truncates the file. @throws FlareError IO_ERROR */
   truncate(size: number): void;
   close(): void;
 }
@@ -218,7 +221,7 @@ export type { LogLevel };
 export interface Log {
   /** Writes one line. Levels above the adapter's threshold cost nothing but the call. */
   write(level: LogLevel, message: string): void;
-  /** Opens the log file by its name again, after somebody renamed it; absent without a file. @throws FlareError IO_ERROR */
+  /** Reopens the log file by its name, after a rotation; absent without a file. @throws FlareError IO_ERROR */
   reopen?(): void;
 }
 
@@ -230,6 +233,6 @@ export interface ProcessInfo {
   cpuUsage(): { readonly userUs: number; readonly systemUs: number };
   /** Resident memory in bytes. */
   memoryBytes(): number;
-  /** How many files and sockets the process may have open at the same time; undefined = nobody knows. */
+  /** How many files and sockets the process may have open; undefined = unknown. */
   descriptorsMax(): number | undefined;
 }

@@ -174,7 +174,7 @@ describe("flare", () => {
   it("tells wrong usage (2) from failure (1)", async () => {
     const cases: readonly (readonly [readonly string[], number, string])[] = [
       [["slave"], 2, "missing required argument"],
-      [["slave", "nonsense"], 2, '"nonsense" is not of the form "host:port:balance:partition"'],
+      [["slave", "nonsense"], 2, '"nonsense" must have the form "host:port:balance:partition"'],
       [["list", "surplus"], 2, "too many arguments"],
       [["list", "-o", "xml"], 2, "Allowed choices are table, json"],
       [["list", "-p", "70000"], 2, '"70000" is not an integer from 1 to 65535'],

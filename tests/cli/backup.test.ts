@@ -100,7 +100,7 @@ describe("a dump that is not complete", () => {
       const cutAtLine = `${lines.slice(0, 150).join("\n")}\n`;
       await flare(["delete", "--prefix", "key", "--force"]);
       for (const [text, message] of [
-        [cutAtLine, 'the dump ends behind line 150 without an end line, "# end of dump …"'],
+        [cutAtLine, 'the dump ends after line 150 without an end line, "# end of dump …"'],
         [cutAtLine.slice(0, -8), "line 150 of the dump "],
         [whole.replace("value 7", "value 8"), `line ${itemCount + 1} of the dump has the checksum`],
       ] as const) {
@@ -121,7 +121,7 @@ describe("a dump that is not complete", () => {
     await flare(["delete", "--prefix", "key", "--force"]);
     const { status, stderr } = await flare(["restore"], records(3));
     assertEquals([status, await keysThere()], [1, 3]);
-    assertStringIncludes(stderr, "3 stored\nflare: the dump ends behind line 3 without an end line");
+    assertStringIncludes(stderr, "3 stored\nflare: the dump ends after line 3 without an end line");
     assertEquals((await flare(["restore", "--accept-incomplete"], records(3))).status, 0);
   });
 });

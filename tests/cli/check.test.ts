@@ -32,7 +32,7 @@ describe("flare check", () => {
     assertEquals(nobody.status, 2);
     assertMatch(
       nobody.stdout,
-      /^broken {3}127.0.0.1:1: the index server cannot be asked: .*\n {9}-> start it, .*\n127.0.0.1:1: broken\n$/,
+      /^broken {3}127.0.0.1:1: the index server does not answer: .*\n {9}-> start it, .*\n127.0.0.1:1: broken\n$/,
     );
 
     assertEquals((await flare("down", nodes[1] as string, "--force")).status, 0);

@@ -294,7 +294,7 @@ describe("a slave's copy", () => {
       };
       const refused = await slave();
       assertEquals(refused.status, 1);
-      assertMatch(refused.stderr, /is proxy active instead of slave, active: its log tells why/);
+      assertMatch(refused.stderr, /is proxy active instead of slave, active: see its log/);
       assertEquals(await programs.items(1), KEYS.length);
 
       // A few new keys do not make it the better copy.

@@ -73,7 +73,7 @@ async function refusedByServer(listener: PeerListener, tls: TlsClient): Promise<
   near.connection.destroy();
   assert(!far.opened, "the handler was told of a connection that was refused");
   assertEquals(codeOf(far.error), "CONNECTION_FAILED");
-  assertStringIncludes(far.error?.message ?? "", `no TLS with "${far.connection.peer}": `);
+  assertStringIncludes(far.error?.message ?? "", `TLS handshake with "${far.connection.peer}" failed: `);
   return far.error?.message ?? "";
 }
 
@@ -114,7 +114,7 @@ describe(`TLS of the transport ${runtime.name}`, () => {
 
   it("refuses a client without certificate where one is required, and a stranger's", async () => {
     const listener = await listen(testTlsServer("node", "required"));
-    assertStringIncludes(await refusedByServer(listener, client), "it shows no certificate");
+    assertStringIncludes(await refusedByServer(listener, client), "it sent no certificate");
     assertStringIncludes(await refusedByServer(listener, testTlsClient("stranger")), "its certificate is refused (UNABLE_TO_");
     const { near } = await connected(listener, testTlsClient("operator"));
     near.connection.destroy();
@@ -167,10 +167,10 @@ describe(`TLS of the transport ${runtime.name}`, () => {
 
   it("refuses certificates that cannot be used, and keeps the old ones", async () => {
     const bad: readonly [string, Partial<TlsServer>][] = [
-      ["the key is not the certificate's", { key: testTlsServer("operator").key }],
-      ["there is no certificate in the chain", { certificateChain: server.key }],
+      ["the key does not match the certificate", { key: testTlsServer("operator").key }],
+      ["the chain contains no certificate", { certificateChain: server.key }],
       ["there is no private key", { key: server.certificateChain }],
-      ["there is no certificate of an authority", { clientCertificates: { authorities: server.key, required: true } }],
+      ["there is no CA certificate", { clientCertificates: { authorities: server.key, required: true } }],
       ["a certificate cannot be read", { certificateChain: pem("CERTIFICATE") }],
       ["the private key cannot be read", { key: pem("PRIVATE KEY") }],
     ];
@@ -192,7 +192,7 @@ describe(`TLS of the transport ${runtime.name}`, () => {
     const listener = await listen(server);
     const near = dial(listener, { ...testTlsClient("operator"), key: server.key });
     await near.untilClosed();
-    assertStringIncludes(near.error?.message ?? "", "the key is not the certificate's");
+    assertStringIncludes(near.error?.message ?? "", "the key does not match the certificate");
     await listener.stop();
   });
 

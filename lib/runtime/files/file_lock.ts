@@ -1,12 +1,11 @@
 /**
- * An exclusive lock between processes that survives nothing but its owner: a file that names the owner by pid, start
- * time and boot, so that a lock left behind by `kill -9` or a power cut is told from a live one.
+ * An exclusive lock between processes: a file that names its owner by pid, start time and boot, so that a stale lock after
+ * `kill -9` or a power cut is told from a live one.
  *
- * The file appears whole (written aside, then linked), so the first of several starters wins. Taking over a dead owner's
- * file is the delicate part: whoever wants to do it first takes a second lock, the guard, named by the dead owner's token;
- * with the guard in hand it looks again, and only if the dead owner's file is still there puts its own in place. The
- * file of a dead owner changes only under its guard, so two starters cannot both succeed. A guard is a lock like
- * any other, so one whose owner died is taken over the same way.
+ * The file appears atomically (written under another name, then linked), so the first of several starters wins. Taking over a
+ * stale lock needs care: the starter first takes a second lock, the guard, named after the dead owner's token. Holding the
+ * guard it checks again, and replaces the file only if it is still the dead owner's. A stale lock changes only under its guard,
+ * so two starters cannot both succeed. A guard is a lock like any other, so a stale guard is taken over the same way.
  */
 
 import { randomUUID } from "node:crypto";
@@ -18,9 +17,9 @@ import { ioFault, systemCode } from "./io_fault.ts";
 
 interface Owner {
   readonly pid: number;
-  /** What the system calls the moment the process started; empty where it does not say. */
+  /** The system's start time of the process; empty if unknown. */
   readonly startTime: string;
-  /** Which boot of the machine the process belongs to; empty where the system does not say. */
+  /** The boot of the machine in which the process started; empty if unknown. */
   readonly bootId: string;
   /** Unique to this lock. */
   readonly token: string;
@@ -28,7 +27,7 @@ interface Owner {
 
 /**
  * Takes the lock `path`.
- * @throws FlareError DATA_DIR_LOCKED if a live process (this one included) holds it, CORRUPT if the file is no lock, IO_ERROR
+ * @throws FlareError DATA_DIR_LOCKED if a live process (or this one) holds it, CORRUPT if the file is not a lock, IO_ERROR
  */
 export function lockFile(path: string): FileLock {
   const self: Owner = {
@@ -49,7 +48,7 @@ export function lockFile(path: string): FileLock {
   };
 }
 
-/** Puts `self` into the file `path`; `lockPath` is the lock it is all about. */
+/** Writes `self` into the file `path`; `lockPath` is the lock being taken. */
 function take(path: string, lockPath: string, self: Owner): void {
   const draft = `${path}.${self.token}.tmp`;
   for (;;) {
@@ -63,7 +62,7 @@ function take(path: string, lockPath: string, self: Owner): void {
       rmSync(draft, { force: true });
     }
     const owner = readOwner(path);
-    if (owner === undefined) continue; // Released meanwhile.
+    if (owner === undefined) continue; // Released in between.
     if (isAlive(owner)) {
       throw new FlareError("DATA_DIR_LOCKED", `"${lockPath}" is locked by process ${owner.pid}`);
     }
@@ -71,7 +70,7 @@ function take(path: string, lockPath: string, self: Owner): void {
   }
 }
 
-/** Replaces the file of the dead `owner`; false if somebody else did so before. */
+/** Replaces the file of the dead `owner`; false if somebody else was faster. */
 function takeOver(path: string, lockPath: string, owner: Owner, self: Owner): boolean {
   const guard = `${lockPath}.${owner.token}`;
   take(guard, lockPath, self);
@@ -86,12 +85,12 @@ function takeOver(path: string, lockPath: string, owner: Owner, self: Owner): bo
   }
 }
 
-/** Removes the file if it is `self`'s. */
+/** Removes the file if it belongs to `self`. */
 function drop(path: string, self: Owner): void {
   if (readOwner(path)?.token === self.token) rmSync(path, { force: true });
 }
 
-/** The content reaches the disk before the name does, so that a lock file is never half there, even after a power cut. */
+/** Syncs the content before the name exists, so that a lock file is never partial, even after a power cut. */
 function writeDurably(path: string, owner: Owner): void {
   const file = openSync(path, "w", 0o644);
   try {
@@ -124,15 +123,15 @@ function isAlive(owner: Owner): boolean {
     process.kill(owner.pid, 0);
     return true;
   } catch (error) {
-    return systemCode(error) !== "ESRCH"; // Any other answer says that there is one, which we may not signal.
+    return systemCode(error) !== "ESRCH"; // Any other error means that the process exists, but may not be signalled.
   }
 }
 
-/** What Linux tells about a process: undefined if there is none, or no such file system. */
+/** The state of a process on Linux: undefined if there is none, or no `/proc`. */
 function readProcessState(pid: number): { readonly startTime: string; readonly ended: boolean } | undefined {
   const text = readIfThere(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
-  // The second field is the program's name in parentheses and may hold anything; count from behind it.
+  // The second field, the program's name in parentheses, can contain anything; parse after it.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const state = fields[0] ?? "";
   return { startTime: fields[19] ?? "", ended: state === "Z" || state === "X" };

@@ -1,11 +1,11 @@
 /**
- * Turns what `node:fs` throws into the library's faults: a full disk or quota is `DISK_FULL`, no descriptor left for another
- * open file is `LIMIT_EXCEEDED`, everything else `IO_ERROR`.
+ * Converts errors of `node:fs` to the library's: a full disk or quota is `DISK_FULL`, running out of file descriptors is
+ * `LIMIT_EXCEEDED`, everything else `IO_ERROR`.
  */
 
 import { FlareError, type FlareErrorCode } from "../../base/errors.ts";
 
-/** What there was not enough of for a while: nothing is broken, and the same works when there is some again. */
+/** Temporary shortages: nothing is broken, and a retry works when the shortage is over. */
 const SHORTAGES: Readonly<Record<string, { readonly fault: FlareErrorCode; readonly words: string }>> = {
   ENOSPC: { fault: "DISK_FULL", words: "no space left" },
   EDQUOT: { fault: "DISK_FULL", words: "no space left" },
@@ -22,7 +22,7 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** The fault for `error`, which came up while doing `action` (as in `cannot <action> "<path>"`). */
+/** The error for `error` during `action` (as in `cannot <action> "<path>"`). */
 export function ioFault(error: unknown, action: string, path: string): FlareError {
   const code = systemCode(error);
   const shortage = code === undefined ? undefined : SHORTAGES[code];

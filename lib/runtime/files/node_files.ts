@@ -1,7 +1,6 @@
 /**
- * The file system of the three adapters, over `node:fs`, which all of them have. Appends are synchronous (one per turn
- * of the loop, shared by everything the turn wrote); everything that waits for the disk is not. Knows nothing of what
- * the files hold.
+ * The file system of the three adapters, on `node:fs`, which all of them have. Appends are synchronous (one per event loop
+ * turn, shared by all its writes); everything that waits for the disk is not. Does not know what is in the files.
  */
 
 import { closeSync, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
@@ -16,7 +15,7 @@ import { ioFault, systemCode } from "./io_fault.ts";
 const FILE_MODE = 0o644;
 
 export class NodeFileSystem implements FileSystem {
-  /** Replacements run one after another: two of the same file would share its temporary file. */
+  /** Replacements run one at a time: two of the same file would share its temporary file. */
   #lastReplacement: Promise<unknown> = Promise.resolve();
 
   openAppend(path: string): AppendFile {
@@ -44,7 +43,7 @@ export class NodeFileSystem implements FileSystem {
 
   replace(path: string, bytes: Uint8Array): Promise<void> {
     const replacement = this.#lastReplacement.then(() => replaceFile(path, bytes));
-    // The queue goes on after a failed replacement; its fault belongs to its caller.
+    // The queue continues after a failed replacement; the error belongs to its caller.
     this.#lastReplacement = replacement.catch(() => undefined);
     return replacement;
   }
@@ -115,12 +114,12 @@ async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
     await rename(temporary, path);
     await syncPath(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined); // The fault that came first is the one to tell.
+    await rm(temporary, { force: true }).catch(() => undefined); // Report the first error.
     throw ioFault(error, "replace", path);
   }
 }
 
-/** Gives the content of `path` a second name, `path + ".previous"`, so that at any moment both names hold a whole file. */
+/** Links the content of `path` as `path + ".previous"`, so that both names always have a complete file. */
 async function keepPrevious(path: string): Promise<void> {
   const previous = `${path}.previous`;
   const temporary = `${previous}.tmp`;
@@ -133,7 +132,7 @@ async function keepPrevious(path: string): Promise<void> {
     await syncPath(temporary);
   }
   await rename(temporary, previous);
-  // Renaming between two names of one file leaves both; so it is after a crash between this rename and the next one.
+  // Renaming between two names of one file keeps both, which happens after a crash between this rename and the next.
   await rm(temporary, { force: true });
 }
 
@@ -203,7 +202,7 @@ class NodeAppendFile implements AppendFile {
     this.#size = size;
   }
 
-  /** A sync that still runs is waited for: closing its descriptor would hand the number to another file. */
+  /** Waits for a running sync: closing its descriptor would give the number to another file. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

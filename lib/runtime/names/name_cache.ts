@@ -1,37 +1,36 @@
 /**
- * Remembers where names are. A name is looked up once for everybody who wants it, in the background, and the last good
- * answer stays until there is another: what was found is never taken back by a lookup that fails. Knows no runtime and no
- * network; how a name is looked up is given to it.
+ * Caches resolved names. A name is resolved once for all callers, in the background, and the last good answer stays until there
+ * is a new one: a failed lookup does not remove it. Knows no runtime and no network; the lookup function is injected.
  */
 
 import { FlareError } from "../../base/errors.ts";
 import type { Clock } from "../runtime.ts";
 
-/** Finds the addresses of a name, best first. @throws Error when there are none, or nobody says */
+/** Resolves a name to its addresses, best first. @throws Error if there are none, or the lookup fails */
 export type NameLookup = (name: string) => Promise<readonly string[]>;
 
-/** What is known of a name. */
+/** A cached name. */
 interface Entry {
-  /** Last good answer, best first; empty = there was none. */
+  /** Last good answer, best first; empty = none yet. */
   addresses: readonly string[];
-  /** When it came, or when its addresses were found to be of no use; monotonic. */
+  /** When it came, or when its addresses turned out to be useless; monotonic. */
   sinceMs: number;
   isFresh: boolean;
   error: Error | undefined;
-  /** Lookups without an answer. */
+  /** Pending lookups. */
   underWay: number;
   lookup: Promise<readonly string[]> | undefined;
 }
 
-/** An answer counts as new for so long. */
+/** How long an answer is fresh. */
 const FRESH_MS = 30_000;
-/** Between two lookups of a name there is at least this time, however many want it. */
+/** Minimal time between two lookups of a name, however many callers there are. */
 const PAUSE_MS = 1_000;
-/** A lookup that has no answer by then has failed. */
+/** Timeout of a lookup. */
 const LOOKUP_MS_MAX = 30_000;
-/** Lookups of one name that may go on at a time; one that has failed without an end is among them. */
+/** Most concurrent lookups of one name, including a timed out one that has not ended. */
 const UNDER_WAY_MAX = 2;
-/** The name used longest ago goes when there are more. */
+/** With more names the least recently used one is dropped. */
 const NAMES_MAX = 4096;
 
 export class NameCache {
@@ -44,14 +43,16 @@ export class NameCache {
     this.#lookup = lookup;
   }
 
-  /** Where a name was found last, empty if never; `isFresh`: that is not worth asking again. */
+  /** The last addresses of a name, empty if never resolved; `isFresh`: no new lookup is needed. */
   known(name: string): { readonly addresses: readonly string[]; readonly isFresh: boolean } {
     const entry = this.#entries.get(name);
     if (entry === undefined) return { addresses: [], isFresh: false };
     return { addresses: entry.addresses, isFresh: entry.isFresh && this.#age(entry) < FRESH_MS };
   }
 
-  /** Where a name is now: joins the lookup under way or begins one. @throws FlareError CONNECTION_FAILED | TIMED_OUT */
+  /**
+   * The current addresses of a name: joins the pending lookup or starts one. @throws FlareError CONNECTION_FAILED | TIMED_OUT
+   */
   ask(name: string): Promise<readonly string[]> {
     const entry = this.#entryOf(name);
     if (entry.lookup !== undefined) return entry.lookup;
@@ -61,12 +62,12 @@ export class NameCache {
     }
     if (entry.underWay >= UNDER_WAY_MAX) return Promise.reject(unanswered(name));
     entry.lookup = this.#begin(name, entry);
-    // Somebody who only wants news does not look at the outcome.
+    // A caller that only wants a refresh ignores the outcome.
     entry.lookup.catch(() => undefined);
     return entry.lookup;
   }
 
-  /** The addresses of a name were of no use: the name may be somewhere else by now. */
+  /** The addresses of a name did not work: they may have changed. */
   doubt(name: string): void {
     const entry = this.#entries.get(name);
     if (entry !== undefined) entry.isFresh = false;
@@ -122,9 +123,9 @@ export class NameCache {
 function notFound(name: string, cause: unknown): FlareError {
   const code = (cause as { code?: unknown }).code;
   const why = typeof code === "string" ? code : (cause as Error).message;
-  return new FlareError("CONNECTION_FAILED", `name "${name}" was not found: ${why}`, { retriable: true, cause });
+  return new FlareError("CONNECTION_FAILED", `name "${name}" could not be resolved: ${why}`, { retriable: true, cause });
 }
 
 function unanswered(name: string): FlareError {
-  return new FlareError("TIMED_OUT", `name "${name}" was not found in ${LOOKUP_MS_MAX} ms`, { retriable: true });
+  return new FlareError("TIMED_OUT", `name "${name}" was not resolved within ${LOOKUP_MS_MAX} ms`, { retriable: true });
 }

@@ -1,6 +1,6 @@
 /**
- * A transport whose outgoing connections find names by a cache, so that a name nobody answers for delays nobody but those
- * who want it. Addresses in digits and UNIX sockets need no name and pass through untouched.
+ * A transport whose outgoing connections resolve names through a cache, so that a slow name delays only its own connections. IP
+ * addresses and UNIX sockets pass through unchanged.
  */
 
 import type { FlareError } from "../../base/errors.ts";
@@ -10,7 +10,7 @@ import { peerText } from "../sockets/address_text.ts";
 import { connectTimeoutFault } from "../sockets/socket_fault.ts";
 import type { NameCache } from "./name_cache.ts";
 
-/** An answer that is not new is waited for this long; then the last one does. */
+/** How long to wait for a fresh answer before the last one is used. */
 const NEWS_MS = 500;
 
 export class NamedTransport implements Transport {
@@ -38,14 +38,14 @@ export class NamedTransport implements Transport {
   }
 }
 
-/** A host that is an address, without brackets; undefined for a name. */
+/** A host that is an IP address, without brackets; undefined for a name. */
 function digitsOf(host: string): string | undefined {
   const plain = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
-  // Behind % stands an interface of this machine.
+  // After % comes an interface of this machine.
   return parseIpAddress(plain.split("%", 1)[0] as string) === undefined ? undefined : plain;
 }
 
-/** A connection to a name: it tries the addresses one after the other, all within its time. */
+/** A connection to a name: tries the addresses one after the other, all within its timeout. */
 class NamedConnection implements Connection, ConnectionHandler {
   readonly peer: string;
   readonly #transport: Transport;
@@ -58,15 +58,15 @@ class NamedConnection implements Connection, ConnectionHandler {
   readonly #options: ConnectOptions;
   /** The connection to one of the addresses. */
   #inner: Connection | undefined;
-  /** Addresses that are still to be tried, best first. */
+  /** Addresses still to be tried, best first. */
   #addresses: readonly string[] = [];
-  /** Written before the connection was open, and still the caller's. */
+  /** Bytes written before the connection was open; the memory is still the caller's. */
   #early: Uint8Array | undefined;
   #isOpen = false;
   #isPaused = false;
-  /** To be closed when what was written before is sent. */
+  /** To be closed when everything written before is sent. */
   #isClosing = false;
-  /** Nobody wants it any more, or `onClose` was called. */
+  /** It was abandoned, or `onClose` was called. */
   #isOver = false;
 
   constructor(
@@ -166,12 +166,12 @@ class NamedConnection implements Connection, ConnectionHandler {
     return this.#deadlineMs - this.#clock.monotonicMs();
   }
 
-  /** Asks where the name is; the last answer does when there is none in time. */
+  /** Resolves the name; uses the last answer if there is no new one in time. */
   async #find(last: readonly string[]): Promise<void> {
     const timer = this.#clock.setTimer(
       () => {
         if (last.length > 0) this.#begin(last);
-        else this.#fail(connectTimeoutFault(this.peer, this.#timeoutMs, "its name was not found"));
+        else this.#fail(connectTimeoutFault(this.peer, this.#timeoutMs, "its name was not resolved"));
       },
       last.length > 0 ? Math.min(NEWS_MS, this.#timeoutMs) : this.#timeoutMs,
     );

@@ -1,7 +1,7 @@
 /**
- * How this machine finds names, for all three runtimes: the hosts file, then DNS, asked without a thread so that any number
- * of questions wait side by side, then whatever else the system knows. That last way takes a thread of a small pool for
- * as long as it likes, so only one name goes it at a time. Remembers nothing; see `name_cache.ts`.
+ * Resolves names on this machine, for all three runtimes: the hosts file, then DNS, which needs no threads so that any number
+ * of queries can wait in parallel, then the system's other sources. The last step blocks a thread of a small pool for an
+ * unlimited time, so only one name uses it at a time. No cache; see `name_cache.ts`.
  */
 
 import { promises as dns } from "node:dns";
@@ -13,12 +13,12 @@ import type { NameLookup } from "./name_cache.ts";
 const HOSTS_FILE = "/etc/hosts";
 const RESOLVER_FILE = "/etc/resolv.conf";
 const DNS_TIMEOUT_MS = 5_000;
-/** When a name has an IPv4 address, what IPv6 ones it has are waited for so long. */
+/** How long to wait for the IPv6 addresses of a name that has an IPv4 address. */
 const OTHERS_MS = 100;
 
-/** How one process looks names up. */
+/** The lookup function of a process. */
 export function createNameLookup(): NameLookup {
-  /** Ends when the system has answered everybody who asked it. */
+  /** Settles when the system has answered all queued queries. */
   let queue: Promise<unknown> = Promise.resolve();
   return async (name) => {
     const listed = addressesInHostsFile(await textOf(HOSTS_FILE), name);
@@ -33,7 +33,7 @@ export function createNameLookup(): NameLookup {
   };
 }
 
-/** The addresses the text of a hosts file gives a name, IPv4 first. */
+/** The addresses of a name in the text of a hosts file, IPv4 first. */
 export function addressesInHostsFile(text: string, name: string): string[] {
   const wanted = name.toLowerCase();
   const found: string[] = [];
@@ -45,7 +45,7 @@ export function addressesInHostsFile(text: string, name: string): string[] {
   return found.sort((left, right) => Number(left.includes(":")) - Number(right.includes(":")));
 }
 
-/** The full names DNS is asked for when somebody means `name`, by the text of a resolver's configuration. */
+/** The full names to query DNS for `name`, by the text of a resolver configuration. */
 export function searchedNames(text: string, name: string): string[] {
   if (name.endsWith(".")) return [name.slice(0, -1)];
   let domains: string[] = [];
@@ -61,7 +61,7 @@ export function searchedNames(text: string, name: string): string[] {
 }
 
 async function askDns(name: string): Promise<string[]> {
-  // A new one each time: the servers may have been replaced.
+  // A new one each time: the servers may have changed.
   const resolver = new dns.Resolver({ timeout: DNS_TIMEOUT_MS, tries: 1 });
   const nothing = (): string[] => [];
   const others = resolver.resolve6(name).catch(nothing);
@@ -80,6 +80,6 @@ async function textOf(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch {
-    return ""; // Not on this machine, or not for us.
+    return ""; // The file does not exist, or may not be read.
   }
 }

@@ -1,6 +1,4 @@
-/**
- * Randomness of the three adapters: the system's generator, asked for a block of numbers at a time.
- */
+/** Random numbers of the three adapters: from the system's generator, a block at a time. */
 
 import { randomFillSync } from "node:crypto";
 import type { Random } from "../runtime.ts";

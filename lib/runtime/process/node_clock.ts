@@ -1,13 +1,13 @@
 /**
- * The clock of the three adapters, over `node:timers`, which all of them have. Timers are unref'd: a process lives as
- * long as its sockets, not as long as its timers.
+ * The clock of the three adapters, on `node:timers`, which all of them have. Timers are unref'd: sockets keep a process alive,
+ * timers do not.
  */
 
 import { performance } from "node:perf_hooks";
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import type { Clock, Timer } from "../runtime.ts";
 
-/** The longest delay the platforms know (about 24.8 days); a longer one is cut to it. */
+/** The longest delay that the platforms support (about 24.8 days); longer ones are limited to it. */
 const DELAY_MAX_MS = 0x7fffffff;
 
 export const NODE_CLOCK: Clock = {

@@ -1,6 +1,6 @@
 /**
- * What the three adapters tell about the process and its machine. The name of the machine is looked up once, without
- * the network: what the kernel says, and if that has no domain, the canonical name the hosts file gives for it.
+ * Information of the three adapters about the process and its machine. The machine's name is determined once, without the
+ * network: the kernel's host name, and if that has no domain, its canonical name in the hosts file.
  */
 
 import { readFileSync } from "node:fs";
@@ -22,7 +22,7 @@ export function createProcessInfo(): ProcessInfo {
   };
 }
 
-/** The fully qualified form of `name` as the text of a hosts file knows it; `name` itself if it does not. */
+/** The fully qualified form of `name` in the text of a hosts file; `name` itself if there is none. */
 export function qualify(name: string, hostsFile: string): string {
   if (name.includes(".")) return name;
   for (const line of hostsFile.split("\n")) {
@@ -34,13 +34,13 @@ export function qualify(name: string, hostsFile: string): string {
   return name;
 }
 
-/** The limit of open files in the text of `/proc/self/limits`. The runtimes have raised it to the hard one when they start. */
+/** The limit of open files in the text of `/proc/self/limits`. The runtimes raise it to the hard limit when they start. */
 export function softLimit(limits: string): number | undefined {
   const digits = /^Max open files +(\d+) /m.exec(limits)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** Empty on a machine without such a file, or without the right to read it. */
+/** Empty if the file does not exist or may not be read. */
 function readSystemFile(path: string): string {
   try {
     return readFileSync(path, "utf8");

@@ -1,7 +1,7 @@
 /**
- * The log of the three adapters: one line per message to the standard error or to a file, written at once, so that the
- * last words of a process that dies are there. A log nobody takes must not take the server down: lines that cannot be
- * written are counted, and the next line that can be written says the count.
+ * The log of the three adapters: one line per message to the standard error or to a file, written synchronously, so that the
+ * last lines of a crashing process are not lost. A blocked log must not block the server: lines that cannot be written are
+ * counted, and the next line includes the count.
  */
 
 import { closeSync, openSync, writeSync } from "node:fs";
@@ -14,8 +14,8 @@ import { RepeatedLines } from "./repeated_lines.ts";
 const STDERR = 2;
 
 /**
- * A log that writes `2026-01-02T03:04:05.678Z notice flared message` to `logPath`, else to the standard error (`descriptor`
- * for tests). @throws FlareError IO_ERROR if the file cannot be opened; so does `reopen`, which then keeps the open file
+ * A log that writes `2026-01-02T03:04:05.678Z notice flared message` to `logPath`, else to the standard error (`descriptor` for
+ * tests). @throws FlareError IO_ERROR if the file cannot be opened; `reopen` throws the same and keeps the open file
  */
 export function createProgramLog(options: RuntimeOptions = {}, descriptor: number = STDERR): Log {
   const { logPath, programName = "flare", logLevel = "notice" } = options;
@@ -59,7 +59,7 @@ function writeLine(descriptor: number, line: string): void {
   for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written);
 }
 
-/** One message is one line, whatever a peer put into it. */
+/** Escapes control characters, so that a message with a peer's input stays one line. */
 function escapeControls(message: string): string {
   return message.replace(/\p{Cc}/gu, (control) =>
     control === "\n" ? "\\n" : `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`,

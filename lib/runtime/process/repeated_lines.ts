@@ -1,26 +1,26 @@
 /**
- * Keeps a fault that repeats from filling the log: the same message is written at most once in ten seconds, and then says
- * how often it was left out meanwhile. Pure: the time is handed in.
+ * Rate-limits repeated log lines: the same message is written at most once in ten seconds, with the number of lines suppressed
+ * since. Pure: the caller passes the time.
  */
 
 const INTERVAL_MS = 10_000;
-/** Different messages that are remembered. */
+/** How many different messages are remembered. */
 const MESSAGES_MAX = 100;
 
 interface Seen {
   readonly writtenMs: number;
-  /** How often it was left out since. */
+  /** How often it was suppressed since. */
   left: number;
 }
 
 export class RepeatedLines {
   readonly #seen = new Map<string, Seen>();
 
-  /** What is to be written for a message, undefined = nothing. */
+  /** The line to write for a message, undefined = none. */
   take(message: string, nowMs: number): string | undefined {
     const seen = this.#seen.get(message);
     const sinceMs = seen === undefined ? Number.POSITIVE_INFINITY : nowMs - seen.writtenMs;
-    // A clock that was set back must not silence anything.
+    // A clock that was set back must not suppress anything.
     if (seen !== undefined && sinceMs >= 0 && sinceMs < INTERVAL_MS) {
       seen.left++;
       return undefined;

@@ -1,11 +1,9 @@
-/**
- * How addresses are written in messages and in `Connection.peer`. Pure.
- */
+/** Addresses as text, in messages and in `Connection.peer`. Pure. */
 
 import { formatHostPort } from "../../base/host_port.ts";
 import type { Address } from "../runtime.ts";
 
-/** What a message calls an address: `host:port` or the path of a UNIX socket. */
+/** An address in a message: `host:port` or the path of a UNIX socket. */
 export function addressText(address: Address): string {
   return "path" in address ? address.path : formatHostPort(address.host, address.port);
 }

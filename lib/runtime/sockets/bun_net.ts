@@ -1,8 +1,8 @@
 /**
- * Sockets over `Bun.listen` and `Bun.connect`, for Bun, where they cost less than its `node:net`. Bun's `write` takes
- * what the kernel takes and leaves the rest to us. Knows nothing of what the bytes mean. Handlers have no `error`
- * callback on purpose: with one, Bun would hand it every fault thrown by the code above, without one they end the
- * process as everywhere else. What speaks TLS goes through Bun's `node:tls`.
+ * Sockets on `Bun.listen` and `Bun.connect`, for Bun, where they cost less than its `node:net`. Bun's `write` writes what the
+ * kernel accepts and leaves the rest to us. Does not know what the bytes mean. Handlers deliberately have no `error` callback:
+ * with one, Bun would pass it every exception of the code above; without one exceptions end the process as under the other
+ * runtimes. TLS uses Bun's `node:tls`.
  */
 
 import { chmodSync } from "node:fs";
@@ -24,12 +24,12 @@ import { connectionFault, connectTimeoutFault, listenFault } from "./socket_faul
 import { CLOSE_MS, KEEP_ALIVE_MS, LINGER_MS, SOCKET_BACKLOG, SOCKET_MODE } from "./socket_limits.ts";
 import { removeOwnSocket, removeStaleSocket, socketInode } from "./unix_socket.ts";
 
-/** What of Bun's interface is used here. */
+/** The part of Bun's interface used here. */
 interface BunSocket {
   data: BunConnection;
   readonly remoteAddress?: string;
   readonly remotePort?: number;
-  /** Gives the number of bytes taken, -1 when the socket is closed. */
+  /** Returns the number of bytes written, -1 if the socket is closed. */
   write(bytes: Uint8Array): number;
   pause(): void;
   resume(): void;
@@ -125,7 +125,7 @@ class BunListenerAdapter implements Listener {
     this.#inode = "path" in asked ? socketInode(asked.path) : undefined;
   }
 
-  /** Nothing: only `NodeTransport` listens with TLS. */
+  /** Does nothing: only `NodeTransport` listens with TLS. */
   renew(): void {}
 
   async close(): Promise<void> {
@@ -137,9 +137,9 @@ class BunListenerAdapter implements Listener {
 const Phase = {
   opening: 0,
   open: 1,
-  /** `close` was called: what was written goes out, what comes in is thrown away. */
+  /** `close` was called: pending bytes are sent, incoming ones are discarded. */
   closing: 2,
-  /** Everything is sent, and the end behind it. */
+  /** Everything is sent, including the end. */
   lingering: 3,
   /** `onClose` was called, or will be before anything else. */
   closed: 4,
@@ -154,7 +154,7 @@ class BunConnection implements Connection {
   #opened = false;
   #peerEnded = false;
   #paused = false;
-  /** What `write` answered false to and the kernel has not taken yet. */
+  /** The bytes of a `write` that returned false, as far as the kernel has not accepted them. */
   #rest: Uint8Array | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -221,7 +221,7 @@ class BunConnection implements Connection {
 
   onOpen(socket: BunSocket): void {
     if (this.#phase === Phase.closed) {
-      socket.close(); // Given up meanwhile.
+      socket.close(); // Abandoned in the meantime.
       return;
     }
     this.#prepare(socket);
@@ -238,7 +238,7 @@ class BunConnection implements Connection {
     if (this.#phase === Phase.open) this.#handler?.onData(chunk);
   }
 
-  /** The kernel takes more; also called when nothing is left. */
+  /** The kernel accepts more bytes; also called when none are left. */
   onDrain(): void {
     const rest = this.#rest;
     if (rest === undefined || this.#phase === Phase.closed) return;
@@ -260,7 +260,7 @@ class BunConnection implements Connection {
   }
 
   onClose(error: Error | undefined): void {
-    // What happens to a connection that has sent everything is no fault any more.
+    // Once everything is sent, later events are not errors.
     const inOrder = error === undefined || this.#phase === Phase.lingering;
     this.#finish(inOrder ? undefined : connectionFault(error, this.peer, this.#opened));
   }
@@ -273,7 +273,7 @@ class BunConnection implements Connection {
     if (this.#paused) socket.pause();
   }
 
-  /** All is sent. A peer that never closes its side gets a moment to read it before the connection is cut. */
+  /** Everything is sent. A peer that never closes its side gets a moment to read it before the connection is dropped. */
   #linger(): void {
     this.#phase = Phase.lingering;
     if (this.#peerEnded) {

@@ -1,7 +1,7 @@
 /**
- * One connection over `node:net` or `node:tls`: phases, back-pressure, the order of what its handler is told. With a
- * shared read buffer it goes past the streams where that is cheaper (see `node_net.ts`); without one it is an ordinary
- * stream, which is also how TLS is read and written. Knows nothing of listening and of certificates.
+ * One connection on `node:net` or `node:tls`: phases, back-pressure, the order of its handler's events. With a shared read
+ * buffer it bypasses the streams where that is cheaper (see `node_net.ts`); without one, and for TLS, it is an ordinary stream.
+ * Knows nothing of listening and of certificates.
  */
 
 import { Socket, type SocketConstructorOpts } from "node:net";
@@ -12,18 +12,18 @@ import { connectionFault, connectTimeoutFault, handshakeFault, handshakeTimeoutF
 import { CLOSE_MS, KEEP_ALIVE_MS, LINGER_MS, TLS_QUEUE_BYTES_MAX } from "./socket_limits.ts";
 import { connectTls, handleBelow, type ReadingHandle, securityOf } from "./tls_socket.ts";
 
-/** What of an accepted socket's handle is looked at before it is moved. */
+/** The part of an accepted socket's handle that is checked before it is moved. */
 export interface PrivateHandle {
   readonly useUserBuffer?: unknown;
 }
 
-/** What streams call the encoding of bytes, which the declared type leaves out. */
+/** The streams' name for the encoding of bytes, missing from the declared type. */
 const BYTES = "buffer" as BufferEncoding;
 
 const Phase = {
   opening: 0,
   open: 1,
-  /** `close` was called: what was written goes out, what comes in is thrown away. */
+  /** `close` was called: pending bytes are sent, incoming ones are discarded. */
   closing: 2,
   /** `destroy` was called, or the connection failed. */
   destroyed: 3,
@@ -33,19 +33,19 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 export class NodeConnection implements Connection {
   readonly peer: string;
   security: ConnectionSecurity | undefined;
-  /** Where all connections read into, one after another; undefined: the slower, documented way. */
+  /** The read buffer shared by all connections; undefined: the slower, documented way. */
   readonly #readBuffer: Uint8Array | undefined;
-  /** While an accepted connection agrees on TLS, the socket below it. */
+  /** During the TLS handshake of an accepted connection, the underlying socket. */
   #socket!: Socket;
   #handshaking = false;
   #speaksTls = false;
-  /** Where the socket below TLS has to be stopped and started by hand. */
+  /** Whether the socket below TLS must be paused and resumed separately. */
   readonly #pausesBelowTls: boolean;
   #below: ReadingHandle | undefined;
   #handler: ConnectionHandler | undefined;
   #phase: Phase = Phase.opening;
   #opened = false;
-  /** `write` answered false and its bytes are still the adapter's. */
+  /** `write` returned false and the adapter still has its bytes. */
   #draining = false;
   /** True during a call of the socket's write. */
   #writing = false;
@@ -59,7 +59,7 @@ export class NodeConnection implements Connection {
       socket.destroy(error);
       return;
     }
-    // A write that is cut off by the end of the connection is reported like one that succeeded.
+    // A write that the end of the connection cuts off is reported like a successful one.
     if (!this.#draining || socket.destroyed || socket.writableLength > 0) return;
     this.#draining = false;
     if (this.#writing) return;
@@ -67,14 +67,14 @@ export class NodeConnection implements Connection {
     else this.#handler?.onDrain();
   };
 
-  /** @param pausesBelowTls true where a paused TLS socket goes on reading, as in Deno */
+  /** @param pausesBelowTls true if a paused TLS socket keeps reading, as in Deno */
   constructor(peer: string, readBuffer: Uint8Array | undefined, pausesBelowTls = false) {
     this.peer = peer;
     this.#readBuffer = readBuffer;
     this.#pausesBelowTls = pausesBelowTls;
   }
 
-  /** Options of the socket this connection needs, over an accepted `handle` or still to be connected. */
+  /** The options for this connection's socket, on an accepted `handle` or still to be connected. */
   socketOptions(handle?: PrivateHandle): SocketConstructorOpts {
     const readBuffer = this.#readBuffer;
     if (readBuffer === undefined) return { allowHalfOpen: true };
@@ -99,8 +99,8 @@ export class NodeConnection implements Connection {
   }
 
   /**
-   * An accepted connection that speaks TLS, over its bare socket; `secured` or `refuse` follows, unless the handler ended
-   * it at once (false) or the handshake takes too long.
+   * An accepted TLS connection on its bare socket; `secured` or `refuse` follows, unless the handler closed it at once (false)
+   * or the handshake times out.
    */
   startHandshake(socket: Socket, timeoutMs: number, accept: (connection: Connection) => ConnectionHandler): boolean {
     this.#handshaking = true;
@@ -121,24 +121,24 @@ export class NodeConnection implements Connection {
     return this.#phase === Phase.opening;
   }
 
-  /** The handshake succeeded: bytes go through `socket` from now on. */
+  /** The handshake succeeded: data goes through `socket` from now on. */
   secured(socket: TLSSocket): void {
     if (!this.#handshaking || this.#phase !== Phase.opening) {
       socket.destroy();
       return;
     }
     this.#handshaking = false;
-    // Until now an end of the other side meant a broken handshake.
+    // Until now the other side's end meant a failed handshake.
     socket.allowHalfOpen = true;
     this.#use(socket);
     this.#onSecured(socket);
   }
 
-  /** The handshake failed, or found out something that is not accepted. */
+  /** The handshake failed, or its result is not acceptable. */
   refuse(error: unknown): void {
     if (this.#phase >= Phase.destroyed) return;
     this.#error ??= handshakeFault(error, this.peer);
-    // Taken away in the middle of TLS's own call, the socket below it would crash Node.
+    // Destroying the underlying socket during TLS's own call would crash Node.
     setImmediate(() => this.destroy());
   }
 
@@ -159,7 +159,7 @@ export class NodeConnection implements Connection {
         socket.once("secureConnect", () => this.#onSecured(socket));
       }
     } catch (error) {
-      // A port out of range, a path too long, certificates nobody can read.
+      // A port out of range, a path too long, unreadable certificates.
       if (this.#socket === undefined) this.#use(new Socket());
       this.#fail(connectionFault(error, this.peer, false));
     }
@@ -170,7 +170,7 @@ export class NodeConnection implements Connection {
     if (this.#phase >= Phase.closing || socket.destroyed || bytes.length === 0) return true;
     if (this.#draining) throw new Error("write before onDrain");
     if (this.#handshaking) throw new Error("write before onOpen");
-    // Encrypted bytes leave in a later turn of the loop; as long as they are few, nobody has to wait for that.
+    // Encrypted bytes leave in a later event loop turn; if they are few, nobody has to wait for that.
     if (this.#speaksTls && socket.writableLength + bytes.length <= TLS_QUEUE_BYTES_MAX) {
       socket.write(bytes.slice());
       return true;
@@ -178,11 +178,11 @@ export class NodeConnection implements Connection {
     this.#draining = true;
     this.#writing = true;
     if (this.#readBuffer !== undefined) {
-      // Past the stream's own queue, which would only note that the kernel has taken all.
+      // Bypasses the stream's queue, which would only record that the kernel has accepted everything.
       socket._write(bytes, BYTES, this.#onWritten);
     } else {
       socket.write(bytes, this.#onWritten);
-      // Its callback comes later even when the kernel has taken all.
+      // Its callback comes later even if the kernel has accepted everything.
       if (socket.writableLength === 0) this.#draining = false;
     }
     this.#writing = false;
@@ -205,7 +205,7 @@ export class NodeConnection implements Connection {
     this.#phase = Phase.closing;
     this.#startTimer(CLOSE_MS, () => this.destroy());
     this.#read();
-    // The stream does not know of bytes written past its queue: its end must not overtake them.
+    // The stream does not know about bytes that bypassed its queue: its end must not overtake them.
     if (!this.#draining) this.#socket.end();
   }
 
@@ -232,7 +232,7 @@ export class NodeConnection implements Connection {
     });
     socket.on("close", () => this.#onClose());
     if (this.#readBuffer === undefined) {
-      // A plain view: a Buffer's `slice` is no copy.
+      // A plain view: a Buffer's `slice` is not a copy.
       socket.on("data", (chunk) => this.#onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)));
     }
   }
@@ -274,7 +274,7 @@ export class NodeConnection implements Connection {
     else if (!this.#opened) this.#fail(connectionFault(new Error("it closed the connection"), this.peer, false));
   }
 
-  /** All is sent. A peer that never closes its side gets a moment to read it before the connection is cut. */
+  /** Everything is sent. A peer that never closes its side gets a moment to read it before the connection is dropped. */
   #onFinish(): void {
     if (this.#phase !== Phase.closing || this.#peerEnded) return;
     this.#startTimer(LINGER_MS, () => this.destroy());
@@ -282,7 +282,7 @@ export class NodeConnection implements Connection {
 
   #onClose(): void {
     clearTimeout(this.#timer);
-    // What happens to a connection that has sent everything is no fault any more.
+    // Once everything is sent, later events are not errors.
     const inOrder = this.#error === undefined || (this.#phase === Phase.closing && this.#socket.writableFinished);
     this.#phase = Phase.destroyed;
     this.#handler?.onClose(inOrder ? undefined : connectionFault(this.#error, this.peer, this.#opened));

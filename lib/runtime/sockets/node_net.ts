@@ -1,9 +1,9 @@
 /**
- * Sockets over `node:net`, for Node and Deno. The cost of a small request is mostly the read buffer the platform
- * allocates per chunk; `onread` with one buffer for all connections avoids it, but is offered for outgoing sockets only.
- * So an accepted socket's handle is moved into a new `Socket` with `onread`, and bytes are written by the socket's own half
- * of the stream, without the queue of the other. The handle is not documented: where it is missing or different, 'data'
- * events and plain writes do the same, slower. Knows nothing of what the bytes mean.
+ * Sockets on `node:net`, for Node and Deno. The cost of a small request is mostly the read buffer that the platform allocates
+ * per chunk; `onread` with one buffer for all connections avoids it, but exists only for outgoing sockets. So an accepted
+ * socket's handle is moved into a new `Socket` with `onread`, and bytes are written by the socket's own half of the stream,
+ * without the other's queue. The handle is undocumented: if it is missing or different, 'data' events and plain writes do the
+ * same, slower. Does not know what the bytes mean.
  */
 
 import { chmodSync } from "node:fs";
@@ -28,11 +28,11 @@ import { TlsAcceptor } from "./tls_acceptor.ts";
 import { removeOwnSocket, removeStaleSocket, socketInode } from "./unix_socket.ts";
 
 export interface NodeTransportOptions {
-  /** False: read by 'data' events only, as where the private handle is missing. */
+  /** False: read by 'data' events only, as if the private handle were missing. */
   readonly sharedReadBuffer?: boolean;
   /** How long a TLS handshake may take, default `HANDSHAKE_MS`. */
   readonly handshakeTimeoutMs?: number;
-  /** True where a paused TLS socket goes on reading, without a limit. */
+  /** True if a paused TLS socket keeps reading, without a limit. */
   readonly pausesBelowTls?: boolean;
   /** The longest queue of connections not yet accepted, whatever is asked for. No limit if absent. */
   readonly backlogMax?: number | undefined;
@@ -91,7 +91,7 @@ export class NodeTransport implements Transport {
     if (this.#readBuffer !== undefined && handle && typeof handle.useUserBuffer === "function") {
       const connection = new NodeConnection(peer, this.#readBuffer);
       accepted._handle = null;
-      accepted.destroy(); // Without its handle it only leaves the server's count.
+      accepted.destroy(); // Without its handle this only updates the server's count.
       connection.start(new Socket(connection.socketOptions(handle)), accept);
     } else {
       accepted.resume();
@@ -137,7 +137,7 @@ class NodeListener implements Listener {
   }
 
   async close(): Promise<void> {
-    // Its callback would wait for the open connections, which stay.
+    // Its callback would wait for open connections, which stay open.
     this.#server.close();
     if ("path" in this.address) removeOwnSocket(this.address.path, this.#inode);
   }

@@ -1,11 +1,9 @@
-/**
- * The limits and times of every real transport, so that the adapters behave alike.
- */
+/** The limits and timeouts of all real transports, so that the adapters behave the same. */
 
 /** One read takes at most this many bytes. */
 export const READ_BUFFER_BYTES = 65_536;
 
-/** Connections the kernel keeps that are not accepted yet. */
+/** Length of the kernel's queue of connections that are not accepted yet. */
 export const SOCKET_BACKLOG = 1024;
 
 /**
@@ -19,17 +17,17 @@ export const DENO_BACKLOG_MAX = 64;
 /** Permission bits of a UNIX socket file. */
 export const SOCKET_MODE = 0o777;
 
-/** Silence after which the kernel begins to ask whether the peer is still there. */
+/** Idle time after which the kernel sends keep-alive probes. */
 export const KEEP_ALIVE_MS = 60_000;
 
-/** How long a closing connection may take to send what is left to send. */
+/** How long a closing connection may take to send its remaining bytes. */
 export const CLOSE_MS = 30_000;
 
-/** How long a closed connection, all sent, waits for the peer to close its side too. */
+/** How long a closed connection, with everything sent, waits for the peer to close its side. */
 export const LINGER_MS = 2_000;
 
-/** How long a peer may take to agree on TLS with us. */
+/** Timeout of a TLS handshake. */
 export const HANDSHAKE_MS = 10_000;
 
-/** Bytes handed to TLS that may wait before a write is answered with false. */
+/** Above this many bytes waiting in TLS a write returns false. */
 export const TLS_QUEUE_BYTES_MAX = 65_536;

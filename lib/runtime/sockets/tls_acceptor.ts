@@ -1,7 +1,7 @@
 /**
- * The listening half of TLS, for all three runtimes: their `node:tls` is given sockets that are accepted already, so that
- * a connection is known, counted and bounded from its first byte on, and its certificates can be exchanged while it
- * listens. Knows nothing of what the bytes mean.
+ * The listening half of TLS, for all three runtimes: their `node:tls` gets sockets that are already accepted, so that a
+ * connection is counted and limited from its first byte on, and certificates can be renewed while listening. Does not know what
+ * the bytes mean.
  */
 
 import type { Socket } from "node:net";
@@ -10,7 +10,7 @@ import type { Connection, ConnectionHandler, TlsServer } from "../runtime.ts";
 import type { NodeConnection } from "./node_connection.ts";
 import { authoritiesOf, identityOf, peerRefusal } from "./tls_socket.ts";
 
-/** Which socket a `TLSSocket` was made over: undocumented, but the same in all three runtimes. */
+/** The socket under a `TLSSocket`: undocumented, but the same in all three runtimes. */
 type TlsSocketOver = TLSSocket & { readonly _parent?: Socket };
 
 export class TlsAcceptor {
@@ -43,7 +43,7 @@ export class TlsAcceptor {
       ...(clientCertificates === undefined ? {} : { ca: authoritiesOf(clientCertificates.authorities) }),
       minVersion,
       requestCert: clientCertificates !== undefined,
-      // Judged below: what the runtimes do with a wrong one differs.
+      // Verified below: the runtimes treat invalid ones differently.
       rejectUnauthorized: false,
     });
     server.on("secureConnection", (socket) => {

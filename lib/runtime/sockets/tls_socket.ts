@@ -1,6 +1,6 @@
 /**
- * Certificates, keys and what is found out about the other side, in the terms of `node:tls`, for all three runtimes. What
- * cannot be used is found here and not by the first handshake, which is what Deno would do.
+ * Certificates, keys and the verification of the other side with `node:tls`, for all three runtimes. Detects unusable
+ * certificates here and not in the first handshake, as Deno would.
  */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
@@ -10,34 +10,34 @@ import { pemBlocks } from "../../base/pem.ts";
 import { systemCode } from "../files/io_fault.ts";
 import type { Address, ConnectionSecurity, TlsClient } from "../runtime.ts";
 
-/** Made once for all connections with the same certificates: parsing costs more than a handshake. */
+/** Cached for all connections with the same certificates: parsing costs more than a handshake. */
 const contexts = new WeakMap<TlsClient, SecureContext>();
 
 /** Our certificate and its key, checked. @throws FlareError INVALID_OPTION */
 export function identityOf(certificateChain: Uint8Array, key: Uint8Array): { readonly cert: string; readonly key: string } {
   const [first, ...others] = certificatesOf(certificateChain);
   const privateKey = privateKeyOf(key);
-  if (first === undefined) throw new FlareError("INVALID_OPTION", "there is no certificate in the chain");
+  if (first === undefined) throw new FlareError("INVALID_OPTION", "the chain contains no certificate");
   if (!first.certificate.checkPrivateKey(privateKey))
-    throw new FlareError("INVALID_OPTION", "the key is not the certificate's");
+    throw new FlareError("INVALID_OPTION", "the key does not match the certificate");
   return {
     cert: [first, ...others].map(({ text }) => `${text}\n`).join(""),
-    // The one form all runtimes read.
+    // The one format that all runtimes read.
     key: String(privateKey.export({ type: "pkcs8", format: "pem" })),
   };
 }
 
-/** Certificates of authorities, checked. @throws FlareError INVALID_OPTION */
+/** CA certificates, checked. @throws FlareError INVALID_OPTION */
 export function authoritiesOf(file: Uint8Array): string[] {
   const found = certificatesOf(file);
-  if (found.length === 0) throw new FlareError("INVALID_OPTION", "there is no certificate of an authority");
+  if (found.length === 0) throw new FlareError("INVALID_OPTION", "there is no CA certificate");
   return found.map(({ text }) => text);
 }
 
-/** Begins to connect, to `ip` where the host's address is known; `secureConnect` or `error` follows. @throws Error */
+/** Starts a connection, to `ip` if given; `secureConnect` or `error` follows. @throws Error */
 export function connectTls(address: Address, tls: TlsClient, ip?: string): TLSSocket {
   const name = tls.serverName ?? ("path" in address || ip === undefined ? undefined : address.host);
-  // The declared type does not know that the socket below can be half open.
+  // The declared type lacks the option for half-open sockets.
   const options: ConnectionOptions & { allowHalfOpen: true } = {
     ...("path" in address ? { path: address.path } : { host: ip ?? address.host, port: address.port }),
     ...(name === undefined ? {} : { servername: name }),
@@ -48,29 +48,29 @@ export function connectTls(address: Address, tls: TlsClient, ip?: string): TLSSo
   return connect(options);
 }
 
-/** What is wrong with the certificate a client showed, undefined if nothing. */
+/** Why a client's certificate is refused; undefined if it is valid. */
 export function peerRefusal(socket: TLSSocket, required: boolean): Error | undefined {
-  // Looked for first: a resumed session of TLS 1.3 counts as authorized although no certificate was ever shown.
+  // Checked first: a resumed TLS 1.3 session counts as authorized although no certificate was ever sent.
   if (Object.keys(socket.getPeerCertificate() ?? {}).length === 0) {
-    return required ? new Error("it shows no certificate") : undefined;
+    return required ? new Error("it sent no certificate") : undefined;
   }
   return socket.authorized ? undefined : new Error(`its certificate is refused (${socket.authorizationError})`);
 }
 
-/** What of the handle below a TLS socket is used. */
+/** The part of the handle below a TLS socket that we use. */
 export interface ReadingHandle {
   readStop(): void;
   readStart(): void;
 }
 
-/** The handle below a TLS socket, where it can be stopped: undocumented. */
+/** The handle below a TLS socket, if it can be paused: undocumented. */
 export function handleBelow(socket: TLSSocket): ReadingHandle | undefined {
   const { _handle: handle } = socket as TLSSocket & { readonly _handle?: { readonly _parent?: Partial<ReadingHandle> } | null };
   const below = handle?._parent;
   return typeof below?.readStop === "function" && typeof below.readStart === "function" ? (below as ReadingHandle) : undefined;
 }
 
-/** What the handshake found out. */
+/** The results of the handshake. */
 export function securityOf(socket: TLSSocket): ConnectionSecurity {
   return {
     protocol: socket.getProtocol() ?? "",
@@ -80,7 +80,7 @@ export function securityOf(socket: TLSSocket): ConnectionSecurity {
 }
 
 function commonNameOf(socket: TLSSocket): string | undefined {
-  // A certificate with several common names gives an array, against its declared type.
+  // A certificate with several common names has an array here, contrary to the declared type.
   const name: unknown = socket.getPeerCertificate()?.subject?.CN;
   return typeof name === "string" ? name : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * The file of a listening UNIX socket: the kernel leaves it behind when its process is killed, and refuses the
- * next listener because of it. A file nobody listens on is removed here; any other is left alone.
+ * The file of a listening UNIX socket: it stays behind when its process is killed, and prevents the next listener. Removes a
+ * file nobody listens on, and no other.
  */
 
 import { lstatSync, type Stats, unlinkSync } from "node:fs";
@@ -9,7 +9,7 @@ import { FlareError } from "../../base/errors.ts";
 import { systemCode } from "../files/io_fault.ts";
 
 /**
- * Makes way for a listener at `path`: removes a socket file that a dead process left behind.
+ * Makes room for a listener at `path`: removes a stale socket file.
  * @throws FlareError ADDRESS_IN_USE if something else is there
  */
 export async function removeStaleSocket(path: string): Promise<void> {
@@ -18,11 +18,11 @@ export async function removeStaleSocket(path: string): Promise<void> {
   if (!found.isSocket() || (await isListening(path))) {
     throw new FlareError("ADDRESS_IN_USE", `"${path}" is already in use`);
   }
-  // Another starter may have taken the path over while the answer was awaited.
+  // Another starter may have taken over the path in the meantime.
   if (statOf(path)?.ino === found.ino) unlinkSync(path);
 }
 
-/** The identity of the file at `path`, to be given to `removeOwnSocket`. */
+/** The identity of the file at `path`, for `removeOwnSocket`. */
 export function socketInode(path: string): number | undefined {
   return statOf(path)?.ino;
 }
@@ -43,7 +43,7 @@ function isListening(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    // Whatever else stands in the way (no right to connect, a full queue) is no proof that nobody listens.
+    // Any other error (no permission to connect, a full queue) does not prove that nobody listens.
     socket.once("error", (error) => resolve(systemCode(error) !== "ECONNREFUSED" && systemCode(error) !== "ENOENT"));
   });
 }

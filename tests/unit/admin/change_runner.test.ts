@@ -184,8 +184,8 @@ describe("a change that is carried out", () => {
     const error = await assertRejects(() => carryOut(idle, toSlave), FlareError);
     assertEquals(
       error.message,
-      '"n:2" is slave prepare, partition 0, balance 0 after 60 s: it copies nothing, and works with node map 0 where the ' +
-        "index server has 2; its log tells more",
+      '"n:2" is slave prepare, partition 0, balance 0 after 60 s: it is not copying, and has node map 0 where the ' +
+        "index server has 2; see its log",
     );
     assertEquals([error.code, Math.round(idle.nowMs() / 1000)], ["TIMED_OUT", 60]);
     const silent = pair().at(500, () => silent.silent.add("n:2"));
@@ -222,7 +222,7 @@ describe("a change that is carried out", () => {
     await assertRejects(
       () => carryOut(cluster, toSlave),
       FlareError,
-      '"n:2" is proxy active instead of slave, active: its log tells why',
+      '"n:2" is proxy active instead of slave, active: see its log',
     );
   });
 
@@ -235,7 +235,7 @@ describe("a change that is carried out", () => {
       other.apply(nodeDown(other.map, "n:2"));
       other.apply(removeNode(other.map, "n:2"));
     });
-    await assertRejects(() => carryOut(other, toSlave), FlareError, '"n:2" was removed from the node map meanwhile');
+    await assertRejects(() => carryOut(other, toSlave), FlareError, '"n:2" was removed from the node map in the meantime');
   });
 
   it("outlives an index server that is away for a while, not for ever", async () => {
@@ -331,17 +331,17 @@ describe("a change that is carried out", () => {
     const cluster = new FakeCluster([1, master, active, 0], [2, slave, active, 0]);
     cluster.items.set("n:2", 10);
     cluster.ours.add("n:2");
-    await assertRejects(() => carryOut(cluster, reconstructChange(["n:2"])), FlareError, "to give it up: --unsafe");
+    await assertRejects(() => carryOut(cluster, reconstructChange(["n:2"])), FlareError, "to discard it: --unsafe");
     assertEquals([cluster.told, cluster.map.nodes.map(nodeText)[1]], [[], "slave active, partition 0, balance 1"]);
   });
 
   it("removes only what does not run", async () => {
     const cluster = new FakeCluster([1, proxy, down, -1]);
-    await assertRejects(() => carryOut(cluster, removeChange(["n:1"], 0)), FlareError, '"n:1" still runs: stop it first');
+    await assertRejects(() => carryOut(cluster, removeChange(["n:1"], 0)), FlareError, '"n:1" is still running: stop it first');
     assertEquals(cluster.map.nodes.length, 1);
     cluster.silent.add("n:1");
     assertEquals(await carryOut(cluster, removeChange(["n:1"], 0)), [
-      "make sure that n:1 does not run",
+      "check that n:1 is stopped",
       "node remove n 1",
       "done n:1: -",
     ]);

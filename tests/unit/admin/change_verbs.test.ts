@@ -121,7 +121,7 @@ describe("master", () => {
     const change = (unsafe: boolean) => masterChange([{ node: "n:2", balance: 1, partition: 0 }], { unsafe });
     assertEquals(
       refusal(change(false), broken),
-      'partition 0 waits for its master "n:1": a new one would be empty and the data of the old one lost',
+      'partition 0 is waiting for its master "n:1": a new one would be empty and lose the old one\'s data',
     );
     assertEquals(changes(change(true), broken), ["n:2: proxy active -> master active, partition 0, balance 1"]);
   });
@@ -212,7 +212,7 @@ describe("down and activate", () => {
 describe("reconstruct", () => {
   it("rebuilds a slave and gives it its balance again", () => {
     assertEquals(steps(reconstructChange(["n:2"])), [
-      "make sure that n:1 has what n:2 has",
+      "check that n:1 has the data of n:2",
       "node state n 2 down",
       "wait until n:2 is proxy, active",
       "flush_all on n:2, unless its copy does that",
@@ -240,19 +240,19 @@ describe("reconstruct", () => {
   });
 
   it("is refused where it would destroy the only copy, whatever is said", () => {
-    assertEquals(refusal(reconstructChange(["n:3"])), 'partition 1 has no other active copy than the one on "n:3"');
+    assertEquals(refusal(reconstructChange(["n:3"])), '"n:3" has the only active copy of partition 1');
     assertEquals(
       refusal(reconstructChange(["n:3"], { unsafe: true })),
       '"wait until n:3 is proxy, active" would be refused: "n:3" would become master active, partition 1, balance 1',
     );
     assertEquals(refusal(reconstructChange(["n:4"])), '"n:4" is proxy active: there is nothing to rebuild');
     const copying = view(node(1, master, active, 0, 1), node(2, slave, prepare, 0, 0));
-    assertEquals(refusal(reconstructChange(["n:1"]), copying), 'partition 0 has no other active copy than the one on "n:1"');
+    assertEquals(refusal(reconstructChange(["n:1"]), copying), '"n:1" has the only active copy of partition 0');
   });
 
   it("does a slave of a partition still in the making when told", () => {
     const making = view(node(1, master, active, 0, 1), node(2, master, ready, 1, 1), node(3, slave, active, 1, 1));
-    assertEquals(refusal(reconstructChange(["n:3"]), making), 'partition 1 has no other active copy than the one on "n:3"');
+    assertEquals(refusal(reconstructChange(["n:3"]), making), '"n:3" has the only active copy of partition 1');
     assertEquals(changes(reconstructChange(["n:3"], { unsafe: true }), making), []);
   });
 
@@ -271,7 +271,7 @@ describe("reconstruct", () => {
 
 describe("remove", () => {
   it("strikes a node that is down", () => {
-    assertEquals(steps(removeChange(["n:5"], 0)), ["make sure that n:5 does not run", "node remove n 5"]);
+    assertEquals(steps(removeChange(["n:5"], 0)), ["check that n:5 is stopped", "node remove n 5"]);
     assertEquals(changes(removeChange(["n:5"], 0)), ["n:5: proxy down -> -"]);
   });
 
@@ -329,7 +329,7 @@ describe("promote", () => {
     const copying = view(node(1, master, active, 0, 1), node(2, slave, prepare, 0, 0));
     assertEquals(refusal(promoteChange(["n:2"]), copying), `"n:2" is slave prepare, partition 0, balance 0: ${wanted}`);
     const orphan = view(node(1, master, down, 0, 1), node(2, slave, active, 0, 1));
-    assertEquals(refusal(promoteChange(["n:2"]), orphan), 'partition 0 has no active master whose place "n:2" could take');
+    assertEquals(refusal(promoteChange(["n:2"]), orphan), 'partition 0 has no active master that "n:2" could replace');
   });
 });
 

@@ -219,7 +219,7 @@ describe("verbs that change", () => {
     assertEquals((await places()).slice(0, 3), ["0 slave active 1", "0 slave active 0", "0 master active 5"]);
     assertEquals(await dumpedKeys(key(1), "stale"), 0);
     assertEquals(await readable(), itemCount);
-    await assertRejects(() => run(reconstructChange([key(5)])), FlareError, "has no other active copy");
+    await assertRejects(() => run(reconstructChange([key(5)])), FlareError, "has the only active copy");
     assertEquals((await places())[5], "2 master active 1");
     assertEquals(await readable(), itemCount);
   });

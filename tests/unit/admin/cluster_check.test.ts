@@ -81,35 +81,35 @@ describe("checkCluster", () => {
     ["a partition without a master", seenWith(asProxy), ["broken partition 0: it has no master: its keys are out of reach"]],
     ["a master that does not answer", seenWith({ silence: "refused" }), ["broken n:1: it does not answer: refused"]],
     ["a slave that does not answer", seenWith({}, { silence: "refused" }), ["degraded n:2: it does not answer: refused"]],
-    ["a failing disk at a master", seenWith({ illness: "storage error" }), ["broken n:1: it is not well: storage error"]],
-    ["a failing disk at a slave", seenWith({}, { illness: "storage error" }), ["degraded n:2: it is not well: storage error"]],
+    ["a failing disk at a master", seenWith({ illness: "storage error" }), ["broken n:1: it is not healthy: storage error"]],
+    ["a failing disk at a slave", seenWith({}, { illness: "storage error" }), ["degraded n:2: it is not healthy: storage error"]],
     ["an only copy", seenWith({}, asProxy), ["degraded partition 0: n:1 has the only copy of its keys"]],
     [
       "a copy under way",
       seenWith({}, { state: prepare, balance: 0 }),
       ["degraded partition 0: n:1 has the only copy of its keys", "degraded n:2: it is still copying its partition"],
     ],
-    ["a slave without reads", seenWith({}, { balance: 0 }), ["note n:2: it takes no reads"]],
+    ["a slave without reads", seenWith({}, { balance: 0 }), ["note n:2: it serves no reads"]],
     ["a proxy that is down", seenWith({}, {}, { state: down, silence: "refused" }), ["degraded n:3: it is down"]],
     [
       "a partition being made",
       seenWith({}, {}, { role: NodeRole.master, state: ready, partition: 1, balance: 1 }),
-      ["degraded partition 1: it is being made: its master n:3 is in state ready"],
+      ["degraded partition 1: it is being created: its master n:3 is in state ready"],
     ],
     [
       "another node map",
       seenWith({}, {}, { general: figuresWith({ node_map_version: "6" }) }),
-      ["degraded n:3: it works with node map 6, the index server has 7"],
+      ["degraded n:3: it has node map 6, the index server has 7"],
     ],
     [
       "a queue that does not keep up",
       seenWith({ threads: new Map([["1:behind", "12"]]) }),
-      ["degraded n:1: what waits in it is 12 s old"],
+      ["degraded n:1: its queue has entries 12 s old"],
     ],
     [
       "damage on a disk",
       seenWith({}, { general: figuresWith({ corrupt_records: "3", damaged_tables: "1" }) }),
-      ["degraded n:2: data on its disk are damaged: 3 records, 1 tables"],
+      ["degraded n:2: data on its disk is damaged: 3 records, 1 tables"],
     ],
     [
       "too many connections",
@@ -152,7 +152,7 @@ describe("checkCluster", () => {
 
   it("finds a cluster without nodes, and one without partitions", () => {
     const empty = { index: "i:1", map: createNodeMap(0, [], 16), nodes: [] };
-    assertEquals(texts(checkCluster(empty)), ["broken i:1: the index server knows no node"]);
+    assertEquals(texts(checkCluster(empty)), ["broken i:1: the index server has no nodes"]);
     assertEquals(texts(checkCluster(seenWith(asProxy, asProxy))), ["broken i:1: the cluster has no partition"]);
   });
 });
@@ -177,7 +177,7 @@ describe("inspectCluster", () => {
     const nobody = new ClusterAdmin({ runtime, indexServer: { host: "127.0.0.1", port: await freePorts(1) } });
     const [finding] = await inspectCluster(nobody);
     assertEquals([finding?.severity, overallState([finding as Finding])], ["broken", "broken"]);
-    assertMatch(finding?.problem ?? "", /^the index server cannot be asked: cannot connect/);
+    assertMatch(finding?.problem ?? "", /^the index server does not answer: cannot connect/);
     nobody.close();
   });
 });

@@ -101,18 +101,18 @@ describe("dump formats", () => {
 
   it("refuse a damaged text with its line", () => {
     const cases: readonly (readonly [DumpFormat, string, string])[] = [
-      ["default", "k 0 1 1 0 'v'\nk 0 2 1 0 'v'\n", "line 2 of the dump says 2 bytes but holds 1"],
+      ["default", "k 0 1 1 0 'v'\nk 0 2 1 0 'v'\n", "line 2 of the dump says 2 bytes but has 1"],
       ["default", "k 0 1 1 0 v\n", "line 1 of the dump is not \"key flag size version expire 'value'\""],
       ["default", "k 0 1 1 0 'v", "line 1 of the dump is not"],
       ["default", "k 0 1 1 'v'\n", "line 1 of the dump has malformed numbers"],
       ["default", "k 4294967296 1 1 0 'v'\n", "line 1 of the dump has malformed numbers"],
-      ["default", "k 0 1 1 0'v'\n", "line 1 of the dump has no blank in front of its value"],
-      ["default", "k 0 1 1 0 '\\q'\n", "line 1 of the dump has a backslash with nothing known behind it"],
-      ["default", "k 0 1 1 0 '\\x0'\n", "line 1 of the dump has a backslash with nothing known behind it"],
-      ["default", "k 0 1 1 0 'v\\'\n", "line 1 of the dump has a backslash with nothing known behind it"],
+      ["default", "k 0 1 1 0'v'\n", "line 1 of the dump has no space before its value"],
+      ["default", "k 0 1 1 0 '\\q'\n", "line 1 of the dump has an invalid escape"],
+      ["default", "k 0 1 1 0 '\\x0'\n", "line 1 of the dump has an invalid escape"],
+      ["default", "k 0 1 1 0 'v\\'\n", "line 1 of the dump has an invalid escape"],
       ["csv", "k,0,1,1,0\n", "line 1 of the dump has 5 fields instead of key,flag,size,version,expire,value"],
       ["csv", "k,0,1,1,0,v,w\n", "line 1 of the dump has 7 fields"],
-      ["csv", 'k,0,1,1,0,"v"w\n', "line 1 of the dump has bytes behind a quoted field"],
+      ["csv", 'k,0,1,1,0,"v"w\n', "line 1 of the dump has bytes after a quoted field"],
       ["csv", 'k,0,1,1,0,"v\n', "line 1 of the dump has a quote that is not closed"],
       ["csv", ",0,1,1,0,v\n", "line 1 of the dump has an empty key"],
       ["csv", 'k,0,3,1,0,"v\n\n"\nl,0,1,1,0\n', "line 4 of the dump has 5 fields"],
@@ -180,13 +180,13 @@ describe("the end line of a dump", () => {
 
   it("tells what does not fit", () => {
     const cases: readonly (readonly [string, string])[] = [
-      ["", "the dump ends behind line 0 without an end line"],
-      ["k 0 1 1 0 'v'\n", "the dump ends behind line 1 without an end line"],
-      ["k 0 1 1 0 'v'", "the dump ends behind line 1 without an end line"],
-      ["# end of dump items=1 bytes=14 crc32=00000000\n", "line 1 of the dump tells of 1 items, but 0 stand before it"],
-      ["k 0 1 1 0 'v'\n# end of dump items=1 bytes=15 crc32=00000000\n", "line 2 of the dump tells of 15 bytes, but 14 stand"],
+      ["", "the dump ends after line 0 without an end line"],
+      ["k 0 1 1 0 'v'\n", "the dump ends after line 1 without an end line"],
+      ["k 0 1 1 0 'v'", "the dump ends after line 1 without an end line"],
+      ["# end of dump items=1 bytes=14 crc32=00000000\n", "line 1 of the dump says 1 items, but there are 0 before it"],
+      ["k 0 1 1 0 'v'\n# end of dump items=1 bytes=15 crc32=00000000\n", "line 2 of the dump says 15 bytes, but there are 14"],
       ["k 0 1 1 0 'v'\n# end of dump items=1 bytes=14 crc32=00000000\n", "line 2 of the dump has the checksum 00000000, but"],
-      ["# end of dump items=0 bytes=0 crc32=00000000\nk 0 1 1 0 'v'\n", "the dump ends behind line 2 without an end line"],
+      ["# end of dump items=0 bytes=0 crc32=00000000\nk 0 1 1 0 'v'\n", "the dump ends after line 2 without an end line"],
       ["# end of dump items=0\n", "line 1 of the dump is not"],
     ];
     for (const [text, message] of cases) {

@@ -21,13 +21,13 @@ describe("node targets", () => {
 
   it("are refused when malformed", () => {
     for (const text of ["", "db1", "db1:", ":1", "db1:0", "db1:65536", "db1:x", "d b:1"]) {
-      assertThrows(() => parseAddress(text), FlareError, `"${text}" is not of the form "host:port"`);
+      assertThrows(() => parseAddress(text), FlareError, `"${text}" must have the form "host:port"`);
     }
     for (const text of ["db1:1", "db1:1:-1", "db1:1:2147483648", "db1:0:1", "db1:1:x"]) {
-      assertThrows(() => parseBalanceTarget(text), FlareError, `"${text}" is not of the form "host:port:balance"`);
+      assertThrows(() => parseBalanceTarget(text), FlareError, `"${text}" must have the form "host:port:balance"`);
     }
     for (const text of ["db1:1:1", "db1:1:1:", "db1:1::0", "db1:70000:1:0", "db1:1:1:9999999999"]) {
-      assertThrows(() => parseRoleTarget(text), FlareError, `"${text}" is not of the form "host:port:balance:partition"`);
+      assertThrows(() => parseRoleTarget(text), FlareError, `"${text}" must have the form "host:port:balance:partition"`);
     }
   });
 });

@@ -345,7 +345,7 @@ describe("index server", () => {
     for (const name of ["flare.xml", "flare.xml.previous"]) world.files.files.delete(`/data/${name}`);
     const error = (await assertRejects(() => startIndexServer(world, options), FlareError)) as FlareError;
     assertEquals(error.code, "CORRUPT");
-    assert(error.message.startsWith('"/data/flare.xml" is gone, and the cluster\'s node map with it'), error.message);
+    assert(error.message.startsWith('"/data/flare.xml" with the cluster\'s node map is missing'), error.message);
     world.files.files.delete("/data/flare.xml.known");
     const last = await startIndexServer(world, options);
     await world.network.during(last.stop());

@@ -104,7 +104,7 @@ describe("names", () => {
     assertEquals(lookups.asked, ["a", "b"]);
     await lookups.answer("b", ["10.0.0.2"]);
     assertEquals(await answers[2], ["10.0.0.2"]);
-    const late = assertRejects(() => answers[0] as Promise<unknown>, FlareError, 'name "a" was not found in 30000 ms');
+    const late = assertRejects(() => answers[0] as Promise<unknown>, FlareError, 'name "a" was not resolved within 30000 ms');
     await lookups.network.pass(30000);
     assertEquals((await late).code, "TIMED_OUT");
     // The lookup goes on all the same; beside it there is one more at most.
@@ -122,7 +122,7 @@ describe("names", () => {
     assertEquals(lookups.cache.known("a"), { addresses: ["10.0.0.1"], isFresh: true });
     await lookups.network.pass(30000);
     assertEquals(lookups.cache.known("a"), { addresses: ["10.0.0.1"], isFresh: false });
-    const failed = assertRejects(() => lookups.cache.ask("a"), FlareError, 'name "a" was not found: no such name');
+    const failed = assertRejects(() => lookups.cache.ask("a"), FlareError, 'name "a" could not be resolved: no such name');
     await lookups.answer("a", new Error("no such name"));
     await failed;
     assertEquals(lookups.cache.known("a").addresses, ["10.0.0.1"]);
@@ -237,6 +237,6 @@ describe("a connection to a name", () => {
     const { lookups, connect } = scene();
     const [, told] = connect("a");
     await lookups.answer("a", Object.assign(new Error("queryA ENOTFOUND a"), { code: "ENOTFOUND" }));
-    assertEquals(told.error?.message, 'name "a" was not found: ENOTFOUND');
+    assertEquals(told.error?.message, 'name "a" could not be resolved: ENOTFOUND');
   });
 });

@@ -12,8 +12,8 @@ function refusal(shown: object, authorized: boolean, required: boolean): string 
 
 describe("the certificate of a client", () => {
   it("is wanted where one is required, also from who resumes a session and counts as authorized", () => {
-    assertEquals(refusal({}, false, true), "it shows no certificate");
-    assertEquals(refusal({}, true, true), "it shows no certificate");
+    assertEquals(refusal({}, false, true), "it sent no certificate");
+    assertEquals(refusal({}, true, true), "it sent no certificate");
     assertEquals([refusal({}, false, false), refusal({}, true, false)], [undefined, undefined]);
   });
 
