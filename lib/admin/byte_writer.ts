@@ -1,4 +1,4 @@
-/** Bytes put together piece by piece in memory that grows. Pure; knows no format. */
+/** A growing byte buffer. Pure; knows no format. */
 
 const FIRST_BYTES = 4096;
 

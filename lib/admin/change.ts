@@ -1,7 +1,6 @@
 /**
- * A change of the cluster as an operator makes it: the steps it takes, worked out from the node map before anything is
- * done, so that it can be shown, refused or carried out. Pure; who carries it out is `change_runner.ts`, which steps a
- * verb takes is in `change_verbs.ts`.
+ * An operator's change of the cluster as a plan: its steps, computed from the node map before anything is done, so that it can
+ * be shown, refused or executed. Pure; `change_runner.ts` executes it, `change_verbs.ts` has the steps of each verb.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -20,28 +19,28 @@ import {
 } from "../cluster/node_map.ts";
 import { addressOf } from "./node_targets.ts";
 
-/** So long a master holds requests at most, in milliseconds; what a switch-over takes is a small part of it. */
+/** How long a master holds requests at most, in milliseconds; a switch-over takes a small part of it. */
 export const HOLD_MS = 10000;
 
-/** What is waited for, and what the node does meanwhile. */
+/** The node states that a change waits for. */
 export const Awaited = {
-  /** A slave that has copied everything. */
+  /** A slave whose copy is complete. */
   activeSlave: "slave, active",
-  /** A master that has copied everything, or had nothing to copy. */
+  /** A master whose copy is complete, or that had nothing to copy. */
   readyMaster: "master, ready",
   /** A node that is free for another role. */
   activeProxy: "proxy, active",
 } as const;
 export type Awaited = (typeof Awaited)[keyof typeof Awaited];
 
-/** One thing to do; `node` is a key, `host:port`. */
+/** One step; `node` is a key, `host:port`. */
 export type Step =
   /**
-   * `flush_all` on the node. Before a copy from `source` only where the copy does not do it: a node of ours checks first
-   * whether the source has what it has.
+   * `flush_all` on the node. Before a copy from `source` only if the copy does not do it itself: our own nodes first check
+   * whether the source has their data.
    */
   | { readonly kind: "clean"; readonly node: string; readonly source?: string | undefined }
-  /** The source has what the node has, as far as the numbers of their items tell. */
+  /** Check that the source has the node's data, by comparing their numbers of items. */
   | { readonly kind: "compare"; readonly node: string; readonly source: string }
   | {
       readonly kind: "role";
@@ -54,37 +53,37 @@ export type Step =
       readonly kind: "state";
       readonly node: string;
       readonly state: NodeState;
-      /** Whatever data a master has when it joins the next time: they count. */
+      /** Accept whatever data a master has when it joins next. */
       readonly unsafe?: boolean;
     }
   | { readonly kind: "remove"; readonly node: string }
   | { readonly kind: "wait"; readonly node: string; readonly until: Awaited }
-  /** The process must have been stopped: it does not answer. */
+  /** Check that the process is stopped: it must not answer. */
   | { readonly kind: "stopped"; readonly node: string }
   /** A master finishes its writes and holds further requests, until the node map names its successor. */
   | { readonly kind: "hold"; readonly node: string }
-  /** Nothing waits any more in a node that cannot hold requests. */
+  /** Wait until the queues of a node that cannot hold requests are empty. */
   | { readonly kind: "drain"; readonly node: string };
 
-/** What a plan is made from. */
+/** The input of a plan. */
 export interface ClusterView {
   readonly map: NodeMap;
-  /** The largest number of partitions there can be. */
+  /** The largest possible number of partitions. */
   readonly partitionCountMax: number;
 }
 
-/** What is to be done for one node. */
+/** Plans the steps for one node. */
 export interface Planner {
   /** The key of the node. */
   readonly node: string;
-  /** The steps from here. @throws FlareError REFUSED saying why it must not or cannot be done */
+  /** The steps from this state. @throws FlareError REFUSED with the reason */
   plan(view: ClusterView): readonly Step[];
 }
 
-/** What a verb does: node by node, each planned when the one before is done. */
+/** A verb's change: node by node, each planned when the previous one is done. */
 export interface Change {
   readonly planners: readonly Planner[];
-  /** So often one node's part is tried again after it failed. */
+  /** How often one node's part is retried. */
   readonly retries: number;
 }
 
@@ -95,14 +94,14 @@ export interface Preview {
   readonly steps: readonly Step[];
 }
 
-/** One node before and after; undefined = not there. */
+/** One node before and after; undefined = not in the map. */
 export interface NodeDifference {
   readonly key: string;
   readonly before: ClusterNode | undefined;
   readonly after: ClusterNode | undefined;
 }
 
-/** Works out a change without doing anything. @throws FlareError REFUSED */
+/** Plans a change without executing it. @throws FlareError REFUSED */
 export function previewChange(view: ClusterView, change: Change): Preview {
   let map = view.map;
   const steps: Step[] = [];
@@ -114,7 +113,7 @@ export function previewChange(view: ClusterView, change: Change): Preview {
   return { before: view.map, after: map, steps };
 }
 
-/** The map when all the steps are done. @throws FlareError REFUSED when the index server would refuse one */
+/** The map after all steps. @throws FlareError REFUSED if the index server would refuse one */
 export function previewSteps(view: ClusterView, steps: readonly Step[]): NodeMap {
   let map = view.map;
   for (const step of steps) {
@@ -133,14 +132,14 @@ export function differences(before: NodeMap, after: NodeMap): NodeDifference[] {
     .filter((each) => nodeText(each.before) !== nodeText(each.after));
 }
 
-/** A step in the words of the protocol. @example "node role 127.0.0.1 12121 slave 0 0" */
+/** A step as text, mostly the protocol line. @example "node role 127.0.0.1 12121 slave 0 0" */
 export function describeStep(step: Step): string {
   const { host, port } = addressOf(step.node);
   switch (step.kind) {
     case "clean":
       return step.source === undefined ? `flush_all on ${step.node}` : `flush_all on ${step.node}, unless its copy does that`;
     case "compare":
-      return `make sure that ${step.source} has what ${step.node} has`;
+      return `check that ${step.source} has the data of ${step.node}`;
     case "role":
       return `node role ${host} ${port} ${roleName(step.role)} ${step.balance} ${step.partition}`;
     case "state":
@@ -150,7 +149,7 @@ export function describeStep(step: Step): string {
     case "wait":
       return `wait until ${step.node} is ${step.until}`;
     case "stopped":
-      return `make sure that ${step.node} does not run`;
+      return `check that ${step.node} is stopped`;
     case "hold":
       return `node handover ${HOLD_MS} on ${step.node}`;
     case "drain":
@@ -158,7 +157,7 @@ export function describeStep(step: Step): string {
   }
 }
 
-/** A node's place in a few words. @example "slave active, partition 0, balance 1" */
+/** A node's role and state in a few words. @example "slave active, partition 0, balance 1" */
 export function nodeText(node: ClusterNode | undefined): string {
   if (node === undefined) return "-";
   const place = node.partition < 0 ? "" : `, partition ${node.partition}, balance ${node.balance}`;
@@ -180,7 +179,7 @@ function applyStep({ map, partitionCountMax }: ClusterView, step: Step): Transit
   }
 }
 
-/** What a node does by itself while it is waited for. */
+/** The expected effect of a wait on the map. */
 function applyWait(map: NodeMap, key: string, until: Awaited): Transition {
   const node = findNode(map, key);
   if (node === undefined) return refuse("failed to wait", `"${key}" is not in the node map`);
@@ -194,7 +193,7 @@ function applyWait(map: NodeMap, key: string, until: Awaited): Transition {
   return refuse("failed to wait", `"${key}" would become ${nodeText(changed)}`);
 }
 
-/** Whether a node is what is waited for. */
+/** Whether a node has the awaited state. */
 export function isReached(node: ClusterNode, until: Awaited): boolean {
   switch (until) {
     case Awaited.activeSlave:

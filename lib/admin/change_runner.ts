@@ -1,6 +1,6 @@
 /**
- * Carries out a change step by step against the index server and the nodes, and tells as it goes. Every node's part is
- * planned from the map of that moment, checked as a whole, and begun only when the nodes it touches answer.
+ * Executes a change step by step against the index server and the nodes, and reports events. Every node's part is planned from
+ * the current map, checked as a whole, and started only if the nodes involved answer.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -20,20 +20,20 @@ import {
 } from "./change.ts";
 import { isUnreachable } from "./unreachable.ts";
 
-/** What happens while a change is carried out. */
+/** The events of a running change. */
 export type ChangeEvent =
-  /** This is done next. */
+  /** The next step. */
   | { readonly kind: "step"; readonly step: Step }
-  /** The node waited for is here; about once a second. */
+  /** The progress of the awaited node; about once a second. */
   | { readonly kind: "progress"; readonly progress: CopyProgress }
-  /** The node waited for is what it should be. */
+  /** The node has the awaited state. */
   | { readonly kind: "reached"; readonly node: ClusterNode }
-  /** The part of one node failed and is tried again. */
+  /** One node's part failed and is retried. */
   | { readonly kind: "retry"; readonly node: string; readonly error: FlareError }
-  /** The part of one node is done; undefined = it was removed. */
+  /** One node's part is done; undefined = it was removed. */
   | { readonly kind: "done"; readonly key: string; readonly node: ClusterNode | undefined };
 
-/** The cluster, as far as a change needs it; `ClusterAdmin` documents each. */
+/** What a change needs from the cluster; `ClusterAdmin` documents each member. */
 export interface ChangeHost {
   view(): Promise<ClusterView>;
   nodeMap(): Promise<NodeMap>;
@@ -50,31 +50,31 @@ export interface ChangeHost {
   sleep(delayMs: number): Promise<void>;
 }
 
-/** Whether a node copies now, and which node map it works with, as it says itself. */
+/** Whether a node is copying, and its version of the node map, as it reports. */
 export interface Copying {
   readonly isUnderWay: boolean;
   readonly mapVersion: string;
 }
 
-/** How far a copy is. */
+/** The progress of a copy. */
 export interface CopyProgress {
   readonly node: ClusterNode;
   /** Items the node has. */
   readonly items: number;
-  /** Items it is likely to have in the end. */
+  /** Estimated items at the end. */
   readonly itemsTotal: number;
   readonly elapsedMs: number;
 }
 
-/** How a change is carried out. */
+/** How to execute a change. */
 export interface RunOptions {
-  /** Pause between two looks at a node that is waited for, in milliseconds; default 250. */
+  /** Poll interval for an awaited node, in milliseconds; default 250. */
   readonly pollMs?: number;
-  /** Pause between two progress reports, in milliseconds; default 1000. */
+  /** Interval of progress reports, in milliseconds; default 1000. */
   readonly reportMs?: number;
-  /** So long the index server may be away while something is waited for, in milliseconds; default 60000. */
+  /** How long the index server may be unreachable during a wait, in milliseconds; default 60000. */
   readonly patienceMs?: number;
-  /** So long a node that is waited for may do nothing towards it, in milliseconds; default 60000. */
+  /** How long an awaited node may make no progress, in milliseconds; default 60000. */
   readonly idleMs?: number;
 }
 
@@ -87,10 +87,7 @@ const runFields: FieldsOf<RunOptions> = {
 
 const RETRY_MS = 1000;
 
-/**
- * Carries out a change.
- * @throws FlareError REFUSED | CONNECTION_FAILED | TIMED_OUT; what was done before stays
- */
+/** Executes a change. @throws FlareError REFUSED | CONNECTION_FAILED | TIMED_OUT; completed steps are not undone */
 export async function* runChange(host: ChangeHost, change: Change, options: RunOptions = {}): AsyncGenerator<ChangeEvent> {
   checkFields(runFields, options);
   for (const { node, plan } of change.planners) {
@@ -101,7 +98,7 @@ export async function* runChange(host: ChangeHost, change: Change, options: RunO
         previewSteps(view, steps);
         for (const step of steps) {
           if (step.kind === "clean") await host.ping(step.node);
-          // Whether it can is known before anything is changed.
+          // Checked before anything is changed.
           if (step.kind === "hold") await host.hold(step.node, 0);
         }
         for (const step of steps) yield* runStep(host, step, options);
@@ -130,7 +127,7 @@ async function* runStep(host: ChangeHost, step: Step, options: RunOptions): Asyn
     case "drain":
       return drain(host, step.node, options);
     case "stopped": {
-      if (await host.answers(step.node)) throw new FlareError("REFUSED", `"${step.node}" still runs: stop it first`);
+      if (await host.answers(step.node)) throw new FlareError("REFUSED", `"${step.node}" is still running: stop it first`);
       return;
     }
     default:
@@ -149,7 +146,7 @@ async function drain(host: ChangeHost, key: string, { pollMs = 250 }: RunOptions
   }
 }
 
-/** A C++ node keeps what the copy does not have, and nothing asks whether its master has anything. */
+/** A C++ node keeps items that the copy does not have, and does not check whether its master has any data. */
 async function cleanForCopy(host: ChangeHost, node: string, source: string): Promise<void> {
   if (await host.checksCopies(node)) return;
   await requireItems(host, node, source);
@@ -159,8 +156,8 @@ async function cleanForCopy(host: ChangeHost, node: string, source: string): Pro
 async function requireItems(host: ChangeHost, node: string, source: string): Promise<void> {
   const [items, sourceItems] = [await host.itemsOf(node), await host.itemsOf(source)];
   if (2 * sourceItems >= items) return;
-  const text = `"${source}" has ${sourceItems} items, "${node}" has ${items}: a copy would destroy what is there`;
-  throw new FlareError("REFUSED", `${text}; to give it up: --unsafe`);
+  const text = `"${source}" has ${sourceItems} items, "${node}" has ${items}: a copy would destroy that data`;
+  throw new FlareError("REFUSED", `${text}; to discard it: --unsafe`);
 }
 
 async function* waitFor(host: ChangeHost, key: string, until: Awaited, options: RunOptions): AsyncGenerator<ChangeEvent> {
@@ -168,7 +165,7 @@ async function* waitFor(host: ChangeHost, key: string, until: Awaited, options: 
   const startedMs = host.nowMs();
   let heardMs = startedMs;
   let reportedMs = startedMs;
-  /** When it was last known to do something, and what it does instead. */
+  /** When it last made progress, and what it does instead. */
   let busyMs = startedMs;
   let idle: string | undefined;
   for (;;) {
@@ -196,14 +193,14 @@ async function* waitFor(host: ChangeHost, key: string, until: Awaited, options: 
   }
 }
 
-/** Why a node gets no nearer to what is waited for; undefined: it is at work. */
+/** Why a node makes no progress; undefined: it does. */
 async function idleText(host: ChangeHost, map: NodeMap, node: ClusterNode, until: Awaited): Promise<string | undefined> {
-  if (until === Awaited.activeProxy) return "the index server has had no answer to a ping from it; look whether it runs";
+  if (until === Awaited.activeProxy) return "it has not answered a ping of the index server; check whether it is running";
   try {
     const { isUnderWay, mapVersion } = await host.copying(node.key);
     if (isUnderWay) return undefined;
     const maps = `node map ${mapVersion} where the index server has ${map.version}`;
-    return `it copies nothing, and works with ${maps}; its log tells more`;
+    return `it is not copying, and has ${maps}; see its log`;
   } catch (error) {
     if (!(error instanceof FlareError)) throw error;
     return `it does not answer (${error.message})`;
@@ -212,20 +209,20 @@ async function idleText(host: ChangeHost, map: NodeMap, node: ClusterNode, until
 
 function requireNode(map: NodeMap, key: string): ClusterNode {
   const node = findNode(map, key);
-  if (node === undefined) throw new FlareError("REFUSED", `"${key}" was removed from the node map meanwhile`);
+  if (node === undefined) throw new FlareError("REFUSED", `"${key}" was removed from the node map in the meantime`);
   return node;
 }
 
-/** A node that waits for its turn is still down or copies; another role means that it gave up. */
+/** An awaited node is still down or copying; another role means that it gave up. */
 function requireOnItsWay(node: ClusterNode, until: Awaited): void {
   const onItsWay =
     until === Awaited.activeProxy
       ? node.role === NodeRole.proxy
       : node.state !== NodeState.down && node.role === (until === Awaited.activeSlave ? NodeRole.slave : NodeRole.master);
-  if (!onItsWay) throw new FlareError("REFUSED", `"${node.key}" is ${nodeText(node)} instead of ${until}: its log tells why`);
+  if (!onItsWay) throw new FlareError("REFUSED", `"${node.key}" is ${nodeText(node)} instead of ${until}: see its log`);
 }
 
-/** Undefined when one of the nodes does not answer: the copy goes on all the same. */
+/** Undefined if one of the nodes does not answer: the copy continues anyway. */
 async function copyFigures(
   host: ChangeHost,
   map: NodeMap,
@@ -239,7 +236,7 @@ async function copyFigures(
     const items = await host.itemsOf(node.key);
     let itemsTotal = 0;
     for (const source of sources) itemsTotal += await host.itemsOf(source.key);
-    // A new partition gets its share of everybody's keys.
+    // A new partition gets its share of all keys.
     if (node.role === NodeRole.master) itemsTotal = Math.round(itemsTotal / (sources.length + 1));
     return { items, itemsTotal };
   } catch (error) {

@@ -1,6 +1,6 @@
 /**
- * The operator's verbs that change the cluster, as plans: what is done for each node named, in which order, and what is
- * refused because it would lose data. Pure; `change.ts` shows such a plan, `change_runner.ts` carries it out.
+ * The operator's verbs that change the cluster, as plans: the steps for each node, their order, and the refusals that prevent
+ * data loss. Pure; `change.ts` shows a plan, `change_runner.ts` executes it.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -10,51 +10,50 @@ import { findNode, type NodeMap, nodeDown } from "../cluster/node_map.ts";
 import { Awaited, type Change, nodeText, type Planner, type Step } from "./change.ts";
 import { type BalanceTarget, checkTargets, type RoleTarget } from "./node_targets.ts";
 
-/** How a node becomes member of a partition. */
+/** Options for a node that joins a partition. */
 export interface JoinOptions {
-  /** Empty the node first, default true: what it holds from earlier could come back. */
+  /** Empty the node first, default true: otherwise its old items could come back. */
   readonly clean?: boolean;
-  /** So often one node's part is tried again after it failed, default 0. */
+  /** How often one node's part is retried, default 0. */
   readonly retries?: number;
 }
 
-/** How a node becomes master. */
+/** Options for a node that becomes master. */
 export interface MasterOptions extends JoinOptions {
-  /** Go on to active once it has copied its keys, default false. */
+  /** Activate it once it has copied its keys, default false. */
   readonly activate?: boolean;
-  /** Also put an empty master in the place of one that is down, default false: what that one holds is then lost. */
+  /** Allow replacing a master that is down with an empty one, default false: the old master's data is then lost. */
   readonly unsafe?: boolean;
 }
 
-/** How a node becomes a slave. */
+/** Options for a node that becomes a slave. */
 export interface SlaveOptions extends JoinOptions {
-  /** Also copy from a master that has less than the node itself, default false: what the node holds is then lost. */
+  /** Allow copying from a master that has less data than the node, default false: the node's data is then lost. */
   readonly unsafe?: boolean;
 }
 
-/** How nodes come back into service. */
+/** Options for nodes that return to service. */
 export interface ActivateOptions {
   /**
-   * A master that has lost its data is let in all the same, default false: what it has when it joins the next time counts as
-   * the data of its partition. Only index servers of Flare for TypeScript understand it.
+   * Accept a master that has lost its data, default false: whatever it has when it joins next is accepted as the data of its
+   * partition. Only our own index servers understand it.
    */
   readonly unsafe?: boolean;
 }
 
-/** How nodes are rebuilt. */
+/** Options for nodes that are rebuilt. */
 export interface ReconstructOptions extends JoinOptions {
   /**
-   * Do not insist on another active copy, nor on one that has what the node has, default false. Nothing is done where there
-   * is nothing to copy from.
+   * Do not require another active copy with the node's data, default false. Without any source to copy from nothing is done.
    */
   readonly unsafe?: boolean;
 }
 
-/** How a slave takes a master's place. */
+/** Options for promoting a slave. */
 export interface PromoteOptions extends JoinOptions {
   /** The former master becomes a slave with a fresh copy, default true; else it stays a proxy. */
   readonly keepFormer?: boolean;
-  /** Do not insist on a master that can hold requests, default false: writes of the moment of the switch may be lost. */
+  /** Do not require a master that can hold requests, default false: writes during the switch may be lost. */
   readonly unsafe?: boolean;
 }
 
@@ -65,7 +64,7 @@ const promoteFields: FieldsOf<PromoteOptions> = { ...joinFields, keepFormer: boo
 const activateFields: FieldsOf<ActivateOptions> = { unsafe: booleanField };
 const reconstructFields: FieldsOf<ReconstructOptions> = { ...joinFields, unsafe: booleanField };
 
-/** `promote`: each node, an active slave, takes the place of its partition's master. */
+/** `promote`: each node, an active slave, replaces its partition's master. */
 export function promoteChange(nodes: readonly string[], options: PromoteOptions = {}): Change {
   checkTargets("node", nodes);
   checkFields(promoteFields, options);
@@ -82,7 +81,7 @@ export function masterChange(targets: readonly RoleTarget[], options: MasterOpti
   return { planners: targets.map((target) => masterPlanner(target, options)), retries: options.retries ?? 0 };
 }
 
-/** `slave`: each node becomes a slave, copies the partition and then takes its share of the reads. */
+/** `slave`: each node becomes a slave, copies the partition and then gets its balance. */
 export function slaveChange(targets: readonly RoleTarget[], options: SlaveOptions = {}): Change {
   checkTargets("role", targets);
   checkFields(slaveFields, options);
@@ -91,7 +90,7 @@ export function slaveChange(targets: readonly RoleTarget[], options: SlaveOption
 
 /**
  * `part`: a new partition, the first node its master, the others its slaves.
- * @throws FlareError INVALID_OPTION when the nodes are for different partitions
+ * @throws FlareError INVALID_OPTION if the nodes are for different partitions
  */
 export function partChange(targets: readonly RoleTarget[], retries: number, options: JoinOptions = {}): Change {
   checkTargets("role", targets);
@@ -110,7 +109,7 @@ export function partChange(targets: readonly RoleTarget[], retries: number, opti
   return { planners, retries };
 }
 
-/** `balance`: each node gets another weight for reads. */
+/** `balance`: sets each node's weight for reads. */
 export function balanceChange(targets: readonly BalanceTarget[]): Change {
   checkTargets("balance", targets);
   return {
@@ -124,13 +123,13 @@ export function balanceChange(targets: readonly BalanceTarget[]): Change {
   };
 }
 
-/** `down`: each node is taken out of service; a slave takes a master's place. */
+/** `down`: takes each node out of service; a master's slave is promoted. */
 export function downChange(nodes: readonly string[]): Change {
   checkTargets("node", nodes);
   return { planners: nodes.map((node) => planner(node, () => [stateStep(node, NodeState.down)])), retries: 0 };
 }
 
-/** `activate`: each node comes (back) into service; a master that is ready takes over its keys. */
+/** `activate`: returns each node to service; a ready master takes over its keys. */
 export function activateChange(nodes: readonly string[], options: ActivateOptions = {}): Change {
   checkTargets("node", nodes);
   checkFields(activateFields, options);
@@ -141,7 +140,7 @@ export function activateChange(nodes: readonly string[], options: ActivateOption
   };
 }
 
-/** `reconstruct`: each node leaves its partition and comes back as a slave with a fresh copy; a master fails over first. */
+/** `reconstruct`: each node leaves its partition and returns as a slave with a fresh copy; a master hands over first. */
 export function reconstructChange(nodes: readonly string[], options: ReconstructOptions = {}): Change {
   checkTargets("node", nodes);
   checkFields(reconstructFields, options);
@@ -150,7 +149,7 @@ export function reconstructChange(nodes: readonly string[], options: Reconstruct
       let place: ClusterNode | undefined;
       return planner(node, (entry, map) => {
         const isFree = entry.role === NodeRole.proxy && entry.state === NodeState.active;
-        // An attempt that failed has left it without its place.
+        // A failed attempt has left it without its role.
         if (isFree && place !== undefined) {
           const source = masterOf(map, place.partition)?.key;
           return copySteps(node, place.balance, place.partition, source, options);
@@ -164,13 +163,13 @@ export function reconstructChange(nodes: readonly string[], options: Reconstruct
   };
 }
 
-/** All nodes `reconstruct --all` means: every partition's slaves, then its master. */
+/** The nodes of `reconstruct --all`: every partition's slaves, then its master. */
 export function reconstructible(map: NodeMap): string[] {
   const members = map.nodes.filter((node) => node.role !== NodeRole.proxy && node.state !== NodeState.down);
   return [...members].sort((left, right) => left.partition - right.partition || right.role - left.role).map((node) => node.key);
 }
 
-/** `remove`: each node, which must be down and stopped, is struck from the node map. */
+/** `remove`: removes each node, which must be down and stopped, from the node map. */
 export function removeChange(nodes: readonly string[], retries: number): Change {
   checkTargets("node", nodes);
   return {
@@ -195,7 +194,7 @@ function masterPlanner({ node, balance, partition }: RoleTarget, options: Master
       throw refusal(`partition ${partition} has the master "${lost.key}"`);
     if (lost !== undefined && options.unsafe !== true) {
       throw refusal(
-        `partition ${partition} waits for its master "${lost.key}": a new one would be empty and the data of the old one lost`,
+        `partition ${partition} is waiting for its master "${lost.key}": a new one would be empty and lose the old one's data`,
       );
     }
     return [
@@ -220,7 +219,7 @@ function reconstructSteps(entry: ClusterNode, map: NodeMap, options: Reconstruct
     throw refusal(`"${key}" is ${nodeText(entry)}: there is nothing to rebuild`);
   const others = map.nodes.filter((node) => node !== entry && node.partition === partition && node.state === NodeState.active);
   if (others.length === 0 && options.unsafe !== true) {
-    throw refusal(`partition ${partition} has no other active copy than the one on "${key}"`);
+    throw refusal(`"${key}" has the only active copy of partition ${partition}`);
   }
   const outcome = nodeDown(map, key);
   const master = (outcome.ok ? outcome.map : map).nodes.find(
@@ -235,8 +234,8 @@ function reconstructSteps(entry: ClusterNode, map: NodeMap, options: Reconstruct
 }
 
 /**
- * The index server chooses the slave with the largest balance: this one gets it for the moment. Until the switch is made only
- * the master takes writes, and it holds them.
+ * The index server chooses the slave with the largest balance, so this one gets it temporarily. Until the switch only the
+ * master accepts writes, and it holds them.
  */
 function promoteSteps(entry: ClusterNode, map: NodeMap, options: PromoteOptions): Step[] {
   const { key, role, state, balance, partition } = entry;
@@ -245,7 +244,7 @@ function promoteSteps(entry: ClusterNode, map: NodeMap, options: PromoteOptions)
   }
   const master = map.nodes.find((node) => node.role === NodeRole.master && node.partition === partition);
   if (master?.state !== NodeState.active) {
-    throw refusal(`partition ${partition} has no active master whose place "${key}" could take`);
+    throw refusal(`partition ${partition} has no active master that "${key}" could replace`);
   }
   const failover = nodeDown(map, master.key);
   const isNext = failover.ok && findNode(failover.map, key)?.role === NodeRole.master;
@@ -268,7 +267,7 @@ function masterOf(map: NodeMap, partition: number): ClusterNode | undefined {
   return map.nodes.find((node) => node.role === NodeRole.master && node.partition === partition);
 }
 
-/** It reads nothing (balance 0) before it has everything. */
+/** It serves no reads (balance 0) until it has everything. */
 function copySteps(
   node: string,
   balance: number,
@@ -285,7 +284,7 @@ function copySteps(
   ];
 }
 
-/** @param source where it copies from; undefined: whatever it holds goes */
+/** @param source where it copies from; undefined: always empty it */
 function cleanSteps(node: string, { clean = true }: JoinOptions, source?: string): Step[] {
   return clean ? [{ kind: "clean", node, ...(source === undefined ? {} : { source }) }] : [];
 }

@@ -1,7 +1,7 @@
 /**
- * An operator's hands: asks an index server and its nodes, and tells the index server what to change, over the wire
- * protocol only, so that it works on C++ clusters too. The verbs themselves are pure plans (`change_verbs.ts`) and
- * readers of what is found here.
+ * The administration client: queries an index server and its nodes, and sends changes to the index server, over the wire
+ * protocol only, so that it works with C++ clusters too. The verbs are pure plans (`change_verbs.ts`) and reports of what is
+ * found here.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -26,7 +26,7 @@ import { byPartition, type NodeReport, parseFigures, parseThreads, type ThreadRe
 import { addressOf } from "./node_targets.ts";
 import { isUnreachable } from "./unreachable.ts";
 
-/** Where the cluster is and how long to wait for it. */
+/** The cluster's address and timeouts. */
 export interface ClusterAdminOptions extends ConnectionOptions {
   /** Where the index server listens; default `{ host: "127.0.0.1", port: 12120 }`. */
   readonly indexServer?: HostPort;
@@ -41,7 +41,7 @@ const adminFields: FieldsOf<ClusterAdminOptions> = {
 };
 
 const DEFAULT_INDEX_SERVER: HostPort = { host: "127.0.0.1", port: 12120 };
-/** A node map whose version changes all the time cannot be read in one piece. */
+/** Attempts to read a consistent node map while its version changes. */
 const MAP_ATTEMPTS = 5;
 const ALIVE_POLL_MS = 500;
 
@@ -52,7 +52,7 @@ export class ClusterAdmin implements ChangeHost {
   readonly #indexServer: HostPort;
   readonly #clients = new Map<string, Client>();
 
-  /** Nothing is connected before the first question. @throws FlareError INVALID_OPTION */
+  /** Connects on the first request. @throws FlareError INVALID_OPTION */
   constructor(options: ClusterAdminOptions = {}) {
     checkFields(adminFields, options);
     const { indexServer = DEFAULT_INDEX_SERVER, runtime, ...connection } = options;
@@ -61,7 +61,7 @@ export class ClusterAdmin implements ChangeHost {
     this.connection = connection;
   }
 
-  /** Ends all connections. */
+  /** Closes all connections. */
   close(): void {
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
@@ -96,20 +96,20 @@ export class ClusterAdmin implements ChangeHost {
     }
   }
 
-  /** How the cluster places keys. @throws FlareError */
+  /** The cluster's partitioning parameters. @throws FlareError */
   async meta(): Promise<ClusterMeta> {
     const meta = parseMeta(await this.index.lines("meta"));
     if (meta === undefined) throw new FlareError("CORRUPT", `"${this.index.server}" sent malformed key parameters`);
     return meta;
   }
 
-  /** What plans are made from. @throws FlareError */
+  /** The input of plans. @throws FlareError */
   async view(): Promise<ClusterView> {
     const [map, meta] = await Promise.all([this.nodeMap(), this.meta().catch(originalMeta)]);
     return { map, partitionCountMax: meta.partitionSize - 1 };
   }
 
-  /** What the nodes say of themselves: proxies first, then by partition; those named, or all. @throws FlareError */
+  /** The statistics of the given nodes, default all: proxies first, then by partition. @throws FlareError */
   async stats(keys: readonly string[] = []): Promise<NodeReport[]> {
     const { nodes } = await this.nodeMap();
     const unknown = keys.find((key) => !nodes.some((node) => node.key === key));
@@ -123,12 +123,12 @@ export class ClusterAdmin implements ChangeHost {
     return parseThreads(await this.client(key).stats("threads"));
   }
 
-  /** Asks any server whether it is well. @throws FlareError */
+  /** Pings any server. @throws FlareError */
   ping(key: string): Promise<void> {
     return this.client(key).ping();
   }
 
-  /** Whether anybody listens there, well or not. */
+  /** Whether a server listens there, healthy or not. */
   async answers(key: string): Promise<boolean> {
     try {
       await this.ping(key);
@@ -153,28 +153,28 @@ export class ClusterAdmin implements ChangeHost {
     }
   }
 
-  /** Removes everything this one node holds. @throws FlareError */
+  /** Deletes all items of this one node. @throws FlareError */
   async clean(key: string): Promise<void> {
     this.#debug(`${key} < flush_all`);
     const request = encodeFlush("now", "node").trimEnd();
     const line = await this.client(key).line(request);
-    // A node of another kind has no such form, and means itself by the other one.
+    // A C++ node does not have this form; its plain `flush_all` flushes only itself.
     if (line === "ERROR") return this.client(key).flushAll();
     if (line !== "OK") throw new FlareError("REFUSED", `"${key}" answered "${line}" to "${request}"`);
   }
 
-  /** Whether a node asks its master what it has before it drops its own items for a copy; not a C++ one. @throws FlareError */
+  /** Whether a node checks its master's data before it drops its own for a copy; C++ nodes do not. @throws FlareError */
   async checksCopies(key: string): Promise<boolean> {
     return !/^(flare-)?[01]\./.test((await this.client(key).stats()).get("version") ?? "");
   }
 
-  /** How many items a node holds. @throws FlareError */
+  /** The number of items of a node. @throws FlareError */
   async itemsOf(key: string): Promise<number> {
     return Number((await this.client(key).stats()).get("curr_items") ?? 0);
   }
 
   /**
-   * Lets a master finish its writes and hold further requests, for so long at most or until a slave is in its place; 0 ends
+   * Makes a master finish its writes and hold further requests, for at most `limitMs` or until a slave has replaced it; 0 ends
    * that.
    * @throws FlareError REFUSED with its reason
    */
@@ -187,19 +187,19 @@ export class ClusterAdmin implements ChangeHost {
     throw new FlareError("REFUSED", `"${key}" cannot hold its requests for a switch-over: ${reason}`);
   }
 
-  /** Requests that wait in a node, for its replicas too. @throws FlareError */
+  /** Requests queued in a node, including those for its replicas. @throws FlareError */
   async queueOf(key: string): Promise<number> {
     return (await this.threads(key)).reduce((sum, { queue }) => sum + queue, 0);
   }
 
-  /** Whether a node copies now, by its threads, and which node map it works with. @throws FlareError */
+  /** Whether a node is copying, by its threads, and its version of the node map. @throws FlareError */
   async copying(key: string): Promise<Copying> {
     const [threads, general] = await Promise.all([this.threads(key), this.client(key).stats()]);
     const isUnderWay = threads.some(({ type }) => type === WorkerType.reconstruction);
     return { isUnderWay, mapVersion: general.get("node_map_version") ?? "?" };
   }
 
-  /** Sends the index server a command it answers with OK. @throws FlareError REFUSED */
+  /** Sends the index server a command whose answer is OK. @throws FlareError REFUSED */
   async tellIndex(command: string): Promise<void> {
     const line = await this.index.line(command);
     this.#debug(`${this.index.server} < ${command} > ${line}`);
@@ -211,12 +211,12 @@ export class ClusterAdmin implements ChangeHost {
     return previewChange(await this.view(), change);
   }
 
-  /** Carries out a change; it goes on as its events are taken. @throws FlareError what was done before stays */
+  /** Executes a change; it advances as its events are read. @throws FlareError completed steps are not undone */
   carryOut(change: Change, options: RunOptions = {}): AsyncGenerator<ChangeEvent> {
     return runChange(this, change, options);
   }
 
-  /** A node any client could ask. @throws FlareError REFUSED when there is none */
+  /** An active node. @throws FlareError REFUSED if there is none */
   async anyNode(): Promise<string> {
     const { nodes } = await this.nodeMap();
     const node = [...nodes].sort(byPartition).find(({ state }) => state === NodeState.active);
@@ -229,7 +229,7 @@ export class ClusterAdmin implements ChangeHost {
     return this.runtime.clock.monotonicMs();
   }
 
-  /** Waits. Between two questions there may be no connection: the pause itself keeps the process. */
+  /** Waits. There may be no open connection meanwhile, so the timer keeps the process alive. */
   sleep(delayMs: number): Promise<void> {
     return sleep(this.runtime.clock, delayMs, true);
   }
@@ -241,7 +241,7 @@ export class ClusterAdmin implements ChangeHost {
       return { node, figures: parseFigures(general, threads) };
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
-      this.#debug(`"${node.key}" does not tell: ${error.message}`);
+      this.#debug(`no statistics from "${node.key}": ${error.message}`);
       return { node, figures: undefined };
     }
   }
@@ -251,7 +251,7 @@ export class ClusterAdmin implements ChangeHost {
   }
 }
 
-/** Index servers before `meta` was invented have no other parameters than these. */
+/** The parameters of index servers from before `meta`. */
 function originalMeta(error: unknown): ClusterMeta {
   if (error instanceof FlareError && error.code === "REFUSED") return META_DEFAULTS;
   throw error;

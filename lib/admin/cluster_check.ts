@@ -1,6 +1,6 @@
 /**
- * Whether a cluster is well: what an operator sees of it, from the figures of its servers to findings, each with what is
- * wrong and what to do. Pure; `cluster_look.ts` asks the servers.
+ * The health check of a cluster: from the servers' statistics to findings, each with the problem and what to do. Pure;
+ * `cluster_look.ts` queries the servers.
  */
 
 import type { Uint64 } from "../base/uint64.ts";
@@ -8,33 +8,33 @@ import { type ClusterNode, NodeRole, NodeState, stateName } from "../cluster/nod
 import type { NodeMap } from "../cluster/node_map.ts";
 import { parseFigures } from "./node_report.ts";
 
-/** How bad it is, the worst first: keys are out of reach; it works but wants attention; worth knowing, nothing is wrong. */
+/** Severities, worst first: keys are out of reach; it works but needs attention; worth knowing, nothing is wrong. */
 export const Severity = { broken: "broken", degraded: "degraded", note: "note" } as const;
 export type Severity = (typeof Severity)[keyof typeof Severity];
 
-/** One thing that was found. */
+/** One finding. */
 export interface Finding {
   readonly severity: Severity;
-  /** What it is about: a node or the index server by its `host:port`, or `partition 0`. */
+  /** The subject: a node or the index server by its `host:port`, or `partition 0`. */
   readonly about: string;
   readonly problem: string;
   readonly advice: string;
 }
 
-/** What one node said. */
+/** What was observed of one node. */
 export interface SeenNode {
   readonly node: ClusterNode;
-  /** Why it did not answer; undefined when it did. */
+  /** Why it did not answer; undefined if it did. */
   readonly silence?: string;
-  /** What it said to `ping`, if that was not OK. */
+  /** Its answer to `ping`, if that was not OK. */
   readonly illness?: string;
-  /** `stats`, `stats threads` and `stats replication`; empty where it has no such figures. */
+  /** `stats`, `stats threads` and `stats replication`; empty if it has none. */
   readonly general: ReadonlyMap<string, string>;
   readonly threads: ReadonlyMap<string, string>;
   readonly replication: ReadonlyMap<string, string>;
 }
 
-/** What was seen of a cluster. */
+/** What was observed of a cluster. */
 export interface SeenCluster {
   /** `host:port` of the index server. */
   readonly index: string;
@@ -42,14 +42,14 @@ export interface SeenCluster {
   readonly nodes: readonly SeenNode[];
 }
 
-/** A queue whose oldest entry is older does not keep up. */
+/** A queue whose oldest entry is older is not keeping up. */
 const BEHIND_SECONDS_MAX = 10;
-/** Writes under way and expired items that are still there make copies differ by a little. */
+/** Writes in flight and expired items that are not swept yet make copies differ slightly. */
 const ITEMS_DIFFER_MIN = 100;
 const ITEMS_DIFFER_PART = 0.05;
 const CONNECTIONS_PART = 0.9;
 
-/** All findings, the worst first. */
+/** All findings, worst first. */
 export function checkCluster(seen: SeenCluster): Finding[] {
   const findings = [
     ...partitionFindings(seen),
@@ -61,18 +61,17 @@ export function checkCluster(seen: SeenCluster): Finding[] {
   return findings.sort((left, right) => order.indexOf(left.severity) - order.indexOf(right.severity));
 }
 
-/** What is found when the index server does not answer. */
+/** The finding for an index server that does not answer. */
 export function indexSilent(index: string, reason: string): Finding {
   return {
     severity: Severity.broken,
     about: index,
-    problem: `the index server cannot be asked: ${reason}`,
-    advice:
-      "start it, or name the right one with --index-server; without it nodes serve, but nobody takes over from a lost one",
+    problem: `the index server does not answer: ${reason}`,
+    advice: "start it, or give the right one with --index-server; without it nodes keep serving, but there is no failover",
   };
 }
 
-/** The worst severity, as one word for the whole; `healthy` when there are notes at most. */
+/** The worst severity as the overall state; `healthy` if there are only notes. */
 export function overallState(findings: readonly Finding[]): "healthy" | "degraded" | "broken" {
   const has = (severity: Severity): boolean => findings.some((finding) => finding.severity === severity);
   return has(Severity.broken) ? "broken" : has(Severity.degraded) ? "degraded" : "healthy";
@@ -82,13 +81,13 @@ function partitionFindings({ index, map }: SeenCluster): Finding[] {
   const { broken, degraded } = Severity;
   if (map.nodes.length === 0) {
     const advice = `start nodes with --index-servers ${index}; if it had nodes, its map is lost: flare index rebuilds it`;
-    return [{ severity: broken, about: index, problem: "the index server knows no node", advice }];
+    return [{ severity: broken, about: index, problem: "the index server has no nodes", advice }];
   }
   const numbers = [...new Set(map.nodes.map(({ partition }) => partition).filter((number) => number >= 0))].sort(
     (a, b) => a - b,
   );
   if (numbers.length === 0) {
-    const advice = `make one: flare part ${map.nodes[0]?.key}:1:0`;
+    const advice = `create one: flare part ${map.nodes[0]?.key}:1:0`;
     return [{ severity: broken, about: index, problem: "the cluster has no partition", advice }];
   }
   return numbers.flatMap((number): Finding[] => {
@@ -121,10 +120,8 @@ function preparing(about: string, master: ClusterNode): Finding {
   return {
     severity: Severity.degraded,
     about,
-    problem: `it is being made: its master ${master.key} is in state ${stateName(master.state)}`,
-    advice: isReady
-      ? `flare activate ${master.key}`
-      : `wait; if its items do not become more, its log tells why: flare stats ${master.key}`,
+    problem: `it is being created: its master ${master.key} is in state ${stateName(master.state)}`,
+    advice: isReady ? `flare activate ${master.key}` : `wait; if flare stats ${master.key} shows no more items, see its log`,
   };
 }
 
@@ -137,13 +134,13 @@ function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
     if (isMaster) return [];
     const advice =
       silence === undefined
-        ? "it answers: the index server takes it back at its next ping"
+        ? "it answers: the index server marks it as up at its next ping"
         : `start it, and make it a slave again; or, if it is gone for good: flare remove ${about}`;
     return [{ severity: Severity.degraded, about, problem: "it is down", advice }];
   }
   if (silence !== undefined) {
     const severity = isMaster ? Severity.broken : Severity.degraded;
-    const advice = "look at its machine, process and log; the index server takes it down if it cannot reach it either";
+    const advice = "check its machine, process and log; the index server takes it down if it cannot reach it either";
     return [{ severity, about, problem: `it does not answer: ${silence}`, advice }];
   }
   const findings: Finding[] = [];
@@ -151,27 +148,31 @@ function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
     findings.push({ severity, about, problem, advice });
   };
   if (illness !== undefined) {
-    const advice = "its log tells why; mend its disk, then give it a fresh copy: flare reconstruct, or flare slave";
-    found(isMaster ? Severity.broken : Severity.degraded, `it is not well: ${illness}`, advice);
+    const advice = "see its log; repair its disk, then give it a fresh copy: flare reconstruct, or flare slave";
+    found(isMaster ? Severity.broken : Severity.degraded, `it is not healthy: ${illness}`, advice);
   }
   if (!isMaster && node.role === NodeRole.slave && node.state !== NodeState.active) {
     found(
       Severity.degraded,
       "it is still copying its partition",
-      `wait; if its items do not become more, its log tells why: flare stats ${about}`,
+      `wait; if flare stats ${about} shows no more items, see its log`,
     );
   } else if (node.role === NodeRole.slave && node.balance === 0) {
-    found(Severity.note, "it takes no reads", `flare balance ${about}:1`);
+    found(Severity.note, "it serves no reads", `flare balance ${about}:1`);
   }
   const version = uint64(seen.general.get("node_map_version"));
   if (version !== undefined && version !== map.version) {
-    const problem = `it works with node map ${version}, the index server has ${map.version}`;
-    found(Severity.degraded, problem, `if that lasts, it does not hear the index server: look at its log, restart it`);
+    const problem = `it has node map ${version}, the index server has ${map.version}`;
+    found(
+      Severity.degraded,
+      problem,
+      `if that persists, it does not receive maps from the index server: see its log, restart it`,
+    );
   }
   const { behindSeconds, connections } = parseFigures(seen.general, seen.threads);
   if (behindSeconds >= BEHIND_SECONDS_MAX) {
-    const advice = `flare threads ${about} tells for whom it waits; if ${about} is lost now, its slaves lack that`;
-    found(Severity.degraded, `what waits in it is ${behindSeconds} s old`, advice);
+    const advice = `flare threads ${about} shows what it is waiting for; if ${about} is lost now, its slaves lack those writes`;
+    found(Severity.degraded, `its queue has entries ${behindSeconds} s old`, advice);
   }
   const connectionsMax = number(seen.general, "max_connections");
   if (connectionsMax > 0 && connections >= connectionsMax * CONNECTIONS_PART) {
@@ -183,8 +184,8 @@ function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
   }
   const [records, tables] = [number(seen.general, "corrupt_records"), number(seen.general, "damaged_tables")];
   if (records + tables > 0) {
-    const advice = `its log tells which; copy its partition again from another copy: flare reconstruct ${about}`;
-    found(Severity.degraded, `data on its disk are damaged: ${records} records, ${tables} tables`, advice);
+    const advice = `see its log for the files; copy its partition again from another copy: flare reconstruct ${about}`;
+    found(Severity.degraded, `data on its disk is damaged: ${records} records, ${tables} tables`, advice);
   }
   const lost = number(seen.replication, "replication_failures") + number(seen.replication, "replication_dropped");
   if (
@@ -192,18 +193,18 @@ function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
     isMaster &&
     map.nodes.some(({ role, partition }) => role === NodeRole.slave && partition === node.partition)
   ) {
-    const advice = "slaves that were copied before that may lack writes: flare verify, then flare reconstruct for those";
+    const advice = "slaves copied before that may lack writes: flare verify, then flare reconstruct for those";
     found(Severity.note, `${lost} copies of writes did not reach a slave since it started`, advice);
   }
   const lostFar =
     number(seen.replication, "cluster_replication_dropped") + number(seen.replication, "cluster_replication_refused");
   if (lostFar > 0) {
-    found(Severity.note, `${lostFar} writes did not reach the other cluster since it started`, "its log tells why");
+    found(Severity.note, `${lostFar} writes did not reach the other cluster since it started`, "see its log");
   }
   return findings;
 }
 
-/** Slaves whose number of items is not that of their master. */
+/** Slaves whose number of items differs from their master's. */
 function copyFindings({ nodes }: SeenCluster): Finding[] {
   return nodes.flatMap((slave): Finding[] => {
     if (slave.node.role !== NodeRole.slave || slave.node.state !== NodeState.active || slave.silence !== undefined) return [];
@@ -219,7 +220,7 @@ function copyFindings({ nodes }: SeenCluster): Finding[] {
         severity: Severity.degraded,
         about: slave.node.key,
         problem: `it has ${own} items, its master ${master.node.key} has ${masters}`,
-        advice: `flare verify tells whether keys differ; flare reconstruct ${slave.node.key} copies them again`,
+        advice: `flare verify shows whether keys differ; flare reconstruct ${slave.node.key} copies them again`,
       },
     ];
   });
@@ -233,7 +234,7 @@ function versionFindings({ index, nodes }: SeenCluster): Finding[] {
   }
   if (versions.size <= 1) return [];
   const texts = [...versions].map(([version, keys]) => `${version} on ${keys.join(", ")}`);
-  const advice = "what only the newer ones know does not work with the others";
+  const advice = "features of the newer ones do not work with the others";
   return [{ severity: Severity.note, about: index, problem: `the versions differ: ${texts.join("; ")}`, advice }];
 }
 

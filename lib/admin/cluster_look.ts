@@ -1,6 +1,6 @@
 /**
- * Asks the servers of a cluster what `cluster_check.ts` judges. What does not answer is a finding, not a fault. Nodes hear of
- * a new node map one after another: a version that differs is looked at again before it is believed.
+ * Queries the servers of a cluster for `cluster_check.ts`. A server that does not answer is a finding, not an error. Nodes get
+ * a new node map one after the other, so a version that differs is checked again.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -12,7 +12,7 @@ const LOOKS_MAX = 3;
 const PAUSE_MS = 1000;
 const NO_FIGURES: ReadonlyMap<string, string> = new Map();
 
-/** All that is found about a cluster, the worst first. */
+/** All findings about a cluster, worst first. */
 export async function inspectCluster(admin: ClusterAdmin): Promise<Finding[]> {
   for (let look = 1; ; look++) {
     let seen: SeenCluster;
@@ -46,7 +46,7 @@ async function lookAtNode(admin: ClusterAdmin, node: ClusterNode): Promise<SeenN
   try {
     const illness = await refusalOf(client.ping());
     const [general, threads] = await Promise.all([client.stats(), client.stats("threads")]);
-    // The original has no figures of that name.
+    // The original does not have these statistics.
     const replication = await client.stats("replication").catch(refusedIs(NO_FIGURES));
     return { node, general, threads, replication, ...(illness === undefined ? {} : { illness }) };
   } catch (error) {
@@ -55,7 +55,7 @@ async function lookAtNode(admin: ClusterAdmin, node: ClusterNode): Promise<SeenN
   }
 }
 
-/** What a server said instead of OK; undefined if it is well. @throws FlareError when it said nothing */
+/** A server's answer if it was not OK; undefined if it is healthy. @throws FlareError if there was no answer */
 async function refusalOf(answer: Promise<void>): Promise<string | undefined> {
   try {
     await answer;

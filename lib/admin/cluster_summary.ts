@@ -1,9 +1,9 @@
-/** A whole cluster in one line of figures. Pure. */
+/** A whole cluster in one line. Pure. */
 
 import { NodeRole } from "../cluster/node.ts";
 import type { NodeReport } from "./node_report.ts";
 
-/** What `summary` shows. */
+/** The content of `summary`. */
 export interface ClusterSummary {
   /** `host:port` of the index server. */
   readonly cluster: string;
@@ -11,7 +11,7 @@ export interface ClusterSummary {
   readonly nodes: number;
   readonly masters: number;
   readonly slaves: number;
-  /** Of the masters: every item once. */
+  /** Of the masters, so that every item counts once. */
   readonly bytes: number;
   readonly items: number;
 }

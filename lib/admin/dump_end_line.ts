@@ -1,18 +1,18 @@
 /**
- * The last line of a dump: how many items and bytes stand before it, and their checksum. It tells a complete dump from
- * one that was cut short or changed. No record of either form looks like it: one of the default form ends with a quote,
- * one of csv has commas. Pure.
+ * The last line of a dump: the number of items and bytes before it, and their checksum. It tells a complete dump from a
+ * truncated or modified one. No record of either format looks like it: the default format ends with a quote, csv has commas.
+ * Pure.
  */
 
 import { latin1 } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 
 const HASH = 0x23;
-/** The longest such line is shorter. */
+/** Every such line is shorter. */
 const LINE_BYTES_MAX = 100;
 const LINE = /^# end of dump items=(\d+) bytes=(\d+) crc32=([0-9a-f]{8})$/;
 
-/** What stands in a dump so far, or since its last end line: dumps may stand one behind the other in a file. */
+/** The items and bytes of a dump so far, or since its last end line: dumps can be concatenated in a file. */
 export class DumpTally {
   #items = 0;
   #bytes = 0;
@@ -22,7 +22,7 @@ export class DumpTally {
     return this.#items;
   }
 
-  /** Takes in `bytes[start, end)`, which hold so many records. */
+  /** Adds `bytes[start, end)`, which contain `items` records. */
   add(items: number, bytes: Uint8Array, start = 0, end = bytes.length): void {
     this.#items += items;
     this.#bytes += end - start;
@@ -37,17 +37,17 @@ export class DumpTally {
     return `# end of dump items=${this.#items} bytes=${this.#bytes} crc32=${this.#checksum.toString(16).padStart(8, "0")}`;
   }
 
-  /** What does not fit an end line, in words; undefined if all does. */
+  /** How an end line differs, as text; undefined if it matches. */
   differenceTo(endLine: string): string | undefined {
     const [, items, bytes, checksum] = LINE.exec(endLine) ?? [];
     const [, ownItems, ownBytes, ownChecksum] = LINE.exec(this.endLine) ?? [];
-    if (items !== ownItems) return `tells of ${items} items, but ${ownItems} stand before it`;
-    if (bytes !== ownBytes) return `tells of ${bytes} bytes, but ${ownBytes} stand before it`;
-    return checksum === ownChecksum ? undefined : `has the checksum ${checksum}, but what stands before it has ${ownChecksum}`;
+    if (items !== ownItems) return `says ${items} items, but there are ${ownItems} before it`;
+    if (bytes !== ownBytes) return `says ${bytes} bytes, but there are ${ownBytes} before it`;
+    return checksum === ownChecksum ? undefined : `has the checksum ${checksum}, but the lines before it have ${ownChecksum}`;
   }
 }
 
-/** The end line in `bytes[start, end)`, which holds one line; undefined if it is something else. */
+/** The end line in `bytes[start, end)`, which is one line; undefined if it is not an end line. */
 export function findEndLine(bytes: Uint8Array, start: number, end: number): string | undefined {
   if (bytes[start] !== HASH || end - start > LINE_BYTES_MAX) return undefined;
   const text = latin1(bytes, start, end);

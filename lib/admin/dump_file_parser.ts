@@ -1,6 +1,6 @@
 /**
- * The text of a dump, the way back: chunks in, items out, in either form of `dump_format.ts`. Sans I/O. A text that is
- * damaged, or not what its end line tells, is refused with its line, never guessed at.
+ * Parses the text of a dump: chunks in, items out, in either format of `dump_format.ts`. Sans I/O. Damaged text, or text that
+ * does not match its end line, is refused with the line number, never guessed at.
  */
 
 import { latin1 } from "../base/bytes.ts";
@@ -10,7 +10,7 @@ import type { DumpedItem } from "../client/dump.ts";
 import { DumpTally, findEndLine } from "./dump_end_line.ts";
 import { DumpFormat } from "./dump_format.ts";
 
-/** A record longer than this is none. */
+/** Longest record. */
 const RECORD_BYTES_MAX = 1073741824;
 const UINT32_MAX = 0xffffffff;
 const BACKSLASH = 0x5c;
@@ -35,21 +35,21 @@ export class DumpFileParser {
   #held: Uint8Array = new Uint8Array(65536);
   #start = 0;
   #end = 0;
-  /** Where the search for the end of the record goes on, and whether that is within quotes (csv). */
+  /** Where the search for the end of the record continues, and whether that is within quotes (csv). */
   #searched = 0;
   #quoted = false;
   #line = 1;
-  /** What came since the last end line, or since the beginning. */
+  /** Items and bytes since the last end line, or since the start. */
   #tally = new DumpTally();
   #complete = false;
 
-  /** @param acceptIncomplete end lines may be missing or tell of something else */
+  /** @param acceptIncomplete end lines may be missing or wrong */
   constructor(format: DumpFormat, acceptIncomplete = false) {
     this.#format = format;
     this.#acceptIncomplete = acceptIncomplete;
   }
 
-  /** Takes in the next chunk. @throws FlareError CORRUPT when no record ends where one should */
+  /** Adds the next chunk. @throws FlareError CORRUPT if a record is too long */
   push(chunk: Uint8Array): void {
     const length = this.#end - this.#start;
     if (length > RECORD_BYTES_MAX) throw this.#fault("has no end");
@@ -65,7 +65,7 @@ export class DumpFileParser {
     this.#end += chunk.length;
   }
 
-  /** The next whole item; undefined = it goes on behind these bytes. @throws FlareError CORRUPT naming the line */
+  /** The next complete item; undefined = more bytes are needed. @throws FlareError CORRUPT naming the line */
   next(): DumpedItem | undefined {
     for (;;) {
       const recordEnd = this.#recordEnd();
@@ -77,7 +77,7 @@ export class DumpFileParser {
     }
   }
 
-  /** The item behind which no line end came, at the end of the text. @throws FlareError CORRUPT */
+  /** The last item, if it has no line end. @throws FlareError CORRUPT */
   last(): DumpedItem | undefined {
     if (this.#start === this.#end) return undefined;
     if (this.#quoted) throw this.#fault("has a quote that is not closed");
@@ -87,11 +87,11 @@ export class DumpFileParser {
     return item;
   }
 
-  /** After `last`: makes sure that the text ended with an end line. @throws FlareError CORRUPT */
+  /** After `last`: checks that the text ended with an end line. @throws FlareError CORRUPT */
   requireComplete(): void {
     if (this.#complete || this.#acceptIncomplete) return;
-    const text = `the dump ends behind line ${this.#line - 1} without an end line, "# end of dump …"`;
-    throw new FlareError("CORRUPT", `${text}: it was cut short, or something else wrote it`);
+    const text = `the dump ends after line ${this.#line - 1} without an end line, "# end of dump …"`;
+    throw new FlareError("CORRUPT", `${text}: it was truncated, or another program wrote it`);
   }
 
   #recordEnd(): number {
@@ -114,7 +114,7 @@ export class DumpFileParser {
     return count;
   }
 
-  /** Undefined for an empty line and for an end line. */
+  /** Parses a record; undefined for an empty line and for an end line. */
   #record(start: number, recordEnd: number): DumpedItem | undefined {
     const end = recordEnd > start && this.#held[recordEnd - 1] === CR ? recordEnd - 1 : recordEnd;
     if (end === start) return undefined;
@@ -140,7 +140,7 @@ export class DumpFileParser {
     if (keyEnd < 0 || open < 0 || open >= end - 1 || held[end - 1] !== QUOTE)
       throw this.#fault("is not \"key flag size version expire 'value'\"");
     const numbers = latin1(held, keyEnd + 1, open).split(" ");
-    if (numbers.pop() !== "") throw this.#fault("has no blank in front of its value");
+    if (numbers.pop() !== "") throw this.#fault("has no space before its value");
     return this.#item(this.#unescape(start, keyEnd), numbers, this.#unescape(open + 1, end - 1));
   }
 
@@ -152,7 +152,7 @@ export class DumpFileParser {
       const field = quoted ? this.#quotedField(at, end) : this.#plainField(at, end);
       fields.push(field.bytes);
       if (field.next === end) break;
-      if (this.#held[field.next] !== COMMA) throw this.#fault("has bytes behind a quoted field");
+      if (this.#held[field.next] !== COMMA) throw this.#fault("has bytes after a quoted field");
       at = field.next + 1;
     }
     const [key, value] = [fields[0], fields[5]];
@@ -198,8 +198,7 @@ export class DumpFileParser {
       if (plain !== undefined) bytes[length++] = plain;
       else {
         const digits = latin1(this.#held, at + 1, Math.min(end, at + 3));
-        if (letter !== LETTER_X || !/^[0-9a-fA-F]{2}$/.test(digits))
-          throw this.#fault("has a backslash with nothing known behind it");
+        if (letter !== LETTER_X || !/^[0-9a-fA-F]{2}$/.test(digits)) throw this.#fault("has an invalid escape");
         bytes[length++] = Number.parseInt(digits, 16);
         at += 2;
       }
@@ -221,7 +220,7 @@ export class DumpFileParser {
     ) {
       throw this.#fault("has malformed numbers");
     }
-    if (size !== value.length) throw this.#fault(`says ${size} bytes but holds ${value.length}`);
+    if (size !== value.length) throw this.#fault(`says ${size} bytes but has ${value.length}`);
     if (key.length === 0) throw this.#fault("has an empty key");
     return { key, value, flags, version, expire };
   }

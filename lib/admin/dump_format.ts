@@ -1,14 +1,14 @@
 /**
- * Dumped items as text, the way out: one record per item, in a form `dump_file_parser.ts` turns back into the same bytes.
+ * Dumped items as text: one record per item, which `dump_file_parser.ts` converts back into the same bytes.
  *
- * default: `key flag size version expire 'value'`, one line. In the key and between the quotes `\\` stands for a
- * backslash, `\'` for a quote, `\n`, `\r`, `\t` for those, `\xHH` for any other byte below 0x20, for 0x7f, and for a
- * blank in a key; all other bytes, UTF-8 too, stand for themselves. `size` counts the bytes of the value itself.
+ * default: `key flag size version expire 'value'`, one line. In the key and between the quotes `\\` is a backslash, `\'` a
+ * quote, `\n`, `\r`, `\t` as usual, `\xHH` any other byte below 0x20, 0x7f, and a space in a key; all other bytes, including
+ * UTF-8, are unescaped. `size` is the length of the value in bytes.
  *
- * csv: `key,flag,size,version,expire,value` as RFC 4180 has it: a field with a comma, a quote, CR, LF, or a blank at its
- * ends, is put in quotes, a quote in it doubled; all other bytes stand for themselves.
+ * csv: `key,flag,size,version,expire,value` as in RFC 4180: a field with a comma, a quote, CR, LF, or a space at an end is
+ * quoted, with quotes doubled; all other bytes are unescaped.
  *
- * Either ends with the line of `dump_end_line.ts`.
+ * Both end with the line of `dump_end_line.ts`.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
@@ -16,7 +16,7 @@ import type { DumpedItem } from "../client/dump.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import type { DumpTally } from "./dump_end_line.ts";
 
-/** The forms of a dump. */
+/** The formats of a dump. */
 export const DumpFormat = { default: "default", csv: "csv" } as const;
 export type DumpFormat = (typeof DumpFormat)[keyof typeof DumpFormat];
 
@@ -59,7 +59,7 @@ export function encodeEndLine(tally: DumpTally): Uint8Array {
   return fromLatin1(`${tally.endLine}\n`);
 }
 
-/** Some keys, one on each line, quoted as in a dump of the same form. */
+/** Keys, one per line, quoted as in a dump of the same format. */
 export function encodeKeys(keys: readonly Uint8Array[], format: DumpFormat): Uint8Array {
   const out = new ByteWriter();
   for (const key of keys) {
@@ -70,7 +70,7 @@ export function encodeKeys(keys: readonly Uint8Array[], format: DumpFormat): Uin
   return out.written;
 }
 
-/** A key as one word for people: as in the default form. */
+/** A key as one word for humans, as in the default format. */
 export function keyWord(key: Uint8Array): string {
   const out = new ByteWriter();
   putEscaped(out, key, true);

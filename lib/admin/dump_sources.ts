@@ -1,6 +1,4 @@
-/**
- * Which nodes a dump of a cluster reads, and what of each: every item once. Pure.
- */
+/** Which nodes a dump of a cluster reads, and which part of each, so that it has every item once. Pure. */
 
 import { FlareError } from "../base/errors.ts";
 import type { DumpRange } from "../client/dump.ts";
@@ -8,21 +6,21 @@ import { NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import { buildPartitionMap, type PartitionMap } from "../cluster/partition_map.ts";
 
-/** What an operator asks to dump. */
+/** What to dump. */
 export interface DumpSelection {
   /** Keys of nodes; none = the master of every partition. */
   readonly nodes: readonly string[];
-  /** Everything the nodes hold, also what they no longer own; default false. */
+  /** Everything on the nodes, including items they no longer own; default false. */
   readonly raw?: boolean;
   /** Only this partition … */
   readonly partition?: number;
-  /** … out of so many; default as many as there are. */
+  /** … out of this many; default the current number. */
   readonly partitionSize?: number;
-  /** For each node; 0 or nothing = no limit. */
+  /** Per node; 0 or undefined = no limit. */
   readonly bytesPerSecond?: number;
 }
 
-/** One node to read, and what of it. */
+/** One node to read, and which part of it. */
 export interface DumpSource {
   /** `host:port`. */
   readonly node: string;
@@ -62,7 +60,7 @@ function rangeOf(map: NodeMap, partitions: PartitionMap, node: string, selection
   const { partition, partitionSize = partitions.active.length } = selection;
   if (partition !== undefined) return { ...limit, partition, partitionSize };
   const entry = findNode(map, node);
-  // A proxy owns nothing: all it has is from earlier, and worth seeing only as a whole.
+  // A proxy owns nothing: its items are old, and only useful as a whole.
   if (entry === undefined || entry.role === NodeRole.proxy || entry.partition >= partitionSize) return limit;
   return entry.state === NodeState.down ? limit : { ...limit, partition: entry.partition, partitionSize };
 }

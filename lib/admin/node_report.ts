@@ -1,25 +1,22 @@
-/**
- * What the servers say of themselves, from the figures of `stats` to data: a node's report, its threads.
- * Pure: no connection, no clock.
- */
+/** Converts the servers' `stats` to data: a node's report, its threads. Pure: no connection, no clock. */
 
 import { type ClusterNode, NodeRole } from "../cluster/node.ts";
 import type { Figures } from "../protocol/stat_lines.ts";
 
-/** A node of the map together with what it says of itself. */
+/** A node of the map with its statistics. */
 export interface NodeReport {
   readonly node: ClusterNode;
-  /** Undefined when the node did not answer. */
+  /** Undefined if the node did not answer. */
   readonly figures: NodeFigures | undefined;
 }
 
-/** The figures of a node that answered. */
+/** The statistics of a node that answered. */
 export interface NodeFigures {
   readonly items: number;
   readonly connections: number;
-  /** Age in seconds of the oldest thing queued in the node. */
+  /** Age of the node's oldest queue entry in seconds. */
   readonly behindSeconds: number;
-  /** Part of the requested keys that were found, 0 … 1; undefined when none was asked for. */
+  /** Share of the requested keys that were found, 0 … 1; undefined without requests. */
   readonly hitRate: number | undefined;
   readonly bytes: number;
   readonly uptimeSeconds: number;
@@ -41,7 +38,7 @@ export interface ThreadReport {
   readonly behindSeconds: number;
 }
 
-/** A node's own figures, from `stats` and `stats threads`. */
+/** A node's statistics from `stats` and `stats threads`. */
 export function parseFigures(general: Figures, threads: Figures): NodeFigures {
   const number = (name: string): number => Number(general.get(name) ?? 0);
   const cmdGet = number("cmd_get");

@@ -1,6 +1,6 @@
 /**
- * How an operator names nodes: `host:port`, `host:port:balance` and `host:port:balance:partition`, from text to data.
- * Pure. Names may hold colons (IPv6), so texts are read from their end.
+ * Parses the nodes an operator gives: `host:port`, `host:port:balance` and `host:port:balance:partition`. Pure. Hosts can
+ * contain colons (IPv6), so texts are parsed from their end.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -8,7 +8,7 @@ import { checkFields, type FieldsOf, field, integerField, stringField, wrongValu
 import { type HostPort, parseHostPort } from "../base/host_port.ts";
 import { nodeKey } from "../cluster/node.ts";
 
-/** A node and the balance it shall have. */
+/** A node and its new balance. */
 export interface BalanceTarget {
   /** `host:port`. */
   readonly node: string;
@@ -16,7 +16,7 @@ export interface BalanceTarget {
   readonly balance: number;
 }
 
-/** A node, the balance and the partition it shall have. */
+/** A node, its new balance and its new partition. */
 export interface RoleTarget extends BalanceTarget {
   /** 0 …. */
   readonly partition: number;
@@ -28,7 +28,7 @@ const nodeField = field('a string like "127.0.0.1:12121"', (value) => typeof val
 const balanceFields: FieldsOf<BalanceTarget> = { node: nodeField, balance: integerField(0, INT32_MAX) };
 const roleFields: FieldsOf<RoleTarget> = { ...balanceFields, partition: integerField(0, INT32_MAX) };
 
-/** Checks what a program gives as the nodes of a change. @throws FlareError INVALID_OPTION */
+/** Checks the nodes of a change that a program passes. @throws FlareError INVALID_OPTION */
 export function checkTargets(kind: "node" | "balance" | "role", targets: unknown): void {
   if (!Array.isArray(targets)) throw wrongValue("the nodes of a change", targets, "an array");
   for (const target of targets) {
@@ -86,5 +86,5 @@ function numberOf(digits: string, text: string, form: string): number {
 }
 
 function invalid(text: string, form: string): FlareError {
-  return new FlareError("INVALID_OPTION", `"${text}" is not of the form "${form}"`);
+  return new FlareError("INVALID_OPTION", `"${text}" must have the form "${form}"`);
 }

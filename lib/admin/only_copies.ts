@@ -1,6 +1,5 @@
 /**
- * Which partitions a change leaves without any copy in service, for the time of the change or for good: what an operator
- * has to be warned of. Pure.
+ * Which partitions a change leaves without a copy in service, temporarily or for good, so that operators can be warned. Pure.
  */
 
 import { NodeRole, NodeState } from "../cluster/node.ts";
@@ -14,7 +13,7 @@ export interface LostCopy {
   readonly node: string;
 }
 
-/** The partitions that have a copy in service before the change, and none at some moment of it. @throws FlareError REFUSED */
+/** The partitions with a copy in service before the change and none at some moment of it. @throws FlareError REFUSED */
 export function lostCopies(view: ClusterView, change: Change): LostCopy[] {
   const lost = new Map<number, LostCopy>();
   let { map } = view;

@@ -1,6 +1,6 @@
 /**
- * The tables of the operator's verbs, column by column as Flare's tools print them, and the same as data for JSON.
- * Pure: from reports to lines.
+ * The tables of the operator's verbs, with the columns of Flare's tools, and the same as data for JSON. Pure: from reports to
+ * lines.
  */
 
 import { type ClusterNode, roleName, stateName } from "../cluster/node.ts";
@@ -87,7 +87,7 @@ export function nodeTable(nodes: readonly ClusterNode[]): string[] {
   );
 }
 
-/** `stats`; with rates, by the keys of the nodes, three more columns. */
+/** `stats`; with rates by node key three more columns. */
 export function statsTable(
   reports: readonly NodeReport[],
   rates?: ReadonlyMap<string, NodeRates>,
@@ -126,7 +126,7 @@ export function threadTable(threads: readonly ThreadReport[]): string[] {
   );
 }
 
-/** What a change makes of each node it touches. */
+/** The nodes that a change affects, before and after. */
 export function differenceTable(nodes: readonly NodeDifference[]): string[] {
   return formatTable(
     DIFFERENCE_COLUMNS,
@@ -145,7 +145,7 @@ export function nodeRecord(node: ClusterNode): Record<string, unknown> {
   };
 }
 
-/** A node with its figures as data; null where there is nothing. */
+/** A node with its statistics as data; null = no value. */
 export function reportRecord({ node, figures }: NodeReport, rates?: NodeRates): Record<string, unknown> {
   return {
     ...nodeRecord(node),

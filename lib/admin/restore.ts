@@ -1,6 +1,6 @@
 /**
- * `restore`: sets the items of a dump on a server, many at a time, and tells what became of each. It reads chunks of
- * bytes and knows no files.
+ * `restore`: sets the items of a dump on a server, many at a time, and reports the outcome of each. It reads chunks of bytes
+ * and knows no files.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -18,26 +18,26 @@ export interface RestoreOptions {
   readonly include?: readonly RegExp[];
   /** No keys that match one of these. */
   readonly exclude?: readonly RegExp[];
-  /** Only keys that begin so. */
+  /** Only keys with this prefix. */
   readonly prefix?: string;
   /** 0 = no limit (the default). */
   readonly bytesPerSecond?: number;
-  /** Keep the versions of the dump; an item whose version is not lower then stays as it is. Default false: it is replaced. */
+  /** Keep the versions of the dump; existing items whose version is not lower stay. Default false: they are replaced. */
   readonly keepVersions?: boolean;
-  /** Take a dump without its end line, or with one that tells of something else. Default false: it is refused. */
+  /** Accept a dump without an end line, or with a wrong one. Default false: it is refused. */
   readonly acceptIncomplete?: boolean;
 }
 
-/** What became of one item of the dump. */
+/** The outcome for one item of the dump. */
 export interface RestoredItem {
   readonly key: Uint8Array;
-  /** `kept` = the server has a newer version; `excluded` by the options; `expired` meanwhile; `refused` by the server. */
+  /** `kept` = the server has a newer version; `excluded` by the options; `expired` since the dump; `refused` by the server. */
   readonly outcome: "stored" | "kept" | "excluded" | "expired" | "refused";
   /** Why it was refused. */
   readonly reason: string;
 }
 
-/** Items under way at a time. */
+/** Most items in flight. */
 const WINDOW_ITEMS_MAX = 256;
 const WINDOW_BYTES_MAX = 4 * 1048576;
 
@@ -49,9 +49,9 @@ export async function checkDump(chunks: AsyncIterable<Uint8Array>, format: DumpF
 }
 
 /**
- * Restores a dump, in batches; the next one is begun when the reader asks for it. Whether the dump is complete is known at
- * its end only: `checkDump` tells beforehand.
- * @throws FlareError CORRUPT naming the line | CONNECTION_FAILED | TIMED_OUT; what was stored before stays
+ * Restores a dump, in batches; the next one starts when the reader asks for it. Whether the dump is complete is known only at
+ * its end; use `checkDump` before.
+ * @throws FlareError CORRUPT naming the line | CONNECTION_FAILED | TIMED_OUT; items stored before stay
  */
 export async function* restoreItems(
   runtime: Runtime,
@@ -94,7 +94,7 @@ async function* windows(
     if (last !== undefined) window.push(last);
     parser.requireComplete();
   } finally {
-    // What stands before a fault is whole.
+    // The items before an error are valid.
     if (window.length > 0) yield window;
   }
 }
@@ -112,7 +112,7 @@ async function restoreItem(
   const { key, value, flags, version, expire } = item;
   if (!isWanted(key, options)) return { key, outcome: "excluded", reason: "" };
   if (expire > 0 && expire <= nowSeconds) return { key, outcome: "expired", reason: "" };
-  if (!isTextKey(key)) return { key, outcome: "refused", reason: "the text protocol cannot carry this key" };
+  if (!isTextKey(key)) return { key, outcome: "refused", reason: "the text protocol cannot represent this key" };
   try {
     const result = await client.set(key, value, {
       flags,

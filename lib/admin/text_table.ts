@@ -1,17 +1,17 @@
 /**
- * Lines of text with columns below each other, as Flare's tools print them: padded to the widest cell, one blank
- * between, numbers to the right. Pure; knows no particular table.
+ * Formats tables as Flare's tools print them: columns padded to the widest cell, one space between, numbers right-aligned.
+ * Pure; knows no particular table.
  */
 
 /** One column. */
 export interface Column {
   readonly title: string;
   readonly align: "left" | "right";
-  /** At least so many characters wide, default as wide as the title. */
+  /** Minimal width in characters, default that of the title. */
   readonly width?: number;
 }
 
-/** The title and the rows as lines. A `delimiter` stands between unpadded cells instead. */
+/** The title and the rows as lines. With a `delimiter` cells are unpadded and separated by it. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], delimiter?: string): string[] {
   const all = [columns.map(({ title }) => title), ...rows];
   if (delimiter !== undefined) return all.map((cells) => cells.join(delimiter));

@@ -1,6 +1,6 @@
 /**
- * `verify`: reads keys through every node and compares what comes with what their owner has, and counts what masters
- * hold of other partitions. Writes and replication that go on meanwhile are given time to settle.
+ * `verify`: reads keys through every node and compares the answers with those of their owners, and counts keys of other
+ * partitions on masters. Concurrent writes and replication get time to settle.
  */
 
 import { equalBytes, latin1 } from "../base/bytes.ts";
@@ -16,43 +16,43 @@ import type { ClusterAdmin } from "./cluster_admin.ts";
 import { keyWord } from "./dump_format.ts";
 import { addressOf } from "./node_targets.ts";
 
-/** What is verified. */
+/** What to verify. */
 export interface VerifyOptions {
-  /** Instead of what the index server's `meta` says. */
+  /** Overrides the index server's `meta`. */
   readonly keyHashAlgorithm?: KeyHashAlgorithm;
-  /** Write keys for the purpose, and delete them afterwards, instead of reading what is there; default false. */
+  /** Write test keys, and delete them afterwards, instead of reading existing ones; default false. */
   readonly useTestData?: boolean;
-  /** Keys looked at in each partition, default 1000. */
+  /** Keys checked in each partition, default 1000. */
   readonly keysPerPartitionMax?: number;
-  /** Hears of each partition that is done. */
+  /** Called for each completed partition. */
   readonly onProgress?: (line: string) => void;
 }
 
-/** A node that gave another answer than the owner. */
+/** A node whose answer differs from the owner's. */
 export interface VerifyFinding {
   readonly node: string;
   readonly key: Uint8Array;
   readonly problem: string;
 }
 
-/** What came out. */
+/** The result. */
 export interface VerifyReport {
   readonly partitions: number;
   readonly nodes: number;
   /** Keys compared on every node. */
   readonly keys: number;
-  /** Keys that masters hold of other partitions: what is left behind when a partition is added. */
+  /** Keys of other partitions on masters, left behind when a partition was added. */
   readonly strayKeys: number;
-  /** Empty = all is well; at most 1000 are kept. */
+  /** Empty = no differences; at most 1000 are kept. */
   readonly findings: readonly VerifyFinding[];
 }
 
 const BATCH_KEYS = 100;
 const FINDINGS_MAX = 1000;
-/** An answer that differs is asked for again, so often and after such a pause. */
+/** An answer that differs is requested again this often, with this pause. */
 const SETTLE_ATTEMPTS = 10;
 const SETTLE_MS = 200;
-/** Should they not be deleted, they go away by themselves. */
+/** If they are not deleted, they expire. */
 const TEST_DATA_SECONDS = 600;
 const KEYS_DEFAULT = 1000;
 
@@ -106,7 +106,7 @@ class Verifier {
     };
   }
 
-  /** Keys the master of a partition holds and owns. */
+  /** Keys on the master of a partition that it owns. */
   async #keysOf(master: string, partition: number): Promise<Uint8Array[]> {
     const { keysPerPartitionMax = KEYS_DEFAULT } = this.#options;
     const own: Uint8Array[] = [];
@@ -154,7 +154,7 @@ class Verifier {
     }
   }
 
-  /** Looks again until both agree; undefined = they do, otherwise how they differ. */
+  /** Compares again until both agree; undefined = they do, otherwise the difference. */
   async #settle(owner: Client, node: Client, key: Uint8Array): Promise<string | undefined> {
     for (let attempt = 1; ; attempt++) {
       const [expected, found] = await Promise.all([owner.gets(key), node.gets(key)]);
@@ -190,7 +190,7 @@ class Verifier {
   }
 }
 
-/** One line about a finding. */
+/** A finding as one line. */
 export function findingText({ node, key, problem }: VerifyFinding): string {
   return `"${node}" and key ${keyWord(key)}: ${problem}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Keeps one connection to every node: pings over it, pushes new maps over it, and reports when a node goes down or comes
- * back. What to do when is `monitor.ts`; this carries it out. It never changes the node map itself.
+ * Keeps one connection to every node: sends pings and new maps over it, and reports when a node goes down or comes back.
+ * `monitor.ts` decides what to do when; this executes it. It never changes the node map itself.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
@@ -25,19 +25,19 @@ import {
 } from "./monitor.ts";
 
 export interface BroadcasterOptions extends MonitorOptions {
-  /** How long a node may take to accept a connection, and then to answer, in milliseconds. */
+  /** Timeout for a node to accept a connection, and then to answer, in milliseconds. */
   readonly readTimeoutMs: number;
-  /** Absent: the connections to the nodes are plain. */
+  /** Absent: plain connections to the nodes. */
   readonly tls?: TlsLink | undefined;
 }
 
-/** What the broadcaster reports; the promise resolves when the map has been changed, or could not be. */
+/** The broadcaster's reports; the promise resolves when the map was changed, or the change failed. */
 export interface HealthListener {
   onDown(key: string): Promise<void>;
   onUp(key: string): Promise<void>;
 }
 
-/** Bytes that wait to be sent to one node: a map and a ping fit, whatever the size of the cluster. */
+/** Limit of unsent bytes per node: a map and a ping fit, whatever the size of the cluster. */
 const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
 const REPLY_BYTES_MAX = 8192;
 
@@ -55,7 +55,7 @@ export class Broadcaster {
     this.#health = health;
   }
 
-  /** Watches the nodes of `map` and no others. Nothing is pushed at once: each node gets the map after its next answer. */
+  /** Monitors exactly the nodes of `map`. Pushes nothing at once: each node gets the map after its next answer. */
   watch(map: NodeMap): void {
     this.#dropMissing(map);
     for (const node of map.nodes) {
@@ -64,8 +64,8 @@ export class Broadcaster {
   }
 
   /**
-   * Tells the nodes a new map. Resolves when those that must know first have answered, or each group of them has had
-   * `readTimeoutMs` to do so; the others are told then and may take their time, unless all are to be waited for.
+   * Sends a new map to the nodes. Resolves when the nodes that must know first have answered, or each group of them has had
+   * `readTimeoutMs` to do so; the others get the map after that and are not waited for, unless `awaitsAll`.
    */
   async publish(map: NodeMap, changes: NodeMapChanges, awaitsAll = false): Promise<void> {
     this.#dropMissing(map);
@@ -92,7 +92,7 @@ export class Broadcaster {
     if (awaitsAll) await this.#within(this.#options.readTimeoutMs, answers);
   }
 
-  /** A node has joined: what failed before does not count. */
+  /** A node has joined: earlier failures do not count. */
   joined(key: string): void {
     this.#watches.get(key)?.joined();
   }
@@ -102,7 +102,7 @@ export class Broadcaster {
     return this.#watches.get(key)?.isFailing === true;
   }
 
-  /** Whether a node answers a ping on a connection of its own, within `readTimeoutMs`. */
+  /** Whether a node answers a ping on a separate connection within `readTimeoutMs`. */
   async probe(node: ClusterNode): Promise<boolean> {
     const peer = createPeer(this.#runtime, this.#workers, node, this.#options);
     try {
@@ -115,13 +115,13 @@ export class Broadcaster {
     }
   }
 
-  /** Takes other intervals and limits. */
+  /** Applies new intervals and limits. */
   reload(options: BroadcasterOptions): void {
     this.#options = options;
     for (const watch of this.#watches.values()) watch.options = options;
   }
 
-  /** Ends all connections; nothing is reported any more. */
+  /** Closes all connections; there are no more reports. */
   stop(): void {
     for (const watch of this.#watches.values()) watch.stop();
     this.#watches.clear();
@@ -165,7 +165,7 @@ class NodeWatch {
   readonly #workers: WorkerRegistry;
   readonly #node: ClusterNode;
   readonly #health: HealthListener;
-  /** Who waits for the outcome of a push. */
+  /** The callers waiting for the outcome of a push. */
   readonly #waiters = new Map<NodeMap, ((ok: boolean) => void)[]>();
   #state: MonitorState;
   #peer: Peer;
@@ -193,7 +193,7 @@ class NodeWatch {
     this.#schedule();
   }
 
-  /** There is a new map the node need not be told at once. */
+  /** There is a new map, which the node need not get at once. */
   learn(map: NodeMap, down: boolean): void {
     this.#step({ kind: "map", map, down, push: false });
   }
@@ -264,7 +264,7 @@ class NodeWatch {
     this.#step({ kind: "answered", ok });
   }
 
-  /** One report at a time: the next answer, or failure, brings up again what is still true. */
+  /** One report at a time: the next answer, or failure, repeats what is still true. */
   async #report(kind: "down" | "up"): Promise<void> {
     if (this.#reporting) return;
     this.#reporting = true;

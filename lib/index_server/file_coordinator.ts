@@ -1,8 +1,7 @@
 /**
- * A coordinator that keeps the map in a `flare.xml` the original index server reads and writes as well. Each store is
- * all or nothing and leaves the previous file beside it; a file that is damaged or gone is replaced by that. A mark beside
- * them tells a cluster that has lost both from one that never had any. One index server per file: the token only notices
- * that an operator or another program changed it meanwhile.
+ * A coordinator that keeps the map in a `flare.xml`, which the original index server can read and write, too. Each store is
+ * atomic and keeps the previous file; that replaces a damaged or missing file. A mark file tells a cluster that has lost both
+ * from a new one. One index server per file: the token only detects that an operator or another program changed it.
  */
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
@@ -14,10 +13,10 @@ import { EMPTY_NODE_MAP } from "../cluster/node_map.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Coordinator, RestoredMap } from "./coordinator.ts";
 
-const MARK = fromLatin1("flare.xml beside this file holds a node map: without it no index server starts here.\n");
+const MARK = fromLatin1("flare.xml beside this file contains the node map: without it no index server starts here.\n");
 
 export interface FileCoordinatorOptions {
-  /** Boost archive version in the file's head; old builds of the original want 4. Default 18. */
+  /** Boost archive version in the file's head; old builds of the original need 4. Default 18. */
   readonly archiveVersion?: number;
 }
 
@@ -25,7 +24,7 @@ export class FileCoordinator implements Coordinator {
   readonly #runtime: Runtime;
   readonly #path: string;
   readonly #archiveVersion: number | undefined;
-  /** The mark is known to be there. */
+  /** The mark is known to exist. */
   #isMarked = false;
 
   /** @param path the file itself, usually `<data-dir>/flare.xml` */
@@ -59,8 +58,8 @@ export class FileCoordinator implements Coordinator {
     if (damage !== undefined) throw damage;
     if ((await this.#runtime.files.read(this.#markPath)) === undefined) return { map: EMPTY_NODE_MAP, token };
     const lost =
-      `"${this.#path}" is gone, and the cluster's node map with it: put a copy of it back, ` +
-      `or remove "${this.#markPath}" for a cluster without nodes`;
+      `"${this.#path}" with the cluster's node map is missing: restore a copy of it, ` +
+      `or remove "${this.#markPath}" to start a cluster without nodes`;
     return { map: EMPTY_NODE_MAP, token, lost };
   }
 
@@ -72,7 +71,7 @@ export class FileCoordinator implements Coordinator {
     return tokenOf(bytes);
   }
 
-  /** Nobody tells when a file changes: every operation reads it again. */
+  /** There are no notifications for files: every operation reads it again. */
   onChange(): void {}
 
   close(): Promise<void> {
@@ -84,8 +83,8 @@ export class FileCoordinator implements Coordinator {
   }
 
   /**
-   * Leaves a mark that there is a map. After the map itself, so that a crash between the two leaves a map without a mark, which
-   * gets it when it is read again, and never a mark without a map.
+   * Marks that there is a map. Written after the map, so that a crash between the two leaves a map without a mark, which the
+   * next read adds, and never a mark without a map.
    */
   async #mark(): Promise<void> {
     if (this.#isMarked) return;
@@ -95,7 +94,7 @@ export class FileCoordinator implements Coordinator {
     this.#isMarked = true;
   }
 
-  /** The map in the previous file; undefined if there is none or it is no better. */
+  /** The map in the previous file; undefined if it is missing or damaged, too. */
   async #readPrevious(): Promise<NodeMap | undefined> {
     const path = `${this.#path}.previous`;
     const bytes = await this.#runtime.files.read(path);

@@ -1,4 +1,4 @@
-/** The commands of an index server: one row for each word, see `command_rows.ts`. */
+/** The commands of an index server, one row per word; see `command_rows.ts`. */
 
 import { type CommandForm, type CommandRows, CommandSet } from "../net/command_rows.ts";
 import type { IndexWord } from "../protocol/command.ts";
@@ -138,7 +138,7 @@ export const indexCommands = {
     section: "index",
     lines: [["<id>", "`OK` or `CLIENT_ERROR thread not found`"]],
   },
-  // It reads files, and may change who is let in.
+  // It reads files, and may change who can connect.
   refresh_certs: {
     access: "operators",
     run: (replies, request, reply) => replies.refreshCertificates(request.words, reply),

@@ -1,7 +1,6 @@
 /**
- * The commands that change the node map, from words to the change they ask for. Pure; exactly the original's texts,
- * because tools match them, and a few words that only our own nodes and tools say. How a change is stored and told to
- * the nodes is `node_map_service.ts`.
+ * The commands that change the node map, from words to changes. Pure; exactly the original's texts, because tools match them,
+ * plus a few words that only our own nodes and tools send. `node_map_service.ts` stores and broadcasts changes.
  */
 
 import { ANY_DATA, parseDataIdentity } from "../cluster/data_identity.ts";
@@ -13,40 +12,40 @@ import { encodeNodeList } from "../cluster/node_map_codec.ts";
 
 /** A change of the node map, and what to answer. */
 export interface MapChange {
-  /** The next map, or the refusal; `silent` tells that the node named by `asksAfter` did not answer. */
+  /** The next map, or the refusal; `silent`: the node `asksAfter` did not answer. */
   apply(map: NodeMap, silent: boolean): Transition;
-  /** The key of a node that is pinged first if the map says that it is there. */
+  /** The key of a node to be pinged first if it is up in the map. */
   readonly asksAfter?: string;
   /** The complete answer once the map is stored. */
   reply(map: NodeMap): string;
-  /** The text behind `SERVER_ERROR` if it cannot be stored. */
+  /** The text after `SERVER_ERROR` if it cannot be stored. */
   readonly failure: string;
-  /** The answer waits until all nodes have heard, or have had their time: what asks is about to stop. */
+  /** The answer waits until all nodes have the map or have timed out: the requesting node is about to stop. */
   readonly awaitsAll?: boolean;
-  /** What was asked for or found out, and by whom, for the log. */
+  /** The command or event behind it, and who sent it, for the log. */
   readonly cause: string;
 }
 
-/** A change as a command asks for it; who said the command is for its receiver to add. */
+/** A change as parsed from a command; its receiver adds who sent it. */
 export type AskedChange = Omit<MapChange, "cause">;
 
 const INT32_MAX = 0x7fffffff;
-/** Behind `node state … active`: whatever data the node has, they count. Ours alone understands it. */
+/** After `node state … active`: whatever data the node has is accepted. Only our index server understands it. */
 const UNSAFE = "unsafe";
 
-/** What `shutdown` followed by `words` asks for; undefined = `ERROR`. */
+/** The change of `shutdown` followed by `words`; undefined = `ERROR`. */
 export function shutdownChange(words: readonly string[]): AskedChange | undefined {
   const node = parseNode(words);
   if (node === undefined || words.length !== 2) return undefined;
   return { ...change((map) => shutdown(map, node.key), "failed to shutdown"), awaitsAll: true };
 }
 
-/** Makes the change a form of `node` asks for of its words, of which the first two are the node; undefined = `ERROR`. */
+/** Parses a form of `node` into its change; undefined = `ERROR`. */
 type NodeForm = (node: GivenNode, rest: readonly string[], partitionCountMax: number) => AskedChange | undefined;
 
 const NODE_FORMS = {
   add: ({ key, host, port }, words) => {
-    // A node of ours goes on with which data it has, once `meta` has told it that it may.
+    // Our own nodes add their data identity, if `meta` allows it.
     const data = parseDataIdentity(words);
     if ((data === undefined && words.length !== 0) || data === ANY_DATA) return undefined;
     return {
@@ -66,7 +65,7 @@ const NODE_FORMS = {
     return change((map) => setState(map, key, state), "failed to set state");
   },
   role: ({ key }, words, partitionCountMax) => {
-    // Words behind the partition are ignored, as the original does.
+    // Words after the partition are ignored, as in the original.
     const role = parseRole(words[0] ?? "");
     const balance = parseInteger(words[1] ?? "0");
     const partition = parseInteger(words[2] ?? String(PARTITION_NONE));
@@ -79,9 +78,7 @@ const NODE_FORMS = {
 /** What can follow `node`. */
 export type NodeFormWord = keyof typeof NODE_FORMS;
 
-/**
- * What `node <form>` followed by `words` asks for; undefined = `ERROR`. There can be `partitionCountMax` partitions.
- */
+/** The change of `node <form>` followed by `words`; undefined = `ERROR`. `partitionCountMax` limits the partitions. */
 export function nodeChange(form: NodeFormWord, words: readonly string[], partitionCountMax: number): AskedChange | undefined {
   const node = parseNode(words);
   return node === undefined ? undefined : NODE_FORMS[form](node, words.slice(2), partitionCountMax);
@@ -97,7 +94,7 @@ interface GivenNode {
   readonly port: number;
 }
 
-/** The node named by the first two words. */
+/** The node of the first two words. */
 function parseNode(words: readonly string[]): GivenNode | undefined {
   const host = words[0];
   const port = parseInteger(words[1] ?? "");

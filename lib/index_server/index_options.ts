@@ -1,7 +1,7 @@
 /**
- * Every option of flarei, once: the table from which flags, config file, environment, `--help`, `--print-config`,
- * `show variables` and the type `IndexServerOptions` come. Flare's spelling in files and flags, camelCase with the
- * unit in code. Knows nothing of how the settings are used.
+ * All options of flarei: flags, config file, environment, `--help`, `--print-config`, `show variables` and the type
+ * `IndexServerOptions` derive from this table. Flare's spelling in files and flags, camelCase with the unit in code. Does not
+ * know how the settings are used.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -21,7 +21,7 @@ export const indexServerTable = {
     default: "",
     placeholder: "uri",
     since: "1.1.0",
-    help: "where the node map is kept; file://<data-dir> unless given",
+    help: "where the node map is stored; default: file://<data-dir>",
   }),
   ...serverOptions,
   serverPort: serverPortOption(12120),
@@ -38,7 +38,7 @@ export const indexServerTable = {
     scale: 1000,
     since: "0.9.8",
     reloadable: true,
-    help: "pause between two pings of a node",
+    help: "interval between pings of a node",
   }),
   monitorReadTimeoutMs: integerOption({
     name: "monitor-read-timeout",
@@ -65,14 +65,14 @@ export const indexServerTable = {
     default: "simple",
     choices: ["simple", "crc32", "jenkins"],
     since: "1.0.16",
-    help: "hash from key to partition",
+    help: "hash that maps keys to partitions",
   }),
   partitionType: choiceOption({
     name: "partition-type",
     default: "modular",
     choices: ["modular"],
     since: "1.0.9",
-    help: "how keys are spread over partitions",
+    help: "how keys are distributed over partitions",
   }),
   partitionModularHint: integerOption({
     name: "partition-modular-hint",
@@ -80,7 +80,7 @@ export const indexServerTable = {
     min: 1,
     max: 65535,
     since: "1.0.9",
-    help: "partitions the cluster is expected to start with",
+    help: "expected number of partitions at the start",
   }),
   partitionModularVirtual: integerOption({
     name: "partition-modular-virtual",
@@ -88,7 +88,7 @@ export const indexServerTable = {
     min: 1,
     max: 1048576,
     since: "1.0.11",
-    help: "virtual partitions keys are spread over",
+    help: "number of virtual partitions",
   }),
   partitionSize: integerOption({
     name: "partition-size",
@@ -111,9 +111,9 @@ export const indexOptionTable = {
 export type IndexSettings = OptionValues<typeof indexOptionTable>;
 
 /**
- * The settings of an index server from the ones that were given, with the defaults filled in and `indexDb` always a
- * URI. An empty `serverName` stands for the host's full name.
- * @throws FlareError INVALID_OPTION for a wrong value, a wrong entry in a list or a missing data directory
+ * Completes the settings of an index server with the defaults; `indexDb` is always a URI. An empty `serverName` means the
+ * host's full name.
+ * @throws FlareError INVALID_OPTION for an invalid value, an invalid entry in a list or a missing data directory
  */
 export function indexServerOptions(given: IndexServerOptions): IndexSettings {
   const options = completeOptions(indexOptionTable, given);

@@ -1,7 +1,6 @@
 /**
- * What an index server answers to each of its commands: the reports about itself, and the changes of the node map, which are
- * passed on; their answers come once the new map is stored. Which command is answered by what is a row of
- * `index_command_table.ts`.
+ * The answers to an index server's commands: its statistics, and changes of the node map, which are passed on; their answers
+ * come once the new map is stored. The rows of `index_command_table.ts` say which method answers which command.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
@@ -20,18 +19,18 @@ import { statsGeneral } from "../stats/general_stats.ts";
 import { killWorker, refreshCertificates, statsNodes, statsThreads, verbosity } from "../stats/stats_commands.ts";
 import { type AskedChange, type MapChange, type NodeFormWord, nodeChange, shutdownChange } from "./index_commands.ts";
 
-/** What the answers take from the index server they are for. */
+/** What the answers need from their index server. */
 export interface IndexHost {
   readonly runtime: Runtime;
   readonly workers: WorkerRegistry;
   readonly server: Server;
   readonly tls: DaemonTls;
-  /** The map in use. */
+  /** The current map. */
   readonly nodeMap: NodeMap;
   readonly meta: ClusterMeta;
-  /** The lines of `show variables` in front of `END`. */
+  /** The lines of `show variables` before `END`. */
   variables(): readonly string[];
-  /** Carries out a change; resolves to the complete answer. */
+  /** Executes a change; resolves to the complete answer. */
   change(change: MapChange): Promise<string>;
 }
 
@@ -114,7 +113,7 @@ export class IndexReplies {
   }
 }
 
-/** What was asked for and by whom: `"node state a 1 down" from 10.0.0.7:40612 as "ops"`. */
+/** The command and who sent it: `"node state a 1 down" from 10.0.0.7:40612 as "ops"`. */
 function causeOf({ command, words }: Request, { peer, user }: ClientSession): string {
   return `"${[commandName(command), ...words].join(" ")}" from ${peer}${user === undefined ? "" : ` as "${user}"`}`;
 }

@@ -1,6 +1,6 @@
 /**
- * An index server, put together: settings in, a running server out. It owns the order of starting and stopping and
- * nothing else; who does what is in the files beside it.
+ * Assembles an index server: settings in, a running server out. It owns only the order of starting and stopping; the files
+ * beside it do the rest.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -29,13 +29,13 @@ import { MemoryCoordinator } from "./memory_coordinator.ts";
 import { NodeMapService } from "./node_map_service.ts";
 import type { IndexServer } from "./public_index.ts";
 
-/** Requests under way get this long to be answered when the server stops. */
+/** How long requests in flight may take when the server stops. */
 const STOP_GRACE_MS = 1000;
 
 /**
  * Starts an index server; it serves when the promise resolves.
- * @param coordinator where the node map is kept; by default what `index-db` says
- * @param serversInProcess servers, this one included, that share the files the process may have open
+ * @param coordinator the store of the node map; default: as `index-db` says
+ * @param serversInProcess servers, including this one, that share the process's limit of open files
  * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | CORRUPT | IO_ERROR
  */
 export async function startIndexServer(
@@ -181,7 +181,7 @@ function serverOptions(options: IndexSettings, access: Access): ServerOptions {
     requestMemoryBytesMax: options.requestMemoryBytesMax,
     backlog: backLogOption.default,
     access,
-    // An index server takes no keys and no values.
+    // An index server accepts no keys and no values.
     limits: {
       lineBytesMax: options.lineBytesMax,
       keyBytesMax: 1,

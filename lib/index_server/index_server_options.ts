@@ -1,9 +1,9 @@
 /**
- * What a program may set of an index server. The option table is the source: `tests/tidy/option_types.test.ts` writes the
- * fields, with `UPDATE_DOCUMENTS=1`, and checks that they are the table's.
+ * The options of an index server for programs. Generated from the option table: `tests/tidy/option_types.test.ts` writes the
+ * fields with `UPDATE_DOCUMENTS=1`, and checks that they match the table.
  */
 
-/** The settings of an index server; those that are not given take their defaults. */
+/** The settings of an index server; all have defaults. */
 export interface IndexServerOptions {
   /**
    * Directory of the node map and the pid file.
@@ -12,7 +12,7 @@ export interface IndexServerOptions {
    */
   readonly dataDir?: string;
   /**
-   * Where the node map is kept; file://<data-dir> unless given.
+   * Where the node map is stored; default: file://<data-dir>.
    *
    * `index-db` in files and flags.
    */
@@ -151,7 +151,7 @@ export interface IndexServerOptions {
    */
   readonly requestTimeoutMs?: number;
   /**
-   * Pause between two pings of a node.
+   * Interval between pings of a node.
    *
    * An integer from 1 to 86400000, in milliseconds; default 5000. `monitor-interval` in files and flags. Can be reloaded.
    */
@@ -170,25 +170,25 @@ export interface IndexServerOptions {
    */
   readonly monitorThreshold?: number;
   /**
-   * Hash from key to partition.
+   * Hash that maps keys to partitions.
    *
    * Default "simple". `key-hash-algorithm` in files and flags.
    */
   readonly keyHashAlgorithm?: "simple" | "crc32" | "jenkins";
   /**
-   * How keys are spread over partitions.
+   * How keys are distributed over partitions.
    *
    * Default "modular". `partition-type` in files and flags.
    */
   readonly partitionType?: "modular";
   /**
-   * Partitions the cluster is expected to start with.
+   * Expected number of partitions at the start.
    *
    * An integer from 1 to 65535; default 1. `partition-modular-hint` in files and flags.
    */
   readonly partitionModularHint?: number;
   /**
-   * Virtual partitions keys are spread over.
+   * Number of virtual partitions.
    *
    * An integer from 1 to 1048576; default 4096. `partition-modular-virtual` in files and flags.
    */

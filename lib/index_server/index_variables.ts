@@ -1,6 +1,6 @@
 /**
- * What `show variables` of an index server says: the settings as they are configured, in the original's words, order
- * and columns, because tools read them. Settings the original does not have are shown by `--print-config` instead.
+ * The output of an index server's `show variables`: the settings with the original's names, order and columns, because tools
+ * parse them. `--print-config` shows the settings that the original does not have.
  */
 
 import { variableLines } from "../base/variable_lines.ts";
@@ -31,7 +31,7 @@ const shown: readonly (keyof IndexSettings)[] = [
   "threadPoolSize",
 ];
 
-/** The lines in front of `END`, without line ends. */
+/** The lines before `END`, without line ends. */
 export function showIndexVariables(options: IndexSettings): string[] {
   return variableLines(NAME_WIDTH, indexOptionTable, options, shown);
 }

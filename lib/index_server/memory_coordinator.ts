@@ -1,6 +1,6 @@
 /**
- * A coordinator that keeps the map in memory: for tests, examples and clusters that live in one process. Several
- * index servers may share one. Everything is forgotten with the process.
+ * A coordinator that keeps the map in memory: for tests, examples and clusters in one process. Several index servers can share
+ * one. It ends with the process.
  */
 
 import type { NodeMap } from "../cluster/node_map.ts";

@@ -1,7 +1,7 @@
 /**
- * What the index server knows and does about the health of one node, as a pure step function: an event and the time in,
- * the next state and effects out. It says when to ping, when a node counts as down or up again, and which maps it still
- * has to get. It opens no connection and sets no timer; `broadcaster.ts` carries the effects out.
+ * The health monitoring of one node as a pure step function: an event and the time in, the next state and effects out. It
+ * decides when to ping, when a node is down or up again, and which maps it still needs. It opens no connections and sets no
+ * timers; `broadcaster.ts` executes the effects.
  */
 
 import type { NodeMap } from "../cluster/node_map.ts";
@@ -9,40 +9,40 @@ import type { NodeMap } from "../cluster/node_map.ts";
 export interface MonitorOptions {
   /** Pause between the end of one exchange and the next ping, in milliseconds. */
   readonly intervalMs: number;
-  /** Failures in a row after which the node is down. */
+  /** Consecutive failures after which the node is down. */
   readonly threshold: number;
 }
 
-/** Everything known of one node; never changed, only replaced. */
+/** The state of one node; immutable. */
 export interface MonitorState {
-  /** What the node has been asked and has not answered yet. */
+  /** The pending request to the node. */
   readonly phase: "idle" | "pinging" | "pushing";
   /** Failures since the last answered ping. */
   readonly failures: number;
-  /** When to ping next, on the monotonic clock; counts while idle. */
+  /** When to ping next, on the monotonic clock; applies while idle. */
   readonly dueMs: number;
-  /** The node map says that the node is down. */
+  /** The node is down in the node map. */
   readonly down: boolean;
-  /** The newest map, whether or not the node has it. */
+  /** The newest map, whether the node has it or not. */
   readonly newest: NodeMap;
   /** The node has acknowledged `newest`. */
   readonly confirmed: boolean;
-  /** Maps to be sent, in order: a node acts on the steps between them. While pushing the first one is under way. */
+  /** Maps to be sent, in order, because a node acts on the changes between them. While pushing, the first one is in flight. */
   readonly pending: readonly NodeMap[];
   /**
-   * A failed push is a failure of the node: only the first between two pings, so that a burst of changes does not take down
-   * a node that is just restarting, and none that repeats an earlier one.
+   * Whether a failed push counts as a failure of the node: only the first between two pings, so that a burst of changes does
+   * not take down a node that is just restarting, and no repeated push.
    */
   readonly pushCounts: boolean;
 }
 
 export type MonitorEvent =
   | { readonly kind: "tick" }
-  /** The node has said itself that it is there: earlier failures are those of the process it replaces. */
+  /** The node has joined: earlier failures are those of its previous process. */
   | { readonly kind: "joined" }
-  /** The map changed; `push`: the node is to be told now. */
+  /** The map changed; `push`: the node should get it now. */
   | { readonly kind: "map"; readonly map: NodeMap; readonly down: boolean; readonly push: boolean }
-  /** The exchange is over; `ok` is false for any answer but OK, for none in time and for a broken or refused connection. */
+  /** The exchange is over; `ok` is false for any answer but OK, for a timeout and for a broken or refused connection. */
   | { readonly kind: "answered"; readonly ok: boolean };
 
 export type MonitorEffect =
@@ -58,10 +58,10 @@ export interface MonitorStep {
   readonly effects: readonly MonitorEffect[];
 }
 
-/** More maps than this do not wait for one node; the oldest are left out. */
+/** Most maps queued for one node; the oldest are dropped. */
 export const PENDING_MAPS_MAX = 16;
 
-/** The state in which monitoring of a node begins; it has learnt `map` by itself or will get it after its first answer. */
+/** The initial state for a node; it already has `map` or will get it after its first answer. */
 export function startMonitor(map: NodeMap, down: boolean, nowMs: number, options: MonitorOptions): MonitorState {
   return {
     phase: "idle",
@@ -103,7 +103,7 @@ function takeMap(
   const next = { ...state, newest: map, down, confirmed: false, pending: push ? [...state.pending, map] : state.pending };
   if (state.phase === "idle") return goOn(next, [], nowMs, options);
   if (next.pending.length <= PENDING_MAPS_MAX) return { state: next, effects: [] };
-  // The first may be under way: leave out the one behind it.
+  // The first may be in flight: drop the one after it.
   const [first, dropped, ...rest] = next.pending as [NodeMap, NodeMap, ...NodeMap[]];
   return { state: { ...next, pending: [first, ...rest] }, effects: [{ kind: "pushed", map: dropped, ok: false }] };
 }
@@ -131,8 +131,8 @@ function afterPush(state: MonitorState, ok: boolean, nowMs: number, options: Mon
 }
 
 /**
- * Flare differs: the original says down once, at the threshold. If the map could not be changed at that moment, the node
- * would stay up for ever; here it is said again until the map agrees.
+ * Flare differs: the original reports down once, at the threshold. If the map could not be changed at that moment, the node
+ * would stay up for ever; here the report is repeated until the map agrees.
  */
 function fail(state: MonitorState, options: MonitorOptions): MonitorStep {
   const failures = state.failures + 1;
@@ -140,7 +140,7 @@ function fail(state: MonitorState, options: MonitorOptions): MonitorStep {
   return { state: { ...state, failures }, effects: isDown ? [{ kind: "down" }] : [] };
 }
 
-/** After an exchange, or when there is news: sends the next map that waits, or waits for the next ping. */
+/** After an exchange or a new map: sends the next queued map, or waits for the next ping. */
 function goOn(state: MonitorState, effects: readonly MonitorEffect[], nowMs: number, options: MonitorOptions): MonitorStep {
   const map = state.pending[0];
   if (map !== undefined) return { state: { ...state, phase: "pushing" }, effects: [...effects, { kind: "push", map }] };

@@ -1,6 +1,6 @@
 /**
- * The one place where the cluster's node map changes: one change after another, each read, worked out, stored and told to
- * the nodes before the next begins. Commands and the monitors come here; what may change is `cluster/node_map.ts`.
+ * The only place where the cluster's node map changes: one change at a time, each read, computed, stored and broadcast before
+ * the next begins. Commands and monitors come here; `cluster/node_map.ts` has the rules.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -14,9 +14,9 @@ import { Broadcaster, type BroadcasterOptions } from "./broadcaster.ts";
 import type { Coordinator, RestoredMap } from "./coordinator.ts";
 import type { MapChange } from "./index_commands.ts";
 
-/** So often a change is worked out anew because somebody else changed the map meanwhile. */
+/** How often a change is recomputed because somebody else changed the map in the meantime. */
 const ATTEMPTS_MAX = 5;
-/** Changes that may wait for their turn. */
+/** Most queued changes. */
 const QUEUE_MAX = 4096;
 
 export class NodeMapService implements Worker {
@@ -30,7 +30,7 @@ export class NodeMapService implements Worker {
   readonly #broadcaster: Broadcaster;
   #map: NodeMap = EMPTY_NODE_MAP;
   #tail: Promise<unknown> = Promise.resolve();
-  /** When each change that waits or is under way came in, oldest first. */
+  /** When each queued or running change arrived, oldest first. */
   readonly #queuedMs: number[] = [];
   #stopped = false;
 
@@ -44,7 +44,7 @@ export class NodeMapService implements Worker {
     this.#broadcaster = new Broadcaster(runtime, workers, options, {
       onDown: (key) =>
         this.#healthChange({
-          // It may have joined again while this waited for its turn.
+          // It may have rejoined while this was queued.
           apply: (map) => (this.#broadcaster.isFailing(key) ? nodeDown(map, key) : unchanged(map)),
           reply: () => "",
           failure: `"${key}" stays as it is`,
@@ -77,15 +77,15 @@ export class NodeMapService implements Worker {
     return oldestMs === undefined ? 0 : Math.floor((this.#runtime.clock.monotonicMs() - oldestMs) / 1000);
   }
 
-  /** Nothing: without it the cluster would have no index server any more. */
+  /** Does nothing: without it the cluster would have no index server. */
   kill(): void {}
 
-  /** The map in use. */
+  /** The current map. */
   get map(): NodeMap {
     return this.#map;
   }
 
-  /** Loads the map and begins to watch its nodes; nothing is pushed. @throws FlareError CORRUPT | IO_ERROR */
+  /** Loads the map and starts monitoring its nodes; pushes nothing. @throws FlareError CORRUPT | IO_ERROR */
   async start(): Promise<void> {
     const { map, lost } = await this.#coordinator.restore();
     if (lost !== undefined) throw new FlareError("CORRUPT", lost);
@@ -95,18 +95,18 @@ export class NodeMapService implements Worker {
     this.#coordinator.onChange(() => void this.#inTurn(() => this.#refresh()));
   }
 
-  /** Carries out a change; resolves to the complete answer, `SERVER_ERROR …` if it was refused or could not be stored. */
+  /** Executes a change; resolves to the complete answer, `SERVER_ERROR …` if it was refused or could not be stored. */
   change(change: MapChange): Promise<string> {
     if (this.#stopped || this.queue >= QUEUE_MAX) return Promise.resolve(serverError(change.failure));
     return this.#inTurn(() => this.#carryOut(change));
   }
 
-  /** Takes other intervals and limits of the monitoring. */
+  /** Applies new intervals and limits of the monitoring. */
   reload(options: BroadcasterOptions): void {
     this.#broadcaster.reload(options);
   }
 
-  /** Refuses further changes, waits for the one under way, and ends all connections to the nodes. */
+  /** Refuses further changes, waits for the running one, and closes all connections to the nodes. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#tail;
@@ -140,7 +140,7 @@ export class NodeMapService implements Worker {
         await this.#broadcaster.publish(outcome.map, outcome.changes, change.awaitsAll);
         return change.reply(outcome.map);
       }
-      this.#runtime.log.write("error", `${change.failure}: others changed the node map ${ATTEMPTS_MAX} times meanwhile`);
+      this.#runtime.log.write("error", `${change.failure}: others changed the node map ${ATTEMPTS_MAX} times in the meantime`);
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
       this.#runtime.log.write("error", `${change.failure}: ${error.message}`);
@@ -155,18 +155,18 @@ export class NodeMapService implements Worker {
     for (const event of events) this.#runtime.log.write("notice", `${mapEventText(after.version, event)}; ${cause}`);
   }
 
-  /** Whether a node that should be there does not answer. */
+  /** Whether a node that is up in the map does not answer. */
   async #isSilent(map: NodeMap, key: string | undefined): Promise<boolean> {
     const node = key === undefined ? undefined : findNode(map, key);
     if (node === undefined || node.state === NodeState.down) return false;
     return !(await this.#broadcaster.probe(node));
   }
 
-  /** The map a change starts from: the stored one, unless that has fallen behind the one in use. */
+  /** The map a change starts from: the stored one, unless it is older than the current one. */
   async #restore(): Promise<RestoredMap> {
     const restored = await this.#coordinator.restore();
     if (restored.map.version < this.#map.version) {
-      const text = `stored node map has version ${restored.map.version}, going on with version ${this.#map.version} in use`;
+      const text = `stored node map has version ${restored.map.version}, keeping the current version ${this.#map.version}`;
       this.#runtime.log.write("warning", text);
       return { map: this.#map, token: restored.token };
     }

@@ -180,7 +180,7 @@ export interface ClusterOptions {
    */
   readonly fsync?: "always" | "interval" | "os";
   /**
-   * Pause between two pings of a node.
+   * Interval between pings of a node.
    *
    * An integer from 1 to 86400000, in milliseconds; default 1000. `monitor-interval` in files and flags.
    */

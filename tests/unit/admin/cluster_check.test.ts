@@ -82,7 +82,11 @@ describe("checkCluster", () => {
     ["a master that does not answer", seenWith({ silence: "refused" }), ["broken n:1: it does not answer: refused"]],
     ["a slave that does not answer", seenWith({}, { silence: "refused" }), ["degraded n:2: it does not answer: refused"]],
     ["a failing disk at a master", seenWith({ illness: "storage error" }), ["broken n:1: it is not healthy: storage error"]],
-    ["a failing disk at a slave", seenWith({}, { illness: "storage error" }), ["degraded n:2: it is not healthy: storage error"]],
+    [
+      "a failing disk at a slave",
+      seenWith({}, { illness: "storage error" }),
+      ["degraded n:2: it is not healthy: storage error"],
+    ],
     ["an only copy", seenWith({}, asProxy), ["degraded partition 0: n:1 has the only copy of its keys"]],
     [
       "a copy under way",
