@@ -5,7 +5,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import { sleep } from "../base/sleep.ts";
-import { type Client, isTextKey, StoreResult } from "../client/client.ts";
+import { type Client, isClientKey, StoreResult } from "../client/client.ts";
 import type { DumpedItem } from "../client/dump.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DumpFileParser } from "./dump_file_parser.ts";
@@ -112,7 +112,7 @@ async function restoreItem(
   const { key, value, flags, version, expire } = item;
   if (!isWanted(key, options)) return { key, outcome: "excluded", reason: "" };
   if (expire > 0 && expire <= nowSeconds) return { key, outcome: "expired", reason: "" };
-  if (!isTextKey(key)) return { key, outcome: "refused", reason: "the text protocol cannot represent this key" };
+  if (!isClientKey(key)) return { key, outcome: "refused", reason: "the text protocol cannot represent this key" };
   try {
     const result = await client.set(key, value, {
       flags,

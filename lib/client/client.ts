@@ -23,6 +23,7 @@ import { Peer } from "../net/peer/peer.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { parseStatLine } from "../protocol/stat_lines.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
+import { isTextKey } from "../protocol/text/text_key.ts";
 import { detectRuntime } from "../runtime/detect.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { type ClientOptions, clientFields, completeConnectionOptions, connectionRuntime } from "./client_options.ts";
@@ -306,16 +307,14 @@ function toBytes(bytes: Bytes, what: string): Uint8Array {
   throw new FlareError("INVALID_OPTION", `${what} ${shown(bytes)} is not a string or a Uint8Array${help}`);
 }
 
-/** Whether the text protocol can carry a key: not empty, not too long, no blank, line end or NUL. */
-export function isTextKey(key: Uint8Array): boolean {
-  if (key.length === 0 || key.length > KEY_BYTES_MAX) return false;
-  for (const byte of key) if (byte === 0 || byte === 0x0a || byte === 0x0d || byte === 0x20) return false;
-  return true;
+/** Whether the text protocol can carry a key to any server: it is not too long, and a line can hold it. */
+export function isClientKey(key: Uint8Array): boolean {
+  return key.length <= KEY_BYTES_MAX && isTextKey(key);
 }
 
 function keyText(key: Bytes): string {
   const bytes = toBytes(key, "key");
-  if (isTextKey(bytes)) return latin1(bytes);
+  if (isClientKey(bytes)) return latin1(bytes);
   const shown = new TextDecoder().decode(bytes.subarray(0, 250));
   throw new FlareError(
     "INVALID_OPTION",

@@ -9,6 +9,7 @@ import { NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { EMPTY_NODE_MAP, findNode, nodeDown, nodeUp, unchanged } from "../cluster/node_map.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
+import { serverErrorLine } from "../protocol/text/server_error.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Broadcaster, type BroadcasterOptions } from "./broadcaster.ts";
 import type { Coordinator, RestoredMap } from "./coordinator.ts";
@@ -191,5 +192,5 @@ export class NodeMapService implements Worker {
 }
 
 function serverError(text: string): string {
-  return `SERVER_ERROR ${text}\r\n`;
+  return `${serverErrorLine(text)}\r\n`;
 }

@@ -39,6 +39,8 @@ import { WriteCommands } from "./commands/write_commands.ts";
 import { ClusterFlush } from "./flush/cluster_flush.ts";
 import { PartitionFlush } from "./flush/partition_flush.ts";
 import { OtherCluster } from "./forward/other_cluster.ts";
+import { ReadForward } from "./forward/read_forward.ts";
+import { WriteForward } from "./forward/write_forward.ts";
 import { DataHistory } from "./life/data_history.ts";
 import { Handover } from "./life/handover.ts";
 import { IndexLink, type Joined } from "./life/index_link.ts";
@@ -108,8 +110,9 @@ export class RunningNode implements NodeServer {
     this.key = context.selfKey;
     // A flush whose second has passed meanwhile comes before the first request.
     context.partitionFlush.arm();
-    const write = new WriteCommands(context);
-    const meta = new MetaCommands(context, write);
+    const reads = new ReadForward(context);
+    const write = new WriteCommands(context, new WriteForward(context));
+    const meta = new MetaCommands(context, reads, write);
     const ownPart = new OwnPart(context, resolver);
     const clusterScan = new ClusterScan(context, ownPart);
     const scan = new ScanCommands(context, clusterScan, ownPart, meta);
@@ -117,7 +120,7 @@ export class RunningNode implements NodeServer {
     context.watchers.attach(server, context.storage);
     server.open(
       new NodeHandler(context, {
-        read: new ReadCommands(context),
+        read: new ReadCommands(context, reads),
         write,
         meta,
         dump: new DumpCommands(context, resolver),

@@ -17,7 +17,6 @@ import {
   encodeReplicatedMetaDelete,
   encodeReplicatedMetaSet,
   encodeReplicatedMetaTouch,
-  isSayable,
 } from "../protocol/meta/meta_client.ts";
 import type { Request } from "../protocol/request.ts";
 import {
@@ -28,6 +27,7 @@ import {
   encodeTouch,
   ReplyShape,
 } from "../protocol/text/text_client.ts";
+import { isTextKey } from "../protocol/text/text_key.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { NoreplyWindow } from "./noreply_window.ts";
@@ -145,7 +145,7 @@ export class Replicator {
     const successor = this.#routing.successorOf(hash, request.prefix !== undefined);
     const { bytes, start, end } = request.mutation.key;
     const key = latin1(bytes, start, end);
-    const sayable = isSayable(request.mutation.key);
+    const sayable = isTextKey(bytes, start, end);
     const metaLine = encodeMetaOutcome(request, applied, prefix, expire, sayable);
     const deliveries: Delivery[] = [];
     const add = (node: ClusterNode, done: Delivery["done"]): void => {

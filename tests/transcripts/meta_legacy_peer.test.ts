@@ -1,6 +1,8 @@
 /**
  * A cluster with a node that knows nothing but text, as the C++ Flare: what comes as meta or binary is said in text where
  * that means the same, and refused where it does not; a value never reaches it as commands.
+ *
+ * Covers lib/node_server/forward/ask_item.ts.
  */
 
 import { after, before, describe, it } from "node:test";

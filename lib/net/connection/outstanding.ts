@@ -7,6 +7,7 @@
 import { latin1 } from "../../base/bytes.ts";
 import { CommandShape, mayWrite, shapeOf } from "../../protocol/command.ts";
 import type { Request } from "../../protocol/request.ts";
+import { keysOf } from "../../protocol/text/text_key.ts";
 
 /** Longest list of keys that is compared with others, in bytes. */
 const COMPARED_BYTES_MAX = 16384;
@@ -71,11 +72,4 @@ function claimOf(request: Request): Claim {
 /** A long list of keys counts as all keys: comparing it would take longer than waiting. */
 function keysToCompare(request: Request): readonly string[] | undefined {
   return request.keysEnd - request.keysStart > COMPARED_BYTES_MAX ? undefined : keysOf(request);
-}
-
-/** The keys of a retrieval as byte strings. */
-export function keysOf(request: Request): string[] {
-  return latin1(request.bytes, request.keysStart, request.keysEnd)
-    .split(" ")
-    .filter((word) => word.length > 0);
 }

@@ -12,6 +12,7 @@ import { Command, commandName } from "../../protocol/command.ts";
 import type { Request } from "../../protocol/request.ts";
 import type { Segment } from "../../protocol/segment.ts";
 import { PartReply } from "../../protocol/text/part_reply.ts";
+import { serverErrorLine } from "../../protocol/text/server_error.ts";
 import { TextReply } from "../../protocol/text/text_reply.ts";
 import type { Connection, ConnectionHandler } from "../../runtime/runtime.ts";
 import { type Worker, WorkerType } from "../worker.ts";
@@ -290,7 +291,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     const segment = this.#awaitingCommit.shift() as Segment;
     if (error === undefined) segment.committed();
     else {
-      const line = fromLatin1(`SERVER_ERROR ${error.message}\r\n`);
+      const line = fromLatin1(`${serverErrorLine(error.message)}\r\n`);
       segment.failUncommitted((opcode, opaque) =>
         opcode > 0 ? encodeBinaryError(opcode, opaque, BinaryStatus.internalError, error.message) : line,
       );

@@ -9,8 +9,10 @@ import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import { PARTITION_NONE } from "../../cluster/node.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import { Command } from "../../protocol/command.ts";
-import { isSayable, markWords } from "../../protocol/meta/meta_client.ts";
+import { markWords } from "../../protocol/meta/meta_client.ts";
 import type { Request } from "../../protocol/request.ts";
+import { faultLine } from "../../protocol/text/server_error.ts";
+import { isTextKey } from "../../protocol/text/text_key.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { BandwidthLimit } from "../../replication/bandwidth_limit.ts";
 import type { Cursor, StoredItem } from "../../storage/storage.ts";
@@ -92,7 +94,7 @@ export class DumpCommands {
         await limit.spend(slice.byteLength, slice.items);
       }
     } catch (error) {
-      reply.line(`SERVER_ERROR ${(error as Error).message}`);
+      reply.line(faultLine(error));
     } finally {
       forget();
       await cursor.close();
@@ -109,7 +111,7 @@ export class DumpCommands {
     const items = await cursor.next(given.waitUs > 0 ? PACED_SLICE_ITEMS_MAX : SLICE_ITEMS_MAX, SLICE_BYTES_MAX);
     if (items.length === 0) return undefined;
     const mine = items.filter((item) => this.#belongs(item.key, given));
-    const wanted = encode === completeBlock ? mine : mine.filter(isSayableItem);
+    const wanted = encode === completeBlock ? mine : mine.filter(({ key }) => isTextKey(key));
     const bytes = concatBytes(wanted.map(encode));
     reply.raw(bytes);
     return { byteLength: bytes.length, items: wanted.length, unsayable: mine.length - wanted.length };
@@ -141,16 +143,12 @@ function valueBlock(item: StoredItem): Uint8Array {
 
 /** Behind the numbers come `b` for a key in base64 and the marks of the item. */
 function completeBlock(item: StoredItem): Uint8Array {
-  const sayable = isSayableItem(item);
+  const sayable = isTextKey(item.key);
   if (sayable && item.marks === 0) return valueBlock(item);
   const key = sayable ? latin1(item.key) : base64(item.key);
   const words = `${sayable ? "" : " b"}${markWords(item.marks)}`;
   const head = `VALUE ${key} ${item.flags} ${item.value.length} ${item.version} ${item.expire}${words}\r\n`;
   return concatBytes([fromLatin1(head), item.value, CRLF]);
-}
-
-function isSayableItem({ key }: StoredItem): boolean {
-  return isSayable({ bytes: key, start: 0, end: key.length });
 }
 
 /**

@@ -8,10 +8,10 @@ import type { ClientSession } from "../../net/connection/client_session.ts";
 
 import { type FlushScope, type FlushTime, flushPlanLine, parseFlush, parseFlushTime } from "../../protocol/flush_request.ts";
 import type { Request } from "../../protocol/request.ts";
+import { faultLine, serverErrorText } from "../../protocol/text/server_error.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { type ClusterFlush, describe } from "../flush/cluster_flush.ts";
 import { type NodeContext, nowSeconds } from "../node_context.ts";
-import { faultLine } from "../scan/cluster_scan.ts";
 
 /** Why the second request of a connection may be refused. */
 const AMBIGUOUS =
@@ -92,7 +92,7 @@ export class FlushCommands {
       if (!noreply) reply.line("OK");
     } catch (error) {
       const line = faultLine(error);
-      this.#context.runtime.log.write("warning", line.replace(/^SERVER_ERROR /, ""));
+      this.#context.runtime.log.write("warning", serverErrorText(line));
       if (!noreply) reply.line(line);
     }
   }

@@ -7,13 +7,14 @@
 import { base64 } from "../../base/base64.ts";
 import { EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
-import { isSayable } from "../../protocol/meta/meta_client.ts";
 import type { ScannedItem } from "../../protocol/scan/scan_page.ts";
 import { SCAN_LIMIT_MAX } from "../../protocol/scan/scan_request.ts";
+import { faultLine } from "../../protocol/text/server_error.ts";
+import { isTextKey } from "../../protocol/text/text_key.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { BandwidthLimit } from "../../replication/bandwidth_limit.ts";
 import type { NodeContext } from "../node_context.ts";
-import { type ClusterScan, faultLine } from "../scan/cluster_scan.ts";
+import type { ClusterScan } from "../scan/cluster_scan.ts";
 import { uriEncoded } from "../stats/watchers.ts";
 
 const PAGE_KEYS = 500;
@@ -196,11 +197,11 @@ function metadumpLine(item: ScannedItem): string {
 }
 
 function mgdumpLine({ key }: ScannedItem): string {
-  return isSayable({ bytes: key, start: 0, end: key.length }) ? `mg ${latin1(key)}\r\n` : `mg ${base64(key)} b\r\n`;
+  return isTextKey(key) ? `mg ${latin1(key)}\r\n` : `mg ${base64(key)} b\r\n`;
 }
 
 function cachedumpLine({ key, valueBytes, expire }: ScannedItem): string | undefined {
-  if (!isSayable({ bytes: key, start: 0, end: key.length })) return undefined;
+  if (!isTextKey(key)) return undefined;
   return `ITEM ${latin1(key)} [${valueBytes} b; ${expire} s]\r\n`;
 }
 

@@ -10,6 +10,7 @@ import type { ClusterNode } from "../../cluster/node.ts";
 import { LOCAL } from "../../cluster/routing.ts";
 import { winsToken } from "../../item/decide_terms.ts";
 import type { EntryView } from "../../item/entry.ts";
+import type { Peer } from "../../net/peer/peer.ts";
 import { BinaryReply, putBinaryHit, putBinaryMiss } from "../../protocol/binary/binary_reply.ts";
 import { Command } from "../../protocol/command.ts";
 import { absoluteExpire } from "../../protocol/expiry.ts";
@@ -18,21 +19,24 @@ import { MetaArgument, MetaFlag } from "../../protocol/meta/meta_flags.ts";
 import { fillMutation } from "../../protocol/meta/meta_mutation.ts";
 import { MetaReply, putMetaHit, putMetaMiss } from "../../protocol/meta/meta_reply.ts";
 import type { Request } from "../../protocol/request.ts";
+import { faultLine, serverErrorLine } from "../../protocol/text/server_error.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
-import { type Answer, readElsewhere } from "../forward/read_elsewhere.ts";
+import { askItem } from "../forward/ask_item.ts";
+import type { Answer, ReadForward } from "../forward/read_forward.ts";
 import { type NodeContext, nowSeconds } from "../node_context.ts";
-import { FORWARDED_MAX } from "./read_commands.ts";
-import { askItem, type WriteCommands } from "./write_commands.ts";
+import type { WriteCommands } from "./write_commands.ts";
 
 /** What makes a write of a read. */
 const WRITING = MetaArgument.T | MetaArgument.N | MetaArgument.W | MetaArgument.X;
 
 export class MetaCommands {
   readonly #context: NodeContext;
+  readonly #forward: ReadForward;
   readonly #write: WriteCommands;
 
-  constructor(context: NodeContext, write: WriteCommands) {
+  constructor(context: NodeContext, forward: ReadForward, write: WriteCommands) {
     this.#context = context;
+    this.#forward = forward;
     this.#write = write;
   }
 
@@ -50,7 +54,7 @@ export class MetaCommands {
     try {
       entry = storage.get(key, now, (request.meta.flags & MetaFlag.u) !== 0);
     } catch (error) {
-      return this.#failed(error, this.#replyTo(request, reply));
+      return this.#replyTo(request, reply).line(faultLine(error));
     }
     if (entry instanceof Promise) return this.#getLater(request.clone(), reply, entry);
     stats.cmdGet++;
@@ -98,7 +102,7 @@ export class MetaCommands {
       if (entry instanceof Promise) return this.#debugLater(request.clone(), reply, entry, now);
       reply.line(describeItem(request, entry, now));
     } catch (error) {
-      this.#failed(error, reply);
+      reply.line(faultLine(error));
     }
   }
 
@@ -106,7 +110,7 @@ export class MetaCommands {
     try {
       reply.line(describeItem(request, await pending, now));
     } catch (error) {
-      this.#failed(error, reply);
+      reply.line(faultLine(error));
     }
   }
 
@@ -133,7 +137,7 @@ export class MetaCommands {
       if (entry instanceof Promise) return this.#fetchLater(request.clone(), reply, entry);
       reply.before = entry === undefined ? undefined : beforeOf(entry);
     } catch (error) {
-      return this.#failed(error, reply);
+      return reply.line(faultLine(error));
     }
     return this.#write.writeItem(request, reply);
   }
@@ -144,7 +148,7 @@ export class MetaCommands {
       const entry = await pending;
       reply.before = entry === undefined ? undefined : beforeOf(entry);
     } catch (error) {
-      return this.#failed(error, reply);
+      return reply.line(faultLine(error));
     }
     return this.#write.writeItem(request, reply);
   }
@@ -155,7 +159,7 @@ export class MetaCommands {
     try {
       entry = await pending;
     } catch (error) {
-      return this.#failed(error, own);
+      return own.line(faultLine(error));
     }
     return this.#found(request, own, entry);
   }
@@ -177,14 +181,14 @@ export class MetaCommands {
   async #getElsewhere(request: Request, hash: number, reply: TextReply): Promise<void> {
     const { storage, stats } = this.#context;
     const own = this.#replyTo(request, reply);
-    const reading = await readElsewhere(this.#context, hash, (node) => this.#ask(node, request));
+    const reading = await this.#forward.read(request.mutation.key, hash, (lane, node) => this.#ask(lane, node, request));
     if (reading === LOCAL) {
       try {
         // The view is gone with the next call: what came at once is answered at once.
         const found = storage.get(request.mutation.key, nowSeconds(this.#context));
         return this.#found(request, own, found instanceof Promise ? await found : found);
       } catch (error) {
-        return this.#failed(error, own);
+        return own.line(faultLine(error));
       }
     }
     stats.cmdGet++;
@@ -193,24 +197,12 @@ export class MetaCommands {
   }
 
   /** Asks another node; gives what writes its answer. @throws PeerError */
-  async #ask(node: ClusterNode, request: Request): Promise<Answer<(reply: ItemReply) => void>> {
-    const { peers, runtime } = this.#context;
-    const { bytes, start, end } = request.mutation.key;
-    const lane = peers.lane(node, bytes, start, end);
-    if (lane.queue >= FORWARDED_MAX) {
-      runtime.log.write("warning", `read from "${node.key}" given up: "${FORWARDED_MAX}" requests wait already`);
-      return undefined;
-    }
+  async #ask(lane: Peer, node: ClusterNode, request: Request): Promise<Answer<(reply: ItemReply) => void>> {
     const answer = await askItem(lane, request, "", nowSeconds(this.#context));
-    if (answer === undefined) return { error: `SERVER_ERROR node "${node.key}" cannot carry out this request` };
+    if (answer === undefined) return { error: serverErrorLine(`node "${node.key}" cannot carry out this request`) };
     const line = "status" in answer ? answer.error : answer.line;
     if (line.startsWith("SERVER_ERROR ")) return { error: line };
     return { value: (reply) => ("status" in answer ? reply.remote(answer) : reply.passOn(answer)) };
-  }
-
-  #failed(error: unknown, reply: TextReply): void {
-    if (!(error instanceof FlareError)) throw error;
-    reply.line(error.code === "CORRUPT" ? "SERVER_ERROR corrupt record" : `SERVER_ERROR ${error.message}`);
   }
 }
 

@@ -4,21 +4,18 @@
  * would be a miss.
  */
 
-import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
-import { FlareError } from "../../base/errors.ts";
-import type { ClusterNode } from "../../cluster/node.ts";
+import { concatBytes, fromLatin1 } from "../../base/bytes.ts";
 import { LOCAL } from "../../cluster/routing.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
-import { keysOf } from "../../net/connection/outstanding.ts";
-import { BufferPool } from "../../protocol/buffer_pool.ts";
+import type { Peer } from "../../net/peer/peer.ts";
 import { Command } from "../../protocol/command.ts";
-import { isSayable } from "../../protocol/meta/meta_client.ts";
 import type { Request } from "../../protocol/request.ts";
-import { Segment } from "../../protocol/segment.ts";
+import { faultLine } from "../../protocol/text/server_error.ts";
 import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
-import { TextReply } from "../../protocol/text/text_reply.ts";
-import { type Answer, readElsewhere } from "../forward/read_elsewhere.ts";
+import { hasLongKey, isTextKey, keysOf } from "../../protocol/text/text_key.ts";
+import { encodeValue, type TextReply } from "../../protocol/text/text_reply.ts";
+import type { Answer, ReadForward } from "../forward/read_forward.ts";
 import { PROXY_FAILURE_TEXT } from "../forward/refusals.ts";
 import { type NodeContext, nowSeconds } from "../node_context.ts";
 
@@ -32,18 +29,17 @@ const FETCHED_BYTES_MAX = 1048576;
 /** `keys` reads so many keys at a time, and so many bytes of them. */
 const KEYS_PER_SLICE = 1000;
 const KEYS_SLICE_BYTES = 1048576;
-/** Requests on one connection above which reads are not added: two nodes may take each other for the owner of a key. */
-export const FORWARDED_MAX = 65536;
 const BAD_LINE = "CLIENT_ERROR bad command line format";
-const CORRUPT = "SERVER_ERROR corrupt record";
 const NO_FETCH: Uint8Array = new Uint8Array(0);
 
 export class ReadCommands {
   readonly #context: NodeContext;
+  readonly #forward: ReadForward;
   readonly #key: KeySlice = { bytes: NO_FETCH, start: 0, end: 0 };
 
-  constructor(context: NodeContext) {
+  constructor(context: NodeContext, forward: ReadForward) {
     this.#context = context;
+    this.#forward = forward;
   }
 
   retrieve(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
@@ -55,7 +51,7 @@ export class ReadCommands {
     key.bytes = bytes;
     let at = request.keysStart;
     // Looked for before anything is answered: what has left cannot be taken back.
-    if (keysEnd - at > options.keyBytesMax && hasLongKey(request, options.keyBytesMax)) return reply.line(BAD_LINE);
+    if (hasLongKey(request, options.keyBytesMax)) return reply.line(BAD_LINE);
     if (keysEnd - at > WARM_BYTES_MIN) storage.warm(bytes, at, keysEnd);
     for (;;) {
       while (at < keysEnd && bytes[at] === SPACE) at++;
@@ -71,7 +67,7 @@ export class ReadCommands {
       try {
         entry = storage.get(key, now);
       } catch (error) {
-        return this.#failed(error, reply);
+        return reply.line(faultLine(error));
       }
       if (entry instanceof Promise || !session.makeRoom()) return this.#gather(request, key.start, reply, session);
       stats.cmdGet++;
@@ -96,26 +92,22 @@ export class ReadCommands {
     for (const prefix of words.slice(0, -1)) {
       this.#context.stats.cmdGet++;
       const bytes = fromLatin1(prefix);
-      const hash = this.#context.keyHash(bytes, 0, bytes.length);
-      const reading = await readElsewhere(this.#context, hash, (node) => this.#keysFrom(node, bytes, limit));
+      const key = { bytes, start: 0, end: bytes.length };
+      const line = fromLatin1(`keys ${prefix} ${limit}\r\n`);
+      const reading = await this.#forward.read(key, this.#context.keyHash(bytes, 0, bytes.length), (lane) =>
+        askForKeys(lane, line),
+      );
       if (reading === LOCAL) {
         try {
           await this.#keysHere(bytes, limit, reply, session);
         } catch (error) {
-          if (!(error instanceof FlareError)) throw error;
-          return reply.line(`SERVER_ERROR ${error.message}`);
+          return reply.line(faultLine(error));
         }
       } else if ("error" in reading) return reply.line(reading.error);
       else if (reading.value.line !== "END") return reply.line(errorLine(reading.value.line));
       else reply.raw(reading.value.body);
     }
     reply.end();
-  }
-
-  /** @throws PeerError */
-  async #keysFrom(node: ClusterNode, prefix: Uint8Array, limit: number): Promise<Answer<ClientReply>> {
-    const lane = this.#context.peers.lane(node, prefix, 0, prefix.length);
-    return { value: await lane.request(fromLatin1(`keys ${latin1(prefix)} ${limit}\r\n`), ReplyShape.lines) };
   }
 
   /** @throws FlareError when the storage cannot be read */
@@ -127,7 +119,7 @@ export class ReadCommands {
         if (items.length === 0) return;
         left -= items.length;
         for (const { key } of items) {
-          if (isSayable({ bytes: key, start: 0, end: key.length })) reply.raw(concatBytes([KEY_WORD, key, CRLF]));
+          if (isTextKey(key)) reply.raw(concatBytes([KEY_WORD, key, CRLF]));
         }
         await session.roomInOutput(reply.segment);
       }
@@ -158,7 +150,7 @@ export class ReadCommands {
           bytes += block.length;
           reply.raw(block);
         } catch (error) {
-          return this.#failed(error, reply);
+          return reply.line(faultLine(error));
         }
         await session.roomInOutput(reply.segment);
       }
@@ -172,38 +164,21 @@ export class ReadCommands {
   async #fetch(key: Uint8Array, withVersion: boolean): Promise<Uint8Array | string> {
     const { storage, stats, keyHash, watchers } = this.#context;
     stats.cmdGet++;
-    const reading = await readElsewhere(this.#context, keyHash(key, 0, key.length), (node) =>
-      this.#fetchFrom(node, key, withVersion),
-    );
+    const slice = { bytes: key, start: 0, end: key.length };
+    const line = concatBytes([withVersion ? GETS_WORD : GET_WORD, key, CRLF]);
+    const reading = await this.#forward.read(slice, keyHash(key, 0, key.length), (lane) => askForItem(lane, line));
     if (reading !== LOCAL && "error" in reading) return reading.error;
     let block = NO_FETCH;
     if (reading === LOCAL) {
       // The view is gone with the next call: what came at once is copied at once.
-      const found = storage.get({ bytes: key, start: 0, end: key.length }, nowSeconds(this.#context));
+      const found = storage.get(slice, nowSeconds(this.#context));
       const entry = found instanceof Promise ? await found : found;
       if (entry !== undefined) block = encodeValue(entry, withVersion);
-      if (watchers.kinds !== 0) watchers.fetched({ bytes: key, start: 0, end: key.length }, entry);
+      if (watchers.kinds !== 0) watchers.fetched(slice, entry);
     } else block = reading.value;
     if (block.length > 0) stats.getHits++;
     else stats.getMisses++;
     return block;
-  }
-
-  /** The VALUE block from another node, empty for a miss. @throws PeerError */
-  async #fetchFrom(node: ClusterNode, key: Uint8Array, withVersion: boolean): Promise<Answer<Uint8Array>> {
-    const line = concatBytes([withVersion ? GETS_WORD : GET_WORD, key, CRLF]);
-    const lane = this.#context.peers.lane(node, key, 0, key.length);
-    if (lane.queue >= FORWARDED_MAX) {
-      this.#context.runtime.log.write("warning", `read from "${node.key}" given up: "${FORWARDED_MAX}" requests wait already`);
-      return undefined;
-    }
-    const answer = await lane.request(line, ReplyShape.values);
-    return answer.line === "END" ? { value: answer.body } : { error: errorLine(answer.line) };
-  }
-
-  #failed(error: unknown, reply: TextReply): void {
-    if (!(error instanceof FlareError)) throw error;
-    reply.line(error.code === "CORRUPT" ? CORRUPT : `SERVER_ERROR ${error.message}`);
   }
 }
 
@@ -211,6 +186,17 @@ const CRLF = fromLatin1("\r\n");
 const KEY_WORD = fromLatin1("KEY ");
 const GET_WORD = fromLatin1("get ");
 const GETS_WORD = fromLatin1("gets ");
+
+/** @throws PeerError */
+async function askForKeys(lane: Peer, line: Uint8Array): Promise<Answer<ClientReply>> {
+  return { value: await lane.request(line, ReplyShape.lines) };
+}
+
+/** The VALUE block from another node, empty for a miss. @throws PeerError */
+async function askForItem(lane: Peer, line: Uint8Array): Promise<Answer<Uint8Array>> {
+  const answer = await lane.request(line, ReplyShape.values);
+  return answer.line === "END" ? { value: answer.body } : { error: errorLine(answer.line) };
+}
 
 /** What a client hears of an answer that is none. */
 function errorLine(line: string): string {
@@ -220,20 +206,4 @@ function errorLine(line: string): string {
 function isKeysRequest(words: readonly string[]): boolean {
   const limit = words[words.length - 1];
   return words.length >= 2 && limit !== undefined && /^\d{1,9}$/.test(limit) && Number(limit) > 0;
-}
-
-function hasLongKey({ bytes, keysStart, keysEnd }: Request, keyBytesMax: number): boolean {
-  let start = keysStart;
-  for (let at = keysStart; at < keysEnd; at++) {
-    if (bytes[at] === SPACE) start = at + 1;
-    else if (at - start >= keyBytesMax) return true;
-  }
-  return false;
-}
-
-/** A VALUE block in memory of its own. */
-export function encodeValue(entry: EntryView, withVersion: boolean): Uint8Array {
-  const segment = new Segment(new BufferPool());
-  new TextReply(segment).value({ ...entry, stable: false }, withVersion);
-  return segment.bytes.slice(0, segment.length);
 }

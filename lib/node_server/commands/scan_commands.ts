@@ -14,11 +14,12 @@ import { encodeCursor, scanNumber } from "../../protocol/scan/scan_cursor.ts";
 import { putScanPage, type ScannedItem } from "../../protocol/scan/scan_page.ts";
 import { parseDeletePrefix, parseScan, type ScanRequest } from "../../protocol/scan/scan_request.ts";
 import { Segment } from "../../protocol/segment.ts";
+import { faultLine, serverErrorLine, serverErrorText } from "../../protocol/text/server_error.ts";
 import { TextParser } from "../../protocol/text/text_parser.ts";
 import { TextReply } from "../../protocol/text/text_reply.ts";
 import { PROXY_ERROR_TEXT } from "../forward/refusals.ts";
 import type { NodeContext } from "../node_context.ts";
-import { type ClusterScan, faultLine, PAGE_BYTES_MAX } from "../scan/cluster_scan.ts";
+import { type ClusterScan, PAGE_BYTES_MAX } from "../scan/cluster_scan.ts";
 import type { OwnPart } from "../scan/own_part.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 
@@ -83,7 +84,7 @@ export class ScanCommands {
         deleted += count;
         if (refusal === undefined) continue;
         const doubt = refusal === PROXY_ERROR_TEXT ? "in doubt: " : "";
-        return reply.line(`SERVER_ERROR ${doubt}${deleted} deleted, then ${refusal.replace(/^SERVER_ERROR /, "")}`);
+        return reply.line(serverErrorLine(`${doubt}${deleted} deleted, then ${serverErrorText(refusal)}`));
       }
       if (page.lastKey === undefined) reply.line(`DELETED ${deleted}`);
       else reply.line(`MORE ${deleted} ${encodeCursor({ scan, after: page.lastKey })}`);
@@ -130,7 +131,7 @@ export class ScanCommands {
       const isHere = segment.hasUncommitted;
       await waiting;
       const line = latin1(segment.bytes, 0, segment.length).trimEnd();
-      answers.push(isHere && fault !== undefined ? `SERVER_ERROR ${fault.message}` : line);
+      answers.push(isHere && fault !== undefined ? faultLine(fault) : line);
       segment.reset();
     }
     return answers;

@@ -11,6 +11,7 @@ import type { ClusterNode } from "../../cluster/node.ts";
 import type { Partition } from "../../cluster/partition_map.ts";
 import type { PeerTarget } from "../../net/peer/peer_pool.ts";
 import { encodeFlush, FLUSH_QUERY, type FlushTime, parseFlushPlan } from "../../protocol/flush_request.ts";
+import { serverErrorText } from "../../protocol/text/server_error.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 import { within } from "../life/gate.ts";
 import type { NodeContext } from "../node_context.ts";
@@ -99,7 +100,7 @@ export class ClusterFlush {
     if (answer.line === "OK") return [];
     // Its replicas hear nothing of it from a C++ master.
     if (answer.line === "ERROR") return this.#flushEach([master, ...slaves], time);
-    const said = answer.line.replace(/^SERVER_ERROR /, "");
+    const said = serverErrorText(answer.line);
     return [said.startsWith(FAULT) ? said : describe(master, said)];
   }
 
@@ -132,7 +133,7 @@ export class ClusterFlush {
     }
     const { line, fault } = await this.#ask(node, encodeFlush(time, "cluster"));
     if (line === undefined) throw new FlareError("REFUSED", `flush_all: in doubt at "${node.key}" (${fault})`);
-    if (line !== "OK") throw new FlareError("REFUSED", line.replace(/^SERVER_ERROR /, ""));
+    if (line !== "OK") throw new FlareError("REFUSED", serverErrorText(line));
   }
 
   async #ask(node: PeerTarget, request: string): Promise<Answer> {

@@ -3,6 +3,8 @@
  * says that it is unknown.
  */
 
+import type { PeerError } from "../../net/peer/peer_link.ts";
+
 /** The cluster has no partition yet. */
 export const NO_PARTITION_TEXT = "SERVER_ERROR no partition available";
 /** No node that has the key can be reached: nothing was carried out. */
@@ -14,3 +16,8 @@ export const PROXY_ERROR_TEXT = "SERVER_ERROR proxy error";
 export const FORWARD_ATTEMPTS = 4;
 /** … after this pause. */
 export const FORWARD_PAUSE_MS = 250;
+
+/** Says of a request that failed what is known: what never left has not happened. */
+export function failureText({ mayHaveHappened }: PeerError): string {
+  return mayHaveHappened ? PROXY_ERROR_TEXT : PROXY_FAILURE_TEXT;
+}

@@ -4,7 +4,7 @@
  * or an error, never a part of the truth.
  */
 
-import { compareBytes, EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
+import { compareBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { sleep } from "../../base/sleep.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
@@ -140,10 +140,4 @@ function refusal(node: ClusterNode, { line, body }: ClientReply): FlareError {
 
 function malformed(node: ClusterNode): FlareError {
   return new FlareError("CORRUPT", `node "${node.key}" sent a malformed page`);
-}
-
-/** What a client is told of a fault. */
-export function faultLine(error: unknown): string {
-  if (!(error instanceof FlareError)) throw error;
-  return `SERVER_ERROR ${latin1(new TextEncoder().encode(error.message)).replace(/[\r\n]+/g, " ")}`;
 }

@@ -14,20 +14,8 @@ import type { RemoteOutcome } from "../item_reply.ts";
 import { parseInteger } from "../numbers.ts";
 import type { Request } from "../request.ts";
 import type { ClientReply } from "../text/text_client.ts";
+import { isTextKey } from "../text/text_key.ts";
 import { MetaArgument, MetaFlag } from "./meta_flags.ts";
-
-const SPACE = 0x20;
-const CR = 0x0d;
-const LF = 0x0a;
-
-/** True when a line of text can hold this key. */
-export function isSayable({ bytes, start, end }: KeySlice): boolean {
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i];
-    if (byte === SPACE || byte === LF || byte === CR || byte === 0) return false;
-  }
-  return end > start;
-}
 
 /**
  * A meta or binary request as it is passed on to the node that owns its key: times absolute, and never quiet, because each
@@ -44,7 +32,7 @@ export function encodeForwardedMeta(request: Request, prefix: string, nowSeconds
 
 function keyWord(request: Request): string {
   const { key } = request.mutation;
-  const asBase64 = request.opcode < 0 ? (request.meta.flags & MetaFlag.b) !== 0 : !isSayable(key);
+  const asBase64 = request.opcode < 0 ? (request.meta.flags & MetaFlag.b) !== 0 : !isTextKey(key.bytes, key.start, key.end);
   return asBase64 ? base64(key.bytes, key.start, key.end) : latin1(key.bytes, key.start, key.end);
 }
 
@@ -68,8 +56,9 @@ function numberOf(word: string): number {
 /** The flags that stand for a binary request. */
 function binaryWords(request: Request, nowSeconds: number): string {
   const { meta } = request;
+  const { key } = request.mutation;
   const given = meta.arguments;
-  let text = isSayable(request.mutation.key) ? "" : " b";
+  let text = isTextKey(key.bytes, key.start, key.end) ? "" : " b";
   if ((meta.flags & MetaFlag.v) !== 0) text += " v";
   if ((meta.flags & MetaFlag.c) !== 0) text += " c";
   if ((meta.flags & MetaFlag.f) !== 0) text += " f";

@@ -12,6 +12,7 @@ import { Command } from "../command.ts";
 import type { ItemBefore, ItemReply, RemoteOutcome } from "../item_reply.ts";
 import type { Request } from "../request.ts";
 import { Segment } from "../segment.ts";
+import { serverErrorLine } from "../text/server_error.ts";
 import type { ClientReply } from "../text/text_client.ts";
 import { TextReply } from "../text/text_reply.ts";
 import { MetaArgument, MetaFlag } from "./meta_flags.ts";
@@ -170,7 +171,7 @@ function putApplied(
   }
   const status = STATUSES[result];
   if (status === undefined) {
-    segment.putText(result === MutationResult.failed ? `SERVER_ERROR ${applied.error}\r\n` : `${REFUSALS[result]}\r\n`);
+    segment.putText(result === MutationResult.failed ? `${serverErrorLine(applied.error)}\r\n` : `${REFUSALS[result]}\r\n`);
     return;
   }
   if (isNominal(request, status)) return;

@@ -7,9 +7,9 @@
 import { base64, decodeBase64 } from "../../base/base64.ts";
 import { EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
 import { parseUint64, type Uint64 } from "../../base/uint64.ts";
-import { isSayable } from "../meta/meta_client.ts";
 import type { Segment } from "../segment.ts";
 import type { ClientReply } from "../text/text_client.ts";
+import { isTextKey } from "../text/text_key.ts";
 import { encodeCursor, parseCursor } from "./scan_cursor.ts";
 
 /** An item as a scan shows it; the bytes are its own. */
@@ -67,7 +67,7 @@ export function putScanPage(segment: Segment, page: ScanPage, scan: string, form
 
 function putItem(segment: Segment, item: ScannedItem, form: PageForm): void {
   const { key, value, valueBytes, flags, version, expire } = item;
-  const asBase64 = form.base64 || !isSayable({ bytes: key, start: 0, end: key.length });
+  const asBase64 = form.base64 || !isTextKey(key);
   segment.putText(form.values ? "VALUE " : "KEY ");
   if (asBase64) segment.putText(base64(key));
   else segment.put(key, 0, key.length);

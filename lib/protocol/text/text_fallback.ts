@@ -9,10 +9,10 @@ import { MutationKind } from "../../item/mutation.ts";
 import { Command } from "../command.ts";
 import { absoluteExpire } from "../expiry.ts";
 import type { RemoteOutcome } from "../item_reply.ts";
-import { isSayable } from "../meta/meta_client.ts";
 import { MetaArgument, MetaFlag, type MetaFlags } from "../meta/meta_flags.ts";
 import type { Request } from "../request.ts";
 import { type ClientReply, encodeForwarded, ReplyShape } from "./text_client.ts";
+import { isTextKey } from "./text_key.ts";
 
 /** A request said in text, and the shape of its answer. */
 export interface TextFallback {
@@ -31,7 +31,7 @@ const OPAQUE = MetaArgument.O | MetaArgument.L | MetaArgument.P;
 export function encodeTextFallback(request: Request, prefix: string, nowSeconds: number): TextFallback | undefined {
   const { meta, mutation, command } = request;
   const given = meta.arguments & ~OPAQUE;
-  if (!isSayable(mutation.key) || (meta.flags & UNASKABLE) !== 0) return undefined;
+  if (!isTextKey(mutation.key.bytes, mutation.key.start, mutation.key.end) || (meta.flags & UNASKABLE) !== 0) return undefined;
   // The text commands do not tell the version a write has left. Binary clients get 0, which stands for none.
   const wantsVersion = (meta.flags & MetaFlag.c) !== 0 && request.opcode < 0;
   const expire = absoluteExpire(request.exptime, nowSeconds);

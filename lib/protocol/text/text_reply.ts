@@ -7,8 +7,10 @@ import { fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import type { EntryView } from "../../item/entry.ts";
 import { type Applied, MutationResult } from "../../item/mutation.ts";
+import { BufferPool } from "../buffer_pool.ts";
 import type { Request } from "../request.ts";
-import type { Segment } from "../segment.ts";
+import { Segment } from "../segment.ts";
+import { serverErrorLine } from "./server_error.ts";
 
 const CRLF = fromLatin1("\r\n");
 const END = fromLatin1("END\r\n");
@@ -59,14 +61,14 @@ export class TextReply {
     const line = RESULT_LINES[applied.result];
     if (line !== undefined) this.segment.put(line, 0, line.length);
     else if (applied.result === MutationResult.number) this.number(applied.number);
-    else this.line(`SERVER_ERROR ${applied.error}`);
+    else this.line(serverErrorLine(applied.error));
   }
 
   /** The same as the bytes it would write, for a reply that has to wait. */
   appliedText(applied: Applied): string {
     const line = RESULT_LINES[applied.result];
     if (line !== undefined) return latin1(line);
-    return applied.result === MutationResult.number ? `${applied.number}\r\n` : `SERVER_ERROR ${applied.error}\r\n`;
+    return applied.result === MutationResult.number ? `${applied.number}\r\n` : `${serverErrorLine(applied.error)}\r\n`;
   }
 
   /** Says that what was written from `start` on answers a write that is not committed yet. */
@@ -101,4 +103,11 @@ export class TextReply {
     this.segment.putByte(0x20);
     this.segment.putNumber(version);
   }
+}
+
+/** A VALUE block in memory of its own. */
+export function encodeValue(entry: EntryView, withVersion: boolean): Uint8Array {
+  const segment = new Segment(new BufferPool());
+  new TextReply(segment).value({ ...entry, stable: false }, withVersion);
+  return segment.bytes.slice(0, segment.length);
 }

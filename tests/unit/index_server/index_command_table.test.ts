@@ -28,12 +28,11 @@ describe("the commands of an index server", () => {
   for (const word of Object.keys(indexCommands) as IndexWord[]) {
     it(`execute ${word}`, async () => {
       const world = new IndexWorld();
-      const server = await startIndexServer(world, indexServerOptions({ indexDb: "memory://" }));
+      await startIndexServer(world, indexServerOptions({ indexDb: "memory://" }));
       const [request, expected] = EXCHANGES[word];
       const bytes = fromLatin1(word);
       assertEquals(indexCommandSet.words.find(bytes, 0, bytes.length), Command[word]);
       assertMatch((await world.ask(request)).reply, expected);
-      await server.stop();
     });
   }
 });

@@ -9,12 +9,12 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { fromLatin1 } from "../../../../lib/base/bytes.ts";
 import { FlareError } from "../../../../lib/base/errors.ts";
-import { keysOf } from "../../../../lib/net/connection/outstanding.ts";
 import { Session, type SessionHost } from "../../../../lib/net/connection/session.ts";
 import type { RequestHandler } from "../../../../lib/net/connection/session_host.ts";
 import { BufferPool } from "../../../../lib/protocol/buffer_pool.ts";
 import { Command, CommandTable } from "../../../../lib/protocol/command.ts";
 import type { Request } from "../../../../lib/protocol/request.ts";
+import { keysOf } from "../../../../lib/protocol/text/text_key.ts";
 import type { TextReply } from "../../../../lib/protocol/text/text_reply.ts";
 import { FakeConnection } from "../../../support/fake_connection.ts";
 
@@ -223,7 +223,8 @@ describe("session", () => {
     const { handler, connection, send } = open();
     handler.commitsAtOnce = false;
     send("get a\r\nset k 0 0 1\r\nx\r\nget b\r\nset n 0 0 1 noreply\r\nx\r\nset l 0 0 1\r\nx\r\nget c\r\n");
-    handler.commits[0]?.onCommitted(new FlareError("DISK_FULL", "disk full"));
+    // A line end in the reason would be the answer to the next request.
+    handler.commits[0]?.onCommitted(new FlareError("DISK_FULL", "disk\r\nfull"));
     assertEquals(connection.text, "a\r\nSERVER_ERROR disk full\r\nb\r\nSERVER_ERROR disk full\r\nc\r\n");
   });
 

@@ -17,7 +17,6 @@ import {
   encodeReplicatedMetaDelete,
   encodeReplicatedMetaSet,
   encodeReplicatedMetaTouch,
-  isSayable,
   parseMetaAnswer,
 } from "../../../../lib/protocol/meta/meta_client.ts";
 import { fillMutation } from "../../../../lib/protocol/meta/meta_mutation.ts";
@@ -119,12 +118,6 @@ describe("meta lines between nodes", () => {
       `<a:1>mg YSBi b T${NOW} X\r\n`,
     );
     assertEquals(latin1(encodeReplicatedMetaDelete("<a:1>", key, 0, 9)), "<a:1>md YSBi b T0 E9\r\n");
-  });
-
-  it("a key is sayable unless it has a blank, a line end or a NUL", () => {
-    const sayable = (text: string): boolean => isSayable({ bytes: fromLatin1(`x${text}x`), start: 1, end: 1 + text.length });
-    assertEquals(["k", "a\tb", "\xff\x01", "<a>"].map(sayable), [true, true, true, true]);
-    assertEquals(["", "a b", "a\nb", "a\r", "\0"].map(sayable), [false, false, false, false, false]);
   });
 
   it("answers are cut wherever the value has line ends", () => {

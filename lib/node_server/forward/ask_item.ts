@@ -1,0 +1,24 @@
+/** How another node is asked for what a meta or binary request wants: as a meta line if it knows such lines, else as text. */
+
+import type { Peer } from "../../net/peer/peer.ts";
+import type { RemoteOutcome } from "../../protocol/item_reply.ts";
+import { encodeForwardedMeta } from "../../protocol/meta/meta_client.ts";
+import type { Request } from "../../protocol/request.ts";
+import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
+import { encodeTextFallback, parseTextAnswer } from "../../protocol/text/text_fallback.ts";
+
+/** As a node of this kind has said it, taken apart from another, undefined = that one cannot do it. */
+export type ItemAnswer = RemoteOutcome | ClientReply | undefined;
+
+/**
+ * Asks for what the request wants; `prefix` as for `encodeForwardedMeta`.
+ * @throws PeerError
+ */
+export async function askItem(lane: Peer, request: Request, prefix: string, nowSeconds: number): Promise<ItemAnswer> {
+  if (await lane.speaksMeta()) {
+    return lane.request(encodeForwardedMeta(request, prefix, nowSeconds), ReplyShape.meta, true);
+  }
+  const said = encodeTextFallback(request, prefix, nowSeconds);
+  if (said === undefined) return undefined;
+  return parseTextAnswer(request, await lane.request(said.bytes, said.shape));
+}

@@ -1,0 +1,110 @@
+/**
+ * Where a write goes: carried out here, or sent to the node that owns its key. What never left is sent again by the newest
+ * map, to a promoted slave for instance; what may have arrived is not, because incr or append would happen twice.
+ */
+
+import { sleep } from "../../base/sleep.ts";
+import type { KeyHash } from "../../cluster/key_hash.ts";
+import type { ClusterNode } from "../../cluster/node.ts";
+import { LOCAL, PROXY_FAILURE, type Route, type Routing } from "../../cluster/routing.ts";
+import type { KeySlice } from "../../item/entry.ts";
+import { MutationKind } from "../../item/mutation.ts";
+import type { Peer } from "../../net/peer/peer.ts";
+import { PeerError } from "../../net/peer/peer_link.ts";
+import type { PeerPool } from "../../net/peer/peer_pool.ts";
+import type { Request } from "../../protocol/request.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { NodeSettings } from "../node_options.ts";
+import type { OtherCluster } from "./other_cluster.ts";
+import { FORWARD_ATTEMPTS, FORWARD_PAUSE_MS } from "./refusals.ts";
+
+/** What it takes of a node server. */
+export interface WriteForwardParts {
+  readonly runtime: Pick<Runtime, "clock" | "log">;
+  /** Reloadable. */
+  readonly options: Pick<NodeSettings, "maxTotalThreadQueue">;
+  readonly routing: Pick<Routing, "partitionCount" | "routeWrite" | "gaveAway" | "self">;
+  readonly keyHash: KeyHash;
+  readonly otherCluster: Pick<OtherCluster, "node">;
+  readonly peers: Pick<PeerPool, "lane" | "queue">;
+  readonly selfKey: string;
+}
+
+export class WriteForward {
+  readonly #parts: WriteForwardParts;
+
+  constructor(parts: WriteForwardParts) {
+    this.#parts = parts;
+  }
+
+  /** 0 while the hash of a key does not matter; another map may change that. */
+  hash({ bytes, start, end }: KeySlice): number {
+    return this.#parts.routing.partitionCount > 1 ? this.#parts.keyHash(bytes, start, end) : 0;
+  }
+
+  /**
+   * Flare differs: two nodes of the original whose maps contradict each other send a request to and fro until they time out;
+   * here it fails when it would pass the same two nodes again. So does what would go straight back: a copy for a replica
+   * that we are no longer or do not know yet to be, which its master waits for while it holds up what we ask of him.
+   */
+  route(request: Request, hash: number): Route {
+    const { routing, selfKey, otherCluster, options, peers } = this.#parts;
+    if (otherCluster.node !== undefined) return otherCluster.node;
+    const { prefix } = request;
+    const route = routing.routeWrite(hash, prefix !== undefined);
+    if (typeof route !== "object") return route;
+    if (options.maxTotalThreadQueue > 0 && peers.queue >= options.maxTotalThreadQueue) return PROXY_FAILURE;
+    if (prefix === undefined) return route;
+    const passed = prefix.split(",");
+    // A copy for somebody who does not know yet that it is a replica: sent on, it would keep its sender waiting for itself.
+    const fromOwner = passed.at(-1) === route.key || request.mutation.version !== 0;
+    const copied = fromOwner && isCopy(request) && !routing.gaveAway(hash);
+    return copied || (passed.includes(selfKey) && passed.includes(route.key)) ? PROXY_FAILURE : route;
+  }
+
+  /** The received node list with us at its end. */
+  prefix(request: Request): string {
+    const { selfKey, otherCluster } = this.#parts;
+    // No node of another cluster may take this for replication.
+    if (otherCluster.node !== undefined) return "";
+    return request.prefix === undefined || request.prefix === "" ? `<${selfKey}>` : `<${request.prefix},${selfKey}>`;
+  }
+
+  /** Has `ask` send a request for the key to its owner, `node` at first. @throws what `ask` throws, but for a PeerError */
+  async send<T>(node: ClusterNode, key: KeySlice, ask: (lane: Peer) => Promise<T>): Promise<T | PeerError> {
+    const { peers, runtime } = this.#parts;
+    let target = node;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await ask(peers.lane(target, key.bytes, key.start, key.end));
+      } catch (error) {
+        if (!(error instanceof PeerError)) throw error;
+        runtime.log.write("info", `request to "${target.key}" failed: ${error.message}`);
+        if (error.mayHaveHappened || attempt === FORWARD_ATTEMPTS) return error;
+      }
+      target = await this.#nextTarget(key, target);
+    }
+  }
+
+  /**
+   * Whom to ask after `failed` did not take a request: at once if the map names another owner by now, else after a pause.
+   * The owner may be this node itself, whose own server then gets the request.
+   */
+  async #nextTarget(key: KeySlice, failed: ClusterNode): Promise<ClusterNode> {
+    if (this.#owner(key)?.key === failed.key) await sleep(this.#parts.runtime.clock, FORWARD_PAUSE_MS);
+    return this.#owner(key) ?? failed;
+  }
+
+  #owner(key: KeySlice): ClusterNode | undefined {
+    const { routing, otherCluster } = this.#parts;
+    if (otherCluster.node !== undefined) return otherCluster.node;
+    const route = routing.routeWrite(this.hash(key), false);
+    if (route === LOCAL) return routing.self;
+    return typeof route === "object" ? route : undefined;
+  }
+}
+
+/** Whether a write from another node may be what a master sends to its replicas; a touch never carries a version. */
+function isCopy({ mutation: { kind, version } }: Request): boolean {
+  return kind === MutationKind.touch || (version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete));
+}

@@ -1,0 +1,35 @@
+/** What a line of text can say of keys: whether it can hold one, and the keys of a request that names several. Pure. */
+
+import { latin1 } from "../../base/bytes.ts";
+import type { Request } from "../request.ts";
+
+const SPACE = 0x20;
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** True when a line of text can hold the key `bytes[start, end)`: it is not empty and has no blank, line end or NUL. */
+export function isTextKey(bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i];
+    if (byte === SPACE || byte === LF || byte === CR || byte === 0) return false;
+  }
+  return end > start;
+}
+
+/** The keys of a get, gets, gat or gats as byte strings. */
+export function keysOf({ bytes, keysStart, keysEnd }: Request): string[] {
+  return latin1(bytes, keysStart, keysEnd)
+    .split(" ")
+    .filter((word) => word.length > 0);
+}
+
+/** Whether one of the keys of a get, gets, gat or gats is too long. Makes no garbage. */
+export function hasLongKey({ bytes, keysStart, keysEnd }: Request, keyBytesMax: number): boolean {
+  if (keysEnd - keysStart <= keyBytesMax) return false;
+  let start = keysStart;
+  for (let at = keysStart; at < keysEnd; at++) {
+    if (bytes[at] === SPACE) start = at + 1;
+    else if (at - start >= keyBytesMax) return true;
+  }
+  return false;
+}

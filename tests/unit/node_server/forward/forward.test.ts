@@ -1,0 +1,140 @@
+/**
+ * The one way to other nodes for reads and the one for writes: what is tried again, where, and what is thrown.
+ *
+ * Covers lib/node_server/forward/read_forward.ts, lib/node_server/forward/write_forward.ts and
+ * lib/node_server/forward/refusals.ts.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { fromLatin1 } from "../../../../lib/base/bytes.ts";
+import { FlareError } from "../../../../lib/base/errors.ts";
+import { type ClusterNode, createNode, NodeRole, NodeState } from "../../../../lib/cluster/node.ts";
+import { LOCAL, NO_PARTITION, PROXY_FAILURE, type Route } from "../../../../lib/cluster/routing.ts";
+import type { Peer } from "../../../../lib/net/peer/peer.ts";
+import { PeerError } from "../../../../lib/net/peer/peer_link.ts";
+import { ReadForward } from "../../../../lib/node_server/forward/read_forward.ts";
+import { failureText } from "../../../../lib/node_server/forward/refusals.ts";
+import { WriteForward } from "../../../../lib/node_server/forward/write_forward.ts";
+import type { Clock, Timer } from "../../../../lib/runtime/runtime.ts";
+
+const KEY = { bytes: fromLatin1("k"), start: 0, end: 1 };
+const [A, B] = ["a", "b"].map((host) =>
+  createNode({ host, port: 1, role: NodeRole.master, state: NodeState.active, partition: 0, balance: 1, threadType: 16 }),
+) as [ClusterNode, ClusterNode];
+
+const lost = (mayHaveHappened: boolean): PeerError =>
+  new PeerError(new FlareError("CONNECTION_FAILED", "connection lost"), mayHaveHappened);
+
+/** Parts of a node whose map names `routes`, one after the other; pauses end at once and are counted. */
+function world(...routes: readonly Route[]) {
+  const asked: string[] = [];
+  const left = [...routes];
+  const next = (): Route => (left.length > 1 ? left.shift() : left[0]) as Route;
+  const state = { pauses: 0, queue: 0 };
+  const clock: Pick<Clock, "setTimer"> = {
+    setTimer: (callback): Timer => {
+      state.pauses++;
+      queueMicrotask(callback);
+      return {} as Timer;
+    },
+  };
+  const lane = (node: { readonly key: string }): Peer => {
+    asked.push(node.key);
+    return { queue: state.queue, peer: node.key } as Peer;
+  };
+  const parts = {
+    runtime: { clock: clock as Clock, log: { write: () => undefined }, random: { uint32: () => 0 } },
+    options: { maxTotalThreadQueue: 0 },
+    routing: {
+      routeRead: next,
+      routeReadAgain: next,
+      routeWrite: next,
+      partitionCount: 1,
+      gaveAway: () => false,
+      self: undefined,
+    },
+    keyHash: () => 0,
+    otherCluster: { node: undefined },
+    peers: { lane, queue: 0 },
+    selfKey: "self:1",
+  };
+  return { asked, state, parts };
+}
+
+describe("a read of a key of another node", () => {
+  it("is asked of the next replica when one is lost or answers an error, and says the first value", async () => {
+    const { parts, asked, state } = world(A, B, PROXY_FAILURE);
+    const reads = new ReadForward(parts);
+    assertEquals(
+      await reads.read(KEY, 0, (lane) => (lane.peer === "a:1" ? Promise.reject(lost(true)) : Promise.resolve({ value: 5 }))),
+      { value: 5 },
+    );
+    assertEquals([asked, state.pauses], [["a:1", "b:1"], 0]);
+  });
+
+  it("fails with what a replica answered, at once, and after some rounds where nobody answers", async () => {
+    const answering = world(A, PROXY_FAILURE);
+    const error = "SERVER_ERROR corrupt record";
+    assertEquals(await new ReadForward(answering.parts).read(KEY, 0, () => Promise.resolve({ error })), { error });
+    assertEquals([answering.asked, answering.state.pauses], [["a:1"], 0]);
+    const silent = world(A, PROXY_FAILURE, A, PROXY_FAILURE, A, PROXY_FAILURE, A, PROXY_FAILURE);
+    const reading = await new ReadForward(silent.parts).read(KEY, 0, () => Promise.reject(lost(false)));
+    assertEquals(reading, { error: "SERVER_ERROR proxy failure" });
+    assertEquals([silent.asked.length, silent.state.pauses], [4, 3]);
+  });
+
+  it("is done here, or nowhere, as the map says", async () => {
+    const never = (): Promise<never> => assert(false) as never;
+    assertEquals(await new ReadForward(world(LOCAL).parts).read(KEY, 0, never), LOCAL);
+    assertEquals(await new ReadForward(world(NO_PARTITION).parts).read(KEY, 0, never), {
+      error: "SERVER_ERROR no partition available",
+    });
+  });
+
+  it("is not added to a lane on which very many wait", async () => {
+    const { parts, state } = world(A, PROXY_FAILURE);
+    state.queue = 65536;
+    const reading = await new ReadForward(parts).read(KEY, 0, () => assert(false) as never);
+    assertEquals(reading, { error: "SERVER_ERROR proxy failure" });
+  });
+
+  it("hides no bug and no fault of this node: another replica is not asked", async () => {
+    for (const fault of [new TypeError("x is not a function"), new FlareError("IO_ERROR", "disk")]) {
+      const { parts, asked } = world(A, B, PROXY_FAILURE);
+      const error = await assertRejects(() => new ReadForward(parts).read(KEY, 0, () => Promise.reject(fault)));
+      assertEquals([error, asked], [fault, ["a:1"]]);
+    }
+  });
+});
+
+describe("a write of a key of another node", () => {
+  it("goes to whom the newest map names, as long as it has not left", async () => {
+    const { parts, asked, state } = world(B);
+    const answer = await new WriteForward(parts).send(A, KEY, (lane) =>
+      lane.peer === "a:1" ? Promise.reject(lost(false)) : Promise.resolve("STORED"),
+    );
+    assertEquals([answer, asked, state.pauses], ["STORED", ["a:1", "b:1"], 0]);
+  });
+
+  it("waits for the map to change, a few times", async () => {
+    const { parts, asked, state } = world(A);
+    const error = await new WriteForward(parts).send(A, KEY, () => Promise.reject(lost(false)));
+    assert(error instanceof PeerError);
+    assertEquals([failureText(error), asked.length, state.pauses], ["SERVER_ERROR proxy failure", 4, 3]);
+  });
+
+  it("is not sent again when it may have arrived", async () => {
+    const { parts, asked } = world(B);
+    const error = await new WriteForward(parts).send(A, KEY, () => Promise.reject(lost(true)));
+    assert(error instanceof PeerError);
+    assertEquals([failureText(error), asked], ["SERVER_ERROR proxy error", ["a:1"]]);
+  });
+
+  it("hides no bug", async () => {
+    const { parts, asked } = world(B);
+    const bug = new TypeError("x is not a function");
+    assertEquals(await assertRejects(() => new WriteForward(parts).send(A, KEY, () => Promise.reject(bug))), bug);
+    assertEquals(asked, ["a:1"]);
+  });
+});
