@@ -1,6 +1,4 @@
-/**
- * Base64 (RFC 4648, with padding) over byte ranges: how keys with any bytes in them travel in lines of text. Pure.
- */
+/** Base64 (RFC 4648, with padding) over byte ranges: the form of keys with arbitrary bytes in lines of text. Pure. */
 
 import { latin1 } from "./bytes.ts";
 
@@ -17,7 +15,7 @@ function buildValues(): Uint8Array {
   return values;
 }
 
-/** Bytes the base64 form of `count` bytes takes. */
+/** The length of `count` bytes in base64. */
 export function base64Length(count: number): number {
   return Math.ceil(count / 3) * 4;
 }
@@ -44,7 +42,7 @@ export function base64(bytes: Uint8Array, start = 0, end = bytes.length): string
   return latin1(target, 0, encodeBase64(target, 0, bytes, start, end));
 }
 
-/** The bytes whose base64 form is `bytes[start, end)`; undefined when that is empty or no base64. */
+/** The bytes whose base64 form is `bytes[start, end)`; undefined if that is empty or not base64. */
 export function decodeBase64(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
   const length = end - start;
   if (length === 0 || length % 4 !== 0) return undefined;
@@ -60,7 +58,7 @@ export function decodeBase64(bytes: Uint8Array, start: number, end: number): Uin
       if (value === 255) return undefined;
       word = (word << 6) | value;
     }
-    // Bytes beyond the array's end fall away: they are the padding.
+    // Writes beyond the array's end are ignored: they are the padding.
     decoded[out] = word >> 16;
     decoded[out + 1] = word >> 8;
     decoded[out + 2] = word;

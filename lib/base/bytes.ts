@@ -1,9 +1,9 @@
 /**
- * Bytes and the strings made of them. Keys, host names and protocol words are byte strings: one character
- * U+0000…U+00FF per byte (latin-1), so that any byte survives the way in and out.
+ * Bytes and byte strings. Keys, host names and protocol words are byte strings: one character U+0000…U+00FF per byte (latin-1),
+ * so that every byte survives a round trip.
  */
 
-/** No bytes. Shared: nothing can be written to it. */
+/** No bytes. Shared: it cannot be written to. */
 export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
 
 const CHUNK = 8192;
@@ -28,12 +28,12 @@ export function fromLatin1(text: string): Uint8Array {
   return bytes;
 }
 
-/** The UTF-8 bytes of a text as a latin-1 string: what a name from an option looks like on the wire. */
+/** The UTF-8 bytes of a text as a latin-1 string: the wire form of a name from an option. */
 export function utf8AsLatin1(text: string): string {
   return latin1(new TextEncoder().encode(text));
 }
 
-/** True when both ranges hold the same bytes. */
+/** Whether both ranges have the same bytes. */
 export function equalBytes(
   left: Uint8Array,
   leftStart: number,
@@ -48,7 +48,7 @@ export function equalBytes(
   return true;
 }
 
-/** Bytewise order: below 0 when `left` comes first, 0 when both are the same; a beginning comes before what goes on. */
+/** Bytewise order: below 0 if `left` comes first, 0 if both are equal; a prefix comes before a longer array. */
 export function compareBytes(left: Uint8Array, right: Uint8Array): number {
   const length = Math.min(left.length, right.length);
   for (let i = 0; i < length; i++) {
@@ -63,7 +63,7 @@ export function startsWithBytes(bytes: Uint8Array, prefix: Uint8Array): boolean 
   return prefix.length <= bytes.length && equalBytes(bytes, 0, prefix.length, prefix, 0, prefix.length);
 }
 
-/** One array with the bytes of all parts. */
+/** Concatenates the parts. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;

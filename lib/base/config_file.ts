@@ -1,7 +1,7 @@
 /**
- * The config file of both daemons: `name = value` lines. A `#` starts a comment anywhere; blanks around the name and
- * the value do not count; there are no quotes, escapes or sections. Knows the form only: which names exist, and what
- * their values mean, is for whoever reads the entries.
+ * The config file of both daemons: `name = value` lines. A `#` starts a comment anywhere; spaces around the name and the value
+ * are ignored; there are no quotes, escapes or sections. Knows only the format: the caller knows the names and the meaning of
+ * their values.
  */
 
 import { FlareError } from "./errors.ts";
@@ -14,8 +14,8 @@ export interface ConfigEntry {
 }
 
 /**
- * The entries of a config file in their order; `path` is only for messages.
- * @throws FlareError INVALID_OPTION for a line without `=` or without a name, a section, or a name given twice
+ * The entries of a config file in order; `path` is only for messages.
+ * @throws FlareError INVALID_OPTION for a line without `=` or without a name, a section, or a repeated name
  */
 export function parseConfigFile(text: string, path: string): readonly ConfigEntry[] {
   const entries: ConfigEntry[] = [];
@@ -32,10 +32,7 @@ export function parseConfigFile(text: string, path: string): readonly ConfigEntr
     const name = content.slice(0, equals).trimEnd();
     const first = lineOfName.get(name);
     if (first !== undefined) {
-      throw new FlareError(
-        "INVALID_OPTION",
-        `config file "${path}" line ${line}: "${name}" was already given in line ${first}`,
-      );
+      throw new FlareError("INVALID_OPTION", `config file "${path}" line ${line}: "${name}" is already in line ${first}`);
     }
     lineOfName.set(name, line);
     entries.push({ name, value: content.slice(equals + 1).trimStart(), line });
@@ -43,7 +40,7 @@ export function parseConfigFile(text: string, path: string): readonly ConfigEntr
   return entries;
 }
 
-/** Whether `parseConfigFile` would give a value back as it was. */
+/** Whether a value survives a round trip through `parseConfigFile`. */
 export function fitsConfigFile(value: string): boolean {
   return !value.includes("#") && !value.includes("\n") && value.trim() === value;
 }

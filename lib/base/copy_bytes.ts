@@ -1,6 +1,6 @@
 /**
- * Copying between arrays without garbage for what is short: a loop up to a few words, the platform's copy (which costs
- * one view object) above.
+ * Copies between arrays without garbage for short ranges: a loop up to a few words, above that the platform's copy (which costs
+ * one view object).
  */
 
 const LOOP_BYTES_MAX = 96;

@@ -1,9 +1,9 @@
 /**
- * CRC-32 (zlib's: polynomial 0xEDB88320, initial and final value 0xffffffff), eight bytes at a step. It guards the
- * records of the change log and the engine, and it is one of Flare's key hashes.
+ * CRC-32 (zlib's: polynomial 0xEDB88320, initial and final value 0xffffffff), eight bytes at a time. It protects the records of
+ * the change log and the engine, and is one of Flare's key hashes.
  */
 
-/** Eight tables of 256 numbers, the first for a byte, each further one for a byte that is one place further away. */
+/** Eight tables of 256 numbers, the first for a byte, each further one for a byte one position further away. */
 export type CrcTables = [
   Uint32Array,
   Uint32Array,
@@ -15,7 +15,7 @@ export type CrcTables = [
   Uint32Array,
 ];
 
-/** The tables of a polynomial, whose bits are given in reverse. */
+/** The tables of a polynomial with reversed bits. */
 export function crcTables(polynomial: number): CrcTables {
   const tables = Array.from({ length: 8 }, () => new Uint32Array(256)) as CrcTables;
   const [first] = tables;
@@ -38,7 +38,7 @@ export function crcTables(polynomial: number): CrcTables {
 const [T0, T1, T2, T3, T4, T5, T6, T7] = crcTables(0xedb88320);
 
 /**
- * The checksum of `bytes[start, end)` as an unsigned 32-bit integer; give the previous result as `seed` to go on.
+ * The checksum of `bytes[start, end)` as an unsigned 32-bit integer; to continue, pass the previous result as `seed`.
  * @example crc32(new Uint8Array([0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39])) // 0xcbf43926
  */
 export function crc32(bytes: Uint8Array, start = 0, end = bytes.length, seed = 0): number {

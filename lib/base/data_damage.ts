@@ -1,8 +1,8 @@
-/** The refusal of data that are not whole: which file, what is wrong with it, what to do. */
+/** The refusal of damaged data: which file, what is wrong with it, what to do. */
 
 import { FlareError } from "./errors.ts";
 
-/** The fault for a file of a data directory; `what` goes on behind its name. */
+/** The error for a file of a data directory; `what` follows its name. */
 export function dataDamage(path: string, what: string, cause?: unknown): FlareError {
   const advice =
     "put it back from a backup, or start with an empty data directory and copy from another node or restore a dump";

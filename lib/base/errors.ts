@@ -1,10 +1,10 @@
 /**
- * The one class of fault the library throws or hands on. Everything the protocol can say is an ordinary value
- * (`STORED`, `NOT_FOUND` …); a `FlareError` means that something around the protocol went wrong: a disk, a
- * socket, an option, a file. Bytes from a peer never cause a throw; bugs are assertions.
+ * The only class of error the library throws or passes on. Everything the protocol can express is an ordinary value (`STORED`,
+ * `NOT_FOUND` …); a `FlareError` means that something else failed: a disk, a socket, an option, a file. A peer's bytes never
+ * cause an exception; bugs are assertions.
  */
 
-/** What went wrong, as a closed set a program can switch over. */
+/** What went wrong, as a closed set for a `switch`. */
 export type FlareErrorCode =
   | "INVALID_OPTION" // an option is unknown, malformed or out of range
   | "ADDRESS_IN_USE" // a port or socket path is already taken
@@ -20,10 +20,10 @@ export type FlareErrorCode =
   | "REFUSED" // the index server or a node refused the request
   | "CLOSED"; // the object was closed before or during the call
 
-/** A fault: what failed in `message` (no final period, values in quotes), which kind in `code`. */
+/** An error: `message` says what failed (no final period, values in quotes), `code` which kind. */
 export class FlareError extends Error {
   readonly code: FlareErrorCode;
-  /** True when the same call may succeed later without anybody changing a setting. */
+  /** True if the same call may succeed later without a change of settings. */
   readonly retriable: boolean;
 
   constructor(code: FlareErrorCode, message: string, options: { cause?: unknown; retriable?: boolean } = {}) {

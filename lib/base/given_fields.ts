@@ -1,20 +1,20 @@
 /**
- * What a program hands to the library is checked before it is used: programs in plain JavaScript mistype names and give a
- * text where a number is wanted, and a setting that is passed over in silence is found out when it is too late. Each object
- * the library takes has a table of its fields; a table of options is one, too. Pure.
+ * Checks the objects that a program passes to the library: plain JavaScript programs mistype names and pass strings for
+ * numbers, and a silently ignored setting is discovered too late. Each object the library accepts has a table of its fields; an
+ * option table is one, too. Pure.
  */
 
 import { FlareError } from "./errors.ts";
 import { parseHost } from "./host_port.ts";
 import { suggestion } from "./similar_name.ts";
 
-/** One field of an object a program gives. */
+/** One field of an object that a program passes. */
 export interface Field {
-  /** What may stand there, for messages: `an integer from 1 to 65535`. */
+  /** The allowed values, for messages: `an integer from 1 to 65535`. */
   readonly allowedValue: string;
-  /** Whether a value is of the right type and in range. */
+  /** Whether a value has the right type and is in range. */
   accepts(value: unknown): boolean;
-  /** Of an object: its own fields. */
+  /** For an object: its fields. */
   readonly fields?: Fields;
 }
 
@@ -27,8 +27,8 @@ export type FieldsOf<T> = { readonly [Name in keyof Required<T>]: Field };
 const SHOWN_MAX = 60;
 
 /**
- * Checks an object a program gave, and the objects in it; fields that are undefined count as not given.
- * @param path in front of the names in messages: `access.`
+ * Checks an object that a program passed, and nested objects; undefined fields count as absent. @param path the prefix of names
+ * in messages: `access.`
  * @throws FlareError INVALID_OPTION naming the field, its value and what is allowed
  */
 export function checkFields(fields: Fields, given: unknown, path = ""): void {
@@ -49,12 +49,12 @@ export function checkFields(fields: Fields, given: unknown, path = ""): void {
   }
 }
 
-/** The fault of a value that is not what it should be. */
+/** The error for a wrong value. */
 export function wrongValue(what: string, value: unknown, allowed: string): FlareError {
   return new FlareError("INVALID_OPTION", `${what}: ${shown(value)} is not ${allowed}`);
 }
 
-/** A value in a message, with its type where that is not plain to see. */
+/** A value in a message, with its type where that is not obvious. */
 export function shown(value: unknown): string {
   switch (typeof value) {
     case "string":
@@ -89,7 +89,7 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Promise);
 }
 
-/** Any value a predicate accepts. */
+/** Any value that a predicate accepts. */
 export function field(allowedValue: string, accepts: (value: unknown) => boolean): Field {
   return { allowedValue, accepts };
 }
@@ -126,12 +126,12 @@ export function choiceField(choices: readonly string[]): Field {
   return field(`one of ${choices.map((word) => `"${word}"`).join(", ")}`, (value) => choices.some((word) => word === value));
 }
 
-/** An object with fields of its own. */
+/** An object with its own fields. */
 export function objectField(fields: Fields): Field {
   return { ...field("an object", isObject), fields };
 }
 
-/** Whether a value is a Uint8Array, of whichever realm. */
+/** Whether a value is a Uint8Array, from any realm. */
 export function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array || Object.prototype.toString.call(value) === "[object Uint8Array]";
 }

@@ -1,7 +1,4 @@
-/**
- * How addresses are written: `host:port`, with brackets around an IPv6 host, and what may be written for them. Pure; nothing
- * is looked up.
- */
+/** Formats and parses addresses: `host:port`, with brackets around an IPv6 host. Pure; resolves nothing. */
 
 import { parseIpAddress } from "./ip_address.ts";
 
@@ -22,7 +19,7 @@ export function formatHostPort(host: string, port: number): string {
 
 /**
  * A name or an address without the brackets an IPv6 address may have (`[::1]` is `::1`, `[fe80::1%eth0]` is `fe80::1%eth0`);
- * undefined for what can be none.
+ * undefined if it cannot be a host.
  */
 export function parseHost(text: string): string | undefined {
   const [, inside] = /^\[(.*)\]$/.exec(text) ?? [];

@@ -1,16 +1,16 @@
 /**
- * IP addresses as 16 bytes, IPv4 among them as IPv4-mapped IPv6 (::ffff:a.b.c.d), so that one comparison of leading bits
- * serves both. Pure; names are not addresses and are never looked up.
+ * IP addresses as 16 bytes, IPv4 as IPv4-mapped IPv6 (::ffff:a.b.c.d), so that one comparison of leading bits works for both.
+ * Pure; names are not addresses and are never resolved.
  */
 
-/** The bits of a mapped address in front of its IPv4 part. */
+/** The number of bits of a mapped address before its IPv4 part. */
 export const IPV4_PREFIX_BITS = 96;
 export const IP_ADDRESS_BITS = 128;
 
 const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 const GROUPS = 8;
 
-/** The 16 bytes of an address in text, undefined for anything else. */
+/** Parses an address to its 16 bytes, undefined for anything else. */
 export function parseIpAddress(text: string): Uint8Array | undefined {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }
@@ -23,7 +23,7 @@ export function sharesPrefix(left: Uint8Array, right: Uint8Array, bits: number):
   return rest === 0 || ((left[whole] as number) ^ (right[whole] as number)) >> (8 - rest) === 0;
 }
 
-/** Whether an address is one of IPv4. */
+/** Whether an address is an IPv4 address. */
 export function isIpv4(address: Uint8Array): boolean {
   return address.subarray(0, 10).every((byte) => byte === 0) && address[10] === 0xff && address[11] === 0xff;
 }
@@ -45,7 +45,7 @@ function parseIpv6(text: string): Uint8Array | undefined {
   return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
 }
 
-/** Groups of 16 bits; an IPv4 address at the end stands for two of them. */
+/** Groups of 16 bits; an IPv4 address at the end is two of them. */
 function parseGroups(text: string): number[] | undefined {
   if (text === "") return [];
   const words = text.split(":");

@@ -3,7 +3,7 @@ export const LOG_LEVELS = ["error", "warning", "notice", "info", "debug"] as con
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Whether a level is as important as another one, or more. */
+/** Whether a level is at least as important as another. */
 export function isAtLeast(level: LogLevel, other: LogLevel): boolean {
   return LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(other);
 }

@@ -1,78 +1,78 @@
 /**
- * What an option is: its name on the command line and in files, how its text becomes a value and back, what is
- * allowed. A daemon declares one table of these; parsing, defaults, `--help`, `--print-config` and the TypeScript
- * type of its settings all come from that table. Pure; must not know any particular option.
+ * The schema of an option: its name on the command line and in files, how to parse and format its value, what is allowed. A
+ * daemon declares one table of these; parsing, defaults, `--help`, `--print-config` and the TypeScript type of its settings all
+ * derive from that table. Pure; knows no particular option.
  */
 
 import { checkFields, type Field, type Fields } from "./given_fields.ts";
 import { formatHostPort, type HostPort, PORT_MAX, parseHost, parseHostPort } from "./host_port.ts";
 
-/** The largest value of an option that the original keeps in 32 bits, with a sign and without. */
+/** The largest values of options that the original stores in 32 bits, signed and unsigned. */
 export const int32Max = 0x7fffffff;
 export const uint32Max = 0xffffffff;
 
-/** One option whose value in the program is a `V`. */
+/** One option whose value in code is a `V`. */
 export interface Option<V> extends OptionDescription, Field {
-  /** The value where nobody gave one. */
+  /** The value if none is given. */
   readonly default: V;
-  /** What may stand there as a text, for messages: `an integer from 1 to 65535`. */
+  /** The allowed texts, for messages: `an integer from 1 to 65535`. */
   readonly allowed: string;
-  /** What stands for the value in `--help`. */
+  /** The placeholder of the value in `--help`. */
   readonly placeholder: string;
-  /** The type of the value in code, as TypeScript writes it. */
+  /** The TypeScript type of the value in code. */
   readonly type: string;
-  /** What the number in code counts: the text may count something coarser. */
+  /** The unit of the number in code, which may be finer than in the text. */
   readonly valueUnit?: string;
   /** True if the name alone means `true`. */
   readonly bare: boolean;
-  /** The value of a text as it stands in a file, or undefined if it is not allowed. */
+  /** Parses a text as in a file; undefined if it is not allowed. */
   parse(text: string): V | undefined;
-  /** The text that `parse` turns into this value. */
+  /** The text that `parse` converts to this value. */
   format(value: V): string;
-  /** The one form of a value that may be written in several; absent where each has one. */
+  /** The canonical form of a value; absent if every value has only one form. */
   canonical?(value: V): V;
 }
 
 /** The part of an option that only describes it. */
 export interface OptionDescription {
-  /** As in files and flags: `server-port`. */
+  /** The name in files and flags: `server-port`. */
   readonly name: string;
   /** What it does, one line. */
   readonly help: string;
-  /** The first release of Flare that had it. */
+  /** The first release of Flare with it. */
   readonly since: string;
-  /** One letter for the command line. */
+  /** The letter of its short flag. */
   readonly short?: string;
-  /** Taken up from the config file on SIGHUP, without a restart. */
+  /** SIGHUP applies changes in the config file without a restart. */
   readonly reloadable?: boolean;
-  /** Why it changes nothing, where it is only accepted and shown. */
+  /** Why it has no effect, if it is only accepted and shown. */
   readonly withoutEffect?: string;
-  /** Its name in `show variables`, where that is not `name` with underscores. */
+  /** Its name in `show variables`, if that is not `name` with underscores. */
   readonly variable?: string;
-  /** Not possible in a config file. */
+  /** Not allowed in a config file. */
   readonly commandLineOnly?: boolean;
 }
 
-/** The options of one daemon, by their name in code. */
+/** The options of a daemon, by their names in code. */
 export type OptionTable = { readonly [field: string]: Option<unknown> };
 
-/** The settings a table describes. */
+/** The settings of a table. */
 export type OptionValues<Table> = { readonly [Field in keyof Table]: Table[Field] extends Option<infer V> ? V : never };
 
-/** A number of an option, in the unit of its text. */
+/** An integer option, in the unit of its text. */
 export interface IntegerBounds {
   readonly default: number;
   readonly min: number;
   readonly max: number;
-  /** What the text counts. */
+  /** The unit of the text. */
   readonly unit?: Unit;
   /** The value in code is the number in the text times this. */
   readonly scale?: number;
-  /** The smallest value in code, where that is not `min`: it may be finer than the text. */
+  /** The smallest value in code, if that is not `min`: it can be finer than the text. */
   readonly valueMin?: number;
 }
 
-/** For each unit of a text the one of its value in code where that is scaled. */
+/** For each unit of a text the unit of its scaled value in code. */
 const finerUnits = {
   s: "ms",
   KiB: "bytes",
@@ -107,7 +107,7 @@ export function integerOption(description: OptionDescription & IntegerBounds): O
   };
 }
 
-/** A port; `min` is 0 where that means none, or any. */
+/** A port; `min` is 0 if that means none, or any. */
 export function portOption(description: OptionDescription & { default: number; min: 0 | 1 }): Option<number> {
   return integerOption({ ...description, max: PORT_MAX });
 }
@@ -124,7 +124,7 @@ const booleanWords: ReadonlyMap<string, boolean> = new Map([
   ["0", false],
 ]);
 
-/** A switch: the bare name means `true`. */
+/** A boolean: the bare name means `true`. */
 export function booleanOption(description: OptionDescription & { default: boolean }): Option<boolean> {
   return {
     ...description,
@@ -179,7 +179,7 @@ export function choiceOption<const Word extends string>(
   };
 }
 
-/** A host by name or address, without brackets in code; empty where none is given. */
+/** A host name or address, without brackets in code; empty = none. */
 export function hostOption(description: OptionDescription & { default: string; placeholder: string }): Option<string> {
   const parse = (text: string): string | undefined => (text === "" ? text : parseHost(text));
   return {
@@ -223,7 +223,7 @@ function parseHostPorts(text: string): readonly HostPort[] | undefined {
   return pairs;
 }
 
-/** Whether a value is a host and a port somebody can listen on. */
+/** Whether a value is a host with a port from 1 on. */
 export function isHostPort(value: unknown): value is HostPort {
   if (typeof value !== "object" || value === null) return false;
   const { host, port } = value as { host?: unknown; port?: unknown };
@@ -237,7 +237,7 @@ export function isHostPort(value: unknown): value is HostPort {
 }
 
 /**
- * Settings with the new values of the options that can be reloaded; the others keep theirs.
+ * Settings with the new values of reloadable options; the others keep their values.
  * @throws FlareError INVALID_OPTION for a name that is not in the table or a value that is not allowed
  */
 export function reloadedOptions<Table extends OptionTable>(
@@ -259,14 +259,13 @@ export function withDefault<V>(option: Option<V>, value: NoInfer<V>): Option<V> 
   return { ...option, default: value };
 }
 
-/** The values of a table's fields, out of an object that has more. */
+/** The values of a table's fields, from an object with more fields. */
 export function pickOptions<Table extends OptionTable>(table: Table, values: OptionValues<Table>): OptionValues<Table> {
   return Object.fromEntries(Object.keys(table).map((field) => [field, values[field]])) as OptionValues<Table>;
 }
 
 /**
- * Complete settings from the ones a program gave; the others take their defaults.
- * @param beside what may stand beside them, and is only checked
+ * Completes a program's settings with the defaults. @param beside further allowed fields, which are only checked
  * @throws FlareError INVALID_OPTION for a name that is not in the table or a value that is not allowed
  */
 export function completeOptions<Table extends OptionTable>(

@@ -1,6 +1,6 @@
 /**
- * A line of the log for something that anybody who can connect may cause as often as they like: it is written at most once
- * in so many milliseconds, and the next one tells how many were not.
+ * Rate-limits a log line that any client can trigger: it is written at most once per interval, and the next one includes the
+ * number of lines suppressed.
  */
 
 import type { LogLevel, Runtime } from "../runtime/runtime.ts";

@@ -1,7 +1,7 @@
 /**
- * Where the settings of a daemon come from: command line over environment over config file over default. Keeps, for
- * each, who gave it, and can write them all down as a config file. Everything read (arguments, variables, the file's
- * text) is handed in: nothing here knows a process or a file system.
+ * Resolves the settings of a daemon: the command line overrides the environment, then the config file, then the defaults.
+ * Records the origin of each, and can print them all as a config file. The caller passes all input (arguments, variables, the
+ * file's text): nothing here accesses the process or a file system.
  */
 
 import { fitsConfigFile, parseConfigFile } from "./config_file.ts";
@@ -9,35 +9,35 @@ import { FlareError } from "./errors.ts";
 import type { OptionTable, OptionValues } from "./option_schema.ts";
 import { suggestion } from "./similar_name.ts";
 
-/** What the settings are taken from. */
+/** The sources of settings. */
 export interface SettingSources<Table extends OptionTable> {
   /** Texts from the command line, by option name. */
   readonly flags?: Readonly<Record<string, string>>;
-  /** The process's environment: `FLARE_SERVER_PORT` stands for `server-port`; other variables are left alone. */
+  /** The process's environment: `FLARE_SERVER_PORT` sets `server-port`; other variables are ignored. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The config file, already read. */
   readonly file?: { readonly path: string; readonly text: string };
-  /** What was given another time, in the form of a config file: below everything that is given now. */
+  /** Remembered settings of an earlier run, in config file format: below everything given now. */
   readonly remembered?: { readonly path: string; readonly text: string };
-  /** What holds where no source says anything, instead of the defaults: the settings before a reload. */
+  /** Used instead of the defaults: the settings before a reload. */
   readonly before?: Settings<Table>;
 }
 
-/** Complete settings, each with where it came from. */
+/** Complete settings, each with its origin. */
 export interface Settings<Table extends OptionTable> {
   readonly values: OptionValues<Table>;
   /** `flag`, `environment FLARE_…`, `config file "…" line n`, `remembered in "…" line n`, or `default`. */
   readonly origins: { readonly [Field in keyof Table]: string };
 }
 
-/** The origin of a setting nobody gave. */
+/** The origin of a default. */
 export const defaultOrigin = "default";
 
-/** How the origin of a remembered setting begins. */
+/** The prefix of the origin of a remembered setting. */
 export const rememberedOrigin = "remembered in";
 
 /**
- * The settings a daemon runs with.
+ * Resolves the settings of a daemon.
  * @throws FlareError INVALID_OPTION naming the option, the value and what is allowed
  */
 export function resolveSettings<Table extends OptionTable>(table: Table, sources: SettingSources<Table>): Settings<Table> {
@@ -97,21 +97,21 @@ function unknownOption(table: OptionTable, name: string, text: string, origin: s
   return new FlareError("INVALID_OPTION", `unknown option "${name}" with value "${text}" (${origin})${help}`);
 }
 
-/** Names of the options somebody gave although they change nothing here. */
+/** Names of the options that were given although they have no effect. */
 export function optionsWithoutEffect<Table extends OptionTable>(table: Table, settings: Settings<Table>): readonly string[] {
   const fields = Object.keys(table).filter((field) => settings.origins[field] !== defaultOrigin);
   return fields.flatMap((field) => (table[field]?.withoutEffect === undefined ? [] : [table[field].name]));
 }
 
-/** What a reload may change and what it may not. */
+/** The result of a reload. */
 export interface ReloadedSettings<Table extends OptionTable> {
-  /** The settings to go on with: the new value of each reloadable option, the old one of every other. */
+  /** The new settings: the new value of each reloadable option, the old one of every other. */
   readonly settings: Settings<Table>;
-  /** Names of the options whose new value waits for a restart. */
+  /** Names of the options whose new value needs a restart. */
   readonly needRestart: readonly string[];
 }
 
-/** Splits what changed between two settings by what a running daemon can take up. */
+/** Separates the changes between two settings into reloadable ones and others. */
 export function reloadSettings<Table extends OptionTable>(
   table: Table,
   before: Settings<Table>,
@@ -135,7 +135,7 @@ export function reloadSettings<Table extends OptionTable>(
   };
 }
 
-/** The settings as a config file that gives the same settings again; each line's comment says where its value came from. */
+/** The settings as an equivalent config file; each line's comment says where its value came from. */
 export function printConfig<Table extends OptionTable>(table: Table, settings: Settings<Table>): string {
   let text = "";
   for (const [field, option] of Object.entries(table)) {
@@ -144,7 +144,7 @@ export function printConfig<Table extends OptionTable>(table: Table, settings: S
     const origin = settings.origins[field];
     text += fitsConfigFile(value)
       ? `${`${option.name} = ${value}`.trimEnd()} # ${origin}\n`
-      : `# ${option.name} = ${value} (${origin}): this value cannot stand in a config file\n`;
+      : `# ${option.name} = ${value} (${origin}): a config file cannot contain this value\n`;
   }
   return text;
 }

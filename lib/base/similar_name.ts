@@ -1,14 +1,9 @@
-/**
- * The name somebody meant who mistyped one. Pure.
- */
+/** Suggests the intended name for a mistyped one. Pure. */
 
-/** Beginnings shorter than this mean too many names. */
+/** Prefixes shorter than this match too many names. */
 const BEGINNING_MIN = 4;
 
-/**
- * The one name that is most like what was given: the same but for case, `-` and `_`, its beginning, or a few letters off;
- * undefined when none is near.
- */
+/** The most similar name: equal except for case, `-` and `_`, a prefix, or a few letters off; undefined if none is close. */
 export function similarName(given: string, names: readonly string[]): string | undefined {
   const wanted = plain(given);
   const beginning = names.filter((name) => wanted.length >= BEGINNING_MIN && plain(name).startsWith(wanted));
@@ -34,7 +29,7 @@ function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[-_]/g, "");
 }
 
-/** Letters to add, remove, change or swap with their neighbour. */
+/** The number of letters to insert, delete, replace or swap with their neighbour. */
 function editsBetween(left: string, right: string): number {
   let before: number[] = [];
   let above = Array.from({ length: right.length + 1 }, (_, column) => column);

@@ -1,8 +1,8 @@
-/** A pause by the clock of the runtime. */
+/** A pause on the runtime's clock. */
 
 import type { Clock } from "../runtime/runtime.ts";
 
-/** Resolves after `delayMs` milliseconds. `keepsProcess`: the process does not end meanwhile, false unless given. */
+/** Resolves after `delayMs` milliseconds. `keepsProcess`: keeps the process alive, default false. */
 export function sleep(clock: Pick<Clock, "setTimer">, delayMs: number, keepsProcess = false): Promise<void> {
   return new Promise((resolve) => clock.setTimer(resolve, delayMs, keepsProcess));
 }

@@ -1,13 +1,13 @@
 /**
- * Unsigned 64-bit integers (versions, incr/decr values) without garbage on the usual path: a `number` as long as it
- * is a safe integer, a `bigint` above. The form is canonical, so equal values are `===` and `<`, `>` work across both.
+ * Unsigned 64-bit integers (versions, incr/decr values) without garbage in the usual case: a `number` up to the largest safe
+ * integer, a `bigint` above. The form is canonical, so equal values are `===`, and `<` and `>` work across both.
  */
 
 export type Uint64 = number | bigint;
 
 export const UINT64_MAX = 0xffffffffffffffffn;
 
-/** Whether a value a program gives is one, in whichever form. */
+/** Whether a program's value is one, in either form. */
 export function isUint64(value: unknown): value is Uint64 {
   if (typeof value === "bigint") return value >= 0n && value <= UINT64_MAX;
   return Number.isSafeInteger(value) && Number(value) >= 0;
@@ -33,7 +33,7 @@ export function addWrapping(left: Uint64, right: Uint64): Uint64 {
   return fromBigInt((BigInt(left) + BigInt(right)) & UINT64_MAX);
 }
 
-/** left - right, 0 when right is the larger (memcached's decr stops at 0). */
+/** left - right, 0 if right is larger (memcached's decr stops at 0). */
 export function subtractSaturating(left: Uint64, right: Uint64): Uint64 {
   if (right >= left) return 0;
   if (typeof left === "number" && typeof right === "number") return left - right;
@@ -54,7 +54,7 @@ export function fromWords(high: number, low: number): Uint64 {
 }
 
 /**
- * Reads decimal digits. Returns undefined when the range is empty, holds another byte, or exceeds 2^64-1.
+ * Parses decimal digits. Returns undefined if the range is empty, contains another byte, or exceeds 2^64-1.
  * @example parseUint64(new Uint8Array([0x31, 0x32]), 0, 2) // 12
  */
 export function parseUint64(bytes: Uint8Array, start: number, end: number): Uint64 | undefined {

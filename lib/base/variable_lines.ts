@@ -1,14 +1,14 @@
 /**
- * The form of `show variables`: one `name:value` line per setting, the values in one column. Names and values come from the
+ * The format of `show variables`: one `name:value` line per setting, the values in one column. Names and values come from the
  * option table.
  */
 
 import type { Option, OptionTable, OptionValues } from "./option_schema.ts";
 
 /**
- * The lines of some options in the order of `fields`, without line ends; values start in column `width`, behind a longer name
- * after one blank.
- * @param texts values that the original writes in another way than files do
+ * The lines of some options in the order of `fields`, without line ends; values start in column `width`, or one space after a
+ * longer name.
+ * @param texts values whose format in the original differs from files
  */
 export function variableLines<Table extends OptionTable>(
   width: number,

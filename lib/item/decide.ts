@@ -1,22 +1,24 @@
 /**
- * The whole semantics of Flare's writes as one pure function: the current state of a key, the request and the clock
- * give a result and what to store. It reads no clock, allocates nothing and knows neither the arena nor the log; the
- * storage carries out what it decides.
+ * The whole semantics of Flare's writes as one pure function: from the current state of a key, the request and the clock to a
+ * result and the entry to store. It reads no clock, allocates nothing and knows neither the arena nor the log; the storage
+ * executes the decision.
  */
 
 import { addWrapping, increment, subtractSaturating, type Uint64 } from "../base/uint64.ts";
 import { parseCounter } from "./counter_value.ts";
 import { type Mutation, MutationKind, MutationResult } from "./mutation.ts";
 
-/** What is known under a key: nothing, an item (expired or not), or the tombstone of a deleted item. */
+/** What a key has: nothing, an item (expired or not), or the tombstone of a deleted item. */
 export const CurrentKind = { absent: 0, value: 1, tombstone: 2 } as const;
 export type CurrentKind = (typeof CurrentKind)[keyof typeof CurrentKind];
 
-/** The state of a key before a write. A tombstone keeps its second of deletion in `flags` and its block in `expire`. */
+/**
+ * The state of a key before a write. A tombstone has its second of deletion in `flags` and the end of its block in `expire`.
+ */
 export interface Current {
   kind: CurrentKind;
   flags: number;
-  /** A value: when it ceases to exist, 0 = never. A tombstone: until when add, replace and append are refused. */
+  /** A value: when it expires, 0 = never. A tombstone: until when add, replace and append are refused. */
   expire: number;
   version: Uint64;
   /** Bits of `EntryMark`. */
@@ -26,30 +28,30 @@ export interface Current {
   valueEnd: number;
 }
 
-/** What a write changes: nothing, an item is stored, or a tombstone is. */
+/** What a write changes: nothing, it stores an item, or it stores a tombstone. */
 export const Change = { none: 0, put: 1, remove: 2 } as const;
 export type Change = (typeof Change)[keyof typeof Change];
 
-/** Where the value of the item to store comes from. */
+/** The source of the new item's value. */
 export const Content = { request: 0, current: 1, currentThenRequest: 2, requestThenCurrent: 3, number: 4, nothing: 5 } as const;
 export type Content = (typeof Content)[keyof typeof Content];
 
-/** What `decide` decided; filled again and again. */
+/** The result of `decide`; reused. */
 export interface Decision {
   result: MutationResult;
   change: Change;
   content: Content;
-  /** Of the item to store; for a tombstone the second of deletion. */
+  /** The new item's flags; for a tombstone the second of deletion. */
   flags: number;
   expire: number;
   version: Uint64;
-  /** Bits of `EntryMark` of the item to store. */
+  /** `EntryMark` bits of the new item. */
   marks: number;
   /** incr, decr: the new value. */
   number: Uint64;
 }
 
-/** A decision to be filled in, which changes nothing. */
+/** An empty decision, which changes nothing. */
 export function emptyDecision(): Decision {
   return {
     result: MutationResult.stored,
@@ -63,12 +65,12 @@ export function emptyDecision(): Decision {
   };
 }
 
-/** True when an item with this expire second no longer exists at `nowSeconds`. */
+/** Whether an item with this expire second has expired at `nowSeconds`. */
 export function isExpired(expire: number, nowSeconds: number): boolean {
   return expire > 0 && expire <= nowSeconds;
 }
 
-/** Decides a write into `decision`. `valueBytesMax` bounds what append and prepend may build. */
+/** Decides a write into `decision`. `valueBytesMax` limits the results of append and prepend. */
 export function decide(
   current: Current,
   mutation: Mutation,
@@ -113,7 +115,7 @@ export function decide(
       if (mutation.version <= current.version) return refuse(decision, MutationResult.notStored);
       return put(decision, Content.request, mutation.flags, mutation.expire, mutation.version);
     default:
-      // The other kinds come with terms: see `decideWithTerms`.
+      // The other kinds have terms: see `decideWithTerms`.
       return refuse(decision, MutationResult.notStored);
   }
 }
@@ -133,7 +135,7 @@ export function put(decision: Decision, content: Content, flags: number, expire:
   decision.version = version;
 }
 
-/** An explicit version must be newer than a live item's; a dead one's, tombstone or not, does not count. */
+/** An explicit version must be newer than a live item's; that of an expired item or tombstone does not count. */
 function store(current: Current, alive: boolean, mutation: Mutation, decision: Decision): void {
   if (mutation.version === 0) {
     return put(decision, Content.request, mutation.flags, mutation.expire, increment(current.version));
@@ -161,8 +163,8 @@ function count(current: Current, mutation: Mutation, decision: Decision): void {
 }
 
 /**
- * A versioned delete of something that does not exist answers NOT_FOUND and still leaves its tombstone (the item may yet
- * arrive by a dump); an older one than what is known changes nothing, so versions never go back.
+ * A versioned delete of a missing item answers NOT_FOUND and still leaves its tombstone (a dump may bring the item later); a
+ * version older than the current one changes nothing, so versions never go back.
  */
 function remove(current: Current, alive: boolean, mutation: Mutation, nowSeconds: number, decision: Decision): void {
   decision.result = alive ? MutationResult.deleted : MutationResult.notFound;

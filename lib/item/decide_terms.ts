@@ -1,7 +1,6 @@
 /**
- * The writes that come with terms: conditions on the version, creation of what is absent, marks. The same pure function of
- * state, request and clock as `decide`, to which it leaves whatever is ordinary. memcached's rules for its meta commands;
- * it knows no protocol.
+ * Writes with terms: conditions on the version, creation of missing items, marks. A pure function of state, request and clock
+ * like `decide`, which handles ordinary writes. memcached's rules for its meta commands; it knows no protocol.
  */
 
 import { increment, type Uint64 } from "../base/uint64.ts";
@@ -9,7 +8,7 @@ import { Change, Content, type Current, CurrentKind, type Decision, decide, isEx
 import { EntryMark } from "./entry.ts";
 import { type Mutation, MutationKind, MutationResult, type MutationTerms } from "./mutation.ts";
 
-/** Decides a write with terms into `decision`. `valueBytesMax` bounds what append and prepend may build. */
+/** Decides a write with terms into `decision`. `valueBytesMax` limits the results of append and prepend. */
 export function decideWithTerms(
   current: Current,
   mutation: Mutation,
@@ -22,7 +21,7 @@ export function decideWithTerms(
   const { kind } = mutation;
   decision.change = Change.none;
   decision.marks = 0;
-  // Versions never go back, whatever a client asks for. A delete says so itself, and only creation gives a fetched item one.
+  // Versions never go back, whatever a client requests. A delete checks that itself, and fetch sets one only on creation.
   const goesBack = alive && mutation.version !== 0 && mutation.version <= current.version;
   if (goesBack && kind !== MutationKind.delete && kind !== MutationKind.fetch)
     return refuse(decision, MutationResult.notStored);
@@ -83,13 +82,13 @@ function next(current: Current, mutation: Mutation): Uint64 {
   return mutation.version === 0 ? increment(current.version) : mutation.version;
 }
 
-/** A late writer's value replaces the item but for its time, and says that it is old. */
+/** A late writer's value replaces the item except for its expiry, and is marked as stale. */
 function storeStale(current: Current, mutation: Mutation, decision: Decision): void {
   put(decision, Content.request, mutation.flags, current.expire, next(current, mutation));
   decision.marks = EntryMark.stale | (current.marks & EntryMark.won);
 }
 
-/** A read that changes something: creates what is absent and gives its creator the win, touches, or takes the win token. */
+/** A read that changes the item: creates a missing item and makes its creator the winner, touches, or takes the win token. */
 function fetch(current: Current, alive: boolean, mutation: Mutation, terms: MutationTerms, decision: Decision): void {
   if (!alive) {
     if (!terms.vivify) return refuse(decision, MutationResult.notFound);
@@ -104,7 +103,7 @@ function fetch(current: Current, alive: boolean, mutation: Mutation, terms: Muta
   decision.result = won ? MutationResult.won : MutationResult.touched;
 }
 
-/** Whether who reads an item with these marks is the one to write it anew; `recacheExpire` as in `MutationTerms`. */
+/** Whether the reader of an item with these marks should refresh it; `recacheExpire` as in `MutationTerms`. */
 export function winsToken(marks: number, expire: number, recacheExpire: number): boolean {
   if ((marks & EntryMark.won) !== 0) return false;
   return (marks & EntryMark.stale) !== 0 || (expire !== 0 && expire < recacheExpire);

@@ -1,12 +1,12 @@
 /**
- * What a write asks for and what became of it. `decide` (decide.ts) is the whole semantics of Flare's writes as
- * a pure function of the current state of a key, the request and the clock; the storage only carries it out.
+ * A write request and its outcome. `decide` (decide.ts) has the whole semantics of Flare's writes as a pure function of the
+ * current state of a key, the request and the clock; the storage only executes it.
  */
 
 import type { Uint64 } from "../base/uint64.ts";
 import type { EntryView, KeySlice } from "./entry.ts";
 
-/** The writes. `restore` is an item of a dump: stored only when newer than what is here, tombstones included. */
+/** The writes. `restore` is an item of a dump: stored only if newer than the current entry, tombstones included. */
 export const MutationKind = {
   set: 0,
   add: 1,
@@ -19,16 +19,16 @@ export const MutationKind = {
   delete: 8,
   touch: 9,
   restore: 10,
-  /** Only with `terms`: an item is touched, created when absent, or its win token is taken. */
+  /** Only with `terms`: touches an item, creates a missing one, or takes its win token. */
   fetch: 11,
-  /** Only with `terms`: an item stays as it is but is stale from now on. */
+  /** Only with `terms`: marks an item as stale. */
   invalidate: 12,
-  /** Only with `terms`: an item loses its value. */
+  /** Only with `terms`: removes an item's value. */
   clear: 13,
 } as const;
 export type MutationKind = (typeof MutationKind)[keyof typeof MutationKind];
 
-/** One write request. Filled again and again by its owner; the storage keeps nothing of it after the call. */
+/** One write request. Its owner reuses it; the storage keeps no reference after the call. */
 export interface Mutation {
   kind: MutationKind;
   key: KeySlice;
@@ -44,33 +44,33 @@ export interface Mutation {
   valueEnd: number;
   /** incr, decr. */
   delta: Uint64;
-  /** What the meta and the binary protocol ask for beyond that; undefined for an ordinary write. */
+  /** Extras of the meta and the binary protocol; undefined for an ordinary write. */
   terms?: MutationTerms | undefined;
 }
 
-/** Conditions and extras of a write. Filled again and again by its owner, like the mutation. */
+/** Conditions and extras of a write. Reused by its owner, like the mutation. */
 export interface MutationTerms {
   /** The version the item must have, undefined = any. */
   compare: Uint64 | undefined;
-  /** set with `compare`: a smaller `compare` than the item's version is stored all the same, as stale. clear: stale as well. */
+  /** set with `compare`: if `compare` is below the item's version, stores anyway, as stale. clear: marks as stale, too. */
   invalidate: boolean;
-  /** append prepend incr decr fetch: what is absent is created … */
+  /** append prepend incr decr fetch: creates a missing item … */
   vivify: boolean;
   /** … until this absolute second, 0 = for ever … */
   vivifyExpire: number;
-  /** … by incr and decr with this value. */
+  /** … with this value by incr and decr. */
   initial: Uint64;
-  /** incr decr fetch invalidate: `Mutation.expire` becomes the item's. */
+  /** incr decr fetch invalidate: sets the item's expiry to `Mutation.expire`. */
   updateExpire: boolean;
-  /** fetch: an item that ceases to exist before this absolute second gives its win token, 0 = only a stale one does. */
+  /** fetch: an item that expires before this absolute second hands out its win token, 0 = only a stale one does. */
   recacheExpire: number;
-  /** fetch: `recacheExpire` is compared with the item's time before it is touched. */
+  /** fetch: compares `recacheExpire` with the item's expiry before it is touched. */
   recacheFirst: boolean;
-  /** set restore fetch: bits of `EntryMark` the item gets, as another node has them. */
+  /** set restore fetch: the item's `EntryMark` bits from another node. */
   marks: number;
 }
 
-/** Terms that ask for nothing. */
+/** Empty terms. */
 export function emptyTerms(): MutationTerms {
   return {
     compare: undefined,
@@ -85,7 +85,7 @@ export function emptyTerms(): MutationTerms {
   };
 }
 
-/** What became of a write. */
+/** The result of a write. */
 export const MutationResult = {
   stored: 0,
   notStored: 1,
@@ -105,10 +105,10 @@ export const MutationResult = {
 } as const;
 export type MutationResult = (typeof MutationResult)[keyof typeof MutationResult];
 
-/** The outcome of `Storage.apply`; one object the storage fills again, unless it came through a promise. */
+/** The outcome of `Storage.apply`; one object that the storage reuses, unless it came through a promise. */
 export interface Applied {
   result: MutationResult;
-  /** The item after the write (stored, touched, number); for `deleted` only `version` counts. Else meaningless. */
+  /** The item after the write (stored, touched, number); for `deleted` only `version` is valid. Else undefined. */
   entry: EntryView;
   number: Uint64;
   /** With `failed`: a text for `SERVER_ERROR`. */

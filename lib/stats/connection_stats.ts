@@ -1,6 +1,6 @@
 /**
- * `stats conns`: the listeners and the connections of a server, as memcached tells them. The number in front is the
- * connection's, which `kill` takes.
+ * `stats conns`: the listeners and the connections of a server, in memcached's format. The leading number is the connection's
+ * id for `kill`.
  */
 
 import type { ClientSession } from "../net/connection/client_session.ts";
@@ -8,10 +8,10 @@ import type { Session } from "../net/connection/session.ts";
 import type { Server } from "../net/server.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
 
-/** Connections told of before the client's pace counts. */
+/** Connections written before the client's pace matters. */
 const CONNECTIONS_AT_ONCE = 100;
 
-/** Answers with all of them; with many it waits for `asker` to read. */
+/** Writes all of them; with many it waits for `asker` to read. */
 export function statsConnections(server: Server, nowMs: number, reply: TextReply, asker: ClientSession): void | Promise<void> {
   for (const { id, address } of server.listeners) {
     reply.stat(`${id}:addr`, address);

@@ -1,5 +1,5 @@
 /**
- * The general `stats`: names, order and spelling of the original, for both daemons. What a daemon has no figure for is 0.
+ * The general `stats`: names, order and spelling of the original, for both daemons. Values that a daemon does not have are 0.
  * Further lines may follow: the caller ends the reply.
  */
 
@@ -9,7 +9,7 @@ import type { WorkerRegistry } from "../net/worker.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
-/** The figures that are not the server's own. */
+/** The values that do not come from the server. */
 export interface StorageFigures {
   readonly currItems: number;
   readonly totalItems: number;

@@ -1,6 +1,4 @@
-/**
- * The parts of `stats`, `kill` and `verbosity` that both daemons answer alike.
- */
+/** The parts of `stats`, `kill` and `verbosity` that both daemons share. */
 
 import { FlareError } from "../base/errors.ts";
 import { roleName, stateName } from "../cluster/node.ts";
@@ -57,7 +55,7 @@ function statsWorker(worker: Worker, nowMs: number, reply: TextReply): void {
   reply.stat(`${worker.id}:behind`, worker.behindSeconds);
 }
 
-/** `kill <id>`: the line to answer. */
+/** `kill <id>`: the answer line. */
 export function killWorker(words: readonly string[], workers: WorkerRegistry): string {
   const [id] = words;
   if (words.length !== 1 || id === undefined || !/^-?\d{1,20}$/.test(id)) return "ERROR";
@@ -65,8 +63,8 @@ export function killWorker(words: readonly string[], workers: WorkerRegistry): s
 }
 
 /**
- * `refresh_certs [noreply]`: the line to answer, undefined = silence. memcached's answers: what went wrong is told in any
- * case, and is no `SERVER_ERROR`.
+ * `refresh_certs [noreply]`: the answer line, undefined = none. As in memcached, errors are always answered, and are not a
+ * `SERVER_ERROR`.
  */
 export async function refreshCertificates(words: readonly string[], tls: DaemonTls): Promise<string | undefined> {
   if (!tls.enabled) return "Error TLS not enabled";
@@ -79,7 +77,7 @@ export async function refreshCertificates(words: readonly string[], tls: DaemonT
   }
 }
 
-/** `verbosity <level> [noreply]`: the line to answer, undefined = silence. memcached's answers; the level changes nothing. */
+/** `verbosity <level> [noreply]`: the answer line, undefined = none. memcached's answers; the level changes nothing. */
 export function verbosity(words: readonly string[]): string | undefined {
   const [level] = words;
   if (level === undefined) return "CLIENT_ERROR bad command line format";

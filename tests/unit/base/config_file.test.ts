@@ -57,7 +57,7 @@ describe("parseConfigFile", () => {
   });
 
   it("refuses a name given twice", () => {
-    assertEquals(refusal("a = 1\nb = 2\na = 1"), 'config file "flared.conf" line 3: "a" was already given in line 1');
+    assertEquals(refusal("a = 1\nb = 2\na = 1"), 'config file "flared.conf" line 3: "a" is already in line 1');
   });
 });
 

@@ -131,6 +131,6 @@ describe("printConfig", () => {
 
   it("does not write what a file would read differently", () => {
     const printed = printConfig(table, resolveSettings(table, { flags: { "data-dir": "/a#b" } }));
-    assertEquals(printed.split("\n")[2], "# data-dir = /a#b (flag): this value cannot stand in a config file");
+    assertEquals(printed.split("\n")[2], "# data-dir = /a#b (flag): a config file cannot contain this value");
   });
 });
