@@ -1,6 +1,6 @@
 /**
- * The verbs that change the cluster: master, slave, part, balance, promote, down, activate, reconstruct, remove. Each
- * shows what it would do, asks, does it, and tells how far it is.
+ * The verbs that change the cluster: master, slave, part, balance, promote, down, activate, reconstruct, remove. Each shows its
+ * plan, asks, executes it, and reports progress.
  */
 
 import process from "node:process";
@@ -55,15 +55,15 @@ export function changeCommands(): Command[] {
 
 const roleForm = "host:port:balance:partition";
 const withoutClean = "--without-clean";
-const withoutCleanHelp = "do not empty the node first: what it holds from earlier may come back";
+const withoutCleanHelp = "do not empty the node first: its old items may come back";
 
 function masterCommand(): Command {
   const command = changeVerb("master", "make nodes masters of new partitions")
     .argument(`<${roleForm}...>`)
     .addOption(retryOption())
-    .option("--activate", "go on to active without asking")
+    .option("--activate", "activate them without asking")
     .option(withoutClean, withoutCleanHelp)
-    .option("--unsafe", "also replace a master that is down, whose data are then lost");
+    .option("--unsafe", "allow replacing a master that is down; its data is lost");
   return command.action((targets: string[], flags: { activate?: true; unsafe?: true }) =>
     withAdmin(command, async (admin) => {
       const parsed = targets.map(parseRoleTarget);
@@ -79,7 +79,7 @@ function masterCommand(): Command {
   );
 }
 
-/** A master that has copied its keys waits for the operator's word. */
+/** Asks whether to activate a master that has copied its keys. */
 async function offerActivation(admin: ClusterAdmin, command: Command, keys: readonly string[]): Promise<void> {
   const map = await admin.nodeMap();
   const ready = keys.filter((key) => findNode(map, key)?.state === NodeState.ready);
@@ -93,11 +93,11 @@ async function offerActivation(admin: ClusterAdmin, command: Command, keys: read
 }
 
 function slaveCommand(): Command {
-  const command = changeVerb("slave", "make nodes slaves: they copy their partition, then take their share of the reads")
+  const command = changeVerb("slave", "make nodes slaves: they copy their partition, then serve their share of the reads")
     .argument(`<${roleForm}...>`)
     .addOption(retryOption())
-    .addOption(new Option("--clean", "empty the node first, which is the default").conflicts("withoutClean"))
-    .option("--unsafe", "also copy from a master that has less than the node itself, whose items are then lost")
+    .addOption(new Option("--clean", "empty the node first (default)").conflicts("withoutClean"))
+    .option("--unsafe", "allow copying from a master with less data than the node; the node's items are lost")
     .option(withoutClean, withoutCleanHelp);
   return command.action((targets: string[], flags: { unsafe?: true }) =>
     withAdmin(command, async (admin) => {
@@ -121,7 +121,7 @@ function partCommand(): Command {
 }
 
 function balanceCommand(): Command {
-  const command = changeVerb("balance", "give nodes another weight for reads").argument("<host:port:balance...>");
+  const command = changeVerb("balance", "set the share of the reads of nodes").argument("<host:port:balance...>");
   return command.action((targets: string[]) =>
     withAdmin(command, async (admin) => {
       await run(admin, command, balanceChange(targets.map(parseBalanceTarget)));
@@ -130,17 +130,17 @@ function balanceCommand(): Command {
 }
 
 const promoteHelp = `
-The master finishes its writes, gives them to its slaves and lets further requests wait; the index server makes the slave
-master, and what waited goes on there. Nothing is lost and no request fails. The former master then becomes a slave again
-with a fresh copy: until it has that, the partition has one copy fewer. A master that cannot hold its requests (a C++
-flared, or an older one) is refused, because a write in the moment of the switch could be lost: with --unsafe it is done
-all the same, best while nobody writes.`;
+The master finishes its writes, replicates them to its slaves and holds further requests; the index server promotes the
+slave, and the held requests continue there. Nothing is lost and no request fails. The former master then becomes a slave
+with a fresh copy; until that is complete, the partition has one copy fewer. A master that cannot hold its requests (a C++
+flared, or an older one) is refused, because a write during the switch could be lost. --unsafe allows it; use it while
+nobody writes.`;
 
 function promoteCommand(): Command {
-  const command = changeVerb("promote", "make slaves masters of their partitions, in the place of masters that run")
+  const command = changeVerb("promote", "make slaves masters of their partitions, in place of running masters")
     .argument("<host:port...>")
-    .option("--no-copy", "leave the former master a proxy, to be stopped for example")
-    .option("--unsafe", "also where the master cannot hold its requests")
+    .option("--no-copy", "leave the former master as a proxy, for example to stop it")
+    .option("--unsafe", "allow it even if the master cannot hold its requests")
     .addHelpText("after", promoteHelp);
   return command.action((nodes: string[], flags: { copy: boolean; unsafe?: true }) =>
     withAdmin(command, async (admin) => {
@@ -151,7 +151,7 @@ function promoteCommand(): Command {
 }
 
 function downCommand(): Command {
-  const command = changeVerb("down", "take nodes out of service; a slave takes a master's place").argument("<host:port...>");
+  const command = changeVerb("down", "take nodes out of service; a master's slave takes over").argument("<host:port...>");
   return command.action((nodes: string[]) =>
     withAdmin(command, async (admin) => {
       await run(admin, command, downChange(nodes.map(parseNodeKey)));
@@ -160,9 +160,9 @@ function downCommand(): Command {
 }
 
 function activateCommand(): Command {
-  const command = changeVerb("activate", "bring nodes (back) into service")
+  const command = changeVerb("activate", "put nodes into service")
     .argument("<host:port...>")
-    .option("--unsafe", "also let in a master that has lost its data, which nobody else has: its partition is then empty");
+    .option("--unsafe", "accept a master that has lost its data, of which there is no copy; its partition is then empty");
   return command.action((nodes: string[], flags: { unsafe?: true }) =>
     withAdmin(command, async (admin) => {
       await run(admin, command, activateChange(nodes.map(parseNodeKey), { unsafe: flags.unsafe === true }));
@@ -171,12 +171,12 @@ function activateCommand(): Command {
 }
 
 function reconstructCommand(): Command {
-  const command = changeVerb("reconstruct", "rebuild nodes from another copy of their partition; a master fails over first")
+  const command = changeVerb("reconstruct", "rebuild nodes from another copy of their partition; a master hands over first")
     .argument("[host:port...]")
     .option("--all", "every node: each partition's slaves, then its master")
     .addOption(retryOption())
-    .addOption(new Option("--safe", "insist on another active copy, which is the default").conflicts("unsafe"))
-    .option("--unsafe", "do not insist on another active copy, nor on one that has what the node has")
+    .addOption(new Option("--safe", "require another active copy (default)").conflicts("unsafe"))
+    .option("--unsafe", "do not require another active copy with the node's data")
     .option(withoutClean, withoutCleanHelp);
   return command.action((nodes: string[], flags: { all?: true; unsafe?: true }) =>
     withAdmin(command, async (admin) => {
@@ -190,7 +190,7 @@ function reconstructCommand(): Command {
 }
 
 function removeCommand(): Command {
-  const command = changeVerb("remove", "strike nodes that are down and stopped from the node map")
+  const command = changeVerb("remove", "remove down and stopped nodes from the node map")
     .argument("<host:port...>")
     .addOption(retryOption());
   return command.action((nodes: string[]) =>
@@ -203,12 +203,12 @@ function removeCommand(): Command {
 function changeVerb(name: string, description: string): Command {
   return addTableOptions(createVerb(name, description))
     .option("-n, --dry-run", "show what would change and change nothing")
-    .option("--force", "do not ask, unless an only copy is taken out of service")
-    .option("-y, --yes", "do not ask at all");
+    .option("--force", "do not ask, except before an only copy is taken out of service")
+    .option("-y, --yes", "answer yes to all questions");
 }
 
 function retryOption(): Option {
-  return new Option("--retry <n>", "try each node again so often").default("0");
+  return new Option("--retry <n>", "how often to retry each node").default("0");
 }
 
 /** @throws FlareError INVALID_OPTION */
@@ -221,7 +221,7 @@ function joinOptions(command: Command): { readonly clean: boolean; readonly retr
   return { clean: command.getOptionValue("withoutClean") !== true, retries: retriesOf(command) };
 }
 
-/** Shows, asks and does; false for a dry run. @throws FlareError */
+/** Shows the plan, asks and executes it; false for a dry run. @throws FlareError */
 async function run(admin: ClusterAdmin, command: Command, change: Change): Promise<boolean> {
   const flags = command.opts<ChangeFlags>();
   const preview = await admin.preview(change);
@@ -234,7 +234,7 @@ async function run(admin: ClusterAdmin, command: Command, change: Change): Promi
   const lastWord = warnings.length > 0 ? "--yes" : "--force";
   if (flags.yes === undefined && (flags.force === undefined || warnings.length > 0)) {
     for (const line of [...previewLines(preview), ...warnings]) process.stderr.write(`${line}\n`);
-    await confirm(warnings.length > 0 ? "Do that all the same?" : "Do that?", processTerminal, lastWord);
+    await confirm(warnings.length > 0 ? "Continue anyway?" : "Continue?", processTerminal, lastWord);
   }
   await carryOut(admin, command, change);
   return true;
@@ -272,7 +272,7 @@ function eventLines(event: Exclude<ChangeEvent, { kind: "progress" }>): string[]
 
 function previewLines({ before, after, steps }: Preview): string[] {
   const nodes = differences(before, after);
-  const difference = nodes.length === 0 ? ["the node map stays as it is"] : differenceTable(nodes);
+  const difference = nodes.length === 0 ? ["the node map does not change"] : differenceTable(nodes);
   return [...steps.map(describeStep), "", ...difference];
 }
 

@@ -1,6 +1,5 @@
 /**
- * `flare check`: whether the cluster is well, what is not, and what to do. For people and for whatever watches the exit
- * status.
+ * `flare check`: the health of the cluster, what is wrong, and what to do. For humans, and for monitoring by its exit status.
  */
 
 import process from "node:process";
@@ -13,16 +12,16 @@ import { printJson, printLines } from "./output.ts";
 const statusOf = { healthy: 0, degraded: 1, broken: 2 } as const;
 
 const help = `
-Looks at the index server and its node map; at each node: whether it answers and is well, its state, its node map, its queues
-and connections; and at each partition: its master, its slaves, whether their items are as many.
+Checks the index server and its node map; each node: whether it answers and is healthy, its state, its node map, its queues
+and connections; and each partition: its master, its slaves, and whether they have the same number of items.
 
-Exit status: 0 healthy (notes at most), 1 degraded (it works but wants attention), 2 broken (keys or servers are out of
-reach, or the command line is wrong).`;
+Exit status: 0 healthy (only notes), 1 degraded (it works but needs attention), 2 broken (keys or servers are out of reach,
+or the command line is wrong).`;
 
 /** The verb. */
 export function checkCommand(): Command {
-  const command = addTableOptions(createVerb("check", "whether the cluster is well, what is wrong and what to do"))
-    .option("--quiet", "print nothing; the exit status tells")
+  const command = addTableOptions(createVerb("check", "check the health of the cluster: what is wrong and what to do"))
+    .option("--quiet", "print nothing; only set the exit status")
     .addHelpText("after", help);
   return command.action((options: { quiet?: true; outputFormat: string }) =>
     withAdmin(command, async (admin) => {

@@ -1,6 +1,6 @@
 /**
- * How the operator's verbs find their cluster: the options and environment variables all of them share, and a
- * `ClusterAdmin` for as long as a verb runs.
+ * The connection of the operator's verbs to their cluster: their common options and environment variables, and a `ClusterAdmin`
+ * while a verb runs.
  */
 
 import { appendFileSync, openSync } from "node:fs";
@@ -20,12 +20,12 @@ const defaultPort = 12120;
 const defaultTimeoutSeconds = 10;
 const keepAliveMs = 3_600_000;
 
-/** Which of the shared options have no short name here, because the verb needs the letter. */
+/** Common options without a short name here, because the verb uses the letter. */
 export interface VerbOptions {
   readonly lettersTaken?: readonly ("i" | "p")[];
 }
 
-/** A verb of `flare` with the shared options. */
+/** A verb of `flare` with the common options. */
 export function createVerb(name: string, description: string, { lettersTaken = [] }: VerbOptions = {}): Command {
   const long = (letter: "i" | "p", rest: string): string => (lettersTaken.includes(letter) ? rest : `-${letter}, ${rest}`);
   const command = createCommand(name, description);
@@ -36,12 +36,12 @@ export function createVerb(name: string, description: string, { lettersTaken = [
     )
     .option(long("p", "--index-server-port <n>"), `its port (default ${defaultPort}; environment FLARE_INDEX_SERVER_PORT)`)
     .option("--cluster <name>", "name of the cluster (no effect: each index server has one)")
-    .option("--ssl", "speak TLS to the servers (environment FLARE_SSL=true)")
-    .option("--ssl-ca-cert <path>", "PEM file of the authorities that sign their certificates (FLARE_SSL_CA_CERT)")
-    .option("--ssl-chain-cert <path>", "PEM file of a certificate to show them (FLARE_SSL_CHAIN_CERT)")
-    .option("--ssl-key <path>", "PEM file of its private key; in the other file unless given (FLARE_SSL_KEY)")
+    .option("--ssl", "use TLS (environment FLARE_SSL=true)")
+    .option("--ssl-ca-cert <path>", "PEM file of the CAs of the servers' certificates (FLARE_SSL_CA_CERT)")
+    .option("--ssl-chain-cert <path>", "PEM file of the client certificate (FLARE_SSL_CHAIN_CERT)")
+    .option("--ssl-key <path>", "PEM file of its private key; default: the certificate's file contains it (FLARE_SSL_KEY)")
     .option("--timeout <seconds>", `how long a server may take to answer (default ${defaultTimeoutSeconds})`)
-    .option("--debug", "log everything that is said to the servers")
+    .option("--debug", "log the conversation with the servers")
     .option("--warn", "log warnings and errors only")
     .option("--log-file <path>", "append the log to a file instead of stderr");
   return addCredentialOptions(command);
@@ -50,19 +50,19 @@ export function createVerb(name: string, description: string, { lettersTaken = [
 /** `-o json`, for verbs that print tables. */
 export function addTableOptions(command: Command): Command {
   return command.addOption(
-    new Option("-o, --output-format <format>", "how results are printed").choices(["table", "json"]).default("table"),
+    new Option("-o, --output-format <format>", "format of the results").choices(["table", "json"]).default("table"),
   );
 }
 
-/** What an option or environment variable may say about the index server. */
+/** The options or environment variables for the index server. */
 export interface IndexServerTexts {
   readonly indexServer?: string | undefined;
   readonly indexServerPort?: string | undefined;
 }
 
 /**
- * The index server meant by the options and, where they say nothing, by the environment. The port next to a host belongs
- * to that host; a port given by itself beats it if it comes from the same place or a stronger one.
+ * The index server from the options or else from the environment. A host can include a port; a separate port overrides that if
+ * it comes from the same or a stronger source.
  * @throws FlareError INVALID_OPTION
  */
 export function indexServerAddress(
@@ -81,7 +81,7 @@ export function indexServerAddress(
   return { host: given?.host ?? defaultHost, port };
 }
 
-/** An option that counts something. @throws FlareError INVALID_OPTION */
+/** An integer option. @throws FlareError INVALID_OPTION */
 export function countOption(name: string, text: string | undefined, otherwise: number, minimum = 0): number {
   if (text === undefined) return otherwise;
   const value = Number(text);
@@ -89,7 +89,7 @@ export function countOption(name: string, text: string | undefined, otherwise: n
   throw new FlareError("INVALID_OPTION", `option "${name}": "${text}" is not an integer from ${minimum} on`);
 }
 
-/** An option in seconds, with fractions, in milliseconds. @throws FlareError INVALID_OPTION */
+/** An option in seconds (fractions allowed), returned in milliseconds. @throws FlareError INVALID_OPTION */
 export function secondsOption(name: string, text: string | undefined, otherwiseSeconds: number): number {
   if (text === undefined) return otherwiseSeconds * 1000;
   if (/^\d{1,6}(\.\d{1,3})?$/.test(text)) return Number(text) * 1000;
@@ -100,7 +100,7 @@ export function secondsOption(name: string, text: string | undefined, otherwiseS
 export function timeoutOption(text: string | undefined): number {
   const timeoutMs = secondsOption("timeout", text, defaultTimeoutSeconds);
   if (timeoutMs > 0) return timeoutMs;
-  throw new FlareError("INVALID_OPTION", `option "timeout": "${text}" leaves no time to answer`);
+  throw new FlareError("INVALID_OPTION", `option "timeout": "${text}" must be more than 0`);
 }
 
 /** An option in bytes per second, with k, m or g for 1024 and so on. @throws FlareError INVALID_OPTION */
@@ -116,7 +116,7 @@ export function bandwidthOption(text: string | undefined): number {
   return Number(digits) * 1024 ** ["", "k", "m", "g"].indexOf(unit.toLowerCase());
 }
 
-/** Runs a verb with its cluster; connections end with it. @throws FlareError */
+/** Runs a verb with its cluster; closes the connections afterwards. @throws FlareError */
 export async function withAdmin(command: Command, work: (admin: ClusterAdmin) => Promise<void>): Promise<void> {
   type Texts = IndexServerTexts & CredentialTexts & TlsTexts;
   const options = command.opts<Texts & { timeout?: string; debug?: true; warn?: true; logFile?: string }>();
@@ -132,7 +132,7 @@ export async function withAdmin(command: Command, work: (admin: ClusterAdmin) =>
     ...givenCredentials(options, process.env),
     ...clientTls(options, process.env),
   });
-  // The library's timers keep no process alive: without this one it could end while it waits.
+  // The library's timers do not keep the process alive: without this one it could exit while it waits.
   const keepAlive = setInterval(() => {}, keepAliveMs);
   try {
     await work(admin);

@@ -1,6 +1,4 @@
-/**
- * The verbs about data: dump, dumpkey, restore, and get and set for a look by hand.
- */
+/** The verbs for data: dump, dumpkey, restore, and get and set for single items. */
 
 import { createReadStream, existsSync, statSync } from "node:fs";
 import process from "node:process";
@@ -27,14 +25,14 @@ const askAttempts = 60;
 const askPauseMs = 1000;
 
 const formatHelp = `
-Formats, one record for each item; both give any bytes back:
+Formats, one record per item; both preserve all bytes:
   default  key flag size version expire 'value'
-           in key and value \\\\ is a backslash, \\' a quote, \\n \\r \\t what they are elsewhere, \\xHH any byte
+           in key and value \\\\ is a backslash, \\' a quote, \\n \\r \\t as usual, \\xHH any byte
   csv      key,flag,size,version,expire,value as in RFC 4180
-The size is that of the value in bytes; expire is an absolute second, 0 is never. The last line, "# end of dump items=…
-bytes=… crc32=…", tells that the dump is complete. tch, the binary file of Tokyo Cabinet, is not supported.`;
+size is the length of the value in bytes; expire is an absolute second, 0 is never. The last line, "# end of dump items=…
+bytes=… crc32=…", marks the dump as complete. tch, the binary file of Tokyo Cabinet, is not supported.`;
 
-/** The verbs about data. */
+/** The verbs for data. */
 export function dataCommands(): Command[] {
   return [dumpCommand(), dumpkeyCommand(), restoreCommand(), getCommand(), setCommand()];
 }
@@ -53,7 +51,7 @@ function dumpCommand(): Command {
     .argument("[host:port...]", "the nodes to read; the master of every partition unless given")
     .option("-o, --output <path>", "the file to write")
     .addOption(formatOption())
-    .option("--raw", "everything the nodes hold, also what they no longer own")
+    .option("--raw", "everything on the nodes, including items they no longer own")
     .addHelpText("after", formatHelp);
   addRangeOptions(command);
   return command.action((nodes: string[], flags: DumpFlags) =>
@@ -83,9 +81,9 @@ function dumpkeyCommand(): Command {
 function addRangeOptions(command: Command): void {
   command
     .option("-p, --partition <n>", "only this partition …")
-    .option("-s, --partition-size <n>", "… out of so many (default as many as there are)")
+    .option("-s, --partition-size <n>", "… out of this many (default: the current number)")
     .option("--bwlimit <bytes>", "bytes per second of each node, such as 65536 or 64k")
-    .option("--all", "every partition (it is so without nodes)");
+    .option("--all", "every partition (default without nodes)");
 }
 
 type DumpChunks = (admin: ClusterAdmin, source: DumpSource) => AsyncGenerator<{ count: number; bytes: Uint8Array }>;
@@ -127,15 +125,15 @@ function dump(command: Command, nodes: readonly string[], flags: DumpFlags, what
   });
 }
 
-/** What stands under the name that was given, after a dump that failed. */
+/** The state of the output file after a failed dump. */
 function leftBehind(path: string | undefined): string {
   if (path === undefined || path === "-") return "";
-  return existsSync(path) ? `; "${path}" is as it was before` : `; "${path}" was not written`;
+  return existsSync(path) ? `; "${path}" is unchanged` : `; "${path}" was not written`;
 }
 
 /**
- * Makes sure that the nodes which are read still own what is read from them: another master, or one partition more, and
- * items would be missing without a word. @throws FlareError REFUSED
+ * Checks that the nodes still own what was read from them: after a change of masters or a new partition, items would be
+ * silently missing. @throws FlareError REFUSED
  */
 async function requireSame(admin: ClusterAdmin, sources: readonly DumpSource[], selection: DumpSelection): Promise<void> {
   const { map, partitionCountMax } = await patiently(admin, () => admin.view());
@@ -149,7 +147,7 @@ async function requireSame(admin: ClusterAdmin, sources: readonly DumpSource[], 
   throw new FlareError("REFUSED", `the masters of the cluster changed while it was dumped${problem}: dump again`);
 }
 
-/** An index server that is away for a moment is no reason to throw away what was dumped. */
+/** Retries: an index server that is briefly unreachable is no reason to discard a dump. */
 async function patiently<T>(admin: ClusterAdmin, ask: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -161,7 +159,7 @@ async function patiently<T>(admin: ClusterAdmin, ask: () => Promise<T>): Promise
   }
 }
 
-/** What is likely to come: all the nodes have. */
+/** The expected number of items: the sum over the nodes. */
 async function itemsOf(admin: ClusterAdmin, sources: readonly DumpSource[]): Promise<number> {
   const counts = await Promise.all(sources.map(({ node }) => admin.itemsOf(node)));
   return counts.reduce((sum, count) => sum + count, 0);
@@ -181,15 +179,15 @@ interface RestoreFlags {
 
 function restoreCommand(): Command {
   const command = addTableOptions(createVerb("restore", "set the items of a dump", { lettersTaken: ["i"] }))
-    .argument("[host:port]", "any node of the cluster; one the index server names unless given")
+    .argument("[host:port]", "any node of the cluster; default: one from the node map")
     .option("-i, --input <path>", "the file to read; stdin unless given")
     .addOption(formatOption())
     .option("--bwlimit <bytes>", "bytes per second, such as 65536 or 64k")
     .option("--include <pattern...>", "only keys that match one of these regular expressions")
     .option("--exclude <pattern...>", "no keys that match one of these regular expressions")
-    .option("--prefix-include <text>", "only keys that begin so")
+    .option("--prefix-include <text>", "only keys with this prefix")
     .option("--keep-versions", "keep the versions of the dump, and items that have a newer one")
-    .option("--accept-incomplete", "also a dump without its end line, or with one that does not fit what stands before it")
+    .option("--accept-incomplete", "accept a dump without an end line, or with a wrong one")
     .option("--print-keys", "print each key that is stored")
     .addHelpText("after", formatHelp);
   return command.action((node: string | undefined, flags: RestoreFlags) =>
@@ -206,7 +204,7 @@ function restoreCommand(): Command {
       const input = openInput(flags.input);
       const client = admin.client(node === undefined ? await admin.anyNode() : parseNodeKey(node));
       const progress = new ProgressLine();
-      // Nothing is stored from a file that is not whole. Of a stream that is known at its end only.
+      // Nothing is stored from an incomplete file. For a stream that is known only at its end.
       const isChecked = input.size !== undefined && !options.acceptIncomplete;
       const total = isChecked ? await withHint(() => checkDump(input.chunks(), options.format)) : undefined;
       const counts: Record<RestoredItem["outcome"], number> = { stored: 0, kept: 0, excluded: 0, expired: 0, refused: 0 };
@@ -243,17 +241,17 @@ function storedKeys(items: readonly RestoredItem[]): Uint8Array[] {
   return items.filter(({ outcome }) => outcome === "stored").map(({ key }) => key);
 }
 
-/** Says how a dump that is not complete can be restored all the same. */
+/** Adds a hint how to restore an incomplete dump. */
 async function withHint<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
-    throw new FlareError("CORRUPT", `${error.message}; --accept-incomplete restores what can be read`, { cause: error });
+    throw new FlareError("CORRUPT", `${error.message}; --accept-incomplete restores the readable part`, { cause: error });
   }
 }
 
-/** The bytes of a dump; `size` only of a file that can be read more than once. @throws FlareError IO_ERROR */
+/** The bytes of a dump; `size` only for a file that can be read more than once. @throws FlareError IO_ERROR */
 function openInput(path: string | undefined): { readonly size: number | undefined; chunks(): AsyncIterable<Uint8Array> } {
   const isStdin = path === undefined || path === "-";
   return {
@@ -298,9 +296,9 @@ function getCommand(): Command {
 function setCommand(): Command {
   const command = nodeVerb("set", "store a value")
     .argument("<key>")
-    .argument("<value>", "- takes the bytes of stdin")
+    .argument("<value>", "- reads stdin")
     .option("--flags <n>", "0 to 4294967295", "0")
-    .option("--expire <seconds>", "from now up to 2592000, above that an absolute second; 0 is never", "0");
+    .option("--expire <seconds>", "relative up to 2592000, above that an absolute second; 0 is never", "0");
   return command.action((key: string, value: string, flags: { flags: string; expire: string }) =>
     withNode(command, async (client) => {
       const bytes = value === "-" ? await readStdin() : value;
@@ -313,11 +311,11 @@ function setCommand(): Command {
   );
 }
 
-/** A verb that asks one node. */
+/** A verb that uses one node. */
 export function nodeVerb(name: string, description: string): Command {
   return addTableOptions(createVerb(name, description)).option(
     "--node <host:port>",
-    "the node to ask; one the index server names unless given",
+    "the node to use; default: one from the node map",
   );
 }
 
@@ -333,7 +331,7 @@ function itemRecord({ key, value, flags, version }: Item): unknown {
   return { key: new TextDecoder().decode(key), flags, version, ...textOrBase64("value", value) };
 }
 
-/** Bytes as a field of JSON: what is no UTF-8 is told in base64, under `…Base64`. */
+/** Bytes as a JSON field: base64 under `…Base64` if they are not UTF-8. */
 export function textOrBase64(name: string, bytes: Uint8Array): Record<string, string> {
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   const isText = sameBytes(new TextEncoder().encode(text), bytes);
@@ -344,9 +342,9 @@ function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && left.every((byte, i) => byte === right[i]);
 }
 
-/** Says that a key is not there, which makes the verb fail. */
+/** Reports a missing key, which makes the verb fail. */
 export function missing(key: string): void {
-  process.stderr.write(`flare: key "${key}" is not there\n`);
+  process.stderr.write(`flare: key "${key}" not found\n`);
   process.exitCode = ExitStatus.failed;
 }
 

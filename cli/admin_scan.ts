@@ -1,6 +1,6 @@
 /**
- * The verbs that go over many keys of a live cluster: `scan`, which lists them, and `delete`, by name or by prefix. Data go to
- * stdout, how far it is to stderr, and what cannot be undone is asked for.
+ * The verbs for many keys of a live cluster: `scan`, which lists them, and `delete`, by name or by prefix. Data goes to stdout,
+ * progress to stderr, and deletions by prefix ask first.
  */
 
 import type { Command } from "commander";
@@ -18,13 +18,13 @@ import { missing, nodeVerb, textOrBase64, withNode } from "./admin_data.ts";
 import { confirm, processTerminal } from "./confirmation.ts";
 import { ProgressLine, printJson, printLines, writeOut } from "./output.ts";
 
-/** Items gathered before they are written. */
+/** Items buffered before they are written. */
 const writtenItems = 500;
 const keyHelp = `
 Keys are printed as in a dump: \\\\ is a backslash, \\xHH any byte. With --values each line is an item as "flare dump" writes
 it, which "flare restore" reads.`;
 
-/** The verbs over many keys. */
+/** The verbs for many keys. */
 export function scanCommands(): Command[] {
   return [scanCommand(), deleteCommand()];
 }
@@ -37,10 +37,10 @@ interface ScanFlags {
 }
 
 function scanCommand(): Command {
-  const command = nodeVerb("scan", "list the keys of the whole cluster in their order, or those with a prefix")
-    .option("--prefix <text>", "only keys that begin so")
-    .option("--limit <n>", "no more than so many")
-    .option("--rate <n>", "no more than so many a second")
+  const command = nodeVerb("scan", "list the keys of the whole cluster in key order, or those with a prefix")
+    .option("--prefix <text>", "only keys with this prefix")
+    .option("--limit <n>", "at most this many")
+    .option("--rate <n>", "at most this many per second")
     .option("--values", "whole items, not only keys")
     .addHelpText("after", keyHelp);
   return command.action((flags: ScanFlags) =>
@@ -76,9 +76,9 @@ interface DeleteFlags extends Omit<ScanFlags, "values"> {
 function deleteCommand(): Command {
   const command = nodeVerb("delete", "delete keys, those named or all with a prefix")
     .argument("[key...]")
-    .option("--prefix <text>", "all keys of the cluster that begin so")
-    .option("--limit <n>", "with --prefix: no more than so many")
-    .option("--rate <n>", "with --prefix: no more than so many a second")
+    .option("--prefix <text>", "all keys of the cluster with this prefix")
+    .option("--limit <n>", "with --prefix: at most this many")
+    .option("--rate <n>", "with --prefix: at most this many per second")
     .option("-n, --dry-run", "with --prefix: print the keys and delete nothing")
     .option("--force", "with --prefix: do not ask");
   return command.action((keys: string[], flags: DeleteFlags) =>
@@ -137,7 +137,7 @@ async function deleteByPrefix(
   if (!complete) progress.say("the limit is reached; there may be more");
 }
 
-/** What a scan shows, up to the limit. */
+/** The items of a scan, up to the limit. */
 async function* batches(client: Client, flags: ScanFlags): AsyncGenerator<ScanItem[]> {
   const { limit = Number.POSITIVE_INFINITY, ratePerSecond = 0 } = limits(flags);
   const pageSize = Math.min(1000, limit);
@@ -162,7 +162,7 @@ function limits(flags: ScanFlags): { limit?: number; ratePerSecond?: number } {
   };
 }
 
-/** What is likely to come: all the masters have. */
+/** The expected number of items: the sum over the masters. */
 async function itemsTotal(admin: ClusterAdmin): Promise<number> {
   const { map, partitionCountMax } = await admin.view();
   const masters = buildPartitionMap(map, partitionCountMax).active.flatMap(({ master }) => master?.key ?? []);

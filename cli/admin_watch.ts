@@ -1,6 +1,4 @@
-/**
- * The verbs that only look: list, check, stats, summary, ping, threads, index, verify.
- */
+/** The read-only verbs: list, check, stats, summary, ping, threads, index, verify. */
 
 import { lookup } from "node:dns/promises";
 import process from "node:process";
@@ -24,7 +22,7 @@ import { ExitStatus } from "./main.ts";
 import { printJson, printLines } from "./output.ts";
 import { writeResult } from "./output_file.ts";
 
-/** The verbs that change nothing. */
+/** The read-only verbs. */
 export function watchCommands(): Command[] {
   return [
     listCommand(),
@@ -39,7 +37,7 @@ export function watchCommands(): Command[] {
 }
 
 function listCommand(): Command {
-  const command = addTableOptions(createVerb("list", "the nodes of the cluster with their roles and states"));
+  const command = addTableOptions(createVerb("list", "list the nodes of the cluster with their roles and states"));
   command.option("--numeric-hosts", "show addresses instead of names");
   return command.action((options: { numericHosts?: true }) =>
     withAdmin(command, async (admin) => {
@@ -52,13 +50,13 @@ function listCommand(): Command {
 }
 
 function statsCommand(): Command {
-  const command = addTableOptions(createVerb("stats", "what the nodes of the cluster say of themselves"));
+  const command = addTableOptions(createVerb("stats", "show statistics of the nodes"));
   command
     .argument("[host:port...]", "only these nodes")
     .option("-q, --qps", "also requests per second: all, reads, writes")
     .option("-w, --wait <seconds>", "pause between two tables", "1")
-    .option("-c, --count <n>", "tables to print; 0 goes on for ever", "1")
-    .option("-d, --delimiter <text>", "put this between the columns instead of padding them");
+    .option("-c, --count <n>", "number of tables; 0 repeats until interrupted", "1")
+    .option("-d, --delimiter <text>", "separate the columns with this instead of padding them");
   return command.action((nodes: string[], options: { qps?: true; wait: string; count: string; delimiter?: string }) =>
     withAdmin(command, async (admin) => {
       const keys = nodes.map(parseNodeKey);
@@ -71,7 +69,7 @@ function statsCommand(): Command {
         const atMs = admin.nowMs();
         const rates = before === undefined ? undefined : requestRates(before.reports, reports, atMs - before.atMs);
         if (options.qps) before = { reports, atMs };
-        // The round in front of the first is only there to count from.
+        // The first round only provides the base of the rates.
         if (round === 0) continue;
         if (isJson(command)) await printJson(reports.map((report) => reportRecord(report, rates?.get(report.node.key))));
         else await printLines(statsTable(reports, options.qps ? (rates ?? new Map()) : undefined, options.delimiter));
@@ -81,7 +79,7 @@ function statsCommand(): Command {
 }
 
 function summaryCommand(): Command {
-  const command = addTableOptions(createVerb("summary", "the whole cluster in one line"));
+  const command = addTableOptions(createVerb("summary", "show the whole cluster in one line"));
   return command.action(() =>
     withAdmin(command, async (admin) => {
       const summary = summarize(admin.index.server, await admin.stats());
@@ -92,7 +90,7 @@ function summaryCommand(): Command {
 }
 
 function pingCommand(): Command {
-  const command = addTableOptions(createVerb("ping", "ask whether servers are alive"));
+  const command = addTableOptions(createVerb("ping", "check whether servers are alive"));
   command
     .argument("[host:port...]", "node servers or index servers; the index server unless given")
     .option("--wait", "wait until all of them answer");
@@ -120,7 +118,7 @@ async function pingAnswer(admin: ClusterAdmin, node: string): Promise<{ node: st
 }
 
 function threadsCommand(): Command {
-  const command = addTableOptions(createVerb("threads", "the threads of a server, and what they do"));
+  const command = addTableOptions(createVerb("threads", "show the threads of a server, and what they do"));
   command.argument("<host:port>", "the server");
   return command.action((name: string) =>
     withAdmin(command, async (admin) => {
@@ -132,10 +130,10 @@ function threadsCommand(): Command {
 }
 
 function indexCommand(): Command {
-  const command = createVerb("index", "the text of a flare.xml, rebuilt from what the index server (or any node) knows");
+  const command = createVerb("index", "print a flare.xml, rebuilt from the map of the index server (or any node)");
   command
     .option("--output <path>", "write it to a file instead of stdout")
-    .option("--increment <n>", "raise the version of the node map by so much", "0");
+    .option("--increment <n>", "increase the version of the node map by this", "0");
   return command.action((options: { output?: string; increment: string }) =>
     withAdmin(command, async (admin) => {
       const text = rebuildIndexFile(await admin.nodeMap(), countOption("increment", options.increment, 0));
@@ -147,15 +145,15 @@ function indexCommand(): Command {
 }
 
 function verifyCommand(): Command {
-  const command = addTableOptions(createVerb("verify", "read keys through every node and compare with their owners"));
+  const command = addTableOptions(createVerb("verify", "read keys through every node and compare them with their owners'"));
   command
-    .option("--key-hash-algorithm <name>", "instead of what the index server says")
-    .option("--use-test-data", "write keys for the purpose and delete them afterwards")
-    .option("--keys <n>", "keys to look at in each partition", "1000")
-    .option("--meta", "take the parameters from the index server (it is always so)")
+    .option("--key-hash-algorithm <name>", "override the index server's")
+    .option("--use-test-data", "write test keys and delete them afterwards")
+    .option("--keys <n>", "keys to check in each partition", "1000")
+    .option("--meta", "take the parameters from the index server (always the case)")
     .option("--64bit", "hash as 64-bit programs do (no effect: all hashes are those of Flare)")
-    .option("--verbose", "tell what is going on")
-    .option("--quiet", "print nothing; the exit status tells");
+    .option("--verbose", "report progress")
+    .option("--quiet", "print nothing; only set the exit status");
   return command.action(
     (options: { keyHashAlgorithm?: string; useTestData?: true; keys: string; verbose?: true; quiet?: true }) =>
       withAdmin(command, async (admin) => {
@@ -194,7 +192,7 @@ async function withAddress(node: ClusterNode): Promise<ClusterNode> {
     const { address } = await lookup(node.host);
     return { ...node, host: address, key: `${address}:${node.port}` };
   } catch {
-    // A name nobody can resolve is shown as it is.
+    // A name that cannot be resolved is shown as it is.
     return node;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * `--daemonize`: the program starts itself again, detached from the terminal, with its output going to a log file,
- * and waits until the child is ready (its pid file stands) or has failed (it tells why).
+ * `--daemonize`: the program starts itself again, detached from the terminal, with its output in a log file, and waits until
+ * the child is ready (its pid file exists) or has failed (with a message).
  */
 
 import { spawn } from "node:child_process";
@@ -19,13 +19,13 @@ export interface BackgroundOptions {
   readonly args: readonly string[];
   /** The child writes it when it is ready. */
   readonly pidPath: string;
-  /** Where its log goes, and what else it says; undefined = nowhere. */
+  /** The file for its log and other output; undefined = none. */
   readonly logPath: string | undefined;
 }
 
 /**
  * Starts this program again in the background; resolves to the child's pid when it is ready.
- * @throws FlareError REFUSED with what the child said, if it ends before that
+ * @throws FlareError REFUSED with the child's output, if it exits before that
  */
 export async function startInBackground(options: BackgroundOptions): Promise<number> {
   const { logPath = devNull } = options;

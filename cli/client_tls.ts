@@ -1,6 +1,5 @@
 /**
- * How the operator's verbs speak TLS: their options and environment variables become what a client is told, with the
- * files read.
+ * TLS for the operator's verbs: converts their options and environment variables to a client's settings, and reads the files.
  */
 
 import { readFileSync } from "node:fs";
@@ -8,7 +7,7 @@ import { FlareError } from "../lib/base/errors.ts";
 import type { ConnectionOptions } from "../lib/client/client_options.ts";
 import type { TlsClient } from "../lib/runtime/runtime.ts";
 
-/** What the options may say about TLS. */
+/** The options for TLS. */
 export interface TlsTexts {
   readonly ssl?: true;
   readonly sslCaCert?: string;
@@ -17,7 +16,7 @@ export interface TlsTexts {
 }
 
 /**
- * `tls` for a client, absent without `--ssl`; the environment speaks where an option does not.
+ * `tls` for a client, absent without `--ssl`; the environment supplies missing options.
  * @throws FlareError INVALID_OPTION for a file that cannot be read, or files without `--ssl`
  */
 export function clientTls(

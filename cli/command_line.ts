@@ -1,6 +1,6 @@
 /**
- * From a table of options to a command line and back: commander reads the arguments, the table says what they mean.
- * Knows no particular option and starts nothing.
+ * Connects an option table with a command line: commander parses the arguments, the table gives them their meaning. Knows no
+ * particular option and starts nothing.
  */
 
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import type { SettingSources, Settings } from "../lib/base/settings.ts";
 import { environmentName, resolveSettings } from "../lib/base/settings.ts";
 import { VERSION } from "../lib/base/version.ts";
 
-/** A command with `-h` and `-v`, whose wrong arguments throw instead of ending the process. */
+/** A command with `-h` and `-v` that throws on wrong arguments instead of ending the process. */
 export function createCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
@@ -42,7 +42,7 @@ export function addOptions(command: Command, table: OptionTable): void {
   command.addHelpText("after", `\nEach option can also be given in the environment: ${variable} and so on.`);
 }
 
-/** The texts of a table's options that a parsed command line gives, by option name. */
+/** The texts of a table's options in a parsed command line, by option name. */
 export function givenFlags(command: Command, table: OptionTable): Record<string, string> {
   const names = new Set(Object.values(table).map((option) => option.name));
   const flags: Record<string, string> = {};
@@ -55,8 +55,8 @@ export function givenFlags(command: Command, table: OptionTable): Record<string,
 }
 
 /**
- * Writes out long options that were given by the beginning of their name, as `--max-conn` for `--max-connection`.
- * Ambiguous or unknown ones stay as they are, for commander to refuse.
+ * Expands abbreviated long options, such as `--max-conn` for `--max-connection`. Ambiguous or unknown ones stay as they are,
+ * for commander to refuse.
  */
 export function expandAbbreviations(args: readonly string[], command: Command): string[] {
   const names = command.options.flatMap((option) => (option.long === undefined ? [] : [option.long]));
@@ -72,8 +72,8 @@ export function expandAbbreviations(args: readonly string[], command: Command): 
 }
 
 /**
- * The settings given by the command line, the environment and the config file the command line names; `others` are what
- * holds where these say nothing.
+ * The settings from the command line, the environment and the config file that the command line names; `others` are the
+ * fallback.
  * @throws FlareError INVALID_OPTION
  */
 export function readSettings<Table extends OptionTable>(
@@ -95,6 +95,6 @@ function readConfigFile(path: string): string {
     return readFileSync(path, "utf8");
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FlareError("INVALID_OPTION", `option "config": "${path}" is not a file that can be read: ${reason}`, { cause });
+    throw new FlareError("INVALID_OPTION", `option "config": "${path}" cannot be read: ${reason}`, { cause });
   }
 }

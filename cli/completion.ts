@@ -1,8 +1,8 @@
-/** Scripts that let bash, zsh and fish complete the verbs and options of the programs. Pure: from outlines to text. */
+/** Completion scripts for bash, zsh and fish: verbs and options of the programs. Pure: from outlines to text. */
 
 import type { Outline, OutlineOption } from "./program_outline.ts";
 
-/** The shells there are scripts for. */
+/** The supported shells. */
 export const shells = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof shells)[number];
 
@@ -45,7 +45,7 @@ function bashProgram(program: Outline): string[] {
   ];
 }
 
-/** What follows an option: one of its choices, else what the shell completes by itself, which is files. */
+/** The value of an option: one of its choices, else the shell's default, which is files. */
 function bashValue(verb: string, { short, long, value, choices }: OutlineOption): string[] {
   if (!value.startsWith("<")) return [];
   const patterns = [short, long].flatMap((flag) => (flag === undefined ? [] : [`"${verb} ${flag}"`])).join("|");
@@ -130,7 +130,7 @@ function flagsOf({ options }: Outline): string[] {
   return options.map(({ long }) => long);
 }
 
-/** A text in single quotes, as all three shells take it. */
+/** A text in single quotes, valid in all three shells. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", `'"'"'`)}'`;
 }

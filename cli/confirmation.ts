@@ -1,17 +1,14 @@
-/**
- * Asking before something is done that cannot be undone. Without a terminal there is nobody to ask, and then the answer
- * is no: scripts say `--force`, or `--yes`.
- */
+/** Confirmation of irreversible actions. Without a terminal the answer is no: scripts use `--force` or `--yes`. */
 
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { FlareError } from "../lib/base/errors.ts";
 
-/** Whoever can be asked. */
+/** A terminal for questions. */
 export interface Terminal {
-  /** False when nobody is there. */
+  /** False without a terminal. */
   readonly present: boolean;
-  /** Puts a question and returns the line answered. */
+  /** Asks a question and returns the answer. */
   ask(question: string): Promise<string>;
 }
 
@@ -32,17 +29,17 @@ export const processTerminal: Terminal = {
 
 /**
  * Resolves if the answer is yes.
- * @param option what makes the question needless
- * @throws FlareError REFUSED if it is anything else, or nobody can be asked
+ * @param option the option that skips the question
+ * @throws FlareError REFUSED for any other answer, or without a terminal
  */
 export async function confirm(question: string, terminal: Terminal, option = "--force"): Promise<void> {
   if (!terminal.present) {
-    throw new FlareError("REFUSED", `nothing was changed: without a terminal to ask, ${option} is needed`);
+    throw new FlareError("REFUSED", `nothing was changed: without a terminal ${option} is required`);
   }
   if (!isYes(await terminal.ask(`${question} (y/n): `))) throw new FlareError("REFUSED", "nothing was changed");
 }
 
-/** Whether the answer to a question is yes; no if nobody can be asked. */
+/** Whether the answer to a question is yes; no without a terminal. */
 export async function isWanted(question: string, terminal: Terminal): Promise<boolean> {
   return terminal.present && isYes(await terminal.ask(`${question} (y/n): `));
 }

@@ -1,13 +1,13 @@
 /**
- * Who an operator's verb says it is: a name from the command line or the environment, a password from a file or the
- * environment, never from the command line, where everybody on the machine can read it.
+ * The login of the operator's verbs: the name comes from the command line or the environment, the password from a file or the
+ * environment, never from the command line, where everybody on the machine could read it.
  */
 
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { FlareError } from "../lib/base/errors.ts";
 
-/** What an option or environment variable may say about it. */
+/** The options or environment variables for it. */
 export interface CredentialTexts {
   readonly user?: string | undefined;
   readonly passwordFile?: string | undefined;
@@ -16,14 +16,14 @@ export interface CredentialTexts {
 /** Adds the options. */
 export function addCredentialOptions(command: Command): Command {
   return command
-    .option("--user <name>", "log in by this name (environment FLARE_USER)")
+    .option("--user <name>", "log in as this user (environment FLARE_USER)")
     .option(
       "--password-file <path>",
-      "file whose first line is the password (environment FLARE_PASSWORD: the password itself)",
+      "file with the password in its first line (environment FLARE_PASSWORD: the password itself)",
     );
 }
 
-/** The name and password that are given; empty if there is no name. @throws FlareError INVALID_OPTION */
+/** The given name and password; empty without a name. @throws FlareError INVALID_OPTION */
 export function givenCredentials(
   { user = "", passwordFile = "" }: CredentialTexts,
   environment: Readonly<Record<string, string | undefined>>,
@@ -35,7 +35,7 @@ export function givenCredentials(
   }
   const password = passwordFile === "" ? (environment.FLARE_PASSWORD ?? "") : firstLine(passwordFile);
   if (password === "") {
-    throw new FlareError("INVALID_OPTION", `option "user": "${name}" needs a password by "password-file" or FLARE_PASSWORD`);
+    throw new FlareError("INVALID_OPTION", `option "user": "${name}" needs a password: "password-file" or FLARE_PASSWORD`);
   }
   return { user: name, password };
 }
@@ -45,7 +45,7 @@ function firstLine(path: string): string {
     return readFileSync(path, "utf8").split(/\r?\n/, 1)[0] ?? "";
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FlareError("INVALID_OPTION", `option "password-file": "${path}" is not a file that can be read: ${reason}`, {
+    throw new FlareError("INVALID_OPTION", `option "password-file": "${path}" cannot be read: ${reason}`, {
       cause,
     });
   }

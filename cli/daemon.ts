@@ -1,6 +1,6 @@
 /**
- * What flared and flarei have in common as programs: arguments to settings, `--print-config`, `--daemonize`, the pid
- * file, SIGHUP and the way down. The servers themselves come from the library.
+ * The common parts of flared and flarei as programs: arguments to settings, `--print-config`, `--daemonize`, the pid file,
+ * SIGHUP and shutdown. The servers themselves come from the library.
  */
 
 import { join } from "node:path";
@@ -24,18 +24,18 @@ import { handleSignals } from "./main.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { nameProcess } from "./process_name.ts";
 
-/** A started server, as the library hands it out. */
+/** A started server of the library. */
 export interface RunningServer<Options> {
-  /** Where it listens. */
+  /** The addresses it listens on. */
   readonly addresses: readonly Address[];
-  /** Takes up the reloadable settings. */
+  /** Applies the reloadable settings. */
   reload(options: Options): void | Promise<void>;
   stop(): Promise<void>;
 }
 
 type DaemonOptions = OptionValues<typeof processOptions> & AccessOptions & TlsOptions & { readonly dataDir: string };
 
-/** One daemon: its name, its options and how it is started. */
+/** A daemon: its name, its options and how to start it. */
 export interface Daemon<Table extends OptionTable, Options extends DaemonOptions> {
   readonly name: string;
   readonly description: string;
@@ -58,7 +58,7 @@ export function daemonCommand({
 }): Command {
   const command = createCommand(name, description);
   addOptions(command, table);
-  command.option("--print-config", "print the settings as a config file, with where each comes from, and exit");
+  command.option("--print-config", "print the settings as a config file, with the origin of each, and exit");
   return addExamples(command);
 }
 
@@ -112,7 +112,7 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
   let hasStarted = false;
   handleSignals(name, {
     async stop() {
-      // Nobody waits for a server that does not serve yet, and what it has opened survives a sudden end.
+      // Nobody waits for a server that is not serving yet, and its files survive a sudden end.
       if (!hasStarted) return runtime.log.write("notice", "stopped before it was ready");
       runtime.log.write("notice", "stopping");
       await (await starting).stop();
@@ -126,11 +126,11 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
         const { settings: next, needRestart } = reloadSettings(table, current, readSettings(table, flags, { before: current }));
         await server.reload(daemon.complete(next.values));
         current = next;
-        const later = needRestart.length === 0 ? "" : `; these wait for a restart: ${needRestart.join(", ")}`;
+        const later = needRestart.length === 0 ? "" : `; these need a restart: ${needRestart.join(", ")}`;
         runtime.log.write("notice", `settings reloaded${later}`);
       } catch (error) {
         if (!(error instanceof FlareError)) throw error;
-        runtime.log.write("warning", `settings not reloaded, nothing is changed: ${error.message}`);
+        runtime.log.write("warning", `settings not reloaded, nothing changed: ${error.message}`);
       }
     },
   });

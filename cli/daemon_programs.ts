@@ -1,4 +1,4 @@
-/** The two daemons as programs: their names, what they are, their options and how they are started. */
+/** The two daemons as programs: their names, descriptions, options and how to start them. */
 
 import { type IndexSettings, indexOptionTable, indexServerOptions } from "../lib/index_server/index_options.ts";
 import { startIndexServer } from "../lib/index_server/index_server.ts";
@@ -9,7 +9,7 @@ import type { Runtime } from "../lib/runtime/runtime.ts";
 /** `flared`, a node server. */
 export const flared = {
   name: "flared",
-  description: "A node of a Flare cluster: speaks the memcached protocol, keeps its share of the data on disk.",
+  description: "A node of a Flare cluster: speaks the memcached protocol and stores its share of the data on disk.",
   table: nodeOptionTable,
   complete: nodeServerOptions,
   start: (runtime: Runtime, options: NodeSettings) => RunningNode.start(runtime, options),
@@ -18,7 +18,7 @@ export const flared = {
 /** `flarei`, an index server. */
 export const flarei = {
   name: "flarei",
-  description: "The index server of a Flare cluster: keeps the node map, watches the nodes, decides who is master.",
+  description: "The index server of a Flare cluster: keeps the node map, monitors the nodes and promotes slaves.",
   table: indexOptionTable,
   complete: indexServerOptions,
   start: (runtime: Runtime, options: IndexSettings) => startIndexServer(runtime, options),

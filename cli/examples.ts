@@ -1,4 +1,4 @@
-/** Examples for the help texts and the manual, by program and verb: command lines as an operator would type them. */
+/** Example command lines for the help texts and the manual, by program and verb. */
 
 import type { Command } from "commander";
 
@@ -51,12 +51,12 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   man: ["flare man flared | man -l -", "flare man --directory /usr/local/share/man/man1"],
 };
 
-/** The examples of a program or verb; none for one that is not known. */
+/** The examples of a program or verb; none if it is unknown. */
 export function examplesOf(name: string): readonly string[] {
   return EXAMPLES[name] ?? [];
 }
 
-/** Puts the examples of a program or verb at the end of its help. */
+/** Appends the examples of a program or verb to its help. */
 export function addExamples(command: Command): Command {
   const lines = examplesOf(command.name()).map((line) => `  ${line}`);
   return lines.length === 0 ? command : command.addHelpText("after", `\n${["Examples:", ...lines].join("\n")}`);

@@ -1,8 +1,5 @@
 #!/usr/bin/env node
-/**
- * `flare`: `flare up` runs an index server and its nodes in this one process; the other verbs are the operator's, for
- * any cluster there is.
- */
+/** `flare`: `flare up` runs an index server and its nodes in this process; the other verbs are for operators of any cluster. */
 
 import process from "node:process";
 import { changeCommands } from "./admin_changes.ts";

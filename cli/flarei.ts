@@ -1,7 +1,5 @@
 #!/usr/bin/env node
-/**
- * `flarei`, an index server: knows which node keeps what, watches the nodes, decides who is master.
- */
+/** `flarei`, an index server: keeps the node map, monitors the nodes, promotes slaves. */
 
 import process from "node:process";
 import { runDaemon } from "./daemon.ts";

@@ -1,6 +1,6 @@
 /**
- * How each program of the command line begins and ends: one clear line and a status for what a user can mend, and the
- * signals that stop or reload a running server.
+ * The start and end of each program: one line and an exit status for errors that a user can fix, and the signals that stop or
+ * reload a running server.
  */
 
 import process from "node:process";
@@ -10,15 +10,12 @@ import { FlareError } from "../lib/base/errors.ts";
 /** Exit statuses. */
 export const ExitStatus = { ok: 0, failed: 1, usage: 2 } as const;
 
-/** Signals this close to the first are the same wish: a terminal and npm both pass Ctrl-C on. */
+/** Signals this close to the first count as the same one: a terminal and npm both pass Ctrl-C on. */
 const sameSignalMs = 500;
 
 const keepAliveMs = 3_600_000;
 
-/**
- * Runs a program to its end; faults become a line on stderr and the exit status. What is no fault but a bug is
- * thrown on, with its trace.
- */
+/** Runs a program to its end; errors become a line on stderr and the exit status. Bugs are rethrown, with their stack trace. */
 export async function runMain(name: string, main: () => Promise<void>): Promise<void> {
   try {
     await main();
@@ -43,11 +40,11 @@ export interface SignalActions {
 }
 
 /**
- * Takes over SIGTERM, SIGINT (a second one ends the process at once) and SIGHUP. From here on the process lives until
- * one of them, or a fault, ends it.
+ * Handles SIGTERM, SIGINT (a second one ends the process at once) and SIGHUP. From here on the process runs until one of them,
+ * or an error, ends it.
  */
 export function handleSignals(name: string, actions: SignalActions): void {
-  // The library's timers keep no process alive: without this one it could end in the middle of starting or stopping.
+  // The library's timers do not keep the process alive: without this one it could exit in the middle of a start or stop.
   setInterval(() => {}, keepAliveMs);
   let stoppingSinceMs: number | undefined;
   const stop = (): void => {

@@ -22,7 +22,7 @@ export function manualPage(program: Outline, others: readonly string[]): string 
     ...noteLines(name, notes),
     ...exampleLines(".SH EXAMPLES", name),
     ".SH EXIT STATUS",
-    "0 when all is done, 1 when something failed, 2 for wrong words or options; what a verb says otherwise goes.",
+    "0 on success, 1 on failure, 2 for wrong arguments or options, unless a verb says otherwise.",
     ".SH SEE ALSO",
     others.map((other) => `.BR ${other} (1)`).join("\n"),
   ].join("\n")}\n`;
@@ -44,7 +44,7 @@ function optionLines({ short, long, value, description, choices }: OutlineOption
   return [".TP", `.B ${escaped(`${flags}${value === "" ? "" : ` ${value}`}`)}`, escaped(`${description}${allowed}`)];
 }
 
-/** The notes of the help, but for the examples, which stand by themselves. */
+/** The notes of the help without the examples, which have their own section. */
 function noteLines(name: string, notes: string): string[] {
   const text = examplesOf(name).length === 0 ? notes : notes.slice(0, notes.lastIndexOf("Examples:")).trim();
   return text === "" ? [] : [".PP", ".nf", ...text.split("\n").map(escaped), ".fi"];
@@ -55,7 +55,7 @@ function exampleLines(heading: string, name: string): string[] {
   return lines.length === 0 ? [] : [heading, ".nf", ...lines.map((line) => escaped(`  ${line}`)), ".fi"];
 }
 
-/** Text that roff prints as it stands. */
+/** Text that roff prints literally. */
 function escaped(text: string): string {
   const plain = text.replaceAll("\\", "\\e").replaceAll("-", "\\-");
   return /^[.']/.test(plain) ? `\\&${plain}` : plain;

@@ -1,12 +1,12 @@
 /**
- * What the programs of an operator write: results on stdout, at the pace of whoever reads them, and progress on stderr,
- * on one line if that is a terminal. Files are `output_file.ts`.
+ * The output of the operator's programs: results on stdout, at the reader's pace, and progress on stderr, on one line if that
+ * is a terminal. `output_file.ts` writes files.
  */
 
 import process from "node:process";
 import { ExitStatus } from "./main.ts";
 
-/** Ends the program quietly when nobody reads its output any more, as `flare dump | head` wants it. */
+/** Exits quietly when the reader closes the pipe, as in `flare dump | head`. */
 export function endWithReader(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") process.stderr.write(`flare: cannot write to stdout: ${error.message}\n`);
@@ -24,26 +24,26 @@ export function printJson(data: unknown): Promise<void> {
   return printLines([JSON.stringify(data, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value), 2)]);
 }
 
-/** Writes bytes to stdout and waits until they are taken. */
+/** Writes bytes to stdout and waits until they are accepted. */
 export function writeOut(bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
   });
 }
 
-/** Lines about progress on stderr. */
+/** Progress lines on stderr. */
 export class ProgressLine {
   readonly #everyMs: number;
   #shownMs: number;
   #length = 0;
 
-  /** @param everyMs no more than one line in so many milliseconds */
+  /** @param everyMs at most one line per this many milliseconds */
   constructor(everyMs = 1000) {
     this.#everyMs = everyMs;
     this.#shownMs = performance.now();
   }
 
-  /** Shows a text that a later one replaces, unless the last is too young. */
+  /** Shows a text that a later one replaces, unless the last one is too recent. */
   show(text: () => string): void {
     const nowMs = performance.now();
     if (nowMs - this.#shownMs < this.#everyMs) return;

@@ -1,6 +1,6 @@
 /**
- * Where the operator's programs write results that are kept: a file stands under its name only when it is whole and on
- * the disk. Until then the bytes go to a partial file beside it, and the file of an earlier run stays as it was.
+ * The output files of the operator's programs: a file gets its name only when it is complete and on disk. Until then the bytes
+ * go to a partial file beside it, and the file of an earlier run stays.
  */
 
 import { rmSync, type Stats } from "node:fs";
@@ -12,15 +12,15 @@ import { FlareError } from "../lib/base/errors.ts";
 import { NodeFileSystem } from "../lib/runtime/files/node_files.ts";
 import { writeOut } from "./output.ts";
 
-/** Takes bytes and resolves when they are written. */
+/** Writes bytes; resolves when they are written. */
 export type Write = (bytes: Uint8Array) => Promise<void>;
 
 const modeOfNewFile = 0o666;
 const lastSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Runs `work`, which writes a result: to stdout if there is no path or it is `-`, straight into what is no regular file (a
- * pipe, a device), else into a file that takes its name when `work` is done. If it fails, or a signal ends the program, the
+ * Runs `work`, which writes a result: to stdout without a path or with `-`, directly into anything that is not a regular file
+ * (a pipe, a device), else into a file that gets its name when `work` is done. If it fails, or a signal ends the program, the
  * partial file is removed.
  * @throws FlareError IO_ERROR, and what `work` throws
  */
@@ -44,7 +44,7 @@ async function writeWhole<T>(
   work: (write: Write) => Promise<T>,
 ): Promise<T> {
   const partial = `${target}.partial-${process.pid}`;
-  // Of an earlier process with our number: it has ended.
+  // Left by an earlier process with our pid, which has ended.
   await rm(partial, { force: true }).catch(cannotWrite(path));
   const file = await open(partial, "wx", existing === undefined ? modeOfNewFile : existing.mode & 0o777).catch(
     cannotWrite(path),
@@ -66,21 +66,21 @@ async function writeWhole<T>(
     keepName();
   }
   await rename(partial, target).catch((cause: unknown) => {
-    const text = `everything is in "${partial}", but it cannot be renamed to "${path}": ${reasonOf(cause)}`;
+    const text = `the result is in "${partial}", which cannot be renamed to "${path}": ${reasonOf(cause)}`;
     throw new FlareError("IO_ERROR", text, { cause });
   });
   await new NodeFileSystem().syncDirectory(dirname(target));
   return result;
 }
 
-/** Gives a file the permissions and, where that is allowed, the owner of the one it replaces. */
+/** Gives a file the permissions and, if allowed, the owner of the one it replaces. */
 async function takeAfter(path: string, { mode, uid, gid }: Stats): Promise<void> {
-  // Only root can give a file away; to others it is theirs.
+  // Only root can change the owner of a file.
   if (process.getuid?.() === 0) await chown(path, uid, gid);
   await chmod(path, mode & 0o777);
 }
 
-/** Removes a file when the process ends, by a signal too; what it returns takes that back. */
+/** Removes a file when the process ends, also by a signal; the returned function cancels that. */
 function removeAtExit(path: string): () => void {
   const remove = (): void => rmSync(path, { force: true });
   const ends = lastSignals.map((signal) => [signal, () => process.exit(128 + constants.signals[signal])] as const);

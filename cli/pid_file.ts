@@ -1,6 +1,6 @@
 /**
- * The pid file of a daemon: tells other programs which process it is. It keeps nobody from starting: after a crash its
- * number may be that of any other process. What keeps a second daemon from the same data is the lock in their directory.
+ * The pid file of a daemon: tells other programs its pid. It never prevents a start, because after a crash any other process
+ * may have that pid. The lock in the data directory prevents a second daemon on the same data.
  */
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { FlareError } from "../lib/base/errors.ts";
 export function writePidFile(path: string): void {
   const partial = `${path}.partial-${process.pid}`;
   try {
-    // All or nothing: a file cut short by a full disk would name another process, or none.
+    // Atomic: a file truncated by a full disk would name another process, or none.
     writeFileSync(partial, `${process.pid}\n`);
     renameSync(partial, path);
   } catch (cause) {
@@ -21,12 +21,12 @@ export function writePidFile(path: string): void {
   }
 }
 
-/** Removes the file if it is this process's own. */
+/** Removes the file if it has this process's pid. */
 export function removePidFile(path: string): void {
   if (readPidFile(path) === process.pid) rmSync(path, { force: true });
 }
 
-/** The pid in the file; undefined if there is no file or no number in it. */
+/** The pid in the file; undefined if there is no file or it contains no number. */
 export function readPidFile(path: string): number | undefined {
   const text = readText(path)?.trim() ?? "";
   return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
@@ -36,7 +36,7 @@ function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    // No such file, or none of ours to read: there is nothing to learn from it.
+    // The file does not exist, or may not be read.
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The name of a process as `pgrep -x`, `ps -C` and `start-stop-daemon --name` look for it. Bun takes no title; on Linux
- * the kernel takes the name from a file there.
+ * The process name for `pgrep -x`, `ps -C` and `start-stop-daemon --name`. Bun cannot set it; on Linux writing a file of the
+ * kernel does.
  */
 
 import { writeFileSync } from "node:fs";
@@ -12,6 +12,6 @@ export function nameProcess(name: string): void {
   try {
     writeFileSync("/proc/self/comm", name);
   } catch {
-    // It keeps the name of its runtime: nothing depends on it here.
+    // The process keeps the name of its runtime, which is harmless.
   }
 }

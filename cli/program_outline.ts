@@ -1,6 +1,6 @@
 /**
- * What a program understands, as data: read from commander's own definitions, so that the completion of the shells and the
- * manual say what the program does.
+ * The verbs and options of a program as data, read from commander's definitions, so that shell completion and manual match the
+ * program.
  */
 
 import type { Command, Option } from "commander";
@@ -11,7 +11,7 @@ export interface OutlineOption {
   readonly short: string | undefined;
   /** `--output`. */
   readonly long: string;
-  /** What follows it, as in `<path>`; empty for a switch. */
+  /** The placeholder of its value, as in `<path>`; empty for a flag. */
   readonly value: string;
   readonly description: string;
   readonly choices: readonly string[];
@@ -20,12 +20,12 @@ export interface OutlineOption {
 /** A program or one of its verbs. */
 export interface Outline {
   readonly name: string;
-  /** What follows the name, such as `[options] <host:port...>`. */
+  /** The usage after the name, such as `[options] <host:port...>`. */
   readonly usage: string;
   readonly description: string;
   readonly options: readonly OutlineOption[];
   readonly verbs: readonly Outline[];
-  /** What its help says behind the options. */
+  /** The text of its help after the options. */
   readonly notes: string;
 }
 
@@ -50,12 +50,12 @@ function outlineOption(option: Option): OutlineOption {
     long: option.long ?? "",
     value,
     description: `${option.description}${notes}`,
-    // The tables of options name their choices where others name a value.
+    // The option tables list their choices as the placeholder of the value.
     choices: option.argChoices ?? (/^<.*\|.*>$/.test(value) ? value.slice(1, -1).split("|") : []),
   };
 }
 
-/** What `addHelpText` has put behind the help: commander tells it only when it prints. */
+/** The text added by `addHelpText`, which commander provides only when it prints. */
 function notesOf(command: Command): string {
   let printed = "";
   const before = command.configureOutput();

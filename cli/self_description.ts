@@ -1,4 +1,4 @@
-/** The verbs by which the programs describe themselves: `completion` for shells, `man` for manual pages. */
+/** The verbs that describe the programs: `completion` for shells, `man` for manual pages. */
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,19 +15,19 @@ import { type Outline, outlineOf } from "./program_outline.ts";
 
 const programNames = ["flare", "flared", "flarei"] as const;
 
-/** The verbs; `flare` has all its others already when they run. */
+/** The verbs; when they run, `flare` already has all others. */
 export function selfDescriptionCommands(flare: Command): Command[] {
   return [completionCommand(flare), manCommand(flare)];
 }
 
 function completionCommand(flare: Command): Command {
-  return createCommand("completion", "print a script that lets a shell complete verbs and options of flare, flared and flarei")
+  return createCommand("completion", "print a shell completion script for flare, flared and flarei")
     .addArgument(new Argument("<shell>", "the shell").choices(shells))
     .action((shell: Shell) => writeOut(utf8(completionScript(shell, outlines(flare)))));
 }
 
 function manCommand(flare: Command): Command {
-  return createCommand("man", "print the manual page of a program, or write those of all into a directory")
+  return createCommand("man", "print the manual page of a program, or write all of them into a directory")
     .addArgument(new Argument("[program]", "the program").choices(programNames).default("flare"))
     .option("--directory <path>", "write flare.1, flared.1 and flarei.1 into this directory")
     .action(async (program: string, { directory }: { directory?: string }) => {

@@ -1,6 +1,6 @@
 /**
- * `flare up`: a whole cluster in this process, and what its first screen says. What the command line said of a cluster is
- * remembered in its data directory, so that a start with that directory alone finds it as it was.
+ * `flare up`: a whole cluster in this process, and its first screen. The command line's options are remembered in the data
+ * directory, so that a start with that directory alone restores the same cluster.
  */
 
 import { readFileSync } from "node:fs";
@@ -20,9 +20,9 @@ import { addOptions, createCommand, givenFlags, readSettings } from "./command_l
 import { handleSignals } from "./main.ts";
 import { type UpOptions, upOptions, upOptionTable } from "./up_options.ts";
 
-/** Where a data directory keeps what the command line said. */
+/** The file in the data directory with the command line's options. */
 const memoryName = "flare.conf";
-/** Not part of a cluster: where it is, what it is told and what it says. Its shape it knows itself. */
+/** Options that are not remembered: paths and the log level. The node map has the cluster's shape. */
 const notRemembered = new Set<string>(["configPath", "dataDir", "logLevel", "partitions", "slaves", "nodes"]);
 
 type UpSettings = Settings<typeof upOptionTable>;
@@ -31,11 +31,11 @@ type UpSettings = Settings<typeof upOptionTable>;
 export function upCommand(): Command {
   const up = createCommand("up", "run a whole cluster in this process: an index server and its nodes");
   addOptions(up, upOptionTable);
-  up.option("--print-config", "print the settings as a config file, with where each comes from, and exit");
+  up.option("--print-config", "print the settings as a config file, with the origin of each, and exit");
   up.addHelpText(
     "after",
     `
-The data directory remembers its shape and what the command line said (${memoryName} in it); what is given again counts.`,
+The data directory remembers the cluster's shape and the command line's options (in ${memoryName}); new options override them.`,
   );
   up.action(async () => {
     const settings = upSettings(givenFlags(up, upOptionTable));
@@ -45,7 +45,7 @@ The data directory remembers its shape and what the command line said (${memoryN
   return up;
 }
 
-/** The settings with what the data directory remembers below everything else that is given. @throws FlareError */
+/** The settings; remembered ones come after everything else that is given. @throws FlareError */
 function upSettings(flags: Readonly<Record<string, string>>): UpSettings {
   const path = join(readSettings(upOptionTable, flags).values.dataDir, memoryName);
   const text = readMemory(path);
@@ -62,22 +62,22 @@ function readMemory(path: string): string | undefined {
   }
 }
 
-/** What the directory shall remember: what the command line says now, and what it said before. */
+/** The options to remember: the command line's, and the earlier ones. */
 function memoryText({ values, origins }: UpSettings): string {
   const lines = ['# What "flare up" was told about this cluster, for the next start. Change it while the cluster is stopped.'];
   for (const [field, option] of Object.entries<Option<unknown>>(upOptionTable as OptionTable)) {
     const origin = origins[field as keyof UpOptions];
     if (notRemembered.has(field) || (origin !== "flag" && !origin.startsWith(rememberedOrigin))) continue;
     const given = option.format(values[field as keyof UpOptions]);
-    // A path is meant from where it was given.
+    // Paths are relative to the directory in which they were given.
     const value = option.placeholder === "path" && given !== "" ? resolve(given) : given;
     if (fitsConfigFile(value)) lines.push(`${option.name} = ${value}`.trimEnd());
-    else process.stderr.write(`flare: option "${option.name}" is not remembered: "${value}" cannot stand in a config file\n`);
+    else process.stderr.write(`flare: option "${option.name}" is not remembered: a config file cannot contain "${value}"\n`);
   }
   return `${lines.join("\n")}\n`;
 }
 
-/** The part of the shape that is asked for: undefined is for the directory to know. */
+/** The requested part of the shape; undefined = as in the directory. */
 function askedShape({ values, origins }: UpSettings): Partial<ClusterShape> {
   const asked: Partial<Record<keyof ClusterShape, number>> = {};
   for (const field of ["partitions", "slaves", "nodes"] as const) {
@@ -86,7 +86,7 @@ function askedShape({ values, origins }: UpSettings): Partial<ClusterShape> {
   return asked;
 }
 
-/** The settings with the shape a start would get. @throws FlareError */
+/** The settings with the resulting shape. @throws FlareError */
 async function withShape(settings: UpSettings): Promise<UpSettings> {
   const { values, origins } = settings;
   const { storage, port, dataDir } = values;
@@ -121,7 +121,7 @@ async function runCluster(settings: UpSettings): Promise<void> {
     },
     async reload() {
       await (await starting).reload();
-      say("files read again");
+      say("files reloaded");
     },
   });
   const cluster = await starting;
@@ -138,7 +138,7 @@ async function runCluster(settings: UpSettings): Promise<void> {
   for (const line of firstScreen(cluster, shape, options)) say(line);
 }
 
-/** What a newcomer wants to know. Programs wait for the line that begins with `ready`. */
+/** The first screen. Programs wait for the line that begins with `ready`. */
 function firstScreen(
   cluster: Cluster,
   shape: ClusterShape,
@@ -160,7 +160,7 @@ function firstScreen(
     bold("try, in another terminal:"),
     ...client,
     `  ${flare} list --index-server ${indexHost}:${indexPort}`,
-    `to stop: Ctrl-C; to start again as it is: ${flare} up --data-dir ${shellWord(options.dataDir)}`,
+    `to stop: Ctrl-C; to start the same cluster again: ${flare} up --data-dir ${shellWord(options.dataDir)}`,
     green("ready: connect any memcached client to any of the node servers; Ctrl-C stops"),
   ];
 }
@@ -175,7 +175,7 @@ function textHost(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1");
 }
 
-/** How this program was started, for a reader to type again. */
+/** The command that started this program, for the reader to repeat. */
 function ownCommand(): string {
   const script = process.argv[1] ?? "flare";
   if (basename(script) === "flare") return "flare";
@@ -196,7 +196,7 @@ function runtimeText(): string {
   return `Node ${node}`;
 }
 
-/** Colours are for a person at a terminal who did not say no (https://no-color.org). */
+/** Colours only on a terminal, unless disabled (https://no-color.org). */
 function hasColours(): boolean {
   return process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
 }

@@ -1,6 +1,6 @@
 /**
- * The options of `flare up`, which runs a whole cluster in one process. The settings of its nodes are flared's own
- * options, only fewer.
+ * The options of `flare up`, which runs a whole cluster in one process. The settings of its nodes are a subset of flared's
+ * options.
  */
 
 import type { OptionValues } from "../lib/base/option_schema.ts";
@@ -29,7 +29,7 @@ export const upOptionTable = {
 /** The settings of `flare up`. */
 export type UpOptions = OptionValues<typeof upOptionTable>;
 
-/** Checks that the options fit together; whether they fit the data directory is seen at the start. @throws FlareError */
+/** Checks that the options are consistent; the start checks them against the data directory. @throws FlareError */
 export function upOptions(given: UpOptions): UpOptions {
   checkTlsOptions(given);
   return given;

@@ -22,7 +22,7 @@ export const shapeOptions = {
     min: 1,
     max: 64,
     since: "2.0.0",
-    help: "partitions; as many as the data directory holds unless given",
+    help: "partitions; default: as many as in the data directory",
   }),
   slaves: integerOption({
     name: "slaves",
@@ -30,7 +30,7 @@ export const shapeOptions = {
     min: 0,
     max: 16,
     since: "2.0.0",
-    help: "slaves of each partition; as many as the last time unless given",
+    help: "slaves of each partition; default: as many as the last time",
   }),
   nodes: integerOption({
     name: "nodes",
@@ -38,7 +38,7 @@ export const shapeOptions = {
     min: 0,
     max: 1024,
     since: "2.0.0",
-    help: "nodes; 0 is as many as the partitions and slaves need, more are proxies",
+    help: "nodes; 0 is as many as the partitions and slaves need; additional ones are proxies",
   }),
   bind: withDefault(serverOptions.bind, "127.0.0.1"),
   serverName: hostOption({
@@ -46,35 +46,35 @@ export const shapeOptions = {
     default: "",
     placeholder: "host",
     since: "2.0.0",
-    help: "the name others reach these servers by; bind unless given, the host's full name where that is 0.0.0.0 or ::",
+    help: "the name by which others reach these servers; default: bind, or the host's full name if that is 0.0.0.0 or ::",
   }),
   port: portOption({
     name: "port",
     default: nodeOptionTable.serverPort.default,
     min: 0,
     since: "2.0.0",
-    help: "port of the first node, the others follow; 0 takes free ones",
+    help: "port of the first node, the others follow; 0 is any free ones",
   }),
   indexPort: portOption({
     name: "index-port",
     default: indexOptionTable.serverPort.default,
     min: 0,
     since: "2.0.0",
-    help: "port of the index server; 0 takes a free one",
+    help: "port of the index server; 0 is any free one",
   }),
   dataDir: textOption({
     name: "data-dir",
     default: "flare-data",
     placeholder: "path",
     since: "2.0.0",
-    help: "directory of all data, created if need be",
+    help: "directory of all data, created if necessary",
   }),
   storage: choiceOption({
     name: "storage",
     default: "level",
     choices: engineNames,
     since: "2.0.0",
-    help: "the storage engine; memory keeps nothing",
+    help: "the storage engine; memory keeps nothing on disk",
   }),
 };
 
@@ -92,11 +92,11 @@ export const clusterOptionTable = {
   indexPort: withDefault(shapeOptions.indexPort, 0),
   dataDir: {
     ...withDefault(shapeOptions.dataDir, ""),
-    help: "directory of all data, created if necessary; without one nothing is kept",
+    help: "directory of all data, created if necessary; without one nothing is kept on disk",
   },
   storage: {
     ...shapeOptions.storage,
-    help: "the storage engine; memory keeps nothing, and is the one without a data directory",
+    help: "the storage engine; memory keeps nothing on disk, and is the default without a data directory",
   },
   replicationType: nodeOptionTable.replicationType,
   memoryBytesMax: nodeOptionTable.memoryBytesMax,
@@ -108,19 +108,19 @@ export const clusterOptionTable = {
 /** The shape and the settings of a cluster; everything has a default. */
 export interface ClusterOptions {
   /**
-   * Partitions; as many as the data directory holds unless given.
+   * Partitions; default: as many as in the data directory.
    *
    * An integer from 1 to 64; default 1. `partitions` in files and flags.
    */
   readonly partitions?: number;
   /**
-   * Slaves of each partition; as many as the last time unless given.
+   * Slaves of each partition; default: as many as the last time.
    *
    * An integer from 0 to 16; default 0. `slaves` in files and flags.
    */
   readonly slaves?: number;
   /**
-   * Nodes; 0 is as many as the partitions and slaves need, more are proxies.
+   * Nodes; 0 is as many as the partitions and slaves need; additional ones are proxies.
    *
    * An integer from 0 to 1024; default 0. `nodes` in files and flags.
    */
@@ -132,31 +132,31 @@ export interface ClusterOptions {
    */
   readonly bind?: string;
   /**
-   * The name others reach these servers by; bind unless given, the host's full name where that is 0.0.0.0 or ::.
+   * The name by which others reach these servers; default: bind, or the host's full name if that is 0.0.0.0 or ::.
    *
    * `server-name` in files and flags.
    */
   readonly serverName?: string;
   /**
-   * Port of the first node, the others follow; 0 takes free ones.
+   * Port of the first node, the others follow; 0 is any free ones.
    *
    * An integer from 0 to 65535; default 0. `port` in files and flags.
    */
   readonly port?: number;
   /**
-   * Port of the index server; 0 takes a free one.
+   * Port of the index server; 0 is any free one.
    *
    * An integer from 0 to 65535; default 0. `index-port` in files and flags.
    */
   readonly indexPort?: number;
   /**
-   * Directory of all data, created if necessary; without one nothing is kept.
+   * Directory of all data, created if necessary; without one nothing is kept on disk.
    *
    * `data-dir` in files and flags.
    */
   readonly dataDir?: string;
   /**
-   * The storage engine; memory keeps nothing, and is the one without a data directory.
+   * The storage engine; memory keeps nothing on disk, and is the default without a data directory.
    *
    * Default "level". `storage` in files and flags.
    */

@@ -101,14 +101,14 @@ describe("flare", () => {
       { key: "grüße", flags: 7, version: 1, value: "wörld" },
     ]);
     const missing = await flare("get", "nothing");
-    assertEquals(missing, { status: 1, stdout: "", stderr: 'flare: key "nothing" is not there\n' });
+    assertEquals(missing, { status: 1, stdout: "", stderr: 'flare: key "nothing" not found\n' });
     const stored = await runProgram("flare", ["set", "bytes", "-", "-i", index], {}, Uint8Array.from([0, 255, 10]));
     assertEquals(stored.stdout, "STORED\n");
     assertStringIncludes((await flare("get", "bytes", "-o", "json")).stdout, '"valueBase64": "AP8K"');
     assertEquals(await flare("delete", "grüße", "nothing"), {
       status: 1,
       stdout: "DELETED\n",
-      stderr: 'flare: key "nothing" is not there\n',
+      stderr: 'flare: key "nothing" not found\n',
     });
     assertEquals((await flare("delete", "bytes")).status, 0);
   });
@@ -158,7 +158,7 @@ describe("flare", () => {
     assertEquals(dry.stdout.trimEnd().split("\n").slice(-1), [`${proxy} proxy active -> slave active, partition 0, balance 2`]);
     const asked = await flare("slave", target);
     assertEquals([asked.status, asked.stdout], [1, ""]);
-    assertStringIncludes(asked.stderr, "flare: nothing was changed: without a terminal to ask, --force is needed");
+    assertStringIncludes(asked.stderr, "flare: nothing was changed: without a terminal --force is required");
     assertEquals(words((await flare("list")).stdout.split("\n").find((line) => line.startsWith(proxy)))[2], "proxy");
 
     const done = await flare("slave", target, "--clean", "--retry", "1", "--force");

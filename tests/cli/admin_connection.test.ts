@@ -48,7 +48,7 @@ describe("numbers", () => {
     assertThrows(() => countOption("retry", "-1", 0), FlareError, 'option "retry": "-1" is not an integer from 0 on');
     assertThrows(() => countOption("keys", "0", 0, 1), FlareError, 'option "keys": "0" is not an integer from 1 on');
     assertThrows(() => secondsOption("wait", "1s", 0), FlareError, 'option "wait": "1s" is not a number of seconds');
-    assertThrows(() => timeoutOption("0"), FlareError, 'option "timeout": "0" leaves no time to answer');
+    assertThrows(() => timeoutOption("0"), FlareError, 'option "timeout": "0" must be more than 0');
     assertThrows(() => bandwidthOption("1x"), FlareError, 'option "bwlimit": "1x" is not a number of bytes per second');
   });
 });
@@ -78,7 +78,7 @@ describe("confirmation", () => {
 
   it("is not given when nobody can be asked", async () => {
     const error = await assertRejects(() => confirm("Do that?", nobody), FlareError);
-    assertEquals([error.code, error.message], ["REFUSED", "nothing was changed: without a terminal to ask, --force is needed"]);
+    assertEquals([error.code, error.message], ["REFUSED", "nothing was changed: without a terminal --force is required"]);
     assertEquals(await isWanted("?", nobody), false);
   });
 });

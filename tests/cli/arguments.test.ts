@@ -96,7 +96,7 @@ describe("wrong arguments", () => {
     [["surplus"], "too many arguments"],
     [["--index-servers", "i:1"], 'flared: option "data-dir" is missing'],
     [["--data-dir", "/tmp"], "flared: the index server is missing"],
-    [["-f", "/no/such/file"], 'flared: option "config": "/no/such/file" is not a file that can be read'],
+    [["-f", "/no/such/file"], 'flared: option "config": "/no/such/file" cannot be read'],
   ];
 
   it("are refused with one clear text and status 2", async () => {

@@ -78,7 +78,7 @@ describe("a dump", () => {
           writeFileSync(path, "yesterday's");
           const second = await runProgram("flare", [...args, path]);
           assertEquals([second.status, readFileSync(path, "utf8"), readdirSync(directory)], [1, "yesterday's", ["backup"]]);
-          assertMatch(second.stderr, new RegExp(`^the dump failed after [01] items; "${path}" is as it was before\n`));
+          assertMatch(second.stderr, new RegExp(`^the dump failed after [01] items; "${path}" is unchanged\n`));
           assertStringIncludes(second.stderr, message);
           const piped = await runProgram("flare", [...args, "-"]);
           assertEquals([piped.status, piped.stdout.includes("#")], [1, false], piped.stderr);
@@ -108,7 +108,7 @@ describe("a dump that is not complete", () => {
         const { status, stderr } = await flare(["restore", "-i", path]);
         assertEquals(status, 1, stderr);
         assertStringIncludes(stderr, `flare: ${message}`);
-        assertStringIncludes(stderr, "; --accept-incomplete restores what can be read\n");
+        assertStringIncludes(stderr, "; --accept-incomplete restores the readable part\n");
       }
       assertEquals(await keysThere(), 0);
       writeFileSync(path, cutAtLine.slice(0, -8));

@@ -52,7 +52,7 @@ describe("an only copy", () => {
     const warning = `${copy}: until it is back, its keys can be neither read nor written\n`;
     const [forced, shown] = await Promise.all([flare("down", master, "--force"), flare("down", master, "--dry-run")]);
     assertEquals([forced.status, forced.stdout], [1, ""]);
-    assertStringIncludes(forced.stderr, `${warning}flare: nothing was changed: without a terminal to ask, --yes is needed\n`);
+    assertStringIncludes(forced.stderr, `${warning}flare: nothing was changed: without a terminal --yes is required\n`);
     assertStringIncludes(shown.stdout, warning);
     assertEquals((await flare("down", master, "--yes", "-o", "json")).status, 0);
   });

@@ -55,10 +55,10 @@ describe("flarei", () => {
       await program.waitFor("ready on");
       writeFileSync(config, "monitor-interval = 8\npartition-size = 2048\n");
       program.kill("SIGHUP");
-      await program.waitFor("settings reloaded; these wait for a restart: partition-size");
+      await program.waitFor("settings reloaded; these need a restart: partition-size");
       writeFileSync(config, "monitor-interval = x\n");
       program.kill("SIGHUP");
-      await program.waitFor("settings not reloaded, nothing is changed");
+      await program.waitFor("settings not reloaded, nothing changed");
       program.kill("SIGTERM");
       assertEquals((await program.finished).status, 0);
     });

@@ -79,7 +79,7 @@ describe("flare delete --prefix", () => {
   it("deletes nothing when there is nobody to ask", async () => {
     const { status, stdout, stderr } = await flare("delete", "--prefix", "user:");
     assertEquals([status, stdout], [1, ""]);
-    assertStringIncludes(stderr, "--force is needed");
+    assertStringIncludes(stderr, "--force is required");
     assertEquals(await keysLeft(), 21);
   });
 

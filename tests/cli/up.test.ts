@@ -40,7 +40,7 @@ describe("flare up", () => {
       assertStringIncludes(output, `list --index-server ${index}\n`);
       assertMatch(
         output,
-        new RegExp(`^to stop: Ctrl-C; to start again as it is: .*flare\\S* up --data-dir ${directory}$`, "m"),
+        new RegExp(`^to stop: Ctrl-C; to start the same cluster again: .*flare\\S* up --data-dir ${directory}$`, "m"),
       );
       assert(!output.includes("\x1b"), output);
     });
