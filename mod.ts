@@ -16,16 +16,20 @@
  * @module
  */
 
-import { checkFields } from "./lib/base/given_fields.ts";
-import { indexOptionTable, indexServerOptions } from "./lib/index_server/index_options.ts";
+import { checkFields, type Fields } from "./lib/base/given_fields.ts";
+import { indexServerOptions, indexServerTable } from "./lib/index_server/index_options.ts";
 import { startIndexServer as startIndex } from "./lib/index_server/index_server.ts";
 import type { IndexServerOptions as IndexOptions } from "./lib/index_server/index_server_options.ts";
 import type { IndexServer } from "./lib/index_server/public_index.ts";
-import { type ClusterOptions as ClusterSettings, clusterFields } from "./lib/local_cluster/cluster_options.ts";
+import {
+  type ClusterOptions as ClusterSettings,
+  clusterFields,
+  clusterOptionTable,
+} from "./lib/local_cluster/cluster_options.ts";
 import { LocalCluster } from "./lib/local_cluster/local_cluster.ts";
 import type { Cluster } from "./lib/local_cluster/public_cluster.ts";
 import { runtimeField } from "./lib/net/given_runtime.ts";
-import { nodeOptionTable } from "./lib/node_server/node_options.ts";
+import { nodeServerTable } from "./lib/node_server/node_options.ts";
 import { RunningNode } from "./lib/node_server/node_server.ts";
 import type { NodeServerOptions as NodeOptions } from "./lib/node_server/node_server_options.ts";
 import { type NodeServerParts, nodeServerPartFields } from "./lib/node_server/node_storage.ts";
@@ -62,6 +66,10 @@ export { detectRuntime } from "./lib/runtime/detect.ts";
 /** The seam to sockets, clocks and files, for whoever brings an adapter. */
 export type { Runtime } from "./lib/runtime/runtime.ts";
 export type { Cluster, IndexServer, NodeServer, NodeServerParts, StopOptions };
+
+const logLevelRow = clusterOptionTable.logLevel;
+/** What a server takes beside its settings. */
+const ownFields: Fields = { runtime: runtimeField, logLevel: logLevelRow };
 
 /** What `startCluster` takes: the shape and settings of the cluster, and a runtime if not the one detected. */
 export interface ClusterOptions extends ClusterSettings {
@@ -106,7 +114,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 
 /** Starts one node server (`flared`); it resolves when clients are served. @throws FlareError */
 export async function startNodeServer(options: NodeServerOptions): Promise<NodeServer> {
-  checkFields({ ...nodeOptionTable, ...nodeServerPartFields, runtime: runtimeField }, options);
+  checkFields({ ...nodeServerTable, ...nodeServerPartFields, ...ownFields }, options);
   const { runtime, logLevel, engine, onProgress, serversInProcess, ...given } = options;
   const parts: NodeServerParts = {
     ...(engine === undefined ? {} : { engine }),
@@ -118,11 +126,11 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
 
 /** Starts an index server (`flarei`); it serves when the promise resolves. @throws FlareError */
 export async function startIndexServer(options: IndexServerOptions): Promise<IndexServer> {
-  checkFields({ ...indexOptionTable, runtime: runtimeField }, options);
+  checkFields({ ...indexServerTable, ...ownFields }, options);
   const { runtime, logLevel, ...given } = options;
   return startIndex(runtime ?? ownRuntime("flarei", logLevel), indexServerOptions(given));
 }
 
-function ownRuntime(programName: string, logLevel: LogLevel = "warning"): Runtime {
+function ownRuntime(programName: string, logLevel: LogLevel = logLevelRow.default): Runtime {
   return detectRuntime({ programName, logLevel });
 }

@@ -8,7 +8,8 @@ import process from "node:process";
 import { type Command, Option } from "commander";
 import { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
 import { FlareError } from "../lib/base/errors.ts";
-import type { HostPort } from "../lib/base/host_port.ts";
+import { type HostPort, PORT_MAX } from "../lib/base/host_port.ts";
+import { INDEX_PORT } from "../lib/net/daemon_options.ts";
 import type { LogLevel, Runtime } from "../lib/runtime/runtime.ts";
 import { detectRuntime } from "../mod.ts";
 import { clientTls, type TlsTexts } from "./client_tls.ts";
@@ -16,7 +17,6 @@ import { createCommand } from "./command_line.ts";
 import { addCredentialOptions, type CredentialTexts, givenCredentials } from "./credentials.ts";
 
 const defaultHost = "127.0.0.1";
-const defaultPort = 12120;
 const defaultTimeoutSeconds = 10;
 const keepAliveMs = 3_600_000;
 
@@ -34,7 +34,7 @@ export function createVerb(name: string, description: string, { lettersTaken = [
       long("i", "--index-server <host[:port]>"),
       `the index server (default ${defaultHost}; environment FLARE_INDEX_SERVER)`,
     )
-    .option(long("p", "--index-server-port <n>"), `its port (default ${defaultPort}; environment FLARE_INDEX_SERVER_PORT)`)
+    .option(long("p", "--index-server-port <n>"), `its port (default ${INDEX_PORT}; environment FLARE_INDEX_SERVER_PORT)`)
     .option("--cluster <name>", "name of the cluster (no effect: each index server has one)")
     .option("--ssl", "use TLS (environment FLARE_SSL=true)")
     .option("--ssl-ca-cert <path>", "PEM file of the CAs of the servers' certificates (FLARE_SSL_CA_CERT)")
@@ -73,10 +73,10 @@ export function indexServerAddress(
   const variable = splitHost(environment.FLARE_INDEX_SERVER);
   const given = flag ?? variable;
   const portText =
-    options.indexServerPort ?? given?.port ?? nonEmpty(environment.FLARE_INDEX_SERVER_PORT) ?? String(defaultPort);
+    options.indexServerPort ?? given?.port ?? nonEmpty(environment.FLARE_INDEX_SERVER_PORT) ?? String(INDEX_PORT);
   const port = Number(portText);
-  if (!/^\d{1,5}$/.test(portText) || port < 1 || port > 65535) {
-    throw new FlareError("INVALID_OPTION", `option "index-server-port": "${portText}" is not an integer from 1 to 65535`);
+  if (!/^\d{1,5}$/.test(portText) || port < 1 || port > PORT_MAX) {
+    throw new FlareError("INVALID_OPTION", `option "index-server-port": "${portText}" is not an integer from 1 to ${PORT_MAX}`);
   }
   return { host: given?.host ?? defaultHost, port };
 }

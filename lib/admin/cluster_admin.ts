@@ -15,6 +15,7 @@ import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
 import { parseNodeMap } from "../cluster/node_map_stats.ts";
+import { INDEX_PORT } from "../net/daemon_options.ts";
 import { runtimeField } from "../net/given_runtime.ts";
 import { WorkerType } from "../net/worker.ts";
 import { encodeFlush } from "../protocol/flush_request.ts";
@@ -40,7 +41,7 @@ const adminFields: FieldsOf<ClusterAdminOptions> = {
   indexServer: field('an object like { host: "127.0.0.1", port: 12120 }', isHostPort),
 };
 
-const DEFAULT_INDEX_SERVER: HostPort = { host: "127.0.0.1", port: 12120 };
+const DEFAULT_INDEX_SERVER: HostPort = { host: "127.0.0.1", port: INDEX_PORT };
 /** Attempts to read a consistent node map while its version changes. */
 const MAP_ATTEMPTS = 5;
 const ALIVE_POLL_MS = 500;

@@ -5,7 +5,7 @@
 
 import { FlareError } from "../base/errors.ts";
 import { checkFields, type FieldsOf, field, integerField, stringField, wrongValue } from "../base/given_fields.ts";
-import { type HostPort, parseHostPort } from "../base/host_port.ts";
+import { type HostPort, PORT_MAX, parseHostPort } from "../base/host_port.ts";
 import { nodeKey } from "../cluster/node.ts";
 
 /** A node and its new balance. */
@@ -76,7 +76,7 @@ export function addressOf(key: string): HostPort {
 
 function keyOf(node: string, text: string, form: string): string {
   const port = Number(node.slice(node.lastIndexOf(":") + 1));
-  if (node === "" || port < 1 || port > 65535) throw invalid(text, form);
+  if (node === "" || port < 1 || port > PORT_MAX) throw invalid(text, form);
   return parseNodeKey(node);
 }
 

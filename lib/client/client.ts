@@ -19,6 +19,7 @@ import {
 } from "../base/given_fields.ts";
 import { formatHostPort, parseHost } from "../base/host_port.ts";
 import { isUint64, parseUint64, type Uint64 } from "../base/uint64.ts";
+import { NODE_PORT } from "../net/daemon_options.ts";
 import { Peer } from "../net/peer/peer.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { parseStatLine } from "../protocol/stat_lines.ts";
@@ -26,6 +27,7 @@ import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
 import { isTextKey } from "../protocol/text/text_key.ts";
 import { detectRuntime } from "../runtime/detect.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import { storageOptionTable } from "../storage/storage_options.ts";
 import { type ClientOptions, clientFields, completeConnectionOptions, connectionRuntime } from "./client_options.ts";
 import type { Bytes, Item } from "./item.ts";
 import {
@@ -58,9 +60,8 @@ export interface StoreOptions {
 }
 
 const DEFAULT_HOST = "127.0.0.1";
-const DEFAULT_PORT = 12121;
-/** Longer keys are cut in two by the original. */
-const KEY_BYTES_MAX = 8191;
+/** The original cuts longer keys in two. */
+const KEY_BYTES_MAX = storageOptionTable.keyBytesMax.default;
 const UINT32_MAX = 0xffffffff;
 const uint64Field = field("an integer from 0 to 2^64-1, a bigint where a number is not exact", isUint64);
 const storeFields: FieldsOf<StoreOptions> = {
@@ -84,7 +85,7 @@ export class Client {
   /** Nothing is connected before the first request. @throws FlareError INVALID_OPTION */
   constructor(options: ClientOptions = {}) {
     checkFields(clientFields, options);
-    const { host = DEFAULT_HOST, port = DEFAULT_PORT } = options;
+    const { host = DEFAULT_HOST, port = NODE_PORT } = options;
     const address = { host: parseHost(host) as string, port };
     const runtime = options.runtime ?? detectRuntime({ logLevel: "warning" });
     this.server = formatHostPort(address.host, port);

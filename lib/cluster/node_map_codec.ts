@@ -4,6 +4,7 @@
  * ordinary result (undefined), not an error.
  */
 
+import { PORT_MAX } from "../base/host_port.ts";
 import { KeyHashAlgorithm, parseKeyHashAlgorithm } from "./key_hash.ts";
 import type { KeyResolverOptions } from "./key_resolver.ts";
 import type { ClusterNode } from "./node.ts";
@@ -50,7 +51,7 @@ export function parseNodeLine(line: string): ClusterNode | undefined {
   const [first, host, ...numbers] = words;
   if (first !== "NODE" || host === undefined || numbers.length < 6) return undefined;
   const [port, role, state, partition, balance, threadType] = numbers.slice(0, 6).map(parseInteger);
-  if (port === undefined || port < 0 || port > 65535) return undefined;
+  if (port === undefined || port < 0 || port > PORT_MAX) return undefined;
   if (role === undefined || role < NodeRole.master || role > NodeRole.proxy) return undefined;
   if (state === undefined || state < NodeState.active || state > NodeState.ready) return undefined;
   if (partition === undefined || partition < PARTITION_NONE) return undefined;

@@ -3,6 +3,7 @@
  * plus a few words that only our own nodes and tools send. `node_map_service.ts` stores and broadcasts changes.
  */
 
+import { PORT_MAX } from "../base/host_port.ts";
 import { ANY_DATA, parseDataIdentity } from "../cluster/data_identity.ts";
 import { NodeState, nodeKey, PARTITION_NONE, parseRole, parseState } from "../cluster/node.ts";
 import { acceptAnyData, joinNode } from "../cluster/node_join.ts";
@@ -98,7 +99,7 @@ interface GivenNode {
 function parseNode(words: readonly string[]): GivenNode | undefined {
   const host = words[0];
   const port = parseInteger(words[1] ?? "");
-  if (host === undefined || port === undefined || port < 0 || port > 65535) return undefined;
+  if (host === undefined || port === undefined || port < 0 || port > PORT_MAX) return undefined;
   return { key: nodeKey(host, port), host, port };
 }
 

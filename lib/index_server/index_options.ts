@@ -8,8 +8,15 @@ import { FlareError } from "../base/errors.ts";
 import type { OptionTable, OptionValues } from "../base/option_schema.ts";
 import { choiceOption, completeOptions, int32Max, integerOption, textOption } from "../base/option_schema.ts";
 import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts";
-import { dataDirOption, netReadTimeoutOption, processOptions, serverOptions, serverPortOption } from "../net/daemon_options.ts";
-import { idleDaemonOptions } from "../net/options_without_effect.ts";
+import {
+  dataDirOption,
+  INDEX_PORT,
+  netReadTimeoutOption,
+  processOptions,
+  serverOptions,
+  serverPortOption,
+} from "../net/daemon_options.ts";
+import { idleDaemonOptions, idleIndexOptions } from "../net/options_without_effect.ts";
 import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 import type { IndexServerOptions } from "./index_server_options.ts";
 
@@ -24,7 +31,7 @@ export const indexServerTable = {
     help: "where the node map is stored; default: file://<data-dir>",
   }),
   ...serverOptions,
-  serverPort: serverPortOption(12120),
+  serverPort: serverPortOption(INDEX_PORT),
   ...tlsOptions,
   netReadTimeoutMs: netReadTimeoutOption(600000),
   ...accessOptions,
@@ -67,13 +74,6 @@ export const indexServerTable = {
     since: "1.0.16",
     help: "hash that maps keys to partitions",
   }),
-  partitionType: choiceOption({
-    name: "partition-type",
-    default: "modular",
-    choices: ["modular"],
-    since: "1.0.9",
-    help: "how keys are distributed over partitions",
-  }),
   partitionModularHint: integerOption({
     name: "partition-modular-hint",
     default: 1,
@@ -105,6 +105,7 @@ export const indexOptionTable = {
   ...processOptions,
   ...indexServerTable,
   ...idleDaemonOptions,
+  ...idleIndexOptions,
 } satisfies OptionTable;
 
 /** The settings of an index server, complete; a program gives `IndexServerOptions`. */

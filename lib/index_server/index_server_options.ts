@@ -176,12 +176,6 @@ export interface IndexServerOptions {
    */
   readonly keyHashAlgorithm?: "simple" | "crc32" | "jenkins";
   /**
-   * How keys are distributed over partitions.
-   *
-   * Default "modular". `partition-type` in files and flags.
-   */
-  readonly partitionType?: "modular";
-  /**
    * Expected number of partitions at the start.
    *
    * An integer from 1 to 65535; default 1. `partition-modular-hint` in files and flags.

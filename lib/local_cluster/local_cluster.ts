@@ -19,7 +19,7 @@ import type { NodeServerOptions } from "../node_server/node_server_options.ts";
 import type { NodeServer } from "../node_server/public_node.ts";
 import type { FileLock, Runtime } from "../runtime/runtime.ts";
 import { type ClusterPaths, type ClusterShape, clusterPaths, plannedShape, rememberShape } from "./cluster_memory.ts";
-import { type ClusterOptions, shapeOptions } from "./cluster_options.ts";
+import { type ClusterOptions, clusterOptionTable } from "./cluster_options.ts";
 import { findFreePorts, isWildcard, rememberNodes, renameNodes } from "./node_addresses.ts";
 import type { Cluster } from "./public_cluster.ts";
 
@@ -60,7 +60,7 @@ export class LocalCluster implements Cluster {
    * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT
    */
   static async start(runtime: Runtime, given: ClusterOptions): Promise<LocalCluster> {
-    const bind = plainHost("bind", given.bind ?? shapeOptions.bind.default);
+    const bind = plainHost("bind", given.bind ?? clusterOptionTable.bind.default);
     const options = { ...given, bind };
     const { access = {} } = options;
     if (access.authFile && !access.clusterUser && !access.authExempt) {
@@ -91,8 +91,8 @@ export class LocalCluster implements Cluster {
         indexServerOptions({
           bind,
           serverName: name,
-          serverPort: options.indexPort ?? 0,
-          monitorIntervalMs: options.monitorIntervalMs ?? 1000,
+          serverPort: options.indexPort ?? clusterOptionTable.indexPort.default,
+          monitorIntervalMs: options.monitorIntervalMs ?? clusterOptionTable.monitorIntervalMs.default,
           ...access,
           ...(options.tls === undefined ? {} : { ...options.tls, enableSsl: true }),
           ...(paths === undefined ? { indexDb: "memory://" } : { dataDir: paths.index }),
@@ -136,7 +136,7 @@ export class LocalCluster implements Cluster {
   }
 
   async addNode(): Promise<RunningNode> {
-    const { bind = shapeOptions.bind.default, onProgress } = this.#options;
+    const { bind = clusterOptionTable.bind.default, onProgress } = this.#options;
     const { paths, name, ports } = this.#parts;
     const number = this.#nodes.length;
     const memory = (this.#options.storage ?? (paths === undefined ? "memory" : "level")) === "memory";

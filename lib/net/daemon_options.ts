@@ -3,7 +3,7 @@
  * options whose default differs (the port, the directory's content).
  */
 
-import { LOG_LEVELS } from "../base/log_levels.ts";
+import { DEFAULT_LOG_LEVEL, LOG_LEVELS } from "../base/log_levels.ts";
 import {
   booleanOption,
   choiceOption,
@@ -13,6 +13,10 @@ import {
   portOption,
   textOption,
 } from "../base/option_schema.ts";
+
+/** The original's ports. */
+export const NODE_PORT = 12121;
+export const INDEX_PORT = 12120;
 
 /** Options of the programs alone: where the settings come from and where the log goes. The library does not know them. */
 export const processOptions = {
@@ -51,7 +55,7 @@ export const processOptions = {
   }),
   logLevel: choiceOption({
     name: "log-level",
-    default: "notice",
+    default: DEFAULT_LOG_LEVEL,
     choices: LOG_LEVELS,
     since: "2.0.0",
     help: "log lines of this level and more important ones",

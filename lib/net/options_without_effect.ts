@@ -61,6 +61,18 @@ export const idleDaemonOptions = {
   }),
 } satisfies OptionTable;
 
+/** Those of flarei alone. */
+export const idleIndexOptions = {
+  partitionType: choiceOption({
+    name: "partition-type",
+    default: "modular",
+    choices: ["modular"],
+    since: "1.0.9",
+    withoutEffect: "there is one way",
+    help: "how keys are distributed over partitions",
+  }),
+} satisfies OptionTable;
+
 /** Those of flared alone. */
 export const idleNodeOptions = {
   mutexSlot: integerOption({

@@ -21,6 +21,8 @@ import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts
 import {
   backLogOption,
   dataDirOption,
+  INDEX_PORT,
+  NODE_PORT,
   netReadTimeoutOption,
   processOptions,
   serverOptions,
@@ -36,7 +38,7 @@ import type { NodeServerOptions } from "./node_server_options.ts";
 export const nodeServerTable = {
   dataDir: dataDirOption("the data, the change log and the pid file"),
   ...serverOptions,
-  serverPort: serverPortOption(12121),
+  serverPort: serverPortOption(NODE_PORT),
   ...tlsOptions,
   sslPort: portOption({
     name: "ssl-port",
@@ -76,7 +78,7 @@ export const nodeServerTable = {
   }),
   indexServerPort: portOption({
     name: "index-server-port",
-    default: 12120,
+    default: INDEX_PORT,
     min: 1,
     since: "0.9.8",
     reloadable: true,
@@ -176,7 +178,7 @@ export const nodeServerTable = {
   }),
   clusterReplicationServerPort: portOption({
     name: "cluster-replication-server-port",
-    default: 12121,
+    default: NODE_PORT,
     min: 1,
     since: "1.2.0",
     reloadable: true,

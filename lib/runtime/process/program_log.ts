@@ -5,7 +5,7 @@
  */
 
 import { closeSync, openSync, writeSync } from "node:fs";
-import { isAtLeast } from "../../base/log_levels.ts";
+import { DEFAULT_LOG_LEVEL, isAtLeast } from "../../base/log_levels.ts";
 import { ioFault } from "../files/io_fault.ts";
 import type { Log, LogLevel } from "../runtime.ts";
 import type { RuntimeOptions } from "../runtime_options.ts";
@@ -18,7 +18,7 @@ const STDERR = 2;
  * tests). @throws FlareError IO_ERROR if the file cannot be opened; `reopen` throws the same and keeps the open file
  */
 export function createProgramLog(options: RuntimeOptions = {}, descriptor: number = STDERR): Log {
-  const { logPath, programName = "flare", logLevel = "notice" } = options;
+  const { logPath, programName = "flare", logLevel = DEFAULT_LOG_LEVEL } = options;
   const repeated = new RepeatedLines();
   let current = logPath === undefined ? descriptor : openLog(logPath);
   let linesLost = 0;

@@ -7,7 +7,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { optionsWithoutEffect, resolveSettings } from "../../../lib/base/settings.ts";
 import { indexOptionTable } from "../../../lib/index_server/index_options.ts";
-import { idleDaemonOptions, idleNodeOptions } from "../../../lib/net/options_without_effect.ts";
+import { idleDaemonOptions, idleIndexOptions, idleNodeOptions } from "../../../lib/net/options_without_effect.ts";
 import { nodeOptionTable } from "../../../lib/node_server/node_options.ts";
 
 const idleFields = (table: object): string[] =>
@@ -18,8 +18,8 @@ const idleFields = (table: object): string[] =>
 describe("options without effect", () => {
   it("are all in the list, each with a reason", () => {
     assertEquals(idleFields(nodeOptionTable), [...Object.keys(idleDaemonOptions), ...Object.keys(idleNodeOptions)]);
-    assertEquals(idleFields(indexOptionTable), Object.keys(idleDaemonOptions));
-    for (const { name, withoutEffect } of Object.values({ ...idleDaemonOptions, ...idleNodeOptions })) {
+    assertEquals(idleFields(indexOptionTable), [...Object.keys(idleDaemonOptions), ...Object.keys(idleIndexOptions)]);
+    for (const { name, withoutEffect } of Object.values({ ...idleDaemonOptions, ...idleIndexOptions, ...idleNodeOptions })) {
       assertEquals((withoutEffect ?? "").length > 0, true, name);
     }
   });
