@@ -162,7 +162,7 @@ export interface ClusterOptions {
    */
   readonly storage?: "level" | "memory";
   /**
-   * Whether a write is answered before or after its replicas have it.
+   * Async answers a write before its replicas have it, sync after.
    *
    * Default "async". `replication-type` in files and flags.
    */

@@ -1,6 +1,6 @@
 /**
- * The commands of a node server: one row for each word, see `command_rows.ts`. The rows only say which group executes a
- * command; what there is to know about it is said there.
+ * The commands of a node server, one row per word; see `command_rows.ts`. The rows only say which group executes a command; the
+ * groups document it.
  */
 
 import { type CommandRow, CommandSet } from "../net/command_rows.ts";
@@ -31,10 +31,14 @@ export interface CommandGroups {
   readonly watchers: Watchers;
 }
 
-/** Executes a binary request that concerns no item. */
-type RunPacket = (groups: CommandGroups, request: Request, reply: BinaryReply, session: ClientSession) => void | Promise<void>;
+/** Executes a binary request that is not about an item. */ type RunPacket = (
+  groups: CommandGroups,
+  request: Request,
+  reply: BinaryReply,
+  session: ClientSession,
+) => void | Promise<void>;
 
-/** Words of the binary protocol that have an answer of their own there. Those with a key are answered by their group. */
+/** Words of the binary protocol with their own answers there. Those with a key are answered by their group. */
 type PacketWord = BinaryWord & WordsWith<{ shape: typeof CommandShape.words }>;
 
 type NodeRows = {
@@ -205,7 +209,7 @@ export const nodeCommands = {
       ["<limit> p<prefix> [<flag>…]", "deletes one page: `DELETED <count>`, or `MORE <count> <cursor>` if there may be more"],
     ],
   },
-  // It takes something from all other clients, but for the two that only list.
+  // It affects all other clients, except for the two forms that only list.
   lru_crawler: {
     forms: {
       metadump: {
@@ -399,7 +403,7 @@ export const nodeCommands = {
     section: "node",
     lines: [["variables", "the settings, in the original's format"]],
   },
-  // Copies of all data with the versions nodes need, and everything that happens to them.
+  // They send all data with its versions, or every event.
   dump: {
     access: "operators",
     run: ({ dump }, request, reply, session) => dump.dump(request, reply, session),
@@ -427,7 +431,7 @@ export const nodeCommands = {
     access: "operators",
     run: ({ flush }, request, reply, session) => flush.flushAll(request, reply, session),
     packet: ({ flush }, request, reply, session) => {
-      // It may take a while, and then the request is another one's.
+      // It may take a while, and by then the request object is reused.
       reply.bind(request.clone());
       return flush.flushAll(request, reply, session);
     },
@@ -447,7 +451,7 @@ export const nodeCommands = {
     section: "node",
     lines: [["<level> [noreply]", "`OK`; changes nothing"]],
   },
-  // It reads files, and may change who is let in.
+  // It reads files, and may change who can connect.
   refresh_certs: {
     access: "operators",
     run: ({ admin }, request, reply) => admin.refreshCertificates(request.words, reply),
@@ -468,7 +472,7 @@ export const nodeCommands = {
     lines: [["", "closes the connection"]],
   },
 
-  // Who may say this decides where all keys are.
+  // It decides where all keys are.
   node: {
     forms: {
       sync: {
@@ -493,7 +497,7 @@ export const nodeCommands = {
         run: ({ flush }, request, reply) => flush.nodeFlush(request.words.slice(1), reply),
         section: "nodes",
         lines: [
-          ["", "`FLUSH <second>`: when a flush is planned for, 0 = none is"],
+          ["", "`FLUSH <second>`: when a flush is scheduled, 0 = none"],
           ["<now|none|second> <node|partition|cluster>", "`OK` or `SERVER_ERROR <why>`"],
         ],
       },

@@ -1,6 +1,6 @@
 /**
- * What the command handlers of one node server share: its parts and its settings. Built once by the node server; no
- * handler knows another.
+ * What the command handlers of a node server share: its parts and its settings. Built once by the node server; handlers do not
+ * know each other.
  */
 
 import type { KeyHash } from "../cluster/key_hash.ts";
@@ -25,11 +25,11 @@ export interface NodeContext {
   /** Reloadable settings change here, so handlers read them when they need them. */
   options: NodeSettings;
   readonly storage: Storage;
-  /** Replaced when the node learns how keys are placed; its map changes with every node sync. */
+  /** Replaced when the node learns the partitioning parameters; its map changes with every node sync. */
   readonly routing: Routing;
   readonly keyHash: KeyHash;
   readonly peers: PeerPool;
-  /** Connections for scans alone: a long answer holds up no read or write. */
+  /** Connections only for scans, so that a long answer does not delay reads and writes. */
   readonly scanPeers: PeerPool;
   readonly replicator: Replicator;
   /** Cluster replication. */

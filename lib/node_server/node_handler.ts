@@ -1,6 +1,6 @@
 /**
- * What every request to a node server passes on its way to its command: whoever watches hears of it, and while a slave
- * takes over or the partition is flushed it may have to wait. It knows no command; `node_command_table.ts` has them.
+ * What every request to a node server passes before its command: watchers are notified, and during a handover or a flush of the
+ * partition it may have to wait. It knows no commands; `node_command_table.ts` has them.
  */
 
 import type { FlareError } from "../base/errors.ts";

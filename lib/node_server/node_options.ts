@@ -1,7 +1,7 @@
 /**
- * Every option of flared, once: the table from which flags, config file, environment, `--help`, `--print-config`,
- * `show variables` and the type `NodeServerOptions` come. Flare's spelling in files and flags, camelCase with the unit
- * in code. Knows nothing of how the settings are used.
+ * All options of flared: flags, config file, environment, `--help`, `--print-config`, `show variables` and the type
+ * `NodeServerOptions` derive from this table. Flare's spelling in files and flags, camelCase with the unit in code. Does not
+ * know how the settings are used.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -34,7 +34,7 @@ import { engineOfType, isDurable } from "../storage/engine/engine_choice.ts";
 import { storageOptionTable, storageTypeOption } from "../storage/storage_options.ts";
 import type { NodeServerOptions } from "./node_server_options.ts";
 
-/** The options that a program may give, in the order `--help` and `--print-config` show them. */
+/** The options for programs, in the order of `--help` and `--print-config`. */
 export const nodeServerTable = {
   dataDir: dataDirOption("the data, the change log and the pid file"),
   ...serverOptions,
@@ -45,7 +45,7 @@ export const nodeServerTable = {
     default: 0,
     min: 0,
     since: "2.0.0",
-    help: "a further port for clients, which speaks TLS; 0 is none",
+    help: "an additional TLS port for clients; 0 is none",
   }),
   backLog: backLogOption,
   netReadTimeoutMs: netReadTimeoutOption(600),
@@ -57,7 +57,7 @@ export const nodeServerTable = {
     unit: "s",
     scale: 1000,
     since: "2.0.0",
-    help: "how long another server may be silent before it counts as gone",
+    help: "how long another server may be silent before it counts as down",
   }),
   ...accessOptions,
 
@@ -74,7 +74,7 @@ export const nodeServerTable = {
     placeholder: "host",
     since: "0.9.8",
     reloadable: true,
-    help: "the index server, where there is only one",
+    help: "the index server, if there is only one",
   }),
   indexServerPort: portOption({
     name: "index-server-port",
@@ -91,7 +91,7 @@ export const nodeServerTable = {
     min: 1,
     max: 1024,
     since: "0.9.8",
-    help: "connections to each other node",
+    help: "number of connections to each other node",
   }),
   proxyPriorNetmask: integerOption({
     name: "proxy-prior-netmask",
@@ -109,7 +109,7 @@ export const nodeServerTable = {
     max: uint32Max,
     since: "1.0.14",
     reloadable: true,
-    help: "requests waiting for other nodes, all together: then sync writes fail, others lose their copies; 0 is no limit",
+    help: "limit of requests queued for other nodes; beyond it sync writes fail and async copies are dropped; 0 is none",
   }),
   replicationType: choiceOption({
     name: "replication-type",
@@ -117,7 +117,7 @@ export const nodeServerTable = {
     choices: ["async", "sync"],
     since: "1.0.10",
     reloadable: true,
-    help: "whether a write is answered before or after its replicas have it",
+    help: "async answers a write before its replicas have it, sync after",
   }),
   noreplyWindowLimit: integerOption({
     name: "noreply-window-limit",
@@ -126,7 +126,7 @@ export const nodeServerTable = {
     max: int32Max,
     since: "1.0.16",
     reloadable: true,
-    help: "asynchronously replicated writes in a row that ask for no answer; 0 is off",
+    help: "asynchronous copies in a row that request no answer; 0 is off",
   }),
   reconstructionIntervalUs: integerOption({
     name: "reconstruction-interval",
@@ -147,7 +147,7 @@ export const nodeServerTable = {
     scale: 1024,
     since: "1.0.13",
     reloadable: true,
-    help: "speed of the copy to a new replica; 0 is no limit",
+    help: "rate limit of the copy to a new replica; 0 is no limit",
   }),
   movedKeysDelayMs: integerOption({
     name: "moved-keys-delay",
@@ -158,7 +158,7 @@ export const nodeServerTable = {
     scale: 1000,
     since: "2.0.0",
     reloadable: true,
-    help: "how long after a new partition took over its old owners remove the keys that moved there",
+    help: "how long after a new partition is active its old owners remove the moved keys",
   }),
 
   clusterReplication: booleanOption({
@@ -190,7 +190,7 @@ export const nodeServerTable = {
     min: 0,
     max: 1024,
     since: "1.2.0",
-    help: "connections to the other cluster; as many as proxy-concurrency unless given",
+    help: "number of connections to the other cluster; 0 is the same as proxy-concurrency",
   }),
   clusterReplicationMode: choiceOption({
     name: "cluster-replication-mode",
@@ -198,7 +198,7 @@ export const nodeServerTable = {
     choices: ["duplicate", "forward"],
     since: "1.3.0",
     reloadable: true,
-    help: "keep a copy there, or answer with what the other cluster says",
+    help: "duplicate sends copies of writes there, forward lets the other cluster answer everything",
   }),
   clusterReplicationQueueBytesMax: integerOption({
     name: "cluster-replication-queue",
@@ -208,7 +208,7 @@ export const nodeServerTable = {
     unit: "MiB",
     scale: 1048576,
     since: "2.0.0",
-    help: "writes kept in memory while the other cluster is away; with more of them everything is sent again",
+    help: "memory for writes queued while the other cluster is down; beyond it everything is sent again",
   }),
 
   versionFormat: choiceOption({
@@ -226,7 +226,7 @@ export const nodeServerTable = {
     default: false,
     since: "1.2.0",
     reloadable: true,
-    help: "watch the time storage accesses take",
+    help: "measure the time of storage accesses",
   }),
   timeWatcherPollingIntervalMs: integerOption({
     name: "time-watcher-polling-interval-msec",
@@ -236,7 +236,7 @@ export const nodeServerTable = {
     unit: "ms",
     since: "1.2.0",
     reloadable: true,
-    help: "how often the time watcher looks",
+    help: "interval of the measurements",
   }),
   storageAccessWatchThresholdWarnMs: integerOption({
     name: "storage-access-watch-threshold-warn-msec",
@@ -268,14 +268,14 @@ export const nodeOptionTable = {
   ...idleNodeOptions,
 } satisfies OptionTable;
 
-/** The settings of a node server, complete; a program gives `NodeServerOptions`. */
+/** Complete settings of a node server; programs pass `NodeServerOptions`. */
 export type NodeSettings = OptionValues<typeof nodeOptionTable>;
 
 /**
- * The settings of a node server from the ones that were given: defaults filled in, `indexServers` alone naming the
- * index servers, `clusterReplicationConcurrency` never 0. An empty `serverName` stands for the host's full name.
- * @throws FlareError INVALID_OPTION for a wrong value, no data directory, no index server or two ways of naming one, a wrong
- * entry in a list
+ * Completes the settings of a node server: fills in the defaults, moves the index servers into `indexServers`, makes
+ * `clusterReplicationConcurrency` nonzero. An empty `serverName` means the host's full name.
+ * @throws FlareError INVALID_OPTION for an invalid value, a missing data directory, a missing index server or two ways of
+ * naming one, an invalid entry in a list
  */
 export function nodeServerOptions(given: NodeServerOptions): NodeSettings {
   const options = completeOptions(nodeOptionTable, given);
@@ -299,10 +299,10 @@ function chooseIndexServers(options: NodeSettings): NodeSettings["indexServers"]
   const { indexServers, indexServerName, indexServerPort } = options;
   const named = indexServerName === "" ? [] : [{ host: indexServerName, port: indexServerPort }];
   if (indexServers.length > 0 && named.length > 0) {
-    throw new FlareError("INVALID_OPTION", '"index-servers" and "index-server-name" are both given; only one is allowed');
+    throw new FlareError("INVALID_OPTION", '"index-servers" and "index-server-name" are both given: use only one');
   }
   if (indexServers.length === 0 && named.length === 0) {
-    throw new FlareError("INVALID_OPTION", 'the index server is missing: "index-servers" or "index-server-name" is needed');
+    throw new FlareError("INVALID_OPTION", 'the index server is missing: set "index-servers" or "index-server-name"');
   }
   return indexServers.length > 0 ? indexServers : named;
 }

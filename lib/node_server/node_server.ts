@@ -1,6 +1,6 @@
 /**
- * flared: wires storage, cluster, connections and commands of one node together, and runs its life: open what is
- * stored, take the address, join, serve, follow the node map, hand over, stop.
+ * flared: wires storage, cluster, connections and commands of one node together, and runs its life: open the storage, bind the
+ * address, join, serve, follow the node map, hand over, stop.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -61,13 +61,13 @@ import { NodeStats } from "./stats/node_stats.ts";
 import { Watchers } from "./stats/watchers.ts";
 
 const CONNECT_TIMEOUT_MS = 2000;
-/** A node that is there, but busy, may leave a connection without a word for so long. */
+/** How long a busy, but living node may be silent on a connection. */
 const PEER_REPLY_TIMEOUT_MS = 30000;
 const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
-/** What an answer of another node may take beside one value: lists of keys, pages of a scan. */
+/** Largest answer of another node besides one value: lists of keys, pages of a scan. */
 const LISTING_BYTES_MAX = 64 * 1048576;
 const DRAIN_MS = 5000;
-/** When a partition has become active, all its former owners know after so long. */
+/** How long after a partition becomes active all its former owners know. */
 const SETTLE_MS = 1000;
 
 const stopFields: FieldsOf<StopOptions> = { announce: booleanField };
@@ -108,7 +108,7 @@ export class RunningNode implements NodeServer {
       install: (map) => this.#install(map),
     });
     this.key = context.selfKey;
-    // A flush whose second has passed meanwhile comes before the first request.
+    // A scheduled flush that is overdue runs before the first request.
     context.partitionFlush.arm();
     const reads = new ReadForward(context);
     const write = new WriteCommands(context, new WriteForward(context));
@@ -157,7 +157,7 @@ export class RunningNode implements NodeServer {
       limits: checked,
       access,
     });
-    // The address is taken before anything is promised to the index server, and the data are opened after it.
+    // The address is bound before the index server is told anything, and the data is opened after that.
     const tls = new DaemonTls(runtime, server, checked, checked.sslPort);
     await tls.renew();
     const address = await tls.listen({ host: checked.bind, port: checked.serverPort }, checked.enableSsl);
@@ -188,7 +188,7 @@ export class RunningNode implements NodeServer {
         replyTimeoutMs: CONNECT_TIMEOUT_MS * 5,
       });
       const history = await DataHistory.open(runtime, storage, options.dataDir);
-      // Whoever hears of this node by its joining may connect at once, and be here before the answer.
+      // Other nodes learn of this one when it joins and may connect before the join is answered.
       server.expect();
       const joined = await link.join(history.identity);
       const resolver = new KeyResolver(joined.meta);
@@ -223,12 +223,12 @@ export class RunningNode implements NodeServer {
     return this.storage.stats().items;
   }
 
-  /** How clients speak TLS with the nodes of this cluster; undefined = plainly. */
+  /** The TLS settings for clients of this cluster's nodes; undefined = plain. */
   get tlsClient(): TlsClient | undefined {
     return this.#context.tls.client;
   }
 
-  /** Whether it stops or has stopped. */
+  /** Whether it is stopping or has stopped. */
   get isStopping(): boolean {
     return this.#stopping !== undefined;
   }
@@ -306,7 +306,7 @@ export class RunningNode implements NodeServer {
     this.#logMap(first ? undefined : previous, map);
     this.#context.watchers.happened(`type=node_map version=${map.version}`);
     const plan = reconstructionFor(first ? undefined : previous, map, this.key, this.#partitionCountMax);
-    // The first partition's master, and one that replaces a lost master, have nobody to copy from and nothing to report.
+    // The first partition's master, and one that replaces a lost master, have no source to copy from and nothing to report.
     const pointless = plan?.sources.length === 0 && routing.self?.state === NodeState.active;
     if (plan !== undefined && !pointless) this.#reconstructor.begin(plan);
     else if (routing.self?.role === NodeRole.proxy) this.#reconstructor.end();
@@ -316,7 +316,7 @@ export class RunningNode implements NodeServer {
     this.#context.partitionFlush.arm();
   }
 
-  /** What is new in a map, node by node; of the first one only what we are in it. */
+  /** Logs the changes in a map, node by node; for the first map only our own role. */
   #logMap(previous: NodeMap | undefined, map: NodeMap): void {
     const { log } = this.#runtime;
     if (previous !== undefined) {
@@ -328,7 +328,7 @@ export class RunningNode implements NodeServer {
     log.write("notice", `node map ${map.version} with ${map.nodes.length} nodes in use: ${place}`);
   }
 
-  /** Closes the connections to nodes that have left or are down: nobody waits for those any longer. */
+  /** Closes the connections to nodes that have left or are down. */
   #dropLanes(map: NodeMap): void {
     const { peers, scanPeers, otherCluster } = this.#context;
     const kept = new Set(map.nodes.filter(({ state }) => state !== NodeState.down).map((node) => node.key));
@@ -337,7 +337,7 @@ export class RunningNode implements NodeServer {
     scanPeers.retain(kept);
   }
 
-  /** Plans the removal of what other partitions own now, if there are more of them than before. */
+  /** Schedules the removal of keys that other partitions own now, if there are more partitions than before. */
   #removeMovedKeys(partitionsBefore: number): void {
     const { routing, keyHash, options } = this.#context;
     const self = routing.self;

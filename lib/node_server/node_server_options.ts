@@ -1,9 +1,9 @@
 /**
- * What a program may set of a node server. The option table is the source: `tests/tidy/option_types.test.ts` writes the fields,
- * with `UPDATE_DOCUMENTS=1`, and checks that they are the table's.
+ * The options of a node server for programs. Generated from the option table: `tests/tidy/option_types.test.ts` writes the
+ * fields with `UPDATE_DOCUMENTS=1`, and checks that they match the table.
  */
 
-/** The settings of a node server; those that are not given take their defaults. */
+/** The settings of a node server; all but the required ones have defaults. */
 export interface NodeServerOptions {
   /**
    * Directory of the data, the change log and the pid file.
@@ -96,7 +96,7 @@ export interface NodeServerOptions {
    */
   readonly sslMinVersion?: "tlsv1.2" | "tlsv1.3" | "2" | "3";
   /**
-   * A further port for clients, which speaks TLS; 0 is none.
+   * An additional TLS port for clients; 0 is none.
    *
    * An integer from 0 to 65535; default 0. `ssl-port` in files and flags.
    */
@@ -115,7 +115,7 @@ export interface NodeServerOptions {
    */
   readonly netReadTimeoutMs?: number;
   /**
-   * How long another server may be silent before it counts as gone.
+   * How long another server may be silent before it counts as down.
    *
    * An integer from 1 to 86400000, in milliseconds; default 5000. `peer-read-timeout` in files and flags.
    */
@@ -169,7 +169,7 @@ export interface NodeServerOptions {
    */
   readonly indexServers?: readonly { readonly host: string; readonly port: number }[];
   /**
-   * The index server, where there is only one.
+   * The index server, if there is only one.
    *
    * `index-server-name` in files and flags. Can be reloaded.
    */
@@ -181,7 +181,7 @@ export interface NodeServerOptions {
    */
   readonly indexServerPort?: number;
   /**
-   * Connections to each other node.
+   * Number of connections to each other node.
    *
    * An integer from 1 to 1024; default 2. `proxy-concurrency` in files and flags.
    */
@@ -193,19 +193,19 @@ export interface NodeServerOptions {
    */
   readonly proxyPriorNetmask?: number;
   /**
-   * Requests waiting for other nodes, all together: then sync writes fail, others lose their copies; 0 is no limit.
+   * Limit of requests queued for other nodes; beyond it sync writes fail and async copies are dropped; 0 is none.
    *
    * An integer from 0 to 4294967295; default 0. `max-total-thread-queue` in files and flags. Can be reloaded.
    */
   readonly maxTotalThreadQueue?: number;
   /**
-   * Whether a write is answered before or after its replicas have it.
+   * Async answers a write before its replicas have it, sync after.
    *
    * Default "async". `replication-type` in files and flags. Can be reloaded.
    */
   readonly replicationType?: "async" | "sync";
   /**
-   * Asynchronously replicated writes in a row that ask for no answer; 0 is off.
+   * Asynchronous copies in a row that request no answer; 0 is off.
    *
    * An integer from 0 to 2147483647; default 0. `noreply-window-limit` in files and flags. Can be reloaded.
    */
@@ -218,14 +218,14 @@ export interface NodeServerOptions {
    */
   readonly reconstructionIntervalUs?: number;
   /**
-   * Speed of the copy to a new replica; 0 is no limit.
+   * Rate limit of the copy to a new replica; 0 is no limit.
    *
    * An integer from 0 to 2199023254528, in bytes per second; default 0. `reconstruction-bwlimit` in files and flags. Can be
    * reloaded.
    */
   readonly reconstructionBwlimitBytesPerSecond?: number;
   /**
-   * How long after a new partition took over its old owners remove the keys that moved there.
+   * How long after a new partition is active its old owners remove the moved keys.
    *
    * An integer from 0 to 86400000, in milliseconds; default 10000. `moved-keys-delay` in files and flags. Can be reloaded.
    */
@@ -249,19 +249,19 @@ export interface NodeServerOptions {
    */
   readonly clusterReplicationServerPort?: number;
   /**
-   * Connections to the other cluster; as many as `proxyConcurrency` unless given.
+   * Number of connections to the other cluster; 0 is the same as `proxyConcurrency`.
    *
    * An integer from 0 to 1024; default 0. `cluster-replication-concurrency` in files and flags.
    */
   readonly clusterReplicationConcurrency?: number;
   /**
-   * Keep a copy there, or answer with what the other cluster says.
+   * Duplicate sends copies of writes there, forward lets the other cluster answer everything.
    *
    * Default "duplicate". `cluster-replication-mode` in files and flags. Can be reloaded.
    */
   readonly clusterReplicationMode?: "duplicate" | "forward";
   /**
-   * Writes kept in memory while the other cluster is away; with more of them everything is sent again.
+   * Memory for writes queued while the other cluster is down; beyond it everything is sent again.
    *
    * An integer from 1 to 68719476736, in bytes; default 67108864. `cluster-replication-queue` in files and flags.
    */
@@ -327,13 +327,13 @@ export interface NodeServerOptions {
    */
   readonly tombstoneRetentionSeconds?: number;
   /**
-   * Watch the time storage accesses take.
+   * Measure the time of storage accesses.
    *
    * Default false. `time-watcher-enabled` in files and flags. Can be reloaded.
    */
   readonly timeWatcherEnabled?: boolean;
   /**
-   * How often the time watcher looks.
+   * Interval of the measurements.
    *
    * An integer from 0 to 4294967295, in milliseconds; default 0. `time-watcher-polling-interval-msec` in files and flags.
    * Can be reloaded.

@@ -1,4 +1,4 @@
-/** Opens the storage of a node as its options say, and tells in the log how far a long recovery is. */
+/** Opens the storage of a node as configured, and logs the progress of a long recovery. */
 
 import { type FieldsOf, integerField } from "../base/given_fields.ts";
 import { pickOptions } from "../base/option_schema.ts";
@@ -10,12 +10,12 @@ import type { NodeSettings } from "./node_options.ts";
 
 const PROGRESS_MS = 1000;
 
-/** What only a program can give, beside the options. */
+/** What only a program can pass, besides the options. */
 export interface NodeServerParts {
-  /** Any abstract-level database instead of what `storage-type` names. */
+  /** An abstract-level database instead of the engine of `storage-type`. */
   readonly engine?: StorageOptions["engine"];
   readonly onProgress?: StorageOptions["onProgress"];
-  /** Servers in this process, this one included: they share the files it may have open. Default 1. */
+  /** Servers in this process, including this one: they share its limit of open files. Default 1. */
   readonly serversInProcess?: number;
 }
 

@@ -1,4 +1,4 @@
-/** What a program sees of a node server that it has started. Types only. */
+/** A program's interface to a node server that it has started. Types only. */
 
 import type { HostPort } from "../base/host_port.ts";
 import type { NodeRole } from "../cluster/node.ts";
@@ -6,11 +6,11 @@ import type { NodeMap } from "../cluster/node_map.ts";
 import type { Address } from "../runtime/runtime.ts";
 import type { NodeServerOptions } from "./node_server_options.ts";
 
-/** How a node server stops. */
+/** Options for stopping a node server. */
 export interface StopOptions {
   /**
-   * Tell the index server first, so that a slave takes over; default true. False: the cluster as a whole stops and nobody
-   * shall take over.
+   * Tell the index server first, so that a slave takes over; default true. False if the whole cluster stops and no slave should
+   * take over.
    */
   readonly announce?: boolean;
 }
@@ -18,31 +18,29 @@ export interface StopOptions {
 /** A running node server. */
 export interface NodeServer extends AsyncDisposable {
   /**
-   * `host:port` by which the cluster knows this node, no brackets around an IPv6 address; most memcached clients take it as it
-   * is.
+   * The node's `host:port` in the cluster, without brackets around an IPv6 address; most memcached clients accept it as it is.
    */
   readonly key: string;
-  /** `address` as a URL: `memcached://127.0.0.1:12121`, `memcacheds://` where the node speaks TLS. */
+  /** `address` as a URL: `memcached://127.0.0.1:12121`, `memcacheds://` if the node speaks TLS. */
   readonly url: string;
-  /** Where clients connect: the name and the port by which the cluster knows this node. */
+  /** The address for clients: the node's name and port in the cluster. */
   readonly address: HostPort;
-  /** Where it listens: at `bind`, then at the UNIX socket, the TLS port and the admin address if there are such. */
+  /** The addresses it listens on: `bind`, then the UNIX socket, the TLS port and the admin address, if configured. */
   readonly addresses: readonly [Address, ...Address[]];
-  /** The role in the node map in use; undefined while the node is not in it. */
+  /** The role in the current node map; undefined while the node is not in it. */
   readonly role: NodeRole | undefined;
-  /** The node map in use. */
+  /** The current node map. */
   readonly nodeMap: NodeMap;
-  /** How many items this node holds. */
+  /** The number of items on this node. */
   readonly items: number;
   /**
-   * Takes new values of the options that may change while it runs; the others keep theirs. Reads the files again that options
-   * name: users and certificates.
+   * Applies new values of reloadable options; the others keep theirs. Reloads the files of users and certificates.
    * @throws FlareError INVALID_OPTION
    */
   reload(options?: NodeServerOptions): Promise<void>;
   /**
-   * Stops in order: requests received are answered, everything is written. Calling it again waits for the same end.
-   * @throws FlareError IO_ERROR | DISK_FULL when what it holds cannot be written
+   * Stops gracefully: answers the requests received, and writes everything to disk. Further calls wait for the same stop.
+   * @throws FlareError IO_ERROR | DISK_FULL if its data cannot be written
    */
   stop(options?: StopOptions): Promise<void>;
   /** The same as `stop()`, at the end of a block with `await using`. */

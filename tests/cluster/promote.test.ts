@@ -122,7 +122,7 @@ describe("a master that is asked to make way", () => {
       await admin.hold(master.key, 60000);
       const waiting = client.ask("incr key 1\r\n", LINE);
       const again = await assertRejects(() => admin.hold(master.key, 1000), FlareError);
-      assertEquals(again.message.endsWith("SERVER_ERROR a handover is under way"), true);
+      assertEquals(again.message.endsWith("SERVER_ERROR a handover is already in progress"), true);
       await admin.hold(master.key, 0);
       assertEquals(await waiting, "2\r\n");
       client.close();

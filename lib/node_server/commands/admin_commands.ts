@@ -1,7 +1,4 @@
-/**
- * Everything a node server answers that is about itself: stats, show, ping, version, kill, and the node map
- * the index server pushes.
- */
+/** The commands about the node itself: stats, show, ping, version, kill, and the node map that the index server pushes. */
 
 import { fromLatin1 } from "../../base/bytes.ts";
 import { parseUint64 } from "../../base/uint64.ts";
@@ -36,7 +33,7 @@ export class AdminCommands {
   /** `stats sizes` and its switch. */
   readonly sizes: ItemSizes;
 
-  /** @param install takes a newer node map into use */
+  /** @param install installs a newer node map */
   constructor(context: NodeContext, server: () => Server, install: (map: NodeMap) => void) {
     this.#context = context;
     this.#server = server;
@@ -46,7 +43,7 @@ export class AdminCommands {
     this.sizes = new ItemSizes(context.runtime.clock, context.storage);
   }
 
-  /** What the versions of both protocols say. */
+  /** The version text of both protocols. */
   get versionText(): string {
     return this.#context.options.versionFormat === "memcached" ? MEMCACHED_VERSION : PROTOCOL_VERSION;
   }
@@ -110,7 +107,7 @@ export class AdminCommands {
     reply.line("RESET");
   }
 
-  /** `node sync`: a node map pushed by the index server, taken unless it is older than ours. */
+  /** `node sync`: a node map pushed by the index server, installed unless it is older than ours. */
   nodeSync(request: Request, reply: TextReply): void {
     const nodes = request.lines.map(parseNodeLine);
     if (nodes.includes(undefined)) return reply.line("CLIENT_ERROR format error");
@@ -122,7 +119,7 @@ export class AdminCommands {
     reply.line("OK");
   }
 
-  /** `node handover <milliseconds>`: an operator wants a slave in our place. */
+  /** `node handover <milliseconds>`: an operator wants to promote a slave in our place. */
   async nodeHandover(words: readonly string[], reply: TextReply): Promise<void> {
     reply.line(await prepareSwitchOver(this.#context, words));
   }
@@ -161,7 +158,7 @@ export class AdminCommands {
     statsThreads(words, workers, new Set(slaves.map((node) => node.threadType)), runtime.clock.monotonicMs(), reply);
   }
 
-  /** What is on its way to replicas and to another cluster, and what did not get there. */
+  /** Copies in flight to replicas and to another cluster, and failed ones. */
   statsReplication(reply: TextReply): void {
     const { peers, replicator, otherCluster } = this.#context;
     const { replication } = otherCluster;
@@ -176,14 +173,14 @@ export class AdminCommands {
     reply.end();
   }
 
-  /** The effective settings, by the names of the options; those memcached has come under its names, too. */
+  /** The effective settings under the options' names; those that memcached has appear under its names, too. */
   statsSettings(reply: TextReply): void {
     const { options, watchers, crawler } = this.#context;
     for (const [name, value] of memcachedSettings(options, watchers.counting, this.sizes.enabled, crawler))
       reply.stat(name, value);
     for (const [field, option] of Object.entries(nodeOptionTable)) {
       const value = options[field as keyof typeof options];
-      // A blank would be one word more, and clients that split such lines give up.
+      // A space would add a word, and clients that split such lines fail.
       reply.stat(option.name, (option.format as (value: unknown) => string)(value).replaceAll(" ", "%20"));
     }
     reply.end();

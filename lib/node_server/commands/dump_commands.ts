@@ -1,6 +1,6 @@
 /**
- * dump and dump_key: everything this node holds, streamed in key order while it goes on serving. It is what another
- * node copies from when it becomes a replica, and what an operator's backup reads.
+ * dump and dump_key: all items of this node, streamed in key order while it keeps serving. New replicas copy from it, and
+ * backups read it.
  */
 
 import { base64 } from "../../base/base64.ts";
@@ -21,7 +21,7 @@ import { DumpMemory, type DumpPiece, type DumpTaker } from "./dump_memory.ts";
 
 const SLICE_ITEMS_MAX = 500;
 const SLICE_BYTES_MAX = 262144;
-/** With a pause after every item, slices of one keep the pace even. */
+/** With a pause after every item, small slices keep the rate even. */
 const PACED_SLICE_ITEMS_MAX = 10;
 const CRLF = fromLatin1("\r\n");
 
@@ -32,10 +32,10 @@ interface DumpArguments {
   readonly bytesPerSecond: number;
 }
 
-/** A slice of a dump, as it was written to the reply. */
+/** A slice of a dump that was written to the reply. */
 interface Slice extends DumpPiece {
   readonly items: number;
-  /** Items left out because no line of text can hold their keys. */
+  /** Items omitted because their keys do not fit into a line of text. */
   readonly unsayable: number;
 }
 
@@ -50,7 +50,7 @@ export class DumpCommands {
     this.#memory = new DumpMemory(context.runtime.clock);
   }
 
-  /** Nodes of this kind ask with a prefix and understand base64 keys and marks; everybody else gets what a line can hold. */
+  /** Our own nodes send a prefix and understand base64 keys and marks; everybody else gets what fits into a line. */
   dump(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const { command, words, prefix } = request;
     const given = command === Command.dump ? parseDump(words) : parseDump(["0", ...words]);
@@ -75,7 +75,7 @@ export class DumpCommands {
       breakOff() {
         runtime.log.write(
           "warning",
-          `a dump for "${session.peer}" is broken off: it takes too little, and others wait for its memory`,
+          `the dump for "${session.peer}" is aborted: it reads too slowly, and others wait for its memory`,
         );
         session.kill();
       },
@@ -85,7 +85,8 @@ export class DumpCommands {
       while (!session.gone) {
         const slice = await this.#memory.read(() => this.#write(cursor, given, encode, reply), taker);
         if (slice === undefined) {
-          if (unsayable > 0) runtime.log.write("warning", `dump left out ${unsayable} key(s) that no line of text can hold`);
+          if (unsayable > 0)
+            runtime.log.write("warning", `dump omitted ${unsayable} key(s) that do not fit into a line of text`);
           return reply.end();
         }
         await session.sent(reply.segment);
@@ -118,8 +119,8 @@ export class DumpCommands {
   }
 
   /**
-   * Flare differs: the original also hands out what it kept of keys that have moved away; a new partition then got keys
-   * back that their present owner had deleted.
+   * Flare differs: the original also sends keys that have moved away; a new partition then got keys back that their current
+   * owner had deleted.
    */
   #belongs(key: Uint8Array, given: DumpArguments): boolean {
     if (given.partition < 0) return true;
@@ -141,7 +142,7 @@ function valueBlock(item: StoredItem): Uint8Array {
   return concatBytes([fromLatin1("VALUE "), item.key, fromLatin1(numbers), item.value, CRLF]);
 }
 
-/** Behind the numbers come `b` for a key in base64 and the marks of the item. */
+/** After the numbers come `b` for a key in base64 and the marks of the item. */
 function completeBlock(item: StoredItem): Uint8Array {
   const sayable = isTextKey(item.key);
   if (sayable && item.marks === 0) return valueBlock(item);
@@ -152,8 +153,8 @@ function completeBlock(item: StoredItem): Uint8Array {
 }
 
 /**
- * `[<wait_us> [<partition> <partition_size> [<bwlimit_KBps>]]]`; a first word that is no number counts as no
- * arguments at all, as in the original. Undefined = malformed.
+ * `[<wait_us> [<partition> <partition_size> [<bwlimit_KBps>]]]`; a first word that is not a number counts as no arguments, as
+ * in the original. Undefined = malformed.
  */
 function parseDump(words: readonly string[]): DumpArguments | undefined {
   const everything = { waitUs: 0, partition: -1, partitionSize: 0, bytesPerSecond: 0 };

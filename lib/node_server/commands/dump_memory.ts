@@ -1,29 +1,29 @@
 /**
- * The memory that all dumps of a node share. A dump reads a piece, holds it until its client has taken it, and only then
- * reads the next; while the pieces on their way fill the memory the others wait, in their order. Clients that take next to
- * nothing are broken off when others wait for their memory.
+ * The memory that all dumps of a node share. A dump reads a piece, holds it until its client has read it, and only then reads
+ * the next; while the pieces in flight fill the memory, other dumps wait in order. Clients that make almost no progress are
+ * disconnected when others wait for their memory.
  */
 
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 
 const BYTES_MAX = 64 * 1048576;
-/** Nobody knows how large a piece is before it is read, so only a few are read at a time. */
+/** The size of a piece is unknown before it is read, so only a few are read at a time. */
 const READS_MAX = 4;
-/** A client that holds a piece longer than this, and a second more for each so many bytes, is too slow to be waited for. */
+/** A client that holds a piece longer than this, plus a second for each this many bytes, is too slow. */
 const HOLD_MS = 30000;
 const PACE_BYTES = 65536;
 const LOOK_MS = 1000;
 
-/** A part of a dump's reply, on its way to the client. */
+/** A part of a dump's reply, in flight to the client. */
 export interface DumpPiece {
   readonly byteLength: number;
 }
 
-/** The connection a dump is for. */
+/** The connection of a dump. */
 export interface DumpTaker {
   /** Ends it. */
   breakOff(): void;
-  /** Calls back when it has ended, at once if it has; what it gives takes that back. */
+  /** Calls back when it ends, at once if it has; the returned function cancels that. */
   whenGone(listener: () => void): () => void;
 }
 
@@ -41,13 +41,13 @@ export class DumpMemory {
   readonly #waiting: (() => void)[] = [];
   #timer: Timer | undefined;
 
-  /** `bytesMax` default 64 MiB; it is exceeded by what a few reads find, never more. */
+  /** `bytesMax` default 64 MiB; a few concurrent reads may exceed it, never more. */
   constructor(clock: Clock, bytesMax: number = BYTES_MAX) {
     this.#clock = clock;
     this.#bytesMax = bytesMax;
   }
 
-  /** Bytes on their way to clients. */
+  /** Bytes in flight to clients. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -58,8 +58,8 @@ export class DumpMemory {
   }
 
   /**
-   * Reads a piece as soon as there is memory for it; it has to be given to `release`. Undefined, the end of the dump or of
-   * its connection, is nothing to release.
+   * Reads a piece as soon as there is memory for it; the caller must pass it to `release`. Undefined = the end of the dump or
+   * of its connection, without `release`.
    */
   async read<Piece extends DumpPiece>(work: () => Promise<Piece | undefined>, taker: DumpTaker): Promise<Piece | undefined> {
     if (this.#waiting.length === 0 && this.#hasRoom) this.#reads++;
@@ -74,7 +74,7 @@ export class DumpMemory {
     }
   }
 
-  /** The client has taken a piece, or is gone. */
+  /** The client has read a piece, or is gone. */
   release(piece: DumpPiece): void {
     if (this.#held.delete(piece)) this.#heldBytes -= piece.byteLength;
     this.#admit();
@@ -84,7 +84,7 @@ export class DumpMemory {
     return this.#reads < READS_MAX && this.#heldBytes < this.#bytesMax;
   }
 
-  /** False: nobody is there any more to read for. */
+  /** False: the client is gone. */
   #turn(taker: DumpTaker): Promise<boolean> {
     const turn = new Promise<boolean>((resolve) => {
       const begin = (): void => {

@@ -1,6 +1,6 @@
 /**
- * `flush_all` of clients, which is the whole cluster's, and the node-local form of nodes and operators; `node flush`, by
- * which nodes of this kind pass flushes on. What is wrong with a request is memcached's to say.
+ * `flush_all` of clients, which flushes the whole cluster, and its node-local form for nodes and operators; `node flush`, with
+ * which our own nodes pass flushes on. Errors in requests get memcached's texts.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -13,7 +13,7 @@ import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { type ClusterFlush, describe } from "../flush/cluster_flush.ts";
 import { type NodeContext, nowSeconds } from "../node_context.ts";
 
-/** Why the second request of a connection may be refused. */
+/** Why the second request of a connection can be refused. */
 const AMBIGUOUS =
   'CLIENT_ERROR "version" and then "flush_all" is how flare-tools empty one node: say "flush_all 0" to empty the cluster';
 
@@ -27,7 +27,7 @@ export class FlushCommands {
   /** Connections whose first request was `version`. */
   readonly #greeted = new WeakSet<ClientSession>();
 
-  /** @param restartCopy begins the copy under way again: the sources have flushed what it has brought so far */
+  /** @param restartCopy restarts the running copy: the sources have flushed what it has copied so far */
   constructor(context: NodeContext, cluster: ClusterFlush, restartCopy: () => void) {
     this.#context = context;
     this.#cluster = cluster;
@@ -35,7 +35,7 @@ export class FlushCommands {
     this.#startedSeconds = nowSeconds(context);
   }
 
-  /** To be told of each `version`. */
+  /** Must be called for each `version`. */
   onVersion(session: ClientSession): void {
     if (session.requests === 1) this.#greeted.add(session);
   }
@@ -52,7 +52,7 @@ export class FlushCommands {
     if (time === undefined) return noreply ? undefined : reply.line("CLIENT_ERROR invalid exptime argument");
     const isLocal = request.prefix !== undefined || session.isAdmin;
     if (isLocal && time !== "now") return noreply ? undefined : reply.line(NO_DELAY);
-    // The original's tools empty the node that is about to get a role. Taken for a client's it would cost all data.
+    // The original's tools send this to empty a node before it gets a role. As a client's flush it would delete all data.
     if (!isLocal && words.length === 0 && session.requests === 2 && this.#greeted.has(session)) return reply.line(AMBIGUOUS);
     watchers.happened("type=flush_all");
     if (isLocal || this.#isAllHere) return this.#flushHere(time, noreply, reply);
@@ -67,7 +67,7 @@ export class FlushCommands {
     return this.#nodeFlush(asked, reply);
   }
 
-  /** Whether everything there is lies on this node alone. */
+  /** Whether this node alone has all data. */
   get #isAllHere(): boolean {
     const { routing, otherCluster, partitionFlush } = this.#context;
     const isOnly = otherCluster.node === undefined && routing.partitionMap.active.length === 1;

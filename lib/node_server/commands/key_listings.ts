@@ -1,7 +1,7 @@
 /**
- * memcached's ways to list keys: `lru_crawler metadump` and `mgdump`, and `stats cachedump`, over the pages of a scan of the
- * whole cluster, at the pace of whoever reads them. There is one class of items, 1, and no crawler: the other words of
- * `lru_crawler` say how listings and the search for expired items shall go.
+ * memcached's ways to list keys: `lru_crawler metadump` and `mgdump`, and `stats cachedump`, on top of a scan of the whole
+ * cluster, at the reader's pace. There is one class of items, 1, and no crawler: the other forms of `lru_crawler` control
+ * listings and the search for expired items.
  */
 
 import { base64 } from "../../base/base64.ts";
@@ -18,13 +18,13 @@ import type { ClusterScan } from "../scan/cluster_scan.ts";
 import { uriEncoded } from "../stats/watchers.ts";
 
 const PAGE_KEYS = 500;
-/** Listings that fetch a page at the same time; one whose reader does not keep up does not count. */
+/** Most listings that fetch a page at a time; one with a slow reader does not count. */
 const LISTINGS_MAX = 8;
 const CLASSES_MAX = 63;
-/** The one class everything is of. */
+/** The only class. */
 const CLASS = 1;
 const SLEEP_US_MAX = 1000000;
-/** `sleep` is the pause after so many items. */
+/** `sleep` is the pause after this many items. */
 const ITEMS_PER_SLEEP = 1000;
 
 const BUSY = "BUSY currently processing crawler request";
@@ -32,9 +32,9 @@ const BAD_CLASS = "BADCLASS invalid class id";
 const BAD_LINE = "CLIENT_ERROR bad command line format";
 const DISABLED = "CLIENT_ERROR lru crawler disabled";
 
-/** How a listing looks. */
+/** The format of a listing. */
 interface Form {
-  /** The text of one item, undefined = it cannot be said. */
+  /** The text of one item, undefined = the format cannot represent it. */
   readonly line: (item: ScannedItem) => string | undefined;
   readonly last: string;
   /** 0 = all. */
@@ -56,7 +56,7 @@ export class KeyListings {
     this.#newScan = newScan;
   }
 
-  /** `lru_crawler metadump <classes>`; `words` are all behind the command, here and below. */
+  /** `lru_crawler metadump <classes>`; `words` are all words after the command, here and below. */
   metadump(words: Words, reply: TextReply, session: ClientSession): void | Promise<void> {
     return this.#dump(words, { line: metadumpLine, last: "END", itemsMax: 0 }, reply, session);
   }
@@ -89,7 +89,7 @@ export class KeyListings {
     return "OK";
   }
 
-  /** How many items a crawl looks at. */
+  /** How many items a crawl checks. */
   toCrawl(words: Words): string {
     const argument = argumentOf(words);
     if (argument === undefined) return "ERROR";
@@ -108,7 +108,7 @@ export class KeyListings {
     return this.#list({ line: cachedumpLine, last: "END", itemsMax: Number(limitText) }, reply, session);
   }
 
-  /** Removes what has expired on this node, in the background. */
+  /** Removes expired items on this node, in the background. */
   crawl(words: Words): string {
     const argument = argumentOf(words);
     if (argument === undefined) return "ERROR";
@@ -163,12 +163,12 @@ export class KeyListings {
         }
         after = page.lastKey;
         await pace.spend(0, page.items.length);
-        // Between two pages nothing is held: a reader may take its time.
+        // Nothing is held between two pages, so a slow reader costs nothing.
         session.makeRoom();
         await session.roomInOutput(reply.segment);
       }
       if (unsayable > 0) {
-        this.#context.runtime.log.write("warning", `a listing left out ${unsayable} key(s) that no line of text can hold`);
+        this.#context.runtime.log.write("warning", `a listing omitted ${unsayable} key(s) that do not fit into a line of text`);
       }
       reply.line(last);
     } catch (error) {
@@ -205,17 +205,17 @@ function cachedumpLine({ key, valueBytes, expire }: ScannedItem): string | undef
   return `ITEM ${latin1(key)} [${valueBytes} b; ${expire} s]\r\n`;
 }
 
-/** As in `me`: the item as it lies in memory. */
+/** As in `me`: the size of the item in memory. */
 function sizeOf({ key, flags, valueBytes }: ScannedItem): number {
   return `VALUE  ${flags} ${valueBytes}\r\n\r\n`.length + key.length + valueBytes;
 }
 
-/** What stands behind the one word that says what to do. */
+/** The only argument after the form's word. */
 function argumentOf(words: Words): string | undefined {
   return words.length === 2 ? words[1] : undefined;
 }
 
-/** Numbers separated by commas; undefined = one of them is no class. */
+/** Comma-separated numbers; undefined = one of them is not a class. */
 function parseClasses(text: string): number[] | undefined {
   const words = text.split(",").filter((word) => word !== "");
   const isClass = (word: string): boolean => isNumber(word) && Number(word) >= 1 && Number(word) <= CLASSES_MAX;

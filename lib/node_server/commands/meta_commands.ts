@@ -1,6 +1,6 @@
 /**
- * The meta commands, and the item requests of the binary protocol, which are the same in other clothes. A read that
- * changes nothing is answered where the item lies; one that touches, creates or wins is a write and goes to the master.
+ * The meta commands, and the item requests of the binary protocol, which have the same semantics. A read that changes nothing
+ * is answered by any replica; one that touches, creates or wins is a write and goes to the master.
  */
 
 import { base64 } from "../../base/base64.ts";
@@ -26,7 +26,7 @@ import type { Answer, ReadForward } from "../forward/read_forward.ts";
 import { type NodeContext, nowSeconds } from "../node_context.ts";
 import type { WriteCommands } from "./write_commands.ts";
 
-/** What makes a write of a read. */
+/** The flags that make a read a write. */
 const WRITING = MetaArgument.T | MetaArgument.N | MetaArgument.W | MetaArgument.X;
 
 export class MetaCommands {
@@ -81,20 +81,20 @@ export class MetaCommands {
     return this.#write.writeItem(request, own);
   }
 
-  /** What `ma` answers to a `t` that stands before its `T` or `N`. */
+  /** The answer of `ma` to a `t` before its `T` or `N`. */
   #timeBefore(request: Request): ItemBefore {
     const now = nowSeconds(this.#context);
     try {
       const entry = this.#context.storage.get(request.mutation.key, now, true);
       if (entry !== undefined && !(entry instanceof Promise)) return beforeOf(entry);
     } catch (error) {
-      // The write that follows tells it.
+      // The following write reports it.
       if (!(error instanceof FlareError)) throw error;
     }
     return { expire: 0, marks: 0, fetched: false, accessSeconds: now };
   }
 
-  /** `me <key>`: what is known about an item here, for people. */
+  /** `me <key>`: debug information about an item on this node. */
   debug(request: Request, reply: TextReply): void | Promise<void> {
     const now = nowSeconds(this.#context);
     try {
@@ -119,7 +119,7 @@ export class MetaCommands {
     return new MetaReply(reply.segment, request, nowSeconds(this.#context));
   }
 
-  /** True when whoever reads this item is to write it anew. */
+  /** Whether the reader of this item should refresh it. */
   #wins(request: Request, entry: EntryView, now: number): boolean {
     if (request.opcode >= 0) return false;
     const { meta } = request;
@@ -127,7 +127,7 @@ export class MetaCommands {
     return winsToken(entry.marks, entry.expire, absoluteExpire(meta.recacheExptime, now));
   }
 
-  /** A read that changes its item: what the item was before is looked up first, because the answer tells it. */
+  /** A read that changes its item: looks up the item's previous state first, because the answer contains it. */
   #fetch(request: Request, reply: ItemReply): void | Promise<void> {
     const { storage } = this.#context;
     const now = nowSeconds(this.#context);
@@ -164,7 +164,7 @@ export class MetaCommands {
     return this.#found(request, own, entry);
   }
 
-  /** Answers a copied request with what lies here. */
+  /** Answers a cloned request with the local item. */
   #found(request: Request, reply: ItemReply, entry: EntryView | undefined): void | Promise<void> {
     const { stats } = this.#context;
     stats.cmdGet++;
@@ -184,7 +184,7 @@ export class MetaCommands {
     const reading = await this.#forward.read(request.mutation.key, hash, (lane, node) => this.#ask(lane, node, request));
     if (reading === LOCAL) {
       try {
-        // The view is gone with the next call: what came at once is answered at once.
+        // The view is invalid after the next call: an immediate result is answered at once.
         const found = storage.get(request.mutation.key, nowSeconds(this.#context));
         return this.#found(request, own, found instanceof Promise ? await found : found);
       } catch (error) {
@@ -196,7 +196,7 @@ export class MetaCommands {
     else reading.value(own);
   }
 
-  /** Asks another node; gives what writes its answer. @throws PeerError */
+  /** Asks another node; returns a function that writes its answer. @throws PeerError */
   async #ask(lane: Peer, node: ClusterNode, request: Request): Promise<Answer<(reply: ItemReply) => void>> {
     const answer = await askItem(lane, request, "", nowSeconds(this.#context));
     if (answer === undefined) return { error: serverErrorLine(`node "${node.key}" cannot carry out this request`) };

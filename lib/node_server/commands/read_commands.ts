@@ -1,7 +1,6 @@
 /**
- * get, gets and keys. What lies here and in memory is answered at once; what has to be fetched from the disk or from
- * another node is gathered in the order of the keys. A key that cannot be read ends the reply with an error: in Flare it
- * would be a miss.
+ * get, gets and keys. Items in local memory are answered at once; items from disk or from another node are collected in key
+ * order. A key that cannot be read ends the reply with an error; in the original it would be a miss.
  */
 
 import { concatBytes, fromLatin1 } from "../../base/bytes.ts";
@@ -20,13 +19,13 @@ import { PROXY_FAILURE_TEXT } from "../forward/refusals.ts";
 import { type NodeContext, nowSeconds } from "../node_context.ts";
 
 const SPACE = 0x20;
-/** A line of keys as long as this names several. */
+/** A line of this length has several keys. */
 const WARM_BYTES_MIN = 256;
-/** Keys of one request that are fetched side by side: at first, and at most when they turn out to be small. */
+/** Keys of one request that are fetched in parallel: at first, and at most, if they turn out to be small. */
 const FETCHES_FIRST = 16;
 const FETCHES_MAX = 64;
 const FETCHED_BYTES_MAX = 1048576;
-/** `keys` reads so many keys at a time, and so many bytes of them. */
+/** `keys` reads at most this many keys at a time, and this many bytes. */
 const KEYS_PER_SLICE = 1000;
 const KEYS_SLICE_BYTES = 1048576;
 const BAD_LINE = "CLIENT_ERROR bad command line format";
@@ -50,7 +49,7 @@ export class ReadCommands {
     const key = this.#key;
     key.bytes = bytes;
     let at = request.keysStart;
-    // Looked for before anything is answered: what has left cannot be taken back.
+    // Checked before anything is answered: sent data cannot be taken back.
     if (hasLongKey(request, options.keyBytesMax)) return reply.line(BAD_LINE);
     if (keysEnd - at > WARM_BYTES_MIN) storage.warm(bytes, at, keysEnd);
     for (;;) {
@@ -82,7 +81,10 @@ export class ReadCommands {
     reply.end();
   }
 
-  /** `keys <prefix>… <limit>`: up to `limit` keys for each prefix, in key order; asked where a key of that name would lie. */
+  /**
+   * `keys <prefix>… <limit>`: up to `limit` keys for each prefix, in key order; runs on the node that would own a key of that
+   * name.
+   */
   keys(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
     return isKeysRequest(words) ? this.#keys(words, reply, session) : reply.line("ERROR");
   }
@@ -110,7 +112,7 @@ export class ReadCommands {
     reply.end();
   }
 
-  /** @throws FlareError when the storage cannot be read */
+  /** @throws FlareError if the storage cannot be read */
   async #keysHere(prefix: Uint8Array, limit: number, reply: TextReply, session: ClientSession): Promise<void> {
     const cursor = this.#context.storage.openCursor({ prefix });
     try {
@@ -128,14 +130,14 @@ export class ReadCommands {
     }
   }
 
-  /** Answers the keys from `keysStart` on, side by side where they have to be fetched. */
+  /** Answers the keys from `keysStart` on, fetching in parallel. */
   async #gather(request: Request, keysStart: number, reply: TextReply, session: ClientSession): Promise<void> {
     const withVersion = request.command === Command.gets;
     request.keysStart = keysStart;
     const keys = keysOf(request);
     let count = FETCHES_FIRST;
     for (let from = 0; from < keys.length && !session.gone; ) {
-      // Every promise is looked at below, one after the other: a failure must not count as unhandled meanwhile.
+      // The promises are awaited one after the other below: a failure must not count as unhandled in the meantime.
       const fetches = keys.slice(from, from + count).map((key) => {
         const fetch = this.#fetch(fromLatin1(key), withVersion);
         fetch.catch(() => undefined);
@@ -154,13 +156,13 @@ export class ReadCommands {
         }
         await session.roomInOutput(reply.segment);
       }
-      // What is fetched ahead stays in memory for as long as the client does not read: large values come one by one.
+      // Prefetched values stay in memory while the client does not read: large values are fetched one by one.
       count = Math.max(1, Math.min(FETCHES_MAX, Math.floor((FETCHED_BYTES_MAX * fetches.length) / bytes)));
     }
     reply.end();
   }
 
-  /** The VALUE block of a key, empty for a miss; a line that says why it cannot be read. */
+  /** The VALUE block of a key, empty for a miss; or an error line. */
   async #fetch(key: Uint8Array, withVersion: boolean): Promise<Uint8Array | string> {
     const { storage, stats, keyHash, watchers } = this.#context;
     stats.cmdGet++;
@@ -170,7 +172,7 @@ export class ReadCommands {
     if (reading !== LOCAL && "error" in reading) return reading.error;
     let block = NO_FETCH;
     if (reading === LOCAL) {
-      // The view is gone with the next call: what came at once is copied at once.
+      // The view is invalid after the next call: an immediate result is copied at once.
       const found = storage.get(slice, nowSeconds(this.#context));
       const entry = found instanceof Promise ? await found : found;
       if (entry !== undefined) block = encodeValue(entry, withVersion);
@@ -198,7 +200,7 @@ async function askForItem(lane: Peer, line: Uint8Array): Promise<Answer<Uint8Arr
   return answer.line === "END" ? { value: answer.body } : { error: errorLine(answer.line) };
 }
 
-/** What a client hears of an answer that is none. */
+/** A client's answer for an error of another node. */
 function errorLine(line: string): string {
   return /^(SERVER|CLIENT)_ERROR /.test(line) ? line : PROXY_FAILURE_TEXT;
 }

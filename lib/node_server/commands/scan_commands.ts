@@ -1,6 +1,6 @@
 /**
- * scan and delete_prefix: any node answers for the whole cluster, a page at a time, and keeps nothing in between. Deletions
- * go the way of every other write: to the master of each key, with a version, a tombstone and replication.
+ * scan and delete_prefix: any node answers for the whole cluster, one page at a time, and keeps no state in between. Deletions
+ * are ordinary writes: at the master of each key, with a version, a tombstone and replication.
  */
 
 import { base64 } from "../../base/base64.ts";
@@ -23,7 +23,7 @@ import { type ClusterScan, PAGE_BYTES_MAX } from "../scan/cluster_scan.ts";
 import type { OwnPart } from "../scan/own_part.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 
-/** Deletions under way at the same time; between two such groups others get their turn. */
+/** Deletions in flight at a time; other requests run between two such groups. */
 const GROUP_KEYS = 64;
 const DELETION = new CommandTable(["md"]);
 
@@ -40,7 +40,7 @@ export class ScanCommands {
     this.#meta = meta;
   }
 
-  /** `scan <limit> [<flag>…]`: of the whole cluster for a client, of this node's own part for another node. */
+  /** `scan <limit> [<flag>…]`: scans the whole cluster for a client, this node's part for another node. */
   scan(request: Request, reply: TextReply): void | Promise<void> {
     const asked = parseScan(request.words, request.prefix !== undefined);
     return typeof asked === "string" ? reply.line(asked) : this.#answer(asked, reply);
@@ -61,7 +61,7 @@ export class ScanCommands {
     }
   }
 
-  /** The number of a scan that begins. */
+  /** The id of a new scan. */
   newScan(): string {
     const { random } = this.#context.runtime;
     return scanNumber(random.uint32(), random.uint32());
@@ -93,10 +93,10 @@ export class ScanCommands {
     }
   }
 
-  /** Deletes some keys side by side; `refusal` is the first answer that is no answer to a deletion. */
+  /** Deletes some keys in parallel; `refusal` is the first error answer. */
   async #deleteGroup(items: readonly ScannedItem[]): Promise<{ count: number; refusal: string | undefined }> {
     const { handover, partitionFlush } = this.#context;
-    // A master that leaves lets nothing begin that it could not finish.
+    // A leaving master starts nothing that it could not finish.
     if (handover.holding) await handover.over;
     if (partitionFlush.holding) await partitionFlush.over;
     let count = 0;

@@ -1,6 +1,6 @@
 /**
- * The writes: decided where the key's master is, forwarded there from anywhere else, replicated from there. A local
- * write without replicas to wait for is answered within the call; its reply leaves when the storage has committed it.
+ * The writes: executed by the key's master, forwarded to it by other nodes, replicated by it. A local write that waits for no
+ * replicas is answered within the call; its reply leaves when the storage has committed it.
  */
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -46,7 +46,7 @@ export class WriteCommands {
     reply.line(route === NO_PARTITION ? NO_PARTITION_TEXT : PROXY_FAILURE_TEXT);
   }
 
-  /** A write of the meta or the binary protocol: `request.mutation` comes with terms. */
+  /** A write of the meta or the binary protocol: `request.mutation` has terms. */
   writeItem(request: Request, reply: ItemReply): void | Promise<void> {
     const { replicator, stats } = this.#context;
     const { key, kind } = request.mutation;
@@ -62,7 +62,7 @@ export class WriteCommands {
     return this.#writeHere(request, reply, hash);
   }
 
-  /** A key no line of text can hold is only taken when every replica knows other lines, too. */
+  /** A key that does not fit into a line of text is only accepted if every replica has the meta commands. */
   async #writeUnsayable(request: Request, reply: ItemReply, hash: number): Promise<void> {
     reply.bind(request);
     const node = await this.#context.replicator.tooOldFor(request, hash);
@@ -72,7 +72,7 @@ export class WriteCommands {
     return this.#writeHere(request, reply, hash);
   }
 
-  /** Sends a meta or binary request to the node that owns its key, as a meta line if it knows such lines, else as text. */
+  /** Sends a meta or binary request to the node that owns its key, as a meta line if the node supports it, else as text. */
   async #writeItemElsewhere(node: ClusterNode, request: Request, reply: ItemReply): Promise<void> {
     reply.bind(request);
     const prefix = this.#forward.prefix(request);
@@ -88,7 +88,7 @@ export class WriteCommands {
     else reply.passOn(outcome);
   }
 
-  /** gat and gats: every key is touched and answered; Flare's form takes one key and has no END. */
+  /** gat and gats: touches and answers every key; Flare's form has one key and no END. */
   touchAndRetrieve(request: Request, reply: TextReply): void | Promise<void> {
     if (hasLongKey(request, this.#context.options.keyBytesMax)) {
       return reply.line("CLIENT_ERROR bad command line format");
@@ -111,7 +111,7 @@ export class WriteCommands {
     if (!flareOrder) reply.end();
   }
 
-  /** Answers one key of gat; gives the line that ends the whole request if it failed. */
+  /** Answers one key of gat; returns the line that ends the whole request if it failed. */
   async #touchOne(request: Request, reply: TextReply): Promise<string | undefined> {
     const { storage } = this.#context;
     let hash = this.#forward.hash(request.mutation.key);
@@ -156,9 +156,9 @@ export class WriteCommands {
   }
 
   /**
-   * gat in two requests. For gats, because Flare's gat carries no version; and for a key that is a number, where no node in
-   * front of the request tells whose gat it is: which of the two numbers is the time is read differently by memcached and
-   * Flare. The value first: a time that is past would leave nothing to read.
+   * gat in two requests. For gats, because Flare's gat has no version; and for a numeric key without a node prefix, because
+   * memcached and Flare disagree on which of the two numbers is the time. Reads the value first: after a touch with a past time
+   * there would be nothing to read.
    */
   async #retrieveAndTouch(
     node: ClusterNode,
@@ -174,7 +174,7 @@ export class WriteCommands {
     return touched instanceof PeerError || touched.line !== "TOUCHED" ? touched : found;
   }
 
-  /** The item of a gat or gats as it lies at the node. */
+  /** The node's item for a gat or gats. */
   #retrieve(node: ClusterNode, request: Request): Promise<ClientReply | PeerError> {
     const { bytes, end } = request.mutation.key;
     const line = `${request.command === Command.gats ? "gets" : "get"} ${latin1(bytes, 0, end)}\r\n`;
@@ -196,10 +196,10 @@ export class WriteCommands {
     return this.#applied(request, reply, hash, applied);
   }
 
-  /** The storage had to wait: the chunk this came with is long done, so the commit is waited for here. */
+  /** The storage had to wait: the chunk of this request is done, so the commit is awaited here. */
   async #writeLater(request: Request, reply: TextReply, pending: Promise<Applied>): Promise<void> {
     const applied = await pending;
-    // Whom it concerns is a question to the map in use now.
+    // The current map decides which nodes are concerned.
     const { key } = request.mutation;
     const hash = this.#forward.hash(key);
     const replicated = this.#spread(request, hash, applied);
@@ -220,7 +220,7 @@ export class WriteCommands {
     reply.markUncommitted(start);
   }
 
-  /** Counts a write that was executed here and passes it on; undefined when nobody else needs it. */
+  /** Counts a write that was executed here and replicates it; undefined if no other node needs it. */
   #spread(request: Request, hash: number, applied: Applied): Promise<FlareError | undefined> | undefined {
     const { stats, replicator, otherCluster, routing, watchers } = this.#context;
     stats.countApplied(request.mutation.kind, applied.result);
@@ -255,10 +255,10 @@ export class WriteCommands {
   }
 
   async #writeElsewhere(node: ClusterNode, request: Request, reply: TextReply): Promise<void> {
-    // A key that has just moved from here: its last write, if it is still being committed, goes ahead.
+    // A key that has just moved from here: its last write may still be committing, and must go first.
     if (this.#context.routing.settling) await this.#committed();
     const { noreply } = request;
-    // A client reads what it wrote: its later requests for this key wait until the answer tells that the write has happened.
+    // Read-your-writes: later requests of the client for this key wait until the answer confirms the write.
     request.noreply = noreply && request.prefix !== undefined;
     const bytes = encodeForwarded(
       request,
@@ -280,14 +280,14 @@ export class WriteCommands {
     return this.#forward.send(node, request.mutation.key, (lane) => lane.request(bytes, shape));
   }
 
-  /** Why a write that would be answered after the others have it must not be carried out here. */
+  /** Why a write that waits for its copies must be refused here. */
   #refusal(request: Request, hash: number): string | undefined {
     const { routing, replicator } = this.#context;
     if (!this.#isSync(request) && routing.preparingMasterOf(hash) === undefined) return undefined;
     return replicator.refusal(request, hash);
   }
 
-  /** Whether a write is answered after the others have it; one whose key moves to another partition always is. */
+  /** Whether a write is answered after its copies; always if its key is moving to another partition. */
   #waitsForCopies(request: Request, hash: number): boolean {
     return this.#isSync(request) || this.#context.routing.successorOf(hash, request.prefix !== undefined) !== undefined;
   }
@@ -303,16 +303,16 @@ export class WriteCommands {
 }
 
 /**
- * Flare differs: a node hears nothing at all of what it wants no answer to. It would take an error for the answer to its
- * next request, or cut the connection and lose the copies that are on their way.
+ * Flare differs: a node gets no answer at all to a noreply request. It would take an error for the answer to its next request,
+ * or close the connection and lose copies in flight.
  */
 function isSilent({ noreply, prefix }: Request): boolean {
   return noreply && prefix !== undefined;
 }
 
-/** A write was carried out here, and no room was left for its copy: it must not count as one that has its copies. */
+/** A write was executed here, but its copy could not be queued: it must not count as replicated. */
 function notCopiedText({ message }: FlareError): string {
-  return serverErrorLine(`written here but not at all replicas: ${message}`);
+  return serverErrorLine(`written here but not on all replicas: ${message}`);
 }
 
 function changed(result: MutationResult): boolean {

@@ -1,7 +1,7 @@
 /**
- * A client's flush of the whole cluster, from whichever node is asked: first every node that holds something is asked
- * whether it can be reached, and only then anything is dropped; each partition's master carries it out with its replicas.
- * Nodes of the C++ Flare know only their own kind of flush, each its own and at once.
+ * A client's flush of the whole cluster, through any node: first checks that every node with data is reachable, and only then
+ * drops anything; each partition's master flushes itself and its replicas. C++ nodes only support `flush_all`, each for itself
+ * and at once.
  */
 
 import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
@@ -17,18 +17,18 @@ import { within } from "../life/gate.ts";
 import type { NodeContext } from "../node_context.ts";
 import { askFlush, NOT_MASTER } from "./partition_flush.ts";
 
-/** A node answers whether it is there within this time, … */
+/** Timeout for a node to answer the check, … */
 const QUERY_MS_MAX = 5000;
-/** … and, as the master of a partition, that it has flushed it with its replicas within this one. */
+/** … and for a partition's master to flush with its replicas. */
 const FLUSH_MS_MAX = 30000;
-/** While the map of a node differs from ours it is asked again for so long … */
+/** How long a node with a different map is asked again … */
 const PATIENCE_MS = 3000;
-/** … with such pauses. */
+/** … with this pause. */
 const PAUSE_MS = 100;
-/** How what is said of a node that has not flushed begins. */
+/** The prefix of an error about a node that has not flushed. */
 const FAULT = "not at ";
 
-/** What another node said, or why it has not. */
+/** Another node's answer, or why there is none. */
 interface Answer {
   readonly line: string | undefined;
   readonly fault: string;
@@ -41,21 +41,21 @@ export class ClusterFlush {
     this.#context = context;
   }
 
-  /** Resolves when every node has it. @throws FlareError REFUSED naming those that have not, and what that means */
+  /** Resolves when every node has flushed. @throws FlareError REFUSED naming the nodes that have not */
   async run(time: FlushTime): Promise<void> {
     const { otherCluster } = this.#context;
     if (otherCluster.node !== undefined) return this.#pass(otherCluster.node, time);
     const { active, preparing } = this.#context.routing.partitionMap;
     if (active.length === 0) throw nothingFlushed("no partition available");
     const headless = active.find(({ master }) => master === undefined);
-    if (headless !== undefined) throw nothingFlushed(`partition ${headless.index} has no master that is up`);
+    if (headless !== undefined) throw nothingFlushed(`partition ${headless.index} has no live master`);
     await this.#checkAll(preparing === undefined ? active : [...active, preparing], time);
     const faults = (await Promise.all(active.map(({ index }) => this.#flushPartition(index, time)))).flat();
     if (faults.length === 0) return;
     throw new FlareError("REFUSED", `flush_all: ${faults.join(", ")}; all other nodes have it`);
   }
 
-  /** @throws FlareError REFUSED if a node cannot be asked, or cannot do it */
+  /** @throws FlareError REFUSED if a node does not answer, or cannot flush */
   async #checkAll(partitions: readonly Partition[], time: FlushTime): Promise<void> {
     const nodes = partitions.flatMap(({ master, slaves }) => (master === undefined ? slaves : [master, ...slaves]));
     const others = nodes.filter(({ key }) => key !== this.#context.selfKey);
@@ -69,7 +69,7 @@ export class ClusterFlush {
     if (line === undefined) return `"${node.key}" does not answer (${fault})`;
     if (parseFlushPlan(line) !== undefined) return undefined;
     if (line !== "ERROR") return `"${node.key}" answered "${line}"`;
-    return time === "now" ? undefined : `"${node.key}" knows no flush with a delay`;
+    return time === "now" ? undefined : `"${node.key}" does not support a flush with a delay`;
   }
 
   async #flushPartition(index: number, time: FlushTime): Promise<readonly string[]> {
@@ -77,7 +77,7 @@ export class ClusterFlush {
     const deadlineMs = clock.monotonicMs() + PATIENCE_MS;
     for (;;) {
       const partition = this.#context.routing.partitionMap.active[index];
-      if (partition?.master === undefined) return [`${FAULT}partition ${index} (it has no master any more)`];
+      if (partition?.master === undefined) return [`${FAULT}partition ${index} (it no longer has a master)`];
       const faults = await this.#tellMaster(partition, partition.master, time);
       const isStale = faults[0] === describe(partition.master, NOT_MASTER);
       if (!isStale || clock.monotonicMs() >= deadlineMs) return faults;
@@ -98,7 +98,7 @@ export class ClusterFlush {
     const answer = await this.#ask(master, encodeFlush(time, "partition"));
     if (answer.line === undefined) return [describe(master, answer.fault)];
     if (answer.line === "OK") return [];
-    // Its replicas hear nothing of it from a C++ master.
+    // A C++ master does not flush its replicas.
     if (answer.line === "ERROR") return this.#flushEach([master, ...slaves], time);
     const said = serverErrorText(answer.line);
     return [said.startsWith(FAULT) ? said : describe(master, said)];
@@ -124,12 +124,12 @@ export class ClusterFlush {
     }
   }
 
-  /** A node of another cluster flushes that cluster, if it is one of our kind. @throws FlareError REFUSED */
+  /** A node of another cluster flushes that cluster, if it is ours, not C++. @throws FlareError REFUSED */
   async #pass(node: PeerTarget, time: FlushTime): Promise<void> {
     const plan = await this.#ask(node, FLUSH_QUERY);
     if (plan.line === undefined) throw nothingFlushed(`"${node.key}" does not answer (${plan.fault})`);
     if (parseFlushPlan(plan.line) === undefined) {
-      throw nothingFlushed(`"${node.key}" of the other cluster does not know how to flush a cluster`);
+      throw nothingFlushed(`"${node.key}" of the other cluster cannot flush a whole cluster`);
     }
     const { line, fault } = await this.#ask(node, encodeFlush(time, "cluster"));
     if (line === undefined) throw new FlareError("REFUSED", `flush_all: in doubt at "${node.key}" (${fault})`);
@@ -142,8 +142,8 @@ export class ClusterFlush {
       const reply = scanPeers.lane(node, EMPTY_BYTES, 0, 0).request(fromLatin1(request), ReplyShape.line);
       const limitMs = request === FLUSH_QUERY ? QUERY_MS_MAX : FLUSH_MS_MAX;
       if (await within(runtime.clock, limitMs, reply)) return { line: (await reply).line, fault: "" };
-      reply.catch(() => undefined); // It may still fail, and nobody wants to know.
-      return { line: undefined, fault: `no answer in ${limitMs} ms` };
+      reply.catch(() => undefined); // It may still fail later; ignored.
+      return { line: undefined, fault: `no answer within ${limitMs} ms` };
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
       return { line: undefined, fault: error.message };
@@ -151,7 +151,7 @@ export class ClusterFlush {
   }
 }
 
-/** What is said of a node that has not flushed. */
+/** The error about a node that has not flushed. */
 export function describe({ key }: { readonly key: string }, reason: string): string {
   return `${FAULT}"${key}" (${reason})`;
 }

@@ -1,7 +1,7 @@
 /**
- * Flushes of the partition this node is master of: everything goes here and at its replicas between the same two writes.
- * Writes that come meanwhile wait, the copies of those before arrive first, and only when all have flushed do writes go on.
- * A planned flush is remembered by every replica and carried out by whoever is master when its second comes.
+ * Flushes the partition this node is master of: it and its replicas drop everything between the same two writes. New writes
+ * wait, copies of earlier ones arrive first, and writes resume only when all nodes have flushed. Every replica stores a
+ * scheduled flush; whoever is master at its second executes it.
  */
 
 import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
@@ -24,23 +24,23 @@ export interface FlushFault {
   readonly reason: string;
 }
 
-/** The writes under way, and then the answers of the replicas, may take so long each. */
+/** Timeout for the writes in flight, and again for the replicas' answers. */
 const STEP_MS_MAX = 5000;
-/** A replica that cannot be reached is asked again after this pause … */
+/** The pause before an unreachable replica is asked again … */
 const PAUSE_MS = 100;
-/** … and told of a planned flush after this one; a planned flush that failed is tried again, too. */
+/** … and before a scheduled flush is sent again, or retried after a failure. */
 const RETRY_MS = 1000;
-/** From so long before a planned flush on, every request looks at the clock. */
+/** From this long before a scheduled flush on, every request checks the clock. */
 const NEAR_MS = 1000;
-/** The wall clock may be set meanwhile. */
+/** Longest sleep, because the wall clock may be changed. */
 const LOOK_MS_MAX = 60000;
-/** What everybody but the nodes of this kind answers to their form of a flush. */
+/** The answer of C++ nodes to our form of a flush. */
 const UNKNOWN = "ERROR";
-/** Why a node that is asked to flush a partition may refuse. */
+/** Why a node may refuse to flush a partition. */
 export const NOT_MASTER = "not the master of a partition";
 
 export class PartitionFlush {
-  /** The second of a planned flush is near: `check` has to be called before each request. */
+  /** The second of a scheduled flush is near: `check` must be called before each request. */
   isNear = false;
   readonly #runtime: Runtime;
   readonly #routing: Routing;
@@ -49,11 +49,11 @@ export class PartitionFlush {
   readonly #replicator: Replicator;
   readonly #selfKey: string;
   readonly #gate = new Gate();
-  /** One flush after the other. */
+  /** Flushes run one at a time. */
   #tail: Promise<unknown> = Promise.resolve();
-  /** A planned flush is being carried out. */
+  /** A scheduled flush is running. */
   #isDue = false;
-  /** Replicas that have the present plan. */
+  /** Replicas that have the current schedule. */
   readonly #told = new Set<string>();
   #telling = false;
   #timer: Timer | undefined;
@@ -68,17 +68,17 @@ export class PartitionFlush {
     this.#selfKey = selfKey;
   }
 
-  /** While this is so, writes wait for `over`. */
+  /** While true, writes wait for `over`. */
   get holding(): boolean {
     return this.#gate.holding;
   }
 
-  /** Resolves when writes go on. */
+  /** Resolves when writes resume. */
   get over(): Promise<void> {
     return this.#gate.over;
   }
 
-  /** Counts a write that waits for the storage, and has no copies yet. */
+  /** Counts a write that is waiting for the storage, and has no copies yet. */
   track<T>(write: Promise<T>): Promise<T> {
     return this.#gate.track(write);
   }
@@ -89,7 +89,7 @@ export class PartitionFlush {
     return self !== undefined && partitionMap.active[self.partition]?.master?.key === this.#selfKey;
   }
 
-  /** Whom a flush of our partition concerns beside us: its slaves, and the nodes that take a part of it over. */
+  /** The other nodes that a flush of our partition concerns: its slaves, and the nodes that take over a part of it. */
   get replicas(): readonly ClusterNode[] {
     const { self, partitionMap } = this.#routing;
     if (self === undefined) return [];
@@ -98,7 +98,7 @@ export class PartitionFlush {
     return [...(partitionMap.active[self.partition]?.slaves ?? []), ...taking].filter(({ key }) => key !== this.#selfKey);
   }
 
-  /** Flushes this node alone, or plans it; the change is uncommitted when it returns. @throws FlareError of the storage */
+  /** Flushes this node alone, or schedules it; the change is uncommitted on return. @throws FlareError of the storage */
   apply(time: FlushTime): void {
     if (time === "now") this.#storage.flushAll();
     else this.#storage.planFlush(time === "none" ? 0 : time);
@@ -116,14 +116,14 @@ export class PartitionFlush {
   }
 
   /**
-   * Flushes our partition, or plans it; tells which of its nodes do not have it.
-   * @throws FlareError when nothing was changed: REFUSED | TIMED_OUT | that of the storage
+   * Flushes our partition, or schedules it; returns the nodes that do not have it.
+   * @throws FlareError if nothing was changed: REFUSED | TIMED_OUT | the storage's
    */
   carryOut(time: FlushTime): Promise<readonly FlushFault[]> {
     return this.#inTurn(() => (time === "now" ? this.#flush(false) : this.#plan(time)));
   }
 
-  /** To be called when the map or the plan has changed: looks whether there is anything to do, now or later. */
+  /** Must be called when the map or the schedule has changed: checks for work, now or later. */
   arm(): void {
     if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
     this.#timer = undefined;
@@ -137,12 +137,12 @@ export class PartitionFlush {
     void this.#tellPlan();
   }
 
-  /** A planned flush whose second has come begins: what comes later must not be flushed by it. */
+  /** Starts a due scheduled flush, which must not affect later items. */
   check(): void {
     if (this.#runtime.clock.nowMs() >= this.#storage.flushPlannedFor * 1000) this.arm();
   }
 
-  /** Nothing begins any more. */
+  /** Starts nothing more. */
   stop(): void {
     this.#stopped = true;
     this.arm();
@@ -162,22 +162,22 @@ export class PartitionFlush {
     if (this.replicas.length === 0) {
       try {
         this.apply("now");
-        this.#runtime.log.write("notice", "planned flush carried out");
+        this.#runtime.log.write("notice", "scheduled flush executed");
       } catch (error) {
         this.#planFailed(error);
       }
       return;
     }
     this.#isDue = true;
-    // Held from this very moment on, whatever has to be finished first.
+    // Writes are held from this moment on, whatever has to be finished first.
     this.#gate.begin();
     this.#inTurn(() => this.#flush(true))
       .then(
         (faults) => {
           for (const { node, reason } of faults) {
-            this.#runtime.log.write("error", `planned flush: not at "${node.key}", which is to be reconstructed: ${reason}`);
+            this.#runtime.log.write("error", `scheduled flush: not at "${node.key}", which must be reconstructed: ${reason}`);
           }
-          this.#runtime.log.write("notice", "planned flush carried out");
+          this.#runtime.log.write("notice", "scheduled flush executed");
         },
         (error) => this.#planFailed(error),
       )
@@ -189,20 +189,20 @@ export class PartitionFlush {
 
   #planFailed(error: unknown): void {
     if (!(error instanceof FlareError)) throw error;
-    this.#runtime.log.write("error", `planned flush failed, it is tried again: ${error.message}`);
+    this.#runtime.log.write("error", `scheduled flush failed, retrying: ${error.message}`);
     this.#later(RETRY_MS);
   }
 
-  /** @param isPlanned it has to be, even if the copies of earlier writes cannot be waited for */
+  /** @param isPlanned a scheduled flush runs even if copies of earlier writes do not arrive in time */
   async #flush(isPlanned: boolean): Promise<readonly FlushFault[]> {
     this.#gate.begin();
     try {
-      // While this one waited for its turn another one may have made it needless, or the plan was called off.
+      // While this one was queued another flush may have made it unnecessary, or it was cancelled.
       if (isPlanned && (this.#storage.flushPlannedFor === 0 || !this.isMaster)) return [];
       this.#checkMaster();
       const written = this.#gate.finished().then(() => this.#replicator.idle());
       if (!(await within(this.#runtime.clock, STEP_MS_MAX, written)) && !isPlanned) {
-        throw new FlareError("TIMED_OUT", `writes under way did not end within ${STEP_MS_MAX} ms`, { retriable: true });
+        throw new FlareError("TIMED_OUT", `writes in flight did not finish within ${STEP_MS_MAX} ms`, { retriable: true });
       }
       const { replicas } = this;
       await this.applyHere("now");
@@ -225,7 +225,7 @@ export class PartitionFlush {
     if (!this.isMaster) throw new FlareError("REFUSED", NOT_MASTER, { retriable: true });
   }
 
-  /** Tells replicas that are new since a flush was planned, again and again until they have it. */
+  /** Sends the schedule to new replicas, until they have it. */
   async #tellPlan(): Promise<void> {
     const { replicas } = this;
     for (const key of this.#told) if (!replicas.some((node) => node.key === key)) this.#told.delete(key);
@@ -241,7 +241,7 @@ export class PartitionFlush {
     });
     this.#telling = false;
     for (const { node, reason } of faults)
-      this.#runtime.log.write("warning", `planned flush: not at "${node.key}" yet: ${reason}`);
+      this.#runtime.log.write("warning", `scheduled flush: not at "${node.key}" yet: ${reason}`);
     if (faults.length > 0 && !this.#stopped) this.#runtime.clock.setTimer(() => this.arm(), RETRY_MS);
   }
 
@@ -250,7 +250,7 @@ export class PartitionFlush {
     return faults.filter((fault) => fault !== undefined);
   }
 
-  /** Tells one node, as often as there is time; one that is down or has left copies everything when it comes back. */
+  /** Tells one node, retrying while there is time; a node that is down or has left copies everything when it returns. */
   async #tell(node: ClusterNode, time: FlushTime): Promise<FlushFault | undefined> {
     const { clock } = this.#runtime;
     const deadlineMs = clock.monotonicMs() + STEP_MS_MAX;
@@ -265,7 +265,7 @@ export class PartitionFlush {
         reason = error.message;
       },
     );
-    if (!(await within(this.#runtime.clock, STEP_MS_MAX, answer))) reason = `no answer in ${STEP_MS_MAX} ms`;
+    if (!(await within(this.#runtime.clock, STEP_MS_MAX, answer))) reason = `no answer within ${STEP_MS_MAX} ms`;
     if (reason === "" || !this.#isReplica(node)) return undefined;
     const leftMs = deadlineMs - clock.monotonicMs();
     if (isAnswered || leftMs <= PAUSE_MS || this.#stopped) return { node, reason };
@@ -277,7 +277,7 @@ export class PartitionFlush {
     return this.replicas.some((node) => node.key === key && node.state !== NodeState.down);
   }
 
-  /** On every lane: the copies that are under way on it come before. Gives the answer that is not OK, if there is one. */
+  /** Asks on every lane, after the copies in flight on it. Returns the first answer that is not OK, if there is one. */
   async #ask(node: ClusterNode, time: FlushTime): Promise<string> {
     const first = this.#peers.lane(node, EMPTY_BYTES, 0, 0);
     const others = this.#peers.lanesOf(node.key).filter((lane) => lane !== first && lane.isInUse);
@@ -286,7 +286,7 @@ export class PartitionFlush {
   }
 }
 
-/** Has a node flush itself; one of another kind can do so only at once. @throws PeerError */
+/** Makes a node flush itself; a C++ node can do so only at once. @throws PeerError */
 export async function askFlush(lane: Peer, time: FlushTime): Promise<string> {
   const { line } = await lane.request(fromLatin1(encodeFlush(time, "node")), ReplyShape.line);
   if (line !== UNKNOWN || time !== "now") return line;

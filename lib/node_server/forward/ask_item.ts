@@ -1,4 +1,4 @@
-/** How another node is asked for what a meta or binary request wants: as a meta line if it knows such lines, else as text. */
+/** Sends a meta or binary request to another node: as a meta line if the node supports it, else as text. */
 
 import type { Peer } from "../../net/peer/peer.ts";
 import type { RemoteOutcome } from "../../protocol/item_reply.ts";
@@ -7,11 +7,11 @@ import type { Request } from "../../protocol/request.ts";
 import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
 import { encodeTextFallback, parseTextAnswer } from "../../protocol/text/text_fallback.ts";
 
-/** As a node of this kind has said it, taken apart from another, undefined = that one cannot do it. */
+/** The outcome from one of our nodes, a C++ node's reply, or undefined = the node cannot do it. */
 export type ItemAnswer = RemoteOutcome | ClientReply | undefined;
 
 /**
- * Asks for what the request wants; `prefix` as for `encodeForwardedMeta`.
+ * Sends the request; `prefix` as for `encodeForwardedMeta`.
  * @throws PeerError
  */
 export async function askItem(lane: Peer, request: Request, prefix: string, nowSeconds: number): Promise<ItemAnswer> {

@@ -1,7 +1,7 @@
 /**
- * What a node server has to do with another cluster, by the options `cluster-replication…`: nothing, keep a copy of its
- * writes there (duplicate), or let it answer everything (forward). It follows the options when they are reloaded and
- * knows the cluster's own map only to tell which keys this node answers for.
+ * A node server's relation to another cluster, by the options `cluster-replication…`: none, send it copies of writes
+ * (duplicate), or let it answer everything (forward). Follows reloads of the options; uses the own cluster's map only for the
+ * keys this node is responsible for.
  */
 
 import { formatHostPort } from "../../base/host_port.ts";
@@ -28,7 +28,7 @@ export class OtherCluster {
   readonly #peerOptions: PeerOptions;
   /** Mode forward: the node of the other cluster that answers every request, else undefined. */
   node: (ClusterNode & { readonly lanes: number }) | undefined;
-  /** What the present connections were made for. */
+  /** The settings of the current connections. */
   #settings = "";
 
   constructor(
@@ -49,7 +49,7 @@ export class OtherCluster {
     this.#peerOptions = peerOptions;
   }
 
-  /** Takes up new options; unchanged ones leave everything as it is. */
+  /** Applies new options; unchanged ones change nothing. */
   configure(options: NodeSettings): void {
     const { clusterReplicationServerName: host, clusterReplicationServerPort: port, clusterReplicationMode: mode } = options;
     const enabled = options.clusterReplication && host !== "";
@@ -80,7 +80,7 @@ export class OtherCluster {
     if (this.#routing.self?.role === NodeRole.master) this.replication.sendEverything();
   }
 
-  /** We are the master of a partition now and were not before: what the one before us had not sent yet is unknown. */
+  /** We have become master of a partition: what the previous master had not sent is unknown. */
   onBecameMaster(): void {
     this.replication?.sendEverything();
   }

@@ -1,7 +1,7 @@
 /**
- * Reads of keys that lie on other nodes: any replica can answer, so they are asked one after the other, and again by the
- * newest map. A miss is only ever said by a node that has the key's partition: when none answers, the read fails. What goes
- * wrong at a node (`PeerError`) is failed over; anything else is a bug and is thrown.
+ * Reads of keys on other nodes: any replica can answer, so they are tried one after the other, and again with the newest map.
+ * Only a node that has the key's partition reports a miss: if none answers, the read fails. An error of a node (`PeerError`)
+ * leads to the next one; anything else is a bug and is thrown.
  */
 
 import { sleep } from "../../base/sleep.ts";
@@ -15,19 +15,19 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import type { OtherCluster } from "./other_cluster.ts";
 import { FORWARD_ATTEMPTS, FORWARD_PAUSE_MS, NO_PARTITION_TEXT, PROXY_FAILURE_TEXT } from "./refusals.ts";
 
-/** An answer of another node, or the line of an error it answered instead of an item. */
+/** Another node's answer, or its error line. */
 export type Answer<T> = { readonly value: T } | { readonly error: string };
 
-/** What came of a read: an answer, the line that says why there is none, or that the key can be read here. */
+/** The result of a read: an answer, an error line, or that the key can be read here. */
 export type Reading<T> = Answer<T> | typeof LOCAL;
 
-/** Asks one node on its lane for the key. @throws PeerError when it does not answer */
+/** Asks one node on its lane for the key. @throws PeerError if it does not answer */
 export type AskReplica<T> = (lane: Peer, node: ClusterNode) => Promise<Answer<T>>;
 
-/** Requests on one connection above which reads are not added: two nodes may take each other for the owner of a key. */
+/** With this many requests on a connection no reads are added: two nodes may consider each other the owner of a key. */
 const QUEUE_MAX = 65536;
 
-/** What it takes of a node server. */
+/** What it needs from a node server. */
 export interface ReadForwardParts {
   readonly runtime: Pick<Runtime, "clock" | "log" | "random">;
   readonly routing: Pick<Routing, "routeRead" | "routeReadAgain">;
@@ -42,7 +42,7 @@ export class ReadForward {
     this.#parts = parts;
   }
 
-  /** Asks for the key, which has this hash. @throws what `ask` throws, but for a PeerError */
+  /** Reads the key with this hash. @throws what `ask` throws, except PeerError */
   async read<T>(key: KeySlice, hash: number, ask: AskReplica<T>): Promise<Reading<T>> {
     for (let attempt = 1; ; attempt++) {
       const failed: string[] = [];
@@ -59,7 +59,7 @@ export class ReadForward {
       }
       if (route === LOCAL) return LOCAL;
       if (route === NO_PARTITION) return { error: NO_PARTITION_TEXT };
-      // Where somebody did not answer, the map may soon name another.
+      // If a node did not answer, the map may soon name another.
       if (!isSilent || attempt === FORWARD_ATTEMPTS) return { error };
       await sleep(this.#parts.runtime.clock, FORWARD_PAUSE_MS);
     }
@@ -70,7 +70,7 @@ export class ReadForward {
     const { peers, runtime } = this.#parts;
     const lane = peers.lane(node, bytes, start, end);
     if (lane.queue >= QUEUE_MAX) {
-      runtime.log.write("warning", `read from "${node.key}" given up: "${QUEUE_MAX}" requests wait already`);
+      runtime.log.write("warning", `read from "${node.key}" failed: "${QUEUE_MAX}" requests are already queued`);
       return undefined;
     }
     try {

@@ -1,6 +1,6 @@
 /**
- * Where a write goes: carried out here, or sent to the node that owns its key. What never left is sent again by the newest
- * map, to a promoted slave for instance; what may have arrived is not, because incr or append would happen twice.
+ * Where a write runs: here, or on the node that owns its key. An unsent write is retried with the newest map, for instance at a
+ * promoted slave; one that may have arrived is not, because incr or append would be executed twice.
  */
 
 import { sleep } from "../../base/sleep.ts";
@@ -18,7 +18,7 @@ import type { NodeSettings } from "../node_options.ts";
 import type { OtherCluster } from "./other_cluster.ts";
 import { FORWARD_ATTEMPTS, FORWARD_PAUSE_MS } from "./refusals.ts";
 
-/** What it takes of a node server. */
+/** What it needs from a node server. */
 export interface WriteForwardParts {
   readonly runtime: Pick<Runtime, "clock" | "log">;
   /** Reloadable. */
@@ -37,15 +37,15 @@ export class WriteForward {
     this.#parts = parts;
   }
 
-  /** 0 while the hash of a key does not matter; another map may change that. */
+  /** 0 while the hash of a key does not matter; a new map may change that. */
   hash({ bytes, start, end }: KeySlice): number {
     return this.#parts.routing.partitionCount > 1 ? this.#parts.keyHash(bytes, start, end) : 0;
   }
 
   /**
-   * Flare differs: two nodes of the original whose maps contradict each other send a request to and fro until they time out;
-   * here it fails when it would pass the same two nodes again. So does what would go straight back: a copy for a replica
-   * that we are no longer or do not know yet to be, which its master waits for while it holds up what we ask of him.
+   * Flare differs: two C++ nodes with contradicting maps send a request back and forth until they time out; here it fails when
+   * it would pass the same two nodes again. So does a copy that would go straight back because we are no longer, or not yet, a
+   * replica: its master waits for it, and meanwhile delays our requests.
    */
   route(request: Request, hash: number): Route {
     const { routing, selfKey, otherCluster, options, peers } = this.#parts;
@@ -56,7 +56,7 @@ export class WriteForward {
     if (options.maxTotalThreadQueue > 0 && peers.queue >= options.maxTotalThreadQueue) return PROXY_FAILURE;
     if (prefix === undefined) return route;
     const passed = prefix.split(",");
-    // A copy for somebody who does not know yet that it is a replica: sent on, it would keep its sender waiting for itself.
+    // A copy, but we do not know yet that we are a replica: forwarding it would make its sender wait for itself.
     const fromOwner = passed.at(-1) === route.key || request.mutation.version !== 0;
     const copied = fromOwner && isCopy(request) && !routing.gaveAway(hash);
     return copied || (passed.includes(selfKey) && passed.includes(route.key)) ? PROXY_FAILURE : route;
@@ -65,12 +65,12 @@ export class WriteForward {
   /** The received node list with us at its end. */
   prefix(request: Request): string {
     const { selfKey, otherCluster } = this.#parts;
-    // No node of another cluster may take this for replication.
+    // A node of another cluster must not take this for replication.
     if (otherCluster.node !== undefined) return "";
     return request.prefix === undefined || request.prefix === "" ? `<${selfKey}>` : `<${request.prefix},${selfKey}>`;
   }
 
-  /** Has `ask` send a request for the key to its owner, `node` at first. @throws what `ask` throws, but for a PeerError */
+  /** Calls `ask` to send a request for the key to its owner, first `node`. @throws what `ask` throws, except PeerError */
   async send<T>(node: ClusterNode, key: KeySlice, ask: (lane: Peer) => Promise<T>): Promise<T | PeerError> {
     const { peers, runtime } = this.#parts;
     let target = node;
@@ -87,8 +87,8 @@ export class WriteForward {
   }
 
   /**
-   * Whom to ask after `failed` did not take a request: at once if the map names another owner by now, else after a pause.
-   * The owner may be this node itself, whose own server then gets the request.
+   * The next node after `failed` did not accept a request: at once if the map names another owner by now, else after a pause.
+   * The owner may be this node, whose own server then gets the request.
    */
   async #nextTarget(key: KeySlice, failed: ClusterNode): Promise<ClusterNode> {
     if (this.#owner(key)?.key === failed.key) await sleep(this.#parts.runtime.clock, FORWARD_PAUSE_MS);
@@ -104,7 +104,7 @@ export class WriteForward {
   }
 }
 
-/** Whether a write from another node may be what a master sends to its replicas; a touch never carries a version. */
+/** Whether a write from another node may be a copy for a replica; a touch never has a version. */
 function isCopy({ mutation: { kind, version } }: Request): boolean {
   return kind === MutationKind.touch || (version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete));
 }

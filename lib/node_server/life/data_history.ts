@@ -1,7 +1,7 @@
 /**
- * What a data directory knows of its life in a cluster: the file `OPENINGS` in it, a random number for each opening of the
- * data since the node joined last. It is written before the node says it, and shortened once it has joined. An older copy
- * of the directory does not know the opening with which the newest data joined, and so gives itself away.
+ * The history of a data directory in its cluster: the file `OPENINGS` has a random number for each opening of the data since
+ * the last join. It is written before the node reports it, and shortened once it has joined. An older copy of the directory
+ * does not contain the opening of the newest join, which reveals it.
  */
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -12,7 +12,7 @@ import type { Storage } from "../../storage/storage.ts";
 
 export class DataHistory {
   readonly #runtime: Runtime;
-  /** Absent: nothing keeps the data. */
+  /** Absent: the data is not persistent. */
   readonly #path: string | undefined;
   #identity: DataIdentity;
 
@@ -22,7 +22,7 @@ export class DataHistory {
     this.#identity = identity;
   }
 
-  /** Notes one more opening. @throws FlareError CORRUPT | DISK_FULL | IO_ERROR */
+  /** Records one more opening. @throws FlareError CORRUPT | DISK_FULL | IO_ERROR */
   static async open(runtime: Runtime, storage: Storage, dataDir: string): Promise<DataHistory> {
     const { id, incarnation } = storage.identity;
     const opening = newOpening(runtime.random);
@@ -31,7 +31,7 @@ export class DataHistory {
     }
     const path = runtime.files.join(dataDir, "OPENINGS");
     const written = await readHistory(runtime, path);
-    // Those of a directory from which this file was copied say nothing about these data.
+    // Openings in a file copied from another directory say nothing about this data.
     const own = written?.id === id ? written : undefined;
     const kind = own?.kind ?? (incarnation === 1 ? "new" : "kept");
     const [joined, ...later] = own?.openings ?? [];
@@ -41,12 +41,12 @@ export class DataHistory {
     return history;
   }
 
-  /** What to say of the data. */
+  /** The identity to report. */
   get identity(): DataIdentity {
     return this.#identity;
   }
 
-  /** The node has joined with these data: earlier openings prove nothing any more. */
+  /** The node has joined with this data: earlier openings are obsolete. */
   async noteJoined(): Promise<void> {
     this.#identity = { ...this.#identity, kind: "kept", openings: this.#identity.openings.slice(-1) };
     try {
@@ -72,8 +72,8 @@ async function readHistory(runtime: Runtime, path: string): Promise<DataIdentity
   if (identity !== undefined) return identity;
   throw new FlareError(
     "CORRUPT",
-    `"${path}" is damaged; without it the data are whole, but do not prove to be the newest: remove it, and if this node ` +
-      'is a master without a slave, let it in with "flare activate --unsafe"',
+    `"${path}" is damaged; without it the data is intact, but not proven to be the newest: remove it, and if this node ` +
+      'is a master without a slave, accept it with "flare activate --unsafe"',
   );
 }
 

@@ -1,27 +1,25 @@
-/**
- * Lets requests wait for a while, and knows when those that were let in before are finished. Knows them only as promises.
- */
+/** Holds new requests, and knows when earlier ones are finished. Knows requests only as promises. */
 
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 
 export class Gate {
-  /** Requests let in whose answer waits for something. */
+  /** Requests in flight. */
   #underWay = 0;
   readonly #finished: (() => void)[] = [];
   #over: Promise<void> | undefined;
   #end: (() => void) | undefined;
 
-  /** While this is so, requests wait for `over`. */
+  /** While true, requests wait for `over`. */
   get holding(): boolean {
     return this.#over !== undefined;
   }
 
-  /** Resolves when requests go on. */
+  /** Resolves when requests resume. */
   get over(): Promise<void> {
     return this.#over ?? Promise.resolve();
   }
 
-  /** Counts a request as under way until it is answered. */
+  /** Counts a request as in flight until it is answered. */
   track<T>(request: Promise<T>): Promise<T> {
     this.#underWay++;
     return request.finally(() => {
@@ -30,20 +28,20 @@ export class Gate {
     });
   }
 
-  /** From now on requests wait. */
+  /** Holds requests from now on. */
   begin(): void {
     this.#over ??= new Promise((resolve) => {
       this.#end = resolve;
     });
   }
 
-  /** Resolves when no request is under way. */
+  /** Resolves when no request is in flight. */
   finished(): Promise<void> {
     if (this.#underWay === 0) return Promise.resolve();
     return new Promise((resolve) => this.#finished.push(resolve));
   }
 
-  /** Requests go on. */
+  /** Resumes requests. */
   end(): void {
     this.#over = undefined;
     this.#end?.();
@@ -51,7 +49,7 @@ export class Gate {
   }
 }
 
-/** Waits for `done`, but not longer than `limitMs`; tells whether it came. */
+/** Waits for `done`, at most `limitMs`; returns whether it settled. */
 export async function within(clock: Clock, limitMs: number, done: Promise<unknown>): Promise<boolean> {
   let timer: Timer | undefined;
   const late = new Promise<boolean>((resolve) => {

@@ -1,13 +1,13 @@
 /**
- * How a master goes, or makes way for a slave, without losing or refusing anything: requests that come from now on wait,
- * the writes under way are finished, and what waited goes on as soon as the node map names the new master.
+ * How a master leaves, or hands over to a slave, without losing or refusing anything: it holds new requests, finishes the
+ * writes in flight, and resumes the held requests as soon as the node map names the new master.
  */
 
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 import { Gate } from "./gate.ts";
 
 export class Handover extends Gate {
-  /** The index server is being told that we stop: pings must not bring us back. */
+  /** The index server is being notified of our shutdown: pings must not mark us as up. */
   announced = false;
   readonly #clock: Clock;
   #leaving = false;
@@ -18,19 +18,19 @@ export class Handover extends Gate {
     this.#clock = clock;
   }
 
-  /** This node is about to stop: what comes from others does not end the waiting. */
+  /** This node is about to stop: messages of others do not end the wait. */
   get leaving(): boolean {
     return this.#leaving;
   }
 
-  /** From now on requests wait, until this node has left. */
+  /** Holds requests until this node has left. */
   beginLeaving(): void {
     this.#leaving = true;
     this.#stopExpiry();
     this.begin();
   }
 
-  /** Requests that wait go on after so long, unless `end`, or `beginLeaving`, comes before. */
+  /** Held requests resume after `limitMs`, unless `end` or `beginLeaving` is called before. */
   expireAfter(limitMs: number, expired: () => void): void {
     this.#expiry = this.#clock.setTimer(() => {
       this.#expiry = undefined;

@@ -1,6 +1,6 @@
 /**
- * A node server's way to the index servers: joining the cluster and the few things a node says on its own account.
- * Each conversation has its own short connection, as in Flare; of several index servers the first that answers counts.
+ * A node server's connection to the index servers: joining the cluster and the few messages a node sends by itself. Each
+ * conversation has its own short connection, as in Flare; with several index servers the first that answers is used.
  */
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -21,15 +21,15 @@ import { type Figures, parseStatLine } from "../../protocol/stat_lines.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 
-/** A node that cannot join at once tries again after this pause … */
+/** The pause before a failed join is retried … */
 const JOIN_PAUSE_MS = 500;
-/** … this often; an index server needs a while to notice that the node had crashed. */
+/** … this often; an index server needs some time to detect that the node had crashed. */
 const JOIN_ATTEMPTS = 60;
 const TOLD_ATTEMPTS = 20;
-/** A map that changes while it is read is read again, this often. */
+/** How often a map that changes while it is read is read again. */
 const MAP_ATTEMPTS = 3;
 
-/** What a node learns when it joins. */
+/** The result of joining. */
 export interface Joined {
   /** Version 0: the first push of the index server is newer. */
   readonly map: NodeMap;
@@ -56,13 +56,13 @@ export class IndexLink {
     this.servers = servers;
   }
 
-  /** Ends the attempts under way. */
+  /** Stops the current attempts. */
   stop(): void {
     this.#stopped = true;
   }
 
   /**
-   * `meta` and `node add`. @param data which data this node has, for an index server that wants to know
+   * `meta` and `node add`. @param data this node's data identity, for an index server that supports it
    * @throws FlareError CONNECTION_FAILED | REFUSED | CORRUPT naming the index servers
    */
   async join(data: DataIdentity): Promise<Joined> {
@@ -82,12 +82,12 @@ export class IndexLink {
         }
       }
     }
-    throw lastError ?? new FlareError("CLOSED", "joining the cluster was given up");
+    throw lastError ?? new FlareError("CLOSED", "joining the cluster was aborted");
   }
 
   /**
-   * The version of the index server's node map; undefined where it is not told. Asked as everybody may ask, a C++ one too.
-   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED what the last index server did
+   * The version of the index server's node map; undefined if it does not report one. Uses `stats`, so a C++ one works, too.
+   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED of the last index server
    */
   mapVersion(): Promise<Uint64 | undefined> {
     return this.#askFirst(async (server) => nodeMapVersion((await this.#figures(server, ["stats"]))[0] as Figures));
@@ -95,7 +95,7 @@ export class IndexLink {
 
   /**
    * The index server's node map; undefined if it changes all the time.
-   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED | CORRUPT what the last index server did
+   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED | CORRUPT of the last index server
    */
   fetchMap(): Promise<NodeMap | undefined> {
     return this.#askFirst(async (server) => {
@@ -118,7 +118,7 @@ export class IndexLink {
     return this.#tell(`node role ${this.#name} proxy 0 -1`);
   }
 
-  /** `shutdown <self>`: another node shall take over; one attempt. */
+  /** `shutdown <self>`: hands over to another node; one attempt. */
   async tellShutdown(): Promise<boolean> {
     for (const server of this.servers) {
       const line = await this.#converse(server, [`shutdown ${this.#name}`]).catch(() => undefined);
@@ -131,13 +131,13 @@ export class IndexLink {
     return `${this.#self.host} ${this.#self.port}`;
   }
 
-  /** Says it until an index server has answered; false = it refused, or none could be reached for long. */
+  /** Sends it until an index server has answered; false = it refused, or none was reachable for long. */
   async #tell(command: string): Promise<boolean> {
     for (let attempt = 0; attempt < TOLD_ATTEMPTS && !this.#stopped; attempt++) {
       if (attempt > 0) await this.#pause(JOIN_PAUSE_MS);
       for (const server of this.servers) {
         const answers = await this.#converse(server, [command]).catch((error: Error) => {
-          this.#runtime.log.write("info", `"${command}" could not be said: ${error.message}`);
+          this.#runtime.log.write("info", `could not send "${command}": ${error.message}`);
           return undefined;
         });
         const line = answers?.[0]?.line;
@@ -150,8 +150,8 @@ export class IndexLink {
   }
 
   /**
-   * Flare differs: the original says `node add` first. Ours has to know whether the index server takes what comes behind it:
-   * to the original's that is an error.
+   * Flare differs: the original sends `node add` first. Ours must know whether the index server accepts its further words,
+   * which are an error to the original's.
    */
   async #joinAt(server: HostPort, data: DataIdentity): Promise<Joined> {
     const name = formatHostPort(server.host, server.port);
@@ -177,7 +177,7 @@ export class IndexLink {
     return { map: createNodeMap(0, nodes as ClusterNode[], 0), meta };
   }
 
-  /** What the first index server that answers gives. @throws FlareError */
+  /** The result of the first index server that answers. @throws FlareError */
   async #askFirst<T>(ask: (server: HostPort) => Promise<T>): Promise<T> {
     let lastError: unknown;
     for (const server of this.servers) {
@@ -188,10 +188,10 @@ export class IndexLink {
         lastError = error;
       }
     }
-    throw lastError ?? new FlareError("CONNECTION_FAILED", "no index server is known");
+    throw lastError ?? new FlareError("CONNECTION_FAILED", "no index server is configured");
   }
 
-  /** What an index server answers to `stats` commands. @throws FlareError */
+  /** An index server's answers to `stats` commands. @throws FlareError */
   async #figures(server: HostPort, commands: readonly string[]): Promise<Figures[]> {
     const answers = await this.#converse(server, commands);
     return answers.map(({ line, body }) => {
@@ -204,7 +204,7 @@ export class IndexLink {
     });
   }
 
-  /** Says one command after the other, as long as they are answered well; a function makes one of the answer before it. */
+  /** Sends one command after the other, as long as the answers are OK; a function builds a command from the previous answer. */
   async #converse(
     server: HostPort,
     commands: readonly (string | ((before: Answer) => string | undefined))[],

@@ -1,7 +1,6 @@
 /**
- * How a node leaves the cluster in order, while it is still being served: reads are answered by other replicas, a master
- * with a slave finishes its writes and holds further requests until the slave has taken over, and what other nodes have
- * sent is answered.
+ * How a node leaves the cluster gracefully while it is still serving: other replicas answer reads, a master with a slave
+ * finishes its writes and holds further requests until the slave has taken over, and requests of other nodes are answered.
  */
 
 import { sleep } from "../../base/sleep.ts";
@@ -10,13 +9,13 @@ import type { NodeContext } from "../node_context.ts";
 import { within } from "./gate.ts";
 import type { IndexLink } from "./index_link.ts";
 
-/** The writes under way, the choice of the next master and others' last requests may take so long each. */
+/** Timeout for each of: the writes in flight, the choice of the next master, and others' last requests. */
 const STEP_MS_MAX = 2000;
-/** What other nodes have sent before they got the map without us arrives within this time. */
+/** Requests that other nodes sent before they got the map without us arrive within this time. */
 const ARRIVAL_MS = 100;
 const POLL_MS = 20;
 
-/** Resolves when nobody needs this node any more, or has waited long enough. */
+/** Resolves when no node needs this one any more, or after a timeout. */
 export async function leaveCluster(context: NodeContext, link: IndexLink, server: Server): Promise<void> {
   const { routing, handover, runtime } = context;
   routing.setLeaving(true);
@@ -24,7 +23,7 @@ export async function leaveCluster(context: NodeContext, link: IndexLink, server
   if (hasSuccessor) {
     handover.beginLeaving();
     if (!(await within(runtime.clock, STEP_MS_MAX, finishWrites(context)))) {
-      runtime.log.write("warning", `writes under way did not end within ${STEP_MS_MAX} ms`);
+      runtime.log.write("warning", `writes in flight did not finish within ${STEP_MS_MAX} ms`);
     }
   }
   handover.announced = true;
@@ -33,13 +32,13 @@ export async function leaveCluster(context: NodeContext, link: IndexLink, server
     handover.end();
     await letNodesGo(context, server);
   } else {
-    runtime.log.write("warning", "no index server could be told of the shutdown");
+    runtime.log.write("warning", "no index server could be notified of the shutdown");
     routing.setLeaving(false);
     handover.end();
   }
 }
 
-/** Resolves when every write under way is answered, committed and with the replicas. */
+/** Resolves when every write in flight is answered, committed and replicated. */
 export async function finishWrites({ handover, replicator, storage }: NodeContext): Promise<void> {
   const committed = new Promise<void>((resolve) => storage.onCommit({ onCommitted: () => resolve() }));
   await Promise.all([handover.finished(), committed]);
@@ -47,8 +46,8 @@ export async function finishWrites({ handover, replicator, storage }: NodeContex
 }
 
 /**
- * Every node has the new map now and closes its lanes as soon as they are answered. What it sent before is answered: of a
- * request that is left unanswered nobody knows whether it was carried out.
+ * Every node now has the new map and closes its lanes as soon as they are answered. Earlier requests are answered, because an
+ * unanswered request would be in doubt.
  */
 async function letNodesGo({ runtime: { clock } }: NodeContext, server: Server): Promise<void> {
   const startMs = clock.monotonicMs();

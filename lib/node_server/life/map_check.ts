@@ -1,6 +1,6 @@
 /**
- * Compares the node map in use with the index server's from time to time, and takes what was missed. A map is pushed once
- * by the original: if the push meets a connection that breaks, or a node that is just starting, nothing repeats it.
+ * Periodically compares our node map with the index server's, and fetches a missed one. The original pushes a map only once: if
+ * the connection breaks, or the node is just starting, the push is lost.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -10,20 +10,20 @@ import type { NodeMap } from "../../cluster/node_map.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { IndexLink } from "./index_link.ts";
 
-/** A node that has got no map since it joined asks this often … */
+/** The interval for a node that has received no map since it joined … */
 const FIRST_CHECK_MS = 400;
-/** … and any other one this often. */
+/** … and for any other node. */
 const CHECK_MS = 4000;
-/** A push may take so long: some nodes must hear of a map before others, so none takes it before its turn. */
+/** How long a push may take: some nodes must get a map before others, so none fetches it before its turn. */
 const PUSH_MS = 1000;
 
-/** The map in use, and how another one is taken. */
+/** The current map, and how to install another one. */
 export interface MapHolder {
   nodeMap(): NodeMap;
   install(map: NodeMap): void;
 }
 
-/** What is wrong with the index server's answers, for as long as it is. */
+/** The current problem with the index server's answers. */
 type Trouble = "none" | "silent" | "older" | "unversioned";
 
 export class MapCheck {
@@ -34,7 +34,7 @@ export class MapCheck {
   #trouble: Trouble = "none";
   #stopped = false;
 
-  /** Begins at once. */
+  /** Starts at once. */
   constructor(runtime: Runtime, link: IndexLink, holder: MapHolder) {
     this.#runtime = runtime;
     this.#link = link;
@@ -61,7 +61,7 @@ export class MapCheck {
     try {
       const version = await this.#link.mapVersion();
       if (version === undefined)
-        this.#report("unversioned", "the index server tells no version of its node map: a lost push goes unnoticed");
+        this.#report("unversioned", "the index server does not report the version of its node map: a lost push goes unnoticed");
       else if (version < own)
         this.#report("older", `the index server's node map has version ${version}, ours ${own}: it has lost changes`);
       else this.#report("none", "the index server answers, and its node map is as new as ours");
@@ -70,7 +70,7 @@ export class MapCheck {
       if (this.#stopped || version <= this.#version) return;
       const map = await this.#link.fetchMap();
       if (this.#stopped || map === undefined || map.version <= this.#version) return;
-      this.#runtime.log.write("notice", `node map ${map.version} did not arrive, ours is ${this.#version}: taken now`);
+      this.#runtime.log.write("notice", `node map ${map.version} was not received, ours is ${this.#version}: fetched it`);
       this.#holder.install(map);
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
@@ -82,7 +82,7 @@ export class MapCheck {
     return this.#holder.nodeMap().version;
   }
 
-  /** Says it when it begins, and when it is over. */
+  /** Logs the start and the end of a problem. */
   #report(trouble: Trouble, text: string): void {
     if (trouble === this.#trouble || this.#stopped) return;
     this.#trouble = trouble;

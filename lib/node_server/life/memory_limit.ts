@@ -1,18 +1,18 @@
 /**
- * `cache_memlimit`: another `memory-limit` for the running node. memcached's answers; the next start, and a reload of the
- * settings, take the configured one again.
+ * `cache_memlimit`: changes `memory-limit` of the running node. memcached's answers; the next start or a reload of the settings
+ * restores the configured limit.
  */
 
 import { storageOptionTable } from "../../storage/storage_options.ts";
 import type { NodeContext } from "../node_context.ts";
 
 const MIB = 1048576;
-/** memcached's bound, below which it does not go either. */
+/** memcached's lower bound. */
 const MIB_MIN = 8;
 const TOO_SMALL = `MEMLIMIT_TOO_SMALL cannot set maxbytes to less than ${MIB_MIN}m`;
 const OUT_OF_BOUNDS = "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust";
 
-/** Carries out `cache_memlimit <MiB> [noreply]`; gives the line to answer, undefined = silence. */
+/** Executes `cache_memlimit <MiB> [noreply]`; returns the answer line, undefined = none. */
 export function setMemoryLimit(context: NodeContext, words: readonly string[]): string | undefined {
   const line = change(context, words);
   return words.at(-1) === "noreply" ? undefined : line;

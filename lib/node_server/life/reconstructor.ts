@@ -1,6 +1,6 @@
 /**
- * Makes this node a copy when a node map gives it a place that needs one, again after a break, and tells the index server
- * how it went. One copy at a time: a newer map ends the one before.
+ * Runs a copy when a node map gives this node a role that needs one, retries it when it breaks off, and reports the outcome to
+ * the index server. One copy at a time: a newer map ends the previous one.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -12,7 +12,7 @@ import { CopyTask } from "../../replication/copy_task.ts";
 import type { NodeContext } from "../node_context.ts";
 import type { IndexLink } from "./index_link.ts";
 
-/** A copy that breaks off is begun anew so often, after a pause, before the node becomes a proxy again. */
+/** How often a copy that breaks off is attempted, with a pause, before the node becomes a proxy again. */
 const ATTEMPTS_MAX = 3;
 const PAUSE_MS = 1000;
 
@@ -22,7 +22,7 @@ export class Reconstructor {
   readonly #link: IndexLink;
   readonly #connectTimeoutMs: number;
   #copy: CopyTask | undefined;
-  /** What the copy under way, or the last one, was to bring. */
+  /** The plan of the current or last copy. */
   #plan: Reconstruction | undefined;
 
   constructor(context: NodeContext, resolver: KeyResolver, link: IndexLink, connectTimeoutMs: number) {
@@ -32,19 +32,19 @@ export class Reconstructor {
     this.#connectTimeoutMs = connectTimeoutMs;
   }
 
-  /** Copies what the plan says, in the background. */
+  /** Executes the plan, in the background. */
   begin(plan: Reconstruction): void {
     this.#plan = plan;
     void this.#reconstruct(plan, 1);
   }
 
-  /** Begins again what is not in use yet: its sources have dropped what they had, on their own account each. */
+  /** Restarts a copy that is not in use yet: its sources have flushed. */
   restart(): void {
     const state = this.#context.routing.self?.state;
     if (this.#plan !== undefined && (state === NodeState.prepare || state === NodeState.ready)) this.begin(this.#plan);
   }
 
-  /** Ends the copy under way, if there is one; nobody is told. */
+  /** Ends the current copy, if there is one, without a report. */
   end(): void {
     this.#plan = undefined;
     this.#copy?.kill();
@@ -72,9 +72,9 @@ export class Reconstructor {
       watchers.happened("type=copy status=complete");
     } catch (error) {
       watchers.happened("type=copy status=failed");
-      if (this.#copy !== copy) return runtime.log.write("notice", "copy ended: it is not needed any more");
+      if (this.#copy !== copy) return runtime.log.write("notice", "copy ended: it is no longer needed");
       const isRepeated = attempt < ATTEMPTS_MAX && error instanceof FlareError && error.retriable;
-      const next = isRepeated ? "it is tried again" : "this node becomes a proxy again";
+      const next = isRepeated ? "retrying" : "this node becomes a proxy again";
       runtime.log.write("error", `copy failed: ${(error as Error).message}; ${next}`);
       if (isRepeated) {
         await this.#pause();
@@ -84,8 +84,8 @@ export class Reconstructor {
       }
       return;
     }
-    // A newer map may have made this copy pointless meanwhile. As long as it has not, somebody has to be told: an index server
-    // that cannot store its map now can do so later.
+    // Unless a newer map has made this copy pointless, keep reporting: an index server that cannot store its map now may do so
+    // later.
     const state = plan.role === NodeRole.master ? "ready" : "active";
     while (this.#copy === copy && !(await this.#link.tellState(state))) {
       if (this.#context.routing.self?.state !== NodeState.prepare) return;

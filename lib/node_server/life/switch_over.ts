@@ -1,19 +1,18 @@
 /**
- * `node handover <milliseconds>`: a master gets ready to give its partition to a slave and goes on running. Requests wait,
- * the writes under way are finished and with the slaves, and then the answer is OK: whoever asked makes a slave master now.
- * What waited goes on as soon as the node map names it, or when the time is over. The original knows no such command and
- * answers ERROR.
+ * `node handover <milliseconds>`: a running master prepares to hand its partition over to a slave. It holds requests, finishes
+ * and replicates the writes in flight, and then answers OK: now the operator promotes a slave. Held requests resume as soon as
+ * the node map names the new master, or after the given time. The original does not have this command and answers ERROR.
  */
 
 import type { NodeContext } from "../node_context.ts";
 import { within } from "./gate.ts";
 import { finishWrites } from "./leave_cluster.ts";
 
-/** The writes under way may take so long. */
+/** Timeout for the writes in flight. */
 const FINISH_MS_MAX = 2000;
 const HOLD_MS_MAX = 60000;
 
-/** Answers `node handover` followed by `words`; 0 milliseconds: requests go on, if they wait. */
+/** Executes `node handover` followed by `words`; 0 milliseconds: resumes held requests. */
 export async function prepareSwitchOver(context: NodeContext, words: readonly string[]): Promise<string> {
   const { routing, handover, replicator, runtime } = context;
   const [text] = words;
@@ -27,16 +26,16 @@ export async function prepareSwitchOver(context: NodeContext, words: readonly st
     return "OK";
   }
   if (!routing.hasSuccessor) return "SERVER_ERROR there is no active slave that could take over";
-  if (handover.holding) return "SERVER_ERROR a handover is under way";
+  if (handover.holding) return "SERVER_ERROR a handover is already in progress";
 
   const refused = replicator.failures + replicator.dropped;
   handover.begin();
   handover.expireAfter(limitMs, () => {
-    runtime.log.write("warning", `nobody took over within ${limitMs} ms: still the master`);
+    runtime.log.write("warning", `no slave took over within ${limitMs} ms: still the master`);
   });
   const isFinished = await within(runtime.clock, Math.min(limitMs, FINISH_MS_MAX), finishWrites(context));
   if (handover.leaving) return "SERVER_ERROR stopping";
   if (isFinished && replicator.failures + replicator.dropped === refused && handover.holding) return "OK";
   handover.end();
-  return isFinished ? "SERVER_ERROR a slave did not take a write" : "SERVER_ERROR the writes under way did not end";
+  return isFinished ? "SERVER_ERROR a slave did not accept a write" : "SERVER_ERROR the writes in flight did not finish";
 }

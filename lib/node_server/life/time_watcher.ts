@@ -1,10 +1,9 @@
 /**
- * Watches how long the storage takes (`time-watcher-enabled`): at every polling interval it reads a key and waits for
- * what is being committed. A look that takes longer than the first threshold is logged; one that takes longer than the
- * second makes `ping` fail until the next start, so that the index server takes the node down.
+ * Watches how long the storage takes (`time-watcher-enabled`): at every polling interval it reads a key and waits for pending
+ * commits. A probe that takes longer than the first threshold is logged; one that takes longer than the second makes `ping`
+ * fail until the next start, so that the index server takes the node down.
  *
- * Flare differs: the original times every access; a second threshold of 0 makes the first warning fatal there and is off
- * here.
+ * Flare differs: the original times every access; with a second threshold of 0 its first warning is fatal, here 0 is off.
  */
 
 import { fromLatin1 } from "../../base/bytes.ts";
@@ -13,7 +12,7 @@ import type { Storage } from "../../storage/storage.ts";
 
 export interface TimeWatcherOptions {
   readonly timeWatcherEnabled: boolean;
-  /** How often to look; 0 = never. */
+  /** The polling interval; 0 = never. */
   readonly timeWatcherPollingIntervalMs: number;
   /** 0 = no warning. */
   readonly storageAccessWatchThresholdWarnMs: number;
@@ -32,7 +31,7 @@ export class TimeWatcher {
   readonly #storage: Pick<Storage, "get" | "onCommit">;
   #options: TimeWatcherOptions;
   #timer: Timer | undefined;
-  /** When the look under way began. */
+  /** When the current probe began. */
   #beganMs: number | undefined;
   #warned = false;
 
@@ -44,7 +43,7 @@ export class TimeWatcher {
     this.#schedule();
   }
 
-  /** Takes other thresholds and another interval. */
+  /** Applies new thresholds and a new interval. */
   reload(options: TimeWatcherOptions): void {
     this.#options = options;
     this.stop();
@@ -73,7 +72,7 @@ export class TimeWatcher {
     this.#access().then(
       () => this.#ended(beganMs),
       (error: Error) => {
-        // A storage that fails says so itself; here only its time counts.
+        // A failing storage reports that itself; here only the time counts.
         this.#log.write("info", `time watcher could not read: ${error.message}`);
         this.#ended(beganMs);
       },
@@ -94,11 +93,11 @@ export class TimeWatcher {
     const { storageAccessWatchThresholdWarnMs: warnMs, storageAccessWatchThresholdPingNgMs: pingNgMs } = this.#options;
     if (warnMs > 0 && tookMs > warnMs && !this.#warned) {
       this.#warned = true;
-      this.#log.write("warning", `storage access takes ${Math.round(tookMs)} ms, more than ${warnMs}`);
+      this.#log.write("warning", `storage access took ${Math.round(tookMs)} ms, more than ${warnMs}`);
     }
     if (pingNgMs > 0 && tookMs > pingNgMs && !this.tooSlow) {
       this.tooSlow = true;
-      this.#log.write("error", `storage access takes ${Math.round(tookMs)} ms, more than ${pingNgMs}: ping fails from now on`);
+      this.#log.write("error", `storage access took ${Math.round(tookMs)} ms, more than ${pingNgMs}: ping fails from now on`);
     }
   }
 }

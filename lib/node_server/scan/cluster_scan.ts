@@ -1,7 +1,7 @@
 /**
- * Pages of a scan over the whole cluster: one replica of every partition is asked for its next keys, and their answers are
- * merged. Nothing is remembered between two pages. A partition that nobody answers for fails the page: a list is complete
- * or an error, never a part of the truth.
+ * Pages of a scan over the whole cluster: asks one replica of every partition for its next keys and merges the answers. No
+ * state is kept between two pages. If no node of a partition answers, the page fails: a list is complete or an error, never
+ * partial.
  */
 
 import { compareBytes, EMPTY_BYTES } from "../../base/bytes.ts";
@@ -17,26 +17,26 @@ import type { OwnPart } from "./own_part.ts";
 import { mergePages, shareOf } from "./scan_merge.ts";
 import { Turnstile } from "./turnstile.ts";
 
-/** A page of the whole. */
+/** A page of the whole cluster. */
 export interface PageQuery {
-  /** The number of the scan. */
+  /** The id of the scan. */
   readonly scan: string;
   readonly prefix: Uint8Array;
-  /** Empty = from the beginning. */
+  /** Empty = from the start. */
   readonly after: Uint8Array;
   readonly limit: number;
   readonly values: boolean;
-  /** Ask the masters, who have every acknowledged write, not any replica. */
+  /** Ask only masters, which have every acknowledged write. */
   readonly ofMasters: boolean;
 }
 
-/** Bytes of a page, but for its last item; each partition is asked for its share. */
+/** Size limit of a page, except for its last item; each partition is asked for its share. */
 export const PAGE_BYTES_MAX = 1048576;
-/** Pages put together at the same time; others wait. */
+/** Most pages assembled at a time; others wait. */
 const PAGES_MAX = 8;
-/** While maps differ or nodes fail, a page is begun anew for so long … */
+/** How long a page is retried while maps differ or nodes fail … */
 const PATIENCE_MS = 3000;
-/** … with such pauses. */
+/** … with this pause. */
 const PAUSE_MS = 100;
 
 export class ClusterScan {
@@ -49,7 +49,7 @@ export class ClusterScan {
     this.#ownPart = ownPart;
   }
 
-  /** The next page. @throws FlareError saying which partition or node cannot answer */
+  /** The next page. @throws FlareError naming the partition or node that cannot answer */
   page(query: PageQuery): Promise<ScanPage> {
     return this.#turnstile.pass(() => this.#patiently(query));
   }
@@ -76,7 +76,7 @@ export class ClusterScan {
     return parts.length === 1 ? (parts[0] as ScanPage) : mergePages(parts, query.limit, PAGE_BYTES_MAX);
   }
 
-  /** One partition's part, from whichever of its nodes answers. */
+  /** One partition's part, from any of its nodes. */
   async #part(query: PageQuery, partition: number, count: number): Promise<ScanPage> {
     const limit = shareOf(query.limit, count);
     const failed: string[] = [];
@@ -94,7 +94,7 @@ export class ClusterScan {
         failed.push(route.key);
       }
     }
-    const reason = fault === undefined ? "it has no node that is up" : fault.message;
+    const reason = fault === undefined ? "none of its nodes is up" : fault.message;
     throw new FlareError("REFUSED", `partition ${partition} cannot be scanned: ${reason}`, {
       retriable: fault?.retriable ?? true,
       cause: fault,
@@ -109,7 +109,7 @@ export class ClusterScan {
     return master === undefined || failed.includes(master.key) ? PROXY_FAILURE : master;
   }
 
-  /** @param part undefined: a node of another cluster is asked, for its whole cluster */
+  /** @param part undefined: asks a node of another cluster for its whole cluster */
   async #ask(
     node: ClusterNode,
     query: PageQuery,
@@ -122,7 +122,7 @@ export class ClusterScan {
     const answer = await scanPeers.lane(node, EMPTY_BYTES, 0, 0).request(line, ReplyShape.scan);
     const page = parseScanPage(answer);
     if (page === undefined) throw refusal(node, answer);
-    // A scan that does not get on would never end.
+    // A scan that makes no progress would never end.
     if (page.lastKey !== undefined && compareBytes(page.lastKey, after) <= 0) throw malformed(node);
     return page;
   }

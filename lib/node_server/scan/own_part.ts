@@ -1,7 +1,7 @@
 /**
- * What this node itself has of one partition, a page at a time: for its own scans and for those of other nodes. It answers
- * only while its own map says the same about the partition as whoever asks, so that pages from several nodes fit together
- * while the cluster grows. Knows nothing of the other nodes.
+ * This node's own items of one partition, a page at a time, for its own scans and for those of other nodes. It answers only
+ * while its map agrees with the requester's about the partition, so that pages from several nodes match while the cluster
+ * grows. Knows nothing of the other nodes.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -14,33 +14,33 @@ import { Turnstile } from "./turnstile.ts";
 /** A page of one partition. */
 export interface PartQuery {
   readonly partition: number;
-  /** Partitions there are, as the asking node knows. */
+  /** The number of partitions in the requester's map. */
   readonly count: number;
-  /** The number of the scan. */
+  /** The id of the scan. */
   readonly scan: string;
   readonly prefix: Uint8Array;
-  /** Empty = from the beginning. */
+  /** Empty = from the start. */
   readonly after: Uint8Array;
   readonly limit: number;
   readonly bytesMax: number;
   readonly values: boolean;
 }
 
-/** Keys looked at between two turns of the loop. */
+/** Keys visited per event loop turn. */
 const SLICE_KEYS = 250;
 const SLICE_BYTES = 262144;
-/** A page that finds little ends after so many of them: the next one goes on there. */
+/** A page with few matches ends after this many slices; the next one continues there. */
 const SLICES_MAX = 40;
-/** Pages put together at the same time. */
+/** Most pages assembled at a time. */
 const PAGES_MAX = 8;
-/** Scans that are remembered; a forgotten one only costs another checkpoint. */
+/** Scans remembered; a forgotten one only costs another checkpoint. */
 const SCANS_MAX = 1024;
 
 export class OwnPart {
   readonly #context: NodeContext;
   readonly #resolver: KeyResolver;
   readonly #turnstile = new Turnstile(PAGES_MAX);
-  /** The scans for which everything older is in the engine, by number; true of this map only. */
+  /** The scans, by id, for which everything older is in the engine; valid only for this map. */
   readonly #prepared = new Map<string, Promise<void>>();
   #map: NodeMap | undefined;
 
@@ -50,8 +50,8 @@ export class OwnPart {
   }
 
   /**
-   * The next keys of a partition behind `after`.
-   * @throws FlareError REFUSED, retriable, when the two maps differ | CLOSED | IO_ERROR
+   * The next keys of a partition after `after`.
+   * @throws FlareError REFUSED, retriable, if the two maps differ | CLOSED | IO_ERROR
    */
   read(query: PartQuery): Promise<ScanPage> {
     return this.#turnstile.pass(() => this.#read(query));
@@ -63,14 +63,14 @@ export class OwnPart {
     if (routing.partitionMap.active.length !== query.count || !routing.readsPart(query.partition)) throw otherMap();
     await this.#prepare(query.scan, map);
     const page = await this.#walk(query);
-    // What was here may have been dropped for a copy meanwhile.
+    // The data may have been dropped for a copy in the meantime.
     if (routing.nodeMap !== map) throw otherMap();
     return page;
   }
 
   /**
-   * A walk sees what is in the engine, so everything written before a scan goes there once, when its first page comes here.
-   * With another map the data may be others.
+   * A walk sees what is in the engine, so everything written before a scan is checkpointed once, at its first page here.
+   * Another map may mean other data.
    */
   #prepare(scan: string, map: NodeMap): Promise<void> {
     if (this.#map !== map) this.#prepared.clear();
@@ -109,13 +109,13 @@ export class OwnPart {
         items.push(item);
         bytes += wireBytes(item);
       }
-      // Some engines answer at once: the requests of others come in between all the same.
+      // Some engines answer at once: yield anyway, so that other requests run in between.
       await new Promise<void>((resolve) => this.#context.runtime.clock.defer(resolve));
     }
     return { items, lastKey };
   }
 
-  /** Keys that have moved to another partition lie here for a while longer. */
+  /** Keys that have moved to another partition stay here for a while. */
   #belongs(key: Uint8Array, { partition, count }: PartQuery): boolean {
     return count <= 1 || this.#resolver.resolve(this.#context.keyHash(key, 0, key.length), count) === partition;
   }

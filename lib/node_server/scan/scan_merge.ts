@@ -1,29 +1,29 @@
 /**
- * From what each partition has to one page of the whole: in key order, each key once, and not further than every partition
- * has been looked at. Pure.
+ * Merges the partitions' parts to one page: in key order, each key once, and no further than every partition has been read.
+ * Pure.
  */
 
 import { compareBytes } from "../../base/bytes.ts";
 import { type ScannedItem, type ScanPage, wireBytes } from "../../protocol/scan/scan_page.ts";
 
-/** A page small enough is asked of every partition whole. */
+/** For a page up to this size every partition is asked for all of it. */
 const SHARED_LIMIT_MIN = 64;
-/** Of larger ones each partition is asked for more than its fair part, because keys are spread by chance. */
+/** For larger ones each partition is asked for more than its fair share, because keys are distributed randomly. */
 const SHARE_SPARE = 1.5;
 
-/** How many keys to ask of each of `count` partitions for a page of `limit`. */
+/** How many keys to request from each of `count` partitions for a page of `limit`. */
 export function shareOf(limit: number, count: number): number {
   if (count <= 1 || limit <= SHARED_LIMIT_MIN) return limit;
   return Math.min(limit, Math.max(SHARED_LIMIT_MIN, Math.ceil((limit * SHARE_SPARE) / count)));
 }
 
-/** The page of the whole; it ends early where a part ends early, but for the parts that have nothing more. */
+/** The merged page; it ends where the shortest part ends, except for parts that have nothing more. */
 export function mergePages(parts: readonly ScanPage[], limit: number, bytesMax: number): ScanPage {
   let end: Uint8Array | undefined;
   for (const { lastKey } of parts) {
     if (lastKey !== undefined && (end === undefined || compareBytes(lastKey, end) < 0)) end = lastKey;
   }
-  // Runs that are sorted already: the built-in sort finds and merges them.
+  // The parts are sorted runs, which the built-in sort detects and merges.
   const sorted = parts.flatMap(({ items }) => items).sort((left, right) => compareBytes(left.key, right.key));
   const items: ScannedItem[] = [];
   let bytes = 0;

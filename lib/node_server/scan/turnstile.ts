@@ -1,6 +1,6 @@
 /**
- * Lets so many through at a time; the others wait in their order. It bounds the memory that long answers take while they
- * are put together.
+ * A semaphore: runs a limited number of tasks at a time; the others wait in order. It limits the memory of long answers while
+ * they are assembled.
  */
 
 export class Turnstile {
@@ -12,14 +12,14 @@ export class Turnstile {
     this.#placesMax = placesMax;
   }
 
-  /** Runs `work` as soon as there is a place for it. */
+  /** Runs `work` as soon as there is a free slot. */
   async pass<T>(work: () => Promise<T>): Promise<T> {
     if (this.#taken >= this.#placesMax) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#taken++;
     try {
       return await work();
     } finally {
-      // The place goes to the next one without ever being free.
+      // The slot passes directly to the next task.
       const next = this.#waiting.shift();
       if (next === undefined) this.#taken--;
       else next();

@@ -1,12 +1,12 @@
 /**
- * Everything a node counts, wherever it is counted, and what of it came since `stats reset`. What counts never goes back:
- * a reset only remembers where it was, so requests pay nothing for it.
+ * All counters of a node, wherever they are counted, and their values since `stats reset`. Counters never decrease: a reset
+ * only records their current values, so it costs requests nothing.
  */
 
 import type { Server } from "../../net/server.ts";
 import type { NodeContext } from "../node_context.ts";
 
-/** The counters, by names of our own. */
+/** The counters, by our own names. */
 export type Counts = ReturnType<typeof countsOf>;
 
 export class Counters {
@@ -19,7 +19,7 @@ export class Counters {
     this.#server = server;
   }
 
-  /** What was counted since the last reset. */
+  /** The counts since the last reset. */
   since(): Counts {
     const counts = countsOf(this.#context, this.#server());
     if (this.#before !== undefined)
@@ -27,7 +27,7 @@ export class Counters {
     return counts;
   }
 
-  /** From now on everything counts from 0. */
+  /** Restarts all counts at 0. */
   reset(): void {
     this.#before = countsOf(this.#context, this.#server());
   }

@@ -1,12 +1,10 @@
-/**
- * What memcached's `lru_crawler` has been told on this node. It holds until the node stops; `stats settings` tells it.
- */
+/** The settings of memcached's `lru_crawler` on this node. They last until the node stops; `stats settings` shows them. */
 
 export class CrawlerSettings {
-  /** False: nothing is listed and nothing looked for by `lru_crawler`. */
+  /** False: `lru_crawler` neither lists nor crawls. */
   enabled = true;
   /** Pause of a listing after every thousand items, in microseconds. */
   sleepUs = 100;
-  /** Items a `crawl` looks at, 0 = all. */
+  /** Items a `crawl` checks, 0 = all. */
   toCrawl = 0;
 }

@@ -1,6 +1,6 @@
 /**
- * `stats sizes`: how many items in memory are how large, in steps of 32 bytes, as memcached counts them. Nothing is kept for
- * it: while it is enabled the arena is walked when somebody asks, a segment in each turn of the loop.
+ * `stats sizes`: a histogram of the sizes of items in memory, in steps of 32 bytes, as in memcached. It keeps no state: while
+ * it is enabled each request walks the arena, a segment in each turn of the loop.
  */
 
 import type { TextReply } from "../../protocol/text/text_reply.ts";
@@ -10,7 +10,7 @@ import type { Storage } from "../../storage/storage.ts";
 const STEP_BYTES = 32;
 
 export class ItemSizes {
-  /** Off until somebody wants it. */
+  /** Off by default. */
   enabled = false;
   readonly #clock: Clock;
   readonly #storage: Storage;

@@ -1,6 +1,4 @@
-/**
- * The settings of `stats settings` under memcached's names: those that mean something here, with what holds here.
- */
+/** The settings of `stats settings` under memcached's names, as far as they apply here. */
 
 import { tlsVersionOf } from "../../net/tls/tls_options.ts";
 import type { NodeSettings } from "../node_options.ts";

@@ -1,7 +1,7 @@
 /**
- * What memcached's `stats`, `stats items` and `stats slabs` tell and Flare's do not: the same keys where they mean something
- * here, with what they mean here. There is one slab class, the arena: its chunks are the eight bytes records are aligned
- * to, its pages the blocks.
+ * The values of memcached's `stats`, `stats items` and `stats slabs` that Flare's do not have: the same keys, as far as they
+ * apply here. There is one slab class, the arena: its chunks are the eight bytes that records are aligned to, its pages the
+ * blocks.
  */
 
 import type { Server } from "../../net/server.ts";
@@ -9,10 +9,10 @@ import type { TextReply } from "../../protocol/text/text_reply.ts";
 import type { NodeContext } from "../node_context.ts";
 import type { Counts } from "./counters.ts";
 
-/** Records begin at multiples of this. */
+/** The alignment of records. */
 const CHUNK_BYTES = 8;
 
-/** The rest of the general `stats`, behind Flare's keys. */
+/** The rest of the general `stats`, after Flare's keys. */
 export function statsFurther(counts: Counts, { storage, watchers }: NodeContext, server: Server, reply: TextReply): void {
   const { arenaLayout, arenaBytes, liveBytes, dirtyBytes, corruptRecords, damagedTables } = storage.stats();
   print(reply, "", {
@@ -26,7 +26,7 @@ export function statsFurther(counts: Counts, { storage, watchers }: NodeContext,
     get_expired: counts.getExpired,
     store_too_large: counts.storeTooLarge,
     store_no_memory: counts.storeNoMemory,
-    // Too many connections are told so; the listener goes on.
+    // Excess connections get an error; the listener keeps accepting.
     accepting_conns: 1,
     listen_disabled_num: 0,
     time_in_listen_disabled_us: 0,
@@ -59,7 +59,7 @@ export function statsFurther(counts: Counts, { storage, watchers }: NodeContext,
   });
 }
 
-/** `stats items`: the items in memory; those that are only on the disk are in no class. */
+/** `stats items`: the items in memory; those only on disk are in no class. */
 export function statsItems(counts: Counts, { storage, runtime }: NodeContext, reply: TextReply): void {
   const { arenaItems, liveBytes, arenaLayout, evictedIdleSeconds } = storage.stats();
   if (arenaItems > 0) {
@@ -99,7 +99,7 @@ export function statsItems(counts: Counts, { storage, runtime }: NodeContext, re
   reply.end();
 }
 
-/** `stats slabs`; `mem_requested` is among the items only, because memcached's exporter fails if both tell it. */
+/** `stats slabs`; `mem_requested` is only in `stats items`, because memcached's exporter fails if both have it. */
 export function statsSlabs(counts: Counts, { storage }: NodeContext, reply: TextReply): void {
   const { arenaBytes, liveBytes, arenaLayout } = storage.stats();
   if (arenaLayout.blocks > 0) {

@@ -1,11 +1,11 @@
-/** Counters of a node server, as `stats` prints them. Plain numbers, counted where things happen. */
+/** Counters of a node server, as `stats` prints them. Plain numbers, counted where the events happen. */
 
 import { MutationKind, MutationResult } from "../../item/mutation.ts";
 
 export class NodeStats {
-  /** Keys asked for by get and gets, forwarded ones included. */
+  /** Keys requested by get and gets, including forwarded ones. */
   cmdGet = 0;
-  /** Writes that carry data, touch and gat, forwarded and replicated ones included. */
+  /** Writes with data, touch and gat, including forwarded and replicated ones. */
   cmdSet = 0;
   getHits = 0;
   getMisses = 0;
@@ -24,7 +24,7 @@ export class NodeStats {
   touchMisses = 0;
   cmdFlush = 0;
   cmdMeta = 0;
-  /** Values refused because of their length once they were put together. */
+  /** Values refused because of their resulting length. */
   tooLarge = 0;
 
   /** Counts a write executed here. */

@@ -1,6 +1,6 @@
 /**
- * What `show variables` of a node server says: the settings as they are configured, in the original's words, order
- * and columns, because tools read them. Settings the original does not have are shown by `--print-config` instead.
+ * The output of a node server's `show variables`: the settings with the original's names, order and columns, because tools
+ * parse them. `--print-config` shows the settings that the original does not have.
  */
 
 import { formatHostPort } from "../../base/host_port.ts";
@@ -52,7 +52,7 @@ const shown: readonly (keyof NodeSettings)[] = [
   "clusterReplicationMode",
 ];
 
-/** The lines in front of `END`, without line ends. */
+/** The lines before `END`, without line ends. */
 export function showNodeVariables(options: NodeSettings): string[] {
   return variableLines(NAME_WIDTH, nodeOptionTable, options, shown, {
     indexServers: options.indexServers.map(({ host, port }) => formatHostPort(host, port)).join(", "),

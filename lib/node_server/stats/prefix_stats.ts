@@ -1,15 +1,15 @@
 /**
- * `stats detail`: requests counted by the prefix of their keys, which is what stands before the first `:`. Switched on by
- * hand, for a while; keys without a prefix are not counted, and there is room for so many prefixes only.
+ * `stats detail`: counts requests by the prefix of their keys, the part before the first `:`. Turned on by hand, for a while;
+ * keys without a prefix are not counted, and the number of prefixes is limited.
  */
 
 import { latin1 } from "../../base/bytes.ts";
 import type { KeySlice } from "../../item/entry.ts";
 
 const DELIMITER = 0x3a;
-/** Prefixes told apart; what belongs to further ones is summed up. */
+/** Prefixes counted separately; all others are summed up. */
 const PREFIXES_MAX = 10000;
-/** A longer one counts among the further ones. */
+/** Longer ones count among the others. */
 const PREFIX_BYTES_MAX = 250;
 const FURTHER = "(further)";
 
@@ -24,7 +24,7 @@ export class PrefixStats {
   readonly #prefixes = new Map<string, PrefixCounts>();
   #further: PrefixCounts | undefined;
 
-  /** A key was asked for. */
+  /** A key was requested. */
   countGet(key: KeySlice, isHit: boolean): void {
     const counts = this.#countsOf(key);
     if (counts === undefined) return;
@@ -68,7 +68,7 @@ export class PrefixStats {
       const prefix = latin1(bytes, start, delimiter);
       const known = this.#prefixes.get(prefix);
       if (known !== undefined) return known;
-      // Such a prefix would be a line of its own in the answer.
+      // Other prefixes could break the lines of the answer.
       if (/^[!-~\x80-\xff]*$/.test(prefix) && this.#prefixes.size < PREFIXES_MAX) {
         const counts = { gets: 0, hits: 0, sets: 0, deletes: 0 };
         this.#prefixes.set(prefix, counts);

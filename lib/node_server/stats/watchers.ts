@@ -1,7 +1,7 @@
 /**
- * `watch`: connections that are told what this node does, a line for each event, in memcached's form. Nothing is put
- * together while nobody watches, and a watcher that does not keep up misses lines instead of holding anybody up. The
- * counts of `stats detail`, which look at the same events, are kept beside it, so that a request asks once for both.
+ * `watch`: connections that receive a line for each event of this node, in memcached's format. While nobody watches no lines
+ * are built, and a slow watcher loses lines instead of delaying anybody. The counts of `stats detail` use the same events and
+ * are kept here, so that a request checks only once for both.
  */
 
 import { latin1 } from "../../base/bytes.ts";
@@ -16,11 +16,11 @@ import type { Clock } from "../../runtime/runtime.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { PrefixStats } from "./prefix_stats.ts";
 
-/** What can be watched, a bit each. */
+/** The kinds of events, one bit each. */
 export const WatchKind = {
   fetchers: 1,
   mutations: 2,
-  /** Items that leave the memory; they stay stored. */
+  /** Items evicted from memory; they stay stored. */
   evictions: 4,
   connevents: 8,
   rawcmds: 16,
@@ -28,10 +28,10 @@ export const WatchKind = {
   deletions: 64,
 } as const;
 
-/** Not a kind to watch: the prefixes of keys are counted. */
+/** Not a kind of event: counts the prefixes of keys. */
 const DETAIL = 1 << 20;
 const WATCHERS_MAX = 20;
-/** More of a line is not told. */
+/** Longest part of a line that is shown. */
 const RAW_BYTES_MAX = 500;
 
 interface Watcher {
@@ -42,9 +42,9 @@ interface Watcher {
 }
 
 export class Watchers {
-  /** Bits of what anybody is interested in: asked before an event is told. */
+  /** The kinds that anybody watches: checked before an event is reported. */
   kinds = 0;
-  /** Lines put together, lines sent (each watcher's count), and lines that watchers have missed. */
+  /** Lines built, lines sent (summed over the watchers), and lines that watchers have lost. */
   told = 0;
   sent = 0;
   skipped = 0;
@@ -56,16 +56,16 @@ export class Watchers {
   #lastId = 0;
   #flushing = false;
   #counting = false;
-  /** The connection whose request is at work, 0 = it cannot be told. */
+  /** The connection of the current request, 0 = unknown. */
   #connection = 0;
-  /** What a deletion that is at work finds. */
+  /** The size of the item that the current deletion finds. */
   #deletedBytes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Where the events come from that nobody else tells. */
+  /** Connects the sources of connection and eviction events. */
   attach(server: Server, storage: Storage): void {
     this.#server = server;
     this.#storage = storage;
@@ -105,13 +105,13 @@ export class Watchers {
     });
   }
 
-  /** A request is at work until `leave`: what is told meanwhile is about this connection. */
+  /** A request runs until `leave`: events in between belong to this connection. */
   enter(connection: number): void {
     this.#connection = connection;
     this.#deletedBytes = 0;
   }
 
-  /** Notes how much a deletion, which is about to be carried out, finds. */
+  /** Records the size of the item that the next deletion finds. */
   beforeDeletion(key: KeySlice): void {
     if ((this.kinds & WatchKind.deletions) === 0 || this.#storage === undefined) return;
     try {
@@ -119,7 +119,7 @@ export class Watchers {
       if (entry instanceof Promise) entry.catch(() => undefined);
       else if (entry !== undefined) this.#deletedBytes = sizeOf(entry);
     } catch (error) {
-      // The deletion itself tells it.
+      // The deletion itself reports it.
       if (!(error instanceof FlareError)) throw error;
     }
   }
@@ -157,7 +157,7 @@ export class Watchers {
     if ((this.kinds & WatchKind.sysevents) !== 0) this.#tell(WatchKind.sysevents, text);
   }
 
-  /** Ends all watching. */
+  /** Ends all watches. */
   close(): void {
     for (const { end } of this.#watchers) end();
     this.#watchers = [];
@@ -191,7 +191,7 @@ export class Watchers {
     this.#tell(WatchKind.connevents, text);
   }
 
-  /** Takes the sources' events, or leaves them, as somebody watches. */
+  /** Subscribes to the sources' events, or unsubscribes, depending on the watchers. */
   #listen(): void {
     this.kinds = this.#watchers.reduce((bits, { kinds }) => bits | kinds, this.#counting ? DETAIL : 0);
     const server = this.#server;
@@ -230,7 +230,7 @@ export class Watchers {
     });
   }
 
-  /** Lets those go whose connections are gone. */
+  /** Removes watchers whose connections are gone. */
   #prune(): void {
     if (!this.#watchers.some(({ session }) => session.gone)) return;
     for (const { session, end } of this.#watchers) if (session.gone) end();

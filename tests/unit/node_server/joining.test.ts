@@ -193,7 +193,7 @@ describe("a node whose index server's pushes get lost", () => {
     assertEquals(world.index.order(`node role 127.0.0.1 2001 master 1 0`), "OK\r\n");
     await world.network.pass(5100);
     assertEquals([world.version, node.role], [2, 0]);
-    assertEquals(world.logged("node map 2 did not arrive, ours is 1").length, 1);
+    assertEquals(world.logged("node map 2 was not received, ours is 1").length, 1);
     const client = world.dial("set a 0 0 1\r\nx\r\n");
     await world.network.settle();
     assertEquals(client.received, "STORED\r\n");
