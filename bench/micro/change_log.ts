@@ -14,12 +14,18 @@ const CHANGES = 1000;
 const KEY_BYTES = 14;
 const bytes = fromLatin1(`key:0000000001${"v".repeat(100)}`);
 
+const keyAndValue = { keyStart: 0, keyEnd: KEY_BYTES, valueStart: KEY_BYTES, valueEnd: bytes.length };
+const entry = { bytes, ...keyAndValue, flags: 0, expire: 0, version: 0, marks: 0 };
+
 const files = new MemoryFiles();
 const runtime = { ...detectRuntime(), files };
 const log = ChangeLog.open(runtime, "log", 1 << 30, [], 1);
 
 function putAll(): void {
-  for (let i = 0; i < CHANGES; i++) log.put(bytes, 0, KEY_BYTES, KEY_BYTES, bytes.length, 0, 0, i + 1, 0, 1);
+  for (let i = 0; i < CHANGES; i++) {
+    entry.version = i + 1;
+    log.put(entry, 1);
+  }
 }
 
 putAll();

@@ -12,6 +12,7 @@ import { MutationKind } from "../../lib/item/mutation.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { emptyEntry } from "../../lib/storage/arena/cached_entry.ts";
 import { EntryCache } from "../../lib/storage/arena/entry_cache.ts";
+import { RecordFields } from "../../lib/storage/arena/record_fields.ts";
 import { RecordState } from "../../lib/storage/arena/record_state.ts";
 import { Storage } from "../../lib/storage/storage.ts";
 
@@ -23,11 +24,12 @@ const keys = Array.from({ length: KEYS }, (_, i) => fromLatin1(`key:${String(i).
 const cache = new EntryCache(1 << 28, 4711);
 const map = new Map<string, Uint8Array>();
 const view = emptyEntry();
+const fields = new RecordFields().set(RecordState.dirty, 0, 0, 1);
 for (const key of keys) {
   const hash = cache.hash(key, 0, key.length);
   cache.find(hash, key, 0, key.length);
   if (!cache.fits(cache.recordBytes(1, key.length, 0, VALUE.length))) throw new Error("the arena is too small");
-  cache.append(hash, key, 0, key.length, RecordState.dirty, 0, 0, 1, 0, VALUE.length, 0, view);
+  cache.append(hash, { bytes: key, start: 0, end: key.length }, fields, VALUE.length, 0, 0, view);
   view.bytes.set(VALUE, view.valueStart);
   map.set(latin1(key), VALUE.slice());
 }

@@ -76,8 +76,10 @@ export class LogReplay {
       );
     }
     const state = RecordState.dirty | (isTombstone ? RecordState.tombstone : stateOfMarks(marks, false));
-    if (!this.#writer.append(hash, key, size, state, flags, expire, version, valueLength, nowSeconds)) return false;
-    const { written } = this.#writer;
+    const writer = this.#writer;
+    writer.fields.set(state, flags, expire, version);
+    if (!writer.append(hash, key, size, valueLength, nowSeconds)) return false;
+    const { written } = writer;
     copyBytes(written.bytes, written.valueStart, bytes, valueStart, valueEnd);
     return true;
   }

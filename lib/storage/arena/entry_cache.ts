@@ -9,13 +9,15 @@
 
 import { equalBytes } from "../../base/bytes.ts";
 import { copyBytes, writeDecimal } from "../../base/copy_bytes.ts";
-import { fromWords, highWord, lowWord, type Uint64 } from "../../base/uint64.ts";
+import { fromWords, highWord, lowWord } from "../../base/uint64.ts";
 import { CurrentKind } from "../../item/decide.ts";
+import type { KeySlice } from "../../item/entry.ts";
 import { Block, BlockRing } from "./block_ring.ts";
 import type { CachedEntry } from "./cached_entry.ts";
 import { DirtyBatch } from "./dirty_batch.ts";
 import { indexHash } from "./index_hash.ts";
 import { KeyIndex } from "./key_index.ts";
+import type { RecordFields } from "./record_fields.ts";
 import {
   ACCESS,
   EXPIRE,
@@ -333,24 +335,20 @@ export class EntryCache {
 
   /**
    * Appends a record and makes it the key's entry; the last call must have been `find` for this key, and there must be room.
-   * The caller then copies the value to where `view` says. `state` has the record's first `RecordState` bits.
+   * The caller then copies the value to where `view` says. `fields.state` has the record's first `RecordState` bits.
    */
   append(
     hash: number,
-    key: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-    state: number,
-    flags: number,
-    expire: number,
-    version: Uint64,
-    accessSeconds: number,
+    key: KeySlice,
+    fields: RecordFields,
     valueLength: number,
+    accessSeconds: number,
     replaced: number,
     view: CachedEntry,
   ): number {
+    const { state, flags, expire, version } = fields;
     const kind = kindOfState(state);
-    const keyLength = keyEnd - keyStart;
+    const keyLength = key.end - key.start;
     const length = this.recordBytes(
       state & RecordState.tombstone ? CurrentKind.tombstone : CurrentKind.value,
       keyLength,
@@ -369,7 +367,7 @@ export class EntryCache {
     const { bytes, words } = block;
     const headStart = offset + HEADER_BYTES;
     writePrefix(bytes, headStart);
-    let at = copyBytes(bytes, headStart + PREFIX_BYTES, key, keyStart, keyEnd);
+    let at = copyBytes(bytes, headStart + PREFIX_BYTES, key.bytes, key.start, key.end);
     view.keyStart = headStart + PREFIX_BYTES;
     view.keyEnd = at;
     if ((state & RecordState.tombstone) === 0) {

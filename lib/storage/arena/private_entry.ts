@@ -1,9 +1,8 @@
 /** Entries outside the arena: copies for delayed answers, and entries read from the engine when the arena has no room. */
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
-import type { Uint64 } from "../../base/uint64.ts";
-import type { CurrentKind } from "../../item/decide.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
+import { ENGINE_HEADER_BYTES, type EngineRecord } from "../engine/engine_record.ts";
 import type { CachedEntry } from "./cached_entry.ts";
 
 /** Makes `target` the same entry with its own bytes; the two may be the same object. */
@@ -26,20 +25,11 @@ export function copyEntry<View extends EntryView>(source: EntryView, target: Vie
   return target;
 }
 
-/** Fills `target` with a reply-ready entry in new memory; the value is `bytes[valueStart, valueEnd)`. */
-export function privateEntry(
-  target: CachedEntry,
-  kind: CurrentKind,
-  key: KeySlice,
-  flags: number,
-  expire: number,
-  version: Uint64,
-  marks: number,
-  accessSeconds: number,
-  bytes: Uint8Array,
-  valueStart: number,
-  valueEnd: number,
-): void {
+/** Fills `target` with a reply-ready entry in new memory, of an engine's record. */
+export function privateEntry(target: CachedEntry, key: KeySlice, record: EngineRecord, accessSeconds: number): void {
+  const { kind, flags, expire, version, marks, bytes } = record;
+  const valueStart = ENGINE_HEADER_BYTES;
+  const valueEnd = bytes.length;
   const head = fromLatin1(`VALUE ${latin1(key.bytes, key.start, key.end)} ${flags} ${valueEnd - valueStart}\r\n`);
   const reply = new Uint8Array(head.length + valueEnd - valueStart + 2);
   reply.set(head);

@@ -274,22 +274,7 @@ export class Checkpointer {
       }
       if (slab === undefined) at = 0;
       const holder = slab ?? new Uint8Array(valueLength);
-      const valueStart = view.kind === CurrentKind.value ? view.valueStart : 0;
-      const valueEnd = view.kind === CurrentKind.value ? view.valueEnd : 0;
-      writeEngineValue(
-        holder,
-        at,
-        view.kind,
-        view.flags,
-        view.expire,
-        view.version,
-        view.marks,
-        view.bytes,
-        view.keyStart,
-        view.keyEnd,
-        valueStart,
-        valueEnd,
-      );
+      writeEngineValue(holder, at, view);
       operations.push({ type: "put", key, value: slab === undefined ? holder : slab.subarray(at, at + valueLength) });
       at += valueLength;
     }

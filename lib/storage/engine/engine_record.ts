@@ -10,6 +10,7 @@ import { crc32 } from "../../base/crc32.ts";
 import { FlareError } from "../../base/errors.ts";
 import { fromWords, highWord, lowWord, type Uint64 } from "../../base/uint64.ts";
 import { CurrentKind } from "../../item/decide.ts";
+import type { EntryView } from "../../item/entry.ts";
 
 /** The version of this format; others are refused. */
 export const ENGINE_FORMAT = 1;
@@ -69,31 +70,21 @@ export function writeEngineKey(
   return copyBytes(target, at + GENERATION_BYTES, key, start, end);
 }
 
-/** Writes an engine value to `target` from `at` on and returns where it ended. */
-export function writeEngineValue(
-  target: Uint8Array,
-  at: number,
-  kind: CurrentKind,
-  flags: number,
-  expire: number,
-  version: Uint64,
-  marks: number,
-  bytes: Uint8Array,
-  keyStart: number,
-  keyEnd: number,
-  valueStart: number,
-  valueEnd: number,
-): number {
+/** Writes an entry's engine value to `target` from `at` on and returns where it ended. A tombstone has no value. */
+export function writeEngineValue(target: Uint8Array, at: number, entry: EntryView & { readonly kind: CurrentKind }): number {
+  const { bytes, version } = entry;
   target[at] = ENGINE_FORMAT;
-  target[at + AT_KIND] = kind;
-  target[at + AT_MARKS] = marks;
+  target[at + AT_KIND] = entry.kind;
+  target[at + AT_MARKS] = entry.marks;
   target[at + 3] = 0;
-  writeUint32(target, at + AT_FLAGS, flags);
-  writeUint32(target, at + AT_EXPIRE, expire);
+  writeUint32(target, at + AT_FLAGS, entry.flags);
+  writeUint32(target, at + AT_EXPIRE, entry.expire);
   writeUint32(target, at + AT_VERSION, lowWord(version));
   writeUint32(target, at + AT_VERSION + 4, highWord(version));
-  const end = copyBytes(target, at + ENGINE_HEADER_BYTES, bytes, valueStart, valueEnd);
-  writeUint32(target, at + AT_CRC, checksum(bytes, keyStart, keyEnd, target, at, end));
+  const valueAt = at + ENGINE_HEADER_BYTES;
+  const isValue = entry.kind === CurrentKind.value;
+  const end = isValue ? copyBytes(target, valueAt, bytes, entry.valueStart, entry.valueEnd) : valueAt;
+  writeUint32(target, at + AT_CRC, checksum(bytes, entry.keyStart, entry.keyEnd, target, at, end));
   return end;
 }
 

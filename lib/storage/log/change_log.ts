@@ -8,9 +8,15 @@ import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { copyBytes } from "../../base/copy_bytes.ts";
 import { crc32 } from "../../base/crc32.ts";
 import { FlareError } from "../../base/errors.ts";
-import type { Uint64 } from "../../base/uint64.ts";
 import type { AppendFile, Runtime } from "../../runtime/runtime.ts";
-import { encodeLogHeader, encodeLogRecord, LOG_RECORD_HEADER_BYTES, LogKind, logRecordCrc } from "./log_record.ts";
+import {
+  encodeLogHeader,
+  encodeLogRecord,
+  LOG_RECORD_HEADER_BYTES,
+  type LogEntry,
+  LogKind,
+  logRecordCrc,
+} from "./log_record.ts";
 
 const BUFFER_BYTES = 1 << 18;
 /** A buffer that one large turn has grown beyond this is freed. */
@@ -42,6 +48,8 @@ interface DirectValue {
   readonly at: number;
   readonly bytes: Uint8Array;
 }
+
+const NO_ENTRY: LogEntry = { bytes: EMPTY_BYTES, keyStart: 0, keyEnd: 0, flags: 0, expire: 0, version: 0, marks: 0 };
 
 export class ChangeLog {
   /** Failed appends so far. */
@@ -124,38 +132,13 @@ export class ChangeLog {
   }
 
   /** Adds an item to the pending changes. If the value is large, `bytes` must not change until `append`. */
-  put(
-    bytes: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-    valueStart: number,
-    valueEnd: number,
-    flags: number,
-    expire: number,
-    version: Uint64,
-    marks: number,
-    generation: number,
-  ): void {
+  put(entry: LogEntry & { readonly valueStart: number; readonly valueEnd: number }, generation: number): void {
+    const { bytes, keyStart, keyEnd, valueStart, valueEnd } = entry;
     const start = this.#used;
     const valueLength = valueEnd - valueStart;
     const direct = valueLength >= DIRECT_VALUE_BYTES_MIN;
     this.#reserve(LOG_RECORD_HEADER_BYTES + (keyEnd - keyStart) + (direct ? 0 : valueLength));
-    const at = encodeLogRecord(
-      this.#buffer,
-      this.#view,
-      start,
-      LogKind.put,
-      generation,
-      this.nextSequence,
-      version,
-      flags,
-      expire,
-      marks,
-      bytes,
-      keyStart,
-      keyEnd,
-      valueLength,
-    );
+    const at = encodeLogRecord(this.#buffer, this.#view, start, LogKind.put, generation, this.nextSequence, entry, valueLength);
     if (direct) {
       this.#used = at;
       this.#directs.push({ at, bytes: bytes.subarray(valueStart, valueEnd) });
@@ -168,17 +151,9 @@ export class ChangeLog {
     this.#count();
   }
 
-  /** Adds a tombstone to the pending changes. */
-  delete(
-    bytes: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-    deletedAt: number,
-    blockedUntil: number,
-    version: Uint64,
-    generation: number,
-  ): void {
-    this.#short(LogKind.delete, generation, version, deletedAt, blockedUntil, bytes, keyStart, keyEnd);
+  /** Adds a tombstone to the pending changes: `flags` is the second of the deletion, `expire` until when the key is blocked. */
+  delete(tombstone: LogEntry, generation: number): void {
+    this.#short(LogKind.delete, generation, tombstone);
   }
 
   /**
@@ -186,7 +161,7 @@ export class ChangeLog {
    * flush is scheduled, 0 = none.
    */
   flush(generation: number, plannedFor: number): void {
-    this.#short(LogKind.flush, generation, 0, 0, plannedFor, EMPTY_BYTES, 0, 0);
+    this.#short(LogKind.flush, generation, { ...NO_ENTRY, expire: plannedFor });
   }
 
   /**
@@ -303,34 +278,11 @@ export class ChangeLog {
     return file;
   }
 
-  #short(
-    kind: LogKind,
-    generation: number,
-    version: Uint64,
-    flags: number,
-    expire: number,
-    key: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-  ): void {
+  /** A record without a value. */
+  #short(kind: LogKind, generation: number, entry: LogEntry): void {
     const start = this.#used;
-    this.#reserve(LOG_RECORD_HEADER_BYTES + (keyEnd - keyStart));
-    const end = encodeLogRecord(
-      this.#buffer,
-      this.#view,
-      start,
-      kind,
-      generation,
-      this.nextSequence,
-      version,
-      flags,
-      expire,
-      0,
-      key,
-      keyStart,
-      keyEnd,
-      0,
-    );
+    this.#reserve(LOG_RECORD_HEADER_BYTES + (entry.keyEnd - entry.keyStart));
+    const end = encodeLogRecord(this.#buffer, this.#view, start, kind, generation, this.nextSequence, entry, 0);
     this.#used = end;
     this.#view.setUint32(start, logRecordCrc(this.#buffer, start, end, this.#salt), true);
     this.#count();

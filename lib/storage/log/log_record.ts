@@ -86,6 +86,18 @@ export function decodeLogHeader(bytes: Uint8Array, path: string): LogSegmentHead
   return undefined;
 }
 
+/** What a record says of its key: `bytes[keyStart, keyEnd)`, and the fields of an entry or a tombstone. */
+export interface LogEntry {
+  readonly bytes: Uint8Array;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly flags: number;
+  readonly expire: number;
+  readonly version: Uint64;
+  /** Bits of `EntryMark`. */
+  readonly marks: number;
+}
+
 /** Writes a record except its value and its checksum, and returns where the value belongs. */
 export function encodeLogRecord(
   bytes: Uint8Array,
@@ -94,27 +106,21 @@ export function encodeLogRecord(
   kind: LogKind,
   generation: number,
   sequence: number,
-  version: Uint64,
-  flags: number,
-  expire: number,
-  marks: number,
-  key: Uint8Array,
-  keyStart: number,
-  keyEnd: number,
+  entry: LogEntry,
   valueLength: number,
 ): number {
-  const keyLength = keyEnd - keyStart;
+  const keyLength = entry.keyEnd - entry.keyStart;
   view.setUint16(at + AT_MARKER, MARKER, true);
   view.setUint8(at + AT_KIND, kind);
-  view.setUint8(at + AT_MARKS, marks);
+  view.setUint8(at + AT_MARKS, entry.marks);
   view.setUint32(at + AT_LENGTH, LOG_RECORD_HEADER_BYTES + keyLength + valueLength, true);
   view.setUint32(at + AT_GENERATION, generation, true);
   setUint64(view, at + AT_SEQUENCE, sequence);
-  setUint64(view, at + AT_VERSION, version);
-  view.setUint32(at + AT_FLAGS, flags, true);
-  view.setUint32(at + AT_EXPIRE, expire, true);
+  setUint64(view, at + AT_VERSION, entry.version);
+  view.setUint32(at + AT_FLAGS, entry.flags, true);
+  view.setUint32(at + AT_EXPIRE, entry.expire, true);
   view.setUint32(at + AT_KEY_LENGTH, keyLength, true);
-  return copyBytes(bytes, at + LOG_RECORD_HEADER_BYTES, key, keyStart, keyEnd);
+  return copyBytes(bytes, at + LOG_RECORD_HEADER_BYTES, entry.bytes, entry.keyStart, entry.keyEnd);
 }
 
 /** The checksum of a record from after its checksum field to `end`. */

@@ -12,6 +12,7 @@ import type { Log } from "../../runtime/runtime.ts";
 import { type CachedEntry, emptyEntry } from "../arena/cached_entry.ts";
 import type { Keyspaces } from "../arena/keyspaces.ts";
 import { privateEntry } from "../arena/private_entry.ts";
+import { RecordFields } from "../arena/record_fields.ts";
 import { RecordState, stateOfMarks } from "../arena/record_state.ts";
 import type { UndoList } from "../arena/undo_list.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -43,6 +44,7 @@ export class KeyLookup {
   readonly #undo: UndoList;
   readonly #log: Log;
   readonly #record: EngineRecord = emptyEngineRecord();
+  readonly #fields = new RecordFields();
 
   constructor(engine: Engine, keyspaces: Keyspaces, undo: UndoList, log: Log) {
     this.#engine = engine;
@@ -123,24 +125,12 @@ export class KeyLookup {
     // Making room moves records, even if it fails.
     cache.find(hash, key.bytes, key.start, key.end);
     if (!fits) {
-      const start = ENGINE_HEADER_BYTES;
-      privateEntry(current, kind, key, flags, expire, version, marks, nowSeconds, bytes, start, bytes.length);
+      privateEntry(current, key, record, nowSeconds);
       return;
     }
-    this.location = cache.append(
-      hash,
-      key.bytes,
-      key.start,
-      key.end,
-      isValue ? stateOfMarks(marks, false) : RecordState.tombstone,
-      flags,
-      expire,
-      version,
-      nowSeconds,
-      valueLength,
-      0,
-      current,
-    );
+    const state = isValue ? stateOfMarks(marks, false) : RecordState.tombstone;
+    const fields = this.#fields.set(state, flags, expire, version);
+    this.location = cache.append(hash, key, fields, valueLength, nowSeconds, 0, current);
     if (isValue) copyBytes(current.bytes, current.valueStart, bytes, ENGINE_HEADER_BYTES, bytes.length);
   }
 

@@ -5,7 +5,6 @@
  */
 
 import { FlareError } from "../../base/errors.ts";
-import type { Uint64 } from "../../base/uint64.ts";
 import { Change, Content, CurrentKind, type Decision, decide, emptyDecision } from "../../item/decide.ts";
 import { decideWithTerms } from "../../item/decide_terms.ts";
 import type { KeySlice } from "../../item/entry.ts";
@@ -13,6 +12,7 @@ import { type Applied, type Mutation, MutationKind, MutationResult } from "../..
 import { type CachedEntry, emptyEntry } from "../arena/cached_entry.ts";
 import type { Keyspaces } from "../arena/keyspaces.ts";
 import { copyEntry } from "../arena/private_entry.ts";
+import { RecordFields } from "../arena/record_fields.ts";
 import { engineBits, engineKindOfState, kindOfState, RecordState, stateOfMarks } from "../arena/record_state.ts";
 import type { UndoList } from "../arena/undo_list.ts";
 import type { Checkpointer } from "../checkpoint/checkpointer.ts";
@@ -29,6 +29,8 @@ const PINNED_PART = 2;
 export class KeyWriter {
   /** The last appended record. */
   readonly written: CachedEntry = emptyEntry();
+  /** What the next appended record says of its entry. */
+  readonly fields = new RecordFields();
   /** The outcome of the last completed attempt. */
   readonly applied: Applied = { result: MutationResult.stored, entry: this.written, number: 0, error: "" };
   /** Set once recovery is done; without it changes are neither logged nor undone. */
@@ -120,27 +122,18 @@ export class KeyWriter {
     }
     // Not logged: if it is lost, the sweeper finds the tombstone again.
     const size = cache.recordBytes(CurrentKind.tombstone, key.end - key.start, 0, 0);
-    const state = RecordState.dirty | RecordState.tombstone | RecordState.purged;
-    if (!this.append(hash, key, size, state, 0, 0, 0, 0, nowSeconds)) return Attempt.room;
+    this.fields.set(RecordState.dirty | RecordState.tombstone | RecordState.purged, 0, 0, 0);
+    if (!this.append(hash, key, size, 0, nowSeconds)) return Attempt.room;
     this.journal?.commits.begin();
     return Attempt.done;
   }
 
   /**
    * Appends a dirty record for the key that was just looked up; false = no room. The entry of the lookup stays readable, and
-   * `written` shows where the value belongs.
+   * `written` shows where the value belongs. `fields` are what is to be stored, without the bits of what the engine has.
    */
-  append(
-    hash: number,
-    key: KeySlice,
-    size: number,
-    kindState: number,
-    flags: number,
-    expire: number,
-    version: Uint64,
-    valueLength: number,
-    nowSeconds: number,
-  ): boolean {
+  append(hash: number, key: KeySlice, size: number, valueLength: number, nowSeconds: number): boolean {
+    const { fields } = this;
     const lookup = this.#lookup;
     const keyspace = this.#keyspaces.current;
     const { cache } = keyspace;
@@ -158,22 +151,9 @@ export class KeyWriter {
       location = cache.find(hash, key.bytes, key.start, key.end);
     }
     const replacedDirty = location !== 0 && cache.state(location) & RecordState.dirty ? location : 0;
-    const state = kindState | engineBits(engineKind);
-    const added = cache.append(
-      hash,
-      key.bytes,
-      key.start,
-      key.end,
-      state,
-      flags,
-      expire,
-      version,
-      nowSeconds,
-      valueLength,
-      location,
-      this.written,
-    );
-    keyspace.count(before, kindOfState(state));
+    fields.state |= engineBits(engineKind);
+    const added = cache.append(hash, key, fields, valueLength, nowSeconds, location, this.written);
+    keyspace.count(before, kindOfState(fields.state));
     if (this.journal !== undefined) this.#undo.push(added, replacedDirty, before);
     if (cache.pinnedBytes >= cache.bytesMax / PINNED_PART && !this.#checkpointer.isRunning) this.#checkpointer.request();
     return true;
@@ -195,14 +175,14 @@ export class KeyWriter {
     }
     const keepsItem = decision.content === Content.current || decision.content === Content.number;
     const kindState = isTombstone ? RecordState.tombstone : stateOfMarks(marks, keepsItem && current.fetched);
-    const state = RecordState.dirty | kindState;
-    if (!this.append(hash, key, size, state, flags, expire, version, valueLength, nowSeconds)) return Attempt.room;
-    const { bytes, keyStart, keyEnd, valueStart, valueEnd } = this.written;
-    if (!isTombstone) this.#content.write(decision, current, mutation as Mutation, bytes, valueStart);
+    this.fields.set(RecordState.dirty | kindState, flags, expire, version);
+    if (!this.append(hash, key, size, valueLength, nowSeconds)) return Attempt.room;
+    const { written } = this;
+    if (!isTombstone) this.#content.write(decision, current, mutation as Mutation, written.bytes, written.valueStart);
     const { journal } = this;
     if (journal === undefined) return Attempt.done;
-    if (isTombstone) journal.changes.delete(bytes, keyStart, keyEnd, flags, expire, version, generation);
-    else journal.changes.put(bytes, keyStart, keyEnd, valueStart, valueEnd, flags, expire, version, marks, generation);
+    if (isTombstone) journal.changes.delete(written, generation);
+    else journal.changes.put(written, generation);
     journal.commits.begin();
     return Attempt.done;
   }

@@ -12,7 +12,6 @@ import type { Keyspaces } from "../arena/keyspaces.ts";
 import { privateEntry } from "../arena/private_entry.ts";
 import type { Engine, EnginePair, ScanStart } from "../engine/engine.ts";
 import {
-  ENGINE_HEADER_BYTES,
   type EngineRecord,
   emptyEngineRecord,
   GENERATION_BYTES,
@@ -92,8 +91,7 @@ export class SliceReader {
       this.#lookup.reportCorrupt(key);
       throw error;
     }
-    const { kind, flags, expire, version, marks } = record;
-    privateEntry(this.#entry, kind, key, flags, expire, version, marks, 0, value, ENGINE_HEADER_BYTES, value.length);
+    privateEntry(this.#entry, key, record, 0);
   }
 }
 

@@ -155,7 +155,8 @@ function runLog(input: Uint8Array): Met {
     const value = fromLatin1("\xa3\xf1v".repeat(random.between(0, 30)));
     const record = new Uint8Array(LOG_RECORD_HEADER_BYTES + key.length + value.length);
     const view = new DataView(record.buffer);
-    const at = encodeLogRecord(record, view, 0, LogKind.put, 1, sequence, sequence, 5, 6, 0, key, 0, key.length, value.length);
+    const entry = { bytes: key, keyStart: 0, keyEnd: key.length, flags: 5, expire: 6, version: sequence, marks: 0 };
+    const at = encodeLogRecord(record, view, 0, LogKind.put, 1, sequence, entry, value.length);
     record.set(value, at);
     view.setUint32(0, logRecordCrc(record, 0, record.length, salt), true);
     written.push({ text: `${sequence} ${latin1(key)} ${latin1(value)}`, start: length, end: length + record.length });

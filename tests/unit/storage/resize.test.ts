@@ -85,7 +85,11 @@ describe("the memory for items", () => {
     withTemporaryDirectory(async (dataDir) => {
       const storage = await Storage.open(detectRuntime({ logLevel: "error" }), { dataDir });
       for (const bytes of [0, 65535, 2 ** 33 + 1, 1e6 + 0.5]) {
-        assertThrows(() => storage.resizeMemory(bytes), Error, "memory for items is a whole number");
+        assertThrows(
+          () => storage.resizeMemory(bytes),
+          Error,
+          `option "memoryBytesMax": "${bytes}" is not an integer from 65536`,
+        );
       }
       await storage.close();
     }));

@@ -34,22 +34,8 @@ function segment(salt = HEADER.salt): Uint8Array {
     const bytes = new Uint8Array(LOG_RECORD_HEADER_BYTES + key.length + value.length);
     const view = new DataView(bytes.buffer);
     const around = fromLatin1(`<${key}>`);
-    const at = encodeLogRecord(
-      bytes,
-      view,
-      0,
-      kind,
-      generation,
-      sequence,
-      version as Uint64,
-      flags,
-      expire,
-      marks,
-      around,
-      1,
-      1 + key.length,
-      value.length,
-    );
+    const entry = { bytes: around, keyStart: 1, keyEnd: 1 + key.length, flags, expire, version: version as Uint64, marks };
+    const at = encodeLogRecord(bytes, view, 0, kind, generation, sequence, entry, value.length);
     bytes.set(fromLatin1(value), at);
     view.setUint32(0, logRecordCrc(bytes, 0, bytes.length, salt), true);
     return latin1(bytes);
