@@ -15,6 +15,7 @@ import type { KeyListings } from "./commands/key_listings.ts";
 import type { MetaCommands } from "./commands/meta_commands.ts";
 import type { ReadCommands } from "./commands/read_commands.ts";
 import type { ScanCommands } from "./commands/scan_commands.ts";
+import type { TtlCommand } from "./commands/ttl_command.ts";
 import type { WriteCommands } from "./commands/write_commands.ts";
 import type { Watchers } from "./stats/watchers.ts";
 
@@ -22,6 +23,7 @@ import type { Watchers } from "./stats/watchers.ts";
 export interface CommandGroups {
   readonly read: ReadCommands;
   readonly write: WriteCommands;
+  readonly ttl: TtlCommand;
   readonly meta: MetaCommands;
   readonly dump: DumpCommands;
   readonly scan: ScanCommands;
@@ -147,6 +149,12 @@ export const nodeCommands = {
     run: ({ write }, request, reply) => write.write(request, reply),
     section: "items",
     lines: [["<key> <exptime> [option…]", "`TOUCHED` or `NOT_FOUND`"]],
+  },
+  ttl: {
+    access: "everyone",
+    run: ({ ttl }, request, reply) => ttl.ttl(request, reply),
+    section: "items",
+    lines: [["<key>", "`TTL <seconds>`: the seconds left, -1 for ever; or `NOT_FOUND`. It does not count as a read"]],
   },
 
   mg: {

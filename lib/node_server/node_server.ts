@@ -35,6 +35,7 @@ import { KeyListings } from "./commands/key_listings.ts";
 import { MetaCommands } from "./commands/meta_commands.ts";
 import { ReadCommands } from "./commands/read_commands.ts";
 import { ScanCommands } from "./commands/scan_commands.ts";
+import { TtlCommand } from "./commands/ttl_command.ts";
 import { WriteCommands } from "./commands/write_commands.ts";
 import { ClusterFlush } from "./flush/cluster_flush.ts";
 import { PartitionFlush } from "./flush/partition_flush.ts";
@@ -122,6 +123,7 @@ export class RunningNode implements NodeServer {
       new NodeHandler(context, {
         read: new ReadCommands(context, reads),
         write,
+        ttl: new TtlCommand(context, reads),
         meta,
         dump: new DumpCommands(context, resolver),
         scan,

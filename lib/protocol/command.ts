@@ -26,6 +26,8 @@ export const CommandShape = {
   meta: 7,
   /** `<key> <bytes> <flag>…` and a data block */
   metaStorage: 8,
+  /** `<key>` */
+  key: 9,
 } as const;
 export type CommandShape = (typeof CommandShape)[keyof typeof CommandShape];
 
@@ -40,7 +42,7 @@ interface CommandFacts {
   readonly binary?: true;
 }
 
-const { retrieval, touchRetrieval, storage, arithmetic, deletion, touch, words, meta, metaStorage } = CommandShape;
+const { retrieval, touchRetrieval, storage, arithmetic, deletion, touch, words, meta, metaStorage, key } = CommandShape;
 
 const COMMANDS = {
   get: { at: "nodes", shape: retrieval, writes: false },
@@ -57,6 +59,7 @@ const COMMANDS = {
   decr: { at: "nodes", shape: arithmetic, writes: true },
   delete: { at: "nodes", shape: deletion, writes: true },
   touch: { at: "nodes", shape: touch, writes: true },
+  ttl: { at: "nodes", shape: key, writes: false },
   // A read that touches, creates or wins is a write.
   mg: { at: "nodes", shape: meta, writes: true, binary: true },
   ms: { at: "nodes", shape: metaStorage, writes: true, binary: true },

@@ -138,6 +138,8 @@ export class TextParser {
         return this.#deletion(request, bytes, at, lineEnd);
       case CommandShape.touch:
         return this.#touch(request, bytes, at, lineEnd);
+      case CommandShape.key:
+        return this.#key(request, bytes, at, lineEnd);
       case CommandShape.touchRetrieval:
         return this.#touchRetrieval(request, bytes, at, lineEnd);
       case CommandShape.meta:
@@ -351,6 +353,17 @@ export class TextParser {
     request.mutation.kind = MutationKind.touch;
     request.mutation.version = 0;
     request.exptime = exptime;
+    return ParseStatus.request;
+  }
+
+  /** One key, and nothing behind it. */
+  #key(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
+    const { mutation } = request;
+    if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
+    if (this.#token(bytes, this.#tokenEnd, lineEnd) || this.#keyTooLong(request)) return this.#rejected(BAD_LINE);
+    mutation.value = bytes;
+    mutation.valueStart = 0;
+    mutation.valueEnd = 0;
     return ParseStatus.request;
   }
 

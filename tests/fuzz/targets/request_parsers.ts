@@ -220,6 +220,8 @@ function describe(request: Request, end: number): string {
       return [...head, keys()].join("|");
     case CommandShape.touchRetrieval:
       return [...head, keys(), exptime, flareOrder].join("|");
+    case CommandShape.key:
+      return [...head, key()].join("|");
     case CommandShape.storage:
       return [...head, key(), value(), mutation.kind, mutation.flags, exptime, mutation.version].join("|");
     case CommandShape.arithmetic:

@@ -37,6 +37,7 @@ const EXCHANGES: Readonly<Record<NodeWord, readonly [request: string, answer: Re
   decr: ["decr a 1\r\n", /^0\r\n$/],
   delete: ["delete a\r\n", /^DELETED\r\n$/],
   touch: ["touch a 100\r\n", /^TOUCHED\r\n$/],
+  ttl: ["ttl a\r\n", /^TTL -1\r\n$/],
   mg: ["mg a T100\r\n", /^HD\r\n$/],
   ms: ["ms a 1\r\n2\r\n", /^HD\r\n$/],
   md: ["md a\r\n", /^HD\r\n$/],

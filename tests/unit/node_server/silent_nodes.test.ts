@@ -31,6 +31,7 @@ const READS = [
   "gat 0 k\r\n",
   "gats 0 k\r\n",
   "keys k 5\r\n",
+  "ttl k\r\n",
 ];
 
 function playHost(node: PlayedNode, key: string, value: string): void {

@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { concatBytes, fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
-import { Command, CommandTable, commandName } from "../../../../lib/protocol/command.ts";
+import { Command, CommandShape, CommandTable, commandName, shapeOf } from "../../../../lib/protocol/command.ts";
 import { Request } from "../../../../lib/protocol/request.ts";
 import { ParseStatus, TextParser } from "../../../../lib/protocol/text/text_parser.ts";
 import { ALL_COMMANDS, PARSER_LIMITS, parseAll } from "../../../support/parsed_requests.ts";
@@ -22,13 +22,14 @@ function describeRequest(request: Request): string {
     const keys = latin1(request.bytes, request.keysStart, request.keysEnd).trim();
     return `${prefix}${name} [${keys}]${request.command >= Command.gat ? ` exptime=${request.exptime}` : ""}`;
   }
-  if (request.command > Command.touch)
+  if (shapeOf(request.command) === CommandShape.words)
     return `${prefix}${name} ${request.words.join("|")}${request.lines.map((line) => `/${line}`).join("")}`;
   const key = latin1(mutation.key.bytes, mutation.key.start, mutation.key.end);
   if (request.command <= Command.cas) {
     const value = latin1(mutation.value, mutation.valueStart, mutation.valueEnd);
     return `${prefix}${name} ${key} f=${mutation.flags} e=${request.exptime} v=${mutation.version} "${value}"${options}`;
   }
+  if (request.command === Command.ttl) return `${prefix}${name} ${key}`;
   if (request.command <= Command.decr) return `${prefix}${name} ${key} by ${mutation.delta}${options}`;
   return `${prefix}${name} ${key} e=${request.exptime} v=${mutation.version}${options}`;
 }
@@ -83,6 +84,11 @@ const CORPUS: readonly (readonly [string, string])[] = [
   ["delete k foo\r\n", "reject CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]"],
   ["delete k 1 2 3\r\n", "reject CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]"],
   ["touch k\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["ttl  k \r\n", "ttl k"],
+  ["ttl\r\n", "reject CLIENT_ERROR bad command line format"],
+  ["ttl k l\r\n", "reject CLIENT_ERROR bad command line format"],
+  [`ttl ${"k".repeat(250)}\r\n`, `ttl ${"k".repeat(250)}`],
+  [`ttl ${"k".repeat(251)}\r\n`, "reject CLIENT_ERROR bad command line format"],
   ["touch k x\r\n", "reject CLIENT_ERROR invalid exptime argument"],
   ["gat a b\r\n", "reject CLIENT_ERROR invalid exptime argument"],
   ["gat 10\r\n", "reject CLIENT_ERROR bad command line format"],

@@ -1,0 +1,88 @@
+/**
+ * ttl: how many seconds an item has left. Any replica answers it, through any node, and asking does not count as a read. It
+ * is asked of other nodes in the same words: a meta get (`mg <key> t`) would take the token of a stale item.
+ */
+
+import { fromLatin1, latin1 } from "../../base/bytes.ts";
+import type { KeyHash } from "../../cluster/key_hash.ts";
+import { LOCAL, type Routing } from "../../cluster/routing.ts";
+import type { EntryView } from "../../item/entry.ts";
+import type { Peer } from "../../net/peer/peer.ts";
+import type { Request } from "../../protocol/request.ts";
+import { faultLine, serverErrorLine } from "../../protocol/text/server_error.ts";
+import { ReplyShape } from "../../protocol/text/text_client.ts";
+import type { TextReply } from "../../protocol/text/text_reply.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { OtherCluster } from "../forward/other_cluster.ts";
+import type { Answer, ReadForward } from "../forward/read_forward.ts";
+
+/** What it takes of a node server. */
+export interface TtlParts {
+  readonly runtime: { readonly clock: Pick<Clock, "nowMs"> };
+  readonly routing: Pick<Routing, "partitionCount" | "routeRead">;
+  readonly keyHash: KeyHash;
+  readonly otherCluster: Pick<OtherCluster, "node">;
+  readonly storage: Pick<Storage, "get">;
+}
+
+/** The original and older nodes do not know the command. */
+const UNKNOWN = "ERROR";
+
+export class TtlCommand {
+  readonly #parts: TtlParts;
+  readonly #forward: ReadForward;
+
+  constructor(parts: TtlParts, forward: ReadForward) {
+    this.#parts = parts;
+    this.#forward = forward;
+  }
+
+  /** `ttl <key>`. */
+  ttl(request: Request, reply: TextReply): void | Promise<void> {
+    const { routing, keyHash, otherCluster } = this.#parts;
+    const { bytes, start, end } = request.mutation.key;
+    const hash = routing.partitionCount > 1 ? keyHash(bytes, start, end) : 0;
+    const isHere = otherCluster.node === undefined && routing.routeRead(hash, 0) === LOCAL;
+    return isHere ? this.#here(request, reply) : this.#elsewhere(request.clone(), hash, reply);
+  }
+
+  #here(request: Request, reply: TextReply): void | Promise<void> {
+    const now = Math.floor(this.#parts.runtime.clock.nowMs() / 1000);
+    try {
+      const entry = this.#parts.storage.get(request.mutation.key, now, true);
+      if (entry instanceof Promise) return this.#later(entry, now, reply);
+      reply.line(answerLine(entry, now));
+    } catch (error) {
+      reply.line(faultLine(error));
+    }
+  }
+
+  async #later(pending: Promise<EntryView | undefined>, now: number, reply: TextReply): Promise<void> {
+    try {
+      reply.line(answerLine(await pending, now));
+    } catch (error) {
+      reply.line(faultLine(error));
+    }
+  }
+
+  async #elsewhere(request: Request, hash: number, reply: TextReply): Promise<void> {
+    const { key } = request.mutation;
+    const line = fromLatin1(`ttl ${latin1(key.bytes, key.start, key.end)}\r\n`);
+    const reading = await this.#forward.read(key, hash, (lane) => ask(lane, line));
+    if (reading === LOCAL) return this.#here(request, reply);
+    reply.line("error" in reading ? reading.error : reading.value);
+  }
+}
+
+/** @throws PeerError */
+async function ask(lane: Peer, request: Uint8Array): Promise<Answer<string>> {
+  const { line } = await lane.request(request, ReplyShape.line);
+  if (line === UNKNOWN) return { error: serverErrorLine(`node "${lane.peer}" cannot carry out this request`) };
+  return line.startsWith("SERVER_ERROR ") ? { error: line } : { value: line };
+}
+
+function answerLine(entry: EntryView | undefined, nowSeconds: number): string {
+  if (entry === undefined) return "NOT_FOUND";
+  return `TTL ${entry.expire === 0 ? -1 : entry.expire - nowSeconds}`;
+}
