@@ -181,6 +181,21 @@ export class Client {
   }
 
   /**
+   * How many seconds an item has left: `Infinity` if it never expires, undefined if there is none. Asking does not count as a
+   * read.
+   * @throws FlareError; REFUSED by servers that do not know the command `ttl` (memcached, the C++ Flare)
+   * @example if (((await client.ttl("session")) ?? 0) < 60) await client.touch("session", 3600);
+   */
+  async ttl(key: Bytes): Promise<number | undefined> {
+    const command = `ttl ${keyText(key)}`;
+    const line = await this.line(command);
+    if (line === "NOT_FOUND") return undefined;
+    const seconds = /^TTL (-1|\d{1,10})$/.exec(line)?.[1];
+    if (seconds === undefined) throw refused(this.server, command, line);
+    return seconds === "-1" ? Number.POSITIVE_INFINITY : Number(seconds);
+  }
+
+  /**
    * Every item of the whole cluster, or those whose keys begin with `prefix`, in the order of their keys. Each item that was
    * there when the scan began and was not deleted since comes once; one stored meanwhile may come or not.
    * @throws FlareError

@@ -91,6 +91,16 @@ describe("client", () => {
     assertEquals(await client.delete("brief"), false);
   });
 
+  it("asks how long an item has left", async () => {
+    await client.set("ever", "x");
+    await client.set("brief", "x", { exptime: 1000 });
+    assertEquals(await client.ttl("ever"), Number.POSITIVE_INFINITY);
+    const seconds = await client.ttl("brief");
+    assert(seconds !== undefined && seconds > 990 && seconds <= 1000, String(seconds));
+    assertEquals(await client.ttl("no-brief"), undefined);
+    await assertRejects(() => client.ttl("two words"), FlareError, "without blanks");
+  });
+
   it("carries any bytes and reads many keys at once", async () => {
     const value = Uint8Array.from({ length: 70000 }, (_, i) => i & 0xff);
     const key = Uint8Array.from([0x01, 0x09, 0x7f, 0x80, 0xff]);
