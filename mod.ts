@@ -37,7 +37,7 @@ import type { NodeServer, StopOptions } from "./lib/node_server/public_node.ts";
 import { detectRuntime } from "./lib/runtime/detect.ts";
 import type { LogLevel, Runtime } from "./lib/runtime/runtime.ts";
 
-/** The operator's verbs: plans of changes, and the hands that carry them out on any cluster there is. */
+/** The operator's verbs: change plans, and the client that executes them on any cluster. */
 export {
   activateChange,
   balanceChange,
@@ -50,46 +50,49 @@ export {
   slaveChange,
 } from "./lib/admin/change_verbs.ts";
 export { ClusterAdmin, type ClusterAdminOptions } from "./lib/admin/cluster_admin.ts";
-/** Faults, and what kinds there are. */
+/** Errors and their codes. */
 export { FlareError, type FlareErrorCode } from "./lib/base/errors.ts";
 /** The release. */
 export { VERSION } from "./lib/base/version.ts";
-/** A typed client of one server. */
+/** A typed client for one server. */
 export { Client, type StoreOptions, StoreResult } from "./lib/client/client.ts";
 export type { ClientOptions, ConnectionOptions } from "./lib/client/client_options.ts";
 export type { Bytes, Item } from "./lib/client/item.ts";
 export type { DeletePrefixOptions, DeleteProgress, ScanItem, ScanOptions } from "./lib/client/scan.ts";
-/** A node in the node map, with the words for its role and state. */
+/** A node in the node map, with the constants for its role and state. */
 export { type ClusterNode, NodeRole, NodeState } from "./lib/cluster/node.ts";
-/** Picks the adapter for Node, Deno or Bun. */
+/** Selects the adapter for Node, Deno or Bun. */
 export { detectRuntime } from "./lib/runtime/detect.ts";
-/** The seam to sockets, clocks and files, for whoever brings an adapter. */
+/** The interface to sockets, clocks and files, for custom adapters. */
 export type { Runtime } from "./lib/runtime/runtime.ts";
 export type { Cluster, IndexServer, NodeServer, NodeServerParts, StopOptions };
 
 const logLevelRow = clusterOptionTable.logLevel;
-/** What a server takes beside its settings. */
+/** A server's options besides its settings. */
 const ownFields: Fields = { runtime: runtimeField, logLevel: logLevelRow };
 
-/** What `startCluster` takes: the shape and settings of the cluster, and a runtime if not the one detected. */
+/** The options of `startCluster`: the shape and settings of the cluster, and optionally a runtime. */
 export interface ClusterOptions extends ClusterSettings {
-  /** What sockets, clocks, files and the log come from; default `detectRuntime({ logLevel })`. */
+  /** The runtime for sockets, clocks, files and the log; default `detectRuntime({ logLevel })`. */
   readonly runtime?: Runtime;
 }
 
-/** What `startNodeServer` takes: settings as in `docs/operations.md`, camelCase with the unit, and what only a program can give. */
+/**
+ * The options of `startNodeServer`: settings as in `docs/operations.md`, camelCase with the unit, and options only for
+ * programs.
+ */
 export interface NodeServerOptions extends NodeOptions, NodeServerParts {
-  /** What sockets, clocks, files and the log come from; default `detectRuntime({ logLevel })`. */
+  /** The runtime for sockets, clocks, files and the log; default `detectRuntime({ logLevel })`. */
   readonly runtime?: Runtime;
-  /** The least important log lines to be written, unless `runtime` is given; default `warning`. */
+  /** Log lines of this level and more important ones, unless `runtime` is given; default `warning`. */
   readonly logLevel?: LogLevel;
 }
 
-/** What `startIndexServer` takes: settings as in `docs/operations.md`, camelCase with the unit. */
+/** The options of `startIndexServer`: settings as in `docs/operations.md`, camelCase with the unit. */
 export interface IndexServerOptions extends IndexOptions {
-  /** What sockets, clocks, files and the log come from; default `detectRuntime({ logLevel })`. */
+  /** The runtime for sockets, clocks, files and the log; default `detectRuntime({ logLevel })`. */
   readonly runtime?: Runtime;
-  /** The least important log lines to be written, unless `runtime` is given; default `warning`. */
+  /** Log lines of this level and more important ones, unless `runtime` is given; default `warning`. */
   readonly logLevel?: LogLevel;
 }
 
@@ -112,7 +115,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   return LocalCluster.start(runtime ?? ownRuntime("flare", given.logLevel), given);
 }
 
-/** Starts one node server (`flared`); it resolves when clients are served. @throws FlareError */
+/** Starts one node server (`flared`); resolves when it serves clients. @throws FlareError */
 export async function startNodeServer(options: NodeServerOptions): Promise<NodeServer> {
   checkFields({ ...nodeServerTable, ...nodeServerPartFields, ...ownFields }, options);
   const { runtime, logLevel, engine, onProgress, serversInProcess, ...given } = options;
@@ -124,7 +127,7 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
   return RunningNode.start(runtime ?? ownRuntime("flared", logLevel), given, parts);
 }
 
-/** Starts an index server (`flarei`); it serves when the promise resolves. @throws FlareError */
+/** Starts an index server (`flarei`); resolves when it is ready. @throws FlareError */
 export async function startIndexServer(options: IndexServerOptions): Promise<IndexServer> {
   checkFields({ ...indexServerTable, ...ownFields }, options);
   const { runtime, logLevel, ...given } = options;

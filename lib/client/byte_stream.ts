@@ -1,6 +1,6 @@
 /**
- * A conversation of one request and a long answer, as an asynchronous sequence of chunks: what `dump` needs, whose
- * answer is larger than memory. The sender is slowed down to the pace of the reader. Knows no protocol.
+ * One request with a long answer, as an asynchronous sequence of chunks, for `dump`, whose answer may be larger than memory.
+ * Back-pressure slows the sender down to the reader. Knows no protocol.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -9,13 +9,13 @@ import { formatHostPort } from "../base/host_port.ts";
 import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 
-/** Bytes that may wait for the reader. */
+/** Most bytes waiting for the reader. */
 const HELD_BYTES_MAX = 4 * 1048576;
 
 /**
- * Sends a request on a connection of its own and yields what comes back until the other side closes or the reader has
- * enough (which closes, too). The chunks are the reader's.
- * @throws FlareError CONNECTION_FAILED | TIMED_OUT when nothing comes for `replyTimeoutMs`
+ * Sends a request on a separate connection and yields the answer until the other side closes or the reader stops (which closes,
+ * too). The reader owns the chunks.
+ * @throws FlareError CONNECTION_FAILED | TIMED_OUT if nothing arrives for `replyTimeoutMs`
  */
 export async function* byteStream(
   runtime: Runtime,

@@ -1,7 +1,7 @@
 /**
- * A typed client of one server: the commands of memcached and Flare as methods over one pipelined connection, and raw
- * lines for everything else. Keys and values are bytes; a string stands for its UTF-8 bytes. What a server refuses for
- * good reasons is a value (`NOT_STORED`), what it cannot do is a `FlareError`. It knows nothing of clusters.
+ * A typed client for one server: the commands of memcached and Flare as methods over one pipelined connection, and raw lines
+ * for everything else. Keys and values are bytes; a string means its UTF-8 bytes. An ordinary refusal is a value
+ * (`NOT_STORED`), a failure is a `FlareError`. It knows nothing of clusters.
  */
 
 import { concatBytes, fromLatin1, latin1 } from "../base/bytes.ts";
@@ -43,27 +43,27 @@ import {
 } from "./scan.ts";
 import { parseValues } from "./value_blocks.ts";
 
-/** What a server answers to a write that carries data. */
+/** The answers to a write with data. */
 export const StoreResult = { stored: "STORED", notStored: "NOT_STORED", exists: "EXISTS", notFound: "NOT_FOUND" } as const;
 export type StoreResult = (typeof StoreResult)[keyof typeof StoreResult];
 
-/** How an item is stored. */
+/** Options for storing an item. */
 export interface StoreOptions {
   /** 0 … 2^32-1, default 0. */
   readonly flags?: number;
   /** As on the wire: 0 = never (the default), up to 2592000 seconds from now, above that an absolute second. */
   readonly exptime?: number;
-  /** Flare: store only if this is higher than the item's version; default 0 = whatever it is. */
+  /** Flare: store only if this is higher than the item's version; default 0 = always. */
   readonly version?: Uint64;
-  /** Flare: whether the answer waits for the slaves; default as the server is set. */
+  /** Flare: whether the answer waits for the slaves; default: the server's setting. */
   readonly replication?: "sync" | "async";
 }
 
 const DEFAULT_HOST = "127.0.0.1";
-/** The original cuts longer keys in two. */
+/** The original splits longer keys in two. */
 const KEY_BYTES_MAX = storageOptionTable.keyBytesMax.default;
 const UINT32_MAX = 0xffffffff;
-const uint64Field = field("an integer from 0 to 2^64-1, a bigint where a number is not exact", isUint64);
+const uint64Field = field("an integer from 0 to 2^64-1, a bigint if a number is not exact", isUint64);
 const storeFields: FieldsOf<StoreOptions> = {
   flags: integerField(0, UINT32_MAX),
   exptime: integerField(0),
@@ -79,10 +79,10 @@ export class Client {
   readonly #peer: Peer;
   readonly #clock: Clock;
   readonly #scanServer: ScanServer;
-  /** Ends the pauses under way. */
+  /** Ends the current pauses. */
   readonly #pauses = new Set<() => void>();
 
-  /** Nothing is connected before the first request. @throws FlareError INVALID_OPTION */
+  /** Connects on the first request. @throws FlareError INVALID_OPTION */
   constructor(options: ClientOptions = {}) {
     checkFields(clientFields, options);
     const { host = DEFAULT_HOST, port = NODE_PORT } = options;
@@ -101,7 +101,7 @@ export class Client {
     };
   }
 
-  /** Ends the connection; what still waits for an answer fails with CLOSED. */
+  /** Closes the connection; pending requests fail with CLOSED. */
   close(): void {
     this.#peer.close();
     for (const end of this.#pauses) end();
@@ -133,37 +133,37 @@ export class Client {
     return this.#store("set", key, value, options);
   }
 
-  /** Stores an item that does not exist yet. @throws FlareError */
+  /** Stores an item only if the key does not exist. @throws FlareError */
   add(key: Bytes, value: Bytes, options: StoreOptions = {}): Promise<StoreResult> {
     return this.#store("add", key, value, options);
   }
 
-  /** Stores an item that exists already. @throws FlareError */
+  /** Stores an item only if the key exists. @throws FlareError */
   replace(key: Bytes, value: Bytes, options: StoreOptions = {}): Promise<StoreResult> {
     return this.#store("replace", key, value, options);
   }
 
-  /** Puts bytes behind the value of an item. @throws FlareError */
+  /** Appends bytes to the value of an item. @throws FlareError */
   append(key: Bytes, value: Bytes): Promise<StoreResult> {
     return this.#store("append", key, value, {});
   }
 
-  /** Puts bytes in front of the value of an item. @throws FlareError */
+  /** Prepends bytes to the value of an item. @throws FlareError */
   prepend(key: Bytes, value: Bytes): Promise<StoreResult> {
     return this.#store("prepend", key, value, {});
   }
 
-  /** Stores an item whose version still is `version`. @throws FlareError */
+  /** Stores an item if its version is still `version`. @throws FlareError */
   cas(key: Bytes, value: Bytes, version: Uint64, options: Omit<StoreOptions, "version"> = {}): Promise<StoreResult> {
     return this.#store("cas", key, value, { ...options, version });
   }
 
-  /** Adds to a decimal value; the new value, undefined if there is none. @throws FlareError */
+  /** Adds to a decimal value; resolves to the new value, undefined if there is no item. @throws FlareError */
   incr(key: Bytes, delta: Uint64 = 1): Promise<Uint64 | undefined> {
     return this.#count("incr", key, delta);
   }
 
-  /** Subtracts from a decimal value, down to 0; the new value, undefined if there is none. @throws FlareError */
+  /** Subtracts from a decimal value, down to 0; resolves to the new value, undefined if there is no item. @throws FlareError */
   decr(key: Bytes, delta: Uint64 = 1): Promise<Uint64 | undefined> {
     return this.#count("decr", key, delta);
   }
@@ -173,7 +173,7 @@ export class Client {
     return (await this.#tell("delete", [keyText(key)], ["DELETED", "NOT_FOUND"])) === "DELETED";
   }
 
-  /** Gives an item another exptime (as in `StoreOptions`); false if there is none. @throws FlareError */
+  /** Sets the exptime of an item (as in `StoreOptions`); false if there is none. @throws FlareError */
   async touch(key: Bytes, exptime: number): Promise<boolean> {
     if (!storeFields.exptime.accepts(exptime)) throw wrongValue("exptime", exptime, storeFields.exptime.allowedValue);
     const words = [keyText(key), String(exptime)];
@@ -196,8 +196,8 @@ export class Client {
   }
 
   /**
-   * Every item of the whole cluster, or those whose keys begin with `prefix`, in the order of their keys. Each item that was
-   * there when the scan began and was not deleted since comes once; one stored meanwhile may come or not.
+   * Every item of the whole cluster, or those whose keys begin with `prefix`, in key order. Each item that existed when the
+   * scan began and was not deleted since appears exactly once; items stored during the scan may or may not appear.
    * @throws FlareError
    * @example for await (const { key } of client.scan({ prefix: "user:" })) console.log(new TextDecoder().decode(key));
    */
@@ -208,7 +208,7 @@ export class Client {
 
   /**
    * Deletes the items of the whole cluster whose keys begin with `prefix`.
-   * @throws FlareError; what was deleted before stays deleted, and beginning anew does no harm
+   * @throws FlareError; earlier deletions are kept, and repeating the call is harmless
    */
   async deletePrefix(prefix: Bytes, options: DeletePrefixOptions = {}): Promise<DeleteProgress> {
     checkFields(deletePrefixFields, options);
@@ -216,9 +216,9 @@ export class Client {
   }
 
   /**
-   * Removes every item of the whole cluster that is there when the time has come; what is stored later stays.
+   * Deletes all items of the whole cluster, at once or at the given time; items stored later stay.
    * @param delay as an exptime: 0 = at once, up to 30 days in seconds from now, more is an absolute second
-   * @throws FlareError REFUSED naming the nodes that could not do it
+   * @throws FlareError REFUSED naming the nodes that could not flush
    * @example await client.flushAll(); await client.flushAll(60);
    */
   async flushAll(delay = 0): Promise<void> {
@@ -226,7 +226,7 @@ export class Client {
     await this.#tell("flush_all", [String(delay)], ["OK"]);
   }
 
-  /** Asks whether the server is well. @throws FlareError REFUSED with its answer if not */
+  /** Checks the health of the server. @throws FlareError REFUSED with its answer if it is not healthy */
   async ping(): Promise<void> {
     await this.#tell("ping", [], ["OK"]);
   }
@@ -238,7 +238,7 @@ export class Client {
     return line.slice("VERSION ".length);
   }
 
-  /** The figures of `stats` and the words behind it, in the server's order. @throws FlareError */
+  /** The result of `stats` with the given words, in the server's order. @throws FlareError */
   async stats(...words: readonly string[]): Promise<Map<string, string>> {
     const command = ["stats", ...words].join(" ");
     const figures = new Map<string, string>();
@@ -250,12 +250,12 @@ export class Client {
     return figures;
   }
 
-  /** Sends any command whose answer is one line, and returns that line. @throws FlareError */
+  /** Sends any command with a one-line answer, and returns that line. @throws FlareError */
   async line(command: string): Promise<string> {
     return (await this.#request(fromLatin1(`${oneLine(command)}\r\n`), ReplyShape.line)).line;
   }
 
-  /** Sends any command whose answer is lines up to `END`, and returns those in front of it. @throws FlareError */
+  /** Sends any command whose answer is lines up to `END`, and returns the lines before `END`. @throws FlareError */
   async lines(command: string): Promise<string[]> {
     const { line, body } = await this.#request(fromLatin1(`${oneLine(command)}\r\n`), ReplyShape.lines);
     if (line !== "END") throw refused(this.server, command, line);
@@ -297,7 +297,7 @@ export class Client {
     return line;
   }
 
-  /** Between two requests there may be no connection: the pause itself keeps the process. It ends with `close`. */
+  /** There may be no connection between two requests, so the timer keeps the process alive. `close` ends it. */
   #pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
@@ -315,7 +315,7 @@ export class Client {
   }
 }
 
-/** The bytes of a key or value. @throws FlareError INVALID_OPTION naming `what` if it is of another type */
+/** The bytes of a key or value. @throws FlareError INVALID_OPTION naming `what` if it has another type */
 function toBytes(bytes: Bytes, what: string): Uint8Array {
   if (typeof bytes === "string") return UTF8.encode(bytes);
   if (isBytes(bytes)) return bytes;
@@ -323,7 +323,7 @@ function toBytes(bytes: Bytes, what: string): Uint8Array {
   throw new FlareError("INVALID_OPTION", `${what} ${shown(bytes)} is not a string or a Uint8Array${help}`);
 }
 
-/** Whether the text protocol can carry a key to any server: it is not too long, and a line can hold it. */
+/** Whether the text protocol can send a key to any server: it is not too long, and fits into a line. */
 export function isClientKey(key: Uint8Array): boolean {
   return key.length <= KEY_BYTES_MAX && isTextKey(key);
 }
@@ -334,7 +334,7 @@ function keyText(key: Bytes): string {
   const shown = new TextDecoder().decode(bytes.subarray(0, 250));
   throw new FlareError(
     "INVALID_OPTION",
-    `key "${shown}" must have 1 to ${KEY_BYTES_MAX} bytes without blanks, line ends and NUL`,
+    `key "${shown}" must have 1 to ${KEY_BYTES_MAX} bytes without spaces, line ends and NUL`,
   );
 }
 
@@ -345,7 +345,7 @@ function oneLine(command: string): string {
 }
 
 function refused(server: string, command: string, line: string): FlareError {
-  // A node in between knows that it sent a write on, and nothing more.
+  // A node in between only knows that it has forwarded the write.
   const isInDoubt = line.startsWith("SERVER_ERROR in doubt") || line === "SERVER_ERROR proxy error";
   const code = isInDoubt ? "IN_DOUBT" : "REFUSED";
   return new FlareError(code, `"${server}" answered "${line}" to "${command}"`);

@@ -1,6 +1,4 @@
-/**
- * Which server a client connects to, and how it behaves: how long it waits and how much it takes. Knows no protocol.
- */
+/** A client's server, timeouts and limits. Knows no protocol. */
 
 import { utf8AsLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
@@ -20,33 +18,30 @@ import { runtimeField } from "../net/given_runtime.ts";
 import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { Runtime, TlsClient } from "../runtime/runtime.ts";
 
-/** How a connection to a server behaves; everything has a default. */
+/** The options of a connection to a server; all have defaults. */
 export interface ConnectionOptions {
   /** How long opening a connection may take, in milliseconds; default 5000. */
   readonly connectTimeoutMs?: number;
   /** How long the server may be silent while an answer is due, in milliseconds; default 10000. */
   readonly replyTimeoutMs?: number;
-  /** Bytes of requests that may wait to be sent; default 64 MiB. */
+  /** Limit of unsent requests in bytes; default 64 MiB. */
   readonly queueBytesMax?: number;
   /** The longest answer accepted, in bytes; default 1 GiB. */
   readonly replyBytesMax?: number;
-  /** Who logs in to a server that demands it (its option `auth-file`); with `password`, both words without blanks. */
+  /** The user to log in as if the server requires it (option `auth-file`); with `password`, both without spaces. */
   readonly user?: string;
   readonly password?: string;
-  /**
-   * Speak TLS; `{}` means with a server that the runtime's own list of authorities vouches for, nothing shown, TLS 1.2 or
-   * later. Default: plainly.
-   */
+  /** Use TLS; `{}` means with the runtime's CAs, without a client certificate, TLS 1.2 or later. Default: no TLS. */
   readonly tls?: Partial<TlsClient>;
 }
 
-/** Which server a client connects to, and how; everything has a default. */
+/** A client's server and connection options; all have defaults. */
 export interface ClientOptions extends ConnectionOptions {
-  /** A name or an IP address of the server, an IPv6 address with or without brackets; default `127.0.0.1`. */
+  /** The server's name or IP address, an IPv6 address with or without brackets; default `127.0.0.1`. */
   readonly host?: string;
   /** The server's port, 1 … 65535; default 12121. */
   readonly port?: number;
-  /** What sockets and clocks come from; default `detectRuntime({ logLevel: "warning" })`. */
+  /** The runtime for sockets and clocks; default `detectRuntime({ logLevel: "warning" })`. */
   readonly runtime?: Runtime;
 }
 
@@ -63,7 +58,7 @@ const tlsFields: FieldsOf<TlsClient> = {
   minVersion: choiceField(["TLSv1.2", "TLSv1.3"]),
 };
 
-/** What a program may give for a connection. */
+/** The fields a program may pass for a connection. */
 export const connectionFields: FieldsOf<ConnectionOptions> = {
   connectTimeoutMs: integerField(1, DELAY_MS_MAX),
   replyTimeoutMs: integerField(1, DELAY_MS_MAX),
@@ -74,7 +69,7 @@ export const connectionFields: FieldsOf<ConnectionOptions> = {
   tls: objectField(tlsFields),
 };
 
-/** What a program may give to a client. */
+/** The fields a program may pass to a client. */
 export const clientFields: FieldsOf<ClientOptions> = {
   ...connectionFields,
   host: hostField,
@@ -93,7 +88,7 @@ export function completeConnectionOptions(options: ConnectionOptions): PeerOptio
   };
 }
 
-/** The runtime a client connects by: its connections log in if the options say as whom. @throws FlareError INVALID_OPTION */
+/** The runtime for a client's connections, which log in if there is a user. @throws FlareError INVALID_OPTION */
 export function connectionRuntime(runtime: Runtime, { user, password }: ConnectionOptions): Runtime {
   if (user === undefined && password === undefined) return runtime;
   if (user === undefined || password === undefined) {
@@ -101,7 +96,7 @@ export function connectionRuntime(runtime: Runtime, { user, password }: Connecti
   }
   const credentials = { user: utf8AsLatin1(user), password: utf8AsLatin1(password) };
   if (!isSayable(credentials)) {
-    throw new FlareError("INVALID_OPTION", `option "user": name or password of "${user}" is no word a text login can say`);
+    throw new FlareError("INVALID_OPTION", `option "user": a text login cannot send the name or password of "${user}"`);
   }
   return withLogin(runtime, () => credentials);
 }

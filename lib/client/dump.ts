@@ -1,7 +1,4 @@
-/**
- * `dump` and `dump_key` of one server, streamed: items or keys in batches, as they come. What to do with them is the
- * reader's business.
- */
+/** `dump` and `dump_key` of one server, streamed: items or keys in batches, as they arrive. */
 
 import { EMPTY_BYTES, fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
@@ -13,7 +10,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { byteStream } from "./byte_stream.ts";
 import { type ConnectionOptions, completeConnectionOptions, connectionRuntime } from "./client_options.ts";
 
-/** One item with everything Flare knows of it; the bytes are the reader's. */
+/** One item with all its properties; the reader owns the bytes. */
 export interface DumpedItem {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
@@ -24,12 +21,12 @@ export interface DumpedItem {
   readonly expire: number;
 }
 
-/** Which part of a server's data to read, and how fast. */
+/** The part of a server's data to read, and the rate. */
 export interface DumpRange {
-  /** With `partitionSize`: only keys of this partition out of so many; default all keys. */
+  /** With `partitionSize`: only keys of this partition out of that many; default all keys. */
   readonly partition?: number;
   readonly partitionSize?: number;
-  /** 0 = as fast as it goes (the default); the server counts in KiB. */
+  /** 0 = no limit (the default); the server counts in KiB. */
   readonly bytesPerSecond?: number;
 }
 
@@ -38,8 +35,8 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * Everything a server holds of a range, in batches.
- * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED (another dump is under way) | CORRUPT
+ * All items of a server in a range, in batches.
+ * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED (another dump is running) | CORRUPT
  */
 export async function* dumpItems(
   runtime: Runtime,
@@ -71,7 +68,7 @@ export async function* dumpItems(
   throw endedEarly(name);
 }
 
-/** The keys a server holds of a range, expired ones included, in batches. @throws FlareError as `dumpItems` */
+/** The keys of a server in a range, including expired ones, in batches. @throws FlareError as `dumpItems` */
 export async function* dumpKeys(
   runtime: Runtime,
   address: HostPort,

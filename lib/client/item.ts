@@ -1,8 +1,8 @@
-/** What a client hands over and gets. Types only. */
+/** The arguments and results of a client. Types only. */
 
 import type { Uint64 } from "../base/uint64.ts";
 
-/** Bytes, or a string that stands for its UTF-8 bytes. */
+/** Bytes, or a string, which means its UTF-8 bytes. */
 export type Bytes = Uint8Array | string;
 
 /** An item as a server returns it; the bytes belong to the caller. */
@@ -11,6 +11,6 @@ export interface Item {
   readonly value: Uint8Array;
   /** 0 … 2^32-1. */
   readonly flags: number;
-  /** Flare's version, memcached's cas unique; undefined when not asked for. */
+  /** Flare's version, memcached's cas unique; undefined if not requested. */
   readonly version: Uint64 | undefined;
 }

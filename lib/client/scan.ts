@@ -1,6 +1,6 @@
 /**
- * Scans and deletions by prefix over a whole cluster, through any one of its nodes: page by page, at a pace, and on again
- * where a page failed. Where it stands is in the cursor it was given last; the server keeps nothing of it.
+ * Scans and deletions by prefix over a whole cluster, through any of its nodes: page by page, with a rate limit, retrying
+ * failed pages. The last cursor has the position; the server keeps no state.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -13,11 +13,11 @@ import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Bytes } from "./item.ts";
 
-/** What a scan shows. */
+/** The options of a scan. */
 export interface ScanOptions {
-  /** Only keys that begin so; default all. */
+  /** Only keys with this prefix; default all. */
   readonly prefix?: Bytes;
-  /** Keys asked for at a time, 1 … 1000, the default. */
+  /** Keys per page, 1 … 1000; default 1000. */
   readonly pageSize?: number;
   /** Keys per second on average; 0 = no limit (the default). */
   readonly ratePerSecond?: number;
@@ -25,10 +25,10 @@ export interface ScanOptions {
   readonly values?: boolean;
 }
 
-/** An item as a scan shows it; the bytes belong to the caller. */
+/** An item of a scan; the bytes belong to the caller. */
 export interface ScanItem {
   readonly key: Uint8Array;
-  /** Undefined unless asked for. */
+  /** Undefined unless requested. */
   readonly value: Uint8Array | undefined;
   /** Length of the value. */
   readonly valueBytes: number;
@@ -39,17 +39,17 @@ export interface ScanItem {
   readonly version: Uint64;
 }
 
-/** How a deletion by prefix goes on. */
+/** The options of a deletion by prefix. */
 export interface DeletePrefixOptions {
-  /** Items deleted at most; default all. */
+  /** Most items to delete; default all. */
   readonly limit?: number;
   /** Items per second on average; 0 = no limit (the default). */
   readonly ratePerSecond?: number;
-  /** Hears after each batch how far it is. */
+  /** Called after each batch with the progress. */
   readonly onProgress?: (progress: DeleteProgress) => void;
 }
 
-/** What a program may give to a scan. */
+/** The fields a program may pass to a scan. */
 export const scanFields: FieldsOf<ScanOptions> = {
   prefix: field("a string or a Uint8Array", (value) => typeof value === "string" || isBytes(value)),
   pageSize: integerField(1, SCAN_LIMIT_MAX),
@@ -57,40 +57,40 @@ export const scanFields: FieldsOf<ScanOptions> = {
   values: booleanField,
 };
 
-/** What a program may give to a deletion by prefix. */
+/** The fields a program may pass to a deletion by prefix. */
 export const deletePrefixFields: FieldsOf<DeletePrefixOptions> = {
   limit: integerField(1),
   ratePerSecond: integerField(0),
   onProgress: functionField,
 };
 
-/** How far a deletion by prefix is. */
+/** The progress of a deletion by prefix. */
 export interface DeleteProgress {
-  /** Items that are gone; of a batch that was repeated because its answer was lost, only those it found the second time. */
+  /** Items deleted; for a batch that was repeated because its answer was lost, only those found the second time. */
   readonly deleted: number;
   readonly elapsedMs: number;
-  /** False when `limit` was reached and more may be there. */
+  /** False if `limit` was reached and there may be more. */
   readonly complete: boolean;
 }
 
-/** What a scan needs of the connection it goes over. */
+/** What a scan needs from its connection. */
 export interface ScanServer {
   /** `host:port`, for messages. */
   readonly name: string;
   readonly clock: Pick<Clock, "monotonicMs">;
-  /** Waits, but no longer than the connection is wanted. */
+  /** Waits, at most until the connection is closed. */
   pause(delayMs: number): Promise<void>;
   request(bytes: Uint8Array, shape: ReplyShape): Promise<ClientReply>;
 }
 
-/** A page that fails is asked for again so often … */
+/** How often a failed page is retried … */
 const PAGE_ATTEMPTS = 5;
 /** … after this pause: a slave needs a moment to take over from a master. */
 const PAUSE_MS = 1000;
 
 /**
- * The items of the whole cluster in the order of their keys.
- * @throws FlareError INVALID_OPTION | UNSUPPORTED (no such server) | REFUSED | CONNECTION_FAILED | TIMED_OUT | CORRUPT
+ * The items of the whole cluster in key order.
+ * @throws FlareError INVALID_OPTION | UNSUPPORTED (the server has no scans) | REFUSED | CONNECTION_FAILED | TIMED_OUT | CORRUPT
  */
 export async function* scanItems(
   server: ScanServer,
@@ -116,15 +116,15 @@ export async function* scanItems(
 }
 
 /**
- * Deletes the items whose keys begin with `prefix`, in the order of their keys; gives how many.
- * @throws FlareError as `scanItems`, and IN_DOUBT when it is unknown what the last batch has done; beginning anew does no harm
+ * Deletes the items whose keys begin with `prefix`, in key order; returns how many.
+ * @throws FlareError as `scanItems`, and IN_DOUBT if the outcome of the last batch is unknown; repeating the call is harmless
  */
 export async function deletePrefix(
   server: ScanServer,
   prefix: Uint8Array,
   options: DeletePrefixOptions,
 ): Promise<DeleteProgress> {
-  if (prefix.length === 0) throw new FlareError("INVALID_OPTION", "a prefix must have one byte at least");
+  if (prefix.length === 0) throw new FlareError("INVALID_OPTION", "a prefix must have at least one byte");
   const { limit: most = Number.MAX_SAFE_INTEGER, ratePerSecond: rate = 0 } = options;
   const pace = new Pace(server, rate);
   let deleted = 0;
@@ -145,19 +145,19 @@ export async function deletePrefix(
   }
 }
 
-/** Pages no larger than what a second lets through keep the pace even. */
+/** Pages of at most one second's worth keep the rate even. */
 function pageOf(limit: number, rate: number): number {
   return rate === 0 ? limit : Math.min(limit, rate);
 }
 
-/** Repeats what failed for a reason that may pass. Repeating a batch of deletions deletes nothing else. */
+/** Retries after a temporary failure. Repeating a batch of deletions deletes nothing else. */
 async function patiently<T>(server: ScanServer, work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof FlareError) || attempt === PAGE_ATTEMPTS) throw error;
-      // Before a first page a node brings to its disk what it has in memory only, and what it has done is done next time.
+      // Before a first page a node runs a checkpoint, which may time out; the retry benefits from the progress.
       if (!error.retriable && error.code !== "TIMED_OUT") throw error;
     }
     await server.pause(PAUSE_MS);
@@ -174,7 +174,7 @@ async function ask(server: ScanServer, bytes: Uint8Array, shape: ReplyShape, com
   throw new FlareError(code, `"${server.name}" answered "${line}" to "${command}"`, { retriable });
 }
 
-/** Holds back until so many items are due. */
+/** Waits until a number of items is within the rate. */
 class Pace {
   readonly #server: ScanServer;
   readonly #rate: number;

@@ -1,7 +1,4 @@
-/**
- * The answer to get and gets, from bytes to items: `VALUE key flags bytes [version]`, data. Pure; the blocks are known
- * to be complete.
- */
+/** Parses the answer to get and gets to items: `VALUE key flags bytes [version]`, data. Pure; the blocks must be complete. */
 
 import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";

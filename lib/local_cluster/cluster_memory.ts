@@ -1,7 +1,7 @@
 /**
- * What the data directory of a local cluster remembers, and which shape a start gets from that and from what is asked for. The
- * node map knows every place that is taken; beside it stand what was asked for (a start that was cut short goes on where it
- * was) and the addresses of the nodes.
+ * What the data directory of a local cluster remembers, and the shape of a start from that and the options. The node map has
+ * the assigned roles; beside it are the requested shape (so that an interrupted start can continue) and the addresses of the
+ * nodes.
  */
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
@@ -12,33 +12,33 @@ import { FileCoordinator } from "../index_server/file_coordinator.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ClusterOptions } from "./cluster_options.ts";
 
-/** How many of what there are. */
+/** The numbers of partitions, slaves and nodes. */
 export interface ClusterShape {
   readonly partitions: number;
-  /** Of each partition. */
+  /** Per partition. */
   readonly slaves: number;
   readonly nodes: number;
 }
 
-/** What a directory knows. */
+/** What a directory remembers. */
 export interface ClusterMemory {
-  /** The directory was started before. */
+  /** The directory was used before. */
   readonly known: boolean;
-  /** What was asked for last. */
+  /** The last requested shape. */
   readonly partitions: number;
   readonly slaves: number;
   /** `host:port` of each node, by its number. */
   readonly keys: readonly string[];
-  /** Masters and slaves, as the node map has them. */
+  /** Masters and slaves in the node map. */
   readonly members: readonly ClusterNode[];
-  /** Data of nodes are there. */
+  /** It contains nodes' data. */
   readonly holdsData: boolean;
 }
 
-/** A directory that is new, or none. */
+/** A new directory, or none. */
 export const NO_MEMORY: ClusterMemory = { known: false, partitions: 1, slaves: 0, keys: [], members: [], holdsData: false };
 
-/** Where a cluster's own files are. */
+/** The paths of a cluster's files. */
 export interface ClusterPaths {
   readonly lock: string;
   readonly shape: string;
@@ -60,7 +60,7 @@ export function clusterPaths({ files }: Runtime, dataDir: string): ClusterPaths 
   };
 }
 
-/** @throws FlareError CORRUPT when the node map of a complete cluster is gone | IO_ERROR */
+/** @throws FlareError CORRUPT if the node map of a complete cluster is missing | IO_ERROR */
 export async function readMemory(runtime: Runtime, paths: ClusterPaths): Promise<ClusterMemory> {
   const { files } = runtime;
   const coordinator = new FileCoordinator(runtime, paths.map);
@@ -70,7 +70,7 @@ export async function readMemory(runtime: Runtime, paths: ClusterPaths): Promise
   const shape = await readShape(runtime, paths);
   if (shape.formed && members.length === 0) {
     const text = `"${paths.map}" is missing or empty, although "${paths.shape}" says that the cluster was complete`;
-    throw new FlareError("CORRUPT", `${text}: put the node map back, from a copy if need be`);
+    throw new FlareError("CORRUPT", `${text}: restore the node map from a copy`);
   }
   const stored = await files.read(paths.nodes);
   const keys = stored === undefined ? [] : latin1(stored).trim().split("\n");
@@ -86,7 +86,7 @@ export async function readMemory(runtime: Runtime, paths: ClusterPaths): Promise
 }
 
 /**
- * The shape a start with these options gets, and whether its directory knew any.
+ * The shape of a start with these options, and whether its directory remembered one.
  * @throws FlareError as `readMemory` and `chooseShape`
  */
 export async function plannedShape(
@@ -98,23 +98,23 @@ export async function plannedShape(
 }
 
 /**
- * The shape of this start: what is asked for, else what there was.
- * @throws FlareError INVALID_OPTION when both contradict each other
+ * The shape of this start: the requested one, else the previous one. @throws FlareError INVALID_OPTION if they contradict each
+ * other
  */
 export function chooseShape(options: ClusterOptions, memory: ClusterMemory): ClusterShape {
   const { members, keys } = memory;
   const held = 1 + Math.max(-1, ...members.map(({ partition }) => partition));
   const partitions = options.partitions ?? Math.max(held, memory.partitions);
   if (held > partitions) {
-    const text = `option "partitions": the data directory holds a cluster of "${held}" partitions`;
-    throw new FlareError("INVALID_OPTION", `${text}, "${partitions}" are asked for; a cluster cannot get smaller`);
+    const text = `option "partitions": the data directory has a cluster of "${held}" partitions`;
+    throw new FlareError("INVALID_OPTION", `${text}, not "${partitions}"; a cluster cannot shrink`);
   }
   if (options.storage === "memory" && memory.holdsData) {
     const text = 'option "storage": "memory" would start with nothing, but the data directory holds data';
-    throw new FlareError("INVALID_OPTION", `${text}; give another "data-dir"`);
+    throw new FlareError("INVALID_OPTION", `${text}; use another "data-dir"`);
   }
   const slaves = options.slaves ?? memory.slaves;
-  // A node of another process may have a place, too: it needs none of ours.
+  // A node of another process may have a role, too: it needs none of our nodes.
   const own = members.filter(({ key }) => keys.includes(key));
   let needed = 0;
   for (let partition = 0; partition < partitions; partition++) {
@@ -123,8 +123,8 @@ export function chooseShape(options: ClusterOptions, memory: ClusterMemory): Clu
   const nodes = options.nodes || Math.max(needed, keys.length);
   for (const { key, role, partition } of own) {
     if (keys.indexOf(key) < nodes) continue;
-    const text = `option "nodes": "${nodes}" leaves out "${key}", the ${roleName(role)} of partition ${partition}`;
-    throw new FlareError("INVALID_OPTION", `${text}, whose data are in this directory; it has ${keys.length} nodes`);
+    const text = `option "nodes": "${nodes}" omits "${key}", the ${roleName(role)} of partition ${partition}`;
+    throw new FlareError("INVALID_OPTION", `${text}, whose data is in this directory; it has ${keys.length} nodes`);
   }
   if (nodes < needed) {
     const text = `option "nodes": "${nodes}" is not enough for ${partitions} partitions with ${slaves} slaves each`;
@@ -137,8 +137,7 @@ export function chooseShape(options: ClusterOptions, memory: ClusterMemory): Clu
 }
 
 /**
- * Remembers what was asked for.
- * @param formed every node has its place
+ * Stores the requested shape. @param formed every node has its role
  * @throws FlareError IO_ERROR | DISK_FULL
  */
 export async function rememberShape(

@@ -1,6 +1,6 @@
 /**
- * What a local cluster can be told: the options that give it its shape, which `flare up` has too, and the fields a program
- * may give. Most of these are options of its servers and come from their tables.
+ * The options of a local cluster: its shape, which `flare up` has too, and the fields for programs. Most of these are options
+ * of its servers and come from their tables.
  */
 
 import { type FieldsOf, functionField, objectField } from "../base/given_fields.ts";
@@ -14,7 +14,7 @@ import type { NodeServerOptions } from "../node_server/node_server_options.ts";
 import { engineNames } from "../storage/engine/engine_choice.ts";
 import type { StorageOptions } from "../storage/storage.ts";
 
-/** The shape of a cluster and where it is; the defaults are those of `flare up`. */
+/** The shape and the place of a cluster; the defaults are those of `flare up`. */
 export const shapeOptions = {
   partitions: integerOption({
     name: "partitions",
@@ -78,14 +78,14 @@ export const shapeOptions = {
   }),
 };
 
-// One address cannot be every server's.
+// The servers cannot share one address.
 const { adminAddress: _, ...clusterAccessOptions } = accessOptions;
-// All or none of the servers speak TLS.
+// Either all servers use TLS or none.
 const { enableSsl: __, ...clusterTlsOptions } = tlsOptions;
 
 export { clusterAccessOptions };
 
-/** The options that are a cluster's own fields, with the defaults of the library. */
+/** The options that are fields of a cluster, with the library's defaults. */
 export const clusterOptionTable = {
   ...shapeOptions,
   port: withDefault(shapeOptions.port, 0),
@@ -105,7 +105,7 @@ export const clusterOptionTable = {
   logLevel: withDefault(processOptions.logLevel, "warning"),
 };
 
-/** The shape and the settings of a cluster; everything has a default. */
+/** The shape and the settings of a cluster; all have defaults. */
 export interface ClusterOptions {
   /**
    * Partitions; default: as many as in the data directory.
@@ -162,7 +162,7 @@ export interface ClusterOptions {
    */
   readonly storage?: "level" | "memory";
   /**
-   * Async answers a write before its replicas have it, sync after.
+   * When a write is answered: async before its replicas have it, sync after.
    *
    * Default "async". `replication-type` in files and flags.
    */
@@ -192,19 +192,19 @@ export interface ClusterOptions {
    */
   readonly logLevel?: "error" | "warning" | "notice" | "info" | "debug";
   // Further settings.
-  /** Gives each node an abstract-level database of your own instead. */
+  /** Returns your own abstract-level database for each node. */
   readonly engine?: (nodeNumber: number) => StorageOptions["engine"];
-  /** Everything speaks TLS: the options `ssl-…` of all servers, `sslChainCert` at least; default: plainly. */
+  /** Use TLS everywhere: the `ssl-…` options of all servers, at least `sslChainCert`; default: no TLS. */
   readonly tls?: Partial<Omit<TlsOptions, "enableSsl">>;
-  /** Who may come in and who may do what, at the index server and at every node; with `authFile` they need a `clusterUser`. */
+  /** Authentication and access rules of the index server and every node; with `authFile` they need a `clusterUser`. */
   readonly access?: Partial<Omit<AccessOptions, "adminAddress">>;
   /** Any other option of a node server. */
   readonly node?: NodeServerOptions;
-  /** Hears what is going on while the cluster starts, one line at a time. */
+  /** Called with lines of progress while the cluster starts. */
   readonly onProgress?: (line: string) => void;
 }
 
-/** What a program may give. */
+/** The fields a program may pass. */
 export const clusterFields: FieldsOf<ClusterOptions> = {
   ...clusterOptionTable,
   engine: functionField,

@@ -1,7 +1,6 @@
 /**
- * A whole cluster in one process: an index server and its nodes over real sockets, in the shape asked for. For tests,
- * for applications that want a cluster of their own, and for `flare up`. What it knows of the servers is what any
- * operator could do.
+ * A whole cluster in one process: an index server and its nodes over real sockets, in the requested shape. For tests, for
+ * applications that need a cluster, and for `flare up`. It uses the servers only as an operator could.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -25,18 +24,18 @@ import type { Cluster } from "./public_cluster.ts";
 
 const POLL_MS = 10;
 const SHAPE_TIMEOUT_MS = 3600000;
-/** A node that was marked down while it started is back after a few looks of the index server. */
+/** A node that was marked down during its start is up again after a few pings of the index server. */
 const SPARE_TIMEOUT_MS = 30000;
 const PROGRESS_MS = 1000;
 
-/** What a cluster is made of before its nodes start. */
+/** The parts of a cluster before its nodes start. */
 interface ClusterParts {
   readonly index: RunningIndex;
-  /** Of the nodes the cluster started with; 0 = any free one. */
+  /** Of the initial nodes; 0 = any free one. */
   readonly ports: readonly number[];
-  /** By which the servers know each other. */
+  /** The name by which the servers reach each other. */
   readonly name: string;
-  /** Absent when nothing is kept. */
+  /** Absent without a data directory. */
   readonly paths: ClusterPaths | undefined;
   readonly lock: FileLock | undefined;
 }
@@ -56,7 +55,7 @@ export class LocalCluster implements Cluster {
   }
 
   /**
-   * Starts a cluster; it resolves when every node has the place asked for.
+   * Starts a cluster; resolves when every node has its role.
    * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT
    */
   static async start(runtime: Runtime, given: ClusterOptions): Promise<LocalCluster> {
@@ -67,7 +66,7 @@ export class LocalCluster implements Cluster {
       throw new FlareError("INVALID_OPTION", '"auth-file" needs "cluster-user": the servers have to log in to each other');
     }
     const paths = options.dataDir ? clusterPaths(runtime, options.dataDir) : undefined;
-    // Nothing is made for a shape that cannot be.
+    // Creates nothing for an impossible shape.
     await plannedShape(runtime, options);
     if (paths !== undefined) await runtime.files.makeDirectory(paths.index);
     const lock = await (paths === undefined ? undefined : runtime.files.lock(paths.lock));
@@ -185,7 +184,7 @@ export class LocalCluster implements Cluster {
       const known = findNode(node.nodeMap, node.key);
       if (entry !== undefined && done(entry) && known !== undefined && done(known)) return;
       if (clock.monotonicMs() > deadlineMs)
-        throw new FlareError("TIMED_OUT", `node "${node.key}" did not become what it should`);
+        throw new FlareError("TIMED_OUT", `node "${node.key}" did not reach the expected role and state`);
       await sleep(clock, POLL_MS);
     }
   }
@@ -194,7 +193,7 @@ export class LocalCluster implements Cluster {
     await this.setRole(node, "slave", 0, partition);
     await this.waitFor(node, ({ role, state }) => {
       if (findNode(this.index.nodeMap, node.key)?.role === NodeRole.proxy) {
-        throw new FlareError("REFUSED", `node "${node.key}" did not become a slave: its copy failed, its log tells why`);
+        throw new FlareError("REFUSED", `node "${node.key}" did not become a slave: its copy failed, see its log`);
       }
       return role === NodeRole.slave && state === NodeState.active;
     });
@@ -216,7 +215,7 @@ export class LocalCluster implements Cluster {
   }
 
   async stop(): Promise<void> {
-    // The index server goes first: nobody shall take over from a node because the whole cluster stops.
+    // The index server stops first: no slave should be promoted because the whole cluster stops.
     await this.index.stop();
     await Promise.all(this.#nodes.map((node) => node.stop({ announce: false })));
     await this.#parts.lock?.release();
@@ -227,8 +226,8 @@ export class LocalCluster implements Cluster {
   }
 
   /**
-   * Fills every place that is empty; what a restarted cluster remembers stays.
-   * @param held the slaves of the last time: a slave that joins again is a proxy at first
+   * Assigns the missing roles; a restarted cluster keeps its own. @param held the previous slaves: a slave that joins again is
+   * a proxy at first
    */
   async #fill({ partitions, slaves }: ClusterShape, held: readonly ClusterNode[]): Promise<void> {
     for (let partition = 0; partition < partitions; partition++) {
@@ -242,22 +241,22 @@ export class LocalCluster implements Cluster {
         await this.addSlave(await this.#spare(partition, held), partition);
       }
     }
-    // Every node has to know the last map before the first client asks.
+    // Every node must have the last map before the first client request.
     for (const node of this.nodes) await this.waitFor(node, () => node.nodeMap.version >= this.index.nodeMap.version);
   }
 
   async #waitForMaster(master: ClusterNode): Promise<void> {
     const node = this.nodes.find(({ key }) => key === master.key);
     if (node === undefined) {
-      // Somebody gave the place to a node of another process: that one comes when it comes.
-      const text = `partition ${master.partition} has a master that is not of this process: "${master.key}"`;
+      // An operator gave the role to a node of another process, which may start later.
+      const text = `the master of partition ${master.partition} is in another process: "${master.key}"`;
       return this.#options.onProgress?.(text);
     }
     await this.waitFor(node, ({ state }) => state === NodeState.active);
   }
 
   /**
-   * A node for a place in a partition: the one that had it, else one that had none. One that is down for a moment comes back.
+   * A node for a role in a partition: the previous one, else one without a role. A node that is briefly down will return.
    * @throws FlareError REFUSED | TIMED_OUT
    */
   async #spare(partition: number, held: readonly ClusterNode[]): Promise<RunningNode> {
@@ -272,8 +271,7 @@ export class LocalCluster implements Cluster {
       const spare =
         spares.find((node) => placeOf(node) === partition) ?? spares.find((node) => placeOf(node) === undefined) ?? spares[0];
       if (spare !== undefined) return spare;
-      if (proxies.length === 0)
-        throw new FlareError("REFUSED", `no node is free for partition ${partition}: more "nodes" are needed`);
+      if (proxies.length === 0) throw new FlareError("REFUSED", `no node is free for partition ${partition}: increase "nodes"`);
       if (clock.monotonicMs() > deadlineMs)
         throw new FlareError("TIMED_OUT", `no node became active for partition ${partition}`);
       await sleep(clock, POLL_MS);

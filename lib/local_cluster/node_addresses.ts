@@ -1,7 +1,7 @@
 /**
- * The addresses of a local cluster's nodes across restarts. The node map knows nodes by `host:port`; a cluster that is
- * started again on other ports (free ones, usually) must find its nodes in it all the same, so the addresses of the
- * last time are kept beside the data and written over by the new ones before anybody starts.
+ * The addresses of a local cluster's nodes across restarts. The node map identifies nodes by `host:port`; a cluster that
+ * restarts on other ports (usually free ones) must still find its nodes in it, so the previous addresses are stored beside the
+ * data and replaced by the new ones before the servers start.
  */
 
 import { fromLatin1, latin1 } from "../base/bytes.ts";
@@ -14,8 +14,8 @@ import { FileCoordinator } from "../index_server/file_coordinator.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /**
- * Where free ports are looked for: below the ranges from which systems take the ports of outgoing connections (Linux
- * 32768 and up, most others 49152 and up), so that no connection takes one before its node listens.
+ * The range of free ports: below the ephemeral port ranges (Linux 32768 and up, most others 49152 and up), so that no outgoing
+ * connection takes one before its node listens.
  */
 const FREE_PORT_MIN = 26000;
 const FREE_PORT_COUNT = 6000;
@@ -23,8 +23,8 @@ const FREE_PORT_COUNT = 6000;
 const wildcards = ["0.0.0.0", "::"].map((text) => parseIpAddress(text) as Uint8Array);
 
 /**
- * Finds `count` free ports. Another program that listens may take one before it is used: then the start fails and says so.
- * @throws FlareError ADDRESS_IN_USE when there are not as many
+ * Finds `count` free ports. If another program takes one before it is used, the start fails with an error. @throws FlareError
+ * ADDRESS_IN_USE if there are not enough
  */
 export async function findFreePorts(runtime: Runtime, host: string, count: number): Promise<number[]> {
   const first = runtime.random.uint32();
@@ -55,8 +55,8 @@ const refuse = (connection: { destroy(): void }) => ({
 });
 
 /**
- * Gives the nodes of a stored cluster their new addresses, by their numbers, and remembers these.
- * @param path of the file that remembers them; @param mapPath of the stored node map
+ * Gives the nodes of a stored cluster their new addresses, by number, and stores these. @param path the file of the addresses;
+ * @param mapPath the stored node map
  * @throws FlareError CORRUPT | IO_ERROR | DISK_FULL
  */
 export async function renameNodes(
@@ -68,7 +68,7 @@ export async function renameNodes(
   const newKeys = addresses.map(({ host, port }) => nodeKey(host, port));
   const stored = await runtime.files.read(path);
   const oldKeys = stored === undefined ? newKeys : latin1(stored).trim().split("\n");
-  // Only proxies are left out; their entries would stay for ever.
+  // Only proxies are omitted; their entries would stay for ever.
   const gone = oldKeys.slice(newKeys.length);
   const changed = gone.length > 0 || oldKeys.some((key, number) => key !== newKeys[number]);
   if (changed) {
@@ -85,13 +85,13 @@ export async function renameNodes(
   if (stored === undefined || changed || oldKeys.length !== newKeys.length) await rememberNodes(runtime, path, addresses);
 }
 
-/** Remembers where the nodes of a cluster are. @throws FlareError IO_ERROR | DISK_FULL */
+/** Stores the addresses of a cluster's nodes. @throws FlareError IO_ERROR | DISK_FULL */
 export async function rememberNodes(runtime: Runtime, path: string, addresses: readonly HostPort[]): Promise<void> {
   const keys = addresses.map(({ host, port }) => nodeKey(host, port));
   await runtime.files.replace(path, fromLatin1(`${keys.join("\n")}\n`));
 }
 
-/** Whether listening there means at every address of this machine: then it is no name to reach it by. */
+/** Whether this is the wildcard address, which cannot be used to reach the machine. */
 export function isWildcard(address: string): boolean {
   const parsed = parseIpAddress(address.replace(/^\[(.*)\]$/, "$1"));
   return parsed !== undefined && wildcards.some((wildcard) => wildcard.every((byte, at) => byte === parsed[at]));

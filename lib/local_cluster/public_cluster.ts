@@ -1,4 +1,4 @@
-/** What a program sees of a cluster that it has started. Types only. */
+/** A program's interface to a cluster that it has started. Types only. */
 
 import type { HostPort } from "../base/host_port.ts";
 import type { Client } from "../client/client.ts";
@@ -11,18 +11,18 @@ import type { NodeServer } from "../node_server/public_node.ts";
 export interface Cluster extends AsyncDisposable {
   /** Its index server. */
   readonly index: IndexServer;
-  /** Its nodes in the order of their start, those included that were stopped since. */
+  /** Its nodes in the order of their start, including stopped ones. */
   readonly nodes: readonly [NodeServer, ...NodeServer[]];
-  /** Where the index server listens, for `ClusterAdmin` and nodes of other processes. */
+  /** The index server's address, for `ClusterAdmin` and nodes of other processes. */
   readonly indexAddress: HostPort;
-  /** Where clients connect, node by node: any of them answers for every key. */
+  /** The nodes' addresses for clients: every node answers for every key. */
   readonly addresses: readonly [HostPort, ...HostPort[]];
   /**
-   * A new client of the first node that runs; its TLS trusts what the cluster trusts. Close it when it is no longer needed.
+   * A new client for the first running node; with TLS it trusts the cluster's CAs. Close it when it is no longer needed.
    * @throws FlareError INVALID_OPTION
    */
   client(options?: ConnectionOptions): Client;
-  /** Starts one more node, a proxy at first. @throws FlareError as `startNodeServer` */
+  /** Starts one more node, as a proxy. @throws FlareError as `startNodeServer` */
   addNode(): Promise<NodeServer>;
   /**
    * Gives a node a role at the index server.
@@ -31,18 +31,18 @@ export interface Cluster extends AsyncDisposable {
    */
   setRole(node: NodeServer, role: "master" | "slave" | "proxy", balance: number, partition: number): Promise<void>;
   /**
-   * Resolves when the node's entry is as `done` wants it, in the index server's node map and in the node's own.
+   * Resolves when `done` returns true for the node's entry, both in the index server's node map and in the node's own.
    * @param timeoutMs milliseconds, default one hour
    * @throws FlareError TIMED_OUT
    */
   waitFor(node: NodeServer, done: (entry: ClusterNode) => boolean, timeoutMs?: number): Promise<void>;
-  /** Makes a proxy the slave of a partition; resolves when it has copied everything. @throws FlareError REFUSED | TIMED_OUT */
+  /** Makes a proxy the slave of a partition; resolves when its copy is complete. @throws FlareError REFUSED | TIMED_OUT */
   addSlave(node: NodeServer, partition: number): Promise<void>;
   /** Makes a proxy the master of the next partition; resolves when it owns its keys. @throws FlareError REFUSED | TIMED_OUT */
   addPartition(node: NodeServer, partition: number): Promise<void>;
-  /** Reads the files again that options name: users and certificates. */
+  /** Reloads the files of users and certificates. */
   reload(): Promise<void>;
-  /** Stops everything in order. Data that is kept is found again by the next start. @throws FlareError IO_ERROR | DISK_FULL */
+  /** Stops everything gracefully. The next start finds persistent data again. @throws FlareError IO_ERROR | DISK_FULL */
   stop(): Promise<void>;
   /** The same as `stop()`, at the end of a block with `await using`. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -117,7 +117,7 @@ export const nodeServerTable = {
     choices: ["async", "sync"],
     since: "1.0.10",
     reloadable: true,
-    help: "async answers a write before its replicas have it, sync after",
+    help: "when a write is answered: async before its replicas have it, sync after",
   }),
   noreplyWindowLimit: integerOption({
     name: "noreply-window-limit",
@@ -198,7 +198,7 @@ export const nodeServerTable = {
     choices: ["duplicate", "forward"],
     since: "1.3.0",
     reloadable: true,
-    help: "duplicate sends copies of writes there, forward lets the other cluster answer everything",
+    help: "use of the other cluster: duplicate sends it copies of writes, forward lets it answer everything",
   }),
   clusterReplicationQueueBytesMax: integerOption({
     name: "cluster-replication-queue",

@@ -199,7 +199,7 @@ export interface NodeServerOptions {
    */
   readonly maxTotalThreadQueue?: number;
   /**
-   * Async answers a write before its replicas have it, sync after.
+   * When a write is answered: async before its replicas have it, sync after.
    *
    * Default "async". `replication-type` in files and flags. Can be reloaded.
    */
@@ -255,7 +255,7 @@ export interface NodeServerOptions {
    */
   readonly clusterReplicationConcurrency?: number;
   /**
-   * Duplicate sends copies of writes there, forward lets the other cluster answer everything.
+   * Use of the other cluster: duplicate sends it copies of writes, forward lets it answer everything.
    *
    * Default "duplicate". `cluster-replication-mode` in files and flags. Can be reloaded.
    */

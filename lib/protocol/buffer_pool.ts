@@ -1,11 +1,11 @@
 /**
- * Buffers for replies in the making. A connection needs one only while it is answering, so ten thousand idle ones cost
- * nothing, and the few that are busy share memory that is still in the processor's cache.
+ * Buffers for replies being written. A connection needs one only while it is answering, so ten thousand idle connections cost
+ * nothing, and the few busy ones share memory that is still in the processor's cache.
  */
 
 /** Size of the buffers handed out. */
 export const POOLED_BYTES = 8192;
-/** Buffers kept for later. */
+/** Most buffers kept for reuse. */
 const KEPT_MAX = 256;
 
 export class BufferPool {
@@ -15,7 +15,7 @@ export class BufferPool {
     return this.#free.pop() ?? new Uint8Array(POOLED_BYTES);
   }
 
-  /** Takes back a buffer that nobody reads any more; one that has grown is let go. */
+  /** Returns an unused buffer to the pool; one that has grown is dropped. */
   give(buffer: Uint8Array): void {
     if (buffer.length === POOLED_BYTES && this.#free.length < KEPT_MAX) this.#free.push(buffer);
   }

@@ -1,12 +1,12 @@
 /**
- * The commands of the text protocol: one row for each word, with the servers that know it, the shape of what follows it, and
- * whether it may change items. The parser looks words up here; what a server does with a command is a row of its own table,
- * which cannot compile without one for each word it has to know. Adding a command begins with a row here.
+ * The commands of the text protocol: one row per word, with the servers that support it, the shape of its arguments, and
+ * whether it may change items. The parser looks words up here; each server has its own table of what to do with its commands,
+ * which does not compile if one is missing. To add a command, start with a row here.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
 
-/** What follows a word on its line. */
+/** The arguments of a command. */
 export const CommandShape = {
   /** `<key>…` */
   retrieval: 0,
@@ -20,7 +20,7 @@ export const CommandShape = {
   deletion: 4,
   /** `<key> <exptime> [option…]` */
   touch: 5,
-  /** free words, split at blanks */
+  /** free words, separated by spaces */
   words: 6,
   /** `<key> <flag>…` */
   meta: 7,
@@ -31,12 +31,12 @@ export const CommandShape = {
 } as const;
 export type CommandShape = (typeof CommandShape)[keyof typeof CommandShape];
 
-/** What is true of a command wherever it is sent. */
+/** The properties of a command that do not depend on the server. */
 interface CommandFacts {
-  /** The servers that know it. */
+  /** The servers that support it. */
   readonly at: "nodes" | "index servers" | "both";
   readonly shape: CommandShape;
-  /** Whether it may change what is stored under a key, now or later. */
+  /** Whether it may change items, now or later. */
   readonly writes: boolean;
   /** Whether the binary protocol has it, too. */
   readonly binary?: true;
@@ -76,7 +76,7 @@ const COMMANDS = {
   flush_all: { at: "nodes", shape: words, writes: true, binary: true },
   watch: { at: "nodes", shape: words, writes: false },
   cache_memlimit: { at: "nodes", shape: words, writes: false },
-  // At a node a flush is among them.
+  // On a node it includes flushes.
   node: { at: "both", shape: words, writes: true },
   ping: { at: "both", shape: words, writes: false },
   version: { at: "both", shape: words, writes: false, binary: true },
@@ -92,21 +92,21 @@ const COMMANDS = {
 
 type Rows = typeof COMMANDS;
 
-/** A word that begins a line of the text protocol. */
+/** A command word of the text protocol. */
 export type CommandWord = keyof Rows;
-/** The words whose facts are these. */
+/** The words with these properties. */
 export type WordsWith<Facts extends Partial<CommandFacts>> = {
   [Word in CommandWord]: Rows[Word] extends Facts ? Word : never;
 }[CommandWord];
-/** What a node server has to know. */
+/** The words of a node server. */
 export type NodeWord = WordsWith<{ at: "nodes" | "both" }>;
-/** What an index server has to know. */
+/** The words of an index server. */
 export type IndexWord = WordsWith<{ at: "index servers" | "both" }>;
-/** What the binary protocol has, too. */
+/** The words that the binary protocol has, too. */
 export type BinaryWord = WordsWith<{ binary: true }>;
 
 declare const commandBrand: unique symbol;
-/** The number of a command, by which requests carry it. */
+/** The number of a command, as requests store it. */
 export type Command = number & { readonly [commandBrand]: true };
 
 const WORDS = Object.keys(COMMANDS) as readonly CommandWord[];
@@ -149,11 +149,11 @@ interface WordEntry {
   readonly command: Command;
 }
 
-/** The words a server understands. */
+/** The words that a server supports. */
 export class CommandTable {
-  /** Whether NODE lines up to END follow `node sync`, as they do where maps are pushed to. */
+  /** Whether `node sync` is followed by NODE lines up to END, as on servers that receive maps. */
   readonly takesNodeMaps: boolean;
-  /** By first byte of the word, so that a look-up compares only a few words. */
+  /** By the first byte of the word, so that a lookup compares only a few words. */
   readonly #words: (readonly WordEntry[] | undefined)[] = new Array(256).fill(undefined);
 
   constructor(commands: readonly CommandWord[], options: { readonly takesNodeMaps?: boolean } = {}) {

@@ -1,7 +1,6 @@
 /**
- * Cuts the answer to `dump` into items as it streams in: `VALUE key flags bytes version exptime`, data, … `END`. Nodes of
- * this kind may add `b` (the key is base64) and the marks `X` and `W`. The items are views into memory that is used
- * again; sans I/O.
+ * Parses the streamed answer to `dump` into items: `VALUE key flags bytes version exptime`, data, … `END`. Our own nodes may
+ * add `b` (the key is base64) and the marks `X` and `W`. The items are views into reused memory; sans I/O.
  */
 
 import { decodeBase64 } from "../base/base64.ts";
@@ -25,7 +24,7 @@ export interface DumpItem {
   marks: number;
 }
 
-/** The longest line of a dump: the longest key in base64, with room for the numbers behind it. */
+/** The longest line of a dump: the longest key in base64, with room for the numbers after it. */
 export const DUMP_LINE_BYTES_MAX = 131072;
 const UINT32_MAX = 0xffffffff;
 
@@ -76,7 +75,7 @@ export class DumpParser {
     return this.#end - this.#start;
   }
 
-  /** "item" = `item` is filled, "more" = it goes on behind these bytes, "end" = see `lastLine`, "bad" = this is no dump. */
+  /** "item" = `item` is filled, "more" = incomplete, "end" = see `lastLine`, "bad" = not a dump. */
   next(): "item" | "more" | "end" | "bad" {
     const lineFeed = this.#held.subarray(0, this.#end).indexOf(LF, this.#start);
     if ((lineFeed < 0 ? this.#end : lineFeed) - this.#start > DUMP_LINE_BYTES_MAX) return "bad";
@@ -112,7 +111,7 @@ export class DumpParser {
       valueEnd,
       flags,
       version,
-      // As in a request: a time that cannot be stored is past.
+      // As in a request: a time that cannot be stored is in the past.
       expire: expire > UINT32_MAX ? EXPIRE_PAST : expire,
       marks,
     });
@@ -120,7 +119,7 @@ export class DumpParser {
     return "item";
   }
 
-  /** Puts the key in the place of its base64 form, which is longer; gives its length, 0 = it was no base64. */
+  /** Replaces the base64 form of the key, which is longer, by the key; returns its length, 0 = invalid base64. */
   #decodeKey(start: number, end: number): number {
     const key = decodeBase64(this.#held, start, end);
     if (key === undefined) return 0;

@@ -1,6 +1,6 @@
 /**
- * From the times clients send to the times that are stored. memcached's rules; the node that first parses a command
- * converts, so that forwarded and replicated commands carry absolute seconds.
+ * Converts the times clients send to the times that are stored. memcached's rules; the node that first parses a command
+ * converts, so that forwarded and replicated commands have absolute seconds.
  */
 
 import { EXPIRE_PAST, EXPTIME_RELATIVE_MAX } from "../item/entry.ts";
@@ -9,8 +9,8 @@ import { EXPIRE_PAST, EXPTIME_RELATIVE_MAX } from "../item/entry.ts";
 const EXPIRE_MAX = 0xffffffff;
 
 /**
- * The absolute second of an `exptime`: 0 stays 0 (never), up to 30 days is relative to now, more is absolute. Negative
- * times, and absolute ones beyond 2106, are in the past, as they are for memcached.
+ * The absolute second of an `exptime`: 0 stays 0 (never), up to 30 days is relative to now, more is absolute. Negative times,
+ * and absolute ones beyond 2106, are in the past, as in memcached.
  */
 export function absoluteExpire(exptime: number, nowSeconds: number): number {
   if (exptime === 0) return 0;

@@ -1,6 +1,4 @@
-/**
- * The numbers of request lines as memcached reads them: what its strtoul and strtoll accept, and nothing else. Pure.
- */
+/** Parses the numbers of request lines as memcached does: exactly what its strtoul and strtoll accept. Pure. */
 
 import { lowWord, parseUint64 } from "../base/uint64.ts";
 
@@ -32,7 +30,7 @@ export function parseInteger(bytes: Uint8Array, start: number, end: number): num
     value = value * 10 + digit;
   }
   if (value >= 2 ** 63) {
-    // Beyond what a double tells apart: compare exactly.
+    // Beyond the precision of a double: compare exactly.
     const exact = parseUint64(bytes, from, end);
     if (exact === undefined || exact > (sign === 0x2d ? 9223372036854775808n : 9223372036854775807n)) return Number.NaN;
   }

@@ -1,6 +1,6 @@
 /**
- * One parsed request. A session owns a single object of this class and the parser fills it again for every request,
- * so nothing in it may be kept by a handler that waits: such a handler takes copies first.
+ * One parsed request. A session owns a single object of this class and the parser refills it for every request, so a handler
+ * that waits must not keep references into it: it makes copies first.
  */
 
 import { EMPTY_BYTES } from "../base/bytes.ts";
@@ -15,11 +15,11 @@ export type SyncMode = (typeof SyncMode)[keyof typeof SyncMode];
 
 export class Request {
   command: Command = Command.get;
-  /** The node list between `<` and `>`, undefined when the request came without one (an ordinary client). */
+  /** The node list between `<` and `>`, undefined without one (from an ordinary client). */
   prefix: string | undefined = undefined;
   noreply = false;
   syncMode: SyncMode = SyncMode.byDefault;
-  /** The key, value and numbers of a write, ready for the storage but for `expire` (see `exptime`). */
+  /** The key, value and numbers of a write, ready for the storage except `expire` (see `exptime`). */
   readonly mutation: Mutation = {
     kind: 0,
     key: { bytes: EMPTY_BYTES, start: 0, end: 0 },
@@ -32,32 +32,32 @@ export class Request {
     delta: 0,
     terms: undefined,
   };
-  /** mg ms md ma me, and what came by the binary protocol; the words behind the key are `bytes[keysStart, keysEnd)`. */
+  /** mg ms md ma me, and binary requests; the words after the key are `bytes[keysStart, keysEnd)`. */
   readonly meta = new MetaFlags();
-  /** Room for `mutation.terms`, which points here when they count. */
+  /** Storage for `mutation.terms`, which points here if there are terms. */
   readonly terms: MutationTerms = emptyTerms();
-  /** Of the binary protocol; -1 = the request came as text. */
+  /** The binary opcode; -1 = a text request. */
   opcode = -1;
-  /** Of the binary protocol: 32 bits that come back with the answer. */
+  /** Binary protocol: 32 bits that are returned with the answer. */
   opaque = 0;
   /** The time as given: 0 never, negative past, up to 30 days relative, above absolute seconds. */
   exptime = 0;
-  /** get, gets, gat, gats: the keys are the blank-separated words of `bytes[keysStart, keysEnd)`. */
+  /** get, gets, gat, gats: the keys are the space-separated words of `bytes[keysStart, keysEnd)`. */
   bytes: Uint8Array = EMPTY_BYTES;
   keysStart = 0;
   keysEnd = 0;
-  /** Of a get or gets that is longer than a line may be: the whole of it, of which this is a part. */
+  /** For a get or gets that is longer than a line may be: the whole request, of which this is a part. */
   multiGet: MultiGet | undefined = undefined;
   /** This is the last part of it. */
   isLastPart = true;
   /** gat in Flare's order, `gat <key> <exptime>`: answers without END, a miss with NOT_FOUND. */
   flareOrder = false;
-  /** Commands of free words: what follows the command word. */
+  /** Commands with free words: the words after the command. */
   words: readonly string[] = [];
   /** node sync: the NODE lines. */
   lines: readonly string[] = [];
 
-  /** A copy with bytes of its own, for a handler that waits. */
+  /** A copy with its own bytes, for a handler that waits. */
   clone(): Request {
     const copy = new Request();
     copy.command = this.command;

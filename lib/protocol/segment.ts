@@ -1,7 +1,7 @@
 /**
- * A stretch of a connection's replies: bytes in the making. A session always has one open segment; a request that
- * has to wait keeps its segment and the session opens the next, so replies leave in the order of the requests.
- * It knows bytes and decimal numbers, no protocol.
+ * A segment of a connection's replies, being written. A session always has one open segment; a request that has to wait keeps
+ * its segment and the session opens the next, so replies leave in the order of the requests. It knows bytes and decimal
+ * numbers, no protocol.
  */
 
 import { EMPTY_BYTES } from "../base/bytes.ts";
@@ -11,7 +11,7 @@ import { type BufferPool, POOLED_BYTES } from "./buffer_pool.ts";
 /** Copies of up to this many bytes are faster in a loop than through `set`. */
 const LOOP_COPY_MAX = 48;
 
-/** What takes the bytes; `false` = it keeps the memory and takes no more for now (see `Connection.write`). */
+/** The receiver of the bytes; `false` = it keeps the memory and accepts no more for now (see `Connection.write`). */
 export interface ByteSink {
   write(bytes: Uint8Array): boolean;
 }
@@ -19,12 +19,12 @@ export interface ByteSink {
 export class Segment {
   bytes: Uint8Array = EMPTY_BYTES;
   length = 0;
-  /** False while a request still writes here, or while a write in here is not committed. */
+  /** False while a request still writes here, or a write in here is not committed. */
   closed = true;
   /** Full buffers and values taken by reference, all of them before `bytes`. */
   #parts: Uint8Array[] = [];
   #partBytes = 0;
-  /** Start and end of each reply to a write that is not committed yet, and how its failure is to be told. */
+  /** Start and end of each reply to an uncommitted write, and how to answer its failure. */
   #uncommitted: number[] = [];
   readonly #pool: BufferPool;
 
@@ -32,7 +32,7 @@ export class Segment {
     this.#pool = pool;
   }
 
-  /** Bytes held in all. */
+  /** Total bytes held. */
   get size(): number {
     return this.#partBytes + this.length;
   }
@@ -72,7 +72,7 @@ export class Segment {
     this.length += count;
   }
 
-  /** Takes bytes that never change by reference instead of copying them. */
+  /** Adds immutable bytes by reference instead of copying them. */
   putStable(source: Uint8Array, start: number, end: number): void {
     if (this.#uncommitted.length > 0) return this.put(source, start, end);
     this.#sealBuffer();
@@ -110,8 +110,8 @@ export class Segment {
   }
 
   /**
-   * Says that what was written from `start` on answers a write that is not committed yet. `how` and `tag` come back when
-   * its failure has to be told; a silent reply stays silent unless `how` is at least 0.
+   * Marks the bytes from `start` on as the answer to an uncommitted write. `how` and `tag` are returned if its failure must be
+   * answered; a silent reply stays silent unless `how` is at least 0.
    */
   markUncommitted(start: number, how = -1, tag = 0): void {
     this.#uncommitted.push(start, this.length, how, tag);
@@ -121,7 +121,7 @@ export class Segment {
     this.#uncommitted.length = 0;
   }
 
-  /** Puts what `encode` gives in the place of each reply to a write that could not be committed. */
+  /** Replaces each reply to a write that could not be committed with the result of `encode`. */
   failUncommitted(encode: (how: number, tag: number) => Uint8Array): void {
     const old = this.bytes;
     const oldLength = this.length;
@@ -144,7 +144,7 @@ export class Segment {
     this.#uncommitted.length = 0;
   }
 
-  /** Hands the bytes so far to the sink, buffer by buffer, until it answers false; true = all handed over. */
+  /** Passes the bytes so far to the sink, buffer by buffer, until it returns false; true = all passed. */
   drainTo(sink: ByteSink): boolean {
     while (this.#parts.length > 0) {
       const part = this.#parts.shift() as Uint8Array;
@@ -162,7 +162,7 @@ export class Segment {
     return true;
   }
 
-  /** Back to an empty, closed segment. */
+  /** Resets it to an empty, closed segment. */
   reset(): void {
     this.#pool.give(this.bytes);
     this.bytes = EMPTY_BYTES;

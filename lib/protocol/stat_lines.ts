@@ -1,10 +1,10 @@
-/** The lines that answer `stats`, from text to figures. Pure. */
+/** Parses the answer lines of `stats`. Pure. */
 
-/** The figures of one `stats` command by their names, in the server's order. */
+/** The values of one `stats` command by name, in the server's order. */
 export type Figures = ReadonlyMap<string, string>;
 
 /**
- * Name and value of a `STAT` line without its line end; undefined if it is none.
+ * Name and value of a `STAT` line without its line end; undefined for another line.
  * @example parseStatLine("STAT pid 1") // ["pid", "1"]
  */
 export function parseStatLine(line: string): [name: string, value: string] | undefined {

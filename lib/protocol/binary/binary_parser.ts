@@ -1,7 +1,7 @@
 /**
- * The binary protocol's requests, from bytes to meaning: like the text parser a pure function over the bytes a connection
- * holds. Item requests become meta commands with the same meaning, so that there is one way to carry them out. A header
- * is checked before a byte of its body is waited for, and what no request may be as long as is never held.
+ * Parses the binary protocol: like the text parser a pure function over the bytes of a connection. Item requests become
+ * equivalent meta commands, so that there is only one way to execute them. A header is checked before its body is awaited, and
+ * bodies beyond the limits are never held.
  */
 
 import { latin1 } from "../../base/bytes.ts";
@@ -12,13 +12,13 @@ import { type Request, SyncMode } from "../request.ts";
 import { ParseStatus, type TextLimits } from "../text/text_parser.ts";
 import { BINARY_HEADER_BYTES, BinaryStatus, HeaderField, Opcode } from "./binary_protocol.ts";
 
-/** An expiry by which incr and decr say that a missing item is not to be created. */
+/** The expiry of incr and decr that means: do not create a missing item. */
 const NO_CREATION = 0xffffffff;
 
-/** What a request with an opcode has to look like. */
+/** The required form of a request with an opcode. */
 interface Form {
   readonly command: Command;
-  /** Lengths of the extras that are accepted. */
+  /** The accepted lengths of the extras. */
   readonly extras: readonly number[];
   readonly hasKey: boolean;
   readonly hasValue: boolean;
@@ -31,7 +31,7 @@ export class BinaryParser {
   position = 0;
   needed = 0;
   swallow = 0;
-  /** With `reject` and `fatal`: what to answer, and whom. */
+  /** With `reject` and `fatal`: the status and the request to answer. */
   status: BinaryStatus = BinaryStatus.success;
   opcode = 0;
   opaque = 0;
@@ -61,7 +61,7 @@ export class BinaryParser {
       return this.#refuse(BinaryStatus.unknownCommand, ParseStatus.reject);
     }
     if (!form.extras.includes(extrasLength) || !form.hasKey !== (keyLength === 0) || (!form.hasValue && valueLength > 0)) {
-      // Stat comes with and without a key.
+      // Stat has an optional key.
       if (form.command !== Command.stats || extrasLength > 0 || valueLength > 0) {
         return this.#refuse(BinaryStatus.invalidArguments, ParseStatus.fatal);
       }
@@ -75,11 +75,11 @@ export class BinaryParser {
     if (end - start < this.needed) return ParseStatus.more;
     this.#fill(request, form, bytes, this.position, extrasLength, keyLength, valueLength);
     const cas = fromWords(readUint32(bytes, start + HeaderField.cas), readUint32(bytes, start + HeaderField.cas + 4));
-    // As in memcached a read takes no notice of one, nor does touch.
+    // As in memcached, reads and touch ignore it.
     if (cas !== 0 && form.command !== Command.mg) {
       request.meta.arguments |= MetaArgument.C;
       request.meta.compare = cas;
-      // As in memcached a condition makes a set of it, an add included.
+      // As in memcached, a condition turns it into a set, even an add.
       if (form.command === Command.ms && form.mode !== APPEND && form.mode !== PREPEND) request.meta.mode = SET;
     }
     this.position = start + this.needed;

@@ -1,14 +1,12 @@
-/**
- * The numbers of memcached's binary protocol: opcodes, status codes and where the fields of a header are. Facts only.
- */
+/** The numbers of memcached's binary protocol: opcodes, status codes and the offsets of header fields. Constants only. */
 
-/** First byte of a request, by which it is told from a line of text. */
+/** First byte of a request, which distinguishes it from a line of text. */
 export const BINARY_REQUEST = 0x80;
 /** First byte of a reply. */
 export const BINARY_REPLY = 0x81;
 export const BINARY_HEADER_BYTES = 24;
 
-/** Where a header has its fields, big-endian. */
+/** The offsets of the fields of a header, big-endian. */
 export const HeaderField = { opcode: 1, keyLength: 2, extrasLength: 4, status: 6, bodyLength: 8, opaque: 12, cas: 16 } as const;
 
 export const Opcode = {
@@ -84,12 +82,12 @@ const STATUS_TEXTS: Readonly<Record<BinaryStatus, string>> = {
   [BinaryStatus.internalError]: "Internal error",
 };
 
-/** What memcached writes into the body of a reply with this status. */
+/** memcached's body text of a reply with this status. */
 export function statusText(status: BinaryStatus): string {
   return STATUS_TEXTS[status];
 }
 
-/** Quiet opcodes say nothing when all went as usual; those that read say nothing of a miss instead. */
+/** Quiet opcodes do not answer a success; quiet reads do not answer a miss. */
 export function isQuiet(opcode: number): boolean {
   return (
     opcode === Opcode.getQuiet ||
@@ -100,7 +98,7 @@ export function isQuiet(opcode: number): boolean {
   );
 }
 
-/** Opcodes whose answer carries the key. */
+/** Opcodes whose answer contains the key. */
 export function answersKey(opcode: number): boolean {
   return (
     opcode === Opcode.getKey ||
@@ -110,7 +108,7 @@ export function answersKey(opcode: number): boolean {
   );
 }
 
-/** The opcodes by which a client says who it is. */
+/** The opcodes of a login. */
 export function isSasl(opcode: number | undefined): boolean {
   return opcode === Opcode.saslListMechanisms || opcode === Opcode.saslAuthenticate || opcode === Opcode.saslStep;
 }

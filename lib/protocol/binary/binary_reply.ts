@@ -1,6 +1,6 @@
 /**
- * Writes the replies of the binary protocol: packets of a header and a body. Handlers that speak in lines of text may
- * use it too: a line becomes a packet with the status it stands for. A hit is written without creating an object.
+ * Writes the replies of the binary protocol: packets of a header and a body. Handlers that write text lines can use it, too: a
+ * line becomes a packet with the corresponding status. Writing a hit allocates nothing.
  */
 
 import { latin1 } from "../../base/bytes.ts";
@@ -70,7 +70,7 @@ export class BinaryReply extends TextReply implements ItemReply {
     return latin1(reply.segment.bytes, 0, reply.segment.length);
   }
 
-  /** The failure of a quiet write is told, too. */
+  /** The failure of a quiet write is answered, too. */
   override markUncommitted(start: number): void {
     this.segment.markUncommitted(start, this.#request.opcode, this.#request.opaque);
   }
@@ -102,7 +102,7 @@ export class BinaryReply extends TextReply implements ItemReply {
     this.remote(parseMetaAnswer(answer));
   }
 
-  /** Success without a body; quiet requests hear nothing of it. */
+  /** Success without a body; not for quiet requests. */
   success(version: Uint64): void {
     const { opcode, opaque } = this.#request;
     if (!isQuiet(opcode)) putHeader(this.segment, opcode, 0, 0, BinaryStatus.success, 0, opaque, version);
@@ -114,7 +114,7 @@ export class BinaryReply extends TextReply implements ItemReply {
     this.segment.putText(text);
   }
 
-  /** The packet a line of the text protocol stands for. */
+  /** The packet for a line of the text protocol. */
   override line(text: string): void {
     const { opcode, opaque } = this.#request;
     if (text === "OK" || text === "RESET") return this.success(0);
@@ -153,7 +153,7 @@ export class BinaryReply extends TextReply implements ItemReply {
     putUint64(this.segment, value);
   }
 
-  /** An add that finds an item, and a replace that finds none, have a status of their own. */
+  /** An add that finds an item, and a replace that finds none, have their own status. */
   #refusal(result: MutationResult): BinaryStatus {
     switch (result) {
       case MutationResult.exists:
@@ -178,7 +178,7 @@ export class BinaryReply extends TextReply implements ItemReply {
   }
 }
 
-/** Refusals of another node, whose words are text, that have a status of their own. */
+/** Text refusals of another node that have their own status. */
 const KNOWN_LINES: Readonly<Record<string, BinaryStatus>> = {
   "CLIENT_ERROR cannot increment or decrement non-numeric value": BinaryStatus.nonNumeric,
   "SERVER_ERROR object too large for cache": BinaryStatus.tooLarge,
@@ -189,7 +189,7 @@ const LINE_STATUSES: Readonly<Record<string, BinaryStatus>> = {
   SERVER_ERROR: BinaryStatus.internalError,
 };
 
-/** A reply that says what went wrong, in `text` or in memcached's words. */
+/** An error reply, with `text` or memcached's text. */
 export function putBinaryError(
   segment: Segment,
   opcode: number,
@@ -201,14 +201,14 @@ export function putBinaryError(
   segment.putText(text);
 }
 
-/** The same in memory of its own. */
+/** The same in its own memory. */
 export function encodeBinaryError(opcode: number, opaque: number, status: BinaryStatus, text: string): Uint8Array {
   const segment = new Segment(new BufferPool());
   putBinaryError(segment, opcode, opaque, status, text);
   return segment.bytes.slice(0, segment.length);
 }
 
-/** The item a get, touch or gat has found. */
+/** The item that a get, touch or gat has found. */
 export function putBinaryHit(segment: Segment, request: Request, entry: EntryView): void {
   const valueEnd = request.opcode === Opcode.touch ? entry.valueStart : entry.valueEnd;
   putHit(segment, request, entry.flags, entry.version, entry.bytes, entry.valueStart, valueEnd);

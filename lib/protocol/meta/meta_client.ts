@@ -1,7 +1,7 @@
 /**
- * The other side of the meta commands: what one node writes to another, and what the answers mean. Requests that came by
- * the binary protocol travel as meta lines, too; keys that a line cannot hold travel as base64. Sans I/O. Only nodes of
- * this kind understand these lines; see `text_fallback.ts` for the others.
+ * The client side of the meta commands between nodes: encodes requests and parses answers. Binary requests are sent as meta
+ * lines, too; keys that do not fit into a line as base64. Sans I/O. Only our own nodes support these lines; see
+ * `text_fallback.ts` for the others.
  */
 
 import { base64 } from "../../base/base64.ts";
@@ -18,8 +18,8 @@ import { isTextKey } from "../text/text_key.ts";
 import { MetaArgument, MetaFlag } from "./meta_flags.ts";
 
 /**
- * A meta or binary request as it is passed on to the node that owns its key: times absolute, and never quiet, because each
- * request needs an answer. `prefix` with its brackets, empty for reads.
+ * Encodes a meta or binary request for the node that owns its key: with absolute times, and never quiet, because each request
+ * needs an answer. `prefix` with its brackets, empty for reads.
  */
 export function encodeForwardedMeta(request: Request, prefix: string, nowSeconds: number): Uint8Array {
   const { mutation, command, opcode } = request;
@@ -36,7 +36,7 @@ function keyWord(request: Request): string {
   return asBase64 ? base64(key.bytes, key.start, key.end) : latin1(key.bytes, key.start, key.end);
 }
 
-/** The client's own flags in their order, because the answer follows it. */
+/** The client's flags in their order, because the answer has the same order. */
 function rewrittenWords(request: Request, nowSeconds: number): string {
   const words = latin1(request.bytes, request.keysStart, request.keysEnd).split(" ");
   let text = "";
@@ -53,7 +53,7 @@ function numberOf(word: string): number {
   return parseInteger(bytes, 1, bytes.length);
 }
 
-/** The flags that stand for a binary request. */
+/** The flags equivalent to a binary request. */
 function binaryWords(request: Request, nowSeconds: number): string {
   const { meta } = request;
   const { key } = request.mutation;
@@ -71,7 +71,7 @@ function binaryWords(request: Request, nowSeconds: number): string {
   return meta.mode === 0 ? text : `${text} M${String.fromCharCode(meta.mode)}`;
 }
 
-/** An answer to `encodeForwardedMeta`, taken apart. */
+/** Parses an answer to `encodeForwardedMeta`. */
 export function parseMetaAnswer({ line, body }: ClientReply): RemoteOutcome {
   const words = line.split(" ");
   const status = words[0] ?? "";
@@ -86,12 +86,12 @@ export function parseMetaAnswer({ line, body }: ClientReply): RemoteOutcome {
   return { status, version, flags, value: body, error: "" };
 }
 
-/** What a peer says that is no answer of the meta protocol must be an error line. */
+/** A peer's line that is not a meta answer must be an error line. */
 function errorOf(line: string): string {
   return line.startsWith("CLIENT_ERROR ") || line.startsWith("SERVER_ERROR ") ? line : "SERVER_ERROR proxy error";
 }
 
-/** A set with the complete value, its version and marks: what replicas of this kind get where a text line falls short. */
+/** A set with the complete value, its version and marks, for our own replicas when a text line does not suffice. */
 export function encodeReplicatedMetaSet(prefix: string, key: KeySlice, entry: EntryView): Uint8Array {
   const { valueStart, valueEnd, flags, expire, version } = entry;
   const words = `b F${flags} T${expire} E${version}${markWords(entry.marks)}`;

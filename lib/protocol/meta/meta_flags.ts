@@ -1,11 +1,11 @@
 /**
- * What a meta command asks for behind its key: the flags, one letter each, and the arguments some of them carry. The
- * parser fills it, and the binary protocol fills it as well, so that both are one to those who carry requests out.
+ * The flags of a meta command, one letter each, and their arguments. Both the text and the binary parser fill them, so that
+ * executing a request does not depend on the protocol.
  */
 
 import type { Uint64 } from "../../base/uint64.ts";
 
-/** Flags in lower case: what shall be answered, and how. A bit for each letter. */
+/** Lower-case flags: what to answer, and how. One bit per letter. */
 export const MetaFlag = {
   /** the key is base64 */
   b: 1 << 1,
@@ -19,7 +19,7 @@ export const MetaFlag = {
   k: 1 << 10,
   /** answer the seconds since the last access */
   l: 1 << 11,
-  /** no answer to what is nominal */
+  /** no answer in the common case */
   q: 1 << 16,
   /** answer the length of the value */
   s: 1 << 18,
@@ -33,33 +33,33 @@ export const MetaFlag = {
   x: 1 << 23,
 } as const;
 
-/** Flags in upper case: what shall be done. A bit for each letter. */
+/** Upper-case flags: what to do. One bit per letter. */
 export const MetaArgument = {
-  /** the version the item must have; of mg, the one whose value the client has already */
+  /** the version the item must have; for mg, the one whose value the client already has */
   C: 1 << 2,
   /** the number to add or subtract */
   D: 1 << 3,
-  /** the version the item gets */
+  /** the new version */
   E: 1 << 4,
   /** the client's flags */
   F: 1 << 5,
-  /** mark as stale, instead of deleting or instead of refusing */
+  /** mark as stale instead of deleting or refusing */
   I: 1 << 8,
-  /** the number a missing item begins with */
+  /** the initial number of a missing item */
   J: 1 << 9,
   /** a hint for routers, without effect */
   L: 1 << 11,
   /** the mode of ms and ma */
   M: 1 << 12,
-  /** create what is missing, with this time */
+  /** create a missing item, with this expiry */
   N: 1 << 13,
-  /** opaque: comes back with the answer */
+  /** opaque: returned with the answer */
   O: 1 << 14,
   /** a hint for routers, without effect */
   P: 1 << 15,
-  /** win the right to write anew when less than this time is left */
+  /** win the right to refresh the item when less than this time is left */
   R: 1 << 17,
-  /** the new time */
+  /** the new expiry */
   T: 1 << 19,
   /** from another node: the item's win token is taken */
   W: 1 << 22,
@@ -77,7 +77,7 @@ export class MetaFlags {
   /** N and R: times as given, like `Request.exptime`, which is T. */
   vivifyExptime = 0;
   recacheExptime = 0;
-  /** R stands before T: the time before the touch decides. */
+  /** R comes before T: the expiry before the touch decides. */
   recacheFirst = false;
   /** C */
   compare: Uint64 = 0;
@@ -90,7 +90,7 @@ export class MetaFlags {
   /** F, 32 bits */
   clientFlags = 0;
 
-  /** Back to no flags at all. */
+  /** Clears all flags. */
   reset(): void {
     this.flags = 0;
     if (this.arguments === 0 && this.mode === 0) return;

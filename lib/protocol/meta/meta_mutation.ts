@@ -1,6 +1,6 @@
 /**
- * From the flags of a meta command to the write the storage understands. The binary protocol's requests are filled in as
- * the same flags, so this is the one place where their meaning is laid down. Pure.
+ * Converts the flags of a meta command to the storage's mutation. Binary requests use the same flags, so this is the only place
+ * that defines their meaning. Pure.
  */
 
 import { EntryMark } from "../../item/entry.ts";
@@ -22,7 +22,7 @@ const PLUS = 0x2b;
 const D = 0x44;
 const MINUS = 0x2d;
 
-/** Fills `request.mutation` and its terms from `request.meta`; gives the line that refuses an unknown mode, else "". */
+/** Fills `request.mutation` and its terms from `request.meta`; returns the error line for an unknown mode, else "". */
 export function fillMutation(request: Request, nowSeconds: number): string {
   const { mutation, terms, meta, command } = request;
   const given = meta.arguments;
@@ -30,7 +30,7 @@ export function fillMutation(request: Request, nowSeconds: number): string {
   mutation.flags = meta.clientFlags;
   mutation.version = meta.newVersion;
   mutation.delta = meta.delta;
-  // What mg does to an item it does whatever the version; its C is about the answer.
+  // mg changes an item regardless of its version; its C is only about the answer.
   terms.compare = (given & MetaArgument.C) === 0 || command === Command.mg ? undefined : meta.compare;
   terms.invalidate = (given & MetaArgument.I) !== 0;
   terms.vivify = (given & MetaArgument.N) !== 0;
@@ -50,7 +50,7 @@ export function fillMutation(request: Request, nowSeconds: number): string {
     case Command.md:
       if ((meta.flags & MetaFlag.x) !== 0) mutation.kind = MutationKind.clear;
       else mutation.kind = terms.invalidate ? MutationKind.invalidate : MutationKind.delete;
-      // Only another node says which version a tombstone has, and there it is no condition.
+      // Only another node sets the version of a tombstone, and for it this is not a condition.
       if (mutation.kind === MutationKind.delete && request.prefix === undefined) mutation.version = 0;
       return "";
     default:

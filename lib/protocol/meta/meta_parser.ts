@@ -1,6 +1,6 @@
 /**
- * The flags of a meta command, from bytes to meaning. Words are told apart by their first byte; a flag may stand there
- * once. The texts of the refusals are memcached's. Pure, and without garbage for flags in lower case.
+ * Parses the flags of a meta command. The first byte of a word identifies the flag; each flag may appear only once. The error
+ * texts are memcached's. Pure, and without garbage for lower-case flags.
  */
 
 import { parseUint64 } from "../../base/uint64.ts";
@@ -15,12 +15,12 @@ const SPACE = 0x20;
 
 const KNOWN_FLAGS = Object.values(MetaFlag).reduce((bits, bit) => bits | bit, 0);
 const KNOWN_ARGUMENTS = Object.values(MetaArgument).reduce((bits, bit) => bits | bit, 0);
-/** Only other nodes say these. */
+/** Only other nodes send these. */
 const NODE_ARGUMENTS = MetaArgument.W | MetaArgument.X;
 
 /**
- * Reads the flags in `bytes[from, lineEnd)` into `request.meta`; the request's command and prefix are known by then.
- * Gives the line that refuses them, empty = all is well.
+ * Parses the flags in `bytes[from, lineEnd)` into `request.meta`; the request's command and prefix must be set. Returns the
+ * error line, empty = valid.
  */
 export function parseMetaFlags(request: Request, bytes: Uint8Array, from: number, lineEnd: number): string {
   const { meta } = request;
@@ -55,13 +55,13 @@ export function parseMetaFlags(request: Request, bytes: Uint8Array, from: number
   return error;
 }
 
-/** md and ma do not say what is wrong with a flag. */
+/** The errors of md and ma do not distinguish what is wrong with a flag. */
 function refusal(request: Request, text: string): string {
   const { command } = request;
   return command === Command.md || command === Command.ma ? "CLIENT_ERROR invalid or duplicate flag" : text;
 }
 
-/** Reads the argument `bytes[start, end)` of one flag; gives the line that refuses it. */
+/** Parses the argument `bytes[start, end)` of one flag; returns the error line. */
 function parseArgument(request: Request, meta: MetaFlags, bit: number, bytes: Uint8Array, start: number, end: number): string {
   switch (bit) {
     case MetaArgument.T:

@@ -1,6 +1,6 @@
 /**
- * Writes the answers of the meta commands: two letters, the tokens asked for in the order they were asked for, and for VA
- * the value. A hit that changes nothing is written without creating an object.
+ * Writes the answers of the meta commands: two letters, the requested tokens in the requested order, and for VA the value.
+ * Writing a hit that changes nothing allocates nothing.
  */
 
 import { base64Length, encodeBase64 } from "../../base/base64.ts";
@@ -22,9 +22,9 @@ const CRLF = fromLatin1("\r\n");
 const HIT = fromLatin1("HD");
 const VALUE = fromLatin1("VA ");
 
-/** Flags that are answered by a token. */
+/** Flags with a token in the answer. */
 const TOKENS = MetaFlag.c | MetaFlag.f | MetaFlag.h | MetaFlag.k | MetaFlag.l | MetaFlag.s | MetaFlag.t;
-/** The letters of the tokens that tell of an item, O and k aside, which answer any request. */
+/** The letters of tokens about an item; O and k are in the answer to any request. */
 const OF_HIT = "cfhlst";
 const OF_SET = "cs";
 const OF_COUNT = "ct";
@@ -68,7 +68,7 @@ export class MetaReply extends TextReply implements ItemReply {
     return latin1(segment.bytes, 0, segment.length);
   }
 
-  /** The failure of a quiet write is told, too. */
+  /** The failure of a quiet write is answered, too. */
   override markUncommitted(start: number): void {
     this.segment.markUncommitted(start, 0);
   }
@@ -98,14 +98,14 @@ export class MetaReply extends TextReply implements ItemReply {
   }
 }
 
-/** True when `q` silences this status. */
+/** Whether `q` suppresses this status. */
 export function isNominal(request: Request, status: string): boolean {
   if ((request.meta.flags & MetaFlag.q) === 0) return false;
   if (request.command === Command.mg) return status === "EN";
   return status === "HD" || (status === "VA" && request.command === Command.ma);
 }
 
-/** A hit of mg; `before` is what the item was before it was touched or won. */
+/** A hit of mg; `before` is the item's state before it was touched or won. */
 export function putMetaHit(
   segment: Segment,
   request: Request,
@@ -123,7 +123,7 @@ export function putMetaHit(
     segment.put(CRLF, 0, 2);
     return;
   }
-  // The head of an entry ends with the length of its value, behind it come a line end and the value: ready to be copied.
+  // The head of an entry ends with the length of its value, followed by a line end and the value: ready to be copied.
   let lengthStart = headEnd;
   while (bytes[lengthStart - 1] !== SPACE) lengthStart--;
   segment.put(VALUE, 0, 3);
@@ -138,7 +138,7 @@ export function putMetaHit(
   else segment.put(bytes, rest, entry.valueEnd + 2);
 }
 
-/** What an item was noted to be before this read, and whether this read has won. */
+/** The marks of an item before this read, and whether this read has won. */
 function putMarks(segment: Segment, marks: number, won: boolean): void {
   if ((marks & EntryMark.won) !== 0) segment.putText(" Z");
   if ((marks & EntryMark.stale) !== 0) segment.putText(" X");
@@ -209,9 +209,9 @@ function buildStatuses(): (string | undefined)[] {
 }
 
 /**
- * The tokens, in the order of the flags. `letters` are those that apply beside O and k. A time stands for what it was
- * before a T or N that comes later. Without an entry, of a write that has stored nothing, the version is 0 and the length
- * is that of the value that came.
+ * The tokens, in the order of the flags. `letters` are the ones that apply besides O and k. A time is the one before a T or N
+ * that comes later. Without an entry, for a write that has stored nothing, the version is 0 and the length is that of the value
+ * sent.
  */
 function putTokens(
   segment: Segment,
@@ -279,7 +279,7 @@ function isAmong(letters: string, code: number): boolean {
   return false;
 }
 
-/** The key as it was asked for: a key that came as base64 goes back as base64, and says so. */
+/** The key in the form of the request: a base64 key is returned as base64, and marked. */
 function putKey(segment: Segment, request: Request): void {
   const { key } = request.mutation;
   segment.putText(" k");

@@ -1,33 +1,33 @@
 /**
- * The token by which a scan goes on: the number of the scan, which tells nodes that they have prepared for it already, and
- * the last key that was looked at. Whoever holds it holds the whole state of a scan; servers keep none. Pure.
+ * The token that continues a scan: the id of the scan, which tells nodes that they have already prepared for it, and the last
+ * key visited. It is the whole state of a scan; servers keep none. Pure.
  */
 
 import { base64, decodeBase64 } from "../../base/base64.ts";
 import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 
-/** Where a scan stands. */
+/** The position of a scan. */
 export interface ScanCursor {
   /** Sixteen hexadecimal digits, the same on every page of a scan. */
   readonly scan: string;
-  /** The scan goes on behind this key; empty = at the beginning. */
+  /** The scan continues after this key; empty = at the start. */
   readonly after: Uint8Array;
 }
 
 const TOKEN = /^([0-9a-f]{16})-([A-Za-z0-9_-]*)$/;
 
-/** The number of a new scan, from two random 32-bit words. */
+/** The id of a new scan, from two random 32-bit words. */
 export function scanNumber(first: number, second: number): string {
   return hexWord(first) + hexWord(second);
 }
 
-/** The token of a cursor: no blanks, no control bytes. */
+/** The token of a cursor: no spaces, no control bytes. */
 export function encodeCursor({ scan, after }: ScanCursor): string {
   const text = base64(after).replaceAll("+", "-").replaceAll("/", "_");
   return `${scan}-${text.replace(/=+$/, "")}`;
 }
 
-/** Reads a token; undefined = it is none. */
+/** Parses a token; undefined if it is invalid. */
 export function parseCursor(token: string): ScanCursor | undefined {
   const [, scan, text] = TOKEN.exec(token) ?? [];
   if (scan === undefined || text === undefined) return undefined;

@@ -1,7 +1,7 @@
 /**
- * A page of a scan on the wire, there and back: `KEY <key> <flags> <bytes> <version> <expire>` lines, or `VALUE` blocks with
- * the same numbers, then `END` or `NEXT <cursor>`. Behind the numbers come `b` for a key in base64 and, between nodes, `a` and
- * `h` for what only the memory knows of an item. Pure.
+ * Encodes and parses a page of a scan on the wire: `KEY <key> <flags> <bytes> <version> <expire>` lines, or `VALUE` blocks with
+ * the same numbers, then `END` or `NEXT <cursor>`. After the numbers come `b` for a key in base64 and, between nodes, `a` and
+ * `h` for state that is only in memory. Pure.
  */
 
 import { base64, decodeBase64 } from "../../base/base64.ts";
@@ -12,10 +12,10 @@ import type { ClientReply } from "../text/text_client.ts";
 import { isTextKey } from "../text/text_key.ts";
 import { encodeCursor, parseCursor } from "./scan_cursor.ts";
 
-/** An item as a scan shows it; the bytes are its own. */
+/** An item as a scan returns it, with its own bytes. */
 export interface ScannedItem {
   readonly key: Uint8Array;
-  /** Empty unless values were asked for. */
+  /** Empty unless values were requested. */
   readonly value: Uint8Array;
   /** Length of the stored value. */
   readonly valueBytes: number;
@@ -24,41 +24,41 @@ export interface ScannedItem {
   /** Absolute second, 0 = never. */
   readonly expire: number;
   readonly version: Uint64;
-  /** Read since it was stored, as far as the memory remembers. */
+  /** Read since it was stored, as far as memory knows. */
   readonly fetched: boolean;
-  /** The second it was last stored or read; 0 = nobody knows. */
+  /** The second it was last stored or read; 0 = unknown. */
   readonly accessSeconds: number;
 }
 
-/** A stretch of a scan: everything there is up to and including `lastKey`. */
+/** A part of a scan: everything up to and including `lastKey`. */
 export interface ScanPage {
   /** In key order. */
   readonly items: readonly ScannedItem[];
-  /** The last key that was looked at, shown or not; undefined = nothing is left behind these items. */
+  /** The last key visited, returned or not; undefined = there is nothing after these items. */
   readonly lastKey: Uint8Array | undefined;
 }
 
-/** How a page is to be written. */
+/** How to write a page. */
 export interface PageForm {
-  /** All keys in base64, not only those that no line can hold. */
+  /** All keys in base64, not only those that do not fit into a line. */
   readonly base64: boolean;
   readonly values: boolean;
-  /** For another node: with what the memory knows. */
+  /** For another node: with the state that is only in memory. */
   readonly complete: boolean;
 }
 
 const LF = 0x0a;
-/** Larger values are written from where they are: each costs a write of its own. */
+/** Larger values are written from where they are: each costs a separate write. */
 const COPIED_BYTES_MAX = 16384;
-/** Around the key of an item: words and numbers. */
+/** The size of a line without the key: words and numbers. */
 const LINE_BYTES = 64;
 
-/** About as many bytes as the item takes on the wire. */
+/** The approximate size of an item on the wire. */
 export function wireBytes({ key, value }: ScannedItem): number {
   return Math.ceil((key.length * 4) / 3) + value.length + LINE_BYTES;
 }
 
-/** Writes a page; `scan` is the number of the scan. */
+/** Writes a page; `scan` is the id of the scan. */
 export function putScanPage(segment: Segment, page: ScanPage, scan: string, form: PageForm): void {
   for (const item of page.items) putItem(segment, item, form);
   if (page.lastKey === undefined) segment.putText("END\r\n");
@@ -80,7 +80,7 @@ function putItem(segment: Segment, item: ScannedItem, form: PageForm): void {
   segment.putText("\r\n");
 }
 
-/** Reads a page; undefined = it is none, be it an error line or nonsense. */
+/** Parses a page; undefined = an error line or malformed. */
 export function parseScanPage({ line, body }: ClientReply): ScanPage | undefined {
   const items: ScannedItem[] = [];
   for (let at = 0; at < body.length; ) {

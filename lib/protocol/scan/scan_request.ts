@@ -1,28 +1,27 @@
 /**
- * What is asked of a scan: `scan <limit> [<flag>…]` and `delete_prefix <limit> p<prefix> [<flag>…]`, from words to meaning and
- * back. One node asks another for its own part of a page with the same words and `P<partition>/<partitions>`. Pure; it knows
- * no keys and no cluster.
+ * Parses and encodes scan requests: `scan <limit> [<flag>…]` and `delete_prefix <limit> p<prefix> [<flag>…]`. One node asks
+ * another for its part of a page with the same words and `P<partition>/<partitions>`. Pure; it knows no keys and no cluster.
  */
 
 import { base64, decodeBase64 } from "../../base/base64.ts";
 import { fromLatin1, startsWithBytes } from "../../base/bytes.ts";
 import { encodeCursor, parseCursor, type ScanCursor } from "./scan_cursor.ts";
 
-/** The most keys a page may be asked for. */
+/** Most keys of a page. */
 export const SCAN_LIMIT_MAX = 1000;
 
 /** One page of a scan. */
 export interface ScanRequest {
-  /** Keys at most, 1 … `SCAN_LIMIT_MAX`. */
+  /** Most keys, 1 … `SCAN_LIMIT_MAX`. */
   readonly limit: number;
-  /** Only keys that begin so; empty = all. */
+  /** Only keys with this prefix; empty = all. */
   readonly prefix: Uint8Array;
-  /** Where the page before ended; undefined on the first page. */
+  /** The end of the previous page; undefined on the first page. */
   readonly cursor: ScanCursor | undefined;
-  /** The prefix came as base64, and keys go back as base64. */
+  /** The prefix is base64, and keys are returned as base64. */
   readonly base64: boolean;
   readonly values: boolean;
-  /** From another node: only what this node has of a partition, out of so many. */
+  /** From another node: only this node's items of a partition, out of `count`. */
   readonly part: { readonly partition: number; readonly count: number } | undefined;
 }
 
@@ -35,14 +34,14 @@ const NO_PREFIX = "CLIENT_ERROR delete_prefix needs a prefix; flush_all removes 
 const NOT_QUIET = "CLIENT_ERROR delete_prefix needs its answer read: noreply is refused";
 
 /**
- * Reads the words behind `scan`; a text is the line that refuses them.
- * @param fromNode the request carries the name of a node, and so asks for that node's part
+ * Parses the words after `scan`; a string is the error line. @param fromNode the request has a node prefix, and so asks for
+ * this node's part
  */
 export function parseScan(words: readonly string[], fromNode: boolean): ScanRequest | string {
   return parse(words, fromNode ? "bcpvP" : "bcpv", fromNode);
 }
 
-/** Reads the words behind `delete_prefix`; a text is the line that refuses them. */
+/** Parses the words after `delete_prefix`; a string is the error line. */
 export function parseDeletePrefix(words: readonly string[]): ScanRequest | string {
   if (words.at(-1) === "noreply") return NOT_QUIET;
   const request = parse(words, "bcp", false);
@@ -70,7 +69,7 @@ function parse(words: readonly string[], letters: string, needsPart: boolean): S
   const token = given.get("c");
   const cursor = token === undefined ? undefined : parseCursor(token);
   if (token !== undefined && cursor === undefined) return BAD_CURSOR;
-  // A cursor is for the scan it came from, and all its keys have the prefix.
+  // A cursor belongs to its scan, and all keys of that have the prefix.
   if (cursor !== undefined && cursor.after.length > 0 && !startsWithBytes(cursor.after, prefix)) return BAD_CURSOR;
   return { limit, prefix, cursor, base64: isBase64, values: given.has("v"), part };
 }
@@ -87,7 +86,7 @@ function parsePart(text: string | undefined): ScanRequest["part"] {
   return { partition: Number(partition), count: Number(count) };
 }
 
-/** The line of a request, keys as base64 both ways; `prefix` is the name of the asking node in its brackets, or empty. */
+/** The line of a request, with base64 keys in both directions; `prefix` is the requesting node's name in brackets, or empty. */
 export function encodeScan(request: Omit<ScanRequest, "base64">, prefix: string): Uint8Array {
   return encode(`${prefix}scan`, request);
 }

@@ -1,22 +1,22 @@
 /**
- * How long the data block behind a refused line is. A refusal has to take the block along: what a client meant as a value
- * must never be read as commands. Pure.
+ * The length of the data block after a refused line. A refusal must skip the block, because a client's value must never be
+ * executed as commands. Pure.
  */
 
 import { type Command, CommandShape, CommandTable, shapeOf, wordsOfShape } from "../command.ts";
 
-/** The largest length memcached and Flare accept in a header: 2^31-1 less the CRLF behind the data. */
+/** The largest length memcached and Flare accept in a header: 2^31-1 minus the CRLF after the data. */
 export const DATA_BYTES_MAX = 2147483645;
 
 const SPACE = 0x20;
 const PLUS = 0x2b;
 const STORAGE = new CommandTable(wordsOfShape(CommandShape.storage, CommandShape.metaStorage));
-/** Which word of the line is the length: `set <key> <flags> <exptime> <bytes>`, `ms <key> <bytes>`. */
+/** The index of the length's word: `set <key> <flags> <exptime> <bytes>`, `ms <key> <bytes>`. */
 const LENGTH_WORD = 4;
 const META_LENGTH_WORD = 2;
 
 /**
- * The length in `bytes[start, end)`; NaN = it is no length, and nobody knows where the block ends. It may be larger than
+ * The length in `bytes[start, end)`; NaN = not a length, so the end of the block is unknown. It may be larger than
  * `DATA_BYTES_MAX`.
  */
 export function parseLength(bytes: Uint8Array, start: number, end: number): number {
@@ -31,7 +31,7 @@ export function parseLength(bytes: Uint8Array, start: number, end: number): numb
   return length;
 }
 
-/** The length of the block that the line `bytes[start, lineEnd)` announces; NaN = it announces none. */
+/** The length of the block announced by the line `bytes[start, lineEnd)`; NaN = there is none. */
 export function announcedLength(bytes: Uint8Array, start: number, lineEnd: number): number {
   let at = start;
   let lengthWord = 0;

@@ -1,6 +1,6 @@
 /**
- * Tells the lines of an HTTP request from ours. A web page can make a browser send one to any port, with commands in its
- * body: whoever says such a line is no client of ours, and nothing behind it may be read. Pure.
+ * Tells the lines of an HTTP request from ours. A web page can make a browser send one to any port, with commands in its body:
+ * a connection that sends such a line is not a client of ours, and nothing after it may be read. Pure.
  */
 
 const SPACE = 0x20;
@@ -14,15 +14,15 @@ const VERSION = [0x48, 0x54, 0x54, 0x50, SLASH];
 const VERSION_BYTES = 8;
 const HOST = [0x68, 0x6f, 0x73, 0x74, COLON];
 
-/** A quick look: only a line that passes can be an HTTP request line whose method is one of our words. */
+/** A quick check: only a line that passes can be an HTTP request line whose method is one of our words. */
 export function mayBeHttp(bytes: Uint8Array, lineEnd: number): boolean {
   return bytes[lineEnd - 4] === SLASH && bytes[lineEnd - VERSION_BYTES] === VERSION[0];
 }
 
 /**
- * Whether `bytes[start, lineEnd)` is an HTTP request line, `<method> <target> HTTP/<version>`, or the header `Host:`. Where the
+ * Whether `bytes[start, lineEnd)` is an HTTP request line, `<method> <target> HTTP/<version>`, or the header `Host:`. If the
  * method could be one of our words, the target decides: it begins with a slash, is a URL or is `*`. So `get a HTTP/1.1` is a
- * get of two keys, and of what our clients may say only a get of two keys such as `get /a HTTP/1.1` is taken for HTTP.
+ * get of two keys, and the only valid request taken for HTTP is a get of two keys such as `get /a HTTP/1.1`.
  */
 export function isHttpLine(bytes: Uint8Array, start: number, lineEnd: number): boolean {
   if (isWord(bytes, start, lineEnd, HOST, LOWER_CASE)) return true;
@@ -38,7 +38,7 @@ export function isHttpLine(bytes: Uint8Array, start: number, lineEnd: number): b
   return lineEnd - version === VERSION_BYTES && targetEnd + 1 === version && isTarget(bytes, methodEnd + 1, targetEnd);
 }
 
-/** Whether an HTTP request line begins at `start`, of which the end has not come. */
+/** Whether an incomplete HTTP request line begins at `start`. */
 export function beginsAsHttp(bytes: Uint8Array, start: number, end: number): boolean {
   const methodEnd = wordEnd(bytes, start, end);
   if (methodEnd === end || isCommandWord(bytes, start, methodEnd)) return false;
@@ -51,7 +51,7 @@ function wordEnd(bytes: Uint8Array, start: number, end: number): number {
   return at;
 }
 
-/** All our words consist of small letters and underscores; what browsers send by themselves is in capitals. */
+/** All our words consist of lower-case letters and underscores; browsers' own methods are upper-case. */
 function isCommandWord(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) {
     const letter = bytes[i] as number;

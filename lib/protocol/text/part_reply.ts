@@ -1,4 +1,4 @@
-/** The answer to a part of a long multi-get that is not the last one: it has no `END`. */
+/** The answer to a part of a long multi-get, except the last one: it has no `END`. */
 
 import type { Segment } from "../segment.ts";
 import type { MultiGet } from "./multi_get.ts";

@@ -1,6 +1,6 @@
 /**
- * The other side of the text protocol: what one node writes to another, and what the answers mean. Sans I/O: bytes in,
- * replies out. Lines are written exactly as the C++ daemons write them, so either end may be one.
+ * The client side of the text protocol between nodes: encodes requests and parses answers. Sans I/O: bytes in, replies out. The
+ * lines are exactly those of the C++ daemons, so either end can be one.
  */
 
 import { concatBytes, EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -8,7 +8,7 @@ import type { Uint64 } from "../../base/uint64.ts";
 import { commandName } from "../command.ts";
 import { type Request, SyncMode } from "../request.ts";
 
-/** What the answer to a request looks like. */
+/** The shape of an answer. */
 export const ReplyShape = {
   /** One line. */
   line: 0,
@@ -18,7 +18,7 @@ export const ReplyShape = {
   lines: 2,
   /** One `VALUE` block without `END` (Flare's gat), or one line. */
   value: 3,
-  /** One line; behind `VA <bytes> …` comes a value, which is the body. */
+  /** One line; after `VA <bytes> …` comes a value, which is the body. */
   meta: 4,
   /** `KEY` lines or `VALUE` blocks up to `END` or `NEXT <cursor>`, or one error line. */
   scan: 5,
@@ -28,22 +28,22 @@ export type ReplyShape = (typeof ReplyShape)[keyof typeof ReplyShape];
 export interface ClientReply {
   /** The only or last line, without its line end. */
   readonly line: string;
-  /** All bytes before that line; of a meta reply the value behind it. */
+  /** All bytes before that line; for a meta reply the value after it. */
   readonly body: Uint8Array;
 }
 
-/** A peer that says what no peer should: the connection cannot be trusted any further. */
+/** Malformed input from a peer: the connection can no longer be trusted. */
 export const MALFORMED = "malformed reply";
 
 const LF = 0x0a;
 const CR = 0x0d;
 const FINAL_WORDS = ["END", "OK", "ERROR", "CLIENT_ERROR", "SERVER_ERROR", "NOT_FOUND"];
 
-/** Cuts a stream of replies into single ones, in the order of the shapes asked for. */
+/** Splits a stream of replies, by the expected shapes. */
 export class ReplyParser {
   #held: Uint8Array = EMPTY_BYTES;
   #length = 0;
-  /** Bytes of the reply at the front that are understood already. */
+  /** Bytes of the first reply that are already parsed. */
   #at = 0;
   readonly #replyBytesMax: number;
 
@@ -63,12 +63,12 @@ export class ReplyParser {
     this.#length = length;
   }
 
-  /** Bytes of replies that are not complete, or not asked for yet. */
+  /** Bytes of replies that are incomplete or not requested yet. */
   get heldBytes(): number {
     return this.#length;
   }
 
-  /** The next whole reply, undefined if there is none yet, or `MALFORMED`. */
+  /** The next complete reply, undefined if there is none yet, or `MALFORMED`. */
   next(shape: ReplyShape): ClientReply | undefined | typeof MALFORMED {
     for (;;) {
       const lineFeed = this.#held.subarray(0, this.#length).indexOf(LF, this.#at);
@@ -104,7 +104,7 @@ export class ReplyParser {
     }
   }
 
-  /** Where a data block with its line end is over; -1 = `length` is no number, or more than may come. */
+  /** The end of a data block with its line end; -1 = `length` is not a number, or too large. */
   #blockEnd(start: number, length = ""): number {
     if (!/^\d{1,10}$/.test(length)) return -1;
     const end = start + Number(length) + 2;
@@ -128,7 +128,7 @@ function options(request: Request, noreply: boolean): string {
   return text;
 }
 
-/** A write as it is passed on to the node that owns its key; `prefix` with its brackets, `expire` absolute. */
+/** Encodes a write for the node that owns its key; `prefix` with its brackets, `expire` absolute. */
 export function encodeForwarded(request: Request, prefix: string, expire: number): Uint8Array {
   const mutation = request.mutation;
   const key = latin1(mutation.key.bytes, mutation.key.start, mutation.key.end);
@@ -176,7 +176,7 @@ export function encodeTouch(prefix: string, key: string, expire: number, noreply
   return fromLatin1(`${prefix}touch ${key} ${expire}${noreply ? " noreply" : ""}\r\n`);
 }
 
-/** The options of a client's write as replication passes them on; `noreply` counts, not the client's wish. */
+/** The options of a client's write as replication passes them on, with `noreply` instead of the client's. */
 export function encodeOptions(request: Request, noreply: boolean): string {
   return options(request, noreply);
 }

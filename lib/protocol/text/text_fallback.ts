@@ -1,6 +1,6 @@
 /**
- * Meta and binary requests for a node that knows only the text commands (the C++ Flare): said in text where the meaning
- * is the same, refused where it is not. Sans I/O.
+ * Converts meta and binary requests for a node with only text commands (the C++ Flare): to text if the meaning is the same,
+ * else refuses them. Sans I/O.
  */
 
 import { EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -14,25 +14,25 @@ import type { Request } from "../request.ts";
 import { type ClientReply, encodeForwarded, ReplyShape } from "./text_client.ts";
 import { isTextKey } from "./text_key.ts";
 
-/** A request said in text, and the shape of its answer. */
+/** A request as text, and the shape of its answer. */
 export interface TextFallback {
   readonly bytes: Uint8Array;
   readonly shape: ReplyShape;
 }
 
-/** What the text commands cannot ask of an item. */
+/** Flags that text commands cannot express. */
 const UNASKABLE = MetaFlag.t | MetaFlag.h | MetaFlag.l;
 const OPAQUE = MetaArgument.O | MetaArgument.L | MetaArgument.P;
 
 /**
- * `request` in text for a node that knows nothing else; `request.mutation` is filled for a write. Undefined: the text
- * commands have no words for it. `prefix` with its brackets.
+ * `request` as text; `request.mutation` is filled for a write. Undefined: text commands cannot express it. `prefix` with its
+ * brackets.
  */
 export function encodeTextFallback(request: Request, prefix: string, nowSeconds: number): TextFallback | undefined {
   const { meta, mutation, command } = request;
   const given = meta.arguments & ~OPAQUE;
   if (!isTextKey(mutation.key.bytes, mutation.key.start, mutation.key.end) || (meta.flags & UNASKABLE) !== 0) return undefined;
-  // The text commands do not tell the version a write has left. Binary clients get 0, which stands for none.
+  // Text commands do not return the version of a write. Binary clients get 0, which means none.
   const wantsVersion = (meta.flags & MetaFlag.c) !== 0 && request.opcode < 0;
   const expire = absoluteExpire(request.exptime, nowSeconds);
   const key = latin1(mutation.key.bytes, mutation.key.start, mutation.key.end);
@@ -91,7 +91,7 @@ const STATUSES: Readonly<Record<string, string>> = {
   END: "EN",
 };
 
-/** What the answer to a fallback means for the request it stands for. */
+/** Converts the answer to a fallback to the outcome of its request. */
 export function parseTextAnswer(request: Request, answer: ClientReply): RemoteOutcome {
   const withValue = (request.meta.flags & MetaFlag.v) !== 0;
   if (answer.body.length > 0) return parseValue(answer.body, request.meta);
@@ -106,7 +106,7 @@ export function parseTextAnswer(request: Request, answer: ClientReply): RemoteOu
   return { ...nothing, status: "", error: word.endsWith("_ERROR") ? answer.line : "SERVER_ERROR proxy error" };
 }
 
-/** `VALUE <key> <flags> <bytes>[ <version>]` and the data, which is given with HD, too: the answer may tell its length. */
+/** `VALUE <key> <flags> <bytes>[ <version>]` and the data, even with HD, because the answer may include its length. */
 function parseValue(body: Uint8Array, { flags: wanted, arguments: given, compare }: MetaFlags): RemoteOutcome {
   const lineEnd = body.indexOf(0x0a) - 1;
   const [, , flags, bytes, version] = latin1(body, 0, lineEnd).split(" ");

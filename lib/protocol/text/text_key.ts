@@ -1,4 +1,4 @@
-/** What a line of text can say of keys: whether it can hold one, and the keys of a request that names several. Pure. */
+/** Keys in lines of text: whether a key fits, and the keys of a request with several. Pure. */
 
 import { latin1 } from "../../base/bytes.ts";
 import type { Request } from "../request.ts";
@@ -7,7 +7,7 @@ const SPACE = 0x20;
 const CR = 0x0d;
 const LF = 0x0a;
 
-/** True when a line of text can hold the key `bytes[start, end)`: it is not empty and has no blank, line end or NUL. */
+/** Whether the key `bytes[start, end)` fits into a line of text: it is not empty and has no space, line end or NUL. */
 export function isTextKey(bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
   for (let i = start; i < end; i++) {
     const byte = bytes[i];
@@ -23,7 +23,7 @@ export function keysOf({ bytes, keysStart, keysEnd }: Request): string[] {
     .filter((word) => word.length > 0);
 }
 
-/** Whether one of the keys of a get, gets, gat or gats is too long. Makes no garbage. */
+/** Whether one of the keys of a get, gets, gat or gats is too long. Allocates nothing. */
 export function hasLongKey({ bytes, keysStart, keysEnd }: Request, keyBytesMax: number): boolean {
   if (keysEnd - keysStart <= keyBytesMax) return false;
   let start = keysStart;

@@ -1,7 +1,7 @@
 /**
- * The text protocol's requests, from bytes to meaning: a pure function over the contiguous bytes a connection holds.
- * It never waits and keeps no half-parsed state: what is incomplete is parsed again once there is more, and it tells
- * how much more it takes. Answers to malformed lines are memcached's (docs/compatibility.md lists where Flare differs).
+ * Parses the text protocol: a pure function over the contiguous bytes of a connection. It never waits and keeps no half-parsed
+ * state: an incomplete request is parsed again once there are more bytes, and the parser says how many it needs. Answers to
+ * malformed lines are memcached's (docs/compatibility.md lists where Flare differs).
  */
 
 import { decodeBase64 } from "../../base/base64.ts";
@@ -27,15 +27,15 @@ export interface TextLimits {
 }
 
 export const ParseStatus = {
-  /** The request goes on behind these bytes; `needed` tells how many it takes at least. */
+  /** The request is incomplete; `needed` is its minimal length. */
   more: 0,
   /** `request` is filled. */
   request: 1,
-  /** `reject` is the answer (empty = silence); `swallow` bytes of data follow that nobody wants. */
+  /** `reject` is the answer (empty = none); `swallow` bytes of data follow that must be skipped. */
   reject: 2,
-  /** `reject` is the answer, and the connection has to be closed after it. */
+  /** `reject` is the answer, and the connection must be closed after it. */
   fatal: 3,
-  /** This is HTTP: the connection has to be closed without an answer. */
+  /** This is HTTP: the connection must be closed without an answer. */
   http: 4,
 } as const;
 export type ParseStatus = (typeof ParseStatus)[keyof typeof ParseStatus];
@@ -52,7 +52,7 @@ const LINE_TOO_LONG = "CLIENT_ERROR line too long";
 /** The longest push of a node map, in bytes: some ten thousand nodes. */
 const NODE_MAP_BYTES_MAX = 1048576;
 
-/** What is shorter with its line end is malformed for memcached, not unknown. */
+/** For memcached a shorter line, with its line end, is malformed, not unknown. */
 const REQUEST_BYTES_MIN = 4;
 
 const SPACE = 0x20;
@@ -61,22 +61,22 @@ const LF = 0x0a;
 const CR = 0x0d;
 const LESS = 0x3c;
 const GREATER = 0x3e;
-/** Behind this many bytes the built-in search beats a loop. */
+/** From this many bytes on the built-in search is faster than a loop. */
 const SCAN_LOOP_BYTES = 96;
 
 export class TextParser {
-  /** Behind the request or rejected line, as an index into the bytes given. */
+  /** The end of the request or rejected line, as an index into the given bytes. */
   position = 0;
-  /** With `more`: bytes the request takes from its start, 0 = not known yet. */
+  /** With `more`: the length of the request in bytes, 0 = not known yet. */
   needed = 0;
-  /** With `more`: bytes from the request's start that hold no line end, to be passed to the next call. */
+  /** With `more`: bytes from the request's start without a line end, to be passed to the next call. */
   scanned = 0;
   reject = "";
   swallow = 0;
-  /** With `reject`: the value is beyond `valueBytesMax`, and nothing else is at fault. */
+  /** With `reject`: the value is beyond `valueBytesMax`, and nothing else is wrong. */
   isTooLarge = false;
 
-  /** The multi-get whose line goes on, of which a part has been carried out; whoever carries it out says so here. */
+  /** The multi-get whose line continues after an executed part; set by the caller that executes it. */
   multiGet: MultiGet | undefined = undefined;
 
   readonly #limits: TextLimits;
@@ -90,8 +90,8 @@ export class TextParser {
   }
 
   /**
-   * Parses one request at `bytes[start, end)`. `scanned` bytes from `start` are known to hold no line end.
-   * The request's slices point into `bytes`.
+   * Parses one request at `bytes[start, end)`. The first `scanned` bytes contain no line end. The request's slices point into
+   * `bytes`.
    */
   parse(request: Request, bytes: Uint8Array, start: number, end: number, scanned: number): ParseStatus {
     this.swallow = 0;
@@ -154,7 +154,7 @@ export class TextParser {
     }
   }
 
-  /** A line whose end has not come, or did after parts of it had been carried out. */
+  /** An incomplete line, or the end of one whose first parts were already executed. */
   #incomplete(request: Request, bytes: Uint8Array, start: number, end: number, lineFeed: number): ParseStatus {
     if (this.multiGet !== undefined && lineFeed >= 0) {
       this.position = lineFeed + 1;
@@ -167,7 +167,7 @@ export class TextParser {
       const from = this.multiGet === undefined ? this.#tokenEnd : start;
       const searched = Math.max(from + 1, end - keyBytesMax - 1);
       const blank = bytes.subarray(searched, end).lastIndexOf(SPACE);
-      // Behind the last blank a word may go on. One that is too long already goes along, and is refused.
+      // The word after the last space may be incomplete. If it is already too long it is included, and refused.
       if (command >= 0 && (blank >= 0 || end - from > keyBytesMax + 1)) {
         const wordEnd = bytes[end - 1] === CR ? end - 1 : end;
         this.position = blank < 0 ? wordEnd : searched + blank;
@@ -180,8 +180,8 @@ export class TextParser {
   }
 
   /**
-   * get or gets, if the long line that begins at `start` is one, has a key among its first bytes and is known here, else
-   * -1; the token is the word.
+   * get or gets, if the long line at `start` is one, has a key in its first bytes and is supported here, else -1; the token is
+   * the word.
    */
   #multiGetCommand(bytes: Uint8Array, start: number): Command | -1 {
     const end = start + Math.min(this.#limits.lineBytesMax, PART_BYTES) + 1;
@@ -194,7 +194,7 @@ export class TextParser {
     return hasKeys ? command : -1;
   }
 
-  /** `node sync [<version>]` and the NODE lines behind it up to END. */
+  /** `node sync [<version>]` and the NODE lines after it up to END. */
   #nodeSync(request: Request, bytes: Uint8Array, start: number, end: number): ParseStatus {
     const version = request.words[1] ?? "0";
     if (request.words.length > 2 || !/^\d{1,20}$/.test(version)) return this.#rejected("ERROR");
@@ -257,7 +257,7 @@ export class TextParser {
     return this.#data(request, bytes, start, end, length);
   }
 
-  /** The version a cas compares with, and the options behind it; false when there is none. */
+  /** Parses the version of a cas, and the options after it; false if there is none. */
   #casVersion(request: Request, bytes: Uint8Array, from: number, lineEnd: number): boolean {
     if (!this.#token(bytes, from, lineEnd)) return false;
     const version = parseUint64(bytes, this.#tokenStart, this.#tokenEnd);
@@ -268,7 +268,7 @@ export class TextParser {
     return version !== undefined;
   }
 
-  /** A storage line that is refused, with the block behind it; `isValid`: only the length is at fault. */
+  /** A refused storage line with its block; `isValid`: only the length is wrong. */
   #refusedBlock(request: Request, length: number, isValid: boolean): ParseStatus {
     const status = this.#takeBlock(length);
     if (status === ParseStatus.fatal) return status;
@@ -276,7 +276,7 @@ export class TextParser {
     return this.#refused(request, this.isTooLarge ? TOO_LARGE : BAD_LINE);
   }
 
-  /** Has the block of a refused line passed over. One that is longer than anybody accepts ends the connection. */
+  /** Skips the block of a refused line. An oversized one closes the connection. */
   #takeBlock(length: number): ParseStatus {
     if (length > DATA_BYTES_MAX) {
       this.reject = BAD_LINE;
@@ -286,7 +286,7 @@ export class TextParser {
     return ParseStatus.reject;
   }
 
-  /** The data block of `length` bytes behind the line that is parsed. */
+  /** The data block of `length` bytes after the parsed line. */
   #data(request: Request, bytes: Uint8Array, start: number, end: number, length: number): ParseStatus {
     const { mutation } = request;
     const dataEnd = this.position + length;
@@ -336,7 +336,7 @@ export class TextParser {
       else if (numbers === 1) request.exptime = Number(number);
       else mutation.version = number;
     }
-    // A version that cannot be read must not become a deletion of whatever is there.
+    // An invalid version must not become an unconditional deletion.
     if (!isValid) return this.#refused(request, BAD_DELETE);
     return this.#keyTooLong(request) ? this.#badLine(request) : ParseStatus.request;
   }
@@ -368,8 +368,8 @@ export class TextParser {
   }
 
   /**
-   * memcached's `gat <exptime> <key>…`, told from Flare's `gat <key> <exptime>` by which word is the number. A node always
-   * means Flare's: a key may be a number, too.
+   * memcached's `gat <exptime> <key>…`, distinguished from Flare's `gat <key> <exptime>` by which word is a number. A node
+   * always uses Flare's, because a key can be a number, too.
    */
   #touchRetrieval(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
     if (!this.#token(bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
@@ -402,7 +402,7 @@ export class TextParser {
     return ParseStatus.request;
   }
 
-  /** `<key> [<bytes>] <flag>…`, with a data block where `<bytes>` is. */
+  /** `<key> [<bytes>] <flag>…`, with a data block if there is `<bytes>`. */
   #meta(request: Request, bytes: Uint8Array, start: number, end: number, from: number, lineEnd: number): ParseStatus {
     const { mutation, meta, command } = request;
     if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
@@ -456,7 +456,7 @@ export class TextParser {
     return words;
   }
 
-  /** Finds the next blank-separated token of the line; a NUL ends the line. */
+  /** Finds the next space-separated token of the line; a NUL ends the line. */
   #token(bytes: Uint8Array, from: number, lineEnd: number): boolean {
     let at = from;
     while (at < lineEnd && bytes[at] === SPACE) at++;
@@ -481,7 +481,7 @@ export class TextParser {
     return request.mutation.key.end - request.mutation.key.start > this.#limits.keyBytesMax;
   }
 
-  /** Reads the options up to the end of the line; like memcached it passes over words it does not know. */
+  /** Parses the options up to the end of the line; like memcached it ignores unknown words. */
   #options(request: Request, bytes: Uint8Array, from: number, lineEnd: number): void {
     let at = from;
     while (this.#token(bytes, at, lineEnd)) {
@@ -490,7 +490,7 @@ export class TextParser {
     }
   }
 
-  /** Where a number is forgotten, an option stands in the last one's place, and is obeyed. */
+  /** If a number is missing, an option takes the last one's place, and is applied. */
   #misplacedOption(request: Request, bytes: Uint8Array, start: number, end: number, lineEnd: number): void {
     if (this.#token(bytes, end, lineEnd)) return;
     this.#tokenStart = start;
@@ -498,7 +498,7 @@ export class TextParser {
     this.#option(request, bytes);
   }
 
-  /** Takes the current token as an option if it is one. */
+  /** Applies the current token if it is an option. */
   #option(request: Request, bytes: Uint8Array): boolean {
     const start = this.#tokenStart;
     const length = this.#tokenEnd - start;
@@ -509,7 +509,7 @@ export class TextParser {
     return true;
   }
 
-  /** No request of ours: HTTP, or an `ERROR` as memcached says it, with the block that is behind it nevertheless. */
+  /** An unknown command: HTTP, or memcached's `ERROR`, with the data block that may follow. */
   #unknown(bytes: Uint8Array, start: number, from: number, lineEnd: number): ParseStatus {
     if (isHttpLine(bytes, start, lineEnd)) return ParseStatus.http;
     const status = this.#takeBlock(announcedLength(bytes, from, lineEnd));
@@ -529,7 +529,7 @@ export class TextParser {
     return ParseStatus.reject;
   }
 
-  /** A rejection that `noreply` silences, as in memcached. */
+  /** A rejection that `noreply` suppresses, as in memcached. */
   #refused(request: Request, text: string): ParseStatus {
     return this.#rejected(request.noreply ? "" : text);
   }
@@ -563,7 +563,7 @@ function partOf(
   return ParseStatus.request;
 }
 
-/** `NODE <host> <port> <role> <state> <partition> <balance> <thread_type>`, anything behind it does not matter. */
+/** `NODE <host> <port> <role> <state> <partition> <balance> <thread_type>`, anything after it is ignored. */
 const NODE_LINE = /^NODE +[^ ]+(?: +-?\d+){6}(?: |$)/;
 
 const NOREPLY = [0x6e, 0x6f, 0x72, 0x65, 0x70, 0x6c, 0x79];

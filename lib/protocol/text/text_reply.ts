@@ -1,6 +1,6 @@
 /**
- * Writes replies of the text protocol into a segment. Handlers call it with outcomes, never with bytes on the wire;
- * it is silent where the request asked for `noreply`, but for the errors memcached also sends.
+ * Writes replies of the text protocol into a segment. Handlers call it with outcomes, not with wire bytes; with `noreply` it is
+ * silent, except for the errors that memcached also sends.
  */
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -36,7 +36,7 @@ export class TextReply {
     this.segment = segment;
   }
 
-  /** One hit; `withVersion` as gets and gats want it. */
+  /** One hit; `withVersion` for gets and gats. */
   value(entry: EntryView, withVersion: boolean): void {
     const segment = this.segment;
     if (entry.stable) {
@@ -64,19 +64,19 @@ export class TextReply {
     else this.line(serverErrorLine(applied.error));
   }
 
-  /** The same as the bytes it would write, for a reply that has to wait. */
+  /** The same as text, for a delayed reply. */
   appliedText(applied: Applied): string {
     const line = RESULT_LINES[applied.result];
     if (line !== undefined) return latin1(line);
     return applied.result === MutationResult.number ? `${applied.number}\r\n` : `${serverErrorLine(applied.error)}\r\n`;
   }
 
-  /** Says that what was written from `start` on answers a write that is not committed yet. */
+  /** Marks the bytes from `start` on as the answer to an uncommitted write. */
   markUncommitted(start: number): void {
     this.segment.markUncommitted(start);
   }
 
-  /** From now on the reply answers this copy of its request. */
+  /** Makes the reply answer this copy of its request. */
   bind(_request: Request): void {}
 
   number(value: Uint64): void {
@@ -90,7 +90,7 @@ export class TextReply {
     this.segment.put(CRLF, 0, 2);
   }
 
-  /** Lines that are complete already. */
+  /** Complete lines. */
   raw(bytes: Uint8Array): void {
     this.segment.put(bytes, 0, bytes.length);
   }
@@ -105,7 +105,7 @@ export class TextReply {
   }
 }
 
-/** A VALUE block in memory of its own. */
+/** A VALUE block in its own memory. */
 export function encodeValue(entry: EntryView, withVersion: boolean): Uint8Array {
   const segment = new Segment(new BufferPool());
   new TextReply(segment).value({ ...entry, stable: false }, withVersion);

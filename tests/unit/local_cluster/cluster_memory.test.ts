@@ -41,9 +41,12 @@ describe("a data directory of a cluster", () => {
       await once({ dataDir, partitions: 2, slaves: 1 });
       await once({ dataDir }, (cluster) => assertEquals([cluster.nodes.length, places(cluster)], [4, four]));
       for (const [asked, message] of [
-        [{ partitions: 1 }, 'option "partitions": the data directory holds a cluster of "2" partitions, "1" are asked for'],
-        [{ nodes: 3 }, 'option "nodes": "3" leaves out "127.0.0.1:'],
-        [{ nodes: 3, slaves: 2 }, 'option "nodes": "3" leaves out "127.0.0.1:'],
+        [
+          { partitions: 1 },
+          'option "partitions": the data directory has a cluster of "2" partitions, not "1"; a cluster cannot shrink',
+        ],
+        [{ nodes: 3 }, 'option "nodes": "3" omits "127.0.0.1:'],
+        [{ nodes: 3, slaves: 2 }, 'option "nodes": "3" omits "127.0.0.1:'],
         [
           { nodes: 5, slaves: 2 },
           'option "nodes": "5" is not enough for 2 partitions with 2 slaves each; at least 6 are needed',
