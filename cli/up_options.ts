@@ -6,7 +6,7 @@
 import type { OptionValues } from "../lib/base/option_schema.ts";
 import { clusterAccessOptions, shapeOptions } from "../lib/local_cluster/cluster_options.ts";
 import { processOptions } from "../lib/net/daemon_options.ts";
-import { checkTlsOptions } from "../lib/net/tls/tls_options.ts";
+import { checkTlsOptions, tlsOptions } from "../lib/net/tls/tls_options.ts";
 import { nodeOptionTable } from "../lib/node_server/node_options.ts";
 
 /** The options of `flare up`. */
@@ -18,12 +18,7 @@ export const upOptionTable = {
   fsync: nodeOptionTable.fsync,
   logLevel: nodeOptionTable.logLevel,
   ...clusterAccessOptions,
-  enableSsl: nodeOptionTable.enableSsl,
-  sslChainCert: nodeOptionTable.sslChainCert,
-  sslKey: nodeOptionTable.sslKey,
-  sslCaCert: nodeOptionTable.sslCaCert,
-  sslVerifyMode: nodeOptionTable.sslVerifyMode,
-  sslMinVersion: nodeOptionTable.sslMinVersion,
+  ...tlsOptions,
 };
 
 /** The settings of `flare up`. */

@@ -7,6 +7,7 @@
 import { FlareError } from "../base/errors.ts";
 import type { OptionTable, OptionValues } from "../base/option_schema.ts";
 import { choiceOption, completeOptions, int32Max, integerOption, textOption } from "../base/option_schema.ts";
+import { META_DEFAULTS } from "../cluster/node_map_codec.ts";
 import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts";
 import {
   dataDirOption,
@@ -76,7 +77,7 @@ export const indexServerTable = {
   }),
   partitionModularHint: integerOption({
     name: "partition-modular-hint",
-    default: 1,
+    default: META_DEFAULTS.hint,
     min: 1,
     max: 65535,
     since: "1.0.9",
@@ -84,7 +85,7 @@ export const indexServerTable = {
   }),
   partitionModularVirtual: integerOption({
     name: "partition-modular-virtual",
-    default: 4096,
+    default: META_DEFAULTS.virtual,
     min: 1,
     max: 1048576,
     since: "1.0.11",
@@ -92,7 +93,7 @@ export const indexServerTable = {
   }),
   partitionSize: integerOption({
     name: "partition-size",
-    default: 1024,
+    default: META_DEFAULTS.partitionSize,
     min: 2,
     max: 65535,
     since: "1.0.11",

@@ -129,7 +129,7 @@ describe("nodeServerOptions", () => {
   it("needs the index server named in one way", () => {
     const { dataDir } = needed;
     assertThrows(() => nodeServerOptions({ dataDir }), FlareError, "the index server is missing");
-    assertThrows(() => nodeServerOptions({ ...needed, indexServerName: "j" }), FlareError, "only one is allowed");
+    assertThrows(() => nodeServerOptions({ ...needed, indexServerName: "j" }), FlareError, "use only one");
     assertEquals(nodeServerOptions({ dataDir, indexServerName: "j" }).indexServers, [{ host: "j", port: 12120 }]);
   });
 
