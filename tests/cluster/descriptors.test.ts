@@ -21,21 +21,17 @@ const isDeno = "Deno" in globalThis;
 const isLinux = process.platform === "linux";
 const skip = isLinux ? skipUnless(isInstalled("prlimit"), "prlimit") : skipWhere(true, "Linux is needed");
 
-/** Opens connections that say nothing; those that were turned away are among them. */
-async function idle(port: number, count: number): Promise<Socket[]> {
-  const sockets = Array.from({ length: count }, () => connect({ host: HOST, port }));
-  await Promise.all(
-    sockets.map(
-      (socket) =>
-        new Promise<void>((resolve) => {
-          socket.on("error", () => resolve());
-          socket.on("connect", () => resolve());
-          socket.on("close", () => resolve());
-          socket.resume();
-        }),
-    ),
-  );
-  return sockets;
+/**
+ * Opens connections that say nothing. Some may be turned away, and where the backlog is short, as under Deno, the kernel
+ * does not answer those that do not fit: nobody waits for them.
+ */
+function idle(port: number, count: number): Socket[] {
+  return Array.from({ length: count }, () => {
+    const socket = connect({ host: HOST, port });
+    socket.on("error", () => undefined);
+    socket.resume();
+    return socket;
+  });
 }
 
 function openFiles(pid: number): number {
@@ -63,7 +59,7 @@ describe("a node with more clients than descriptors", () => {
         await node.program.waitFor(`max-connection "1024" is lowered to "128": the process may open "${LIMIT}" files`);
         const client = await node.connect();
         assertEquals(await client.ask("set k 0 0 1\r\n0\r\n"), "STORED");
-        const sockets = await idle(node.port, CLIENTS);
+        const sockets = idle(node.port, CLIENTS);
         await node.program.waitFor("no more are accepted");
         const value = "v".repeat(100000);
         for (let round = 0; round < 30; round++) {
