@@ -3,14 +3,13 @@
  * that are here; what else they are told, users and lists, is the test's business. It is operated by the command `flare`.
  */
 
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Address, Runtime } from "../../lib/runtime/runtime.ts";
 import { Client, type ClientOptions } from "../../mod.ts";
 import { HOST, waitUntil } from "./daemon.ts";
-import { freePorts } from "./free_ports.ts";
-import { findLaunchers } from "./launchers.ts";
-import { runProgram, SpawnedProgram } from "./spawn.ts";
+import { INDEX, ProcessCluster } from "./process_cluster.ts";
+import { runProgram, type SpawnedProgram } from "./spawn.ts";
 import { type CertificateName, certificatePath, testTlsClient } from "./test_certificates.ts";
 
 /** Who operates. */
@@ -27,21 +26,23 @@ export interface SecureClusterOptions {
   readonly login?: { readonly user: string; readonly password: string; readonly passwordFile: string };
 }
 
-const LAUNCHERS = findLaunchers();
-
 export class SecureCluster {
-  /** The index server and the nodes in the order they were started. */
-  readonly programs: SpawnedProgram[] = [];
   readonly #directory: string;
-  readonly #firstPort: number;
+  readonly #cluster: ProcessCluster;
   readonly #nodesMax: number;
   readonly #runtime: Runtime;
   readonly #options: SecureClusterOptions;
 
-  private constructor(runtime: Runtime, directory: string, firstPort: number, nodesMax: number, options: SecureClusterOptions) {
+  private constructor(
+    runtime: Runtime,
+    directory: string,
+    cluster: ProcessCluster,
+    nodesMax: number,
+    options: SecureClusterOptions,
+  ) {
     this.#runtime = runtime;
     this.#directory = directory;
-    this.#firstPort = firstPort;
+    this.#cluster = cluster;
     this.#nodesMax = nodesMax;
     this.#options = options;
     this.install("node");
@@ -54,7 +55,8 @@ export class SecureCluster {
     nodesMax: number,
     options: SecureClusterOptions = {},
   ): Promise<SecureCluster> {
-    return new SecureCluster(runtime, directory, await freePorts(2 * (1 + nodesMax)), nodesMax, options);
+    const cluster = await ProcessCluster.prepare(directory, 2 * (1 + nodesMax));
+    return new SecureCluster(runtime, directory, cluster, nodesMax, options);
   }
 
   /** Puts a certificate where all processes read theirs. */
@@ -63,34 +65,38 @@ export class SecureCluster {
     copyFileSync(certificatePath(`${name}.key`), join(this.#directory, "key.pem"));
   }
 
+  /** The index server and the nodes in the order they were started. */
+  get programs(): readonly SpawnedProgram[] {
+    return this.#cluster.programs;
+  }
+
   get index(): string {
-    return `${HOST}:${this.#firstPort}`;
+    return this.#cluster.key(INDEX);
   }
 
-  get indexAddress(): { host: string; port: number } {
-    return { host: HOST, port: this.#firstPort };
+  get indexAddress(): { readonly host: string; readonly port: number } {
+    return this.#cluster.address(INDEX);
   }
 
-  address(node: number): { host: string; port: number } {
-    return { host: HOST, port: this.#firstPort + 1 + node };
+  address(node: number): { readonly host: string; readonly port: number } {
+    return this.#cluster.address(1 + node);
   }
 
   /** Where a node listens for operators. */
   adminAddress(node: number): Address {
-    return { host: HOST, port: this.#adminPort(this.address(node).port) };
+    return { host: HOST, port: this.#adminPort(1 + node) };
   }
 
   key(node: number): string {
-    return `${HOST}:${this.address(node).port}`;
+    return this.#cluster.key(1 + node);
   }
 
   async startIndex(): Promise<void> {
-    await this.#start("flarei", "index", this.#firstPort, ["--monitor-interval", "1", "--monitor-threshold", "2"]);
+    await this.#start(INDEX, ["--monitor-interval", "1", "--monitor-threshold", "2"]);
   }
 
-  async startNode(node: number): Promise<SpawnedProgram> {
-    const args = ["--index-servers", this.index, "--replication-type", "sync"];
-    return this.#start("flared", `node-${node}`, this.address(node).port, args);
+  startNode(node: number): Promise<SpawnedProgram> {
+    return this.#start(1 + node, ["--index-servers", this.index, "--replication-type", "sync"]);
   }
 
   /** A verb of the operator, who shows a certificate and logs in unless told otherwise. @throws Error when it fails */
@@ -132,40 +138,20 @@ export class SecureCluster {
     index.close();
   }
 
-  async stop(): Promise<void> {
-    for (const program of this.programs) {
-      try {
-        program.kill("SIGKILL");
-      } catch {
-        // It has ended before.
-      }
-      await program.finished;
-    }
+  stop(): Promise<void> {
+    return this.#cluster.clear();
   }
 
-  #adminPort(port: number): number {
-    return port + 1 + this.#nodesMax;
+  #adminPort(number: number): number {
+    return this.#cluster.address(number).port + 1 + this.#nodesMax;
   }
 
-  async #start(program: "flared" | "flarei", name: string, port: number, args: readonly string[]): Promise<SpawnedProgram> {
-    const dataDir = join(this.#directory, name);
-    mkdirSync(dataDir, { recursive: true });
-    const launcher = LAUNCHERS[(port - this.#firstPort) % LAUNCHERS.length];
-    if (launcher === undefined) throw new Error("no runtime is installed");
-    const started = new SpawnedProgram(
-      launcher.command,
-      [
-        ...[...launcher.args, `cli/${program}.ts`, "--data-dir", dataDir],
-        ...["--bind", HOST, "--server-name", HOST, "--server-port", String(port)],
-        ...["--admin-address", `${HOST}:${this.#adminPort(port)}`],
-        ...["--enable-ssl", "--ssl-chain-cert", join(this.#directory, "chain.pem")],
-        ...["--ssl-key", join(this.#directory, "key.pem"), "--ssl-ca-cert", certificatePath("ca.pem")],
-        ...["--ssl-verify-mode", "2", ...(this.#options.serverArgs ?? []), ...args],
-      ],
-      {},
-    );
-    this.programs.push(started);
-    await started.waitFor("ready on");
-    return started;
+  #start(number: number, args: readonly string[]): Promise<SpawnedProgram> {
+    return this.#cluster.start(number, [
+      ...["--admin-address", `${HOST}:${this.#adminPort(number)}`],
+      ...["--enable-ssl", "--ssl-chain-cert", join(this.#directory, "chain.pem")],
+      ...["--ssl-key", join(this.#directory, "key.pem"), "--ssl-ca-cert", certificatePath("ca.pem")],
+      ...["--ssl-verify-mode", "2", ...(this.#options.serverArgs ?? []), ...args],
+    ]);
   }
 }

@@ -4,8 +4,9 @@
  */
 
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
-import { spawn } from "node:child_process";
-import { statSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { repositoryFiles, repositoryRoot } from "./repository.ts";
 
@@ -114,12 +115,46 @@ export function startFile(
   return new SpawnedProgram(command[0] as string, command.slice(1), environment);
 }
 
+/** A program and its arguments. */
+export type Command = readonly [program: string, ...args: string[]];
+
+type RuntimeName = "node" | "deno" | "bun";
+const OWN: RuntimeName = "Bun" in globalThis ? "bun" : "Deno" in globalThis ? "deno" : "node";
+
 /** The command that runs a file of this repository on the runtime the test runs on. */
-export function commandFor(path: string): [command: string, ...args: string[]] {
+export function commandFor(path: string): Command {
+  return commandOf(OWN, process.execPath, path);
+}
+
+/** That command, and the ones for the other runtimes that are here; Node's, Deno's and Bun's in this order. */
+export function commandsFor(path: string): readonly Command[] {
+  return programs().map(([runtime, program]) => commandOf(runtime, program, path));
+}
+
+function commandOf(runtime: RuntimeName, program: string, path: string): Command {
+  if (runtime === "bun") return [program, path];
+  if (runtime === "deno") return [program, "run", "--allow-all", path];
   const built = path.replace(/^cli\/(\w+)\.ts$/, "dist/cli/$1.js");
-  if (built !== path && !("Bun" in globalThis) && !("Deno" in globalThis) && hasFreshBuild()) return [process.execPath, built];
-  const runtimeArgs = "Bun" in globalThis ? [] : "Deno" in globalThis ? ["run", "--allow-all"] : ["--import", "tsx"];
-  return [process.execPath, ...runtimeArgs, path];
+  return built !== path && hasFreshBuild() ? [program, built] : [program, "--import", "tsx", path];
+}
+
+let found: readonly (readonly [RuntimeName, string])[] | undefined;
+
+/** The runtimes that are here: the one of the test, and those among the installed packages. */
+function programs(): readonly (readonly [RuntimeName, string])[] {
+  if (found !== undefined) return found;
+  const installed = (name: string): string => join(repositoryRoot, "node_modules", ".bin", name);
+  const candidates = { node: "node", deno: installed("deno"), bun: installed("bun"), [OWN]: process.execPath };
+  found = (["node", "deno", "bun"] as const)
+    .map((name) => [name, candidates[name]] as const)
+    .filter(([name, program]) => (name === OWN ? true : name === "node" ? isNode(program) : existsSync(program)));
+  return found;
+}
+
+/** Deno and Bun pose as `node` where there is none. */
+function isNode(program: string): boolean {
+  const { stdout } = spawnSync(program, ["-p", "typeof Bun + typeof Deno"], { encoding: "utf8" });
+  return stdout?.trim() === "undefinedundefined";
 }
 
 let freshBuild: boolean | undefined;

@@ -3,11 +3,8 @@
  * installed, mixed; their data are on disk.
  */
 
-import { join } from "node:path";
 import type { Runtime } from "../../../lib/runtime/runtime.ts";
-import { freePorts } from "../../support/free_ports.ts";
-import { findLaunchers, type Launcher } from "../../support/launchers.ts";
-import { SpawnedProgram } from "../../support/spawn.ts";
+import { INDEX, ProcessCluster } from "../../support/process_cluster.ts";
 import {
   type ClusterDriver,
   type HostPort,
@@ -16,24 +13,17 @@ import {
   MOVED_KEYS_DELAY_S,
 } from "./cluster_driver.ts";
 
-const HOST = "127.0.0.1";
-
 export class ProcessDriver implements ClusterDriver {
   readonly runtime: Runtime;
-  readonly index: HostPort;
   readonly workers = 40;
   readonly nodes: HostPort[] = [];
-  readonly #directory: string;
-  readonly #launchers: readonly Launcher[];
+  readonly #cluster: ProcessCluster;
   readonly #nodeArgs: readonly string[];
-  readonly #programs = new Map<HostPort, SpawnedProgram>();
 
-  private constructor(runtime: Runtime, directory: string, port: number, nodeArgs: readonly string[]) {
+  private constructor(runtime: Runtime, cluster: ProcessCluster, nodeArgs: readonly string[]) {
     this.runtime = runtime;
-    this.#directory = directory;
-    this.#launchers = findLaunchers();
+    this.#cluster = cluster;
     this.#nodeArgs = nodeArgs;
-    this.index = { host: HOST, port };
   }
 
   /** @param directory of all data; @param nodesMax nodes there will ever be; @param nodeArgs further options of every node */
@@ -43,73 +33,52 @@ export class ProcessDriver implements ClusterDriver {
     nodesMax: number,
     nodeArgs: readonly string[] = [],
   ): Promise<ProcessDriver> {
-    const port = await freePorts(1 + nodesMax);
-    const driver = new ProcessDriver(runtime, directory, port, nodeArgs);
+    const driver = new ProcessDriver(runtime, await ProcessCluster.prepare(directory, 1 + nodesMax), nodeArgs);
     await driver.#startIndex();
     return driver;
   }
 
+  get index(): HostPort {
+    return this.#cluster.address(INDEX);
+  }
+
   async addNode(): Promise<HostPort> {
-    const node = { host: HOST, port: this.index.port + this.nodes.length + 1 };
+    const node = this.#cluster.address(this.nodes.length + 1);
     this.nodes.push(node);
     await this.startNode(node);
     return node;
   }
 
-  startNode(node: HostPort): Promise<void> {
-    return this.#launch(node, "flared", node.port - this.index.port, [
-      ...["--index-servers", `${HOST}:${this.index.port}`, "--memory-limit", "16", "--fsync", "os"],
+  async startNode(node: HostPort): Promise<void> {
+    await this.#cluster.start(this.#number(node), [
+      ...["--index-servers", this.#cluster.key(INDEX), "--memory-limit", "16", "--fsync", "os"],
       ...["--moved-keys-delay", String(MOVED_KEYS_DELAY_S), ...this.#nodeArgs],
     ]);
   }
 
   stopNode(node: HostPort): Promise<void> {
-    return this.#end(node, "SIGTERM");
+    return this.#cluster.end(this.#number(node), "SIGTERM");
   }
 
   killNode(node: HostPort): Promise<void> {
-    return this.#end(node, "SIGKILL");
+    return this.#cluster.end(this.#number(node), "SIGKILL");
   }
 
   async restartIndex(): Promise<void> {
-    await this.#end(this.index, "SIGTERM");
+    await this.#cluster.end(INDEX, "SIGTERM");
     await this.#startIndex();
   }
 
-  async clear(): Promise<void> {
-    await Promise.all([...this.#programs.keys()].map((server) => this.#end(server, "SIGKILL")));
+  clear(): Promise<void> {
+    return this.#cluster.clear();
   }
 
-  #startIndex(): Promise<void> {
-    return this.#launch(this.index, "flarei", 0, [
-      ...["--monitor-interval", String(MONITOR_INTERVAL_S), "--monitor-threshold", String(MONITOR_THRESHOLD)],
-    ]);
+  async #startIndex(): Promise<void> {
+    const times = ["--monitor-interval", String(MONITOR_INTERVAL_S), "--monitor-threshold", String(MONITOR_THRESHOLD)];
+    await this.#cluster.start(INDEX, times);
   }
 
-  async #launch(server: HostPort, name: "flared" | "flarei", number: number, args: readonly string[]): Promise<void> {
-    const { command, args: first } = this.#launchers[number % this.#launchers.length] as Launcher;
-    const program = new SpawnedProgram(
-      command,
-      [
-        ...first,
-        `cli/${name}.ts`,
-        "--data-dir",
-        join(this.#directory, `${name}-${server.port}`),
-        ...["--bind", HOST, "--server-name", HOST, "--server-port", String(server.port), ...args],
-      ],
-      {},
-    );
-    this.#programs.set(server, program);
-    await program.waitFor("ready on");
-  }
-
-  async #end(server: HostPort, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    const program = this.#programs.get(server);
-    if (program === undefined) throw new Error(`"${server.host}:${server.port}" does not run`);
-    program.kill(signal);
-    const { status, stderr } = await program.finished;
-    this.#programs.delete(server);
-    if (signal === "SIGTERM" && status !== 0)
-      throw new Error(`"${server.host}:${server.port}" ended with ${status}:\n${stderr}`);
+  #number(node: HostPort): number {
+    return node.port - this.#cluster.firstPort;
   }
 }

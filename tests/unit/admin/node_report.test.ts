@@ -2,7 +2,7 @@
  * From the figures of `stats` to data, and from those to rates, sources, progress.
  *
  * Covers lib/admin/cluster_summary.ts, lib/admin/dump_sources.ts, lib/admin/index_file.ts, lib/admin/progress_text.ts,
- * lib/admin/request_rates.ts, lib/cluster/node_map_stats.ts and lib/protocol/stat_lines.ts.
+ * lib/admin/request_rates.ts and lib/cluster/node_map_stats.ts.
  */
 
 import { describe, it } from "node:test";

@@ -1,7 +1,7 @@
 /**
  * Every row of the rules for writes: by liveness, by version, by value.
  *
- * Covers lib/item/counter_value.ts and lib/item/mutation.ts.
+ * Covers lib/item/counter_value.ts.
  */
 
 import { describe, it } from "node:test";

@@ -1,5 +1,7 @@
 /**
  * The writes with terms: conditions, creation of what is absent, marks and wins.
+ *
+ * Covers lib/item/mutation.ts.
  */
 
 import { describe, it } from "node:test";

@@ -1,6 +1,8 @@
 /**
  * A cluster that is started again has the shape its directory remembers; what contradicts that is refused before anything
  * starts.
+ *
+ * Covers lib/local_cluster/node_addresses.ts.
  */
 
 import { readFileSync, rmSync, writeFileSync } from "node:fs";

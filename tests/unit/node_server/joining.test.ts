@@ -2,7 +2,7 @@
  * What a node hears, and what its clients hear, between `node add` and its answer; and how it finds out that its node map
  * is not the index server's. One played C++ index server, a clock that is moved by hand.
  *
- * Covers lib/net/connection/waiting_connection.ts.
+ * Covers lib/net/connection/waiting_connection.ts and lib/protocol/stat_lines.ts.
  */
 
 import { describe, it } from "node:test";
