@@ -127,7 +127,7 @@ describe("file coordinator", () => {
     files.delete(`${PATH}.previous`);
     const { map, lost } = await new FileCoordinator(world, PATH).restore();
     assertEquals(map, EMPTY_NODE_MAP);
-    assert(lost?.includes(`"${PATH}" is gone`));
+    assert(lost?.includes(`"${PATH}" with the cluster's node map is missing`), lost);
     files.delete(`${PATH}.known`);
     assertEquals((await new FileCoordinator(world, PATH).restore()).lost, undefined);
   });

@@ -34,7 +34,7 @@ describe("access options", () => {
     ]) {
       assertThrows(() => complete({ adminAccess: "everybody" }), FlareError, '"admin-access": "everybody" is not');
       assertThrows(() => complete({ authExempt: "10.0.0.0/8,x" }), FlareError, '"auth-exempt": "x" is not');
-      assertThrows(() => complete({ adminAddress: "x" }), FlareError, '"admin-address": "x" is not');
+      assertThrows(() => complete({ adminAddress: "x" }), FlareError, '"admin-address": "x" must be');
       assertThrows(() => complete({ clusterUser: "x" }), FlareError, '"cluster-user": "x" needs "auth-file"');
     }
   });
