@@ -1,6 +1,8 @@
 /**
  * Clients that mean no good, or know no better, against a server in its own process: its memory stays within a stated
  * bound, other clients are served meanwhile, and it is as well afterwards as before.
+ *
+ * Runs alone: it measures times.
  */
 
 import { readFileSync } from "node:fs";

@@ -1,6 +1,8 @@
 /**
  * Clients that do not log in and mean no good, against servers in processes of their own that ask for a login: memory stays
  * within a stated bound, those who have logged in are served meanwhile, and nobody unknown stays for long.
+ *
+ * Runs alone: it measures times.
  */
 
 import { readFileSync } from "node:fs";

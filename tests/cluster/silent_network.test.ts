@@ -2,6 +2,8 @@
  * Real processes in a network that loses packets or finds names slowly: an index server that notices nothing by itself, and
  * nodes whose clients use UNIX sockets. Nobody may wait for longer than a node may be silent, and no key may seem to be
  * missing.
+ *
+ * Runs alone: it measures times.
  */
 
 import { join } from "node:path";

@@ -1,6 +1,8 @@
 /**
  * What the clock of every real runtime promises. Real time takes part, so the bounds are wide.
  *
+ * Runs alone: it measures times.
+ *
  * Covers lib/runtime/process/node_clock.ts and lib/runtime/sockets/node_net.ts.
  */
 

@@ -58,6 +58,8 @@ describe("documents on options", () => {
       "tests/simulation/sim.ts",
       "tests/fuzz/fuzz.ts",
       "bench/load/load.ts",
+      ".ci/test.mjs",
+      ".ci/coverage.mjs",
     ]
       .map(readRepositoryFile)
       .join("");

@@ -1,7 +1,7 @@
 /**
  * Every file of the library has a test that can be found: `tests/unit/a/b.test.ts` for `lib/a/b.ts`, or a test whose head
  * names it behind "Covers". What is named exists, and the test gets there by its imports; whether it runs what is in
- * there, `node .ci/coverage.mjs TEST` counts. A file without a function needs no test.
+ * there, `node .ci/coverage.mjs TEST` counts. A file without a function needs no test. What tests stand on is in an index.
  */
 
 import { describe, it } from "node:test";
@@ -53,6 +53,14 @@ describe("tests", () => {
     const hint = 'write tests/unit/….test.ts for each, or name it in the head of the test that covers it ("Covers lib/….ts.")';
     assertEquals(lacking, [], hint);
     assert(library.length > 0);
+  });
+
+  it("stand on files that the index of tests/support has, each of them", () => {
+    const index = readRepositoryFile("tests/support/README.md");
+    const lacking = repositoryFiles("tests/support", ".ts").filter(
+      (path) => !index.includes(`(${path.slice("tests/support/".length)})`),
+    );
+    assertEquals(lacking, [], "tests/support/README.md says what each file is for");
   });
 
   it("name files that exist and that they import, directly or not", () => {
