@@ -89,7 +89,7 @@ export function hasNpm() {
 
 /**
  * Runs a program in the repository, or in a directory of it. Ends the process if that fails.
- * @param options `prepare`: whether an npm that is run shall prepare this package, too; default true
+ * @param options `prepare`: whether a nested npm should prepare this package, too; default true
  */
 export function run(program, args, { directory = "", prepare = true } = {}) {
   const env = prepare ? process.env : { ...process.env, [skipVariable]: "1" };

@@ -26,7 +26,7 @@ function nodeFailures(lines) {
   return failures;
 }
 
-/** Everything is told at the end, under the heading ERRORS. */
+/** All failures are listed at the end, under the heading ERRORS. */
 function denoFailures(lines) {
   const start = lines.findIndex((line) => line.trim() === "ERRORS");
   return start < 0 ? [] : [lines.slice(start, start + FAILURES_MAX * LINES_MAX).join("\n")];

@@ -48,7 +48,7 @@ interface DumpFlags {
 
 function dumpCommand(): Command {
   const command = createVerb("dump", "write items to a file or stdout, each once", { lettersTaken: ["p"] })
-    .argument("[host:port...]", "the nodes to read; the master of every partition unless given")
+    .argument("[host:port...]", "the nodes to read; default: the master of every partition")
     .option("-o, --output <path>", "the file to write")
     .addOption(formatOption())
     .option("--raw", "everything on the nodes, including items they no longer own")
@@ -65,7 +65,7 @@ function dumpCommand(): Command {
 
 function dumpkeyCommand(): Command {
   const command = createVerb("dumpkey", "write keys to a file or stdout, each once", { lettersTaken: ["p"] })
-    .argument("[host:port...]", "the nodes to read; the master of every partition unless given")
+    .argument("[host:port...]", "the nodes to read; default: the master of every partition")
     .option("-o, --output <path>", "the file to write")
     .addOption(new Option("-f, --format <format>", "default or csv").choices(["default", "csv"]).default("default"));
   addRangeOptions(command);
@@ -180,7 +180,7 @@ interface RestoreFlags {
 function restoreCommand(): Command {
   const command = addTableOptions(createVerb("restore", "set the items of a dump", { lettersTaken: ["i"] }))
     .argument("[host:port]", "any node of the cluster; default: one from the node map")
-    .option("-i, --input <path>", "the file to read; stdin unless given")
+    .option("-i, --input <path>", "the file to read; default: stdin")
     .addOption(formatOption())
     .option("--bwlimit <bytes>", "bytes per second, such as 65536 or 64k")
     .option("--include <pattern...>", "only keys that match one of these regular expressions")

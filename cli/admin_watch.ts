@@ -92,7 +92,7 @@ function summaryCommand(): Command {
 function pingCommand(): Command {
   const command = addTableOptions(createVerb("ping", "check whether servers are alive"));
   command
-    .argument("[host:port...]", "node servers or index servers; the index server unless given")
+    .argument("[host:port...]", "node servers or index servers; default: the index server")
     .option("--wait", "wait until all of them answer");
   return command.action((names: string[], options: { wait?: true }) =>
     withAdmin(command, async (admin) => {

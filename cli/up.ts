@@ -64,7 +64,7 @@ function readMemory(path: string): string | undefined {
 
 /** The options to remember: the command line's, and the earlier ones. */
 function memoryText({ values, origins }: UpSettings): string {
-  const lines = ['# What "flare up" was told about this cluster, for the next start. Change it while the cluster is stopped.'];
+  const lines = ['# The options of "flare up" for this cluster, for the next start. Change it while the cluster is stopped.'];
   for (const [field, option] of Object.entries<Option<unknown>>(upOptionTable as OptionTable)) {
     const origin = origins[field as keyof UpOptions];
     if (notRemembered.has(field) || (origin !== "flag" && !origin.startsWith(rememberedOrigin))) continue;

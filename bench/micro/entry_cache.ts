@@ -67,7 +67,7 @@ const request = {
   delta: 0,
 };
 for (let round = 0; round < 3; round++) {
-  // A turn's changes are appended together, so the turns are ended now and then.
+  // A turn's changes are appended together, so the turns are ended at intervals.
   for (const [i, key] of keys.entries()) {
     if (i % 1000 === 0) await new Promise<void>((resolve) => storage.onCommit({ onCommitted: () => resolve() }));
     storage.apply({ ...request, key: { bytes: key, start: 0, end: key.length } }, NOW);

@@ -28,7 +28,7 @@ export interface CommandForm<Parts> {
   readonly lines: readonly [DocumentLine, ...DocumentLine[]];
 }
 
-/** A command whose forms are told apart by the word, or the two words, behind it; "" = none. */
+/** A command whose forms are distinguished by the word, or the two words, after it; "" = none. */
 export interface CommandForms<Parts> {
   readonly forms: Readonly<Record<string, CommandForm<Parts>>>;
   /** Who hears `ERROR` to other words. Everybody else hears that the command is not allowed. */

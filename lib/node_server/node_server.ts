@@ -159,7 +159,7 @@ export class RunningNode implements NodeServer {
       limits: checked,
       access,
     });
-    // The address is bound before the index server is told anything, and the data is opened after that.
+    // The address is bound before the node talks to the index server, and the data is opened after that.
     const tls = new DaemonTls(runtime, server, checked, checked.sslPort);
     await tls.renew();
     const address = await tls.listen({ host: checked.bind, port: checked.serverPort }, checked.enableSsl);

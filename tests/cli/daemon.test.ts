@@ -241,7 +241,7 @@ async function listen(): Promise<{ server: Server; port: number }> {
 
 async function waitUntil(condition: () => boolean): Promise<void> {
   for (let round = 0; !condition(); round++) {
-    assert(round < 400, "waited in vain");
+    assert(round < 400, "timed out");
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

@@ -37,7 +37,7 @@ async function expectRefusals(cases: readonly (readonly [call: () => unknown, me
 }
 
 describe("a program without types", () => {
-  it("is told of mistyped options of a cluster before anything starts", async () => {
+  it("gets errors about mistyped options of a cluster before anything starts", async () => {
     await expectRefusals([
       [() => library.startCluster({ partitons: 2 }), 'unknown option "partitons"; did you mean "partitions"?'],
       [() => library.startCluster({ partitions: "2" }), 'option "partitions": the string "2" is not an integer from 1 to 64'],
@@ -55,7 +55,7 @@ describe("a program without types", () => {
     ]);
   });
 
-  it("is told of mistyped options of one server, and of a runtime that is none", async () => {
+  it("gets errors about mistyped options of one server, and about an invalid runtime", async () => {
     await expectRefusals([
       [() => library.startNodeServer({ runtime: 5 }), 'option "runtime": "5" is not a runtime'],
       [
@@ -74,7 +74,7 @@ describe("a program without types", () => {
     ]);
   });
 
-  it("is told what a client cannot send", async () => {
+  it("gets errors about what a client cannot send", async () => {
     const client = new library.Client({ runtime, ...address });
     await expectRefusals([
       [() => new library.Client("127.0.0.1:12121"), 'options: the string "127.0.0.1:12121" is not an object with options'],
@@ -104,7 +104,7 @@ describe("a program without types", () => {
     client.close();
   });
 
-  it("is told what an operator cannot ask", async () => {
+  it("gets errors about what an operator cannot request", async () => {
     const admin = new library.ClusterAdmin({ runtime, indexServer: address });
     const target = { node: "127.0.0.1:1", balance: 1, partition: 0 };
     await expectRefusals([

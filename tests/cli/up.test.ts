@@ -106,7 +106,7 @@ describe("flare up", () => {
     });
   });
 
-  it("names its servers as it is told, and names its own variables in its help", async () => {
+  it("names its servers as configured, and names its own variables in its help", async () => {
     await withTemporaryDirectory(async (directory) => {
       const ports = ["--port", "0", "--index-port", "0"];
       const output = await up(["--data-dir", directory, "--bind", "0.0.0.0", "--server-name", "localhost", ...ports]);

@@ -10,7 +10,7 @@ import { type Conversation, describeConversations } from "../support/client_conv
 import { BINARY, commonItems, LARGE, LIFETIME_SECONDS, MANY, PAST, QUIET, TEXT, TOO_LARGE } from "../support/client_items.ts";
 import { waitUntil } from "../support/daemon.ts";
 
-/** What the client gives to items that shall live for ever, unless it is told otherwise each time. */
+/** The client's default time for items that never expire, unless each call says otherwise. */
 const DEFAULT_LIFETIME_SECONDS = 60;
 const ITEMS = {
   ...commonItems({ text: 0, bytes: 0, counter: 4 }, ["binary"]),

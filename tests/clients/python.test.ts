@@ -5,7 +5,7 @@ import { describeConversations } from "../support/client_conversation.ts";
 import { commonItems, inflatesToLarge, LIFETIME_SECONDS } from "../support/client_items.ts";
 import { type ClientProgram, conversationsOf } from "../support/client_program.ts";
 
-// What is installed as a Debian package belongs to the system's Python. It shall leave no compiled files here.
+// Debian packages belong to the system's Python, which must leave no compiled files here.
 const python = { interpreters: ["python3", "/usr/bin/python3"], flags: ["-B"] } as const;
 
 const clients: readonly ClientProgram[] = [

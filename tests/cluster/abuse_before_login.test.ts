@@ -163,7 +163,7 @@ describe("abuse before the login", () => {
     });
   });
 
-  it("takes up changed users at SIGHUP", async () => {
+  it("applies changed users at SIGHUP", async () => {
     writeUsers(directory, USERS.replace("chief", "new-chief"));
     node.kill("SIGHUP");
     await node.waitFor("settings reloaded");

@@ -384,7 +384,7 @@ describe("a node with a password among servers that ask for none", () => {
       const text = latin1(concatBytes(heard));
       assertStringIncludes(text, "version\r\n");
       assertStringIncludes(text, "set key-0 ");
-      assert(!text.includes("of-the-cluster") && !text.includes("set login"), "the password was told");
+      assert(!text.includes("of-the-cluster") && !text.includes("set login"), "the password was revealed");
       assertEquals(cluster.nodes[0]?.storage.stats().items, KEYS.length);
     } finally {
       await node.stop();

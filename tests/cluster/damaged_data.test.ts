@@ -137,7 +137,7 @@ describe("flared", () => {
       client.close();
       assert(refused > 0, "the damage went unnoticed");
 
-      // Whoever needs everything is told so, instead of an end without the record.
+      // Whoever needs everything gets an error, instead of an end without the record.
       const [index] = node.index.addresses;
       assert(index !== undefined && "port" in index);
       const backup = join(directory, "backup.txt");

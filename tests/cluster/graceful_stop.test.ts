@@ -44,7 +44,7 @@ describe("SIGTERM under load", () => {
           const found = await reader.gets([...sent.keys()]);
           reader.close();
           for (const [key, value] of stored) assertEquals(found.get(key)?.value, value, `"${key}" was acknowledged`);
-          // What was carried out was also answered: nothing is there that nobody was told of.
+          // Every executed write was answered: there is nothing that no client knows about.
           const untold = [...found.keys()].filter((key) => !stored.has(key));
           assertEquals(untold, []);
           console.info(`${stored.size} stored, stopped in ${stoppedMs.toFixed(0)} ms, started in ${startedMs.toFixed(0)} ms`);

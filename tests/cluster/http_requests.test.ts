@@ -1,6 +1,6 @@
 /**
  * HTTP at every port of a cluster, over real sockets: nodes, a proxy, the index server, the admin address, ports that speak
- * TLS, before a login and behind one. Each connection is closed without a word, and nothing has changed afterwards.
+ * TLS, before a login and behind one. Each connection is closed without an answer, and nothing has changed afterwards.
  */
 
 import { describe, it } from "node:test";

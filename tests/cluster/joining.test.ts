@@ -17,7 +17,7 @@ describe("a node that joins an index server which connects back at once", () => 
     let lostConnections = 0;
     for (let join = 0; join < JOINS; join++) {
       const index = await PlayedIndexServer.start(runtime);
-      // Now and then the node has the push first, now and then the answer.
+      // Sometimes the node has the push first, sometimes the answer.
       index.answerDelayMs = join % 4;
       const node = await startNodeServer({
         runtime,

@@ -77,7 +77,7 @@ describe("kill -9", () => {
   const counters = Array.from({ length: COUNTERS }, (_, number) => `counter-${number}`);
   let changes = 0;
 
-  /** The next random change. Values are told apart by the number of the change. */
+  /** The next random change. The number of the change distinguishes the values. */
   function nextChange(): Change {
     changes++;
     const key = keys[below(KEYS)] as string;

@@ -21,7 +21,7 @@ const ALICE = { user: "alice", password: "secret" };
 const CERTIFICATE = testTlsClient("operator");
 const WORKERS = 4;
 const KEYS_EACH = 25;
-/** What shows that the load goes on: so many further requests that were answered. */
+/** The number of further answered requests that shows that the load continues. */
 const PROGRESS = 200;
 
 /** Clients that write growing numbers and read them back, as fast as they are answered. */
@@ -183,7 +183,7 @@ describe("a cluster with every door locked", () => {
         await cluster.untilNode(0, "slave", "active");
         load.failures.length = 0;
 
-        // Everything is renewed by SIGHUP, the cluster's own password in the steps the operators are told.
+        // Everything is renewed by SIGHUP, the cluster's own password in the documented steps.
         const running = cluster.programs.filter((program) => program !== master);
         const servers = [cluster.indexAddress, ...[0, 1, 2].map((node) => cluster.address(node))];
         const renew = async (step: string, users: string): Promise<void> => {

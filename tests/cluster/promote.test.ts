@@ -15,7 +15,7 @@ const LINE = /\r\n$/;
 const COUNTERS = 3;
 const SWITCHES = 4;
 
-/** Counts up a key through one node, as others do through other nodes, until it is told to stop. */
+/** Counts up a key through one node, as others do through other nodes, until it is stopped. */
 class Writer {
   readonly key: string;
   /** Acknowledged increments. */

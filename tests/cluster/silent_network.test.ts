@@ -70,7 +70,7 @@ class Cluster {
     await program.finished;
   }
 
-  /** Tells the index server, and waits until the map is as it shall be. */
+  /** Tells the index server, and waits until the map is as expected. */
   async operate(command: string, number: number, expected: string): Promise<void> {
     const [answer] = await this.ask(INDEX, `node ${command.replace("@", `${this.#host(number)} ${PORT}`)}\r\n`);
     assertEquals(answer, "OK\r\n", command);
@@ -218,10 +218,10 @@ describe("names that nobody answers for", { skip }, () => {
       const asking = (async () => {
         while (!isOver) await cluster.round(proxy, get, lost);
       })();
-      // Awaited at the end; a failure before that is the one to be told.
+      // Awaited at the end; an earlier failure is the one to report.
       asking.catch(() => undefined);
 
-      // The other master starts again: everybody connects to it anew.
+      // The other master starts again: everybody reconnects.
       await cluster.kill(living);
       await cluster.startNode(living);
       assertRound(await cluster.round(proxy, setTo("two"), kept), "STORED", kept.length, AT_ONCE_S);

@@ -65,7 +65,7 @@ describe(`clock ${name}`, () => {
     clock.clearTimer(timer);
   });
 
-  it("keeps the process until a timer has fired that shall keep it", { timeout: 60_000 }, async () => {
+  it("keeps the process alive until a timer with keepsProcess has fired", { timeout: 60_000 }, async () => {
     const { status, stdout } = await startFile("tests/contract/clock_timer.ts", ["500", "keeps"]).finished;
     assertEquals([status, stdout], [0, "set\nfired\n"]);
   });

@@ -51,7 +51,7 @@ const empty: Damage = (path) => {
   return "emptied";
 };
 
-/** Cuts at any byte, now and then only the last one. */
+/** Cuts at any byte, sometimes only the last one. */
 function cut(random: SimRandom): Damage {
   return (path) => {
     const { size } = statSync(path);

@@ -285,7 +285,7 @@ export function transportSuite(name: string, transport: Transport, traits: Trans
 
     itWithKernel("gives up connecting in time", async () => {
       const deaf = await listenDeaf();
-      // Bun's listeners have a queue of 512 whatever they are told.
+      // Bun's listeners always have a queue of 512.
       const count = name.startsWith("bun") ? 540 : 12;
       const clients = Array.from({ length: count }, () => connectPeer(transport, { host: "127.0.0.1", port: deaf.port }, 300));
       const startMs = performance.now();
@@ -549,7 +549,7 @@ export function transportSuite(name: string, transport: Transport, traits: Trans
   });
 }
 
-/** Writes until nothing more goes out, and gives the bytes written. The kernel makes its buffers larger now and then. */
+/** Writes until nothing more goes out, and gives the bytes written. The kernel sometimes enlarges its buffers. */
 async function fill(peer: Peer): Promise<number> {
   let written = 0;
   for (;;) {

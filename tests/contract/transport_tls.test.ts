@@ -71,7 +71,7 @@ async function refusedByServer(listener: PeerListener, tls: TlsClient): Promise<
   await far.untilClosed();
   await near.until(() => near.closed || near.ended);
   near.connection.destroy();
-  assert(!far.opened, "the handler was told of a connection that was refused");
+  assert(!far.opened, "the handler saw a connection that was refused");
   assertEquals(codeOf(far.error), "CONNECTION_FAILED");
   assertStringIncludes(far.error?.message ?? "", `TLS handshake with "${far.connection.peer}" failed: `);
   return far.error?.message ?? "";

@@ -32,7 +32,7 @@ export interface FuzzReport {
   readonly seconds: number;
   /** Different things met: a stand-in for coverage. */
   readonly met: number;
-  /** Bytes in use when memory had settled, and at the end; undefined where they cannot be told. */
+  /** Bytes in use when memory had settled, and at the end; undefined if unknown. */
   readonly settledBytes: number | undefined;
   readonly finalBytes: number | undefined;
   /** What failed, with the entry for the corpus; undefined if nothing did. */

@@ -39,7 +39,7 @@ export class FuzzedCluster {
   }
 
   /**
-   * Starts one with so many partitions, and one more node that is a proxy if `withProxy`.
+   * Starts one with the given number of partitions, and one more node that is a proxy if `withProxy`.
    * @param users the file of users, if there is one; the first of them is the servers' own
    */
   static async start(partitions: number, withProxy: boolean, users = ""): Promise<FuzzedCluster> {
@@ -90,7 +90,7 @@ export class FuzzedCluster {
     return text;
   }
 
-  /** Forgets all items, and what nodes have been told to do from now on. */
+  /** Drops all items and all scheduled actions of the nodes. */
   async flush(): Promise<void> {
     for (let node = 0; node < this.accepts.length; node++) {
       await this.say(node, `${RESET.join("\r\n")}\r\n`, "OK\r\n".repeat(RESET.length));

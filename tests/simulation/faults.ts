@@ -149,7 +149,7 @@ export class Faults {
         host.disk.full = false;
         return;
       case FaultKind.brokenDisk:
-        this.#note(`disk of ${host.name} fails now and then for ${durationMs} ms`);
+        this.#note(`disk of ${host.name} fails at times for ${durationMs} ms`);
         host.disk.faultProbability = BROKEN_PROBABILITY;
         await world.sleep(durationMs);
         host.disk.faultProbability = 0;

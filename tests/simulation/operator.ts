@@ -70,7 +70,7 @@ export class Operator {
     return text === "OK";
   }
 
-  /** Takes every slave out of its partition; the next rounds bring in what is wanted, copied anew. */
+  /** Takes every slave out of its partition; the next rounds bring back what is wanted, with fresh copies. */
   async releaseSlaves(): Promise<void> {
     for (const node of this.#cluster.map?.nodes ?? []) {
       if (node.role === NodeRole.slave) await this.#role(node, "proxy", 0, -1);

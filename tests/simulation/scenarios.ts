@@ -144,11 +144,11 @@ export class Run {
   }
 }
 
-/** After so long without writes, every copy has arrived. */
+/** The time without writes after which every copy has arrived. */
 const QUIET_MS = 3000;
 /** What a request between nodes begins with. */
 const REPLICATED = 0x3c;
-/** So long the cluster may take to find together again. */
+/** How long the cluster may take to recover. */
 export const RUN_MS_MAX = 600_000;
 
 export type Scenario = (world: SimWorld) => Promise<Run>;
@@ -204,7 +204,7 @@ export const SCENARIOS: { readonly [name: string]: Scenario } = {
     return run;
   },
 
-  /** A cluster grows and gets slaves while links and disks are slow now and then: all takes longer, nothing fails. */
+  /** A cluster grows and gets slaves while links and disks are slow at times: all takes longer, nothing fails. */
   async slowPeers(world) {
     const run = new Run(world, [FaultKind.clog, FaultKind.slowDisk], { replicationType: "sync" });
     run.addNodes(6);

@@ -149,7 +149,7 @@ export class SimConnection implements Connection {
     this.#finish(new FlareError("CONNECTION_FAILED", `connection to "${this.peer}" broke: ECONNRESET`, { retriable: true }));
   }
 
-  /** The process was killed: the system closes its sockets. `silently`: the power is gone, nobody is told. */
+  /** The process was killed: the system closes its sockets. `silently`: the power is gone, the other side does not notice. */
   abandon(silently: boolean): void {
     if (this.#gone) return;
     if (silently) {

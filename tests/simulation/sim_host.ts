@@ -52,7 +52,7 @@ export class SimHost {
     this.#end(false);
   }
 
-  /** The power is gone: nobody is told, and what was not synced may be lost. */
+  /** The power is gone: nobody is notified, and what was not synced may be lost. */
   cutPower(): void {
     this.#end(true);
     this.#up = false;

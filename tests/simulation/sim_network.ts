@@ -33,7 +33,7 @@ export class SimNetwork {
   readonly random: SimRandom;
   /** May damage what is written to a connection; for runs that are to find just that. */
   tamper: ((bytes: Uint8Array, from: SimHost, to: SimHost) => void) | undefined;
-  /** Names nobody says anything about for so many milliseconds. */
+  /** Names whose lookup gets no answer for this many milliseconds. */
   readonly slowNames = new Map<string, number>();
   /** How likely it is that written bytes arrive in two pieces; 0 … 1. */
   cutProbability = 0.2;

@@ -1,6 +1,6 @@
 /**
  * What a simulated process sees of the network. TCP only: nothing in a simulation lives on one machine, and nobody listens
- * in, so connections that shall speak TLS speak plainly.
+ * in, so connections with TLS are plain.
  */
 
 import { FlareError } from "../../lib/base/errors.ts";

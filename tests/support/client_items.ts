@@ -16,7 +16,7 @@ export const BINARY = String.fromCharCode(...Array.from({ length: 1024 }, (_, at
 export const LARGE = "0123456789abcdef".repeat(3 << 15);
 /** Longer than the cluster takes. */
 export const TOO_LARGE = "x".repeat(VALUE_BYTES_MAX + (1 << 20));
-/** Seconds for items that shall live a while. */
+/** Seconds for items that live a while. */
 export const LIFETIME_SECONDS = 1000;
 /** More than 30 days count as a moment: this one is in February 1970. */
 export const PAST = 60 * 60 * 24 * 31;

@@ -31,7 +31,7 @@ export function clientRuntime(): Runtime {
 export async function waitUntil(done: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const deadlineMs = performance.now() + WAIT_MS_MAX;
   while (!(await done())) {
-    if (performance.now() > deadlineMs) throw new Error(`${what}: waited for ${WAIT_MS_MAX} ms in vain`);
+    if (performance.now() > deadlineMs) throw new Error(`${what}: timed out after ${WAIT_MS_MAX} ms`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

@@ -1,5 +1,5 @@
 /**
- * One index server of ours in a network that is played: nodes that note what they are told and answer as a test wants. It
+ * One index server of ours in a network that is played: nodes that record what they receive and answer as a test wants. It
  * is a runtime, for the index server or for whatever else talks to nodes.
  */
 

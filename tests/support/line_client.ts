@@ -1,5 +1,5 @@
 /**
- * A pipelining client for commands with one line as their answer, and for gets: sends as much as it is told to, keeps
+ * A pipelining client for commands with one line as their answer, and for gets: sends as much as requested, keeps
  * the order, and knows after the end of the connection which requests were never answered.
  */
 

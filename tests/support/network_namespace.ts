@@ -61,7 +61,7 @@ export class NetworkNamespace {
     await this.start("tests/support/programs/dns_server.ts", [file]).waitFor("ready");
   }
 
-  /** Nothing gets to an address or comes from it any more, and nobody is told. */
+  /** Drops everything to and from an address, silently. */
   drop(address: string): void {
     for (const direction of ["-s", "-d"]) this.#iptables(["-A", "INPUT", direction, address, "-j", "DROP"]);
   }

@@ -38,7 +38,7 @@ export class PlayedNetwork implements Transport {
   onConnect: (key: string, far: FarEnd) => void = () => undefined;
   /** Hosts that refuse connections. */
   readonly unreachable = new Set<string>();
-  /** Hosts that are gone without a word: nothing gets there. */
+  /** Hosts that have disappeared: nothing gets there. */
   readonly silent = new Set<string>();
   readonly #listening = new Map<string, (connection: Connection) => ConnectionHandler>();
   #events: (() => void)[] = [];

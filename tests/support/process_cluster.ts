@@ -1,7 +1,6 @@
 /**
- * The programs of one cluster, flarei and flareds, at addresses in a row that they keep, mixed: each runs under another
- * of the runtimes that are here. Their data are on disk. What they are told and who they are to each other is the
- * business of the user: `ProcessDriver` (a plain cluster) and `SecureCluster` (TLS).
+ * The programs of one cluster, flarei and flareds, at consecutive, fixed addresses, each under another of the installed
+ * runtimes. Their data is on disk. The users configure them: `ProcessDriver` (a plain cluster) and `SecureCluster` (TLS).
  */
 
 import { mkdirSync } from "node:fs";

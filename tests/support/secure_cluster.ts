@@ -1,6 +1,6 @@
 /**
  * A cluster of processes that speak TLS to everybody and want a certificate of everybody, each under another of the runtimes
- * that are here; what else they are told, users and lists, is the test's business. It is operated by the command `flare`.
+ * that are here; the test adds further settings, users and lists. It is operated by the command `flare`.
  */
 
 import { copyFileSync } from "node:fs";
@@ -20,7 +20,7 @@ interface Operator {
   readonly login?: { readonly user: string; readonly passwordFile: string } | undefined;
 }
 
-/** What the servers are told beyond TLS, and how clients and operators log in. */
+/** The servers' settings beyond TLS, and how clients and operators log in. */
 export interface SecureClusterOptions {
   readonly serverArgs?: readonly string[];
   readonly login?: { readonly user: string; readonly password: string; readonly passwordFile: string };

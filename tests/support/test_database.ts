@@ -17,7 +17,7 @@ export class TestDatabase {
   /** Batches since the last synced one. */
   #unsynced: Operation[][] = [];
   #synced = new Map<string, Pair>();
-  /** So many of the next batches fail. */
+  /** How many of the next batches fail. */
   failures = 0;
   /** … and say this. */
   failureText = "disk on fire";

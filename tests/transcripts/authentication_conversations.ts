@@ -139,7 +139,7 @@ export const SASL_CONVERSATIONS: readonly Conversation[] = [
   {
     name: "the mechanisms after the login",
     steps: [[ALICE, OK], [packet({ opcode: 0x20 }), "20 0 PLAIN"], MISS],
-    differs: "memcached takes the login back: whoever asks for the mechanisms begins anew",
+    differs: "memcached revokes the login: listing the mechanisms restarts it",
   },
   { name: "a password with blanks", steps: [[plain("\0bob\0pa:ss word"), OK], MISS] },
   { name: "for oneself", steps: [[plain("alice\0alice\0secret"), OK], MISS] },
@@ -189,7 +189,7 @@ export const SASL_CONVERSATIONS: readonly Conversation[] = [
     steps: [[ALICE, OK], [plain("\0alice\0wrong"), FAILED], OUTSIDE],
     closes: true,
   },
-  { name: "beginning anew takes the login back", steps: [[ALICE, OK], [plain(""), "21 21 "], OUTSIDE], closes: true },
+  { name: "starting a new login revokes the old one", steps: [[ALICE, OK], [plain(""), "21 21 "], OUTSIDE], closes: true },
   { name: "an unknown opcode before the login", steps: [[packet({ opcode: 0x40 }), "40 20 Auth failure."]], closes: true },
   {
     name: "the right password a second time",

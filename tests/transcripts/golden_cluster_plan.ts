@@ -147,7 +147,7 @@ export const GROUPS: readonly Group[] = [
         ],
       },
       "flush_all-local/A": {
-        reason: "a client's flush_all is the cluster's: the slave, which knows only its own kind of it, is told, too",
+        reason: "a client's flush_all is the cluster's: the slave, which has only its own kind of it, gets it, too",
         extra: ["B flush_all"],
       },
       "rejoin-down-node/index": {
@@ -227,7 +227,7 @@ export const GROUPS: readonly Group[] = [
         messages: [say("c1 client>B", "get key1\r\n"), say("c1 B>client", "VALUE key1 0 2\r\nv5\r\nEND\r\n")],
       },
       "partition-activate/index": {
-        reason: "the present owners of the keys are told first, slaves before masters; nobody is told the same twice",
+        reason: "the current owners of the keys get it first, slaves before masters; nobody gets it twice",
         messages: activation(),
       },
     },
@@ -257,7 +257,7 @@ export const GROUPS: readonly Group[] = [
         ],
       },
       "failover-kill9/index": {
-        reason: "nodes that are told first are not told the same again",
+        reason: "nodes that get it first do not get it again",
         messages: [
           say("c3 index>D", FAILED_OVER),
           say("c3 D>index", "OK\r\n"),
@@ -413,7 +413,7 @@ export const GROUPS: readonly Group[] = [
         ],
       },
       "dump-busy/D": {
-        reason: "a copy that is refused is begun anew twice",
+        reason: "a refused copy is restarted twice",
         messages: [
           say("c2 index>D", copying(6, "1 1 0 0")),
           say("c2 D>index", "OK\r\n"),

@@ -52,7 +52,7 @@ export interface Prelude {
   readonly passMs?: number;
   /** The wall clock, in seconds. */
   readonly second?: number;
-  /** Settings a node of ours takes up, by its role. */
+  /** Settings of our nodes, by role. */
   readonly reload?: Readonly<Record<string, Partial<NodeServerOptions>>>;
   /** Settings a node of ours starts with from now on, by its role. */
   readonly options?: Readonly<Record<string, Partial<NodeServerOptions>>>;
@@ -60,11 +60,11 @@ export interface Prelude {
   readonly restartIndex?: "kept" | "lost";
   /** Which number of `random` leads to which reader. */
   readonly draws?: Readonly<Record<string, number>>;
-  /** Nodes of ours that are told to stop when the scenario begins. */
+  /** Our nodes that stop when the scenario begins. */
   readonly stop?: readonly string[];
   /** A reply must not come before the replies it waits for: nobody may have heard anything that is not recorded yet. */
   readonly waits?: boolean;
-  /** Nobody is told anything before those who come first have answered. */
+  /** Nobody gets the map before those who come first have answered. */
   readonly ordered?: boolean;
   /** Keys share connections exactly as recorded. */
   readonly lanes?: boolean;

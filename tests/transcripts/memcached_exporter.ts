@@ -1,6 +1,6 @@
 /**
- * What prometheus/memcached_exporter asks a server and what it makes of the answers: which keys become metrics, and how
- * their values are parsed. A value it cannot parse is an error for it as it is here; a key it would pass over silently is one
+ * What prometheus/memcached_exporter requests from a server and how it uses the answers: which keys become metrics, and how
+ * their values are parsed. A value it cannot parse is an error, as in the exporter; a key it would silently ignore is an error
  * here, too.
  */
 

@@ -115,7 +115,7 @@ describe("a node that knows only text", () => {
     assertEquals(await client.ask("ms k 2 F3 q\r\nab\r\nmn\r\n", /MN\r\n$/), "MN\r\n");
     assertEquals(await client.ask("ma k D5 v\r\n", /15\r\n$/), "VA 2\r\n15\r\n");
     assertEquals(await client.ask("md k k\r\n"), "HD kk\r\n");
-    const refused = "SERVER_ERROR the node that owns this key cannot carry out this request\r\n";
+    const refused = "SERVER_ERROR the node that owns this key cannot execute this request\r\n";
     assertEquals(await client.ask("ms k 19 I C1\r\nflush_all\r\nquit\r\nxx\r\n"), refused);
     assertEquals(await client.ask("md k I\r\n"), refused);
     const encoded = base64(fromLatin1("k\r\nflush_all\r\n"));
@@ -126,7 +126,7 @@ describe("a node that knows only text", () => {
     client.received = "";
     await client.send(packet({ opcode: Opcode.set, extras: words(0, 0), key: "a b", value: "ab" }));
     await client.until((received) => received.length > 24);
-    assertEquals(describeReplies(client.received), ['01 84 - "the node that owns this key cannot carry out this request"']);
+    assertEquals(describeReplies(client.received), ['01 84 - "the node that owns this key cannot execute this request"']);
     client.received = "";
     const probes = legacy.lines.filter((line) => line === "mn").length;
     assert(probes > 0);

@@ -92,7 +92,7 @@ describe("stats of a node", () => {
     assertEquals(Object.fromEntries(Object.keys(expected).map((key) => [key, counted.get(key)])), expected);
   });
 
-  it("reset begins anew, and only what is counted", async () => {
+  it("reset restarts the counters, and only those", async () => {
     await ask("set a 0 0 3\r\nabc\r\nget a\r\n", /END\r\n$/);
     const before = await stats();
     assertEquals(await ask("stats reset whatever\r\n"), "RESET\r\n");
@@ -212,7 +212,7 @@ describe("stats of a node", () => {
     assertEquals(await ask("stats detail dump\r\n"), "END\r\n");
   });
 
-  it("detail has room for so many prefixes, and sums up the rest", async () => {
+  it("detail limits the number of prefixes, and sums up the rest", async () => {
     await ask("stats detail on\r\n");
     for (let i = 0; i < 10100; i += 100) {
       const keys = Array.from({ length: 100 }, (_, j) => `prefix${i + j}:k`).join(" ");
@@ -224,7 +224,7 @@ describe("stats of a node", () => {
     await ask("stats detail off\r\nstats reset\r\n", /RESET\r\n$/);
   });
 
-  it("a UNIX socket is told by its path, and watched as local", async () => {
+  it("a UNIX socket is shown by its path, and watched as local", async () => {
     await withTemporaryDirectory(async (directory) => {
       const path = join(directory, "socket");
       const local = await startOpenCluster({ logLevel: "error", node: { serverSocket: path } });

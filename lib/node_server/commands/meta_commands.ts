@@ -199,7 +199,7 @@ export class MetaCommands {
   /** Asks another node; returns a function that writes its answer. @throws PeerError */
   async #ask(lane: Peer, node: ClusterNode, request: Request): Promise<Answer<(reply: ItemReply) => void>> {
     const answer = await askItem(lane, request, "", nowSeconds(this.#context));
-    if (answer === undefined) return { error: serverErrorLine(`node "${node.key}" cannot carry out this request`) };
+    if (answer === undefined) return { error: serverErrorLine(`node "${node.key}" cannot execute this request`) };
     const line = "status" in answer ? answer.error : answer.line;
     if (line.startsWith("SERVER_ERROR ")) return { error: line };
     return { value: (reply) => ("status" in answer ? reply.remote(answer) : reply.passOn(answer)) };

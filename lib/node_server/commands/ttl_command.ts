@@ -78,7 +78,7 @@ export class TtlCommand {
 /** @throws PeerError */
 async function ask(lane: Peer, request: Uint8Array): Promise<Answer<string>> {
   const { line } = await lane.request(request, ReplyShape.line);
-  if (line === UNKNOWN) return { error: serverErrorLine(`node "${lane.peer}" cannot carry out this request`) };
+  if (line === UNKNOWN) return { error: serverErrorLine(`node "${lane.peer}" cannot execute this request`) };
   return line.startsWith("SERVER_ERROR ") ? { error: line } : { value: line };
 }
 

@@ -23,7 +23,7 @@ import { failureText, NO_PARTITION_TEXT, PROXY_FAILURE_TEXT } from "../forward/r
 import type { WriteForward } from "../forward/write_forward.ts";
 import { type NodeContext, nowSeconds } from "../node_context.ts";
 
-const NOT_SAYABLE_TEXT = "SERVER_ERROR the node that owns this key cannot carry out this request";
+const NOT_SAYABLE_TEXT = "SERVER_ERROR the node that owns this key cannot execute this request";
 
 export class WriteCommands {
   readonly #context: NodeContext;

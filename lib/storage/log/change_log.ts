@@ -228,7 +228,7 @@ export class ChangeLog {
     const number = this.#number;
     this.#directorySyncDue = false;
     try {
-      // One that fails stays the first to be synced; others may be added meanwhile.
+      // A failed one stays the first to be synced; others may be added in the meantime.
       for (let old = this.#unsynced[0]; old !== undefined && old !== file; old = this.#unsynced[0]) {
         await old.sync();
         old.close();

@@ -17,7 +17,7 @@ import { Operator } from "./operator.ts";
 /** Starts an empty cluster. */
 export type StartCluster = (runtime: Runtime, directory: string, nodesMax: number) => Promise<ClusterDriver>;
 
-/** Clients go on after each step for so long before the cluster is looked at. */
+/** How long clients continue after each step before the cluster is checked. */
 const AFTER_MS = 300;
 /** How long a failover may take after the index server could know. */
 const FAILOVER_MS = MONITOR_INTERVAL_S * MONITOR_THRESHOLD * 1000 + 1000;

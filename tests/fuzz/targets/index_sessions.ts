@@ -1,6 +1,6 @@
 /**
  * Whole sessions of an index server, with nodes that answer what they are asked: the same answers and the same node map
- * wherever the bytes are cut, and never a map that could not be told to a node.
+ * wherever the bytes are cut, and never a map that could not be sent to a node.
  */
 
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
@@ -30,7 +30,7 @@ const TRAFFIC = /^(STAT (?:bytes_(?:read|written)|\d+:\w+)) .*$/gm;
 
 export const indexTarget: FuzzTarget = {
   name: "index",
-  oracle: "an index server has the same answers and the same map wherever its requests are cut; its map can be told to nodes",
+  oracle: "an index server has the same answers and the same map wherever its requests are cut; its map can be sent to nodes",
   open: () => Promise.resolve({ generate, run, close: () => Promise.resolve() }),
 };
 

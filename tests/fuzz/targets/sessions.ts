@@ -11,7 +11,7 @@ import type { FuzzSubject, FuzzTarget, Met } from "../fuzz_target.ts";
 import { FuzzedCluster } from "../fuzzed_cluster.ts";
 import { anyExchange, type Exchange, marker } from "../request_grammar.ts";
 
-/** Every so many inputs the memory that is counted is looked at. */
+/** The counted memory is checked after this many inputs. */
 const HELD_CHECKED_EVERY = 200;
 const EXCHANGES_MAX = 12;
 /** Commands that change more than can be changed back, or that wait. */

@@ -14,7 +14,7 @@ import type { FuzzSubject, FuzzTarget, Met } from "../fuzz_target.ts";
 
 const CONNECT_MS = 5000;
 const PATIENCE_MS = 10000;
-/** Every so many strangers somebody comes who speaks TLS. */
+/** A real TLS client comes after this many strangers. */
 const HONEST_EVERY = 20;
 /** Chunks that leave one by one. */
 const CHUNKS_MAX = 12;
@@ -22,7 +22,7 @@ const GREETING = Uint8Array.of(0x68, 0x69);
 
 export const tlsTarget: FuzzTarget = {
   name: "tls",
-  oracle: "no stranger gets through or stays; each is told once that it is over; the next who speaks TLS is served",
+  oracle: "no stranger gets through or stays; each handler is closed once; the next TLS client is served",
   async open() {
     const { transport, name } = detectRuntime({ logLevel: "error" });
     const guests: Guest[] = [];

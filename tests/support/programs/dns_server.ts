@@ -43,7 +43,7 @@ function readQuestion(bytes: Uint8Array): { name: string; type: number; end: num
 function encodeAnswer(question: Uint8Array, address: string | undefined, exists: boolean): Uint8Array {
   const header = question.slice();
   const found = address === undefined ? 0 : 1;
-  // A response, recursion available; one question, so many answers, nothing else.
+  // A response, recursion available; one question, the number of answers, nothing else.
   header.set([0x81, 0x80 | (exists ? 0 : NO_SUCH_NAME), 0, 1, 0, found, 0, 0, 0, 0], 2);
   if (address === undefined) return header;
   const record = [0xc0, HEADER_BYTES, 0, TYPE_A, 0, 1, 0, 0, 0, 1, 0, 4, ...address.split(".").map(Number)];

@@ -95,7 +95,7 @@ async function dumpAll(): Promise<Uint8Array> {
   return fromLatin1(parts.map((part) => latin1(part)).join(""));
 }
 
-/** A key `stale-…` of a partition out of so many. */
+/** A key `stale-…` of a partition out of the given number. */
 function keyOf(partition: number, partitionSize: number): string {
   const resolver = new KeyResolver(cluster.index.meta);
   for (let i = 0; ; i++) {

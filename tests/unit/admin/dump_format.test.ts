@@ -18,7 +18,7 @@ function item(key: string, value: string, rest: Partial<DumpedItem> = {}): Dumpe
   return { key: fromLatin1(key), value: fromLatin1(value), flags: 0, version: 1, expire: 0, ...rest };
 }
 
-/** The items of a text that comes in chunks of so many bytes. */
+/** The items of a text in chunks of the given size. */
 function parse(
   bytes: Uint8Array,
   format: DumpFormat,

@@ -153,7 +153,7 @@ describe("dump sources", () => {
 });
 
 describe("progress", () => {
-  it("is told with the time left", () => {
+  it("is shown with the time left", () => {
     const copying = createNode({ ...node(1, slave, 0), state: NodeState.prepare });
     assertEquals(
       copyProgressText({ node: copying, items: 251, itemsTotal: 500, elapsedMs: 1000 }),

@@ -33,7 +33,7 @@ describe("sharesPrefix", () => {
   const shares = (left: string, right: string, bits: number): boolean =>
     sharesPrefix(parseIpAddress(left) as Uint8Array, parseIpAddress(right) as Uint8Array, bits);
 
-  it("compares exactly so many bits", () => {
+  it("compares exactly the given number of bits", () => {
     assert(shares("10.0.0.1", "10.0.0.2", IPV4_PREFIX_BITS + 30));
     assert(!shares("10.0.0.1", "10.0.0.2", IPV4_PREFIX_BITS + 31));
     assert(shares("10.128.0.0", "10.255.0.0", IPV4_PREFIX_BITS + 9));

@@ -1,5 +1,5 @@
 /**
- * Which source of a setting wins, what is refused, and what a reload takes up.
+ * Which source of a setting wins, what is refused, and what a reload applies.
  */
 
 import { describe, it } from "node:test";
@@ -91,7 +91,7 @@ describe("optionsWithoutEffect", () => {
 });
 
 describe("reloadSettings", () => {
-  it("takes up what is reloadable and names what waits for a restart", () => {
+  it("applies what is reloadable and names what needs a restart", () => {
     const before = resolveSettings(table, { file: file("interval = 10\nserver-port = 1") });
     const after = resolveSettings(table, { file: file("interval = 20\nserver-port = 2"), before });
     const { settings, needRestart } = reloadSettings(table, before, after);

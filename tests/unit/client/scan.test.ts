@@ -10,7 +10,7 @@ import type { ClientReply } from "../../../lib/protocol/text/text_client.ts";
 const SCAN = "0123456789abcdef";
 const A = fromLatin1("a");
 
-/** A server that answers what it is told, on a clock that only goes on while somebody waits. */
+/** A server with scripted answers, on a clock that only advances while somebody waits. */
 class ScriptedServer implements ScanServer {
   readonly name = "server:1";
   readonly requests: string[] = [];
@@ -67,7 +67,7 @@ describe("a scan by a client", () => {
     assertEquals(server.nowMs, 3000);
   });
 
-  it("gives up after five attempts, and at once where waiting is in vain", async () => {
+  it("gives up after five attempts, and at once if waiting is pointless", async () => {
     for (const [answer, code, attempts] of [
       ["SERVER_ERROR partition 0 cannot be scanned: x", "REFUSED", 5],
       [LATE, "TIMED_OUT", 5],

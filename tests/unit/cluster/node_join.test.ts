@@ -87,7 +87,7 @@ describe("a master that has restarted before anybody noticed", () => {
     });
   });
 
-  it("is succeeded by a slave that hears of it first, and people are told why", () => {
+  it("is succeeded by a slave that gets the map first, with a warning that says why", () => {
     const outcome = join(mapOf(NodeState.active, FIFTH, NodeState.active), NEW);
     assert(outcome.ok);
     assertEquals(outcome.changes.first, [["s:1"]]);
@@ -108,7 +108,7 @@ describe("a master that has restarted before anybody noticed", () => {
     );
   });
 
-  it("is told loudly when what it held in memory is gone", () => {
+  it("leads to a warning when its in-memory data is gone", () => {
     const outcome = join(mapOf(NodeState.active, PASSING, undefined), PASSING_AGAIN);
     assert(outcome.ok);
     assertEquals(

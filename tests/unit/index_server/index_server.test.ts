@@ -1,5 +1,5 @@
 /**
- * The index server among its nodes: who is told what and in which order, who is down and who is back, what survives.
+ * The index server among its nodes: who gets which map and in which order, who is down and who is back, what survives.
  *
  * Covers lib/index_server/broadcaster.ts and lib/index_server/node_map_service.ts.
  */
@@ -113,7 +113,7 @@ describe("index server", () => {
     assertEquals(pushes(world).slice(1).sort(), [`b:1 ${sync}`, `p:1 ${sync}`], "but not for ever");
     world.node("d:1").answer = () => "OK\r\n";
     await world.advance(1500);
-    assertEquals(pushes(world).filter((line) => line === `d:1 ${sync}`).length, 2, "and it is told again");
+    assertEquals(pushes(world).filter((line) => line === `d:1 ${sync}`).length, 2, "and it gets it again");
   });
 
   it("logs each change with what was asked and by whom, and a refusal with its rule", async () => {
@@ -238,7 +238,7 @@ describe("index server", () => {
     assertEquals(reply, "NODE a 1 2 0 -1 0 16\r\nEND\r\nOK\r\nOK\r\nSERVER_ERROR failed to set role (and balance)\r\nOK\r\n");
   });
 
-  it("works a change out anew when another index server was faster", async () => {
+  it("recomputes a change when another index server was faster", async () => {
     const coordinator = new MemoryCoordinator(FOUR);
     let disturb = true;
     const disturbed: Coordinator = {

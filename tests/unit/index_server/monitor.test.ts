@@ -96,7 +96,7 @@ describe("monitor", () => {
     assertEquals(subject.ping(false), ["down"]);
   });
 
-  it("starts to count again when the node joins anew", () => {
+  it("restarts the count when the node rejoins", () => {
     const subject = confirmed();
     assertEquals(
       [false, false].map((ok) => subject.ping(ok)),

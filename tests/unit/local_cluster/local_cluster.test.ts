@@ -39,7 +39,7 @@ describe("a cluster in a program", () => {
     assertEquals([other.server, text((await other.get("greeting"))?.value)], [cluster.nodes[1]?.key, "hello"]);
   });
 
-  it("lets a slave take over from a node that stops, unless nobody is told", async () => {
+  it("lets a slave take over from a node that stops, unless the stop is silent", async () => {
     await using cluster = await startCluster({ runtime, partitions: 2, slaves: 1, monitorIntervalMs: 600000 });
     const [first, slave, second] = cluster.nodes as unknown as [NodeServer, NodeServer, NodeServer];
     await first.stop();

@@ -50,7 +50,7 @@ describe("a copy", () => {
     await node.stop();
   });
 
-  it("is told from a write that the new master passes on because it does not know yet", async () => {
+  it("is distinguished from a write that the new master passes on because it does not know yet", async () => {
     const node = new PlayedNode();
     await node.start(["2001 0 0 0 1 16", "2002 1 0 0 1 17"]);
     await node.push(2, ["2001 2 2 -1 0 16", "2002 0 0 0 1 17"]);

@@ -18,7 +18,7 @@ async function figures(node: PlayedNode): Promise<Map<string, string>> {
   return new Map([...answer.matchAll(/^STAT (\S+) (.*)\r$/gm)].map(([, name = "", value = ""]) => [name, value]));
 }
 
-/** A master whose slave takes everything and answers nothing until it is told to. */
+/** A master whose slave accepts everything and answers nothing until the test lets it. */
 async function withSilentSlave(options: Parameters<PlayedNode["start"]>[1]): Promise<PlayedNode> {
   const node = new PlayedNode();
   await node.start(PAIR, options);

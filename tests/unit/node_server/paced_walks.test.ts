@@ -17,7 +17,7 @@ const LONG_US = 1000 * LONG_MS;
 /** Of a listing's first page. */
 const LISTING_MS = 500;
 
-/** A node that holds so many items. */
+/** A node with the given number of items. */
 async function nodeWith(items: number, options: Parameters<PlayedNode["start"]>[1] = {}): Promise<PlayedNode> {
   const node = new PlayedNode();
   await node.start(ALONE, options);

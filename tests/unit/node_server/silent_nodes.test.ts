@@ -1,5 +1,5 @@
 /**
- * What clients of a node hear while other nodes are gone without a word, answer errors, or nobody has the key.
+ * What clients of a node hear while other nodes are silent or answer errors, or no node has the key.
  *
  * Covers lib/node_server/commands/read_commands.ts, lib/node_server/life/reconstructor.ts, lib/replication/copy_task.ts and
  * lib/replication/dump_client.ts.
@@ -45,7 +45,7 @@ function playHost(node: PlayedNode, key: string, value: string): void {
 
 describe("a read of a key whose nodes cannot be reached", () => {
   for (const [what, map, expected] of [
-    ["the only node is gone without a word", MASTER_ONLY, FAILURE],
+    ["the only node has disappeared", MASTER_ONLY, FAILURE],
     ["the only node is down", MASTER_DOWN, FAILURE],
     ["there is no partition", NO_PARTITION, "SERVER_ERROR no partition available\r\n"],
   ] as const) {
@@ -170,7 +170,7 @@ describe("a write", () => {
 });
 
 describe("a copy of everything", () => {
-  it("ends when its source is gone without a word, and waits for one that has little to send", async () => {
+  it("ends when its source has disappeared, and waits for one that has little to send", async () => {
     const node = new PlayedNode();
     await node.start(["2001 2 0 -1 0 16", "2002 0 0 0 1 17"]);
     const source = node.host(MASTER);

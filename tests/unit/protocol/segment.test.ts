@@ -86,7 +86,7 @@ describe("a segment", () => {
           const start = segment.length;
           const said = silent ? "" : `reply ${number};`;
           segment.putText(said);
-          // A silent reply that is told how to fail says it.
+          // A silent reply with a way to fail answers the failure.
           if (fails) segment.markUncommitted(start, silent && number % 2 === 0 ? -1 : 0, number);
           const speaks = !silent || number % 2 === 1;
           expected += fails ? (speaks ? `failed ${number};` : "") : said;

@@ -5,7 +5,7 @@ import { assertEquals } from "@std/assert";
 import { NoreplyWindow } from "../../../lib/replication/noreply_window.ts";
 
 describe("noreply window", () => {
-  it("lets as many writes pass as its limit, asks once, and begins anew", () => {
+  it("lets as many writes pass as its limit, asks once, and restarts", () => {
     const window = new NoreplyWindow();
     const connection = {};
     const passed = Array.from({ length: 9 }, () => window.passes(connection, 3));

@@ -253,7 +253,7 @@ class Run {
       if (!(outcome instanceof Promise)) continue;
       this.#database.release();
       await outcome;
-      // Waiting may have committed, in vain, what was before.
+      // Waiting may have committed earlier changes, without success.
     }
     assertEquals((await committed(this.#storage))?.code ?? "DISK_FULL", "DISK_FULL");
     files.freeBytes = Number.POSITIVE_INFINITY;

@@ -51,7 +51,7 @@ class NamingHandler implements RequestHandler {
   }
 }
 
-/** Time that passes when it is told to. */
+/** Time that a test advances. */
 class Timers {
   nowMs = 0;
   #timers: { readonly dueMs: number; readonly callback: () => void }[] = [];
@@ -240,7 +240,7 @@ describe("a session with a client that is not known", () => {
     assertEquals(access.attempts, 0);
   });
 
-  it("is told in the log without its password", () => {
+  it("is logged without its password", () => {
     const { session } = open();
     send(session, WRONG);
     assertEquals(log, ['login as "alice" from "127.0.0.1:50000" failed']);

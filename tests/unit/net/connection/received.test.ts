@@ -1,4 +1,4 @@
-/** What a connection has received and not answered: what is held, what is passed over, what memory it takes, since when. */
+/** What a connection has received and not answered: what is held, what is skipped, what memory it takes, since when. */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
@@ -63,7 +63,7 @@ describe("what was received", () => {
     assertEquals(received.length, 2003);
   });
 
-  it("is passed over up to the end of a refused request and no further", () => {
+  it("is skipped up to the end of a refused request and no further", () => {
     const received = new Received({ usedBytes: 0, bytesMax: 0 });
     assertEquals(received.skip(10, 4, 1), 4);
     assertEquals([received.skipping, received.isEmpty], [6, false]);

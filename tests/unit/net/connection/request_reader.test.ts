@@ -122,7 +122,7 @@ describe("the reader of requests", () => {
     assertEquals(answers(), "ERROR\r\n");
   });
 
-  it("counts values that are too large by both protocols and passes over them without keeping them", () => {
+  it("counts values that are too large by both protocols and skips them without keeping them", () => {
     const binary = packet({ opcode: 1, key: "b", extras: "\0".repeat(8), value: "v".repeat(2000) });
     const text = `${SET("a", "v".repeat(2000))}${binary}${SET("c", "3")}`;
     for (let at = 0; at < text.length; at += 100) reader.read(fromLatin1(text.slice(at, at + 100)));

@@ -1,5 +1,5 @@
 /**
- * Lanes to nodes that are busy, gone without a word, or that forget a connection, on a clock that is moved by hand.
+ * Lanes to nodes that are busy, silent, or that forget a connection, on a clock that is moved by hand.
  *
  * Covers lib/net/peer/peer_link.ts, lib/net/peer/presence.ts and lib/net/worker.ts.
  */
@@ -58,7 +58,7 @@ class Scene {
     return this.#track((bytes) => this.peer.request(bytes, ReplyShape.line), line);
   }
 
-  /** As `ask` for a request that may be repeated; `delays` is told of delays. */
+  /** As `ask` for a repeatable request; `delays` counts delays. */
   repeat(line: string, delays: string[]): { outcome: string | undefined; afterMs: number } {
     return this.#track((bytes) => this.peer.repeat(bytes, ReplyShape.line, false, () => delays.push(line)), line);
   }
@@ -84,7 +84,7 @@ class Scene {
   }
 }
 
-describe("a lane to a node that is gone without a word", () => {
+describe("a lane to a node that has disappeared", () => {
   it("fails within the silence timeout, and at once from then on, until the node is back", async () => {
     const scene = new Scene();
     scene.answers = { a: "A\r\n", b: "B\r\n" };

@@ -62,7 +62,7 @@ describe("a page", () => {
     await node.stop();
   });
 
-  it("is begun anew while the maps differ, but not for ever", async () => {
+  it("is retried while the maps differ, but not for ever", async () => {
     const node = new PlayedNode();
     await node.start(PROXY);
     const changing = "SERVER_ERROR the node map is changing\r\n";
@@ -148,7 +148,7 @@ describe("a part", () => {
     await node.stop();
   });
 
-  it("is prepared for anew with another map, whose data may have come later", async () => {
+  it("is prepared for again with another map, whose data may have come later", async () => {
     const node = new PlayedNode();
     const server = await node.start(["2001 0 0 0 1 16"]);
     const request = `<${MASTER}>scan 5 b c${SCAN}- P0/1\r\n`;
@@ -194,7 +194,7 @@ describe("listings", () => {
     await node.stop();
   });
 
-  it("go as they were told, which stats settings tells", async () => {
+  it("follow their settings, which stats settings shows", async () => {
     const node = new PlayedNode();
     await node.start(["2001 0 0 0 1 16"]);
     const told = async (): Promise<string[]> =>

@@ -77,7 +77,7 @@ describe("ttl of an item of another node", () => {
     await node.start(PROXY);
     for (const host of [MASTER, SLAVE]) node.host(host).answer = () => "ERROR\r\n";
     node.network.draws.push(1);
-    const answer = `SERVER_ERROR node "${MASTER}" cannot carry out this request\r\n`;
+    const answer = `SERVER_ERROR node "${MASTER}" cannot execute this request\r\n`;
     assertEquals(await node.ask("ttl k\r\n"), answer);
     await node.stop();
   });

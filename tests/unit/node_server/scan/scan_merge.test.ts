@@ -87,7 +87,7 @@ describe("pages of several partitions", () => {
 });
 
 describe("a turnstile", () => {
-  it("lets so many through, the others in their order, and goes on after a failure", async () => {
+  it("lets a limited number through, the others in order, and continues after a failure", async () => {
     const turnstile = new Turnstile(2);
     const ends: (() => void)[] = [];
     const began: number[] = [];

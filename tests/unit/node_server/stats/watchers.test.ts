@@ -1,5 +1,5 @@
 /**
- * `watch` on a real node without sockets in between: each kind is told its events in memcached's form and no others, and
+ * `watch` on a real node without sockets in between: each kind gets its events in memcached's format and no others, and
  * nothing is put together while nobody watches.
  *
  * Covers lib/node_server/life/memory_limit.ts, lib/node_server/stats/counters.ts and lib/node_server/stats/item_sizes.ts.
@@ -96,7 +96,7 @@ describe("watch", () => {
     assertEquals(await heard(watcher, "get kkk"), ["<N set r 0 0 3", "<N nonsense %01", `<N get ${"k".repeat(496)}`]);
   });
 
-  it("a request that has to wait is told once", async () => {
+  it("a request that has to wait is reported once", async () => {
     const watcher = open("watch rawcmds\r\n");
     const { session } = open(
       "stats sizes_enable\r\nset x 0 0 1\r\nx\r\nstats sizes\r\nset x 0 0 1\r\ny\r\nget x\r\nversion\r\n",

@@ -111,7 +111,7 @@ describe("BinaryReply", () => {
     }
   });
 
-  it("a write that cannot be committed is told to each in its own way, quiet ones included", () => {
+  it("a write that cannot be committed is answered to each in its own form, quiet ones included", () => {
     const segment = new Segment(new BufferPool());
     for (const text of [SET, SET_QUIET]) {
       const reply = replyTo(text, segment);

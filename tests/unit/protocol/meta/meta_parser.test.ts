@@ -114,7 +114,7 @@ describe("the text parser and meta commands", () => {
     });
   }
 
-  it("a data block without its end is told, and what is behind it is a line again", () => {
+  it("a data block without its end is an error, and what follows is a line again", () => {
     assertEquals(parseAll(fromLatin1("ms k 2\r\nabcd\r\nmn\r\n"), describeRequest).said, [
       "reject CLIENT_ERROR bad data chunk",
       "reject CLIENT_ERROR bad command line format",

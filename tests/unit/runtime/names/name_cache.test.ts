@@ -34,7 +34,7 @@ class Lookups {
   }
 }
 
-/** A transport that notes where it was told to connect, and lets a test decide what becomes of it. */
+/** A transport that records its connection attempts and lets a test decide their outcome. */
 class Recorder implements Transport {
   readonly opened: { readonly to: string; readonly handler: ConnectionHandler; readonly timeoutMs: number }[] = [];
   written = "";
@@ -64,7 +64,7 @@ class Recorder implements Transport {
   }
 }
 
-/** What a handler was told, in a word each. */
+/** The events of a handler, in a word each. */
 class Told implements ConnectionHandler {
   readonly words: string[] = [];
   error: Error | undefined;
@@ -217,7 +217,7 @@ describe("a connection to a name", () => {
     assertEquals([inner.written, told.words], ["hello", ["open", "drain"]]);
   });
 
-  it("ends without a word when nobody wants it any more", async () => {
+  it("ends silently when it is abandoned", async () => {
     const { lookups, inner, connect } = scene();
     const [connection, told] = connect("a");
     connection.destroy();

@@ -94,7 +94,7 @@ describe("indexHash", () => {
     const slots = new Set(
       Array.from({ length: 1024 }, (_, at) => indexHash(fromLatin1(`key:${at}`), 0, `key:${at}`.length, 1) & 1023),
     );
-    // Of so many at random, 1 - 1/e are taken: 647.
+    // Of this number at random, 1 - 1/e are taken: 647.
     assert(slots.size > 600, `${slots.size} slots`);
   });
 });
