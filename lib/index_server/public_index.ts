@@ -1,4 +1,4 @@
-/** What a program sees of an index server that it has started. Types only. */
+/** A program's interface to an index server that it has started. Types only. */
 
 import type { HostPort } from "../base/host_port.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
@@ -7,19 +7,18 @@ import type { IndexServerOptions } from "./index_server_options.ts";
 
 /** A running index server. */
 export interface IndexServer extends AsyncDisposable {
-  /** Where nodes and operators connect: the name others reach it by, and its port. */
+  /** The address for nodes and operators: the server's name and port. */
   readonly address: HostPort;
-  /** Where it listens: at `bind`, then at the UNIX socket and the admin address if there are such. */
+  /** The addresses it listens on: `bind`, then the UNIX socket and the admin address, if configured. */
   readonly addresses: readonly [Address, ...Address[]];
   /** The node map. */
   readonly nodeMap: NodeMap;
   /**
-   * Takes new values of the options that may change while it runs; the others keep theirs. Reads the files again that options
-   * name: users and certificates.
+   * Applies new values of reloadable options; the others keep theirs. Reloads the files of users and certificates.
    * @throws FlareError INVALID_OPTION
    */
   reload(options?: IndexServerOptions): Promise<void>;
-  /** Answers what was received, then closes everything. The nodes go on with the map they have. */
+  /** Answers the requests received, then closes everything. The nodes keep working with their map. */
   stop(): Promise<void>;
   /** The same as `stop()`, at the end of a block with `await using`. */
   [Symbol.asyncDispose](): Promise<void>;

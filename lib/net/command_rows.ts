@@ -1,8 +1,8 @@
 /**
- * A server's commands as a table: one row for each word it knows, which says who may run the command, what executes it, and
- * what docs/protocol.md says about it. A row can have several forms, told apart by the words behind the command
- * (`stats reset`). The type of the table asks for a row for each word, so a command that nobody executes or classifies does
- * not compile. Knows no command.
+ * A server's commands as a table: one row per word, which says who may run the command, what executes it, and what
+ * docs/protocol.md says about it. A row can have several forms, distinguished by the words after the command (`stats reset`).
+ * The table's type requires a row for each word, so a command that is not executed or classified does not compile. Knows no
+ * command.
  */
 
 import { Command as CommandNumber, CommandShape, CommandTable, type CommandWord, shapeOf } from "../protocol/command.ts";
@@ -10,13 +10,13 @@ import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
 import type { ClientSession } from "./connection/client_session.ts";
 
-/** Who may run a command: every client, or only whom `admin-access` names. */
+/** Who may run a command: every client, or only those in `admin-access`. */
 export type CommandAccess = "everyone" | "operators";
 
-/** Executes a request with what the server has for it; a promise means that the reply comes later. */
+/** Executes a request with the server's parts; a promise means that the reply comes later. */
 export type Run<Parts> = (parts: Parts, request: Request, reply: TextReply, session: ClientSession) => void | Promise<void>;
 
-/** A line of the documentation: the request behind its word, and the answer, as Markdown. */
+/** A line of the documentation: the request after its word, and the answer, as Markdown. */
 export type DocumentLine = readonly [request: string, answer: string];
 
 /** A command, or one form of it. */
@@ -31,7 +31,7 @@ export interface CommandForm<Parts> {
 /** A command whose forms are distinguished by the word, or the two words, after it; "" = none. */
 export interface CommandForms<Parts> {
   readonly forms: Readonly<Record<string, CommandForm<Parts>>>;
-  /** Who hears `ERROR` to other words. Everybody else hears that the command is not allowed. */
+  /** Who gets `ERROR` for other words. Everybody else gets the error that the command is not allowed. */
   readonly others: CommandAccess;
 }
 
@@ -41,7 +41,7 @@ export type CommandRows<Parts, Word extends CommandWord> = { readonly [W in Word
 /** A row, made ready for requests. */
 interface ReadyRow<Parts> {
   readonly run: Run<Parts>;
-  /** Undefined: it depends on the words behind the command. */
+  /** Undefined: it depends on the words after the command. */
   readonly access: CommandAccess | undefined;
   accessTo(words: readonly string[]): CommandAccess;
 }
@@ -60,14 +60,14 @@ export class CommandSet<Parts> {
     this.#rows = ready;
   }
 
-  /** Executes a request that was parsed by these words. */
+  /** Executes a request that was parsed with these words. */
   run(parts: Parts, request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     return (this.#rows[request.command] as ReadyRow<Parts>).run(parts, request, reply, session);
   }
 
   /** Whether only operators may make this request. */
   isPrivileged(request: Request): boolean {
-    // The prefix in front of a forwarded request says that a node has decided about it already.
+    // The node prefix of a forwarded request makes it privileged.
     if (request.prefix !== undefined) return true;
     const row = this.#rows[request.command] as ReadyRow<Parts>;
     return (row.access ?? row.accessTo(request.words)) === "operators";
@@ -98,7 +98,7 @@ export interface CommandUse {
   readonly access: CommandAccess;
 }
 
-/** Every line of the documentation that a table has, in its order. */
+/** All documentation lines of a table, in order. */
 export function usesOf<Parts>(rows: { readonly [W in CommandWord]?: CommandRow<Parts> }): CommandUse[] {
   return (Object.keys(rows) as CommandWord[]).flatMap((word) => {
     const row = rows[word] as CommandRow<Parts>;
@@ -114,7 +114,7 @@ export function usesOf<Parts>(rows: { readonly [W in CommandWord]?: CommandRow<P
   });
 }
 
-/** What only operators may run: commands, or some forms of them. */
+/** The privileged commands, or their privileged forms. */
 export function privilegedUses<Parts>(rows: { readonly [W in CommandWord]?: CommandRow<Parts> }): string[] {
   return (Object.keys(rows) as CommandWord[]).flatMap((word) => {
     const row = rows[word] as CommandRow<Parts>;

@@ -1,6 +1,6 @@
 /**
- * All options of the original that change nothing here, each with the reason. They are accepted, so that its config files and
- * start scripts go on working, and shown where the original shows them. The log names those that were given.
+ * All options of the original that have no effect here, each with the reason. They are accepted, so that its config files and
+ * start scripts keep working, and shown where the original shows them. The log names the ones given.
  */
 
 import {
@@ -14,12 +14,12 @@ import {
   uint32Max,
 } from "../base/option_schema.ts";
 
-const noThreads = "one process serves all connections without threads";
+const noThreads = "one process serves all connections, without threads";
 const otherEngine = "it tunes the original's engines";
-const noMysqlSettings = "it is for mysql-replication, which is not there";
-const noMysql = "replication to MySQL is not there; cluster-replication sends every write to another cluster";
+const noMysqlSettings = "it is for mysql-replication, which is not supported";
+const noMysql = "replication to MySQL is not supported; cluster-replication sends every write to another cluster";
 
-/** Those of both daemons. */
+/** The options of both daemons. */
 export const idleDaemonOptions = {
   stderr: booleanOption({
     name: "stderr",
@@ -61,19 +61,19 @@ export const idleDaemonOptions = {
   }),
 } satisfies OptionTable;
 
-/** Those of flarei alone. */
+/** The options of flarei. */
 export const idleIndexOptions = {
   partitionType: choiceOption({
     name: "partition-type",
     default: "modular",
     choices: ["modular"],
     since: "1.0.9",
-    withoutEffect: "there is one way",
+    withoutEffect: "modular is the only type",
     help: "how keys are distributed over partitions",
   }),
 } satisfies OptionTable;
 
-/** Those of flared alone. */
+/** The options of flared. */
 export const idleNodeOptions = {
   mutexSlot: integerOption({
     name: "mutex-slot",
@@ -116,7 +116,7 @@ export const idleNodeOptions = {
     default: "",
     choices: ["", "deflate", "bz2", "tcbs"],
     since: "0.9.9.5",
-    withoutEffect: "values are stored as they are",
+    withoutEffect: "values are stored uncompressed",
     help: "compression of values",
   }),
   storageDfunit: integerOption({

@@ -1,6 +1,6 @@
 /**
- * Picks the adapter of the runtime that executes this. Each adapter names globals of its runtime only when it is used, so
- * all of them can be loaded anywhere.
+ * Selects the adapter for the current runtime. Each adapter uses its runtime's globals only when it is used, so all of them can
+ * be loaded anywhere.
  */
 
 import { checkFields } from "../base/given_fields.ts";

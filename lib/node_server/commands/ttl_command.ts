@@ -1,6 +1,6 @@
 /**
- * ttl: how many seconds an item has left. Any replica answers it, through any node, and asking does not count as a read. It
- * is asked of other nodes in the same words: a meta get (`mg <key> t`) would take the token of a stale item.
+ * ttl: how many seconds an item has left. Any replica answers it, through any node, and it does not count as a read. It is
+ * forwarded as it is: a meta get (`mg <key> t`) would take the win token of a stale item.
  */
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -17,7 +17,7 @@ import type { Storage } from "../../storage/storage.ts";
 import type { OtherCluster } from "../forward/other_cluster.ts";
 import type { Answer, ReadForward } from "../forward/read_forward.ts";
 
-/** What it takes of a node server. */
+/** What it needs from a node server. */
 export interface TtlParts {
   readonly runtime: { readonly clock: Pick<Clock, "nowMs"> };
   readonly routing: Pick<Routing, "partitionCount" | "routeRead">;
@@ -26,7 +26,7 @@ export interface TtlParts {
   readonly storage: Pick<Storage, "get">;
 }
 
-/** The original and older nodes do not know the command. */
+/** The answer of the original and of older nodes, which do not have the command. */
 const UNKNOWN = "ERROR";
 
 export class TtlCommand {

@@ -1,4 +1,4 @@
-/** What a record of the arena says of its entry, beside key and value. Reused for each append, so that none is allocated. */
+/** The fields of a record in the arena besides key and value. Reused for each append, so that nothing is allocated. */
 
 import type { Uint64 } from "../../base/uint64.ts";
 

@@ -30,7 +30,7 @@ describe("options without effect", () => {
   });
 
   it("say why they cannot have another value", () => {
-    const reason = "replication to MySQL is not there; cluster-replication sends every write to another cluster";
+    const reason = "replication to MySQL is not supported; cluster-replication sends every write to another cluster";
     assertThrows(() => resolveSettings(nodeOptionTable, { flags: { "mysql-replication": "true" } }), FlareError, reason);
   });
 });
