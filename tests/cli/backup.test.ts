@@ -1,6 +1,6 @@
 /**
- * Backups that go wrong: a dump that is not complete is not kept and never takes the place of an earlier one, and what is
- * not complete is not restored without the operator's word.
+ * Failing backups: an incomplete dump is not kept and never replaces an earlier one, and is not restored unless the operator
+ * insists.
  */
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** `flare check`, and what is asked before an only copy is taken out of service, as programs. */
+/** `flare check`, and the confirmation before an only copy is taken out of service, as programs. */
 
 import { after, before, describe, it } from "node:test";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";

@@ -1,4 +1,4 @@
-/** What the programs say of themselves: examples in every help, completion in three shells, manual pages, and corrections. */
+/** The programs' self-description: examples in every help, completion in three shells, manual pages, and suggestions. */
 
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * The examples do what they say: each is run on the runtime of the test, ends by itself and prints what stands in the
- * comment at its end, in which "…" stands for what differs from run to run.
+ * The examples do what they say: each is run on the runtime of the test, ends by itself and prints the text in the comment at
+ * its end, where "…" matches what differs from run to run.
  */
 
 import { spawn } from "node:child_process";

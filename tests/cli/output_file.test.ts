@@ -1,4 +1,4 @@
-/** A file of results stands under its name only when it is whole; what stood there before stays until then. */
+/** An output file gets its name only when it is complete; an earlier file stays until then. */
 
 import { execFileSync } from "node:child_process";
 import {

@@ -1,6 +1,6 @@
 /**
- * The library in the hands of a program without types: what it mistypes or gives as another type is refused at once, at
- * every entry, by its name. And in the hands of one that has types, but not those of Node.
+ * The library used from plain JavaScript: mistyped names and wrong types are refused at once, at every entry point, by name.
+ * And from a program with types, but without Node's.
  */
 
 import { existsSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * The conversations the README shows are the ones a reader will have: what stands behind `printf` is sent to a cluster,
- * and the answer must be the lines printed below it.
+ * The conversations in the README are real: the text after `printf` is sent to a cluster, and the answer must be the lines
+ * below it.
  */
 
 import { describe, it } from "node:test";

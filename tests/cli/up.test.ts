@@ -1,6 +1,4 @@
-/**
- * `flare up`: what its first screen says, and that a start with the data directory alone finds the cluster where it was.
- */
+/** `flare up`: its first screen, and that a start with the data directory alone restores the cluster. */
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

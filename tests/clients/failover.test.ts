@@ -1,7 +1,7 @@
 /**
- * Clients that know nothing of Flare while a master is killed: memjs (binary protocol) and pymemcache (text protocol) go on
- * through a proxy. Requests may fail until the slave has taken over, and never afterwards; no answer is ever wrong, and
- * what was acknowledged is there.
+ * Ordinary memcached clients while a master is killed: memjs (binary protocol) and pymemcache (text protocol) keep running
+ * through a proxy. Requests may fail until the slave has taken over, and never afterwards; no answer is ever wrong, and no
+ * acknowledged write is lost.
  */
 
 import { describe, it } from "node:test";

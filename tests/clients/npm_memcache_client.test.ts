@@ -1,4 +1,4 @@
-/** The npm client `memcache-client` (text protocol), which packs by the type of the value and takes commands of any kind. */
+/** The npm client `memcache-client` (text protocol), which encodes by the type of the value and accepts arbitrary commands. */
 
 import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** The npm client `memjs` (binary protocol): every command it has. Values are bytes; it spreads keys by a hash of its own. */
+/** The npm client `memjs` (binary protocol): every command it has. Values are bytes; it distributes keys with its own hash. */
 
 import { Buffer } from "node:buffer";
 import { assertEquals, assertRejects } from "@std/assert";

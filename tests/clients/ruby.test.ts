@@ -1,5 +1,5 @@
 /**
- * Ruby's client: dalli. Meta commands it speaks from 3.2 on: where the machine's is older, `.ci/fetch_dalli` gets one.
+ * Ruby's client: dalli. It has meta commands from 3.2 on; if the installed version is older, `.ci/fetch_dalli` downloads one.
  */
 
 import { homedir } from "node:os";

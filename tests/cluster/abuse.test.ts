@@ -1,6 +1,6 @@
 /**
- * Clients that mean no good, or know no better, against a server in its own process: its memory stays within a stated
- * bound, other clients are served meanwhile, and it is as well afterwards as before.
+ * Hostile or broken clients against a server in its own process: its memory stays within a stated limit, other clients are
+ * served, and it is healthy afterwards.
  *
  * Runs alone: it measures times.
  */

@@ -1,6 +1,6 @@
 /**
- * Clients that do not log in and mean no good, against servers in processes of their own that ask for a login: memory stays
- * within a stated bound, those who have logged in are served meanwhile, and nobody unknown stays for long.
+ * Hostile clients that do not log in, against servers in their own processes that require a login: memory stays within a stated
+ * limit, logged-in clients are served, and unauthenticated connections do not last long.
  *
  * Runs alone: it measures times.
  */

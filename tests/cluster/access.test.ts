@@ -1,6 +1,6 @@
 /**
- * Clusters that ask who is there: everything servers do among themselves works as without, clients and operators log in,
- * who is not allowed hears so, and the users change while it runs.
+ * Clusters with logins: everything between the servers works as without, clients and operators log in, forbidden requests are
+ * refused, and the users change at run time.
  */
 
 import { writeFileSync } from "node:fs";

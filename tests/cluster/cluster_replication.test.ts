@@ -1,6 +1,6 @@
 /**
- * Two clusters in this process, over real sockets: everything the first one holds and writes arrives at the second one,
- * whose partitions are others, also when a node of the second one was away meanwhile.
+ * Two clusters in this process, over real sockets: all items and writes of the first one arrive at the second one, which has
+ * different partitions, even if a node of the second one was down for a while.
  */
 
 import { describe, it } from "node:test";

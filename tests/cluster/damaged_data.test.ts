@@ -1,6 +1,6 @@
 /**
- * What the real programs say and do when something about their data or address is wrong: a port in use, a directory in
- * use, a flipped bit in the change log, a damaged engine file. Clear texts, the right status, and everything else kept.
+ * The real programs with a problem in their data or address: a port in use, a directory in use, a flipped bit in the change
+ * log, a damaged engine file. Clear messages, the right status, and everything else intact.
  */
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

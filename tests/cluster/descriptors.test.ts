@@ -1,6 +1,6 @@
 /**
- * A node whose process may have few files open, and far more clients than that: nothing breaks, and when they have gone all
- * is as before. Real processes, for the limit is the system's.
+ * A node with a low limit of open files and far more clients: nothing breaks, and when they are gone everything works as
+ * before. Real processes, because the system sets the limit.
  */
 
 import { spawnSync } from "node:child_process";

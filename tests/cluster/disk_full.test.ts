@@ -1,6 +1,6 @@
 /**
- * A disk that is full: writes are refused with a clear reason, reads go on, nothing acknowledged is lost, and when there
- * is room again everything goes on, without a restart and after a `kill -9` in the midst of it.
+ * A full disk: writes are refused with a clear reason, reads continue, no acknowledged write is lost, and when there is space
+ * again everything works, without a restart and after a `kill -9` in the middle of it.
  */
 
 import { execFileSync } from "node:child_process";

@@ -1,4 +1,4 @@
-/** A LevelDB whose files are taken away while the node runs: it is not replaced by an empty one that serves. */
+/** A LevelDB whose files are removed while the node runs: it is not replaced by an empty one. */
 
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * flush_all of a whole cluster: from any node, at once and with a delay, while others write and nodes come, go and restart.
- * Afterwards the nodes of a partition hold the same, always.
+ * flush_all of a whole cluster: from any node, at once and with a delay, while others write and nodes join, leave and restart.
+ * Afterwards the nodes of a partition always have the same items.
  */
 
 import { after, before, describe, it } from "node:test";

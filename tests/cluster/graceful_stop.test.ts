@@ -1,6 +1,6 @@
 /**
- * SIGTERM under load: what was acknowledged is there, every received request was answered before its connection ended,
- * the status is 0, and the next start has nothing to read again.
+ * SIGTERM under load: no acknowledged write is lost, every received request was answered before its connection closed, the
+ * status is 0, and the next start has nothing to replay.
  */
 
 import { describe, it } from "node:test";

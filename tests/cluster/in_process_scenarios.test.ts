@@ -1,6 +1,6 @@
 /**
- * The cluster scenarios with all servers in one process, on slow connections: node maps reach the nodes at different
- * times while many requests are under way.
+ * The cluster scenarios with all servers in one process, on slow connections: node maps reach the nodes at different times
+ * while many requests are in flight.
  */
 
 import { InProcessDriver } from "./scenarios/in_process_driver.ts";

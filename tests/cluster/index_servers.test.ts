@@ -1,4 +1,4 @@
-/** A node that is given several index servers joins at the one that answers, and says goodbye there, too. */
+/** A node with several index servers joins at the one that answers, and sends its shutdown there, too. */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

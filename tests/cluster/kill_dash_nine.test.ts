@@ -1,7 +1,7 @@
 /**
  * `kill -9` of a node at random moments, again and again, while memory and log segments are so small that checkpoints,
- * rotations and evictions are always under way. Beside it runs a model; after each restart the node must hold of each key
- * what the model held after some number of the key's changes, and no fewer than were acknowledged.
+ * rotations and evictions run all the time. A model runs beside it; after each restart the node must have for each key the
+ * model's state after some number of the key's changes, at least all acknowledged ones.
  */
 
 import { describe, it } from "node:test";

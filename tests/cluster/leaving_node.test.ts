@@ -1,6 +1,6 @@
 /**
- * A node that leaves in order answers what other nodes send it until they have the node map without it: of a request left
- * unanswered they could not know whether it was carried out.
+ * A node that leaves gracefully answers other nodes until they have the node map without it, because an unanswered request
+ * would be in doubt.
  */
 
 import { describe, it } from "node:test";

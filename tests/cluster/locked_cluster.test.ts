@@ -1,7 +1,7 @@
 /**
- * A cluster with every door locked: processes under different runtimes that speak TLS, want a certificate and a login of
- * everybody, and have a list of who operates. Clients go on through a proxy while a master is killed and while certificates,
- * users and the cluster's own password are exchanged.
+ * A fully secured cluster: processes under different runtimes with TLS, required certificates and logins, and an access list
+ * for operators. Clients keep running through a proxy while a master is killed and while certificates, users and the cluster's
+ * own password are replaced.
  */
 
 import { writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * A master that comes back without its data, before anybody noticed that it was gone: the slave that has them takes over;
- * where nobody has them, it is refused until an operator accepts the loss, unless it never kept any. With real processes.
+ * A master that returns without its data, before its failure was detected: the slave that has the data takes over; if there is
+ * none, the master is refused until an operator accepts the loss, unless its data was in memory only. With real processes.
  */
 
 import { mkdirSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** A get of many keys, wherever they lie: through every node of a cluster. */
+/** A get of many keys of all partitions, through every node of a cluster. */
 
 import { after, before, describe, it } from "node:test";
 import { assertEquals } from "@std/assert";

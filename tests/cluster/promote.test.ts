@@ -1,6 +1,6 @@
 /**
- * A planned switch-over under load: no request fails and no acknowledged write is lost or carried out twice, whichever node
- * it came through; and what a master does that is asked to make way and then left alone.
+ * A planned switch-over under load: no request fails and no acknowledged write is lost or executed twice, whichever node it
+ * came through; and a master that is asked to hand over, but is never replaced.
  *
  * Covers lib/node_server/life/switch_over.ts.
  */

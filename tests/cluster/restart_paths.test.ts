@@ -1,6 +1,6 @@
 /**
- * Every way a cluster comes back: the index server killed and started again, a node at once (before anybody noticed) and
- * later, both; and `flare up` killed as a whole. Everything acknowledged is there, and it is ready soon.
+ * Every kind of restart: the index server killed and started again, a node at once (before its failure is detected) and later,
+ * both; and `flare up` killed as a whole. No acknowledged write is lost, and the cluster is ready soon.
  */
 
 import { join } from "node:path";

@@ -1,7 +1,6 @@
 /**
- * Real processes in a network that loses packets or finds names slowly: an index server that notices nothing by itself, and
- * nodes whose clients use UNIX sockets. Nobody may wait for longer than a node may be silent, and no key may seem to be
- * missing.
+ * Real processes in a network that loses packets or resolves names slowly: an index server that detects nothing by itself, and
+ * nodes whose clients use UNIX sockets. Nobody may wait longer than `peer-read-timeout`, and no key may seem to be missing.
  *
  * Runs alone: it measures times.
  */

@@ -1,7 +1,7 @@
 /**
- * A cluster of real processes in which everything speaks TLS and shows a certificate: an index server and two nodes,
- * operated by `flare --ssl`. Writes are proxied and replicated, the master is killed and comes back, certificates are
- * exchanged by SIGHUP while a client stays connected.
+ * A cluster of real processes with TLS and client certificates everywhere: an index server and two nodes, operated by `flare
+ * --ssl`. Writes are proxied and replicated, the master is killed and returns, certificates are renewed by SIGHUP while a
+ * client stays connected.
  */
 
 import { copyFileSync } from "node:fs";

@@ -1,5 +1,5 @@
 /**
- * What the clock of every real runtime promises. Real time takes part, so the bounds are wide.
+ * The contract of every real runtime's clock. It uses real time, so the bounds are wide.
  *
  * Runs alone: it measures times.
  *

@@ -1,8 +1,7 @@
 /**
- * A data directory of which files are removed, emptied or cut, each alone and two at a time: a storage has all data or
- * refuses the directory and names the file. It never serves fewer data, with one exception that nobody can tell from a
- * power cut: the end of the newest log segment after a crash. What is left then is what there was at some moment after
- * that segment began.
+ * A data directory with removed, emptied or truncated files, each alone and two at a time: a storage has all data or refuses
+ * the directory and names the file. It never serves less data, with one exception that cannot be told from a power cut: the end
+ * of the newest log segment after a crash. What is left then is the state at some moment after that segment began.
  *
  * Covers lib/storage/directory/level_files.ts and lib/storage/directory/level_manifest.ts.
  */

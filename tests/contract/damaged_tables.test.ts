@@ -1,6 +1,6 @@
 /**
- * Blocks of LevelDB's tables that do not match their checksums, in files of the right length: a read gives the right value
- * or fails, and a walk that needs the block fails instead of leaving records out. Nobody hears of a miss.
+ * Blocks of LevelDB's tables that do not match their checksums, in files of the right length: a read returns the right value or
+ * fails, and a walk that needs the block fails instead of omitting records. Nobody gets a miss.
  *
  * Covers lib/storage/engine/level_table.ts and lib/storage/engine/table_audit.ts.
  */

@@ -1,5 +1,5 @@
 /**
- * Runs the file contract for the runtime that runs the tests, and lets real processes fight for a lock.
+ * Runs the file contract for the runtime that runs the tests, and lets real processes compete for a lock.
  *
  * Covers lib/runtime/files/file_lock.ts and lib/runtime/files/node_files.ts.
  */

@@ -1,6 +1,4 @@
-/**
- * What every file system adapter promises. Run by `files.test.ts`.
- */
+/** The contract of every file system adapter. Run by `files.test.ts`. */
 
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * What every storage does, whatever its engine: in memory only, with a database of the caller (with and without
- * synchronous reads), and on LevelDB in a real directory.
+ * The contract of every storage, whatever its engine: in memory only, with the caller's database (with and without synchronous
+ * reads), and on LevelDB in a real directory.
  *
  * Covers lib/storage/engine/level_engine.ts and lib/storage/engine/memory_engine.ts.
  */

@@ -1,7 +1,7 @@
 /**
- * One end of a connection under test: a `ConnectionHandler` that checks the rules every transport keeps (open first,
- * close last and once, nothing after it) and turns what happens into promises. `pattern` gives bytes that tell their
- * position, so that a lost, doubled or overwritten stretch is seen.
+ * One end of a connection under test: a `ConnectionHandler` that checks the rules every transport keeps (open first, close last
+ * and once, nothing after it) and converts events to promises. `pattern` returns bytes that identify their position, so that a
+ * lost, duplicated or overwritten range is detected.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";

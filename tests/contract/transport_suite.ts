@@ -1,5 +1,5 @@
 /**
- * What every transport promises, whatever the runtime. Run by `transport.test.ts`, and for the simulated transport by
+ * The contract of every transport, whatever the runtime. Run by `transport.test.ts`, and for the simulated transport by
  * `tests/simulation/simulated_transport.test.ts`.
  */
 

@@ -1,6 +1,6 @@
 /**
- * Runs the transport contract over TLS for the runtime that runs the tests, and checks what only TLS has: who is let in,
- * who is believed, and certificates that change while connections are open.
+ * Runs the transport contract over TLS for the runtime that runs the tests, and checks what only TLS has: client and server
+ * verification, and certificates that are renewed while connections are open.
  *
  * Covers lib/runtime/sockets/tls_acceptor.ts.
  */

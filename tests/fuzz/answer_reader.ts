@@ -1,7 +1,7 @@
 /**
- * Reads a server's answers against the requests they belong to, in their order: an answer must have the form its request
- * asks for, carry its keys and opaques, and end where the next one begins. A reader of its own, so that it shares no
- * mistake with the parsers of the product.
+ * Reads a server's answers against the requests they belong to, in their order: an answer must have the form its request asks
+ * for, carry its keys and opaques, and end where the next one begins. Independent of the product's parsers, so that it shares
+ * none of their bugs.
  */
 
 import { AnswerForm, type Exchange } from "./request_grammar.ts";

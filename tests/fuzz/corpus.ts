@@ -1,6 +1,6 @@
 /**
- * The inputs that are kept: one file per target in `corpus/`, each input with what it is about. Bytes are written as the
- * characters of the same numbers. Whatever the fuzzer finds is added by hand, so that the ordinary tests run it for ever.
+ * The kept inputs: one file per target in `corpus/`, each input with a description. Bytes are written as the characters with
+ * the same numbers. Findings of the fuzzer are added by hand, so that the ordinary tests always run them.
  */
 
 import { existsSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * A short run of every fuzz target: the kept inputs, then a fixed seed and a fresh one. `npm run fuzz` goes on for as long
- * as one likes; a failure prints the seed and the input that belongs into the corpus.
+ * A short run of every fuzz target: the kept inputs, then a fixed seed and a fresh one. `npm run fuzz` runs for any time; a
+ * failure prints the seed and the input to add to the corpus.
  */
 
 import { describe, it } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * Runs one target: makes inputs (from its grammar, or by damaging inputs that met something new), tries them, makes what
- * fails small. Which inputs come depends on the seed alone, as long as the program is the same.
+ * Runs one target: generates inputs (from its grammar, or by mutating inputs with new outcomes), runs them, and shrinks
+ * failures. For a given program the inputs depend only on the seed.
  */
 
 import { SimRandom } from "../simulation/sim_random.ts";

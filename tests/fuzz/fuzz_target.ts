@@ -1,7 +1,6 @@
 /**
- * What a fuzz target is: a source of inputs, and a judgement of one input. The runner knows nothing else of it. An input
- * is bytes; everything that is decided beside them (where they are cut, who reads slowly) comes from the generator that
- * is handed in, so that an input and a seed say all.
+ * The interface of a fuzz target: a source of inputs, and a check of one input. An input is bytes; all other choices (where
+ * they are cut, who reads slowly) come from the generator that is passed in, so that an input and a seed determine everything.
  */
 
 import type { SimRandom } from "../simulation/sim_random.ts";

@@ -1,6 +1,6 @@
 /**
- * A cluster in this process whose sessions can be had without a socket, with small limits and a clock that stands still,
- * so that the same requests get the same answers. What is said to it is the targets' business.
+ * A cluster in this process whose sessions need no sockets, with small limits and a clock that stands still, so that the same
+ * requests get the same answers. The targets provide the input.
  */
 
 import { fromLatin1 } from "../../lib/base/bytes.ts";

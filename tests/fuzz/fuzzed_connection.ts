@@ -1,7 +1,7 @@
 /**
- * The client's side of a connection that does everything the contract of `Connection` allows to find out who relies on
- * more: chunks that are overwritten when the call is over, a reader that takes its replies late, memory that is only read
- * when it drains, chunks that come after `pause`. Faults of the session against the contract are thrown.
+ * The client's side of a connection that does everything the contract of `Connection` allows, to detect code that relies on
+ * more: chunks that are overwritten after the call, a slow reader, memory that is only read when it drains, chunks after
+ * `pause`. Throws if the session violates the contract.
  */
 
 import { setImmediate } from "node:timers";

@@ -1,6 +1,5 @@
 /**
- * How much memory this process really uses: after a collection, which each runtime has its own way to ask for. Knows no
- * target.
+ * The memory this process really uses, after a garbage collection, which each runtime triggers in its own way. Knows no target.
  */
 
 import process from "node:process";

@@ -1,6 +1,6 @@
 /**
- * Damage to inputs: flipped bits, lost, doubled and moved stretches, lengths that lie, bytes the protocols care about in
- * places where nobody expects them. Knows bytes and decimal numbers, no protocol.
+ * Mutations of inputs: flipped bits, lost, duplicated and moved ranges, wrong lengths, special bytes of the protocols in
+ * unexpected places. Knows bytes and decimal numbers, no protocol.
  */
 
 import { concatBytes, fromLatin1 } from "../../lib/base/bytes.ts";

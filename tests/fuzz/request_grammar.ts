@@ -1,7 +1,7 @@
 /**
- * Requests as clients make them, and as they should not: every command of the text, meta and binary protocols with usual
- * and unusual words, each with what its answer has to look like. It never loses the framing: where the next request
- * begins is known even of the malformed ones, so that a marker behind each must be answered.
+ * Requests as clients make them, and as they should not: every command of the text, meta and binary protocols with usual and
+ * unusual words, each with the form of its answer. It never loses the framing: the start of the next request is known even for
+ * malformed ones, so that a marker after each must be answered.
  */
 
 import { base64 } from "../../lib/base/base64.ts";

@@ -1,6 +1,6 @@
 /**
- * Makes a failing input small: takes away ever shorter stretches and makes bytes plain as long as it still fails.
- * Knows nothing of what failing means.
+ * Shrinks a failing input: removes ever shorter ranges and simplifies bytes while it still fails. Does not know what failing
+ * means.
  */
 
 import { concatBytes } from "../../lib/base/bytes.ts";

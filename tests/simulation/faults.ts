@@ -1,7 +1,7 @@
 /**
- * What goes wrong in a simulated world, one fault after another, each with its end: daemons killed, stopped, paused and cut
- * from power, links cut and clogged, connections reset, names and disks slow, disks full, clocks that jump. Every fault is
- * written down as it is decided, so a failed run can tell what it went through.
+ * Faults in a simulated world, one after another, each with its end: daemons killed, stopped, paused and cut from power, links
+ * cut and clogged, connections reset, names and disks slow, disks full, clocks that jump. Every fault is recorded when it is
+ * chosen, so that a failed run can list its faults.
  */
 
 import type { RunningIndex } from "../../lib/index_server/index_server.ts";

@@ -1,6 +1,6 @@
 /**
- * Runs a scenario with a seed, twice, and says how it went: the figures, or what failed with everything needed to see it
- * again.
+ * Runs a scenario with a seed, twice, and reports the outcome: the counts, or the failure with everything needed to reproduce
+ * it.
  */
 
 import { CANARIES, RUN_MS_MAX, type Run, type RunFigures, SCENARIOS } from "./scenarios.ts";

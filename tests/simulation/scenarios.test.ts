@@ -1,6 +1,4 @@
-/**
- * A few seeds of every simulated scenario, each run twice; the task `sim` runs as many as one likes.
- */
+/** A few seeds of every simulated scenario, each run twice; the task `sim` runs any number. */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";

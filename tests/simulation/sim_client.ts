@@ -1,6 +1,6 @@
 /**
- * A client of a simulated world: one connection that speaks the text protocol, pipelines, and is pedantic about what it
- * hears. A reply nobody asked for, or of another form than the command's, ends the run.
+ * A client of a simulated world: one connection that speaks the text protocol, pipelines, and checks answers strictly. An
+ * unexpected reply, or one of the wrong form, ends the run.
  */
 
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";

@@ -1,8 +1,8 @@
 /**
- * A TCP-like connection between two simulated processes: two pipes of bytes, each in order and with limited buffers, cut
- * into pieces and delayed at random. It keeps what `Connection` promises as strictly as it may: a chunk's memory is
- * overwritten after `onData`, memory kept after `write` answered `false` is read late, so that whoever breaks the contract
- * is found out. Knows hosts and links; what flows through it is none of its business.
+ * A TCP-like connection between two simulated processes: two pipes of bytes, each in order and with limited buffers, cut into
+ * pieces and delayed at random. It uses every freedom of the `Connection` contract: a chunk's memory is overwritten after
+ * `onData`, memory kept after `write` returned `false` is read late, so that violations of the contract are detected. Knows
+ * hosts and links, not what the bytes mean.
  */
 
 import { FlareError } from "../../lib/base/errors.ts";

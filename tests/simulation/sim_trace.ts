@@ -1,6 +1,6 @@
 /**
- * What happened in a run, as one number: every event of the simulated world goes in, so two runs of a seed that differ
- * anywhere have different hashes. The last lines are kept for whoever has to understand a failure.
+ * What happened in a run, as one number: every event of the simulated world goes in, so two runs of a seed that differ anywhere
+ * have different hashes. The last lines are kept to debug a failure.
  */
 
 const LINES_MAX = 4000;

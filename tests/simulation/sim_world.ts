@@ -1,7 +1,7 @@
 /**
- * A whole simulated world: hosts, a network and virtual time, all decided by one seed. It carries out one event after the
- * other and lets promises settle in between, so a run is the same whenever it is repeated. What runs in it and what is
- * checked is the scenarios' business.
+ * A whole simulated world: hosts, a network and virtual time, all decided by one seed. It executes one event after the other
+ * and lets promises settle in between, so every repetition of a run is the same. The scenarios define what runs in it and what
+ * is checked.
  */
 
 import { setImmediate } from "node:timers";

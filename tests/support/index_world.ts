@@ -1,6 +1,6 @@
 /**
- * One index server of ours in a network that is played: nodes that record what they receive and answer as a test wants. It
- * is a runtime, for the index server or for whatever else talks to nodes.
+ * One of our index servers in a scripted network: nodes that record what they receive and answer as a test wants. It is a
+ * runtime, for the index server or for whatever else talks to nodes.
  */
 
 import type { Connection, ConnectionHandler, Runtime } from "../../lib/runtime/runtime.ts";

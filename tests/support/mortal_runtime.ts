@@ -1,6 +1,6 @@
 /**
- * A runtime whose user can be killed as a process can: from one moment to the next its sockets are gone, its timers stay
- * silent and nothing reaches the outside any more. For servers that live in the process of the test.
+ * A runtime whose user can be killed as a process can: at once its sockets are gone, its timers stay silent and it has no
+ * further effects. For servers in the process of the test.
  */
 
 import { FlareError } from "../../lib/base/errors.ts";

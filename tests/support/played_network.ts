@@ -1,7 +1,7 @@
 /**
- * A runtime around one server whose whole surroundings are played by a test: hosts that accept what the server opens,
- * connections a test opens to the server, and a clock that is moved by hand. Everything happens in one order, so a
- * conversation runs the same way every time. Bytes arrive in pieces, in memory that is overwritten afterwards.
+ * A runtime for one server whose whole environment is scripted by a test: hosts that accept the server's connections,
+ * connections a test opens to the server, and a clock that is moved by hand. Everything happens in a fixed order, so a
+ * conversation is the same every time. Bytes arrive in pieces, in memory that is overwritten afterwards.
  */
 
 import { setImmediate } from "node:timers";

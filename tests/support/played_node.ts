@@ -1,6 +1,6 @@
 /**
- * One node server of ours in a network that is played: an index server that tells it a map, and hosts that note what
- * they are asked and answer as a test wants.
+ * One of our node servers in a scripted network: an index server that sends it a map, and hosts that record their requests and
+ * answer as a test wants.
  */
 
 import { assert } from "@std/assert";

@@ -1,4 +1,4 @@
-/** The real file system without its waiting for the disk: for tests that open thousands of directories and lose no power. */
+/** The real file system without syncs: for tests that open thousands of directories and need no power cuts. */
 
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { NodeFileSystem } from "../../lib/runtime/files/node_files.ts";

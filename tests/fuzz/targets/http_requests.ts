@@ -1,7 +1,7 @@
 /**
- * HTTP requests at sessions of a node, of an index server and of a server that wants a login: nothing in them is carried out
- * or answered, wherever they are cut. The commands are counted where they would be carried out, so the sessions need no
- * server behind them.
+ * HTTP requests at sessions of a node, of an index server and of a server that requires a login: nothing in them is executed or
+ * answered, wherever they are cut. The commands are counted where they would be executed, so the sessions need no server behind
+ * them.
  */
 
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";

@@ -1,6 +1,6 @@
 /**
- * Whole sessions of a node that wants a login, before, during and after it: the answers do not depend on where the bytes
- * are cut, and who has not said a password hears nothing of what is stored.
+ * Whole sessions of a node that requires a login, before, during and after it: the answers do not depend on where the bytes are
+ * cut, and without a password a client learns nothing about stored items.
  */
 
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";

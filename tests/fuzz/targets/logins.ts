@@ -1,6 +1,6 @@
 /**
- * What strangers say before they have logged in, the file that says who may, and lists of addresses: nobody becomes a user
- * without having said a password of that user, and nothing depends on where the bytes are cut.
+ * Input before a login, the file of users, and access lists: nobody logs in without a password of that user, and nothing
+ * depends on where the bytes are cut.
  */
 
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";

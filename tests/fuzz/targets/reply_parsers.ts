@@ -1,6 +1,6 @@
 /**
- * The parsers of what other servers say: replies of nodes, dumps, VALUE blocks. A peer may say anything: the same is
- * understood wherever it is cut, nothing throws but where that is the answer, and no more is held than was allowed.
+ * The parsers of other servers' output: replies of nodes, dumps, VALUE blocks. A peer may send anything: the result is the same
+ * wherever it is cut, nothing throws except where that is the result, and memory stays within the limits.
  */
 
 import { DumpFileParser } from "../../../lib/admin/dump_file_parser.ts";

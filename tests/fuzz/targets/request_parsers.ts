@@ -1,6 +1,6 @@
 /**
  * The parsers of requests, as a session uses them: any bytes give the same requests and refusals wherever they are cut,
- * wherever in memory they lie and whatever stands behind them.
+ * wherever they are in memory and whatever follows them.
  */
 
 import { concatBytes, fromLatin1, latin1 } from "../../../lib/base/bytes.ts";

@@ -1,6 +1,6 @@
 /**
- * Whole sessions of a real node: any bytes, cut anywhere, to readers that are slow; and well-known requests with a marker
- * behind each, on one node and through a cluster in which most keys are elsewhere.
+ * Whole sessions of a real node: any bytes, cut anywhere, with slow readers; and known requests with a marker after each, on
+ * one node and through a cluster in which most keys are on other nodes.
  */
 
 import { concatBytes, fromLatin1, latin1 } from "../../../lib/base/bytes.ts";

@@ -1,6 +1,6 @@
 /**
- * A listener that speaks TLS, and whoever knocks there with something else: noise, damaged and truncated handshakes, a
- * connection that breaks off at any byte. Through the real sockets of the runtime.
+ * A TLS listener and bad clients: noise, damaged and truncated handshakes, a connection that breaks off at any byte. Through
+ * the real sockets of the runtime.
  */
 
 import { setImmediate } from "node:timers";

@@ -1,4 +1,4 @@
-/** What somebody meant who mistyped a name. */
+/** Suggestions for mistyped names. */
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";

@@ -1,6 +1,6 @@
 /**
- * What becomes of a node that joins, by what it says of its data: a master that comes back without them never beats a slave
- * that has them, and never serves an empty partition in silence.
+ * What happens to a joining node, by its data identity: a master that returns without its data never beats a slave that has it,
+ * and never silently serves an empty partition.
  *
  * Covers lib/cluster/data_identity.ts.
  */

@@ -1,6 +1,4 @@
-/**
- * Options that change nothing: they are one list, each has its reason, and who gives one hears of it.
- */
+/** Options without effect: they are one list, each has its reason, and the log names the ones given. */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";

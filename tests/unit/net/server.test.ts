@@ -1,5 +1,5 @@
 /**
- * When a server ends connections by itself, on a clock that is moved by hand.
+ * When a server closes connections by itself, on a clock that is moved by hand.
  *
  * Covers lib/net/connection/output.ts.
  */

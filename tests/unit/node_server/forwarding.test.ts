@@ -1,5 +1,5 @@
 /**
- * What a node passes on to others and to whom, when all goes well and when it does not.
+ * What a node forwards to others and to which ones, with and without failures.
  *
  * Covers lib/node_server/commands/write_commands.ts and lib/protocol/text/text_client.ts.
  */

@@ -1,5 +1,5 @@
 /**
- * A session whose client is not known yet: what it hears however its bytes are cut, and how little is kept for it.
+ * A session before its login: its answers however its bytes are cut, and how little is kept for it.
  *
  * Covers lib/net/connection/admission.ts and lib/net/connection/guarded_handler.ts.
  */

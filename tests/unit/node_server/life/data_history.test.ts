@@ -1,4 +1,4 @@
-/** What a data directory remembers of its openings, and that older copies of it and other directories give themselves away. */
+/** What a data directory remembers of its openings, and that older copies of it and other directories are detected. */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
