@@ -168,7 +168,7 @@ function word32(bytes: Uint8Array, i: number): number {
   );
 }
 
-/** Up to four bytes from `i`, those at and behind `limit` read as 0. */
+/** Up to four bytes from `i`, those from `limit` on read as 0. */
 function partialWord(bytes: Uint8Array, i: number, limit: number): number {
   let word = 0;
   for (let j = Math.min(limit, i + 4) - 1; j >= i; j--) word = (word << 8) | (bytes[j] as number);

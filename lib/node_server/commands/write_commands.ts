@@ -67,7 +67,7 @@ export class WriteCommands {
     reply.bind(request);
     const node = await this.#context.replicator.tooOldFor(request, hash);
     if (node !== undefined) {
-      return reply.line(serverErrorLine(`replica "${node.key}" cannot hold a key with blanks or line ends`));
+      return reply.line(serverErrorLine(`replica "${node.key}" cannot store a key with spaces or line ends`));
     }
     return this.#writeHere(request, reply, hash);
   }

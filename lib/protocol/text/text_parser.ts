@@ -356,7 +356,7 @@ export class TextParser {
     return ParseStatus.request;
   }
 
-  /** One key, and nothing behind it. */
+  /** One key, and nothing after it. */
   #key(request: Request, bytes: Uint8Array, from: number, lineEnd: number): ParseStatus {
     const { mutation } = request;
     if (!this.#keyToken(request, bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
