@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { FlareError } from "../lib/base/errors.ts";
 import type { ConnectionOptions } from "../lib/client/client_options.ts";
-import type { TlsClient } from "../lib/runtime/runtime.ts";
+import type { ClientTls } from "../lib/client/client_tls.ts";
 
 /** The options for TLS. */
 export interface TlsTexts {
@@ -36,12 +36,12 @@ export function clientTls(
   if (chainPath === undefined && keyPath !== undefined) {
     throw new FlareError("INVALID_OPTION", `option "ssl-key": "${keyPath}" needs "ssl-chain-cert"`);
   }
-  const authorities = read("sslCaCert", pathOf("sslCaCert", "FLARE_SSL_CA_CERT"));
-  const certificateChain = read("sslChainCert", chainPath);
+  const ca = read("sslCaCert", pathOf("sslCaCert", "FLARE_SSL_CA_CERT"));
+  const cert = read("sslChainCert", chainPath);
   const key = read("sslKey", keyPath);
-  const tls: Partial<TlsClient> = {
-    ...(authorities === undefined ? {} : { authorities }),
-    ...(certificateChain === undefined || key === undefined ? {} : { certificateChain, key }),
+  const tls: ClientTls = {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
   };
   return { tls };
 }

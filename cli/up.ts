@@ -15,6 +15,7 @@ import { defaultOrigin, printConfig, rememberedOrigin, type Settings } from "../
 import { VERSION } from "../lib/base/version.ts";
 import { type ClusterShape, plannedShape } from "../lib/local_cluster/cluster_memory.ts";
 import { exposureWarning } from "../lib/net/auth/exposure.ts";
+import { serverTlsOf } from "../lib/net/tls/server_tls.ts";
 import { type Cluster, detectRuntime, startCluster } from "../mod.ts";
 import { addOptions, createCommand, givenFlags, readSettings } from "./command_line.ts";
 import { handleSignals } from "./main.ts";
@@ -107,7 +108,8 @@ async function runCluster(settings: UpSettings): Promise<void> {
   const { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs, ...others } = options;
   const access = { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs };
   const { enableSsl, sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion, ...given } = others;
-  const tls = enableSsl ? { tls: { sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion } } : {};
+  const ssl = { enableSsl, sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion };
+  const tls = enableSsl ? { tls: serverTlsOf(ssl) } : {};
   const runtime = detectRuntime({ programName: "flare", logLevel: options.logLevel });
   const { partitions: _partitions, slaves: _slaves, nodes: _nodes, ...rest } = given;
   const asked = askedShape(settings);

@@ -31,6 +31,7 @@ export const Awaited = {
   /** A node that is free for another role. */
   activeProxy: "proxy, active",
 } as const;
+/** One of `Awaited`. */
 export type Awaited = (typeof Awaited)[keyof typeof Awaited];
 
 /** One step; `node` is a key, `host:port`. */
@@ -67,6 +68,7 @@ export type Step =
 
 /** The input of a plan. */
 export interface ClusterView {
+  /** The node map as it is. */
   readonly map: NodeMap;
   /** The largest possible number of partitions. */
   readonly partitionCountMax: number;
@@ -82,6 +84,7 @@ export interface Planner {
 
 /** A verb's change: node by node, each planned when the previous one is done. */
 export interface Change {
+  /** One for each node, in the order they are carried out. */
   readonly planners: readonly Planner[];
   /** How often one node's part is retried. */
   readonly retries: number;
@@ -89,8 +92,11 @@ export interface Change {
 
 /** What a change would do. */
 export interface Preview {
+  /** The node map as it is. */
   readonly before: NodeMap;
+  /** The node map when all steps are done. */
   readonly after: NodeMap;
+  /** What is done, in this order. */
   readonly steps: readonly Step[];
 }
 

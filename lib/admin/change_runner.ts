@@ -52,17 +52,21 @@ export interface ChangeHost {
 
 /** Whether a node is copying, and its version of the node map, as it reports. */
 export interface Copying {
+  /** A copy is under way. */
   readonly isUnderWay: boolean;
+  /** Version of the node map the node works with, `?` when it does not say. */
   readonly mapVersion: string;
 }
 
 /** The progress of a copy. */
 export interface CopyProgress {
+  /** The node that copies, as the node map has it. */
   readonly node: ClusterNode;
   /** Items the node has. */
   readonly items: number;
   /** Estimated items at the end. */
   readonly itemsTotal: number;
+  /** Milliseconds since the copy was asked for. */
   readonly elapsedMs: number;
 }
 

@@ -7,6 +7,7 @@
 import { FlareError } from "../base/errors.ts";
 import { checkFields, type FieldsOf, field } from "../base/given_fields.ts";
 import { formatHostPort, type HostPort } from "../base/host_port.ts";
+import { LIBRARY_LOG_LEVEL } from "../base/log_levels.ts";
 import { isHostPort } from "../base/option_schema.ts";
 import { sleep } from "../base/sleep.ts";
 import { Client } from "../client/client.ts";
@@ -22,7 +23,7 @@ import { encodeFlush } from "../protocol/flush_request.ts";
 import { detectRuntime } from "../runtime/detect.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Change, type ClusterView, type Preview, previewChange } from "./change.ts";
-import { type ChangeEvent, type ChangeHost, type Copying, type RunOptions, runChange } from "./change_runner.ts";
+import { type ChangeEvent, type Copying, type RunOptions, runChange } from "./change_runner.ts";
 import { byPartition, type NodeReport, parseFigures, parseThreads, type ThreadReport } from "./node_report.ts";
 import { addressOf } from "./node_targets.ts";
 import { isUnreachable } from "./unreachable.ts";
@@ -46,7 +47,25 @@ const DEFAULT_INDEX_SERVER: HostPort = { host: "127.0.0.1", port: INDEX_PORT };
 const MAP_ATTEMPTS = 5;
 const ALIVE_POLL_MS = 500;
 
-export class ClusterAdmin implements ChangeHost {
+/**
+ * An operator of a cluster: asks the index server and the nodes, and changes the cluster, over the wire protocol only, so that
+ * it works on clusters of the C++ Flare, too. What its methods throw is what `Client` throws.
+ *
+ * @example
+ * ```ts
+ * import { ClusterAdmin, slaveChange, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster();
+ * const node = await cluster.addNode();
+ * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
+ * const change = slaveChange([{ node: node.key, balance: 1, partition: 0 }]);
+ * console.log((await admin.preview(change)).steps.length); // 4
+ * for await (const event of admin.carryOut(change)) console.log(event.kind); // step …
+ * console.log((await admin.nodeMap()).nodes.length); // 2
+ * ```
+ */
+export class ClusterAdmin {
+  /** What sockets, clocks and the log come from. */
   readonly runtime: Runtime;
   /** How its connections behave. */
   readonly connection: ConnectionOptions;
@@ -57,7 +76,7 @@ export class ClusterAdmin implements ChangeHost {
   constructor(options: ClusterAdminOptions = {}) {
     checkFields(adminFields, options);
     const { indexServer = DEFAULT_INDEX_SERVER, runtime, ...connection } = options;
-    this.runtime = runtime ?? detectRuntime({ logLevel: "warning" });
+    this.runtime = runtime ?? detectRuntime({ logLevel: LIBRARY_LOG_LEVEL });
     this.#indexServer = indexServer;
     this.connection = connection;
   }

@@ -5,6 +5,7 @@ import type { Figures } from "../protocol/stat_lines.ts";
 
 /** A node of the map with its statistics. */
 export interface NodeReport {
+  /** The node as the node map has it. */
   readonly node: ClusterNode;
   /** Undefined if the node did not answer. */
   readonly figures: NodeFigures | undefined;
@@ -12,29 +13,43 @@ export interface NodeReport {
 
 /** The statistics of a node that answered. */
 export interface NodeFigures {
+  /** Items the node holds. */
   readonly items: number;
+  /** Open connections. */
   readonly connections: number;
   /** Age of the node's oldest queue entry in seconds. */
   readonly behindSeconds: number;
   /** Share of the requested keys that were found, 0 … 1; undefined without requests. */
   readonly hitRate: number | undefined;
+  /** Bytes of the items the node holds. */
   readonly bytes: number;
+  /** Seconds since the node started. */
   readonly uptimeSeconds: number;
   /** Without `flare-`. */
   readonly version: string;
+  /** Keys read since the start. */
   readonly cmdGet: number;
+  /** Writes since the start. */
   readonly cmdSet: number;
 }
 
 /** One thread of `stats threads`. */
 export interface ThreadReport {
+  /** Its number, as `kill` takes it. */
   readonly id: number;
+  /** What it does, as a number of `stats threads`. */
   readonly type: number;
+  /** `host:port` of the other side. */
   readonly peer: string;
+  /** The command it carries out; empty while it waits. */
   readonly operation: string;
+  /** `wait`, `execute` and so on. */
   readonly state: string;
+  /** Seconds since it began. */
   readonly uptimeSeconds: number;
+  /** Requests that wait in it. */
   readonly queue: number;
+  /** Age in seconds of the oldest of them. */
   readonly behindSeconds: number;
 }
 

@@ -20,13 +20,23 @@ export type FlareErrorCode =
   | "REFUSED" // the index server or a node refused the request
   | "CLOSED"; // the object was closed before or during the call
 
+/** What an error may have besides its message. */
+export interface FlareErrorOptions {
+  /** The error that caused it. */
+  readonly cause?: unknown;
+  /** Default false. */
+  readonly retriable?: boolean;
+}
+
 /** An error: `message` says what failed (no final period, values in quotes), `code` which kind. */
 export class FlareError extends Error {
+  /** What kind of fault it is. */
   readonly code: FlareErrorCode;
   /** True if the same call may succeed later without a change of settings. */
   readonly retriable: boolean;
 
-  constructor(code: FlareErrorCode, message: string, options: { cause?: unknown; retriable?: boolean } = {}) {
+  /** A fault; `message` says what failed and what to do. */
+  constructor(code: FlareErrorCode, message: string, options: FlareErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "FlareError";
     this.code = code;

@@ -4,7 +4,9 @@ import { parseIpAddress } from "./ip_address.ts";
 
 /** A host and a port, as in `host:port`; an IPv6 host has no brackets here. */
 export interface HostPort {
+  /** A name or an IP address. */
   readonly host: string;
+  /** 0 … 65535. */
   readonly port: number;
 }
 

@@ -259,6 +259,11 @@ export function withDefault<V>(option: Option<V>, value: NoInfer<V>): Option<V> 
   return { ...option, default: value };
 }
 
+/** The rows of a table except some. */
+export function withoutOptions(table: OptionTable, fields: readonly string[]): OptionTable {
+  return Object.fromEntries(Object.entries(table).filter(([field]) => !fields.includes(field)));
+}
+
 /** The values of a table's fields, from an object with more fields. */
 export function pickOptions<Table extends OptionTable>(table: Table, values: OptionValues<Table>): OptionValues<Table> {
   return Object.fromEntries(Object.keys(table).map((field) => [field, values[field]])) as OptionValues<Table>;

@@ -18,6 +18,7 @@ import {
   wrongValue,
 } from "../base/given_fields.ts";
 import { formatHostPort, parseHost } from "../base/host_port.ts";
+import { LIBRARY_LOG_LEVEL } from "../base/log_levels.ts";
 import { isUint64, parseUint64, type Uint64 } from "../base/uint64.ts";
 import { NODE_PORT } from "../net/daemon_options.ts";
 import { Peer } from "../net/peer/peer.ts";
@@ -45,6 +46,7 @@ import { parseValues } from "./value_blocks.ts";
 
 /** The answers to a write with data. */
 export const StoreResult = { stored: "STORED", notStored: "NOT_STORED", exists: "EXISTS", notFound: "NOT_FOUND" } as const;
+/** One of `StoreResult`. */
 export type StoreResult = (typeof StoreResult)[keyof typeof StoreResult];
 
 /** Options for storing an item. */
@@ -73,6 +75,30 @@ const storeFields: FieldsOf<StoreOptions> = {
 const UTF8 = new TextEncoder();
 const STORE_RESULTS: readonly string[] = Object.values(StoreResult);
 
+/**
+ * A client of one server, over one connection that is opened when it is needed and again after a fault. Requests are pipelined:
+ * several may be under way at the same time. Any node answers for every key of its cluster. What a server refuses for good
+ * reasons is a value, such as `NOT_STORED`; other faults are a `FlareError`, each method may throw these:
+ *
+ * - `CONNECTION_FAILED`: the server cannot be reached
+ * - `TIMED_OUT`: no answer within `replyTimeoutMs`
+ * - `IN_DOUBT`: a write was sent and its outcome is unknown
+ * - `REFUSED`: the server answered with an error, which the message names
+ * - `INVALID_OPTION`: a key, a value or an option is not what it must be
+ * - `CLOSED`: `close` was called
+ *
+ * @example
+ * ```ts
+ * import { Client, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster();
+ * using client = new Client(cluster.addresses[0]);
+ * console.log(await client.set("visits", "41", { exptime: 60 })); // STORED
+ * console.log(await client.incr("visits")); // 42
+ * const item = await client.gets("visits");
+ * console.log(await client.cas("visits", "0", item?.version ?? 0)); // STORED
+ * ```
+ */
 export class Client {
   /** `host:port` of the server. */
   readonly server: string;
@@ -87,7 +113,7 @@ export class Client {
     checkFields(clientFields, options);
     const { host = DEFAULT_HOST, port = NODE_PORT } = options;
     const address = { host: parseHost(host) as string, port };
-    const runtime = options.runtime ?? detectRuntime({ logLevel: "warning" });
+    const runtime = options.runtime ?? detectRuntime({ logLevel: LIBRARY_LOG_LEVEL });
     this.server = formatHostPort(address.host, port);
     const { request } = WorkerType;
     const settings = completeConnectionOptions(options);

@@ -2,21 +2,13 @@
 
 import { utf8AsLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
-import {
-  booleanField,
-  bytesField,
-  choiceField,
-  type FieldsOf,
-  hostField,
-  integerField,
-  objectField,
-  stringField,
-} from "../base/given_fields.ts";
+import { type FieldsOf, hostField, integerField, objectField, stringField } from "../base/given_fields.ts";
 import { isSayable } from "../net/auth/auth_file.ts";
 import { withLogin } from "../net/auth/login_transport.ts";
 import { runtimeField } from "../net/given_runtime.ts";
 import type { PeerOptions } from "../net/peer/peer_link.ts";
-import type { Runtime, TlsClient } from "../runtime/runtime.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type ClientTls, clientTlsFields, tlsClientOf } from "./client_tls.ts";
 
 /** The options of a connection to a server; all have defaults. */
 export interface ConnectionOptions {
@@ -30,9 +22,10 @@ export interface ConnectionOptions {
   readonly replyBytesMax?: number;
   /** The user to log in as if the server requires it (option `auth-file`); with `password`, both without spaces. */
   readonly user?: string;
+  /** The password of `user`. */
   readonly password?: string;
   /** Use TLS; `{}` means with the runtime's CAs, without a client certificate, TLS 1.2 or later. Default: no TLS. */
-  readonly tls?: Partial<TlsClient>;
+  readonly tls?: ClientTls;
 }
 
 /** A client's server and connection options; all have defaults. */
@@ -49,15 +42,6 @@ const MIB = 1048576;
 /** The longest delay of a timer. */
 const DELAY_MS_MAX = 0x7fffffff;
 
-const tlsFields: FieldsOf<TlsClient> = {
-  authorities: bytesField,
-  certificateChain: bytesField,
-  key: bytesField,
-  serverName: stringField,
-  verify: booleanField,
-  minVersion: choiceField(["TLSv1.2", "TLSv1.3"]),
-};
-
 /** The fields a program may pass for a connection. */
 export const connectionFields: FieldsOf<ConnectionOptions> = {
   connectTimeoutMs: integerField(1, DELAY_MS_MAX),
@@ -66,7 +50,7 @@ export const connectionFields: FieldsOf<ConnectionOptions> = {
   replyBytesMax: integerField(1),
   user: stringField,
   password: stringField,
-  tls: objectField(tlsFields),
+  tls: objectField(clientTlsFields),
 };
 
 /** The fields a program may pass to a client. */
@@ -84,7 +68,7 @@ export function completeConnectionOptions(options: ConnectionOptions): PeerOptio
     replyTimeoutMs: options.replyTimeoutMs ?? 10000,
     queueBytesMax: options.queueBytesMax ?? 64 * MIB,
     replyBytesMax: options.replyBytesMax ?? 1024 * MIB,
-    ...(options.tls === undefined ? {} : { tls: { client: { verify: true, minVersion: "TLSv1.2", ...options.tls } } }),
+    ...(options.tls === undefined ? {} : { tls: { client: tlsClientOf(options.tls) } }),
   };
 }
 

@@ -7,7 +7,9 @@ export type Bytes = Uint8Array | string;
 
 /** An item as a server returns it; the bytes belong to the caller. */
 export interface Item {
+  /** 1 … 8191 bytes. */
   readonly key: Uint8Array;
+  /** Any bytes. */
   readonly value: Uint8Array;
   /** 0 … 2^32-1. */
   readonly flags: number;

@@ -27,6 +27,7 @@ export interface ScanOptions {
 
 /** An item of a scan; the bytes belong to the caller. */
 export interface ScanItem {
+  /** 1 … 8191 bytes. */
   readonly key: Uint8Array;
   /** Undefined unless requested. */
   readonly value: Uint8Array | undefined;
@@ -36,6 +37,7 @@ export interface ScanItem {
   readonly flags: number;
   /** Absolute second, 0 = never. */
   readonly expire: number;
+  /** Flare's version, memcached's cas unique. */
   readonly version: Uint64;
 }
 
@@ -68,6 +70,7 @@ export const deletePrefixFields: FieldsOf<DeletePrefixOptions> = {
 export interface DeleteProgress {
   /** Items deleted; for a batch that was repeated because its answer was lost, only those found the second time. */
   readonly deleted: number;
+  /** Milliseconds since the start. */
   readonly elapsedMs: number;
   /** False if `limit` was reached and there may be more. */
   readonly complete: boolean;

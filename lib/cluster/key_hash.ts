@@ -20,6 +20,7 @@ export const KeyHashAlgorithm = {
   murmur: "murmur",
   jenkins: "jenkins",
 } as const;
+/** One of `KeyHashAlgorithm`. */
 export type KeyHashAlgorithm = (typeof KeyHashAlgorithm)[keyof typeof KeyHashAlgorithm];
 
 /** The function of each algorithm. */

@@ -7,10 +7,12 @@ import type { DataIdentity } from "./data_identity.ts";
 
 /** The roles, with their numbers in NODE lines. */
 export const NodeRole = { master: 0, slave: 1, proxy: 2 } as const;
+/** One of `NodeRole`. */
 export type NodeRole = (typeof NodeRole)[keyof typeof NodeRole];
 
 /** The states, with their numbers in NODE lines. */
 export const NodeState = { active: 0, prepare: 1, down: 2, ready: 3 } as const;
+/** One of `NodeState`. */
 export type NodeState = (typeof NodeState)[keyof typeof NodeState];
 
 /** The partition of a node without one. */
@@ -20,10 +22,13 @@ export const PARTITION_NONE = -1;
 export interface ClusterNode {
   /** Name as registered; names are never resolved to compare them. */
   readonly host: string;
+  /** 1 … 65535. */
   readonly port: number;
   /** `host:port`, the node's identity. */
   readonly key: string;
+  /** What it is there for. */
   readonly role: NodeRole;
+  /** How far it is. */
   readonly state: NodeState;
   /** 0 …, or `PARTITION_NONE`. */
   readonly partition: number;

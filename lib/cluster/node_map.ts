@@ -11,6 +11,7 @@ import { NodeRole, NodeState, PARTITION_NONE, roleName } from "./node.ts";
 
 /** An immutable map of the cluster. */
 export interface NodeMap {
+  /** Goes up with every change. */
   readonly version: Uint64;
   /** In the byte order of their keys. */
   readonly nodes: readonly ClusterNode[];

@@ -13,6 +13,7 @@ import type { NodeMap } from "./node_map.ts";
 
 /** The content of `meta`: the partitioning parameters, and what the index server understands. */
 export interface ClusterMeta extends KeyResolverOptions {
+  /** How a key becomes a number. */
   readonly keyHashAlgorithm: KeyHashAlgorithm;
   /** `node add` may include the node's data identity. */
   readonly takesNodeData: boolean;

@@ -19,7 +19,6 @@ import {
 } from "../net/daemon_options.ts";
 import { idleDaemonOptions, idleIndexOptions } from "../net/options_without_effect.ts";
 import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
-import type { IndexServerOptions } from "./index_server_options.ts";
 
 /** The options that a program may give, in the order `--help` and `--print-config` show them. */
 export const indexServerTable = {
@@ -117,7 +116,7 @@ export type IndexSettings = OptionValues<typeof indexOptionTable>;
  * host's full name.
  * @throws FlareError INVALID_OPTION for an invalid value, an invalid entry in a list or a missing data directory
  */
-export function indexServerOptions(given: IndexServerOptions): IndexSettings {
+export function indexServerOptions(given: Partial<IndexSettings>): IndexSettings {
   const options = completeOptions(indexOptionTable, given);
   if (options.dataDir === "" && !options.indexDb.startsWith("memory:")) {
     throw new FlareError(

@@ -120,7 +120,7 @@ export class RunningIndex implements IndexServer, IndexHost {
     if (admin !== undefined) this.#addresses.push(await this.tls.listen(admin, enableSsl, { admin: true }));
   }
 
-  async reload(given: IndexServerOptions = {}): Promise<void> {
+  async reload(given: Partial<IndexSettings> = {}): Promise<void> {
     const options = indexServerOptions(reloadedOptions(indexOptionTable, this.#options, given));
     this.#options = options;
     this.#service.reload(broadcasterOptions(options, this.tls));

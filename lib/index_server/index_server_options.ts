@@ -66,42 +66,6 @@ export interface IndexServerOptions {
    */
   readonly serverPort?: number;
   /**
-   * Speak TLS at `serverPort` and to other servers.
-   *
-   * Default false. `enable-ssl` in files and flags.
-   */
-  readonly enableSsl?: boolean;
-  /**
-   * PEM file of the certificate and its intermediate certificates.
-   *
-   * `ssl-chain-cert` in files and flags. Can be reloaded.
-   */
-  readonly sslChainCert?: string;
-  /**
-   * PEM file of the private key; default: `sslChainCert` contains it.
-   *
-   * `ssl-key` in files and flags. Can be reloaded.
-   */
-  readonly sslKey?: string;
-  /**
-   * PEM file of the CAs that sign certificates; default for servers' certificates: the runtime's CAs.
-   *
-   * `ssl-ca-cert` in files and flags. Can be reloaded.
-   */
-  readonly sslCaCert?: string;
-  /**
-   * Client certificates: 0 not requested, 1 verified if sent, 2 and 3 required.
-   *
-   * An integer from 0 to 3; default 0. `ssl-verify-mode` in files and flags. Can be reloaded.
-   */
-  readonly sslVerifyMode?: number;
-  /**
-   * The oldest TLS version accepted; 2 is tlsv1.2, 3 is tlsv1.3.
-   *
-   * Default "tlsv1.2". `ssl-min-version` in files and flags. Can be reloaded.
-   */
-  readonly sslMinVersion?: "tlsv1.2" | "tlsv1.3" | "2" | "3";
-  /**
    * Idle timeout of connections.
    *
    * An integer from 1 to 2147483000, in milliseconds; default 600000000. `net-read-timeout` in files and flags. Can be

@@ -4,15 +4,16 @@
  */
 
 import { type FieldsOf, functionField, objectField } from "../base/given_fields.ts";
+import { LIBRARY_LOG_LEVEL } from "../base/log_levels.ts";
 import { choiceOption, hostOption, integerOption, portOption, textOption, withDefault } from "../base/option_schema.ts";
 import { indexOptionTable } from "../index_server/index_options.ts";
 import { type AccessOptions, accessOptions } from "../net/auth/access_options.ts";
 import { processOptions, serverOptions } from "../net/daemon_options.ts";
-import { type TlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
-import { nodeOptionTable, nodeServerTable } from "../node_server/node_options.ts";
+import { type ServerTls, serverTlsFields } from "../net/tls/server_tls.ts";
+import { nodeOptionTable } from "../node_server/node_options.ts";
 import type { NodeServerOptions } from "../node_server/node_server_options.ts";
-import { engineNames } from "../storage/engine/engine_choice.ts";
-import type { StorageOptions } from "../storage/storage.ts";
+import { nodeFields } from "../node_server/start_node.ts";
+import { type EngineChoice, engineNames } from "../storage/engine/engine_choice.ts";
 
 /** The shape and the place of a cluster; the defaults are those of `flare up`. */
 export const shapeOptions = {
@@ -80,8 +81,6 @@ export const shapeOptions = {
 
 // The servers cannot share one address.
 const { adminAddress: _, ...clusterAccessOptions } = accessOptions;
-// Either all servers use TLS or none.
-const { enableSsl: __, ...clusterTlsOptions } = tlsOptions;
 
 export { clusterAccessOptions };
 
@@ -102,7 +101,7 @@ export const clusterOptionTable = {
   memoryBytesMax: nodeOptionTable.memoryBytesMax,
   fsync: nodeOptionTable.fsync,
   monitorIntervalMs: withDefault(indexOptionTable.monitorIntervalMs, 1000),
-  logLevel: withDefault(processOptions.logLevel, "warning"),
+  logLevel: withDefault(processOptions.logLevel, LIBRARY_LOG_LEVEL),
 };
 
 /** The shape and the settings of a cluster; all have defaults. */
@@ -193,9 +192,9 @@ export interface ClusterOptions {
   readonly logLevel?: "error" | "warning" | "notice" | "info" | "debug";
   // Further settings.
   /** Returns your own abstract-level database for each node. */
-  readonly engine?: (nodeNumber: number) => StorageOptions["engine"];
-  /** Use TLS everywhere: the `ssl-…` options of all servers, at least `sslChainCert`; default: no TLS. */
-  readonly tls?: Partial<Omit<TlsOptions, "enableSsl">>;
+  readonly engine?: (nodeNumber: number) => EngineChoice;
+  /** Use TLS everywhere; default: no TLS. */
+  readonly tls?: ServerTls;
   /** Authentication and access rules of the index server and every node; with `authFile` they need a `clusterUser`. */
   readonly access?: Partial<Omit<AccessOptions, "adminAddress">>;
   /** Any other option of a node server. */
@@ -208,8 +207,8 @@ export interface ClusterOptions {
 export const clusterFields: FieldsOf<ClusterOptions> = {
   ...clusterOptionTable,
   engine: functionField,
-  tls: objectField(clusterTlsOptions),
+  tls: objectField(serverTlsFields),
   access: objectField(clusterAccessOptions),
-  node: objectField(nodeServerTable),
+  node: objectField(nodeFields),
   onProgress: functionField,
 };

@@ -8,13 +8,15 @@ import { type HostPort, parseHost } from "../base/host_port.ts";
 import { sleep } from "../base/sleep.ts";
 import { Client } from "../client/client.ts";
 import type { ConnectionOptions } from "../client/client_options.ts";
+import { clientTlsOf } from "../client/client_tls.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode } from "../cluster/node_map.ts";
 import { type NodeFormWord, nodeChange } from "../index_server/index_commands.ts";
 import { indexServerOptions } from "../index_server/index_options.ts";
 import { type RunningIndex, startIndexServer } from "../index_server/index_server.ts";
+import { tlsOptionsOf } from "../net/tls/server_tls.ts";
+import type { NodeSettings } from "../node_server/node_options.ts";
 import { RunningNode } from "../node_server/node_server.ts";
-import type { NodeServerOptions } from "../node_server/node_server_options.ts";
 import type { NodeServer } from "../node_server/public_node.ts";
 import type { FileLock, Runtime } from "../runtime/runtime.ts";
 import { type ClusterPaths, type ClusterShape, clusterPaths, plannedShape, rememberShape } from "./cluster_memory.ts";
@@ -93,7 +95,7 @@ export class LocalCluster implements Cluster {
           serverPort: options.indexPort ?? clusterOptionTable.indexPort.default,
           monitorIntervalMs: options.monitorIntervalMs ?? clusterOptionTable.monitorIntervalMs.default,
           ...access,
-          ...(options.tls === undefined ? {} : { ...options.tls, enableSsl: true }),
+          ...(options.tls === undefined ? {} : tlsOptionsOf(options.tls)),
           ...(paths === undefined ? { indexDb: "memory://" } : { dataDir: paths.index }),
         }),
         undefined,
@@ -130,7 +132,7 @@ export class LocalCluster implements Cluster {
   client(options: ConnectionOptions = {}): Client {
     const node = this.nodes.find(({ isStopping }) => !isStopping) ?? this.nodes[0];
     const { tlsClient } = node;
-    const tls = tlsClient === undefined ? {} : { tls: tlsClient };
+    const tls = tlsClient === undefined ? {} : { tls: clientTlsOf(tlsClient) };
     return new Client({ runtime: this.#runtime, ...node.address, ...tls, ...options });
   }
 
@@ -140,7 +142,7 @@ export class LocalCluster implements Cluster {
     const number = this.#nodes.length;
     const memory = (this.#options.storage ?? (paths === undefined ? "memory" : "level")) === "memory";
     const port = ports[number] ?? (this.#options.port ? this.#options.port + number : 0);
-    const given: NodeServerOptions = {
+    const given: Partial<NodeSettings> = {
       bind,
       serverName: name,
       serverPort: port,
@@ -151,7 +153,7 @@ export class LocalCluster implements Cluster {
       ...(this.#options.memoryBytesMax === undefined ? {} : { memoryBytesMax: this.#options.memoryBytesMax }),
       ...(this.#options.fsync === undefined ? {} : { fsync: this.#options.fsync }),
       ...this.#options.access,
-      ...(this.#options.tls === undefined ? {} : { ...this.#options.tls, enableSsl: true }),
+      ...(this.#options.tls === undefined ? {} : tlsOptionsOf(this.#options.tls)),
       ...this.#options.node,
     };
     const engine = this.#options.engine?.(number);

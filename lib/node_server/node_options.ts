@@ -32,7 +32,6 @@ import { idleDaemonOptions, idleNodeOptions } from "../net/options_without_effec
 import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 import { engineOfType, isDurable } from "../storage/engine/engine_choice.ts";
 import { storageOptionTable, storageTypeOption } from "../storage/storage_options.ts";
-import type { NodeServerOptions } from "./node_server_options.ts";
 
 /** The options for programs, in the order of `--help` and `--print-config`. */
 export const nodeServerTable = {
@@ -277,7 +276,7 @@ export type NodeSettings = OptionValues<typeof nodeOptionTable>;
  * @throws FlareError INVALID_OPTION for an invalid value, a missing data directory, a missing index server or two ways of
  * naming one, an invalid entry in a list
  */
-export function nodeServerOptions(given: NodeServerOptions): NodeSettings {
+export function nodeServerOptions(given: Partial<NodeSettings>): NodeSettings {
   const options = completeOptions(nodeOptionTable, given);
   if (options.dataDir === "" && isDurable(engineOfType(options.storageType))) {
     throw new FlareError(

@@ -143,7 +143,7 @@ export class RunningNode implements NodeServer {
    * Starts a node server; it resolves when clients are served.
    * @throws FlareError INVALID_OPTION | ADDRESS_IN_USE | DATA_DIR_LOCKED | IO_ERROR | CORRUPT | CONNECTION_FAILED | REFUSED
    */
-  static async start(machine: Runtime, given: NodeServerOptions, parts: NodeServerParts = {}): Promise<RunningNode> {
+  static async start(machine: Runtime, given: Partial<NodeSettings>, parts: NodeServerParts = {}): Promise<RunningNode> {
     checkRuntime(machine);
     checkFields(nodeServerPartFields, parts);
     const checked = nodeServerOptions(given);
@@ -251,7 +251,7 @@ export class RunningNode implements NodeServer {
     return this.#context.storage;
   }
 
-  async reload(given: NodeServerOptions = {}): Promise<void> {
+  async reload(given: Partial<NodeSettings> = {}): Promise<void> {
     const options = nodeServerOptions(reloadedOptions(nodeOptionTable, this.#context.options, given));
     this.#context.options = options;
     this.#link.servers = options.indexServers;

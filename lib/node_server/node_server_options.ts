@@ -60,48 +60,6 @@ export interface NodeServerOptions {
    */
   readonly serverPort?: number;
   /**
-   * Speak TLS at `serverPort` and to other servers.
-   *
-   * Default false. `enable-ssl` in files and flags.
-   */
-  readonly enableSsl?: boolean;
-  /**
-   * PEM file of the certificate and its intermediate certificates.
-   *
-   * `ssl-chain-cert` in files and flags. Can be reloaded.
-   */
-  readonly sslChainCert?: string;
-  /**
-   * PEM file of the private key; default: `sslChainCert` contains it.
-   *
-   * `ssl-key` in files and flags. Can be reloaded.
-   */
-  readonly sslKey?: string;
-  /**
-   * PEM file of the CAs that sign certificates; default for servers' certificates: the runtime's CAs.
-   *
-   * `ssl-ca-cert` in files and flags. Can be reloaded.
-   */
-  readonly sslCaCert?: string;
-  /**
-   * Client certificates: 0 not requested, 1 verified if sent, 2 and 3 required.
-   *
-   * An integer from 0 to 3; default 0. `ssl-verify-mode` in files and flags. Can be reloaded.
-   */
-  readonly sslVerifyMode?: number;
-  /**
-   * The oldest TLS version accepted; 2 is tlsv1.2, 3 is tlsv1.3.
-   *
-   * Default "tlsv1.2". `ssl-min-version` in files and flags. Can be reloaded.
-   */
-  readonly sslMinVersion?: "tlsv1.2" | "tlsv1.3" | "2" | "3";
-  /**
-   * An additional TLS port for clients; 0 is none.
-   *
-   * An integer from 0 to 65535; default 0. `ssl-port` in files and flags.
-   */
-  readonly sslPort?: number;
-  /**
    * Length of the kernel's queue of connections that are not accepted yet.
    *
    * An integer from 1 to 65535; default 1024. `back-log` in files and flags.

@@ -3,18 +3,19 @@
 import { type FieldsOf, integerField } from "../base/given_fields.ts";
 import { pickOptions } from "../base/option_schema.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { engineOfType, isDurable } from "../storage/engine/engine_choice.ts";
-import { Storage, type StorageOptions } from "../storage/storage.ts";
-import { storageOptionTable, storagePartFields } from "../storage/storage_options.ts";
+import { type EngineChoice, engineOfType, isDurable } from "../storage/engine/engine_choice.ts";
+import { Storage } from "../storage/storage.ts";
+import { type StorageProgress, storageOptionTable, storagePartFields } from "../storage/storage_options.ts";
 import type { NodeSettings } from "./node_options.ts";
 
 const PROGRESS_MS = 1000;
 
 /** What only a program can pass, besides the options. */
 export interface NodeServerParts {
-  /** An abstract-level database instead of the engine of `storage-type`. */
-  readonly engine?: StorageOptions["engine"];
-  readonly onProgress?: StorageOptions["onProgress"];
+  /** An abstract-level database instead of the engine of `storageType`; the caller closes it. */
+  readonly engine?: EngineChoice;
+  /** Called from time to time while the storage opens; default: a line in the log about once a second. */
+  readonly onProgress?: (progress: StorageProgress) => void;
   /** Servers in this process, including this one: they share its limit of open files. Default 1. */
   readonly serversInProcess?: number;
 }
@@ -37,7 +38,7 @@ export function openStorage(runtime: Runtime, options: NodeSettings, parts: Node
   });
 }
 
-function progressLog({ clock, log }: Runtime): NonNullable<StorageOptions["onProgress"]> {
+function progressLog({ clock, log }: Runtime): (progress: StorageProgress) => void {
   let nextMs = clock.monotonicMs() + PROGRESS_MS;
   return ({ phase, bytesDone, bytesTotal, records }) => {
     if (clock.monotonicMs() < nextMs) return;

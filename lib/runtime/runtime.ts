@@ -6,13 +6,21 @@
 
 import type { LogLevel } from "../base/log_levels.ts";
 
+/** What the library gets from the machine; `detectRuntime()` makes one. */
 export interface Runtime {
+  /** Which adapter it is. */
   readonly name: "nodejs" | "bun" | "deno" | "simulated";
+  /** Sockets. */
   readonly transport: Transport;
+  /** Time and timers. */
   readonly clock: Clock;
+  /** Randomness. */
   readonly random: Random;
+  /** Files. */
   readonly files: FileSystem;
+  /** Where log lines go. */
   readonly log: Log;
+  /** What is known about the process and its machine. */
   readonly process: ProcessInfo;
 }
 
@@ -23,6 +31,7 @@ export type Address =
   | { readonly host: string; readonly port: number }
   | { readonly path: string /** Permission bits of the socket file, default 0o777. */; readonly mode?: number };
 
+/** Sockets: TCP, UNIX and TLS. */
 export interface Transport {
   /**
    * Starts listening. `accept` is called once per connection and returns its handler; the handler's `onOpen` follows. With
@@ -38,6 +47,7 @@ export interface Transport {
   connect(address: Address, timeoutMs: number, handler: ConnectionHandler, options?: ConnectOptions): Connection;
 }
 
+/** How to listen. */
 export interface ListenOptions {
   /** Length of the kernel's queue of connections that are not accepted yet, default 1024. */
   readonly backlog?: number;
@@ -45,6 +55,7 @@ export interface ListenOptions {
   readonly tls?: TlsServer;
 }
 
+/** How to connect. */
 export interface ConnectOptions {
   /** The connection uses TLS; absent = plain. */
   readonly tls?: TlsClient | undefined;
@@ -59,12 +70,14 @@ export type TlsVersion = "TLSv1.2" | "TLSv1.3";
 export interface TlsServer {
   /** Our certificate, followed by its intermediate certificates. */
   readonly certificateChain: Uint8Array;
+  /** The private key of the certificate. */
   readonly key: Uint8Array;
   /**
    * Requests a client certificate: an invalid one is refused, and, if `required`, a missing one, too. Absent: none is
    * requested.
    */
   readonly clientCertificates?: { readonly authorities: Uint8Array; readonly required: boolean };
+  /** The oldest version accepted. */
   readonly minVersion: TlsVersion;
 }
 
@@ -74,14 +87,17 @@ export interface TlsClient {
   readonly authorities?: Uint8Array;
   /** Our client certificate and its key; both or none. */
   readonly certificateChain?: Uint8Array;
+  /** The private key of `certificateChain`. */
   readonly key?: Uint8Array;
   /** The name that the other side's certificate must have; absent = the host we connect to. */
   readonly serverName?: string;
   /** False: the other side is not verified. */
   readonly verify: boolean;
+  /** The oldest version accepted. */
   readonly minVersion: TlsVersion;
 }
 
+/** A place where a server listens. */
 export interface Listener {
   /** The real address (with the port the kernel chose). */
   readonly address: Address;
@@ -104,6 +120,7 @@ export interface ConnectionSecurity {
   readonly peerName: string | undefined;
 }
 
+/** An open connection, or one that is being opened. */
 export interface Connection {
   /** `host:port` of the other side; `:0` for a UNIX socket. */
   readonly peer: string;
@@ -117,6 +134,7 @@ export interface Connection {
   write(bytes: Uint8Array): boolean;
   /** Stops and restarts `onData` (back-pressure to the sender). Bytes already read may still arrive once. */
   pause(): void;
+  /** The opposite of `pause`. */
   resume(): void;
   /** Closes after everything written has been sent; of the handler only `onClose` follows. */
   close(): void;
@@ -129,6 +147,7 @@ export interface Connection {
 
 /** Called by the transport, always synchronously one after another, never after `onClose`. */
 export interface ConnectionHandler {
+  /** The connection is open; bytes can be written. */
   onOpen(): void;
   /** `chunk` is only valid during the call: the adapter reuses its memory. */
   onData(chunk: Uint8Array): void;
@@ -142,6 +161,7 @@ export interface ConnectionHandler {
 
 // ---------------------------------------------------------------------------------------- time and randomness
 
+/** Time and timers. */
 export interface Clock {
   /** Wall clock, milliseconds since 1970: only for expiry and for humans. */
   nowMs(): number;
@@ -149,6 +169,7 @@ export interface Clock {
   monotonicMs(): number;
   /** Runs `callback` once after `delayMs`. A timer does not keep the process alive unless `keepsProcess`. */
   setTimer(callback: () => void, delayMs: number, keepsProcess?: boolean): Timer;
+  /** Stops a timer; nothing happens if it has run. */
   clearTimer(timer: Timer): void;
   /** Runs `callback` at the end of this turn of the event loop, after the other sockets that are ready now. */
   defer(callback: () => void): void;
@@ -157,6 +178,7 @@ export interface Clock {
 /** An opaque handle of `Clock.setTimer`. */
 export type Timer = { readonly timer: unique symbol } | object;
 
+/** Randomness. */
 export interface Random {
   /** A uniformly distributed integer, 0 … 2^32-1. */
   uint32(): number;
@@ -164,6 +186,7 @@ export interface Random {
 
 // ---------------------------------------------------------------------------------------------------- files
 
+/** Files and directories; paths are written as the system writes them. */
 export interface FileSystem {
   /** Opens a file for appending, creating it if necessary. @throws FlareError DISK_FULL | IO_ERROR */
   openAppend(path: string): AppendFile;
@@ -195,6 +218,7 @@ export interface FileSystem {
   join(...parts: string[]): string;
 }
 
+/** A file that grows at its end. */
 export interface AppendFile {
   /** Bytes in the file. */
   readonly size: number;
@@ -207,10 +231,13 @@ export interface AppendFile {
   sync(): Promise<void>;
   /** Truncates the file. @throws FlareError IO_ERROR */
   truncate(size: number): void;
+  /** Closes the file. */
   close(): void;
 }
 
+/** A lock that is held. */
 export interface FileLock {
+  /** Gives the lock back. */
   release(): Promise<void>;
 }
 
@@ -218,6 +245,7 @@ export interface FileLock {
 
 export type { LogLevel };
 
+/** The log. */
 export interface Log {
   /** Writes one line. Levels above the adapter's threshold cost nothing but the call. */
   write(level: LogLevel, message: string): void;
@@ -225,7 +253,9 @@ export interface Log {
   reopen?(): void;
 }
 
+/** What is known about the process and its machine. */
 export interface ProcessInfo {
+  /** The number of the process. */
   readonly pid: number;
   /** Fully qualified name of this machine. */
   hostName(): string;

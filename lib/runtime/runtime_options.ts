@@ -3,6 +3,7 @@
 import { choiceField, type FieldsOf, stringField } from "../base/given_fields.ts";
 import { LOG_LEVELS, type LogLevel } from "../base/log_levels.ts";
 
+/** What a program may choose about its runtime; everything has a default. */
 export interface RuntimeOptions {
   /** The name in every log line, default `flare`. */
   readonly programName?: string;

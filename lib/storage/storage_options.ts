@@ -138,9 +138,11 @@ export type StorageSettings = OptionValues<typeof storageTable>;
 
 /** The progress of opening a storage. */
 export interface StorageProgress {
+  /** `recover` reads the change log, `open` the engine. */
   readonly phase: "recover" | "open";
   /** Bytes of the change log read, and in total. */
   readonly bytesDone: number;
+  /** Bytes of the change log in total. */
   readonly bytesTotal: number;
   /** Changes replayed so far. */
   readonly records: number;

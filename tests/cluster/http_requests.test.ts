@@ -11,7 +11,7 @@ import { httpConnection } from "../fuzz/http_grammar.ts";
 import { SimRandom } from "../simulation/sim_random.ts";
 import { ClosedCluster, connectAs, loginOf, recordingRuntime } from "../support/access_world.ts";
 import { freePorts } from "../support/free_ports.ts";
-import { certificatePath, testTlsClient } from "../support/test_certificates.ts";
+import { testServerTls, testTlsClient } from "../support/test_certificates.ts";
 import { TextClient } from "../support/text_client.ts";
 
 const { runtime, lines } = await recordingRuntime();
@@ -108,11 +108,7 @@ describe("HTTP", () => {
   it("commands nobody by TLS", async () => {
     const cluster = await startCluster({
       runtime,
-      tls: {
-        sslChainCert: certificatePath("node.pem"),
-        sslKey: certificatePath("node.key"),
-        sslCaCert: certificatePath("ca.pem"),
-      },
+      tls: testServerTls("node"),
     });
     const [node] = cluster.addresses;
     assert(node !== undefined);

@@ -14,7 +14,7 @@ import { connectAs, USERS, writeUsers } from "../support/access_world.ts";
 import { clientRuntime, waitUntil } from "../support/daemon.ts";
 import { SecureCluster } from "../support/secure_cluster.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
-import { testTlsClient } from "../support/test_certificates.ts";
+import { testClientTls, testTlsClient } from "../support/test_certificates.ts";
 import { TextClient } from "../support/text_client.ts";
 
 const ALICE = { user: "alice", password: "secret" };
@@ -96,12 +96,12 @@ async function isLetIn(runtime: Runtime, address: Address, user: string, passwor
 
 /** What becomes of those who lack something. */
 async function knock(runtime: Runtime, cluster: SecureCluster): Promise<void> {
-  const { authorities } = testTlsClient();
-  assert(authorities !== undefined);
-  const nameless = cluster.client(2, { tls: { authorities }, ...ALICE });
+  const { ca } = testClientTls();
+  assert(ca !== undefined);
+  const nameless = cluster.client(2, { tls: { ca }, ...ALICE });
   await assertRejects(() => nameless.get("load:0-1"), FlareError);
   nameless.close();
-  const stranger = cluster.client(2, { tls: { ...testTlsClient("stranger") }, ...ALICE });
+  const stranger = cluster.client(2, { tls: testClientTls("stranger"), ...ALICE });
   await assertRejects(() => stranger.get("load:0-1"), FlareError);
   stranger.close();
   const silent = cluster.client(2);

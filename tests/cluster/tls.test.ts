@@ -12,7 +12,7 @@ import { Client, FlareError } from "../../mod.ts";
 import { clientRuntime, waitUntil } from "../support/daemon.ts";
 import { SecureCluster } from "../support/secure_cluster.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
-import { certificatePath, testTlsClient } from "../support/test_certificates.ts";
+import { certificatePath, testClientTls, testTlsClient } from "../support/test_certificates.ts";
 import { TextClient } from "../support/text_client.ts";
 
 const KEYS = 200;
@@ -60,9 +60,9 @@ describe("a cluster that speaks TLS", () => {
         await plain.until(() => plain.closed);
         assertEquals(plain.closed, true);
         assert(!plain.received.includes("VALUE"));
-        const { authorities } = testTlsClient();
-        assert(authorities !== undefined);
-        const nameless = new Client({ runtime, ...cluster.address(0), tls: { authorities } });
+        const { ca } = testClientTls();
+        assert(ca !== undefined);
+        const nameless = new Client({ runtime, ...cluster.address(0), tls: { ca } });
         await assertRejects(() => nameless.get("key-1"), FlareError);
 
         // The master dies, the slave takes over, the dead one comes back and copies.

@@ -15,7 +15,7 @@ import { clientRuntime } from "./daemon.ts";
 import { LineClient } from "./line_client.ts";
 import { startOpenCluster } from "./open_servers.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "./temporary_directory.ts";
-import { certificatePath, testTlsClient } from "./test_certificates.ts";
+import { certificatePath, testServerTls, testTlsClient } from "./test_certificates.ts";
 
 /** The longest value the cluster takes; clients try a longer one. */
 export const VALUE_BYTES_MAX = 2 << 20;
@@ -39,11 +39,6 @@ export const BY_LOGIN: Entry = { login: { user: "alice", password: "secret" } };
 /** A cluster that speaks TLS. */
 export const BY_TLS: Entry = { authority: certificatePath("ca.pem") };
 
-const CERTIFICATES = {
-  sslChainCert: certificatePath("node.pem"),
-  sslKey: certificatePath("node.key"),
-  sslCaCert: certificatePath("ca.pem"),
-};
 const PARTITIONS = 2;
 const NODES = 5;
 
@@ -77,7 +72,7 @@ export class ClientCluster {
     const cluster = await startOpenCluster({
       ...{ runtime, partitions: PARTITIONS, slaves: 1, nodes: NODES, replicationType: "sync" },
       ...(login === undefined ? {} : { access: { authFile: writeUsers(directory), clusterUser: "node" } }),
-      ...(authority === undefined ? {} : { tls: CERTIFICATES }),
+      ...(authority === undefined ? {} : { tls: testServerTls("node") }),
       node: { valueBytesMax: VALUE_BYTES_MAX, versionFormat: "memcached" },
     });
     const tls = authority === undefined ? undefined : testTlsClient();

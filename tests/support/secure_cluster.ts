@@ -10,7 +10,7 @@ import { Client, type ClientOptions } from "../../mod.ts";
 import { HOST, waitUntil } from "./daemon.ts";
 import { INDEX, ProcessCluster } from "./process_cluster.ts";
 import { runProgram, type SpawnedProgram } from "./spawn.ts";
-import { type CertificateName, certificatePath, testTlsClient } from "./test_certificates.ts";
+import { type CertificateName, certificatePath, testClientTls } from "./test_certificates.ts";
 
 /** Who operates. */
 interface Operator {
@@ -114,7 +114,7 @@ export class SecureCluster {
   }
 
   client(node: number, options: Partial<ClientOptions> = {}): Client {
-    return new Client({ runtime: this.#runtime, ...this.address(node), tls: testTlsClient("operator"), ...options });
+    return new Client({ runtime: this.#runtime, ...this.address(node), tls: testClientTls("operator"), ...options });
   }
 
   /** Waits until a node's role and state are as told, as the index server sees it. */
@@ -124,7 +124,7 @@ export class SecureCluster {
       runtime: this.#runtime,
       ...this.indexAddress,
       ...{
-        tls: testTlsClient("operator"),
+        tls: testClientTls("operator"),
         ...(login === undefined ? {} : { user: login.user, password: login.password }),
       },
     });

@@ -4,6 +4,8 @@
  */
 
 import { readFileSync } from "node:fs";
+import { type ClientTls, clientTlsOf } from "../../lib/client/client_tls.ts";
+import type { ServerTls } from "../../lib/net/tls/server_tls.ts";
 import type { TlsClient, TlsServer } from "../../lib/runtime/runtime.ts";
 
 /** Names of certificates; each has a `.pem` and a `.key`. */
@@ -25,6 +27,16 @@ export function testTlsServer(name: CertificateName, clients?: "requested" | "re
     ...(clients === undefined ? {} : { clientCertificates: { authorities: AUTHORITY, required: clients === "required" } }),
     minVersion: "TLSv1.2",
   };
+}
+
+/** The same for a `Client`. */
+export function testClientTls(name?: CertificateName): ClientTls {
+  return clientTlsOf(testTlsClient(name));
+}
+
+/** How the servers of a program speak TLS with the certificate `name`. */
+export function testServerTls(name: CertificateName): ServerTls {
+  return { cert: certificatePath(`${name}.pem`), key: certificatePath(`${name}.key`), ca: certificatePath("ca.pem") };
 }
 
 /** A client that trusts the authority, and shows the certificate `name` if asked. */

@@ -8,21 +8,27 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { OptionTable, OptionValues } from "../../lib/base/option_schema.ts";
-import { indexServerTable } from "../../lib/index_server/index_options.ts";
+import type { indexServerTable } from "../../lib/index_server/index_options.ts";
 import type { IndexServerOptions } from "../../lib/index_server/index_server_options.ts";
+import { indexFields } from "../../lib/index_server/start_index.ts";
 import { type ClusterOptions, clusterOptionTable } from "../../lib/local_cluster/cluster_options.ts";
 import { type AccessOptions, accessOptions } from "../../lib/net/auth/access_options.ts";
-import { nodeServerTable } from "../../lib/node_server/node_options.ts";
+import type { tlsOptions } from "../../lib/net/tls/tls_options.ts";
+import type { nodeServerTable } from "../../lib/node_server/node_options.ts";
 import type { NodeServerOptions } from "../../lib/node_server/node_server_options.ts";
+import { nodeFields } from "../../lib/node_server/start_node.ts";
 import { readRepositoryFile, repositoryRoot } from "../support/repository.ts";
 import { type InterfaceForm, interfaceFields } from "./option_interface.ts";
+
+/** What programs say with `tls`. */
+type Tls = keyof typeof tlsOptions | "sslPort";
 
 /** Whether two types have the same fields, of the same types. */
 type Same<A, B> = [A, B, keyof A, keyof B] extends [B, A, keyof B, keyof A] ? true : false;
 
 // These do not compile when a type is not the table's.
-const nodeTypesAreTheTables: Same<Required<NodeServerOptions>, OptionValues<typeof nodeServerTable>> = true;
-const indexTypesAreTheTables: Same<Required<IndexServerOptions>, OptionValues<typeof indexServerTable>> = true;
+const nodeTypesAreTheTables: Same<Required<NodeServerOptions>, Omit<OptionValues<typeof nodeServerTable>, Tls>> = true;
+const indexTypesAreTheTables: Same<Required<IndexServerOptions>, Omit<OptionValues<typeof indexServerTable>, Tls>> = true;
 
 const accessTypesAreTheTables: Same<AccessOptions, OptionValues<typeof accessOptions>> = true;
 const clusterTypesAreTheTables: Same<
@@ -31,8 +37,8 @@ const clusterTypesAreTheTables: Same<
 > = true;
 
 const interfaces: readonly (readonly [path: string, name: string, table: OptionTable, form?: InterfaceForm])[] = [
-  ["lib/node_server/node_server_options.ts", "NodeServerOptions", nodeServerTable],
-  ["lib/index_server/index_server_options.ts", "IndexServerOptions", indexServerTable],
+  ["lib/node_server/node_server_options.ts", "NodeServerOptions", nodeFields],
+  ["lib/index_server/index_server_options.ts", "IndexServerOptions", indexFields],
   ["lib/net/auth/access_options.ts", "AccessOptions", accessOptions, { complete: true, fixed: true }],
   ["lib/local_cluster/cluster_options.ts", "ClusterOptions", clusterOptionTable, { fixed: true }],
 ];

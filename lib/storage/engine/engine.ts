@@ -13,13 +13,21 @@ import type { Passage, TableAudit } from "./table_audit.ts";
  * need Node's types, which a program that uses this library may not have.
  */
 export interface EngineDatabase {
+  /** `opening`, `open`, `closing` or `closed`. */
   readonly status: string;
+  /** What the database can do. */
   readonly supports: object;
+  /** Opens it; nothing happens if it is open. */
   open(): Promise<void>;
+  /** Closes it. */
   close(): Promise<void>;
+  /** Reads a value. */
   get(...args: never[]): Promise<unknown>;
+  /** Writes several changes at once. */
   batch(...args: never[]): unknown;
+  /** Walks over a range of keys. */
   iterator(...args: never[]): unknown;
+  /** Removes a range of keys. */
   clear(...args: never[]): Promise<void>;
 }
 

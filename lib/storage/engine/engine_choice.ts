@@ -24,6 +24,9 @@ type BuiltInEngine =
       open(): Promise<Engine>;
     };
 
+/** A built-in engine's name. */
+export type EngineName = "level" | "memory";
+
 /** The built-in engines by name. */
 const builtInEngines = {
   level: {
@@ -36,10 +39,7 @@ const builtInEngines = {
     aliases: [],
     open: async () => (await import("./memory_engine.ts")).openMemoryEngine(),
   },
-} as const satisfies Readonly<Record<string, BuiltInEngine>>;
-
-/** A built-in engine's name. */
-export type EngineName = keyof typeof builtInEngines;
+} as const satisfies Readonly<Record<EngineName, BuiltInEngine>>;
 
 /** The values of `storage-type`: names of engines, and of the original's engines. */
 export type StorageType = EngineName | (typeof builtInEngines)[EngineName]["aliases"][number];

@@ -1,4 +1,7 @@
-/** A cluster as a program holds it: where it is, clients of it, and the ways it stops. */
+/**
+ * A cluster and servers as a program holds them: where they are, clients of them, and the ways they stop. Covers
+ * lib/local_cluster/start_cluster.ts, lib/node_server/start_node.ts and lib/index_server/start_index.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";

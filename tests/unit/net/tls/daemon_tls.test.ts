@@ -13,13 +13,30 @@ import tls from "node:tls";
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { FlareError } from "../../../../lib/base/errors.ts";
 import { indexServerOptions } from "../../../../lib/index_server/index_options.ts";
+import { startIndexServer as startIndex } from "../../../../lib/index_server/index_server.ts";
 import { nodeServerOptions } from "../../../../lib/node_server/node_options.ts";
 import type { Address, LogLevel, Runtime } from "../../../../lib/runtime/runtime.ts";
-import { Client, type Cluster, detectRuntime, startCluster, startIndexServer } from "../../../../mod.ts";
+import {
+  Client,
+  type Cluster,
+  ClusterAdmin,
+  detectRuntime,
+  masterChange,
+  startCluster,
+  startIndexServer,
+  startNodeServer,
+} from "../../../../mod.ts";
 import { waitUntil } from "../../../support/daemon.ts";
 import { freePorts } from "../../../support/free_ports.ts";
 import { withTemporaryDirectory } from "../../../support/temporary_directory.ts";
-import { AUTHORITY, type CertificateName, certificatePath, testTlsClient } from "../../../support/test_certificates.ts";
+import {
+  AUTHORITY,
+  type CertificateName,
+  certificatePath,
+  testClientTls,
+  testServerTls,
+  testTlsClient,
+} from "../../../support/test_certificates.ts";
 import { TextClient } from "../../../support/text_client.ts";
 
 const HOST = "127.0.0.1";
@@ -79,7 +96,7 @@ describe("the options of TLS", () => {
       install(directory, "node");
       const start = async (change: Partial<ReturnType<typeof pathsIn>>): Promise<string> => {
         const options = { indexDb: "memory://", bind: HOST, serverName: HOST, serverPort: 0, enableSsl: true };
-        const starting = startIndexServer({ runtime: quiet, ...options, ...pathsIn(directory), ...change });
+        const starting = startIndex(quiet, indexServerOptions({ ...options, ...pathsIn(directory), ...change }));
         const error = await assertRejects(() => starting, FlareError);
         assertEquals(error.code, "INVALID_OPTION");
         return error.message;
@@ -102,13 +119,11 @@ describe("the options of TLS", () => {
 
 describe("a node that speaks TLS", () => {
   it("serves clients that show what it asks for, and nobody else", async () => {
-    const tlsOptions = { ...certificates("node"), sslVerifyMode: 2 };
+    const tlsOptions = { ...testServerTls("node"), clientCert: "required" } as const;
     const cluster = await startCluster({ runtime: quiet, tls: tlsOptions, slaves: 1, replicationType: "sync" });
     const [master, slave] = cluster.addresses;
     assert(master !== undefined && slave !== undefined);
-    const { authorities, certificateChain, key } = testTlsClient("operator");
-    assert(authorities !== undefined && certificateChain !== undefined && key !== undefined);
-    const client = new Client({ runtime: quiet, ...slave, tls: { authorities, certificateChain, key } });
+    const client = new Client({ runtime: quiet, ...slave, tls: testClientTls("operator") });
     assertEquals(await client.set("key", "value"), "STORED");
     assertEquals(new TextDecoder().decode((await client.get("key"))?.value), "value");
     const stats = await client.stats();
@@ -126,7 +141,7 @@ describe("a node that speaks TLS", () => {
       certificatePath("ca.pem"),
       "tlsv1.2",
     ]);
-    const stranger = new Client({ runtime: quiet, ...slave, tls: { authorities } });
+    const stranger = new Client({ runtime: quiet, ...slave, tls: testClientTls() });
     await assertRejects(() => stranger.get("key"), FlareError);
     const plain = new Client({ runtime: quiet, ...slave });
     await assertRejects(() => plain.get("key"), FlareError);
@@ -137,7 +152,7 @@ describe("a node that speaks TLS", () => {
 
   it("keeps a flood of half-open handshakes within max-connection", async () => {
     const lines: string[] = [];
-    const cluster = await startCluster({ runtime: logged(lines), tls: certificates("node"), node: { maxConnection: 4 } });
+    const cluster = await startCluster({ runtime: logged(lines), tls: testServerTls("node"), node: { maxConnection: 4 } });
     const address = addressOf(cluster);
     assert("port" in address);
     const operator = await TextClient.connect(quiet, address, testTlsClient());
@@ -161,7 +176,7 @@ describe("a node that speaks TLS", () => {
   });
 
   it("ends handshakes under way when it stops", async () => {
-    const cluster = await startCluster({ runtime: quiet, tls: certificates("node") });
+    const cluster = await startCluster({ runtime: quiet, tls: testServerTls("node") });
     const address = addressOf(cluster);
     assert("port" in address);
     const socket = net.connect({ host: HOST, port: address.port });
@@ -178,7 +193,8 @@ describe("a node that speaks TLS", () => {
   it("takes new certificates by refresh_certs, and keeps the old ones if they are wrong", () =>
     withTemporaryDirectory(async (directory) => {
       install(directory, "node");
-      const cluster = await startCluster({ runtime: quiet, tls: pathsIn(directory) });
+      const { sslChainCert: cert, sslKey: key, sslCaCert: ca } = pathsIn(directory);
+      const cluster = await startCluster({ runtime: quiet, tls: { cert, key, ca } });
       const address = addressOf(cluster);
       const before = await TextClient.connect(quiet, address, testTlsClient());
       assertEquals(before.peerName, "node");
@@ -207,7 +223,7 @@ describe("a node that speaks TLS", () => {
     const adminPort = await freePorts(1);
     const cluster = await startCluster({
       runtime: quiet,
-      tls: { ...certificates("node"), sslVerifyMode: 1 },
+      tls: { ...testServerTls("node"), clientCert: "optional" },
       access: { adminAccess: "cert:operator,cert:node" },
       node: { adminAddress: `${HOST}:${adminPort}` },
     });
@@ -233,13 +249,7 @@ describe("a node that speaks TLS", () => {
 
   it("takes no certificate for a name where none is asked for", async () => {
     const options = { indexDb: "memory://", bind: HOST, serverName: HOST, serverPort: 0, adminAccess: "cert:operator" };
-    const index = await startIndexServer({
-      runtime: quiet,
-      ...options,
-      enableSsl: true,
-      ...certificates("node"),
-      sslVerifyMode: 0,
-    });
+    const index = await startIndexServer({ runtime: quiet, ...options, tls: { ...testServerTls("node"), clientCert: "none" } });
     const [address] = index.addresses;
     assert(address !== undefined);
     for (const name of ["operator", "stranger"] as const) {
@@ -251,16 +261,25 @@ describe("a node that speaks TLS", () => {
   });
 
   it("offers TLS at a port of its own beside a plain one", async () => {
-    const sslPort = await freePorts(1);
-    const cluster = await startCluster({ runtime: quiet, node: { ...certificates("node"), sslPort } });
-    const plain = await TextClient.connect(quiet, addressOf(cluster));
+    const port = await freePorts(1);
+    const names = { runtime: quiet, bind: HOST, serverName: HOST, serverPort: 0 };
+    await using index = await startIndexServer({ ...names, indexDb: "memory://" });
+    await using node = await startNodeServer({
+      ...names,
+      indexServers: [index.address],
+      storageType: "memory",
+      tls: { ...testServerTls("node"), port },
+    });
+    using admin = new ClusterAdmin({ runtime: quiet, indexServer: index.address });
+    const master = masterChange([{ node: node.key, balance: 1, partition: 0 }], { activate: true });
+    for await (const _ of admin.carryOut(master));
+    const plain = await TextClient.connect(quiet, node.address);
     assertEquals(await plain.ask("set key 0 0 5\r\nvalue\r\n"), "STORED\r\n");
-    const secure = await TextClient.connect(quiet, { host: HOST, port: sslPort }, testTlsClient());
+    const secure = await TextClient.connect(quiet, { host: HOST, port }, testTlsClient());
     assertEquals(secure.peerName, "node");
     assertEquals(await secure.ask("get key\r\n", /END\r\n$/), "VALUE key 0 5\r\nvalue\r\nEND\r\n");
     plain.close();
     secure.close();
-    await cluster.stop();
   });
 });
 
@@ -285,11 +304,3 @@ describe("a node that speaks no TLS", () => {
     await cluster.stop();
   });
 });
-
-function certificates(name: CertificateName): ReturnType<typeof pathsIn> {
-  return {
-    sslChainCert: certificatePath(`${name}.pem`),
-    sslKey: certificatePath(`${name}.key`),
-    sslCaCert: certificatePath("ca.pem"),
-  };
-}
