@@ -15,6 +15,7 @@ import type { KeyListings } from "./commands/key_listings.ts";
 import type { MetaCommands } from "./commands/meta_commands.ts";
 import type { ReadCommands } from "./commands/read_commands.ts";
 import type { ScanCommands } from "./commands/scan_commands.ts";
+import type { StatsReports } from "./commands/stats_reports.ts";
 import type { TtlCommand } from "./commands/ttl_command.ts";
 import type { WriteCommands } from "./commands/write_commands.ts";
 import type { Watchers } from "./stats/watchers.ts";
@@ -29,6 +30,7 @@ export interface CommandGroups {
   readonly scan: ScanCommands;
   readonly listings: KeyListings;
   readonly flush: FlushCommands;
+  readonly stats: StatsReports;
   readonly admin: AdminCommands;
   readonly watchers: Watchers;
 }
@@ -292,73 +294,73 @@ export const nodeCommands = {
     forms: {
       "": {
         access: "everyone",
-        run: ({ admin }, _request, reply) => admin.statsGeneral(reply),
+        run: ({ stats }, _request, reply) => stats.general(reply),
         section: "node",
         lines: [["", "the node's statistics: Flare's keys, then more of memcached's; `bytes` is the size on disk"]],
       },
       nodes: {
         access: "everyone",
-        run: ({ admin }, _request, reply) => admin.statsNodes(reply),
+        run: ({ stats }, _request, reply) => stats.nodes(reply),
         section: "node",
         lines: [["", "role, state, partition and balance of every node, as this node sees them"]],
       },
       threads: {
         access: "everyone",
-        run: ({ admin }, request, reply) => admin.statsThreads(request.words.slice(1), reply),
+        run: ({ stats }, request, reply) => stats.threads(request.words.slice(1), reply),
         section: "node",
         lines: [["[request|slave|queue]", "connections and other work; the leading number is the id for `kill`"]],
       },
       replication: {
         access: "everyone",
-        run: ({ admin }, _request, reply) => admin.statsReplication(reply),
+        run: ({ stats }, _request, reply) => stats.replication(reply),
         section: "node",
         lines: [["", "copies to other nodes and to another cluster: queued, failed, dropped"]],
       },
       settings: {
         access: "everyone",
-        run: ({ admin }, _request, reply) => admin.statsSettings(reply),
+        run: ({ stats }, _request, reply) => stats.settings(reply),
         section: "node",
         lines: [["", "the settings, and memcached's settings under memcached's names"]],
       },
       items: {
         access: "everyone",
-        run: ({ admin }, _request, reply) => admin.statsItems(reply),
+        run: ({ stats }, _request, reply) => stats.items(reply),
         section: "node",
         lines: [["", "the items in memory, as one slab class"]],
       },
       slabs: {
         access: "everyone",
-        run: ({ admin }, _request, reply) => admin.statsSlabs(reply),
+        run: ({ stats }, _request, reply) => stats.slabs(reply),
         section: "node",
         lines: [["", "the memory they take"]],
       },
       sizes: {
         access: "everyone",
-        run: ({ admin }, _request, reply) => admin.sizes.print(reply),
+        run: ({ stats }, _request, reply) => stats.sizes.print(reply),
         section: "node",
         lines: [["", "a histogram of the sizes of items in memory, in steps of 32 bytes, once it is enabled"]],
       },
       sizes_enable: {
         access: "operators",
-        run: ({ admin }, _request, reply) => admin.sizes.enable(true, reply),
+        run: ({ stats }, _request, reply) => stats.sizes.enable(true, reply),
         section: "node",
         lines: [["", "`STAT sizes_status enabled`"]],
       },
       sizes_disable: {
         access: "operators",
-        run: ({ admin }, _request, reply) => admin.sizes.enable(false, reply),
+        run: ({ stats }, _request, reply) => stats.sizes.enable(false, reply),
         section: "node",
         lines: [["", "`STAT sizes_status disabled`"]],
       },
       conns: {
         access: "everyone",
-        run: ({ admin }, _request, reply, session) => admin.statsConnections(reply, session),
+        run: ({ stats }, _request, reply, session) => stats.connections(reply, session),
         section: "node",
         lines: [["", "each listener and connection: `<id>:addr`, `listen_addr`, `state`, `secs_since_last_cmd`"]],
       },
       "detail dump": {
         access: "everyone",
-        run: ({ admin }, _request, reply) => admin.statsDetailDump(reply),
+        run: ({ stats }, _request, reply) => stats.detailDump(reply),
         section: "node",
         lines: [
           [
@@ -370,13 +372,13 @@ export const nodeCommands = {
       },
       detail: {
         access: "operators",
-        run: ({ admin }, request, reply) => admin.statsDetail(request.words[1], reply),
+        run: ({ stats }, request, reply) => stats.detail(request.words[1], reply),
         section: "node",
         lines: [["<on|off>", "`OK`; turns this counting on and off"]],
       },
       reset: {
         access: "operators",
-        run: ({ admin }, _request, reply) => admin.statsReset(reply),
+        run: ({ stats }, _request, reply) => stats.reset(reply),
         section: "node",
         lines: [["", "`RESET`; resets counters to 0, leaves gauges alone"]],
       },

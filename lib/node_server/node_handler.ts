@@ -11,21 +11,24 @@ import { Command, CommandShape, mayWrite, shapeOf } from "../protocol/command.ts
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
 import { type CommandGroups, nodeCommandSet, runPacket } from "./node_command_table.ts";
-import type { NodeContext } from "./node_context.ts";
+import type { NodeComponents } from "./node_components.ts";
+
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "handover" | "partitionFlush" | "storage" | "watchers">;
 
 export class NodeHandler implements RequestHandler {
   readonly commands = nodeCommandSet.words;
   readonly speaksBinary = true;
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #groups: CommandGroups;
 
-  constructor(context: NodeContext, groups: CommandGroups) {
-    this.#context = context;
+  constructor(parts: Parts, groups: CommandGroups) {
+    this.#parts = parts;
     this.#groups = groups;
   }
 
   onCommit(listener: { onCommitted(error?: FlareError): void }): void {
-    this.#context.storage.onCommit(listener);
+    this.#parts.storage.onCommit(listener);
   }
 
   get version(): string {
@@ -37,7 +40,7 @@ export class NodeHandler implements RequestHandler {
   }
 
   handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
-    const { watchers } = this.#context;
+    const { watchers } = this.#parts;
     if (watchers.kinds === 0) return this.#handle(request, reply, session);
     watchers.enter(session.id);
     if (request.command === Command.delete || request.command === Command.md) watchers.beforeDeletion(request.mutation.key);
@@ -49,7 +52,7 @@ export class NodeHandler implements RequestHandler {
   }
 
   #handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
-    const { handover, partitionFlush } = this.#context;
+    const { handover, partitionFlush } = this.#parts;
     const hasKey = shapeOf(request.command) !== CommandShape.words;
     const writesItem = hasKey && mayWrite(request.command);
     if (partitionFlush.isNear) partitionFlush.check();

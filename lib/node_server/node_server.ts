@@ -35,6 +35,7 @@ import { KeyListings } from "./commands/key_listings.ts";
 import { MetaCommands } from "./commands/meta_commands.ts";
 import { ReadCommands } from "./commands/read_commands.ts";
 import { ScanCommands } from "./commands/scan_commands.ts";
+import { StatsReports } from "./commands/stats_reports.ts";
 import { TtlCommand } from "./commands/ttl_command.ts";
 import { WriteCommands } from "./commands/write_commands.ts";
 import { ClusterFlush } from "./flush/cluster_flush.ts";
@@ -49,7 +50,7 @@ import { leaveCluster } from "./life/leave_cluster.ts";
 import { MapCheck } from "./life/map_check.ts";
 import { Reconstructor } from "./life/reconstructor.ts";
 import { TimeWatcher } from "./life/time_watcher.ts";
-import type { NodeContext } from "./node_context.ts";
+import type { NodeComponents } from "./node_components.ts";
 import { NodeHandler } from "./node_handler.ts";
 import { type NodeSettings, nodeOptionTable, nodeServerOptions } from "./node_options.ts";
 import type { NodeServerOptions } from "./node_server_options.ts";
@@ -77,7 +78,7 @@ export class RunningNode implements NodeServer {
   readonly key: string;
   readonly addresses: readonly [Address, ...Address[]];
   readonly #runtime: Runtime;
-  readonly #context: NodeContext;
+  readonly #components: NodeComponents;
   readonly #server: Server;
   readonly #link: IndexLink;
   readonly #partitionCountMax: number;
@@ -89,52 +90,49 @@ export class RunningNode implements NodeServer {
 
   private constructor(
     runtime: Runtime,
-    context: NodeContext,
+    components: NodeComponents,
     server: Server,
     addresses: readonly [Address, ...Address[]],
     link: IndexLink,
     resolver: KeyResolver,
   ) {
     this.#runtime = runtime;
-    this.#context = context;
+    this.#components = components;
     this.#server = server;
     this.addresses = addresses;
     this.#link = link;
     this.#partitionCountMax = resolver.partitionCountMax;
     this.#resolver = resolver;
-    this.#movedKeys = new MovedKeys(runtime.clock, runtime.log, context.storage);
-    this.#reconstructor = new Reconstructor(context, resolver, link, CONNECT_TIMEOUT_MS);
+    this.#movedKeys = new MovedKeys(runtime.clock, runtime.log, components.storage);
+    this.#reconstructor = new Reconstructor(components, resolver, link, CONNECT_TIMEOUT_MS);
     this.#mapCheck = new MapCheck(runtime, link, {
       nodeMap: () => this.nodeMap,
       install: (map) => this.#install(map),
     });
-    this.key = context.selfKey;
+    this.key = components.selfKey;
     // A scheduled flush that is overdue runs before the first request.
-    context.partitionFlush.arm();
-    const reads = new ReadForward(context);
-    const write = new WriteCommands(context, new WriteForward(context));
-    const meta = new MetaCommands(context, reads, write);
-    const ownPart = new OwnPart(context, resolver);
-    const clusterScan = new ClusterScan(context, ownPart);
-    const scan = new ScanCommands(context, clusterScan, ownPart, meta);
-    context.otherCluster.configure(context.options);
-    context.watchers.attach(server, context.storage);
+    components.partitionFlush.arm();
+    const reads = new ReadForward(components);
+    const write = new WriteCommands(components, new WriteForward(components));
+    const meta = new MetaCommands(components, reads, write);
+    const ownPart = new OwnPart(components, resolver);
+    const clusterScan = new ClusterScan(components, ownPart);
+    const scan = new ScanCommands(components, clusterScan, ownPart, meta);
+    components.otherCluster.configure(components.options);
+    components.watchers.attach(server, components.storage);
     server.open(
-      new NodeHandler(context, {
-        read: new ReadCommands(context, reads),
+      new NodeHandler(components, {
+        read: new ReadCommands(components, reads),
         write,
-        ttl: new TtlCommand(context, reads),
+        ttl: new TtlCommand(components, reads),
         meta,
-        dump: new DumpCommands(context, resolver),
+        dump: new DumpCommands(components, resolver),
         scan,
-        listings: new KeyListings(context, clusterScan, () => scan.newScan()),
-        flush: new FlushCommands(context, new ClusterFlush(context), () => this.#reconstructor.restart()),
-        watchers: context.watchers,
-        admin: new AdminCommands(
-          context,
-          () => server,
-          (map) => this.#install(map),
-        ),
+        listings: new KeyListings(components, clusterScan, () => scan.newScan()),
+        flush: new FlushCommands(components, new ClusterFlush(components), () => this.#reconstructor.restart()),
+        watchers: components.watchers,
+        stats: new StatsReports(components, () => server),
+        admin: new AdminCommands(components, (map) => this.#install(map)),
       }),
     );
   }
@@ -194,8 +192,8 @@ export class RunningNode implements NodeServer {
       server.expect();
       const joined = await link.join(history.identity);
       const resolver = new KeyResolver(joined.meta);
-      const context = buildContext(runtime, options, storage, joined, resolver, workers, peerOptions, tls);
-      const node = new RunningNode(runtime, context, server, addresses, link, resolver);
+      const components = buildComponents(runtime, options, storage, joined, resolver, workers, peerOptions, tls);
+      const node = new RunningNode(runtime, components, server, addresses, link, resolver);
       await history.noteJoined();
       runtime.log.write("notice", `node "${node.key}" serves, engine ${storage.manifest.engine}, fsync ${options.fsync}`);
       return node;
@@ -207,18 +205,18 @@ export class RunningNode implements NodeServer {
   }
 
   get address(): HostPort {
-    const { serverName, serverPort } = this.#context.options;
+    const { serverName, serverPort } = this.#components.options;
     return { host: serverName, port: serverPort };
   }
 
   get url(): string {
     const { host, port } = this.address;
-    return `${this.#context.options.enableSsl ? "memcacheds" : "memcached"}://${formatHostPort(host, port)}`;
+    return `${this.#components.options.enableSsl ? "memcacheds" : "memcached"}://${formatHostPort(host, port)}`;
   }
 
   /** The port clients connect to. */
   get port(): number {
-    return this.#context.options.serverPort;
+    return this.#components.options.serverPort;
   }
 
   get items(): number {
@@ -227,7 +225,7 @@ export class RunningNode implements NodeServer {
 
   /** The TLS settings for clients of this cluster's nodes; undefined = plain. */
   get tlsClient(): TlsClient | undefined {
-    return this.#context.tls.client;
+    return this.#components.tls.client;
   }
 
   /** Whether it is stopping or has stopped. */
@@ -236,31 +234,31 @@ export class RunningNode implements NodeServer {
   }
 
   get nodeMap(): NodeMap {
-    return this.#context.routing.nodeMap;
+    return this.#components.routing.nodeMap;
   }
 
   get role(): NodeRole | undefined {
-    return this.#context.routing.self?.role;
+    return this.#components.routing.self?.role;
   }
 
   get options(): Required<NodeServerOptions> {
-    return this.#context.options;
+    return this.#components.options;
   }
 
   get storage(): Storage {
-    return this.#context.storage;
+    return this.#components.storage;
   }
 
   async reload(given: Partial<NodeSettings> = {}): Promise<void> {
-    const options = nodeServerOptions(reloadedOptions(nodeOptionTable, this.#context.options, given));
-    this.#context.options = options;
+    const options = nodeServerOptions(reloadedOptions(nodeOptionTable, this.#components.options, given));
+    this.#components.options = options;
     this.#link.servers = options.indexServers;
-    this.#context.replicator.options = options;
-    this.#context.otherCluster.configure(options);
-    this.#context.timeWatcher.reload(options);
-    this.#context.storage.resizeMemory(options.memoryBytesMax);
+    this.#components.replicator.options = options;
+    this.#components.otherCluster.configure(options);
+    this.#components.timeWatcher.reload(options);
+    this.#components.storage.resizeMemory(options.memoryBytesMax);
     this.#dropLanes(this.nodeMap);
-    await this.#context.tls.reload(options);
+    await this.#components.tls.reload(options);
     await this.#server.reload({
       maxConnections: options.maxConnection,
       idleTimeoutMs: options.netReadTimeoutMs,
@@ -280,25 +278,25 @@ export class RunningNode implements NodeServer {
 
   async #stop(announce: boolean): Promise<void> {
     this.#runtime.log.write("notice", `node "${this.key}" stops`);
-    this.#context.watchers.happened("type=stop");
+    this.#components.watchers.happened("type=stop");
     this.#mapCheck.stop();
     this.#link.stop();
     this.#reconstructor.end();
     this.#movedKeys.stop();
-    this.#context.partitionFlush.stop();
-    if (announce) await leaveCluster(this.#context, this.#link, this.#server);
-    this.#context.watchers.close();
-    this.#context.timeWatcher.stop();
+    this.#components.partitionFlush.stop();
+    if (announce) await leaveCluster(this.#components, this.#link, this.#server);
+    this.#components.watchers.close();
+    this.#components.timeWatcher.stop();
     await this.#server.stop(DRAIN_MS);
-    this.#context.peers.close();
-    this.#context.scanPeers.close();
-    this.#context.otherCluster.close();
-    await this.#context.storage.close();
+    this.#components.peers.close();
+    this.#components.scanPeers.close();
+    this.#components.otherCluster.close();
+    await this.#components.storage.close();
     this.#runtime.log.write("notice", `node "${this.key}" has stopped`);
   }
 
   #install(map: NodeMap): void {
-    const { routing, handover } = this.#context;
+    const { routing, handover } = this.#components;
     const previous = routing.nodeMap;
     const first = previous.nodes.length === 0 && previous.version === 0;
     routing.install(map);
@@ -306,7 +304,7 @@ export class RunningNode implements NodeServer {
     this.#dropLanes(map);
     if (handover.holding && !routing.hasSuccessor) handover.end();
     this.#logMap(first ? undefined : previous, map);
-    this.#context.watchers.happened(`type=node_map version=${map.version}`);
+    this.#components.watchers.happened(`type=node_map version=${map.version}`);
     const plan = reconstructionFor(first ? undefined : previous, map, this.key, this.#partitionCountMax);
     // The first partition's master, and one that replaces a lost master, have no source to copy from and nothing to report.
     const pointless = plan?.sources.length === 0 && routing.self?.state === NodeState.active;
@@ -314,8 +312,8 @@ export class RunningNode implements NodeServer {
     else if (routing.self?.role === NodeRole.proxy) this.#reconstructor.end();
     this.#removeMovedKeys(first ? 0 : countPartitions(previous, this.#partitionCountMax));
     const wasMaster = findNode(previous, this.key)?.role === NodeRole.master;
-    if (!wasMaster && routing.self?.role === NodeRole.master) this.#context.otherCluster.onBecameMaster();
-    this.#context.partitionFlush.arm();
+    if (!wasMaster && routing.self?.role === NodeRole.master) this.#components.otherCluster.onBecameMaster();
+    this.#components.partitionFlush.arm();
   }
 
   /** Logs the changes in a map, node by node; for the first map only our own role. */
@@ -332,7 +330,7 @@ export class RunningNode implements NodeServer {
 
   /** Closes the connections to nodes that have left or are down. */
   #dropLanes(map: NodeMap): void {
-    const { peers, scanPeers, otherCluster } = this.#context;
+    const { peers, scanPeers, otherCluster } = this.#components;
     const kept = new Set(map.nodes.filter(({ state }) => state !== NodeState.down).map((node) => node.key));
     if (otherCluster.node !== undefined) kept.add(otherCluster.node.key);
     peers.retain(kept);
@@ -341,7 +339,7 @@ export class RunningNode implements NodeServer {
 
   /** Schedules the removal of keys that other partitions own now, if there are more partitions than before. */
   #removeMovedKeys(partitionsBefore: number): void {
-    const { routing, keyHash, options } = this.#context;
+    const { routing, keyHash, options } = this.#components;
     const self = routing.self;
     if (self === undefined || self.partition < 0 || self.state !== NodeState.active) return this.#movedKeys.stop();
     const count = routing.partitionMap.active.length;
@@ -358,7 +356,7 @@ function countPartitions(map: NodeMap, partitionCountMax: number): number {
   return buildPartitionMap(map, partitionCountMax).active.length;
 }
 
-function buildContext(
+function buildComponents(
   runtime: Runtime,
   options: NodeSettings,
   storage: Storage,
@@ -367,7 +365,7 @@ function buildContext(
   workers: WorkerRegistry,
   peerOptions: PeerOptions,
   tls: DaemonTls,
-): NodeContext {
+): NodeComponents {
   const selfKey = `${options.serverName}:${options.serverPort}`;
   const keyHash = KEY_HASHES[joined.meta.keyHashAlgorithm];
   if (keyHash === undefined) throw new FlareError("UNSUPPORTED", `key hash "${joined.meta.keyHashAlgorithm}" is unknown`);

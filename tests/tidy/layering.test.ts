@@ -220,4 +220,15 @@ describe("layering", () => {
     }
     assertEquals(wrong, []);
   });
+
+  it("gives what a node server is made of to nobody as a whole", () => {
+    const owners = ["lib/node_server/node_server.ts", "lib/node_server/node_components.ts"];
+    const takers = repositoryFiles("lib", ".ts").filter((path) => {
+      const uses = readRepositoryFile(path)
+        .replaceAll(/\bimport[^;]*;/g, "")
+        .replaceAll(/Pick<\s*NodeComponents\b/g, "");
+      return /\bNodeComponents\b/.test(uses) && !owners.includes(path);
+    });
+    assertEquals(takers, []);
+  });
 });

@@ -2,7 +2,8 @@
  * `stats` and what belongs to it over real sockets: the figures are true, memcached's exporter gets everything it makes
  * metrics of, from us as from a memcached in the same run, and the memory can be resized by command.
  *
- * Covers lib/node_server/stats/memcached_settings.ts, lib/node_server/stats/memcached_stats.ts,
+ * Covers lib/node_server/commands/stats_reports.ts, lib/node_server/stats/memcached_settings.ts,
+ * lib/node_server/stats/memcached_stats.ts,
  * lib/node_server/stats/node_stats.ts, lib/node_server/stats/prefix_stats.ts, lib/stats/connection_stats.ts and
  * lib/stats/general_stats.ts.
  */

@@ -16,7 +16,7 @@ import { isTextKey } from "../../protocol/text/text_key.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { BandwidthLimit } from "../../replication/bandwidth_limit.ts";
 import type { Cursor, StoredItem } from "../../storage/storage.ts";
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 import { DumpMemory, type DumpPiece, type DumpTaker } from "./dump_memory.ts";
 
 const SLICE_ITEMS_MAX = 500;
@@ -39,15 +39,18 @@ interface Slice extends DumpPiece {
   readonly unsayable: number;
 }
 
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "keyHash" | "routing" | "runtime" | "storage">;
+
 export class DumpCommands {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #resolver: KeyResolver;
   readonly #memory: DumpMemory;
 
-  constructor(context: NodeContext, resolver: KeyResolver) {
-    this.#context = context;
+  constructor(parts: Parts, resolver: KeyResolver) {
+    this.#parts = parts;
     this.#resolver = resolver;
-    this.#memory = new DumpMemory(context.runtime.clock);
+    this.#memory = new DumpMemory(parts.runtime.clock);
   }
 
   /** Our own nodes send a prefix and understand base64 keys and marks; everybody else gets what fits into a line. */
@@ -66,7 +69,7 @@ export class DumpCommands {
     reply: TextReply,
     session: ClientSession,
   ): Promise<void> {
-    const { storage, runtime } = this.#context;
+    const { storage, runtime } = this.#parts;
     let unsayable = 0;
     const limit = new BandwidthLimit(runtime.clock, given.bytesPerSecond, given.waitUs);
     const cursor = storage.openCursor({ includeExpired: keysOnly, withoutValues: keysOnly });
@@ -124,7 +127,7 @@ export class DumpCommands {
    */
   #belongs(key: Uint8Array, given: DumpArguments): boolean {
     if (given.partition < 0) return true;
-    const { routing, keyHash } = this.#context;
+    const { routing, keyHash } = this.#parts;
     const hash = keyHash(key, 0, key.length);
     if (this.#resolver.resolve(hash, given.partitionSize) !== given.partition) return false;
     const own = routing.self?.partition ?? PARTITION_NONE;

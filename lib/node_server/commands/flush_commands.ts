@@ -11,7 +11,7 @@ import type { Request } from "../../protocol/request.ts";
 import { faultLine, serverErrorText } from "../../protocol/text/server_error.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { type ClusterFlush, describe } from "../flush/cluster_flush.ts";
-import { type NodeContext, nowSeconds } from "../node_context.ts";
+import { type NodeComponents, nowSeconds } from "../node_components.ts";
 
 /** Why the second request of a connection can be refused. */
 const AMBIGUOUS =
@@ -19,8 +19,11 @@ const AMBIGUOUS =
 
 const NO_DELAY = "CLIENT_ERROR a flush of one node knows no delay";
 
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "otherCluster" | "partitionFlush" | "routing" | "runtime" | "stats" | "storage" | "watchers">;
+
 export class FlushCommands {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #cluster: ClusterFlush;
   readonly #restartCopy: () => void;
   readonly #startedSeconds: number;
@@ -28,11 +31,11 @@ export class FlushCommands {
   readonly #greeted = new WeakSet<ClientSession>();
 
   /** @param restartCopy restarts the running copy: the sources have flushed what it has copied so far */
-  constructor(context: NodeContext, cluster: ClusterFlush, restartCopy: () => void) {
-    this.#context = context;
+  constructor(parts: Parts, cluster: ClusterFlush, restartCopy: () => void) {
+    this.#parts = parts;
     this.#cluster = cluster;
     this.#restartCopy = restartCopy;
-    this.#startedSeconds = nowSeconds(context);
+    this.#startedSeconds = nowSeconds(parts);
   }
 
   /** Must be called for each `version`. */
@@ -45,10 +48,10 @@ export class FlushCommands {
     const words = request.opcode >= 0 ? [String(request.exptime)] : request.words;
     const noreply = words.at(-1) === "noreply";
     if (words.length > 2) return reply.line("ERROR");
-    const { stats, watchers } = this.#context;
+    const { stats, watchers } = this.#parts;
     stats.cmdFlush++;
     const word = words.length === 1 && (noreply || words[0] === "async") ? "0" : (words[0] ?? "0");
-    const time = parseFlushTime(word, nowSeconds(this.#context), this.#startedSeconds);
+    const time = parseFlushTime(word, nowSeconds(this.#parts), this.#startedSeconds);
     if (time === undefined) return noreply ? undefined : reply.line("CLIENT_ERROR invalid exptime argument");
     const isLocal = request.prefix !== undefined || session.isAdmin;
     if (isLocal && time !== "now") return noreply ? undefined : reply.line(NO_DELAY);
@@ -63,20 +66,20 @@ export class FlushCommands {
   nodeFlush(words: readonly string[], reply: TextReply): void | Promise<void> {
     const asked = parseFlush(words);
     if (asked === undefined) return reply.line("ERROR");
-    if (asked === "query") return reply.line(flushPlanLine(this.#context.storage.flushPlannedFor));
+    if (asked === "query") return reply.line(flushPlanLine(this.#parts.storage.flushPlannedFor));
     return this.#nodeFlush(asked, reply);
   }
 
   /** Whether this node alone has all data. */
   get #isAllHere(): boolean {
-    const { routing, otherCluster, partitionFlush } = this.#context;
+    const { routing, otherCluster, partitionFlush } = this.#parts;
     const isOnly = otherCluster.node === undefined && routing.partitionMap.active.length === 1;
     return isOnly && partitionFlush.isMaster && partitionFlush.replicas.length === 0;
   }
 
   #flushHere(time: FlushTime, noreply: boolean, reply: TextReply): void {
     try {
-      this.#context.partitionFlush.apply(time);
+      this.#parts.partitionFlush.apply(time);
     } catch (error) {
       return reply.line(faultLine(error));
     }
@@ -92,13 +95,13 @@ export class FlushCommands {
       if (!noreply) reply.line("OK");
     } catch (error) {
       const line = faultLine(error);
-      this.#context.runtime.log.write("warning", serverErrorText(line));
+      this.#parts.runtime.log.write("warning", serverErrorText(line));
       if (!noreply) reply.line(line);
     }
   }
 
   async #nodeFlush({ time, scope }: { time: FlushTime; scope: FlushScope }, reply: TextReply): Promise<void> {
-    const { partitionFlush, otherCluster } = this.#context;
+    const { partitionFlush, otherCluster } = this.#parts;
     try {
       if (scope === "node") {
         await partitionFlush.applyHere(time);

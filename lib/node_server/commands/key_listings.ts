@@ -13,7 +13,7 @@ import { faultLine } from "../../protocol/text/server_error.ts";
 import { isTextKey } from "../../protocol/text/text_key.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { BandwidthLimit } from "../../replication/bandwidth_limit.ts";
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 import type { ClusterScan } from "../scan/cluster_scan.ts";
 import { uriEncoded } from "../stats/watchers.ts";
 
@@ -43,15 +43,18 @@ interface Form {
 
 type Words = readonly string[];
 
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "crawler" | "runtime" | "storage">;
+
 export class KeyListings {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #scan: ClusterScan;
   readonly #newScan: () => string;
   #crawling = false;
   #fetching = 0;
 
-  constructor(context: NodeContext, scan: ClusterScan, newScan: () => string) {
-    this.#context = context;
+  constructor(parts: Parts, scan: ClusterScan, newScan: () => string) {
+    this.#parts = parts;
     this.#scan = scan;
     this.#newScan = newScan;
   }
@@ -68,14 +71,14 @@ export class KeyListings {
 
   enable(words: Words): string {
     if (words.length !== 1) return "ERROR";
-    if (this.#context.crawler.enabled) return "ERROR failed to start lru crawler thread";
-    this.#context.crawler.enabled = true;
+    if (this.#parts.crawler.enabled) return "ERROR failed to start lru crawler thread";
+    this.#parts.crawler.enabled = true;
     return "OK";
   }
 
   disable(words: Words): string {
     if (words.length !== 1) return "ERROR";
-    this.#context.crawler.enabled = false;
+    this.#parts.crawler.enabled = false;
     return "OK";
   }
 
@@ -85,7 +88,7 @@ export class KeyListings {
     if (argument === undefined) return "ERROR";
     if (!isNumber(argument)) return BAD_LINE;
     if (Number(argument) > SLEEP_US_MAX) return "CLIENT_ERROR sleep must be one second or less";
-    this.#context.crawler.sleepUs = Number(argument);
+    this.#parts.crawler.sleepUs = Number(argument);
     return "OK";
   }
 
@@ -94,7 +97,7 @@ export class KeyListings {
     const argument = argumentOf(words);
     if (argument === undefined) return "ERROR";
     if (!isNumber(argument)) return BAD_LINE;
-    this.#context.crawler.toCrawl = Number(argument);
+    this.#parts.crawler.toCrawl = Number(argument);
     return "OK";
   }
 
@@ -112,15 +115,15 @@ export class KeyListings {
   crawl(words: Words): string {
     const argument = argumentOf(words);
     if (argument === undefined) return "ERROR";
-    if (!this.#context.crawler.enabled) return DISABLED;
+    if (!this.#parts.crawler.enabled) return DISABLED;
     const classes = argument === "all" ? [CLASS] : parseClasses(argument);
     if (classes === undefined) return BAD_CLASS;
     if (this.#crawling) return BUSY;
     if (!classes.includes(CLASS)) return "OK";
     this.#crawling = true;
-    const { storage, runtime } = this.#context;
+    const { storage, runtime } = this.#parts;
     storage
-      .sweep(this.#context.crawler.toCrawl === 0 ? storage.stats().items : this.#context.crawler.toCrawl)
+      .sweep(this.#parts.crawler.toCrawl === 0 ? storage.stats().items : this.#parts.crawler.toCrawl)
       .catch((error: Error) => runtime.log.write("warning", `lru_crawler crawl: ${error.message}`))
       .finally(() => {
         this.#crawling = false;
@@ -131,7 +134,7 @@ export class KeyListings {
   #dump(words: Words, form: Form, reply: TextReply, session: ClientSession): void | Promise<void> {
     const argument = argumentOf(words);
     if (argument === undefined) return reply.line("ERROR");
-    if (!this.#context.crawler.enabled) return reply.line(DISABLED);
+    if (!this.#parts.crawler.enabled) return reply.line(DISABLED);
     const classes = argument === "all" || argument === "hash" ? [CLASS] : parseClasses(argument);
     if (classes === undefined) return reply.line(BAD_CLASS);
     return classes.includes(CLASS) ? this.#list(form, reply, session) : reply.line(form.last);
@@ -143,7 +146,7 @@ export class KeyListings {
   }
 
   async #stream({ line, last, itemsMax }: Form, reply: TextReply, session: ClientSession): Promise<void> {
-    const pace = new BandwidthLimit(this.#context.runtime.clock, 0, this.#context.crawler.sleepUs / ITEMS_PER_SLEEP);
+    const pace = new BandwidthLimit(this.#parts.runtime.clock, 0, this.#parts.crawler.sleepUs / ITEMS_PER_SLEEP);
     const forget = session.whenGone(() => pace.end());
     const scan = this.#newScan();
     let left = itemsMax === 0 ? Number.POSITIVE_INFINITY : itemsMax;
@@ -168,7 +171,7 @@ export class KeyListings {
         await session.roomInOutput(reply.segment);
       }
       if (unsayable > 0) {
-        this.#context.runtime.log.write("warning", `a listing omitted ${unsayable} key(s) that do not fit into a line of text`);
+        this.#parts.runtime.log.write("warning", `a listing omitted ${unsayable} key(s) that do not fit into a line of text`);
       }
       reply.line(last);
     } catch (error) {

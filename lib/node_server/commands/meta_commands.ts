@@ -23,33 +23,36 @@ import { faultLine, serverErrorLine } from "../../protocol/text/server_error.ts"
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { askItem } from "../forward/ask_item.ts";
 import type { Answer, ReadForward } from "../forward/read_forward.ts";
-import { type NodeContext, nowSeconds } from "../node_context.ts";
+import { type NodeComponents, nowSeconds } from "../node_components.ts";
 import type { WriteCommands } from "./write_commands.ts";
 
 /** The flags that make a read a write. */
 const WRITING = MetaArgument.T | MetaArgument.N | MetaArgument.W | MetaArgument.X;
 
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "keyHash" | "otherCluster" | "routing" | "runtime" | "stats" | "storage" | "watchers">;
+
 export class MetaCommands {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #forward: ReadForward;
   readonly #write: WriteCommands;
 
-  constructor(context: NodeContext, forward: ReadForward, write: WriteCommands) {
-    this.#context = context;
+  constructor(parts: Parts, forward: ReadForward, write: WriteCommands) {
+    this.#parts = parts;
     this.#forward = forward;
     this.#write = write;
   }
 
   /** mg, and the binary get, touch and gat. */
   get(request: Request, reply: TextReply): void | Promise<void> {
-    if (request.opcode < 0) this.#context.stats.cmdMeta++;
+    if (request.opcode < 0) this.#parts.stats.cmdMeta++;
     if ((request.meta.arguments & WRITING) !== 0) return this.#fetch(request, this.#replyTo(request, reply));
-    const { storage, routing, stats, otherCluster, watchers } = this.#context;
+    const { storage, routing, stats, otherCluster, watchers } = this.#parts;
     const { key } = request.mutation;
-    const hash = routing.partitionCount > 1 ? this.#context.keyHash(key.bytes, key.start, key.end) : 0;
+    const hash = routing.partitionCount > 1 ? this.#parts.keyHash(key.bytes, key.start, key.end) : 0;
     if (otherCluster.node !== undefined || routing.routeRead(hash, 0) !== LOCAL)
       return this.#getElsewhere(request.clone(), hash, reply);
-    const now = nowSeconds(this.#context);
+    const now = nowSeconds(this.#parts);
     let entry: EntryView | undefined | Promise<EntryView | undefined>;
     try {
       entry = storage.get(key, now, (request.meta.flags & MetaFlag.u) !== 0);
@@ -73,8 +76,8 @@ export class MetaCommands {
 
   /** ms md ma, and the binary writes. */
   write(request: Request, reply: TextReply): void | Promise<void> {
-    if (request.opcode < 0) this.#context.stats.cmdMeta++;
-    const refusal = fillMutation(request, nowSeconds(this.#context));
+    if (request.opcode < 0) this.#parts.stats.cmdMeta++;
+    const refusal = fillMutation(request, nowSeconds(this.#parts));
     const own = this.#replyTo(request, reply);
     if (refusal !== "") return own.line(refusal);
     if (request.command === Command.ma && (request.meta.flags & MetaFlag.t) !== 0) own.before = this.#timeBefore(request);
@@ -83,9 +86,9 @@ export class MetaCommands {
 
   /** The answer of `ma` to a `t` before its `T` or `N`. */
   #timeBefore(request: Request): ItemBefore {
-    const now = nowSeconds(this.#context);
+    const now = nowSeconds(this.#parts);
     try {
-      const entry = this.#context.storage.get(request.mutation.key, now, true);
+      const entry = this.#parts.storage.get(request.mutation.key, now, true);
       if (entry !== undefined && !(entry instanceof Promise)) return beforeOf(entry);
     } catch (error) {
       // The following write reports it.
@@ -96,9 +99,9 @@ export class MetaCommands {
 
   /** `me <key>`: debug information about an item on this node. */
   debug(request: Request, reply: TextReply): void | Promise<void> {
-    const now = nowSeconds(this.#context);
+    const now = nowSeconds(this.#parts);
     try {
-      const entry = this.#context.storage.get(request.mutation.key, now, true);
+      const entry = this.#parts.storage.get(request.mutation.key, now, true);
       if (entry instanceof Promise) return this.#debugLater(request.clone(), reply, entry, now);
       reply.line(describeItem(request, entry, now));
     } catch (error) {
@@ -116,7 +119,7 @@ export class MetaCommands {
 
   #replyTo(request: Request, reply: TextReply): ItemReply {
     if (request.opcode >= 0) return new BinaryReply(reply.segment, request);
-    return new MetaReply(reply.segment, request, nowSeconds(this.#context));
+    return new MetaReply(reply.segment, request, nowSeconds(this.#parts));
   }
 
   /** Whether the reader of this item should refresh it. */
@@ -129,8 +132,8 @@ export class MetaCommands {
 
   /** A read that changes its item: looks up the item's previous state first, because the answer contains it. */
   #fetch(request: Request, reply: ItemReply): void | Promise<void> {
-    const { storage } = this.#context;
-    const now = nowSeconds(this.#context);
+    const { storage } = this.#parts;
+    const now = nowSeconds(this.#parts);
     fillMutation(request, now);
     try {
       const entry = storage.get(request.mutation.key, now);
@@ -166,26 +169,26 @@ export class MetaCommands {
 
   /** Answers a cloned request with the local item. */
   #found(request: Request, reply: ItemReply, entry: EntryView | undefined): void | Promise<void> {
-    const { stats } = this.#context;
+    const { stats } = this.#parts;
     stats.cmdGet++;
     if (entry === undefined) {
       stats.getMisses++;
       return reply.miss();
     }
     stats.getHits++;
-    if (this.#wins(request, entry, nowSeconds(this.#context))) return this.#fetch(request, reply);
+    if (this.#wins(request, entry, nowSeconds(this.#parts))) return this.#fetch(request, reply);
     reply.hit(entry);
   }
 
   /** As with get, any replica can answer. */
   async #getElsewhere(request: Request, hash: number, reply: TextReply): Promise<void> {
-    const { storage, stats } = this.#context;
+    const { storage, stats } = this.#parts;
     const own = this.#replyTo(request, reply);
     const reading = await this.#forward.read(request.mutation.key, hash, (lane, node) => this.#ask(lane, node, request));
     if (reading === LOCAL) {
       try {
         // The view is invalid after the next call: an immediate result is answered at once.
-        const found = storage.get(request.mutation.key, nowSeconds(this.#context));
+        const found = storage.get(request.mutation.key, nowSeconds(this.#parts));
         return this.#found(request, own, found instanceof Promise ? await found : found);
       } catch (error) {
         return own.line(faultLine(error));
@@ -198,7 +201,7 @@ export class MetaCommands {
 
   /** Asks another node; returns a function that writes its answer. @throws PeerError */
   async #ask(lane: Peer, node: ClusterNode, request: Request): Promise<Answer<(reply: ItemReply) => void>> {
-    const answer = await askItem(lane, request, "", nowSeconds(this.#context));
+    const answer = await askItem(lane, request, "", nowSeconds(this.#parts));
     if (answer === undefined) return { error: serverErrorLine(`node "${node.key}" cannot execute this request`) };
     const line = "status" in answer ? answer.error : answer.line;
     if (line.startsWith("SERVER_ERROR ")) return { error: line };

@@ -16,7 +16,7 @@ import { hasLongKey, isTextKey, keysOf } from "../../protocol/text/text_key.ts";
 import { encodeValue, type TextReply } from "../../protocol/text/text_reply.ts";
 import type { Answer, ReadForward } from "../forward/read_forward.ts";
 import { PROXY_FAILURE_TEXT } from "../forward/refusals.ts";
-import { type NodeContext, nowSeconds } from "../node_context.ts";
+import { type NodeComponents, nowSeconds } from "../node_components.ts";
 
 const SPACE = 0x20;
 /** A line of this length has several keys. */
@@ -31,20 +31,26 @@ const KEYS_SLICE_BYTES = 1048576;
 const BAD_LINE = "CLIENT_ERROR bad command line format";
 const NO_FETCH: Uint8Array = new Uint8Array(0);
 
+/** What it takes of a node server. */
+type Parts = Pick<
+  NodeComponents,
+  "keyHash" | "options" | "otherCluster" | "routing" | "runtime" | "stats" | "storage" | "watchers"
+>;
+
 export class ReadCommands {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #forward: ReadForward;
   readonly #key: KeySlice = { bytes: NO_FETCH, start: 0, end: 0 };
 
-  constructor(context: NodeContext, forward: ReadForward) {
-    this.#context = context;
+  constructor(parts: Parts, forward: ReadForward) {
+    this.#parts = parts;
     this.#forward = forward;
   }
 
   retrieve(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
-    const { storage, routing, stats, options, otherCluster, watchers } = this.#context;
+    const { storage, routing, stats, options, otherCluster, watchers } = this.#parts;
     const withVersion = request.command === Command.gets;
-    const now = nowSeconds(this.#context);
+    const now = nowSeconds(this.#parts);
     const { bytes, keysEnd } = request;
     const key = this.#key;
     key.bytes = bytes;
@@ -58,7 +64,7 @@ export class ReadCommands {
       key.start = at;
       while (at < keysEnd && bytes[at] !== SPACE) at++;
       key.end = at;
-      const hash = routing.partitionCount > 1 ? this.#context.keyHash(bytes, key.start, key.end) : 0;
+      const hash = routing.partitionCount > 1 ? this.#parts.keyHash(bytes, key.start, key.end) : 0;
       if (otherCluster.node !== undefined || routing.routeRead(hash, 0) !== LOCAL) {
         return this.#gather(request, key.start, reply, session);
       }
@@ -92,11 +98,11 @@ export class ReadCommands {
   async #keys(words: readonly string[], reply: TextReply, session: ClientSession): Promise<void> {
     const limit = Number(words[words.length - 1]);
     for (const prefix of words.slice(0, -1)) {
-      this.#context.stats.cmdGet++;
+      this.#parts.stats.cmdGet++;
       const bytes = fromLatin1(prefix);
       const key = { bytes, start: 0, end: bytes.length };
       const line = fromLatin1(`keys ${prefix} ${limit}\r\n`);
-      const reading = await this.#forward.read(key, this.#context.keyHash(bytes, 0, bytes.length), (lane) =>
+      const reading = await this.#forward.read(key, this.#parts.keyHash(bytes, 0, bytes.length), (lane) =>
         askForKeys(lane, line),
       );
       if (reading === LOCAL) {
@@ -114,7 +120,7 @@ export class ReadCommands {
 
   /** @throws FlareError if the storage cannot be read */
   async #keysHere(prefix: Uint8Array, limit: number, reply: TextReply, session: ClientSession): Promise<void> {
-    const cursor = this.#context.storage.openCursor({ prefix });
+    const cursor = this.#parts.storage.openCursor({ prefix });
     try {
       for (let left = limit; left > 0 && !session.gone; ) {
         const items = await cursor.next(Math.min(left, KEYS_PER_SLICE), KEYS_SLICE_BYTES);
@@ -164,7 +170,7 @@ export class ReadCommands {
 
   /** The VALUE block of a key, empty for a miss; or an error line. */
   async #fetch(key: Uint8Array, withVersion: boolean): Promise<Uint8Array | string> {
-    const { storage, stats, keyHash, watchers } = this.#context;
+    const { storage, stats, keyHash, watchers } = this.#parts;
     stats.cmdGet++;
     const slice = { bytes: key, start: 0, end: key.length };
     const line = concatBytes([withVersion ? GETS_WORD : GET_WORD, key, CRLF]);
@@ -173,7 +179,7 @@ export class ReadCommands {
     let block = NO_FETCH;
     if (reading === LOCAL) {
       // The view is invalid after the next call: an immediate result is copied at once.
-      const found = storage.get(slice, nowSeconds(this.#context));
+      const found = storage.get(slice, nowSeconds(this.#parts));
       const entry = found instanceof Promise ? await found : found;
       if (entry !== undefined) block = encodeValue(entry, withVersion);
       if (watchers.kinds !== 0) watchers.fetched(slice, entry);

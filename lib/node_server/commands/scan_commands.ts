@@ -18,7 +18,7 @@ import { faultLine, serverErrorLine, serverErrorText } from "../../protocol/text
 import { TextParser } from "../../protocol/text/text_parser.ts";
 import { TextReply } from "../../protocol/text/text_reply.ts";
 import { PROXY_ERROR_TEXT } from "../forward/refusals.ts";
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 import { type ClusterScan, PAGE_BYTES_MAX } from "../scan/cluster_scan.ts";
 import type { OwnPart } from "../scan/own_part.ts";
 import type { MetaCommands } from "./meta_commands.ts";
@@ -27,14 +27,17 @@ import type { MetaCommands } from "./meta_commands.ts";
 const GROUP_KEYS = 64;
 const DELETION = new CommandTable(["md"]);
 
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "handover" | "options" | "partitionFlush" | "runtime" | "storage">;
+
 export class ScanCommands {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #scan: ClusterScan;
   readonly #ownPart: OwnPart;
   readonly #meta: MetaCommands;
 
-  constructor(context: NodeContext, scan: ClusterScan, ownPart: OwnPart, meta: MetaCommands) {
-    this.#context = context;
+  constructor(parts: Parts, scan: ClusterScan, ownPart: OwnPart, meta: MetaCommands) {
+    this.#parts = parts;
     this.#scan = scan;
     this.#ownPart = ownPart;
     this.#meta = meta;
@@ -63,7 +66,7 @@ export class ScanCommands {
 
   /** The id of a new scan. */
   newScan(): string {
-    const { random } = this.#context.runtime;
+    const { random } = this.#parts.runtime;
     return scanNumber(random.uint32(), random.uint32());
   }
 
@@ -95,7 +98,7 @@ export class ScanCommands {
 
   /** Deletes some keys in parallel; `refusal` is the first error answer. */
   async #deleteGroup(items: readonly ScannedItem[]): Promise<{ count: number; refusal: string | undefined }> {
-    const { handover, partitionFlush } = this.#context;
+    const { handover, partitionFlush } = this.#parts;
     // A leaving master starts nothing that it could not finish.
     if (handover.holding) await handover.over;
     if (partitionFlush.holding) await partitionFlush.over;
@@ -113,7 +116,7 @@ export class ScanCommands {
   async #deleteAll(items: readonly ScannedItem[]): Promise<string[]> {
     const buffers = new BufferPool();
     const parser = new TextParser(
-      { lineBytesMax: 2 ** 31, keyBytesMax: this.#context.options.keyBytesMax, valueBytesMax: 0 },
+      { lineBytesMax: 2 ** 31, keyBytesMax: this.#parts.options.keyBytesMax, valueBytesMax: 0 },
       DELETION,
     );
     const deletions = items.map(({ key }) => {
@@ -124,7 +127,7 @@ export class ScanCommands {
       return { segment, waiting: this.#meta.write(request, new TextReply(segment)) };
     });
     const fault = await new Promise<FlareError | undefined>((resolve) => {
-      this.#context.storage.onCommit({ onCommitted: resolve });
+      this.#parts.storage.onCommit({ onCommitted: resolve });
     });
     const answers: string[] = [];
     for (const { segment, waiting } of deletions) {

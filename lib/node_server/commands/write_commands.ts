@@ -21,23 +21,29 @@ import { encodeValue, type TextReply } from "../../protocol/text/text_reply.ts";
 import { askItem, type ItemAnswer } from "../forward/ask_item.ts";
 import { failureText, NO_PARTITION_TEXT, PROXY_FAILURE_TEXT } from "../forward/refusals.ts";
 import type { WriteForward } from "../forward/write_forward.ts";
-import { type NodeContext, nowSeconds } from "../node_context.ts";
+import { type NodeComponents, nowSeconds } from "../node_components.ts";
 
 const NOT_SAYABLE_TEXT = "SERVER_ERROR the node that owns this key cannot execute this request";
 
+/** What it takes of a node server. */
+type Parts = Pick<
+  NodeComponents,
+  "options" | "otherCluster" | "partitionFlush" | "replicator" | "routing" | "runtime" | "stats" | "storage" | "watchers"
+>;
+
 export class WriteCommands {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #forward: WriteForward;
 
-  constructor(context: NodeContext, forward: WriteForward) {
-    this.#context = context;
+  constructor(parts: Parts, forward: WriteForward) {
+    this.#parts = parts;
     this.#forward = forward;
   }
 
   /** set add replace append prepend cas incr decr delete touch. */
   write(request: Request, reply: TextReply): void | Promise<void> {
     const { key, kind } = request.mutation;
-    if (carriesData(kind)) this.#context.stats.cmdSet++;
+    if (carriesData(kind)) this.#parts.stats.cmdSet++;
     const hash = this.#forward.hash(key);
     const route = this.#forward.route(request, hash);
     if (route === LOCAL) return this.#writeHere(request, reply, hash);
@@ -48,7 +54,7 @@ export class WriteCommands {
 
   /** A write of the meta or the binary protocol: `request.mutation` has terms. */
   writeItem(request: Request, reply: ItemReply): void | Promise<void> {
-    const { replicator, stats } = this.#context;
+    const { replicator, stats } = this.#parts;
     const { key, kind } = request.mutation;
     if (carriesData(kind)) stats.cmdSet++;
     const hash = this.#forward.hash(key);
@@ -65,7 +71,7 @@ export class WriteCommands {
   /** A key that does not fit into a line of text is only accepted if every replica has the meta commands. */
   async #writeUnsayable(request: Request, reply: ItemReply, hash: number): Promise<void> {
     reply.bind(request);
-    const node = await this.#context.replicator.tooOldFor(request, hash);
+    const node = await this.#parts.replicator.tooOldFor(request, hash);
     if (node !== undefined) {
       return reply.line(serverErrorLine(`replica "${node.key}" cannot store a key with spaces or line ends`));
     }
@@ -76,7 +82,7 @@ export class WriteCommands {
   async #writeItemElsewhere(node: ClusterNode, request: Request, reply: ItemReply): Promise<void> {
     reply.bind(request);
     const prefix = this.#forward.prefix(request);
-    const now = nowSeconds(this.#context);
+    const now = nowSeconds(this.#parts);
     const answer = await this.#forward.send(node, request.mutation.key, (lane) => askItem(lane, request, prefix, now));
     if (answer instanceof PeerError) reply.line(failureText(answer));
     else this.#answerItem(reply, answer);
@@ -90,7 +96,7 @@ export class WriteCommands {
 
   /** gat and gats: touches and answers every key; Flare's form has one key and no END. */
   touchAndRetrieve(request: Request, reply: TextReply): void | Promise<void> {
-    if (hasLongKey(request, this.#context.options.keyBytesMax)) {
+    if (hasLongKey(request, this.#parts.options.keyBytesMax)) {
       return reply.line("CLIENT_ERROR bad command line format");
     }
     const requests = keysOf(request).map((key) => {
@@ -104,7 +110,7 @@ export class WriteCommands {
 
   async #touchAll(requests: readonly Request[], flareOrder: boolean, reply: TextReply): Promise<void> {
     for (const request of requests) {
-      this.#context.stats.cmdSet++;
+      this.#parts.stats.cmdSet++;
       const error = await this.#touchOne(request, reply);
       if (error !== undefined) return reply.line(error);
     }
@@ -113,19 +119,19 @@ export class WriteCommands {
 
   /** Answers one key of gat; returns the line that ends the whole request if it failed. */
   async #touchOne(request: Request, reply: TextReply): Promise<string | undefined> {
-    const { storage } = this.#context;
+    const { storage } = this.#parts;
     let hash = this.#forward.hash(request.mutation.key);
     const route = this.#forward.route(request, hash);
     if (route === NO_PARTITION) return NO_PARTITION_TEXT;
     if (route === PROXY_FAILURE) return PROXY_FAILURE_TEXT;
-    const now = nowSeconds(this.#context);
+    const now = nowSeconds(this.#parts);
     const expire = absoluteExpire(request.exptime, now);
     if (route !== LOCAL) return this.#touchElsewhere(route, request, expire, reply);
     const refusal = this.#refusal(request, hash);
     if (refusal !== undefined) return serverErrorLine(refusal);
     request.mutation.expire = expire;
     const pending = storage.apply(request.mutation, now);
-    const applied = pending instanceof Promise ? await this.#context.partitionFlush.track(pending) : pending;
+    const applied = pending instanceof Promise ? await this.#parts.partitionFlush.track(pending) : pending;
     if (pending instanceof Promise) hash = this.#forward.hash(request.mutation.key);
     if (applied.result === MutationResult.failed) return serverErrorLine(applied.error);
     if (applied.result !== MutationResult.touched) return request.flareOrder ? "NOT_FOUND" : undefined;
@@ -182,16 +188,16 @@ export class WriteCommands {
   }
 
   #writeHere(request: Request, reply: TextReply, hash: number): void | Promise<void> {
-    const { storage } = this.#context;
+    const { storage } = this.#parts;
     const refusal = this.#refusal(request, hash);
     if (refusal !== undefined) return isSilent(request) ? undefined : reply.line(serverErrorLine(refusal));
-    const now = nowSeconds(this.#context);
+    const now = nowSeconds(this.#parts);
     request.mutation.expire = absoluteExpire(request.exptime, now);
     const applied = storage.apply(request.mutation, now);
     if (applied instanceof Promise) {
       const copy = request.clone();
       reply.bind(copy);
-      return this.#writeLater(copy, reply, this.#context.partitionFlush.track(applied));
+      return this.#writeLater(copy, reply, this.#parts.partitionFlush.track(applied));
     }
     return this.#applied(request, reply, hash, applied);
   }
@@ -222,7 +228,7 @@ export class WriteCommands {
 
   /** Counts a write that was executed here and replicates it; undefined if no other node needs it. */
   #spread(request: Request, hash: number, applied: Applied): Promise<FlareError | undefined> | undefined {
-    const { stats, replicator, otherCluster, routing, watchers } = this.#context;
+    const { stats, replicator, otherCluster, routing, watchers } = this.#parts;
     stats.countApplied(request.mutation.kind, applied.result);
     if (watchers.kinds !== 0) watchers.mutated(request.mutation, applied);
     if (!changed(applied.result)) return undefined;
@@ -235,7 +241,7 @@ export class WriteCommands {
   }
 
   #refused(request: Request, reply: TextReply, applied: Applied): void {
-    if (applied.result === MutationResult.tooLarge) this.#context.stats.tooLarge++;
+    if (applied.result === MutationResult.tooLarge) this.#parts.stats.tooLarge++;
     if (!request.noreply || (applied.result === MutationResult.failed && !isSilent(request))) reply.applied(applied);
   }
 
@@ -256,14 +262,14 @@ export class WriteCommands {
 
   async #writeElsewhere(node: ClusterNode, request: Request, reply: TextReply): Promise<void> {
     // A key that has just moved from here: its last write may still be committing, and must go first.
-    if (this.#context.routing.settling) await this.#committed();
+    if (this.#parts.routing.settling) await this.#committed();
     const { noreply } = request;
     // Read-your-writes: later requests of the client for this key wait until the answer confirms the write.
     request.noreply = noreply && request.prefix !== undefined;
     const bytes = encodeForwarded(
       request,
       this.#forward.prefix(request),
-      absoluteExpire(request.exptime, nowSeconds(this.#context)),
+      absoluteExpire(request.exptime, nowSeconds(this.#parts)),
     );
     const answer = await this.#ask(node, request, bytes, request.noreply ? undefined : ReplyShape.line);
     if (noreply) return;
@@ -282,23 +288,23 @@ export class WriteCommands {
 
   /** Why a write that waits for its copies must be refused here. */
   #refusal(request: Request, hash: number): string | undefined {
-    const { routing, replicator } = this.#context;
+    const { routing, replicator } = this.#parts;
     if (!this.#isSync(request) && routing.preparingMasterOf(hash) === undefined) return undefined;
     return replicator.refusal(request, hash);
   }
 
   /** Whether a write is answered after its copies; always if its key is moving to another partition. */
   #waitsForCopies(request: Request, hash: number): boolean {
-    return this.#isSync(request) || this.#context.routing.successorOf(hash, request.prefix !== undefined) !== undefined;
+    return this.#isSync(request) || this.#parts.routing.successorOf(hash, request.prefix !== undefined) !== undefined;
   }
 
   #isSync(request: Request): boolean {
-    if (request.syncMode === SyncMode.byDefault) return this.#context.options.replicationType === "sync";
+    if (request.syncMode === SyncMode.byDefault) return this.#parts.options.replicationType === "sync";
     return request.syncMode === SyncMode.sync;
   }
 
   #committed(): Promise<FlareError | undefined> {
-    return new Promise((resolve) => this.#context.storage.onCommit({ onCommitted: resolve }));
+    return new Promise((resolve) => this.#parts.storage.onCommit({ onCommitted: resolve }));
   }
 }
 

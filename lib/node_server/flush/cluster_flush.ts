@@ -14,7 +14,7 @@ import { encodeFlush, FLUSH_QUERY, type FlushTime, parseFlushPlan } from "../../
 import { serverErrorText } from "../../protocol/text/server_error.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 import { within } from "../life/gate.ts";
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 import { askFlush, NOT_MASTER } from "./partition_flush.ts";
 
 /** Timeout for a node to answer the check, … */
@@ -34,18 +34,21 @@ interface Answer {
   readonly fault: string;
 }
 
-export class ClusterFlush {
-  readonly #context: NodeContext;
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "otherCluster" | "partitionFlush" | "routing" | "runtime" | "scanPeers" | "selfKey">;
 
-  constructor(context: NodeContext) {
-    this.#context = context;
+export class ClusterFlush {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   /** Resolves when every node has flushed. @throws FlareError REFUSED naming the nodes that have not */
   async run(time: FlushTime): Promise<void> {
-    const { otherCluster } = this.#context;
+    const { otherCluster } = this.#parts;
     if (otherCluster.node !== undefined) return this.#pass(otherCluster.node, time);
-    const { active, preparing } = this.#context.routing.partitionMap;
+    const { active, preparing } = this.#parts.routing.partitionMap;
     if (active.length === 0) throw nothingFlushed("no partition available");
     const headless = active.find(({ master }) => master === undefined);
     if (headless !== undefined) throw nothingFlushed(`partition ${headless.index} has no live master`);
@@ -58,7 +61,7 @@ export class ClusterFlush {
   /** @throws FlareError REFUSED if a node does not answer, or cannot flush */
   async #checkAll(partitions: readonly Partition[], time: FlushTime): Promise<void> {
     const nodes = partitions.flatMap(({ master, slaves }) => (master === undefined ? slaves : [master, ...slaves]));
-    const others = nodes.filter(({ key }) => key !== this.#context.selfKey);
+    const others = nodes.filter(({ key }) => key !== this.#parts.selfKey);
     const refusals = await Promise.all(others.map((node) => this.#refusalOf(node, time)));
     const list = refusals.filter((refusal) => refusal !== undefined);
     if (list.length > 0) throw nothingFlushed(list.join(", "));
@@ -73,10 +76,10 @@ export class ClusterFlush {
   }
 
   async #flushPartition(index: number, time: FlushTime): Promise<readonly string[]> {
-    const { clock } = this.#context.runtime;
+    const { clock } = this.#parts.runtime;
     const deadlineMs = clock.monotonicMs() + PATIENCE_MS;
     for (;;) {
-      const partition = this.#context.routing.partitionMap.active[index];
+      const partition = this.#parts.routing.partitionMap.active[index];
       if (partition?.master === undefined) return [`${FAULT}partition ${index} (it no longer has a master)`];
       const faults = await this.#tellMaster(partition, partition.master, time);
       const isStale = faults[0] === describe(partition.master, NOT_MASTER);
@@ -86,7 +89,7 @@ export class ClusterFlush {
   }
 
   async #tellMaster({ slaves }: Partition, master: ClusterNode, time: FlushTime): Promise<readonly string[]> {
-    const { selfKey, partitionFlush } = this.#context;
+    const { selfKey, partitionFlush } = this.#parts;
     if (master.key === selfKey) {
       try {
         return (await partitionFlush.carryOut(time)).map(({ node, reason }) => describe(node, reason));
@@ -110,7 +113,7 @@ export class ClusterFlush {
   }
 
   async #flushOne(node: ClusterNode, time: FlushTime): Promise<string | undefined> {
-    const { selfKey, partitionFlush, scanPeers } = this.#context;
+    const { selfKey, partitionFlush, scanPeers } = this.#parts;
     try {
       if (node.key === selfKey) {
         await partitionFlush.applyHere(time);
@@ -137,7 +140,7 @@ export class ClusterFlush {
   }
 
   async #ask(node: PeerTarget, request: string): Promise<Answer> {
-    const { scanPeers, runtime } = this.#context;
+    const { scanPeers, runtime } = this.#parts;
     try {
       const reply = scanPeers.lane(node, EMPTY_BYTES, 0, 0).request(fromLatin1(request), ReplyShape.line);
       const limitMs = request === FLUSH_QUERY ? QUERY_MS_MAX : FLUSH_MS_MAX;

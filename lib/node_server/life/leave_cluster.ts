@@ -5,7 +5,7 @@
 
 import { sleep } from "../../base/sleep.ts";
 import type { Server } from "../../net/server.ts";
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 import { within } from "./gate.ts";
 import type { IndexLink } from "./index_link.ts";
 
@@ -16,13 +16,17 @@ const ARRIVAL_MS = 100;
 const POLL_MS = 20;
 
 /** Resolves when no node needs this one any more, or after a timeout. */
-export async function leaveCluster(context: NodeContext, link: IndexLink, server: Server): Promise<void> {
-  const { routing, handover, runtime } = context;
+export async function leaveCluster(
+  parts: Pick<NodeComponents, "handover" | "replicator" | "routing" | "runtime" | "storage">,
+  link: IndexLink,
+  server: Server,
+): Promise<void> {
+  const { routing, handover, runtime } = parts;
   routing.setLeaving(true);
   const { hasSuccessor } = routing;
   if (hasSuccessor) {
     handover.beginLeaving();
-    if (!(await within(runtime.clock, STEP_MS_MAX, finishWrites(context)))) {
+    if (!(await within(runtime.clock, STEP_MS_MAX, finishWrites(parts)))) {
       runtime.log.write("warning", `writes in flight did not finish within ${STEP_MS_MAX} ms`);
     }
   }
@@ -30,7 +34,7 @@ export async function leaveCluster(context: NodeContext, link: IndexLink, server
   if (await link.tellShutdown()) {
     if (hasSuccessor) await within(runtime.clock, STEP_MS_MAX, handover.over);
     handover.end();
-    await letNodesGo(context, server);
+    await letNodesGo(parts, server);
   } else {
     runtime.log.write("warning", "no index server could be notified of the shutdown");
     routing.setLeaving(false);
@@ -39,7 +43,11 @@ export async function leaveCluster(context: NodeContext, link: IndexLink, server
 }
 
 /** Resolves when every write in flight is answered, committed and replicated. */
-export async function finishWrites({ handover, replicator, storage }: NodeContext): Promise<void> {
+export async function finishWrites({
+  handover,
+  replicator,
+  storage,
+}: Pick<NodeComponents, "handover" | "replicator" | "storage">): Promise<void> {
   const committed = new Promise<void>((resolve) => storage.onCommit({ onCommitted: () => resolve() }));
   await Promise.all([handover.finished(), committed]);
   await replicator.idle();
@@ -49,7 +57,7 @@ export async function finishWrites({ handover, replicator, storage }: NodeContex
  * Every node now has the new map and closes its lanes as soon as they are answered. Earlier requests are answered, because an
  * unanswered request would be in doubt.
  */
-async function letNodesGo({ runtime: { clock } }: NodeContext, server: Server): Promise<void> {
+async function letNodesGo({ runtime: { clock } }: Pick<NodeComponents, "runtime">, server: Server): Promise<void> {
   const startMs = clock.monotonicMs();
   for (;;) {
     await sleep(clock, POLL_MS);

@@ -9,15 +9,21 @@ import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import { NodeRole, NodeState } from "../../cluster/node.ts";
 import type { Reconstruction } from "../../cluster/role_change.ts";
 import { CopyTask } from "../../replication/copy_task.ts";
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 import type { IndexLink } from "./index_link.ts";
 
 /** How often a copy that breaks off is attempted, with a pause, before the node becomes a proxy again. */
 const ATTEMPTS_MAX = 3;
 const PAUSE_MS = 1000;
 
+/** What it takes of a node server. */
+type Parts = Pick<
+  NodeComponents,
+  "keyHash" | "options" | "routing" | "runtime" | "selfKey" | "storage" | "tls" | "watchers" | "workers"
+>;
+
 export class Reconstructor {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #resolver: KeyResolver;
   readonly #link: IndexLink;
   readonly #connectTimeoutMs: number;
@@ -25,8 +31,8 @@ export class Reconstructor {
   /** The plan of the current or last copy. */
   #plan: Reconstruction | undefined;
 
-  constructor(context: NodeContext, resolver: KeyResolver, link: IndexLink, connectTimeoutMs: number) {
-    this.#context = context;
+  constructor(parts: Parts, resolver: KeyResolver, link: IndexLink, connectTimeoutMs: number) {
+    this.#parts = parts;
     this.#resolver = resolver;
     this.#link = link;
     this.#connectTimeoutMs = connectTimeoutMs;
@@ -40,7 +46,7 @@ export class Reconstructor {
 
   /** Restarts a copy that is not in use yet: its sources have flushed. */
   restart(): void {
-    const state = this.#context.routing.self?.state;
+    const state = this.#parts.routing.self?.state;
     if (this.#plan !== undefined && (state === NodeState.prepare || state === NodeState.ready)) this.begin(this.#plan);
   }
 
@@ -53,7 +59,7 @@ export class Reconstructor {
 
   async #reconstruct(plan: Reconstruction, attempt: number): Promise<void> {
     this.#copy?.kill();
-    const { options, storage, workers, watchers, runtime, tls, selfKey } = this.#context;
+    const { options, storage, workers, watchers, runtime, tls, selfKey } = this.#parts;
     const copy = new CopyTask(runtime, workers, storage, plan, {
       intervalUs: options.reconstructionIntervalUs,
       bytesPerSecond: options.reconstructionBwlimitBytesPerSecond,
@@ -88,16 +94,16 @@ export class Reconstructor {
     // later.
     const state = plan.role === NodeRole.master ? "ready" : "active";
     while (this.#copy === copy && !(await this.#link.tellState(state))) {
-      if (this.#context.routing.self?.state !== NodeState.prepare) return;
+      if (this.#parts.routing.self?.state !== NodeState.prepare) return;
       await this.#pause();
     }
   }
 
   #belongs(key: Uint8Array, { partition, partitionSize }: Reconstruction): boolean {
-    return partitionSize <= 1 || this.#resolver.resolve(this.#context.keyHash(key, 0, key.length), partitionSize) === partition;
+    return partitionSize <= 1 || this.#resolver.resolve(this.#parts.keyHash(key, 0, key.length), partitionSize) === partition;
   }
 
   #pause(): Promise<void> {
-    return sleep(this.#context.runtime.clock, PAUSE_MS);
+    return sleep(this.#parts.runtime.clock, PAUSE_MS);
   }
 }

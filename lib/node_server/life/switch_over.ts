@@ -4,7 +4,7 @@
  * the node map names the new master, or after the given time. The original does not have this command and answers ERROR.
  */
 
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 import { within } from "./gate.ts";
 import { finishWrites } from "./leave_cluster.ts";
 
@@ -12,9 +12,12 @@ import { finishWrites } from "./leave_cluster.ts";
 const FINISH_MS_MAX = 2000;
 const HOLD_MS_MAX = 60000;
 
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "handover" | "replicator" | "routing" | "runtime" | "storage">;
+
 /** Executes `node handover` followed by `words`; 0 milliseconds: resumes held requests. */
-export async function prepareSwitchOver(context: NodeContext, words: readonly string[]): Promise<string> {
-  const { routing, handover, replicator, runtime } = context;
+export async function prepareSwitchOver(parts: Parts, words: readonly string[]): Promise<string> {
+  const { routing, handover, replicator, runtime } = parts;
   const [text] = words;
   const limitMs = Number(text);
   if (words.length !== 1 || text === undefined || !/^\d{1,5}$/.test(text) || limitMs > HOLD_MS_MAX) {
@@ -33,7 +36,7 @@ export async function prepareSwitchOver(context: NodeContext, words: readonly st
   handover.expireAfter(limitMs, () => {
     runtime.log.write("warning", `no slave took over within ${limitMs} ms: still the master`);
   });
-  const isFinished = await within(runtime.clock, Math.min(limitMs, FINISH_MS_MAX), finishWrites(context));
+  const isFinished = await within(runtime.clock, Math.min(limitMs, FINISH_MS_MAX), finishWrites(parts));
   if (handover.leaving) return "SERVER_ERROR stopping";
   if (isFinished && replicator.failures + replicator.dropped === refused && handover.holding) return "OK";
   handover.end();

@@ -12,7 +12,7 @@ import { LOCAL, PROXY_FAILURE, type Route } from "../../cluster/routing.ts";
 import { parseScanPage, type ScanPage } from "../../protocol/scan/scan_page.ts";
 import { encodeScan } from "../../protocol/scan/scan_request.ts";
 import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 import type { OwnPart } from "./own_part.ts";
 import { mergePages, shareOf } from "./scan_merge.ts";
 import { Turnstile } from "./turnstile.ts";
@@ -39,13 +39,16 @@ const PATIENCE_MS = 3000;
 /** … with this pause. */
 const PAUSE_MS = 100;
 
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "otherCluster" | "routing" | "runtime" | "scanPeers" | "selfKey">;
+
 export class ClusterScan {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #ownPart: OwnPart;
   readonly #turnstile = new Turnstile(PAGES_MAX);
 
-  constructor(context: NodeContext, ownPart: OwnPart) {
-    this.#context = context;
+  constructor(parts: Parts, ownPart: OwnPart) {
+    this.#parts = parts;
     this.#ownPart = ownPart;
   }
 
@@ -55,7 +58,7 @@ export class ClusterScan {
   }
 
   async #patiently(query: PageQuery): Promise<ScanPage> {
-    const { clock } = this.#context.runtime;
+    const { clock } = this.#parts.runtime;
     const deadlineMs = clock.monotonicMs() + PATIENCE_MS;
     for (;;) {
       try {
@@ -68,7 +71,7 @@ export class ClusterScan {
   }
 
   async #page(query: PageQuery): Promise<ScanPage> {
-    const { routing, otherCluster } = this.#context;
+    const { routing, otherCluster } = this.#parts;
     if (otherCluster.node !== undefined) return this.#ask(otherCluster.node, query, undefined, query.limit);
     const { active } = routing.partitionMap;
     if (active.length === 0) throw new FlareError("REFUSED", "no partition available", { retriable: true });
@@ -89,7 +92,7 @@ export class ClusterScan {
         return await this.#ask(route, query, { partition, count }, limit);
       } catch (error) {
         if (!(error instanceof FlareError)) throw error;
-        this.#context.runtime.log.write("info", `page of a scan: ${error.message}`);
+        this.#parts.runtime.log.write("info", `page of a scan: ${error.message}`);
         fault = error;
         failed.push(route.key);
       }
@@ -102,7 +105,7 @@ export class ClusterScan {
   }
 
   #route({ ofMasters }: PageQuery, partition: number, failed: readonly string[]): Route {
-    const { routing, runtime, selfKey } = this.#context;
+    const { routing, runtime, selfKey } = this.#parts;
     if (!ofMasters) return routing.routePart(partition, runtime.random.uint32(), failed);
     const master = routing.partitionMap.active[partition]?.master;
     if (master?.key === selfKey) return LOCAL;
@@ -116,7 +119,7 @@ export class ClusterScan {
     part: { readonly partition: number; readonly count: number } | undefined,
     limit: number,
   ): Promise<ScanPage> {
-    const { scanPeers, selfKey } = this.#context;
+    const { scanPeers, selfKey } = this.#parts;
     const { scan, prefix, after, values } = query;
     const line = encodeScan({ limit, prefix, cursor: { scan, after }, values, part }, part === undefined ? "" : `<${selfKey}>`);
     const answer = await scanPeers.lane(node, EMPTY_BYTES, 0, 0).request(line, ReplyShape.scan);

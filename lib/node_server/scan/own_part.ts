@@ -8,7 +8,7 @@ import { FlareError } from "../../base/errors.ts";
 import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import type { NodeMap } from "../../cluster/node_map.ts";
 import { type ScannedItem, type ScanPage, wireBytes } from "../../protocol/scan/scan_page.ts";
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 import { Turnstile } from "./turnstile.ts";
 
 /** A page of one partition. */
@@ -36,16 +36,19 @@ const PAGES_MAX = 8;
 /** Scans remembered; a forgotten one only costs another checkpoint. */
 const SCANS_MAX = 1024;
 
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "keyHash" | "routing" | "runtime" | "storage">;
+
 export class OwnPart {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #resolver: KeyResolver;
   readonly #turnstile = new Turnstile(PAGES_MAX);
   /** The scans, by id, for which everything older is in the engine; valid only for this map. */
   readonly #prepared = new Map<string, Promise<void>>();
   #map: NodeMap | undefined;
 
-  constructor(context: NodeContext, resolver: KeyResolver) {
-    this.#context = context;
+  constructor(parts: Parts, resolver: KeyResolver) {
+    this.#parts = parts;
     this.#resolver = resolver;
   }
 
@@ -58,7 +61,7 @@ export class OwnPart {
   }
 
   async #read(query: PartQuery): Promise<ScanPage> {
-    const { routing } = this.#context;
+    const { routing } = this.#parts;
     const map = routing.nodeMap;
     if (routing.partitionMap.active.length !== query.count || !routing.readsPart(query.partition)) throw otherMap();
     await this.#prepare(query.scan, map);
@@ -81,7 +84,7 @@ export class OwnPart {
       if (this.#prepared.size < SCANS_MAX) break;
       this.#prepared.delete(oldest);
     }
-    const preparing = this.#context.storage.checkpoint().catch((error: unknown) => {
+    const preparing = this.#parts.storage.checkpoint().catch((error: unknown) => {
       this.#prepared.delete(scan);
       throw error;
     });
@@ -91,7 +94,7 @@ export class OwnPart {
 
   async #walk(query: PartQuery): Promise<ScanPage> {
     const { prefix, after, limit, bytesMax, values } = query;
-    const cursor = this.#context.storage.openCursor({
+    const cursor = this.#parts.storage.openCursor({
       prefix,
       ...(after.length === 0 ? {} : { after }),
       checkpointed: true,
@@ -110,14 +113,14 @@ export class OwnPart {
         bytes += wireBytes(item);
       }
       // Some engines answer at once: yield anyway, so that other requests run in between.
-      await new Promise<void>((resolve) => this.#context.runtime.clock.defer(resolve));
+      await new Promise<void>((resolve) => this.#parts.runtime.clock.defer(resolve));
     }
     return { items, lastKey };
   }
 
   /** Keys that have moved to another partition stay here for a while. */
   #belongs(key: Uint8Array, { partition, count }: PartQuery): boolean {
-    return count <= 1 || this.#resolver.resolve(this.#context.keyHash(key, 0, key.length), count) === partition;
+    return count <= 1 || this.#resolver.resolve(this.#parts.keyHash(key, 0, key.length), count) === partition;
   }
 }
 

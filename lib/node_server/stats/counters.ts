@@ -4,24 +4,27 @@
  */
 
 import type { Server } from "../../net/server.ts";
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 
 /** The counters, by our own names. */
 export type Counts = ReturnType<typeof countsOf>;
 
+/** What it takes of a node server. */
+type Parts = Pick<NodeComponents, "stats" | "storage" | "watchers">;
+
 export class Counters {
-  readonly #context: NodeContext;
+  readonly #parts: Parts;
   readonly #server: () => Server;
   #before: Counts | undefined;
 
-  constructor(context: NodeContext, server: () => Server) {
-    this.#context = context;
+  constructor(parts: Parts, server: () => Server) {
+    this.#parts = parts;
     this.#server = server;
   }
 
   /** The counts since the last reset. */
   since(): Counts {
-    const counts = countsOf(this.#context, this.#server());
+    const counts = countsOf(this.#parts, this.#server());
     if (this.#before !== undefined)
       for (const name of Object.keys(counts) as (keyof Counts)[]) counts[name] -= this.#before[name];
     return counts;
@@ -29,11 +32,11 @@ export class Counters {
 
   /** Restarts all counts at 0. */
   reset(): void {
-    this.#before = countsOf(this.#context, this.#server());
+    this.#before = countsOf(this.#parts, this.#server());
   }
 }
 
-function countsOf({ stats, storage, watchers }: NodeContext, server: Server) {
+function countsOf({ stats, storage, watchers }: Parts, server: Server) {
   const { traffic } = server;
   const stored = storage.stats();
   return {

@@ -6,14 +6,19 @@
 
 import type { Server } from "../../net/server.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
-import type { NodeContext } from "../node_context.ts";
+import type { NodeComponents } from "../node_components.ts";
 import type { Counts } from "./counters.ts";
 
 /** The alignment of records. */
 const CHUNK_BYTES = 8;
 
 /** The rest of the general `stats`, after Flare's keys. */
-export function statsFurther(counts: Counts, { storage, watchers }: NodeContext, server: Server, reply: TextReply): void {
+export function statsFurther(
+  counts: Counts,
+  { storage, watchers }: Pick<NodeComponents, "storage" | "watchers">,
+  server: Server,
+  reply: TextReply,
+): void {
   const { arenaLayout, arenaBytes, liveBytes, dirtyBytes, corruptRecords, damagedTables } = storage.stats();
   print(reply, "", {
     max_connections: server.maxConnections,
@@ -60,7 +65,11 @@ export function statsFurther(counts: Counts, { storage, watchers }: NodeContext,
 }
 
 /** `stats items`: the items in memory; those only on disk are in no class. */
-export function statsItems(counts: Counts, { storage, runtime }: NodeContext, reply: TextReply): void {
+export function statsItems(
+  counts: Counts,
+  { storage, runtime }: Pick<NodeComponents, "runtime" | "storage">,
+  reply: TextReply,
+): void {
   const { arenaItems, liveBytes, arenaLayout, evictedIdleSeconds } = storage.stats();
   if (arenaItems > 0) {
     const { oldestAccessSeconds } = arenaLayout;
@@ -100,7 +109,7 @@ export function statsItems(counts: Counts, { storage, runtime }: NodeContext, re
 }
 
 /** `stats slabs`; `mem_requested` is only in `stats items`, because memcached's exporter fails if both have it. */
-export function statsSlabs(counts: Counts, { storage }: NodeContext, reply: TextReply): void {
+export function statsSlabs(counts: Counts, { storage }: Pick<NodeComponents, "storage">, reply: TextReply): void {
   const { arenaBytes, liveBytes, arenaLayout } = storage.stats();
   if (arenaLayout.blocks > 0) {
     print(reply, "1:", {

@@ -1,7 +1,7 @@
 /**
  * What a node does with the copies of writes that go to nodes which are about to get, or have got, another place.
  *
- * Covers lib/node_server/node_context.ts.
+ * Covers lib/node_server/node_components.ts.
  */
 
 import { describe, it } from "node:test";

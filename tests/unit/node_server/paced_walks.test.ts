@@ -1,7 +1,7 @@
 /**
  * Walks that are slowed down, and whose pause ends with whoever wants them.
  *
- * Covers lib/node_server/commands/dump_commands.ts, lib/node_server/forward/other_cluster.ts, lib/node_server/node_server.ts
+ * Covers lib/node_server/forward/other_cluster.ts, lib/node_server/node_server.ts
  * and lib/replication/moved_keys.ts.
  */
 

@@ -1,6 +1,6 @@
 /**
- * What the command handlers of a node server share: its parts and its settings. Built once by the node server; handlers do not
- * know each other.
+ * What a node server is made of: built once, by the server, which alone has all of it. Everything else takes the parts it
+ * needs, `Pick<NodeComponents, "routing" | "storage">`, and knows no others.
  */
 
 import type { KeyHash } from "../cluster/key_hash.ts";
@@ -20,7 +20,7 @@ import type { CrawlerSettings } from "./stats/crawler_settings.ts";
 import type { NodeStats } from "./stats/node_stats.ts";
 import type { Watchers } from "./stats/watchers.ts";
 
-export interface NodeContext {
+export interface NodeComponents {
   readonly runtime: Runtime;
   /** Reloadable settings change here, so handlers read them when they need them. */
   options: NodeSettings;
@@ -47,6 +47,6 @@ export interface NodeContext {
 }
 
 /** The wall clock in whole seconds. */
-export function nowSeconds(context: NodeContext): number {
-  return Math.floor(context.runtime.clock.nowMs() / 1000);
+export function nowSeconds(parts: { readonly runtime: Pick<Runtime, "clock"> }): number {
+  return Math.floor(parts.runtime.clock.nowMs() / 1000);
 }

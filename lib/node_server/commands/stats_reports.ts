@@ -1,0 +1,133 @@
+/** `stats` and its forms, one method each. */
+
+import { VERSION } from "../../base/version.ts";
+import type { ClientSession } from "../../net/connection/client_session.ts";
+import type { Server } from "../../net/server.ts";
+import { BinaryReply } from "../../protocol/binary/binary_reply.ts";
+import type { TextReply } from "../../protocol/text/text_reply.ts";
+import { statsConnections } from "../../stats/connection_stats.ts";
+import { statsGeneral } from "../../stats/general_stats.ts";
+import { statsNodes, statsThreads } from "../../stats/stats_commands.ts";
+import type { NodeComponents } from "../node_components.ts";
+import { nodeOptionTable } from "../node_options.ts";
+import { Counters } from "../stats/counters.ts";
+import { ItemSizes } from "../stats/item_sizes.ts";
+import { memcachedSettings } from "../stats/memcached_settings.ts";
+import { statsFurther, statsItems, statsSlabs } from "../stats/memcached_stats.ts";
+
+/** What it takes of a node server. */
+type Parts = Pick<
+  NodeComponents,
+  | "crawler"
+  | "options"
+  | "otherCluster"
+  | "peers"
+  | "replicator"
+  | "routing"
+  | "runtime"
+  | "stats"
+  | "storage"
+  | "watchers"
+  | "workers"
+>;
+
+export class StatsReports {
+  readonly #parts: Parts;
+  readonly #server: () => Server;
+  readonly #startedMs: number;
+  readonly #counters: Counters;
+  /** `stats sizes` and its switch. */
+  readonly sizes: ItemSizes;
+
+  constructor(parts: Parts, server: () => Server) {
+    this.#parts = parts;
+    this.#server = server;
+    this.#startedMs = parts.runtime.clock.monotonicMs();
+    this.#counters = new Counters(parts, server);
+    this.sizes = new ItemSizes(parts.runtime.clock, parts.storage);
+  }
+
+  general(reply: TextReply): void {
+    const { runtime, workers, routing, storage, options } = this.#parts;
+    const { items, bytesOnDisk } = storage.stats();
+    const counts = this.#counters.since();
+    const figures = { ...counts, currItems: items, bytes: bytesOnDisk, limitMaxbytes: options.memoryBytesMax };
+    statsGeneral(runtime, this.#server(), workers, this.#startedMs, VERSION, routing.nodeMap.version, figures, reply);
+    statsFurther(counts, this.#parts, this.#server(), reply);
+    reply.end();
+  }
+
+  /** `stats detail on|off`. */
+  detail(what: string | undefined, reply: TextReply): void {
+    if (what !== "on" && what !== "off") return reply.line("CLIENT_ERROR usage: stats detail on|off|dump");
+    this.#parts.watchers.counting = what === "on";
+    reply.line("OK");
+  }
+
+  detailDump(reply: TextReply): void {
+    const text = this.#parts.watchers.prefixes.dump();
+    if (reply instanceof BinaryReply) reply.stat("detailed", text);
+    else reply.segment.putText(text);
+    reply.end();
+  }
+
+  threads(words: readonly string[], reply: TextReply): void {
+    const { runtime, workers, routing } = this.#parts;
+    const self = routing.self;
+    const slaves =
+      self === undefined || routing.partitionMap.active[self.partition]?.master?.key !== self.key
+        ? []
+        : routing.replicaTargets(self.partition);
+    statsThreads(words, workers, new Set(slaves.map((node) => node.threadType)), runtime.clock.monotonicMs(), reply);
+  }
+
+  /** Copies in flight to replicas and to another cluster, and failed ones. */
+  replication(reply: TextReply): void {
+    const { peers, replicator, otherCluster } = this.#parts;
+    const { replication } = otherCluster;
+    reply.stat("replication_queue", peers.queue);
+    reply.stat("replication_failures", replicator.failures);
+    reply.stat("replication_dropped", replicator.dropped);
+    reply.stat("replication_refused", replicator.refused);
+    reply.stat("cluster_replication_queue", replication?.queue ?? 0);
+    reply.stat("cluster_replication_queue_bytes", replication?.queuedBytes ?? 0);
+    reply.stat("cluster_replication_dropped", replication?.dropped ?? 0);
+    reply.stat("cluster_replication_refused", replication?.refused ?? 0);
+    reply.end();
+  }
+
+  /** The effective settings under the options' names; those that memcached has appear under its names, too. */
+  settings(reply: TextReply): void {
+    const { options, watchers, crawler } = this.#parts;
+    for (const [name, value] of memcachedSettings(options, watchers.counting, this.sizes.enabled, crawler))
+      reply.stat(name, value);
+    for (const [field, option] of Object.entries(nodeOptionTable)) {
+      const value = options[field as keyof typeof options];
+      // A space would add a word, and clients that split such lines fail.
+      reply.stat(option.name, (option.format as (value: unknown) => string)(value).replaceAll(" ", "%20"));
+    }
+    reply.end();
+  }
+
+  nodes(reply: TextReply): void {
+    statsNodes(this.#parts.routing.nodeMap, reply);
+  }
+
+  items(reply: TextReply): void {
+    statsItems(this.#counters.since(), this.#parts, reply);
+  }
+
+  slabs(reply: TextReply): void {
+    statsSlabs(this.#counters.since(), this.#parts, reply);
+  }
+
+  connections(reply: TextReply, session: ClientSession): void | Promise<void> {
+    return statsConnections(this.#server(), this.#parts.runtime.clock.monotonicMs(), reply, session);
+  }
+
+  reset(reply: TextReply): void {
+    this.#counters.reset();
+    this.#parts.watchers.prefixes.clear();
+    reply.line("RESET");
+  }
+}
