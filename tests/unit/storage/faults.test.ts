@@ -2,8 +2,8 @@
  * A full or failing disk, a slow or failing engine: what is answered, what is kept, what heals.
  *
  * Covers lib/storage/checkpoint/checkpointer.ts, lib/storage/checkpoint/journal.ts, lib/storage/checkpoint/sweeper.ts,
- * lib/storage/directory/data_directory.ts, lib/storage/engine/engine.ts, lib/storage/engine/engine_record.ts,
- * lib/storage/log/commit_group.ts, lib/storage/path/key_writer.ts, lib/storage/path/waiting_room.ts and lib/storage/storage.ts.
+ * lib/storage/directory/data_directory.ts, lib/storage/engine/engine.ts, lib/storage/log/commit_group.ts,
+ * lib/storage/path/key_writer.ts, lib/storage/path/waiting_room.ts and lib/storage/storage.ts.
  */
 
 import { describe, it } from "node:test";

@@ -2,7 +2,7 @@
  * What a data directory says of itself: which data they are, how often they were opened, and that a directory whose record
  * is gone or damaged is not taken for another one.
  *
- * Covers lib/base/data_damage.ts and lib/storage/directory/directory_record.ts.
+ * Covers lib/base/data_damage.ts.
  */
 
 import { describe, it } from "node:test";

@@ -5,9 +5,8 @@
  * Covers lib/storage/arena/block_ring.ts, lib/storage/arena/cached_entry.ts, lib/storage/arena/dirty_batch.ts,
  * lib/storage/arena/entry_cache.ts, lib/storage/arena/keyspace.ts, lib/storage/arena/keyspaces.ts,
  * lib/storage/arena/private_entry.ts, lib/storage/arena/record_fields.ts, lib/storage/arena/record_layout.ts,
- * lib/storage/arena/record_state.ts,
- * lib/storage/arena/undo_list.ts, lib/storage/log_replay.ts, lib/storage/path/key_lookup.ts, lib/storage/path/value_content.ts
- * and lib/storage/path/waiting_keys.ts.
+ * lib/storage/arena/record_state.ts, lib/storage/arena/undo_list.ts, lib/storage/log_replay.ts, lib/storage/path/key_lookup.ts
+ * and lib/storage/path/value_content.ts.
  */
 
 import { describe, it } from "node:test";
