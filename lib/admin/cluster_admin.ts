@@ -60,7 +60,7 @@ const ALIVE_POLL_MS = 500;
  * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
  * const change = slaveChange([{ node: node.key, balance: 1, partition: 0 }]);
  * console.log((await admin.preview(change)).steps.length); // 4
- * for await (const event of admin.carryOut(change)) console.log(event.kind); // step …
+ * for await (const event of admin.carryOut(change)) if (event.kind === "done") console.log(event.key === node.key); // true
  * console.log((await admin.nodeMap()).nodes.length); // 2
  * ```
  */
