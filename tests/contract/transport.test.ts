@@ -1,6 +1,8 @@
 /**
  * Runs the transport contract for the runtime that runs the tests, and for its fallback where there is one.
  *
+ * Runs alone: it measures times.
+ *
  * Covers lib/runtime/sockets/bun_net.ts, lib/runtime/sockets/node_connection.ts, lib/runtime/sockets/socket_fault.ts and
  * lib/runtime/sockets/unix_socket.ts.
  */

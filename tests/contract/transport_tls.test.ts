@@ -2,6 +2,8 @@
  * Runs the transport contract over TLS for the runtime that runs the tests, and checks what only TLS has: client and server
  * verification, and certificates that are renewed while connections are open.
  *
+ * Runs alone: it measures times.
+ *
  * Covers lib/runtime/sockets/tls_acceptor.ts.
  */
 
