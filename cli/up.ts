@@ -10,16 +10,18 @@ import type { Command } from "commander";
 import { fitsConfigFile } from "../lib/base/config_file.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import { formatHostPort } from "../lib/base/host_port.ts";
-import type { Option, OptionTable } from "../lib/base/option_schema.ts";
+import { type Option, type OptionTable, pickOptions } from "../lib/base/option_schema.ts";
 import { defaultOrigin, printConfig, rememberedOrigin, type Settings } from "../lib/base/settings.ts";
 import { VERSION } from "../lib/base/version.ts";
 import { type ClusterShape, plannedShape } from "../lib/local_cluster/cluster_memory.ts";
+import { clusterAccessOptions } from "../lib/local_cluster/cluster_options.ts";
 import { exposureWarning } from "../lib/net/auth/exposure.ts";
 import { serverTlsOf } from "../lib/net/tls/server_tls.ts";
+import { tlsOptions } from "../lib/net/tls/tls_options.ts";
 import { type Cluster, detectRuntime, startCluster } from "../mod.ts";
 import { addOptions, createCommand, givenFlags, readSettings } from "./command_line.ts";
 import { handleSignals } from "./main.ts";
-import { type UpOptions, upOptions, upOptionTable } from "./up_options.ts";
+import { type UpOptions, upClusterOptions, upOptions, upOptionTable } from "./up_options.ts";
 
 /** The file in the data directory with the command line's options. */
 const memoryName = "flare.conf";
@@ -101,17 +103,14 @@ async function withShape(settings: UpSettings): Promise<UpSettings> {
 }
 
 async function runCluster(settings: UpSettings): Promise<void> {
-  const { configPath: _, ...options } = upOptions(settings.values);
+  const options = upOptions(settings.values);
   const say = (line: string): void => {
     process.stdout.write(`${line}\n`);
   };
-  const { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs, ...others } = options;
-  const access = { authFile, authExempt, authTimeoutMs, clusterUser, adminAccess, requestTimeoutMs };
-  const { enableSsl, sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion, ...given } = others;
-  const ssl = { enableSsl, sslChainCert, sslKey, sslCaCert, sslVerifyMode, sslMinVersion };
-  const tls = enableSsl ? { tls: serverTlsOf(ssl) } : {};
+  const access = pickOptions(clusterAccessOptions, options);
+  const tls = options.enableSsl ? { tls: serverTlsOf(pickOptions(tlsOptions, options)) } : {};
   const runtime = detectRuntime({ programName: "flare", logLevel: options.logLevel });
-  const { partitions: _partitions, slaves: _slaves, nodes: _nodes, ...rest } = given;
+  const { partitions: _partitions, slaves: _slaves, nodes: _nodes, ...rest } = pickOptions(upClusterOptions, options);
   const asked = askedShape(settings);
   const shape = await plannedShape(runtime, { ...rest, ...asked });
   const starting = startCluster({ ...rest, ...asked, ...tls, access, runtime, onProgress: say });

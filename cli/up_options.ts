@@ -9,14 +9,19 @@ import { processOptions } from "../lib/net/daemon_options.ts";
 import { checkTlsOptions, tlsOptions } from "../lib/net/tls/tls_options.ts";
 import { nodeOptionTable } from "../lib/node_server/node_options.ts";
 
-/** The options of `flare up`. */
-export const upOptionTable = {
-  configPath: processOptions.configPath,
+/** Those that `startCluster` takes under the same names. */
+export const upClusterOptions = {
   ...shapeOptions,
   replicationType: nodeOptionTable.replicationType,
   memoryBytesMax: nodeOptionTable.memoryBytesMax,
   fsync: nodeOptionTable.fsync,
   logLevel: nodeOptionTable.logLevel,
+};
+
+/** The options of `flare up`. */
+export const upOptionTable = {
+  configPath: processOptions.configPath,
+  ...upClusterOptions,
   ...clusterAccessOptions,
   ...tlsOptions,
 };

@@ -153,8 +153,11 @@ describe("options in the code", () => {
       assert(source !== undefined, path);
       for (const field of fieldsRead(source)) read.add(field);
     }
-    const wrong = rows.filter(([field, { withoutEffect }]) =>
-      withoutEffect === undefined ? !read.has(field) : readInLib.has(field),
+    // What only the command line has may be read from there, before there are settings.
+    const isRead = (field: string, { commandLineOnly, name }: Option<unknown>): boolean =>
+      read.has(field) || (commandLineOnly === true && read.has(name));
+    const wrong = rows.filter(([field, option]) =>
+      option.withoutEffect === undefined ? !isRead(field, option) : readInLib.has(field),
     );
     assertEquals(
       wrong.map(([field, { withoutEffect }]) => `${field} ${withoutEffect === undefined ? "is not read" : "is read"}`),
