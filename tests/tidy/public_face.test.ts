@@ -51,7 +51,7 @@ const faceSymbol = checker.getSymbolAtLocation(face);
 assert(faceSymbol !== undefined);
 const exported = checker.getExportsOfModule(faceSymbol).map(resolved);
 
-/** The names of types in the signature of a declaration that lie in `lib`; bodies, values and private members are none of it. */
+/** The names of types of `lib` in the signature of a declaration; bodies, values and private members do not count. */
 function typesIn(declaration: ts.Declaration): ts.Symbol[] {
   const found: ts.Symbol[] = [];
   const visit = (node: ts.Node): void => {
