@@ -9,7 +9,7 @@ import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import type { EntryView } from "../../lib/item/entry.ts";
 import { type Applied, MutationResult } from "../../lib/item/mutation.ts";
 import { BufferPool } from "../../lib/protocol/buffer_pool.ts";
-import { Segment } from "../../lib/protocol/segment.ts";
+import { ReplySegment } from "../../lib/protocol/reply_segment.ts";
 import { TextReply } from "../../lib/protocol/text/text_reply.ts";
 import { emptyEntry } from "../../lib/storage/arena/cached_entry.ts";
 
@@ -25,7 +25,7 @@ const entry: EntryView = Object.assign(emptyEntry(), {
 });
 const stored = { result: MutationResult.stored, entry, number: 0, error: "" } as Applied;
 
-const reply = new TextReply(new Segment(new BufferPool()));
+const reply = new TextReply(new ReplySegment(new BufferPool()));
 let sent = "";
 let count = 0;
 const kept = {

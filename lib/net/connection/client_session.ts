@@ -1,6 +1,6 @@
 /** A request handler's view of the connection of a request. Types only. */
 
-import type { Segment } from "../../protocol/segment.ts";
+import type { ReplySegment } from "../../protocol/reply_segment.ts";
 
 export interface ClientSession {
   /** Increasing and never reused. */
@@ -19,11 +19,11 @@ export interface ClientSession {
    * For long replies: sends what may leave. True = the client keeps up; false = wait with `roomInOutput` before writing more.
    * Bytes after `segment` do not count: they wait for this reply.
    */
-  makeRoom(segment?: Segment): boolean;
+  makeRoom(segment?: ReplySegment): boolean;
   /** Resolves when the client has read enough for more to be written to `segment`, or is gone. */
-  roomInOutput(segment: Segment): Promise<void>;
+  roomInOutput(segment: ReplySegment): Promise<void>;
   /** Resolves when everything written to a segment so far has been sent, or the client is gone. */
-  sent(segment: Segment): Promise<void>;
+  sent(segment: ReplySegment): Promise<void>;
   /** For endless replies: sends what may leave now. */
   flush(): void;
   /** From now on the client only watches: it sends no more requests, and `stop` is called when it disconnects. */

@@ -5,15 +5,15 @@
  */
 
 import type { BufferPool } from "../../protocol/buffer_pool.ts";
-import { Segment } from "../../protocol/segment.ts";
+import { ReplySegment } from "../../protocol/reply_segment.ts";
 import type { Connection } from "../../runtime/runtime.ts";
 
 export class Output {
   readonly #connection: Connection;
   /** In the order of the requests; the last one is current. */
-  readonly #segments: Segment[];
+  readonly #segments: ReplySegment[];
   /** A segment to reuse: most connections never need a third. */
-  #spare: Segment | undefined;
+  #spare: ReplySegment | undefined;
   /** The connection has unsent bytes and has not drained yet. */
   #blocked = false;
   #sendingBytes = 0;
@@ -26,11 +26,11 @@ export class Output {
     this.#connection = connection;
     this.#pool = pool;
     this.#traffic = traffic;
-    this.#segments = [new Segment(pool)];
+    this.#segments = [new ReplySegment(pool)];
   }
 
-  get current(): Segment {
-    return this.#segments[this.#segments.length - 1] as Segment;
+  get current(): ReplySegment {
+    return this.#segments[this.#segments.length - 1] as ReplySegment;
   }
 
   get blocked(): boolean {
@@ -48,19 +48,19 @@ export class Output {
   }
 
   /** Whether all of a segment was sent, including bytes that the connection held. */
-  hasSent(segment: Segment): boolean {
+  hasSent(segment: ReplySegment): boolean {
     return !this.#blocked && segment.size === 0;
   }
 
   /** Bytes held back, for any reason. */
   get size(): number {
     let size = 0;
-    for (let i = 0; i < this.#segments.length; i++) size += (this.#segments[i] as Segment).size;
+    for (let i = 0; i < this.#segments.length; i++) size += (this.#segments[i] as ReplySegment).size;
     return size;
   }
 
   /** Bytes held back up to the end of `last`; all of them without it. */
-  sizeUpTo(last: Segment | undefined): number {
+  sizeUpTo(last: ReplySegment | undefined): number {
     let size = 0;
     for (const segment of this.#segments) {
       size += segment.size;
@@ -70,8 +70,8 @@ export class Output {
   }
 
   /** Opens a new current segment after the one in use. */
-  openNext(): Segment {
-    const segment = this.#spare ?? new Segment(this.#pool);
+  openNext(): ReplySegment {
+    const segment = this.#spare ?? new ReplySegment(this.#pool);
     this.#spare = undefined;
     this.#segments.push(segment);
     return segment;
@@ -80,7 +80,7 @@ export class Output {
   /** Sends what may leave, with one write per segment. */
   flush(): void {
     while (!this.#blocked) {
-      const head = this.#segments[0] as Segment;
+      const head = this.#segments[0] as ReplySegment;
       if (head.hasUncommitted) return;
       const size = head.size;
       if (!head.drainTo(this.#connection)) this.#blocked = true;

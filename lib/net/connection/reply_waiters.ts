@@ -3,11 +3,11 @@
  * do not count against it, because they wait for the reply itself. When the reader disconnects, all waits end.
  */
 
-import type { Segment } from "../../protocol/segment.ts";
+import type { ReplySegment } from "../../protocol/reply_segment.ts";
 import type { Output } from "./output.ts";
 
 interface Waiter {
-  readonly segment: Segment;
+  readonly segment: ReplySegment;
   readonly resolve: () => void;
 }
 
@@ -25,20 +25,20 @@ export class ReplyWaiters {
   }
 
   /** Sends what may leave once it is much; true = more may be written to `segment`, or, without it, to any. */
-  makeRoom(segment?: Segment): boolean {
+  makeRoom(segment?: ReplySegment): boolean {
     if (this.#output.size <= this.#highWaterBytes) return true;
     this.#output.flush();
     return this.#isOver || this.#output.sizeUpTo(segment) <= this.#highWaterBytes;
   }
 
   /** Resolves when there is room in `segment`. */
-  room(segment: Segment): Promise<void> {
+  room(segment: ReplySegment): Promise<void> {
     if (this.makeRoom(segment)) return Promise.resolve();
     return new Promise((resolve) => this.#forRoom.push({ segment, resolve }));
   }
 
   /** Resolves when everything written to `segment` so far has been sent. */
-  sent(segment: Segment): Promise<void> {
+  sent(segment: ReplySegment): Promise<void> {
     this.#output.flush();
     if (this.#hasSent(segment)) return Promise.resolve();
     return new Promise((resolve) => this.#forSent.push({ segment, resolve }));
@@ -66,7 +66,7 @@ export class ReplyWaiters {
     for (const { resolve } of [...this.#forRoom.splice(0), ...this.#forSent.splice(0)]) resolve();
   }
 
-  #hasSent(segment: Segment): boolean {
+  #hasSent(segment: ReplySegment): boolean {
     return this.#isOver || this.#output.hasSent(segment);
   }
 }

@@ -9,8 +9,8 @@ import type { FlareError } from "../../base/errors.ts";
 import { BinaryStatus } from "../../protocol/binary/binary_protocol.ts";
 import { encodeBinaryError, putBinaryError } from "../../protocol/binary/binary_reply.ts";
 import { Command, commandName } from "../../protocol/command.ts";
+import type { ReplySegment } from "../../protocol/reply_segment.ts";
 import type { Request } from "../../protocol/request.ts";
-import type { Segment } from "../../protocol/segment.ts";
 import { PartReply } from "../../protocol/text/part_reply.ts";
 import { serverErrorLine } from "../../protocol/text/server_error.ts";
 import { TextReply } from "../../protocol/text/text_reply.ts";
@@ -61,7 +61,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
   readonly #waiters: ReplyWaiters;
   readonly #outstanding = new Outstanding();
   /** Segments with replies to writes, one per requested commit, oldest first. */
-  readonly #awaitingCommit: Segment[] = [];
+  readonly #awaitingCommit: ReplySegment[] = [];
   /** Called when the client has disconnected. */
   readonly #farewells = new Set<() => void>();
   #executing = false;
@@ -256,7 +256,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     );
   }
 
-  #finish(segment: Segment, claim: Claim): void {
+  #finish(segment: ReplySegment, claim: Claim): void {
     segment.closed = true;
     // A request that was held back may have been answered like an immediate one.
     if (segment.hasUncommitted) this.#commit(segment);
@@ -270,7 +270,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
   }
 
   /** Requests the commit of the writes answered in this segment; `onCommitted` follows. */
-  #commit(segment: Segment): void {
+  #commit(segment: ReplySegment): void {
     this.#awaitingCommit.push(segment);
     this.#host.handler.onCommit?.(this);
   }
@@ -288,7 +288,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
 
   /** Called for the commit requested at the end of a chunk. */
   onCommitted(error?: FlareError): void {
-    const segment = this.#awaitingCommit.shift() as Segment;
+    const segment = this.#awaitingCommit.shift() as ReplySegment;
     if (error === undefined) segment.committed();
     else {
       const line = fromLatin1(`${serverErrorLine(error.message)}\r\n`);
@@ -305,7 +305,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     this.#continue();
   }
 
-  makeRoom(segment?: Segment): boolean {
+  makeRoom(segment?: ReplySegment): boolean {
     return this.#waiters.makeRoom(segment);
   }
 
@@ -313,11 +313,11 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     this.#output.flush();
   }
 
-  roomInOutput(segment: Segment): Promise<void> {
+  roomInOutput(segment: ReplySegment): Promise<void> {
     return this.#waiters.room(segment);
   }
 
-  sent(segment: Segment): Promise<void> {
+  sent(segment: ReplySegment): Promise<void> {
     return this.#waiters.sent(segment);
   }
 

@@ -9,11 +9,11 @@ import type { FlareError } from "../../base/errors.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import { BufferPool } from "../../protocol/buffer_pool.ts";
 import { CommandTable } from "../../protocol/command.ts";
+import { ReplySegment } from "../../protocol/reply_segment.ts";
 import { Request } from "../../protocol/request.ts";
 import { encodeCursor, scanNumber } from "../../protocol/scan/scan_cursor.ts";
 import { putScanPage, type ScannedItem } from "../../protocol/scan/scan_page.ts";
 import { parseDeletePrefix, parseScan, type ScanRequest } from "../../protocol/scan/scan_request.ts";
-import { Segment } from "../../protocol/segment.ts";
 import { faultLine, serverErrorLine, serverErrorText } from "../../protocol/text/server_error.ts";
 import { TextParser } from "../../protocol/text/text_parser.ts";
 import { TextReply } from "../../protocol/text/text_reply.ts";
@@ -120,7 +120,7 @@ export class ScanCommands {
       DELETION,
     );
     const deletions = items.map(({ key }) => {
-      const segment = new Segment(buffers);
+      const segment = new ReplySegment(buffers);
       const request = new Request();
       const line = fromLatin1(`md ${base64(key)} b\r\n`);
       parser.parse(request, line, 0, line.length, 0);

@@ -11,8 +11,8 @@ import { BufferPool } from "../buffer_pool.ts";
 import { Command } from "../command.ts";
 import type { ItemBefore, ItemReply, RemoteOutcome } from "../item_reply.ts";
 import { parseMetaAnswer } from "../meta/meta_client.ts";
+import { ReplySegment } from "../reply_segment.ts";
 import type { Request } from "../request.ts";
-import { Segment } from "../segment.ts";
 import type { ClientReply } from "../text/text_client.ts";
 import { TextReply } from "../text/text_reply.ts";
 import {
@@ -32,7 +32,7 @@ export class BinaryReply extends TextReply implements ItemReply {
   before: ItemBefore | undefined = undefined;
   #request: Request;
 
-  constructor(segment: Segment, request: Request) {
+  constructor(segment: ReplySegment, request: Request) {
     super(segment);
     this.#request = request;
   }
@@ -65,7 +65,7 @@ export class BinaryReply extends TextReply implements ItemReply {
   }
 
   override appliedText(applied: Applied): string {
-    const reply = new BinaryReply(new Segment(new BufferPool()), this.#request);
+    const reply = new BinaryReply(new ReplySegment(new BufferPool()), this.#request);
     reply.applied({ ...applied, entry: { ...applied.entry, stable: false } });
     return latin1(reply.segment.bytes, 0, reply.segment.length);
   }
@@ -191,7 +191,7 @@ const LINE_STATUSES: Readonly<Record<string, BinaryStatus>> = {
 
 /** An error reply, with `text` or memcached's text. */
 export function putBinaryError(
-  segment: Segment,
+  segment: ReplySegment,
   opcode: number,
   opaque: number,
   status: BinaryStatus,
@@ -203,19 +203,19 @@ export function putBinaryError(
 
 /** The same in its own memory. */
 export function encodeBinaryError(opcode: number, opaque: number, status: BinaryStatus, text: string): Uint8Array {
-  const segment = new Segment(new BufferPool());
+  const segment = new ReplySegment(new BufferPool());
   putBinaryError(segment, opcode, opaque, status, text);
   return segment.bytes.slice(0, segment.length);
 }
 
 /** The item that a get, touch or gat has found. */
-export function putBinaryHit(segment: Segment, request: Request, entry: EntryView): void {
+export function putBinaryHit(segment: ReplySegment, request: Request, entry: EntryView): void {
   const valueEnd = request.opcode === Opcode.touch ? entry.valueStart : entry.valueEnd;
   putHit(segment, request, entry.flags, entry.version, entry.bytes, entry.valueStart, valueEnd);
 }
 
 /** A get, touch or gat has found nothing. */
-export function putBinaryMiss(segment: Segment, request: Request): void {
+export function putBinaryMiss(segment: ReplySegment, request: Request): void {
   const { opcode, opaque, mutation } = request;
   if (isQuiet(opcode)) return;
   const { key } = mutation;
@@ -226,7 +226,7 @@ export function putBinaryMiss(segment: Segment, request: Request): void {
 }
 
 function putHit(
-  segment: Segment,
+  segment: ReplySegment,
   request: Request,
   flags: number,
   version: Uint64,
@@ -245,7 +245,7 @@ function putHit(
 }
 
 function putHeader(
-  segment: Segment,
+  segment: ReplySegment,
   opcode: number,
   keyLength: number,
   extrasLength: number,
@@ -270,12 +270,12 @@ function putHeader(
   putUint64(segment, version);
 }
 
-function putUint64(segment: Segment, value: Uint64): void {
+function putUint64(segment: ReplySegment, value: Uint64): void {
   putUint32(segment, highWord(value));
   putUint32(segment, lowWord(value));
 }
 
-function putUint32(segment: Segment, value: number): void {
+function putUint32(segment: ReplySegment, value: number): void {
   segment.reserve(4);
   const { bytes, length } = segment;
   bytes[length] = value >>> 24;

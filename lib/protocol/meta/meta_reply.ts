@@ -10,8 +10,8 @@ import { type Applied, type Mutation, MutationKind, MutationResult } from "../..
 import { BufferPool } from "../buffer_pool.ts";
 import { Command } from "../command.ts";
 import type { ItemBefore, ItemReply, RemoteOutcome } from "../item_reply.ts";
+import { ReplySegment } from "../reply_segment.ts";
 import type { Request } from "../request.ts";
-import { Segment } from "../segment.ts";
 import { serverErrorLine } from "../text/server_error.ts";
 import type { ClientReply } from "../text/text_client.ts";
 import { TextReply } from "../text/text_reply.ts";
@@ -34,7 +34,7 @@ export class MetaReply extends TextReply implements ItemReply {
   #request: Request;
   readonly #nowSeconds: number;
 
-  constructor(segment: Segment, request: Request, nowSeconds: number) {
+  constructor(segment: ReplySegment, request: Request, nowSeconds: number) {
     super(segment);
     this.#request = request;
     this.#nowSeconds = nowSeconds;
@@ -57,7 +57,7 @@ export class MetaReply extends TextReply implements ItemReply {
   }
 
   override appliedText(applied: Applied): string {
-    const segment = new Segment(new BufferPool());
+    const segment = new ReplySegment(new BufferPool());
     putApplied(
       segment,
       this.#request,
@@ -107,7 +107,7 @@ export function isNominal(request: Request, status: string): boolean {
 
 /** A hit of mg; `before` is the item's state before it was touched or won. */
 export function putMetaHit(
-  segment: Segment,
+  segment: ReplySegment,
   request: Request,
   entry: EntryView,
   before: ItemBefore,
@@ -139,14 +139,14 @@ export function putMetaHit(
 }
 
 /** The marks of an item before this read, and whether this read has won. */
-function putMarks(segment: Segment, marks: number, won: boolean): void {
+function putMarks(segment: ReplySegment, marks: number, won: boolean): void {
   if ((marks & EntryMark.won) !== 0) segment.putText(" Z");
   if ((marks & EntryMark.stale) !== 0) segment.putText(" X");
   if (won) segment.putText(" W");
 }
 
 /** A miss of mg. */
-export function putMetaMiss(segment: Segment, request: Request): void {
+export function putMetaMiss(segment: ReplySegment, request: Request): void {
   if (isNominal(request, "EN")) return;
   segment.putText("EN");
   putTokens(segment, request, "", undefined, undefined, 0);
@@ -154,7 +154,7 @@ export function putMetaMiss(segment: Segment, request: Request): void {
 }
 
 function putApplied(
-  segment: Segment,
+  segment: ReplySegment,
   request: Request,
   applied: Applied,
   before: ItemBefore | undefined,
@@ -214,7 +214,7 @@ function buildStatuses(): (string | undefined)[] {
  * sent.
  */
 function putTokens(
-  segment: Segment,
+  segment: ReplySegment,
   request: Request,
   letters: string,
   entry: EntryView | undefined,
@@ -280,7 +280,7 @@ function isAmong(letters: string, code: number): boolean {
 }
 
 /** The key in the form of the request: a base64 key is returned as base64, and marked. */
-function putKey(segment: Segment, request: Request): void {
+function putKey(segment: ReplySegment, request: Request): void {
   const { key } = request.mutation;
   segment.putText(" k");
   if ((request.meta.flags & MetaFlag.b) === 0) {

@@ -7,7 +7,7 @@
 import { base64, decodeBase64 } from "../../base/base64.ts";
 import { EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
 import { parseUint64, type Uint64 } from "../../base/uint64.ts";
-import type { Segment } from "../segment.ts";
+import type { ReplySegment } from "../reply_segment.ts";
 import type { ClientReply } from "../text/text_client.ts";
 import { isTextKey } from "../text/text_key.ts";
 import { encodeCursor, parseCursor } from "./scan_cursor.ts";
@@ -59,13 +59,13 @@ export function wireBytes({ key, value }: ScannedItem): number {
 }
 
 /** Writes a page; `scan` is the id of the scan. */
-export function putScanPage(segment: Segment, page: ScanPage, scan: string, form: PageForm): void {
+export function putScanPage(segment: ReplySegment, page: ScanPage, scan: string, form: PageForm): void {
   for (const item of page.items) putItem(segment, item, form);
   if (page.lastKey === undefined) segment.putText("END\r\n");
   else segment.putText(`NEXT ${encodeCursor({ scan, after: page.lastKey })}\r\n`);
 }
 
-function putItem(segment: Segment, item: ScannedItem, form: PageForm): void {
+function putItem(segment: ReplySegment, item: ScannedItem, form: PageForm): void {
   const { key, value, valueBytes, flags, version, expire } = item;
   const asBase64 = form.base64 || !isTextKey(key);
   segment.putText(form.values ? "VALUE " : "KEY ");

@@ -8,8 +8,8 @@ import type { Uint64 } from "../../base/uint64.ts";
 import type { EntryView } from "../../item/entry.ts";
 import { type Applied, MutationResult } from "../../item/mutation.ts";
 import { BufferPool } from "../buffer_pool.ts";
+import { ReplySegment } from "../reply_segment.ts";
 import type { Request } from "../request.ts";
-import { Segment } from "../segment.ts";
 import { serverErrorLine } from "./server_error.ts";
 
 const CRLF = fromLatin1("\r\n");
@@ -30,9 +30,9 @@ function buildResultLines(): Uint8Array[] {
 }
 
 export class TextReply {
-  readonly segment: Segment;
+  readonly segment: ReplySegment;
 
-  constructor(segment: Segment) {
+  constructor(segment: ReplySegment) {
     this.segment = segment;
   }
 
@@ -107,7 +107,7 @@ export class TextReply {
 
 /** A VALUE block in its own memory. */
 export function encodeValue(entry: EntryView, withVersion: boolean): Uint8Array {
-  const segment = new Segment(new BufferPool());
+  const segment = new ReplySegment(new BufferPool());
   new TextReply(segment).value({ ...entry, stable: false }, withVersion);
   return segment.bytes.slice(0, segment.length);
 }

@@ -10,7 +10,7 @@ import { AuthFile } from "../../../lib/net/auth/auth_file.ts";
 import { LOGIN_BYTES_MAX, Login, LoginStep } from "../../../lib/net/auth/login.ts";
 import { Opcode } from "../../../lib/protocol/binary/binary_protocol.ts";
 import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
-import { Segment } from "../../../lib/protocol/segment.ts";
+import { ReplySegment } from "../../../lib/protocol/reply_segment.ts";
 import { TextReply } from "../../../lib/protocol/text/text_reply.ts";
 import type { SimRandom } from "../../simulation/sim_random.ts";
 import { packet } from "../../support/binary_packets.ts";
@@ -127,7 +127,7 @@ function converse(chunks: readonly Uint8Array[], met: Set<string>): string[] {
         if (bytes.length - at > LOGIN_BYTES_MAX) throw new Error(`${bytes.length - at} bytes are held`);
         break;
       }
-      const reply = new TextReply(new Segment(new BufferPool()));
+      const reply = new TextReply(new ReplySegment(new BufferPool()));
       login.answer(reply);
       const answer = latin1(reply.segment.bytes, 0, reply.segment.length);
       if (login.user !== undefined && !KNOWN.includes(said)) throw new Error(`"${said}" became "${login.user}"`);

@@ -7,8 +7,8 @@ import { type CommandForm, type CommandRows, CommandSet, privilegedUses, usesOf 
 import type { ClientSession } from "../../../lib/net/connection/client_session.ts";
 import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
 import { Command, type CommandWord } from "../../../lib/protocol/command.ts";
+import { ReplySegment } from "../../../lib/protocol/reply_segment.ts";
 import { Request } from "../../../lib/protocol/request.ts";
-import { Segment } from "../../../lib/protocol/segment.ts";
 import { TextReply } from "../../../lib/protocol/text/text_reply.ts";
 
 /** A form that answers with its name and the server's. */
@@ -43,7 +43,7 @@ function asked(word: CommandWord, words: readonly string[] = [], prefix?: string
 }
 
 function answer(word: CommandWord, ...words: readonly string[]): string {
-  const segment = new Segment(new BufferPool());
+  const segment = new ReplySegment(new BufferPool());
   set.run("here", asked(word, words), new TextReply(segment), {} as ClientSession);
   return latin1(segment.bytes, 0, segment.length);
 }

@@ -8,8 +8,8 @@ import { RequestReader, type RequestTarget } from "../../../../lib/net/connectio
 import type { SessionHost } from "../../../../lib/net/connection/session.ts";
 import { BufferPool } from "../../../../lib/protocol/buffer_pool.ts";
 import { CommandTable } from "../../../../lib/protocol/command.ts";
+import { ReplySegment } from "../../../../lib/protocol/reply_segment.ts";
 import type { Request } from "../../../../lib/protocol/request.ts";
-import { Segment } from "../../../../lib/protocol/segment.ts";
 import { TextReply } from "../../../../lib/protocol/text/text_reply.ts";
 import { packet } from "../../../support/binary_packets.ts";
 import { FakeConnection } from "../../../support/fake_connection.ts";
@@ -24,7 +24,7 @@ class NotingTarget implements RequestTarget {
   readonly buffers: Uint8Array[] = [];
 
   constructor(pool: BufferPool) {
-    this.reply = new TextReply(new Segment(pool));
+    this.reply = new TextReply(new ReplySegment(pool));
   }
 
   accepts(): boolean {

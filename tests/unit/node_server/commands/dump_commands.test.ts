@@ -9,8 +9,8 @@ import type { ClientSession } from "../../../../lib/net/connection/client_sessio
 import { DumpCommands } from "../../../../lib/node_server/commands/dump_commands.ts";
 import { BufferPool } from "../../../../lib/protocol/buffer_pool.ts";
 import { Command } from "../../../../lib/protocol/command.ts";
+import { ReplySegment } from "../../../../lib/protocol/reply_segment.ts";
 import { Request } from "../../../../lib/protocol/request.ts";
-import { Segment } from "../../../../lib/protocol/segment.ts";
 import { TextReply } from "../../../../lib/protocol/text/text_reply.ts";
 
 type Parts = ConstructorParameters<typeof DumpCommands>[0];
@@ -35,7 +35,7 @@ async function answer(fault: Error): Promise<string> {
   } as unknown as Parts;
   const session = { gone: false, whenGone: () => () => undefined } as unknown as ClientSession;
   const meta: Meta = { partitionSize: 16, keyHashAlgorithm: "simple", hint: 1, virtual: 16 } as unknown as Meta;
-  const segment = new Segment(new BufferPool());
+  const segment = new ReplySegment(new BufferPool());
   const request = Object.assign(new Request(), { command: Command.dump });
   try {
     await new DumpCommands(parts, new KeyResolver(meta)).dump(request, new TextReply(segment), session);

@@ -8,8 +8,8 @@ import { LOCAL } from "../../../../lib/cluster/routing.ts";
 import { TtlCommand, type TtlParts } from "../../../../lib/node_server/commands/ttl_command.ts";
 import type { ReadForward } from "../../../../lib/node_server/forward/read_forward.ts";
 import { BufferPool } from "../../../../lib/protocol/buffer_pool.ts";
+import { ReplySegment } from "../../../../lib/protocol/reply_segment.ts";
 import { Request } from "../../../../lib/protocol/request.ts";
-import { Segment } from "../../../../lib/protocol/segment.ts";
 import { TextReply } from "../../../../lib/protocol/text/text_reply.ts";
 import { DirectNode } from "../../../support/direct_node.ts";
 import { PlayedNode } from "../../../support/played_node.ts";
@@ -97,7 +97,7 @@ describe("ttl of an item that cannot be read", () => {
       otherCluster: { node: undefined },
       storage: { get },
     };
-    const segment = new Segment(new BufferPool());
+    const segment = new ReplySegment(new BufferPool());
     await new TtlCommand(parts, {} as ReadForward).ttl(new Request(), new TextReply(segment));
     return latin1(segment.bytes, 0, segment.length);
   }

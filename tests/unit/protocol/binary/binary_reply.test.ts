@@ -12,8 +12,8 @@ import { BinaryParser } from "../../../../lib/protocol/binary/binary_parser.ts";
 import { BinaryStatus, Opcode } from "../../../../lib/protocol/binary/binary_protocol.ts";
 import { BinaryReply, encodeBinaryError } from "../../../../lib/protocol/binary/binary_reply.ts";
 import { BufferPool } from "../../../../lib/protocol/buffer_pool.ts";
+import { ReplySegment } from "../../../../lib/protocol/reply_segment.ts";
 import { Request } from "../../../../lib/protocol/request.ts";
-import { Segment } from "../../../../lib/protocol/segment.ts";
 import { emptyEntry } from "../../../../lib/storage/arena/cached_entry.ts";
 import { describeReplies, packet, words } from "../../../support/binary_packets.ts";
 
@@ -21,7 +21,7 @@ const LIMITS = { lineBytesMax: 4096, keyBytesMax: 250, valueBytesMax: 1000 };
 const SET = packet({ opcode: Opcode.set, extras: words(0, 0), key: "k" });
 const SET_QUIET = packet({ opcode: Opcode.setQuiet, extras: words(0, 0), key: "k" });
 
-function replyTo(text: string, segment = new Segment(new BufferPool())): BinaryReply {
+function replyTo(text: string, segment = new ReplySegment(new BufferPool())): BinaryReply {
   const bytes = fromLatin1(text);
   const request = new Request();
   new BinaryParser(LIMITS).parse(request, bytes, 0, bytes.length);
@@ -112,7 +112,7 @@ describe("BinaryReply", () => {
   });
 
   it("a write that cannot be committed is answered to each in its own form, quiet ones included", () => {
-    const segment = new Segment(new BufferPool());
+    const segment = new ReplySegment(new BufferPool());
     for (const text of [SET, SET_QUIET]) {
       const reply = replyTo(text, segment);
       const start = segment.length;

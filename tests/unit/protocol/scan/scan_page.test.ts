@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
 import { BufferPool } from "../../../../lib/protocol/buffer_pool.ts";
+import { ReplySegment } from "../../../../lib/protocol/reply_segment.ts";
 import { encodeCursor, parseCursor, scanNumber } from "../../../../lib/protocol/scan/scan_cursor.ts";
 import { parseScanPage, putScanPage, type ScannedItem, type ScanPage } from "../../../../lib/protocol/scan/scan_page.ts";
 import {
@@ -18,7 +19,6 @@ import {
   SCAN_LIMIT_MAX,
   type ScanRequest,
 } from "../../../../lib/protocol/scan/scan_request.ts";
-import { Segment } from "../../../../lib/protocol/segment.ts";
 import { MALFORMED, ReplyParser, ReplyShape } from "../../../../lib/protocol/text/text_client.ts";
 
 const SCAN = "0123456789abcdef";
@@ -161,7 +161,7 @@ describe("a page", () => {
 
   function written(page: ScanPage, values: boolean, complete = true, base64 = true): Uint8Array {
     const parts: Uint8Array[] = [];
-    const segment = new Segment(new BufferPool());
+    const segment = new ReplySegment(new BufferPool());
     putScanPage(segment, page, SCAN, { base64, values, complete });
     segment.drainTo({ write: (bytes) => parts.push(bytes.slice()) > 0 });
     return Uint8Array.from(parts.flatMap((part) => [...part]));

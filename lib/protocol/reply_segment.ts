@@ -16,7 +16,7 @@ export interface ByteSink {
   write(bytes: Uint8Array): boolean;
 }
 
-export class Segment {
+export class ReplySegment {
   bytes: Uint8Array = EMPTY_BYTES;
   length = 0;
   /** False while a request still writes here, or a write in here is not committed. */

@@ -8,10 +8,10 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { BufferPool, POOLED_BYTES } from "../../../lib/protocol/buffer_pool.ts";
-import { Segment } from "../../../lib/protocol/segment.ts";
+import { ReplySegment } from "../../../lib/protocol/reply_segment.ts";
 
 /** What a sink hears that takes everything. */
-function drained(segment: Segment): string {
+function drained(segment: ReplySegment): string {
   let text = "";
   const sink = {
     write: (bytes: Uint8Array): boolean => {
@@ -32,7 +32,7 @@ describe("a segment", () => {
   it("gives what was put into it, however", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
-        const segment = new Segment(new BufferPool());
+        const segment = new ReplySegment(new BufferPool());
         let expected = "";
         for (const [number, { how, length }] of steps.entries()) {
           const text = how === "number" ? String(length) : String.fromCharCode(97 + number).repeat(length);
@@ -51,14 +51,14 @@ describe("a segment", () => {
   });
 
   it("writes numbers of 64 bits", () => {
-    const segment = new Segment(new BufferPool());
+    const segment = new ReplySegment(new BufferPool());
     for (const value of [0, 9, 10, 4294967295, 4294967296, 18446744073709551615n]) segment.putNumber(value);
     segment.putByte(0x21);
     assertEquals(drained(segment), "09104294967295429496729618446744073709551615!");
   });
 
   it("waits where the sink says so, and goes on from there", () => {
-    const segment = new Segment(new BufferPool());
+    const segment = new ReplySegment(new BufferPool());
     segment.putText("one");
     segment.putStable(fromLatin1("two"), 0, 3);
     segment.putText("three");
@@ -80,7 +80,7 @@ describe("a segment", () => {
   it("replaces the replies to writes that failed, and no others", () => {
     fc.assert(
       fc.property(fc.array(fc.record({ fails: fc.boolean(), silent: fc.boolean() }), { maxLength: 10 }), (replies) => {
-        const segment = new Segment(new BufferPool());
+        const segment = new ReplySegment(new BufferPool());
         let expected = "";
         for (const [number, { fails, silent }] of replies.entries()) {
           const start = segment.length;
@@ -103,7 +103,7 @@ describe("a segment", () => {
   });
 
   it("keeps what is committed, and copies what would be stable while a reply may have to be replaced", () => {
-    const segment = new Segment(new BufferPool());
+    const segment = new ReplySegment(new BufferPool());
     segment.putText("STORED ");
     segment.markUncommitted(0);
     const value = fromLatin1("value");
@@ -116,7 +116,7 @@ describe("a segment", () => {
 
   it("is empty after a reset, and its buffer is for others", () => {
     const pool = new BufferPool();
-    const segment = new Segment(pool);
+    const segment = new ReplySegment(pool);
     segment.closed = false;
     segment.putText("abc");
     segment.putStable(fromLatin1("def"), 0, 3);
