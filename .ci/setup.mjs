@@ -1,6 +1,6 @@
 /**
  * Makes a fresh clone ready for what is asked of it, and fetches no more than that needs: packages and a build to run
- * the programs, what tests and checks use besides, and the programs under `.ci/tools` (Deno, Bun, Biome). Packages come
+ * the programs, what tests and checks use besides, and the programs under `.ci/tools` (Deno, Bun, Biome, publint). Packages come
  * by npm, which follows the lock file; on a machine without npm, Deno or Bun fetches them. Does nothing when all is there.
  */
 

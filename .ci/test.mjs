@@ -134,6 +134,8 @@ const outcomes = [];
 const summaries = [];
 const failures = [];
 let failed = false;
+let filesPassed = 0;
+let filesFailed = 0;
 for (const name of names.length > 0 ? names : Object.keys(runtimes)) {
   const missing = whyMissing(name);
   if (missing !== undefined) {
@@ -148,6 +150,8 @@ for (const name of names.length > 0 ? names : Object.keys(runtimes)) {
   const minutes = ((performance.now() - startMs) / 60_000).toFixed(1);
   const bad = results.filter(({ problem }) => problem !== undefined);
   failed ||= bad.length > 0;
+  filesPassed += results.length - bad.length;
+  filesFailed += bad.length;
   for (const { file, problem, output } of bad) {
     failures.push(`== ${name}: ${file}: ${problem}\n${failuresIn(name, output).join("\n\n")}`);
   }
@@ -158,5 +162,5 @@ for (const name of names.length > 0 ? names : Object.keys(runtimes)) {
 }
 console.log(`\n${summaries.join("\n")}`);
 if (failures.length > 0) console.log(`\n${failures.slice(0, FAILURES_MAX).join("\n\n")}`);
-console.log(`\n${outcomes.join("\n")}`);
+console.log(`\n${outcomes.join("\n")}\nfiles: ${filesPassed} passed, ${filesFailed} failed`);
 process.exit(failed ? 1 : 0);
