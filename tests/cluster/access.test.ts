@@ -289,7 +289,7 @@ describe("the file of users while a server runs", () => {
     const cluster = await startOpenCluster({ runtime, access: { authFile, clusterUser: "node" } });
     try {
       assert(
-        lines.some((line) => line.startsWith("warning") && line.includes("permissions 644")),
+        lines.some((line) => line.startsWith("warning") && line.includes("mode 644")),
         lines.join("\n"),
       );
       const address = addressOf(cluster.nodes[0]);
@@ -339,7 +339,7 @@ describe("the file of users while a server runs", () => {
     );
     await assertRejects(() => start({ authFile: directory, clusterUser: "n" }), FlareError, `"${directory}"`);
     const authFile = writeUsers(directory, "n:two words\nm:x\n");
-    await assertRejects(() => start({ authFile, clusterUser: "n" }), FlareError, "blank");
+    await assertRejects(() => start({ authFile, clusterUser: "n" }), FlareError, "contains a space");
     await assertRejects(() => start({ authFile, clusterUser: "o" }), FlareError, '"o" is not in auth-file');
     await assertRejects(() => start({ authFile }), FlareError, '"auth-file" needs "cluster-user"');
     await assertRejects(() => start({ clusterUser: "n" }), FlareError, 'needs "auth-file"');

@@ -35,7 +35,8 @@ describe("cluster replication", () => {
       await arrived(runtime, target, "after");
       await proxy?.stop({ announce: false });
       await write(runtime, source, "meanwhile");
-      const again = await startOpenNode({ runtime, ...options, serverPort: port });
+      const { indexServers = [], storageType = "memory", serverName = "" } = options ?? {};
+      const again = await startOpenNode({ runtime, indexServers, storageType, serverName, serverPort: port });
       assertEquals(again.key, key);
       await arrived(runtime, target, "meanwhile");
       await again.stop({ announce: false });

@@ -40,7 +40,7 @@ describe("a master whose queue to other nodes is full", () => {
     assert(binary.includes("2 requests are already queued for other nodes"), binary);
     assertEquals(node.host(SLAVE).requests.length, 2);
     assertEquals(await node.ask("get c\r\n"), "END\r\n");
-    const { length } = node.network.logged.filter((line) => line.includes("a write is refused, 2 requests wait"));
+    const { length } = node.network.logged.filter((line) => line.includes("a write is refused, 2 requests are already queued"));
     assertEquals(length, 1);
     const stats = await figures(node);
     assertEquals([stats.get("replication_refused"), stats.get("replication_dropped")], ["10", "0"]);
@@ -59,7 +59,9 @@ describe("a master whose queue to other nodes is full", () => {
     assert(stored.length >= 20 && stored.length < 200, `${stored.length} stored`);
     assertEquals(copied, stored);
     assertEquals(
-      answers.filter((answer) => answer !== "STORED").every((answer) => answer.startsWith("SERVER_ERROR 20 requests wait")),
+      answers
+        .filter((answer) => answer !== "STORED")
+        .every((answer) => answer.startsWith("SERVER_ERROR 20 requests are already queued")),
       true,
     );
     await node.stop();
@@ -68,7 +70,7 @@ describe("a master whose queue to other nodes is full", () => {
   it("takes writes again as soon as there is room", async () => {
     const node = await withSilentSlave({ maxTotalThreadQueue: 1, replicationType: "sync" });
     const waiting = await node.send("set a 0 0 1\r\n1\r\n");
-    assert((await node.ask("set b 0 0 1\r\n1\r\n")).startsWith("SERVER_ERROR 1 requests wait"));
+    assert((await node.ask("set b 0 0 1\r\n1\r\n")).startsWith("SERVER_ERROR 1 requests are already queued"));
     node.host(SLAVE).answer = () => "STORED\r\n";
     node.host(SLAVE).connections[0]?.send("STORED\r\n");
     await node.network.settle();
@@ -80,7 +82,7 @@ describe("a master whose queue to other nodes is full", () => {
   it("refuses by the client's word sync, and lets pass what says async", async () => {
     const node = await withSilentSlave({ maxTotalThreadQueue: 1 });
     assertEquals(await node.ask("set a 0 0 1\r\n1\r\n"), "STORED\r\n");
-    assert((await node.ask("set b 0 0 1 sync\r\n1\r\n")).startsWith("SERVER_ERROR 1 requests wait"));
+    assert((await node.ask("set b 0 0 1 sync\r\n1\r\n")).startsWith("SERVER_ERROR 1 requests are already queued"));
     await node.stop();
     const sync = await withSilentSlave({ maxTotalThreadQueue: 1, replicationType: "sync" });
     assertEquals(await sync.ask("set a 0 0 1 async\r\n1\r\nset b 0 0 1 async\r\n1\r\n"), "STORED\r\nSTORED\r\n");
@@ -145,7 +147,7 @@ describe("a master whose queue to other nodes is full", () => {
     for (const key of keys) answers.push((await node.send(`set ${key} 0 0 1\r\n1\r\n`)).received);
     // One that moves waits for the new master; all others that move are refused, those that stay are stored.
     assertEquals(answers.filter((answer) => answer === "").length, 1);
-    const refused = answers.filter((answer) => answer.startsWith("SERVER_ERROR 1 requests wait"));
+    const refused = answers.filter((answer) => answer.startsWith("SERVER_ERROR 1 requests are already queued"));
     assert(refused.length > 0);
     assertEquals(refused.length + answers.filter((answer) => answer === "STORED\r\n").length, keys.length - 1);
     await node.stop();
