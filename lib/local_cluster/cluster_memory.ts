@@ -7,6 +7,7 @@
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { parseConfigFile } from "../base/config_file.ts";
 import { FlareError } from "../base/errors.ts";
+import { parseWholeNumber } from "../base/whole_number.ts";
 import { type ClusterNode, NodeRole } from "../cluster/node.ts";
 import { FileCoordinator } from "../index_server/file_coordinator.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -167,7 +168,8 @@ async function readShape(
   const values = new Map(entries.map(({ name, value }) => [name, value]));
   const number = (name: "partitions" | "slaves"): number => {
     const text = values.get(name) ?? (bytes === undefined ? String(NO_MEMORY[name]) : "");
-    if (/^\d{1,4}$/.test(text)) return Number(text);
+    const value = parseWholeNumber(text, 9999);
+    if (value !== undefined) return value;
     throw new FlareError("CORRUPT", `"${path}" does not say how many ${name} there are`);
   };
   const known = bytes !== undefined;

@@ -3,6 +3,7 @@
  * with ERROR, so that none of them executes a scheduled flush at once. Pure.
  */
 
+import { parseWholeNumber } from "../base/whole_number.ts";
 import { EXPTIME_RELATIVE_MAX } from "../item/entry.ts";
 
 /** When to flush: at once, at a second of the wall clock, or (`none`) never, which cancels the schedule. */
@@ -46,7 +47,8 @@ export function parseFlush(words: readonly string[]): { time: FlushTime; scope: 
   if (when === undefined) return "query";
   if (words.length !== 2 || (scope !== "node" && scope !== "partition" && scope !== "cluster")) return undefined;
   if (when === "now" || when === "none") return { time: when, scope };
-  return /^\d{1,10}$/.test(when) && Number(when) > 0 && Number(when) <= SECONDS_MAX ? { time: Number(when), scope } : undefined;
+  const time = parseWholeNumber(when, SECONDS_MAX) ?? 0;
+  return time > 0 ? { time, scope } : undefined;
 }
 
 /** The answer to a query. */

@@ -4,6 +4,7 @@
  */
 
 import { concatBytes, fromLatin1 } from "../../base/bytes.ts";
+import { parseWholeNumber } from "../../base/whole_number.ts";
 import { LOCAL } from "../../cluster/routing.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
@@ -211,7 +212,9 @@ function errorLine(line: string): string {
   return /^(SERVER|CLIENT)_ERROR /.test(line) ? line : PROXY_FAILURE_TEXT;
 }
 
+/** What `keys` may ask for at most. */
+const KEYS_LIMIT_MAX = 999_999_999;
+
 function isKeysRequest(words: readonly string[]): boolean {
-  const limit = words[words.length - 1];
-  return words.length >= 2 && limit !== undefined && /^\d{1,9}$/.test(limit) && Number(limit) > 0;
+  return words.length >= 2 && (parseWholeNumber(words.at(-1), KEYS_LIMIT_MAX) ?? 0) > 0;
 }

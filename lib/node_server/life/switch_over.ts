@@ -4,6 +4,7 @@
  * the node map names the new master, or after the given time. The original does not have this command and answers ERROR.
  */
 
+import { parseWholeNumber } from "../../base/whole_number.ts";
 import type { NodeComponents } from "../node_components.ts";
 import { within } from "./gate.ts";
 import { finishWrites } from "./leave_cluster.ts";
@@ -18,9 +19,8 @@ type Parts = Pick<NodeComponents, "handover" | "replicator" | "routing" | "runti
 /** Executes `node handover` followed by `words`; 0 milliseconds: resumes held requests. */
 export async function prepareSwitchOver(parts: Parts, words: readonly string[]): Promise<string> {
   const { routing, handover, replicator, runtime } = parts;
-  const [text] = words;
-  const limitMs = Number(text);
-  if (words.length !== 1 || text === undefined || !/^\d{1,5}$/.test(text) || limitMs > HOLD_MS_MAX) {
+  const limitMs = parseWholeNumber(words[0], HOLD_MS_MAX);
+  if (words.length !== 1 || limitMs === undefined) {
     return `CLIENT_ERROR usage: node handover <0 to ${HOLD_MS_MAX} milliseconds>`;
   }
   if (handover.leaving) return "SERVER_ERROR stopping";

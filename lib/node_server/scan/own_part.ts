@@ -5,6 +5,7 @@
  */
 
 import { FlareError } from "../../base/errors.ts";
+import { endOfTurn } from "../../base/sleep.ts";
 import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import type { NodeMap } from "../../cluster/node_map.ts";
 import { type ScannedItem, type ScanPage, wireBytes } from "../../protocol/scan/scan_page.ts";
@@ -113,7 +114,7 @@ export class OwnPart {
         bytes += wireBytes(item);
       }
       // Some engines answer at once: yield anyway, so that other requests run in between.
-      await new Promise<void>((resolve) => this.#parts.runtime.clock.defer(resolve));
+      await endOfTurn(this.#parts.runtime.clock);
     }
     return { items, lastKey };
   }

@@ -3,6 +3,7 @@
  * it is enabled each request walks the arena, a segment in each turn of the loop.
  */
 
+import { endOfTurn } from "../../base/sleep.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Storage } from "../../storage/storage.ts";
@@ -42,7 +43,7 @@ export class ItemSizes {
       const size = Math.ceil(bytes / STEP_BYTES) * STEP_BYTES;
       counts.set(size, (counts.get(size) ?? 0) + 1);
     });
-    while (walk.next().done !== true) await new Promise<void>((resolve) => this.#clock.defer(resolve));
+    while (walk.next().done !== true) await endOfTurn(this.#clock);
     for (const [size, count] of [...counts].sort(([left], [right]) => left - right)) reply.stat(String(size), count);
     reply.end();
   }

@@ -7,6 +7,7 @@
 import { base64, decodeBase64 } from "../../base/base64.ts";
 import { EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
 import { parseUint64, type Uint64 } from "../../base/uint64.ts";
+import { parseWholeNumber } from "../../base/whole_number.ts";
 import type { ReplySegment } from "../reply_segment.ts";
 import type { ClientReply } from "../text/text_client.ts";
 import { isTextKey } from "../text/text_key.ts";
@@ -133,5 +134,5 @@ function numberOf(text: string): Uint64 | undefined {
 }
 
 function integerOf(text: string): number | undefined {
-  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+  return parseWholeNumber(text, Number.MAX_SAFE_INTEGER);
 }

@@ -5,6 +5,7 @@
 
 import { base64, decodeBase64 } from "../../base/base64.ts";
 import { fromLatin1, startsWithBytes } from "../../base/bytes.ts";
+import { parseWholeNumber } from "../../base/whole_number.ts";
 import { encodeCursor, parseCursor, type ScanCursor } from "./scan_cursor.ts";
 
 /** Most keys of a page. */
@@ -51,8 +52,8 @@ export function parseDeletePrefix(words: readonly string[]): ScanRequest | strin
 function parse(words: readonly string[], letters: string, needsPart: boolean): ScanRequest | string {
   const [limitText, ...flags] = words;
   if (limitText === undefined) return "ERROR";
-  if (!/^\d{1,10}$/.test(limitText)) return BAD_LINE;
-  const limit = Number(limitText);
+  const limit = parseWholeNumber(limitText, 9_999_999_999);
+  if (limit === undefined) return BAD_LINE;
   if (limit < 1 || limit > SCAN_LIMIT_MAX) return BAD_LIMIT;
   const given = new Map<string, string>();
   for (const flag of flags) {

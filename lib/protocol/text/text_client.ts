@@ -5,6 +5,7 @@
 
 import { concatBytes, EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { Uint64 } from "../../base/uint64.ts";
+import { parseWholeNumber } from "../../base/whole_number.ts";
 import { commandName } from "../command.ts";
 import { type Request, SyncMode } from "../request.ts";
 
@@ -106,9 +107,9 @@ export class ReplyParser {
 
   /** The end of a data block with its line end; -1 = `length` is not a number, or too large. */
   #blockEnd(start: number, length = ""): number {
-    if (!/^\d{1,10}$/.test(length)) return -1;
-    const end = start + Number(length) + 2;
-    return end > this.#replyBytesMax ? -1 : end;
+    const dataBytes = parseWholeNumber(length, this.#replyBytesMax);
+    const end = start + (dataBytes ?? 0) + 2;
+    return dataBytes === undefined || end > this.#replyBytesMax ? -1 : end;
   }
 
   #take(line: string, bodyEnd: number, replyEnd: number, bodyStart = 0): ClientReply {

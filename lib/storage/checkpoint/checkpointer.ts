@@ -5,6 +5,7 @@
  */
 
 import type { FlareError } from "../../base/errors.ts";
+import { endOfTurn } from "../../base/sleep.ts";
 import { CurrentKind } from "../../item/decide.ts";
 import type { Clock, Log, Timer } from "../../runtime/runtime.ts";
 import { emptyEntry } from "../arena/cached_entry.ts";
@@ -247,7 +248,7 @@ export class Checkpointer {
    * `onCommit`.
    */
   #turn(): Promise<void> {
-    return new Promise((resolve) => this.#clock.defer(resolve));
+    return endOfTurn(this.#clock);
   }
 
   #encode(keyspace: Keyspace): EngineOperation[] {

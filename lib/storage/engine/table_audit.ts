@@ -6,6 +6,7 @@
 
 import { compareBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
+import { endOfTurn } from "../../base/sleep.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { currentManifest, levelTableName, tablePath } from "../directory/level_files.ts";
 import { type LevelTable, readLevelManifest } from "../directory/level_manifest.ts";
@@ -107,7 +108,7 @@ export class TableAudit {
     const check = checkLevelTable(bytes, { from: table.smallest, to: table.largest });
     let step = check.next();
     for (let blocks = 1; step.done !== true; step = check.next(), blocks++) {
-      if (blocks % BLOCKS_PER_SLICE === 0) await new Promise<void>((resolve) => clock.defer(resolve));
+      if (blocks % BLOCKS_PER_SLICE === 0) await endOfTurn(clock);
     }
     this.#checked.add(table.number);
     if (step.value.length === 0) return;

@@ -7,6 +7,7 @@
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { dataDamage } from "../../base/data_damage.ts";
+import { endOfTurn } from "../../base/sleep.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { type LogSegment, logSegmentName, logSegmentNumber } from "./change_log.ts";
 import { decodeLogHeader, LOG_HEADER_BYTES, type LogDamage, LogReader, type LogSegmentHeader } from "./log_record.ts";
@@ -128,7 +129,7 @@ class LogRecoverer {
   /** Yields to the event loop: a long recovery still handles signals and reports progress. */
   async #breathe(bytesDone: number): Promise<void> {
     this.#onProgress(bytesDone, this.#bytesTotal, this.#records);
-    await new Promise<void>((resolve) => this.#runtime.clock.defer(resolve));
+    await endOfTurn(this.#runtime.clock);
   }
 
   /**
