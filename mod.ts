@@ -29,6 +29,7 @@ export {
   partChange,
   promoteChange,
   type ReconstructOptions,
+  type RemoveOptions,
   reconstructChange,
   removeChange,
   type SlaveOptions,

@@ -115,7 +115,7 @@ function partCommand(): Command {
   return command.action((targets: string[]) =>
     withAdmin(command, async (admin) => {
       const options = joinOptions(command);
-      await run(admin, command, partChange(targets.map(parseRoleTarget), options.retries, options));
+      await run(admin, command, partChange(targets.map(parseRoleTarget), options));
     }),
   );
 }
@@ -195,7 +195,7 @@ function removeCommand(): Command {
     .addOption(retryOption());
   return command.action((nodes: string[]) =>
     withAdmin(command, async (admin) => {
-      await run(admin, command, removeChange(nodes.map(parseNodeKey), retriesOf(command)));
+      await run(admin, command, removeChange(nodes.map(parseNodeKey), { retries: retriesOf(command) }));
     }),
   );
 }

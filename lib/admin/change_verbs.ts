@@ -49,6 +49,12 @@ export interface ReconstructOptions extends JoinOptions {
   readonly unsafe?: boolean;
 }
 
+/** Options for nodes that are removed. */
+export interface RemoveOptions {
+  /** How often one node's part is retried, default 0. */
+  readonly retries?: number;
+}
+
 /** Options for promoting a slave. */
 export interface PromoteOptions extends JoinOptions {
   /** The former master becomes a slave with a fresh copy, default true; else it stays a proxy. */
@@ -58,13 +64,27 @@ export interface PromoteOptions extends JoinOptions {
 }
 
 const joinFields: FieldsOf<JoinOptions> = { clean: booleanField, retries: integerField(0) };
+const removeFields: FieldsOf<RemoveOptions> = { retries: integerField(0) };
 const slaveFields: FieldsOf<SlaveOptions> = { ...joinFields, unsafe: booleanField };
 const masterFields: FieldsOf<MasterOptions> = { ...joinFields, activate: booleanField, unsafe: booleanField };
 const promoteFields: FieldsOf<PromoteOptions> = { ...joinFields, keepFormer: booleanField, unsafe: booleanField };
 const activateFields: FieldsOf<ActivateOptions> = { unsafe: booleanField };
 const reconstructFields: FieldsOf<ReconstructOptions> = { ...joinFields, unsafe: booleanField };
 
-/** `promote`: each node, an active slave, replaces its partition's master. */
+/**
+ * `promote`: each node, an active slave, replaces its partition's master.
+ *
+ * @example
+ * ```ts
+ * import { ClusterAdmin, NodeRole, promoteChange, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster({ slaves: 1 });
+ * const [, slave] = cluster.nodes.map(({ key }) => key);
+ * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
+ * const { after } = await admin.preview(promoteChange([slave]));
+ * console.log(after.nodes.find((node) => node.role === NodeRole.master).key === slave); // true
+ * ```
+ */
 export function promoteChange(nodes: readonly string[], options: PromoteOptions = {}): Change {
   checkTargets("node", nodes);
   checkFields(promoteFields, options);
@@ -74,14 +94,41 @@ export function promoteChange(nodes: readonly string[], options: PromoteOptions 
   };
 }
 
-/** `master`: each node becomes master of a new partition. */
+/**
+ * `master`: each node becomes master of a new partition.
+ *
+ * @example
+ * ```ts
+ * import { ClusterAdmin, masterChange, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster();
+ * const { key } = await cluster.addNode();
+ * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
+ * const change = masterChange([{ node: key, balance: 1, partition: 1 }], { activate: true });
+ * const { after } = await admin.preview(change);
+ * console.log(after.nodes.find((node) => node.key === key).partition); // 1
+ * ```
+ */
 export function masterChange(targets: readonly RoleTarget[], options: MasterOptions = {}): Change {
   checkTargets("role", targets);
   checkFields(masterFields, options);
   return { planners: targets.map((target) => masterPlanner(target, options)), retries: options.retries ?? 0 };
 }
 
-/** `slave`: each node becomes a slave, copies the partition and then gets its balance. */
+/**
+ * `slave`: each node becomes a slave, copies the partition and then gets its balance.
+ *
+ * @example
+ * ```ts
+ * import { ClusterAdmin, slaveChange, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster();
+ * const { key } = await cluster.addNode();
+ * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
+ * const change = slaveChange([{ node: key, balance: 1, partition: 0 }]);
+ * for await (const { kind } of admin.carryOut(change)) if (kind === "done") console.log("it serves reads"); // it serves reads
+ * ```
+ */
 export function slaveChange(targets: readonly RoleTarget[], options: SlaveOptions = {}): Change {
   checkTargets("role", targets);
   checkFields(slaveFields, options);
@@ -91,8 +138,19 @@ export function slaveChange(targets: readonly RoleTarget[], options: SlaveOption
 /**
  * `part`: a new partition, the first node its master, the others its slaves.
  * @throws FlareError INVALID_OPTION if the nodes are for different partitions
+ * @example
+ * ```ts
+ * import { ClusterAdmin, partChange, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster();
+ * const nodes = [await cluster.addNode(), await cluster.addNode()];
+ * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
+ * const change = partChange(nodes.map(({ key }) => ({ node: key, balance: 1, partition: 1 })));
+ * const { after } = await admin.preview(change);
+ * console.log(after.nodes.filter(({ partition }) => partition === 1).length); // 2
+ * ```
  */
-export function partChange(targets: readonly RoleTarget[], retries: number, options: JoinOptions = {}): Change {
+export function partChange(targets: readonly RoleTarget[], options: JoinOptions = {}): Change {
   checkTargets("role", targets);
   checkFields(joinFields, options);
   const [master, ...slaves] = targets;
@@ -106,10 +164,23 @@ export function partChange(targets: readonly RoleTarget[], retries: number, opti
     masterPlanner(master, { ...options, activate: true }),
     ...slaves.map((slave) => slavePlanner(slave, options)),
   ];
-  return { planners, retries };
+  return { planners, retries: options.retries ?? 0 };
 }
 
-/** `balance`: sets each node's weight for reads. */
+/**
+ * `balance`: sets each node's weight for reads.
+ *
+ * @example
+ * ```ts
+ * import { ClusterAdmin, balanceChange, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster({ slaves: 1 });
+ * const [, slave] = cluster.nodes.map(({ key }) => key);
+ * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
+ * const { after } = await admin.preview(balanceChange([{ node: slave, balance: 4 }]));
+ * console.log(after.nodes.find(({ key }) => key === slave).balance); // 4
+ * ```
+ */
 export function balanceChange(targets: readonly BalanceTarget[]): Change {
   checkTargets("balance", targets);
   return {
@@ -123,13 +194,40 @@ export function balanceChange(targets: readonly BalanceTarget[]): Change {
   };
 }
 
-/** `down`: takes each node out of service; a master's slave is promoted. */
+/**
+ * `down`: takes each node out of service; a master's slave is promoted.
+ *
+ * @example
+ * ```ts
+ * import { ClusterAdmin, NodeRole, downChange, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster({ slaves: 1 });
+ * const [master, slave] = cluster.nodes.map(({ key }) => key);
+ * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
+ * const { after } = await admin.preview(downChange([master]));
+ * console.log(after.nodes.find((node) => node.role === NodeRole.master).key === slave); // true
+ * ```
+ */
 export function downChange(nodes: readonly string[]): Change {
   checkTargets("node", nodes);
   return { planners: nodes.map((node) => planner(node, () => [stateStep(node, NodeState.down)])), retries: 0 };
 }
 
-/** `activate`: returns each node to service; a ready master takes over its keys. */
+/**
+ * `activate`: returns each node to service; a ready master takes over its keys.
+ *
+ * @example
+ * ```ts
+ * import { ClusterAdmin, NodeState, activateChange, downChange, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster({ slaves: 1 });
+ * const [, slave] = cluster.nodes.map(({ key }) => key);
+ * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
+ * for await (const event of admin.carryOut(downChange([slave])));
+ * for await (const event of admin.carryOut(activateChange([slave])));
+ * console.log((await admin.nodeMap()).nodes.every(({ state }) => state === NodeState.active)); // true
+ * ```
+ */
 export function activateChange(nodes: readonly string[], options: ActivateOptions = {}): Change {
   checkTargets("node", nodes);
   checkFields(activateFields, options);
@@ -140,7 +238,20 @@ export function activateChange(nodes: readonly string[], options: ActivateOption
   };
 }
 
-/** `reconstruct`: each node leaves its partition and returns as a slave with a fresh copy; a master hands over first. */
+/**
+ * `reconstruct`: each node leaves its partition and returns as a slave with a fresh copy; a master hands over first.
+ *
+ * @example
+ * ```ts
+ * import { ClusterAdmin, reconstructChange, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster({ slaves: 1 });
+ * const [, slave] = cluster.nodes.map(({ key }) => key);
+ * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
+ * const change = reconstructChange([slave]);
+ * for await (const { kind } of admin.carryOut(change)) if (kind === "done") console.log("copied"); // copied
+ * ```
+ */
 export function reconstructChange(nodes: readonly string[], options: ReconstructOptions = {}): Change {
   checkTargets("node", nodes);
   checkFields(reconstructFields, options);
@@ -169,9 +280,23 @@ export function reconstructible(map: NodeMap): string[] {
   return [...members].sort((left, right) => left.partition - right.partition || right.role - left.role).map((node) => node.key);
 }
 
-/** `remove`: removes each node, which must be down and stopped, from the node map. */
-export function removeChange(nodes: readonly string[], retries: number): Change {
+/**
+ * `remove`: removes each node, which must be down and stopped, from the node map.
+ *
+ * @example
+ * ```ts
+ * import { ClusterAdmin, removeChange, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster();
+ * const node = await cluster.addNode();
+ * await node.stop();
+ * using admin = new ClusterAdmin({ indexServer: cluster.indexAddress });
+ * console.log((await admin.preview(removeChange([node.key]))).after.nodes.length); // 1
+ * ```
+ */
+export function removeChange(nodes: readonly string[], options: RemoveOptions = {}): Change {
   checkTargets("node", nodes);
+  checkFields(removeFields, options);
   return {
     planners: nodes.map((node) =>
       planner(node, (entry) => {
@@ -182,7 +307,7 @@ export function removeChange(nodes: readonly string[], retries: number): Change 
         ];
       }),
     ),
-    retries,
+    retries: options.retries ?? 0,
   };
 }
 

@@ -313,8 +313,10 @@ export class ChangeLog {
   }
 
   #cutBack(size: number, cause: unknown): void {
-    // Where nothing was written, not even what a truncation needs may be there: a descriptor, under Deno.
-    if (this.#file.size === size) return;
+    // Without a descriptor Deno writes nothing, and cannot truncate either. After any other fault the size proves nothing: a
+    // full disk may have taken a part of the bytes without saying how many.
+    const wroteNothing = cause instanceof FlareError && cause.code === "LIMIT_EXCEEDED" && this.#file.size === size;
+    if (wroteNothing) return;
     try {
       this.#file.truncate(size);
     } catch (error) {

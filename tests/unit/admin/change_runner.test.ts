@@ -257,7 +257,7 @@ describe("a change that is carried out", () => {
 
   it("tries a node again as often as it may", async () => {
     const cluster = new FakeCluster([1, proxy, active, -1]);
-    const change = (retries: number) => partChange([{ node: "n:1", balance: 1, partition: 0 }], retries);
+    const change = (retries: number) => partChange([{ node: "n:1", balance: 1, partition: 0 }], { retries });
     cluster.refusals = ["busy", "still busy"];
     const lines = await carryOut(cluster, change(2));
     assertEquals(
@@ -337,10 +337,10 @@ describe("a change that is carried out", () => {
 
   it("removes only what does not run", async () => {
     const cluster = new FakeCluster([1, proxy, down, -1]);
-    await assertRejects(() => carryOut(cluster, removeChange(["n:1"], 0)), FlareError, '"n:1" is still running: stop it first');
+    await assertRejects(() => carryOut(cluster, removeChange(["n:1"])), FlareError, '"n:1" is still running: stop it first');
     assertEquals(cluster.map.nodes.length, 1);
     cluster.silent.add("n:1");
-    assertEquals(await carryOut(cluster, removeChange(["n:1"], 0)), [
+    assertEquals(await carryOut(cluster, removeChange(["n:1"])), [
       "check that n:1 is stopped",
       "node remove n 1",
       "done n:1: -",
@@ -350,10 +350,7 @@ describe("a change that is carried out", () => {
 
   it("plans each node when the one before is done", async () => {
     const cluster = new FakeCluster([1, proxy, active, -1], [2, proxy, active, -1]);
-    const change = partChange(
-      [1, 2].map((port) => ({ node: `n:${port}`, balance: port, partition: 0 })),
-      0,
-    );
+    const change = partChange([1, 2].map((port) => ({ node: `n:${port}`, balance: port, partition: 0 })));
     cluster.at(300, () => cluster.apply(setState(cluster.map, "n:2", active)));
     await carryOut(cluster, change);
     assertEquals(cluster.map.nodes.map(nodeText), [

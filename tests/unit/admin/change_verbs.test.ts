@@ -138,13 +138,10 @@ describe("master", () => {
 
 describe("part", () => {
   it("makes a master and its slaves", () => {
-    const change = partChange(
-      [
-        { node: "n:4", balance: 1, partition: 2 },
-        { node: "n:6", balance: 2, partition: 2 },
-      ],
-      0,
-    );
+    const change = partChange([
+      { node: "n:4", balance: 1, partition: 2 },
+      { node: "n:6", balance: 2, partition: 2 },
+    ]);
     assertEquals(changes(change), [
       "n:4: proxy active -> master active, partition 2, balance 1",
       "n:6: proxy active -> slave active, partition 2, balance 2",
@@ -153,11 +150,7 @@ describe("part", () => {
 
   it("is for one partition", () => {
     assertThrows(
-      () =>
-        partChange(
-          [4, 6].map((port) => ({ node: `n:${port}`, balance: 1, partition: port })),
-          0,
-        ),
+      () => partChange([4, 6].map((port) => ({ node: `n:${port}`, balance: 1, partition: port }))),
       FlareError,
       '"n:6" is for partition 6, not for the new partition 4',
     );
@@ -271,15 +264,15 @@ describe("reconstruct", () => {
 
 describe("remove", () => {
   it("strikes a node that is down", () => {
-    assertEquals(steps(removeChange(["n:5"], 0)), ["check that n:5 is stopped", "node remove n 5"]);
-    assertEquals(changes(removeChange(["n:5"], 0)), ["n:5: proxy down -> -"]);
+    assertEquals(steps(removeChange(["n:5"])), ["check that n:5 is stopped", "node remove n 5"]);
+    assertEquals(changes(removeChange(["n:5"])), ["n:5: proxy down -> -"]);
   });
 
   it("is refused for a node in service and for a master that has the only copy", () => {
-    assertEquals(refusal(removeChange(["n:4"], 0)), '"n:4" is proxy active: stop it and wait until it is down');
+    assertEquals(refusal(removeChange(["n:4"])), '"n:4" is proxy active: stop it and wait until it is down');
     const broken: { map: NodeMap; partitionCountMax: number } = view(node(1, master, down, 0, 1));
     assertEquals(
-      refusal(removeChange(["n:1"], 0), broken),
+      refusal(removeChange(["n:1"]), broken),
       '"node remove n 1" would be refused: partition 0 is waiting for its master "n:1", which was not replaced',
     );
   });

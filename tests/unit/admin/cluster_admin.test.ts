@@ -193,7 +193,7 @@ describe("verbs that change", () => {
   });
 
   it("create a partition in one go", async () => {
-    await run(partChange([{ node: key(5), balance: 1, partition: 2 }], 0));
+    await run(partChange([{ node: key(5), balance: 1, partition: 2 }]));
     assertEquals((await places())[5], "2 master active 1");
     assertEquals(await readable(), itemCount);
   });
@@ -235,14 +235,14 @@ describe("verbs that change", () => {
       FlareError,
       "only an active proxy",
     );
-    await assertRejects(() => run(removeChange([key(4)], 0)), FlareError, "stop it and wait until it is down");
+    await assertRejects(() => run(removeChange([key(4)])), FlareError, "stop it and wait until it is down");
     await assertRejects(() => admin.tellIndex("node remove n 1"), FlareError, 'answered "SERVER_ERROR failed to remove node"');
   });
 
   it("remove a node that was stopped", async () => {
     await cluster.nodes[4]?.stop();
     assertEquals((await places())[4], "- proxy down 0");
-    await run(removeChange([key(4)], 0));
+    await run(removeChange([key(4)]));
     assertEquals((await places())[4], "");
   });
 });
