@@ -9,7 +9,7 @@ import type { PeerPool } from "../net/peer/peer_pool.ts";
 import type { DaemonTls } from "../net/tls/daemon_tls.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
 import type { Replicator } from "../replication/replicator.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Clock, Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { PartitionFlush } from "./flush/partition_flush.ts";
 import type { OtherCluster } from "./forward/other_cluster.ts";
@@ -47,6 +47,6 @@ export interface NodeComponents {
 }
 
 /** The wall clock in whole seconds. */
-export function nowSeconds(parts: { readonly runtime: Pick<Runtime, "clock"> }): number {
+export function nowSeconds(parts: { readonly runtime: { readonly clock: Pick<Clock, "nowMs"> } }): number {
   return Math.floor(parts.runtime.clock.nowMs() / 1000);
 }

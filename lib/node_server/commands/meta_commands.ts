@@ -30,7 +30,7 @@ import type { WriteCommands } from "./write_commands.ts";
 const WRITING = MetaArgument.T | MetaArgument.N | MetaArgument.W | MetaArgument.X;
 
 /** What it takes of a node server. */
-type Parts = Pick<NodeComponents, "keyHash" | "otherCluster" | "routing" | "runtime" | "stats" | "storage" | "watchers">;
+type Parts = Pick<NodeComponents, "runtime" | "stats" | "storage" | "watchers">;
 
 export class MetaCommands {
   readonly #parts: Parts;
@@ -47,11 +47,9 @@ export class MetaCommands {
   get(request: Request, reply: TextReply): void | Promise<void> {
     if (request.opcode < 0) this.#parts.stats.cmdMeta++;
     if ((request.meta.arguments & WRITING) !== 0) return this.#fetch(request, this.#replyTo(request, reply));
-    const { storage, routing, stats, otherCluster, watchers } = this.#parts;
+    const { storage, stats, watchers } = this.#parts;
     const { key } = request.mutation;
-    const hash = routing.partitionCount > 1 ? this.#parts.keyHash(key.bytes, key.start, key.end) : 0;
-    if (otherCluster.node !== undefined || routing.routeRead(hash, 0) !== LOCAL)
-      return this.#getElsewhere(request.clone(), hash, reply);
+    if (!this.#forward.isHere(key)) return this.#getElsewhere(request.clone(), reply);
     const now = nowSeconds(this.#parts);
     let entry: EntryView | undefined | Promise<EntryView | undefined>;
     try {
@@ -181,10 +179,10 @@ export class MetaCommands {
   }
 
   /** As with get, any replica can answer. */
-  async #getElsewhere(request: Request, hash: number, reply: TextReply): Promise<void> {
+  async #getElsewhere(request: Request, reply: TextReply): Promise<void> {
     const { storage, stats } = this.#parts;
     const own = this.#replyTo(request, reply);
-    const reading = await this.#forward.read(request.mutation.key, hash, (lane, node) => this.#ask(lane, node, request));
+    const reading = await this.#forward.read(request.mutation.key, (lane, node) => this.#ask(lane, node, request));
     if (reading === LOCAL) {
       try {
         // The view is invalid after the next call: an immediate result is answered at once.

@@ -3,7 +3,7 @@
  * order. A key that cannot be read ends the reply with an error; in the original it would be a miss.
  */
 
-import { concatBytes, fromLatin1 } from "../../base/bytes.ts";
+import { concatBytes, EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 import { parseWholeNumber } from "../../base/whole_number.ts";
 import { LOCAL } from "../../cluster/routing.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
@@ -30,18 +30,14 @@ const FETCHED_BYTES_MAX = 1048576;
 const KEYS_PER_SLICE = 1000;
 const KEYS_SLICE_BYTES = 1048576;
 const BAD_LINE = "CLIENT_ERROR bad command line format";
-const NO_FETCH: Uint8Array = new Uint8Array(0);
 
 /** What it takes of a node server. */
-type Parts = Pick<
-  NodeComponents,
-  "keyHash" | "options" | "otherCluster" | "routing" | "runtime" | "stats" | "storage" | "watchers"
->;
+type Parts = Pick<NodeComponents, "options" | "runtime" | "stats" | "storage" | "watchers">;
 
 export class ReadCommands {
   readonly #parts: Parts;
   readonly #forward: ReadForward;
-  readonly #key: KeySlice = { bytes: NO_FETCH, start: 0, end: 0 };
+  readonly #key: KeySlice = { bytes: EMPTY_BYTES, start: 0, end: 0 };
 
   constructor(parts: Parts, forward: ReadForward) {
     this.#parts = parts;
@@ -49,7 +45,7 @@ export class ReadCommands {
   }
 
   retrieve(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
-    const { storage, routing, stats, options, otherCluster, watchers } = this.#parts;
+    const { storage, stats, options, watchers } = this.#parts;
     const withVersion = request.command === Command.gets;
     const now = nowSeconds(this.#parts);
     const { bytes, keysEnd } = request;
@@ -65,10 +61,7 @@ export class ReadCommands {
       key.start = at;
       while (at < keysEnd && bytes[at] !== SPACE) at++;
       key.end = at;
-      const hash = routing.partitionCount > 1 ? this.#parts.keyHash(bytes, key.start, key.end) : 0;
-      if (otherCluster.node !== undefined || routing.routeRead(hash, 0) !== LOCAL) {
-        return this.#gather(request, key.start, reply, session);
-      }
+      if (!this.#forward.isHere(key)) return this.#gather(request, key.start, reply, session);
       let entry: EntryView | undefined | Promise<EntryView | undefined>;
       try {
         entry = storage.get(key, now);
@@ -103,9 +96,7 @@ export class ReadCommands {
       const bytes = fromLatin1(prefix);
       const key = { bytes, start: 0, end: bytes.length };
       const line = fromLatin1(`keys ${prefix} ${limit}\r\n`);
-      const reading = await this.#forward.read(key, this.#parts.keyHash(bytes, 0, bytes.length), (lane) =>
-        askForKeys(lane, line),
-      );
+      const reading = await this.#forward.read(key, (lane) => askForKeys(lane, line));
       if (reading === LOCAL) {
         try {
           await this.#keysHere(bytes, limit, reply, session);
@@ -171,13 +162,13 @@ export class ReadCommands {
 
   /** The VALUE block of a key, empty for a miss; or an error line. */
   async #fetch(key: Uint8Array, withVersion: boolean): Promise<Uint8Array | string> {
-    const { storage, stats, keyHash, watchers } = this.#parts;
+    const { storage, stats, watchers } = this.#parts;
     stats.cmdGet++;
     const slice = { bytes: key, start: 0, end: key.length };
     const line = concatBytes([withVersion ? GETS_WORD : GET_WORD, key, CRLF]);
-    const reading = await this.#forward.read(slice, keyHash(key, 0, key.length), (lane) => askForItem(lane, line));
+    const reading = await this.#forward.read(slice, (lane) => askForItem(lane, line));
     if (reading !== LOCAL && "error" in reading) return reading.error;
-    let block = NO_FETCH;
+    let block = EMPTY_BYTES;
     if (reading === LOCAL) {
       // The view is invalid after the next call: an immediate result is copied at once.
       const found = storage.get(slice, nowSeconds(this.#parts));

@@ -4,8 +4,7 @@
  */
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
-import type { KeyHash } from "../../cluster/key_hash.ts";
-import { LOCAL, type Routing } from "../../cluster/routing.ts";
+import { LOCAL } from "../../cluster/routing.ts";
 import type { EntryView } from "../../item/entry.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import type { Request } from "../../protocol/request.ts";
@@ -14,15 +13,12 @@ import { ReplyShape } from "../../protocol/text/text_client.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { OtherCluster } from "../forward/other_cluster.ts";
 import type { Answer, ReadForward } from "../forward/read_forward.ts";
+import { nowSeconds } from "../node_components.ts";
 
 /** What it needs from a node server. */
 export interface TtlParts {
   readonly runtime: { readonly clock: Pick<Clock, "nowMs"> };
-  readonly routing: Pick<Routing, "partitionCount" | "routeRead">;
-  readonly keyHash: KeyHash;
-  readonly otherCluster: Pick<OtherCluster, "node">;
   readonly storage: Pick<Storage, "get">;
 }
 
@@ -40,15 +36,11 @@ export class TtlCommand {
 
   /** `ttl <key>`. */
   ttl(request: Request, reply: TextReply): void | Promise<void> {
-    const { routing, keyHash, otherCluster } = this.#parts;
-    const { bytes, start, end } = request.mutation.key;
-    const hash = routing.partitionCount > 1 ? keyHash(bytes, start, end) : 0;
-    const isHere = otherCluster.node === undefined && routing.routeRead(hash, 0) === LOCAL;
-    return isHere ? this.#here(request, reply) : this.#elsewhere(request.clone(), hash, reply);
+    return this.#forward.isHere(request.mutation.key) ? this.#here(request, reply) : this.#elsewhere(request.clone(), reply);
   }
 
   #here(request: Request, reply: TextReply): void | Promise<void> {
-    const now = Math.floor(this.#parts.runtime.clock.nowMs() / 1000);
+    const now = nowSeconds(this.#parts);
     try {
       const entry = this.#parts.storage.get(request.mutation.key, now, true);
       if (entry instanceof Promise) return this.#later(entry, now, reply);
@@ -66,10 +58,10 @@ export class TtlCommand {
     }
   }
 
-  async #elsewhere(request: Request, hash: number, reply: TextReply): Promise<void> {
+  async #elsewhere(request: Request, reply: TextReply): Promise<void> {
     const { key } = request.mutation;
     const line = fromLatin1(`ttl ${latin1(key.bytes, key.start, key.end)}\r\n`);
-    const reading = await this.#forward.read(key, hash, (lane) => ask(lane, line));
+    const reading = await this.#forward.read(key, (lane) => ask(lane, line));
     if (reading === LOCAL) return this.#here(request, reply);
     reply.line("error" in reading ? reading.error : reading.value);
   }

@@ -5,6 +5,7 @@
  */
 
 import { sleep } from "../../base/sleep.ts";
+import type { KeyHash } from "../../cluster/key_hash.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { LOCAL, NO_PARTITION, PROXY_FAILURE, type Route, type Routing } from "../../cluster/routing.ts";
 import type { KeySlice } from "../../item/entry.ts";
@@ -30,7 +31,8 @@ const QUEUE_MAX = 65536;
 /** What it needs from a node server. */
 export interface ReadForwardParts {
   readonly runtime: Pick<Runtime, "clock" | "log" | "random">;
-  readonly routing: Pick<Routing, "routeRead" | "routeReadAgain">;
+  readonly routing: Pick<Routing, "partitionCount" | "routeRead" | "routeReadAgain">;
+  readonly keyHash: KeyHash;
   readonly otherCluster: Pick<OtherCluster, "node">;
   readonly peers: Pick<PeerPool, "lane">;
 }
@@ -42,8 +44,17 @@ export class ReadForward {
     this.#parts = parts;
   }
 
-  /** Reads the key with this hash. @throws what `ask` throws, except PeerError */
-  async read<T>(key: KeySlice, hash: number, ask: AskReplica<T>): Promise<Reading<T>> {
+  /** Whether this node answers reads of a key. With one partition the hash of the key does not matter. */
+  isHere({ bytes, start, end }: KeySlice): boolean {
+    const { routing, keyHash, otherCluster } = this.#parts;
+    if (otherCluster.node !== undefined) return false;
+    return routing.routeRead(routing.partitionCount > 1 ? keyHash(bytes, start, end) : 0, 0) === LOCAL;
+  }
+
+  /** Reads a key. @throws what `ask` throws, except PeerError */
+  async read<T>(key: KeySlice, ask: AskReplica<T>): Promise<Reading<T>> {
+    // A retry may see more partitions.
+    const hash = this.#parts.keyHash(key.bytes, key.start, key.end);
     for (let attempt = 1; ; attempt++) {
       const failed: string[] = [];
       let error = PROXY_FAILURE_TEXT;

@@ -67,7 +67,7 @@ describe("a read of a key of another node", () => {
     const { parts, asked, state } = world(A, B, PROXY_FAILURE);
     const reads = new ReadForward(parts);
     assertEquals(
-      await reads.read(KEY, 0, (lane) => (lane.peer === "a:1" ? Promise.reject(lost(true)) : Promise.resolve({ value: 5 }))),
+      await reads.read(KEY, (lane) => (lane.peer === "a:1" ? Promise.reject(lost(true)) : Promise.resolve({ value: 5 }))),
       { value: 5 },
     );
     assertEquals([asked, state.pauses], [["a:1", "b:1"], 0]);
@@ -76,18 +76,28 @@ describe("a read of a key of another node", () => {
   it("fails with what a replica answered, at once, and after some rounds where nobody answers", async () => {
     const answering = world(A, PROXY_FAILURE);
     const error = "SERVER_ERROR corrupt record";
-    assertEquals(await new ReadForward(answering.parts).read(KEY, 0, () => Promise.resolve({ error })), { error });
+    assertEquals(await new ReadForward(answering.parts).read(KEY, () => Promise.resolve({ error })), { error });
     assertEquals([answering.asked, answering.state.pauses], [["a:1"], 0]);
     const silent = world(A, PROXY_FAILURE, A, PROXY_FAILURE, A, PROXY_FAILURE, A, PROXY_FAILURE);
-    const reading = await new ReadForward(silent.parts).read(KEY, 0, () => Promise.reject(lost(false)));
+    const reading = await new ReadForward(silent.parts).read(KEY, () => Promise.reject(lost(false)));
     assertEquals(reading, { error: "SERVER_ERROR proxy failure" });
     assertEquals([silent.asked.length, silent.state.pauses], [4, 3]);
   });
 
+  it("is routed by its hash each time: there may be more partitions when it is retried", async () => {
+    const { parts } = world(A);
+    const hashes: number[] = [];
+    const routeRead = (hash: number): Route => (hashes.push(hash) > 1 ? LOCAL : A);
+    const routing = { ...parts.routing, routeRead, routeReadAgain: (): Route => PROXY_FAILURE };
+    const reads = new ReadForward({ ...parts, keyHash: () => 77, routing });
+    assertEquals([await reads.read(KEY, () => Promise.reject(lost(false))), hashes], [LOCAL, [77, 77]]);
+    assertEquals([reads.isHere(KEY), hashes.at(-1)], [true, 0]);
+  });
+
   it("is done here, or nowhere, as the map says", async () => {
     const never = (): Promise<never> => assert(false) as never;
-    assertEquals(await new ReadForward(world(LOCAL).parts).read(KEY, 0, never), LOCAL);
-    assertEquals(await new ReadForward(world(NO_PARTITION).parts).read(KEY, 0, never), {
+    assertEquals(await new ReadForward(world(LOCAL).parts).read(KEY, never), LOCAL);
+    assertEquals(await new ReadForward(world(NO_PARTITION).parts).read(KEY, never), {
       error: "SERVER_ERROR no partition available",
     });
   });
@@ -95,14 +105,14 @@ describe("a read of a key of another node", () => {
   it("is not added to a lane on which very many wait", async () => {
     const { parts, state } = world(A, PROXY_FAILURE);
     state.queue = 65536;
-    const reading = await new ReadForward(parts).read(KEY, 0, () => assert(false) as never);
+    const reading = await new ReadForward(parts).read(KEY, () => assert(false) as never);
     assertEquals(reading, { error: "SERVER_ERROR proxy failure" });
   });
 
   it("hides no bug and no fault of this node: another replica is not asked", async () => {
     for (const fault of [new TypeError("x is not a function"), new FlareError("IO_ERROR", "disk")]) {
       const { parts, asked } = world(A, B, PROXY_FAILURE);
-      const error = await assertRejects(() => new ReadForward(parts).read(KEY, 0, () => Promise.reject(fault)));
+      const error = await assertRejects(() => new ReadForward(parts).read(KEY, () => Promise.reject(fault)));
       assertEquals([error, asked], [fault, ["a:1"]]);
     }
   });
