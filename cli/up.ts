@@ -146,7 +146,7 @@ function firstScreen(
   options: Pick<UpOptions, "dataDir" | "storage" | "fsync" | "enableSsl">,
 ): string[] {
   const [bold, green] = hasColours() ? [style(1, 22), style(32, 39)] : [plain, plain];
-  const { host: indexHost, port: indexPort } = cluster.indexAddress;
+  const index = formatHostPort(cluster.indexAddress.host, cluster.indexAddress.port);
   const [first] = cluster.addresses;
   const kept = options.storage === "memory" ? "in memory only, nothing is kept" : `${options.storage}, fsync ${options.fsync}`;
   const flare = ownCommand();
@@ -156,11 +156,11 @@ function firstScreen(
   return [
     bold(`Flare ${VERSION} on ${runtimeText()}: ${shapeText(shape)}`),
     `data in ${resolve(options.dataDir)} (${kept})`,
-    `index server on ${indexHost}:${indexPort}`,
+    `index server on ${index}`,
     ...cluster.addresses.map(({ host, port }) => `node server on ${formatHostPort(host, port)}`),
     bold("try, in another terminal:"),
     ...client,
-    `  ${flare} list --index-server ${indexHost}:${indexPort}`,
+    `  ${flare} list --index-server ${index}`,
     `to stop: Ctrl-C; to start the same cluster again: ${flare} up --data-dir ${shellWord(options.dataDir)}`,
     green("ready: connect any memcached client to any of the node servers; Ctrl-C stops"),
   ];

@@ -5,6 +5,11 @@
 
 import type { LogLevel, Runtime } from "../runtime/runtime.ts";
 
+/** A message with the number of lines like it that were suppressed before. */
+export function withSuppressed(message: string, count: number): string {
+  return count === 0 ? message : `${message} (and ${count} more since the last such line)`;
+}
+
 export class PacedLog {
   readonly #runtime: Runtime;
   readonly #level: LogLevel;
@@ -24,8 +29,7 @@ export class PacedLog {
       this.#left++;
       return;
     }
-    const more = this.#left === 0 ? "" : ` (and ${this.#left} more since the last such line)`;
-    this.#runtime.log.write(this.#level, message + more);
+    this.#runtime.log.write(this.#level, withSuppressed(message, this.#left));
     this.#writtenMs = nowMs;
     this.#left = 0;
   }

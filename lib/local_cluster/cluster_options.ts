@@ -109,13 +109,13 @@ export interface ClusterOptions {
   /**
    * Partitions; default: as many as in the data directory.
    *
-   * An integer from 1 to 64; default 1. `partitions` in files and flags.
+   * An integer from 1 to 64. `partitions` in files and flags.
    */
   readonly partitions?: number;
   /**
    * Slaves of each partition; default: as many as the last time.
    *
-   * An integer from 0 to 16; default 0. `slaves` in files and flags.
+   * An integer from 0 to 16. `slaves` in files and flags.
    */
   readonly slaves?: number;
   /**
@@ -157,7 +157,7 @@ export interface ClusterOptions {
   /**
    * The storage engine; memory keeps nothing on disk, and is the default without a data directory.
    *
-   * Default "level". `storage` in files and flags.
+   * `storage` in files and flags.
    */
   readonly storage?: "level" | "memory";
   /**

@@ -35,12 +35,8 @@ export interface CommandGroups {
   readonly watchers: Watchers;
 }
 
-/** Executes a binary request that is not about an item. */ type RunPacket = (
-  groups: CommandGroups,
-  request: Request,
-  reply: BinaryReply,
-  session: ClientSession,
-) => void | Promise<void>;
+/** Executes a binary request that is not about an item. */
+type RunPacket = (groups: CommandGroups, request: Request, reply: BinaryReply, session: ClientSession) => void | Promise<void>;
 
 /** Words of the binary protocol with their own answers there. Those with a key are answered by their group. */
 type PacketWord = BinaryWord & WordsWith<{ shape: typeof CommandShape.words }>;

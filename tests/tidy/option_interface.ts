@@ -49,8 +49,9 @@ function paragraphs(option: Option<unknown>, fieldOfName: ReadonlyMap<string, st
   return [`${help.slice(0, 1).toUpperCase()}${help.slice(1)}.`, facts.filter((fact) => fact !== "").join(" ")];
 }
 
-function valueText({ type, allowedValue, valueUnit, default: preset }: Option<unknown>): string {
-  const isEmpty = preset === "" || (Array.isArray(preset) && preset.length === 0);
+function valueText({ type, allowedValue, valueUnit, help, default: preset }: Option<unknown>): string {
+  // A help text that has the default in its own words knows better.
+  const isEmpty = preset === "" || (Array.isArray(preset) && preset.length === 0) || /\bdefault\b/.test(help);
   const presetText = isEmpty ? "" : `default ${JSON.stringify(preset)}`;
   // The type of the others says what is allowed.
   const allowed = type === "number" ? `${allowedValue}${unitText(valueUnit)}` : "";

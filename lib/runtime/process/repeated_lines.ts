@@ -3,6 +3,8 @@
  * since. Pure: the caller passes the time.
  */
 
+import { withSuppressed } from "../../base/paced_log.ts";
+
 const INTERVAL_MS = 10_000;
 /** How many different messages are remembered. */
 const MESSAGES_MAX = 100;
@@ -28,6 +30,6 @@ export class RepeatedLines {
     this.#seen.delete(message);
     this.#seen.set(message, { writtenMs: nowMs, left: 0 });
     if (this.#seen.size > MESSAGES_MAX) this.#seen.delete(this.#seen.keys().next().value as string);
-    return seen === undefined || seen.left === 0 ? message : `${message} (and ${seen.left} more since the last such line)`;
+    return withSuppressed(message, seen?.left ?? 0);
   }
 }
