@@ -7,6 +7,7 @@ import { appendFileSync, openSync } from "node:fs";
 import process from "node:process";
 import { type Command, Option } from "commander";
 import { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
+import { KIB } from "../lib/base/byte_units.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import { type HostPort, PORT_MAX } from "../lib/base/host_port.ts";
 import { INDEX_PORT } from "../lib/net/daemon_options.ts";
@@ -113,7 +114,7 @@ export function bandwidthOption(text: string | undefined): number {
       `option "bwlimit": "${text}" is not a number of bytes per second such as 65536 or 64k`,
     );
   }
-  return Number(digits) * 1024 ** ["", "k", "m", "g"].indexOf(unit.toLowerCase());
+  return Number(digits) * KIB ** ["", "k", "m", "g"].indexOf(unit.toLowerCase());
 }
 
 /** Runs a verb with its cluster; closes the connections afterwards. @throws FlareError */

@@ -3,16 +3,17 @@
  * does not match its end line, is refused with the line number, never guessed at.
  */
 
+import { GIB } from "../base/byte_units.ts";
 import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import { UINT32_MAX } from "../base/number_bounds.ts";
 import { parseUint64 } from "../base/uint64.ts";
 import type { DumpedItem } from "../client/dump.ts";
 import { DumpTally, findEndLine } from "./dump_end_line.ts";
 import { DumpFormat } from "./dump_format.ts";
 
 /** Longest record. */
-const RECORD_BYTES_MAX = 1073741824;
-const UINT32_MAX = 0xffffffff;
+const RECORD_BYTES_MAX = GIB;
 const BACKSLASH = 0x5c;
 const QUOTE = 0x27;
 const DOUBLE_QUOTE = 0x22;

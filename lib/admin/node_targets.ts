@@ -6,6 +6,7 @@
 import { FlareError } from "../base/errors.ts";
 import { checkFields, type FieldsOf, field, integerField, stringField, wrongValue } from "../base/given_fields.ts";
 import { type HostPort, PORT_MAX, parseHostPort } from "../base/host_port.ts";
+import { INT32_MAX } from "../base/number_bounds.ts";
 import { nodeKey } from "../cluster/node.ts";
 
 /** A node and its new balance. */
@@ -21,8 +22,6 @@ export interface RoleTarget extends BalanceTarget {
   /** 0 …. */
   readonly partition: number;
 }
-
-const INT32_MAX = 0x7fffffff;
 
 const nodeField = field('a string like "127.0.0.1:12121"', (value) => typeof value === "string" && isNodeKey(value));
 const balanceFields: FieldsOf<BalanceTarget> = { node: nodeField, balance: integerField(0, INT32_MAX) };

@@ -3,6 +3,7 @@
  * lines.
  */
 
+import { GIB } from "../base/byte_units.ts";
 import { type ClusterNode, roleName, stateName } from "../cluster/node.ts";
 import type { NodeDifference } from "./change.ts";
 import { nodeText } from "./change.ts";
@@ -16,7 +17,6 @@ export interface NodeRates {
   readonly writes: number;
 }
 
-const GIB = 1073741824;
 const NOTHING = "-";
 
 const NODE_COLUMNS: readonly Column[] = [

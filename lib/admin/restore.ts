@@ -3,6 +3,7 @@
  * and knows no files.
  */
 
+import { MIB } from "../base/byte_units.ts";
 import { FlareError } from "../base/errors.ts";
 import { sleep } from "../base/sleep.ts";
 import { type Client, isClientKey, StoreResult } from "../client/client.ts";
@@ -39,7 +40,7 @@ export interface RestoredItem {
 
 /** Most items in flight. */
 const WINDOW_ITEMS_MAX = 256;
-const WINDOW_BYTES_MAX = 4 * 1048576;
+const WINDOW_BYTES_MAX = 4 * MIB;
 
 /** Reads a dump to its end and resolves to the number of its items. @throws FlareError CORRUPT naming the line */
 export async function checkDump(chunks: AsyncIterable<Uint8Array>, format: DumpFormat): Promise<number> {

@@ -1,6 +1,7 @@
 /** Formats and parses addresses: `host:port`, with brackets around an IPv6 host. Pure; resolves nothing. */
 
 import { parseIpAddress } from "./ip_address.ts";
+import { UINT16_MAX } from "./number_bounds.ts";
 
 /** A host and a port, as in `host:port`; an IPv6 host has no brackets here. */
 export interface HostPort {
@@ -11,7 +12,7 @@ export interface HostPort {
 }
 
 /** The largest port. */
-export const PORT_MAX = 65535;
+export const PORT_MAX = UINT16_MAX;
 
 /** `host:port`, with brackets around an IPv6 host and IPv4-mapped addresses in their IPv4 form. */
 export function formatHostPort(host: string, port: number): string {

@@ -7,10 +7,6 @@
 import { checkFields, type Field, type Fields } from "./given_fields.ts";
 import { formatHostPort, type HostPort, PORT_MAX, parseHost, parseHostPort } from "./host_port.ts";
 
-/** The largest values of options that the original stores in 32 bits, signed and unsigned. */
-export const int32Max = 0x7fffffff;
-export const uint32Max = 0xffffffff;
-
 /** One option whose value in code is a `V`. */
 export interface Option<V> extends OptionDescription, Field {
   /** The value if none is given. */

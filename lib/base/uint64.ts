@@ -6,6 +6,7 @@
 export type Uint64 = number | bigint;
 
 export const UINT64_MAX = 0xffffffffffffffffn;
+const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** Whether a program's value is one, in either form. */
 export function isUint64(value: unknown): value is Uint64 {
@@ -15,7 +16,7 @@ export function isUint64(value: unknown): value is Uint64 {
 
 /** The canonical form of a bigint in 0 … 2^64-1. */
 export function fromBigInt(value: bigint): Uint64 {
-  return value <= 9007199254740991n ? Number(value) : value;
+  return value <= SAFE_MAX ? Number(value) : value;
 }
 
 /** value + 1, wrapping to 0 after 2^64-1. */

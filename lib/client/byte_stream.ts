@@ -3,6 +3,7 @@
  * Back-pressure slows the sender down to the reader. Knows no protocol.
  */
 
+import { MIB } from "../base/byte_units.ts";
 import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
 import { formatHostPort } from "../base/host_port.ts";
@@ -10,7 +11,7 @@ import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 
 /** Most bytes waiting for the reader. */
-const HELD_BYTES_MAX = 4 * 1048576;
+const HELD_BYTES_MAX = 4 * MIB;
 
 /**
  * Sends a request on a separate connection and yields the answer until the other side closes or the reader stops (which closes,

@@ -19,6 +19,7 @@ import {
 } from "../base/given_fields.ts";
 import { formatHostPort, parseHost } from "../base/host_port.ts";
 import { LIBRARY_LOG_LEVEL } from "../base/log_levels.ts";
+import { UINT32_MAX } from "../base/number_bounds.ts";
 import { isUint64, parseUint64, type Uint64 } from "../base/uint64.ts";
 import { NODE_PORT } from "../net/daemon_options.ts";
 import { Peer } from "../net/peer/peer.ts";
@@ -64,7 +65,6 @@ export interface StoreOptions {
 const DEFAULT_HOST = "127.0.0.1";
 /** The original splits longer keys in two. */
 const KEY_BYTES_MAX = storageOptionTable.keyBytesMax.default;
-const UINT32_MAX = 0xffffffff;
 const uint64Field = field("an integer from 0 to 2^64-1, a bigint if a number is not exact", isUint64);
 const storeFields: FieldsOf<StoreOptions> = {
   flags: integerField(0, UINT32_MAX),

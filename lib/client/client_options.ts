@@ -1,8 +1,11 @@
 /** A client's server, timeouts and limits. Knows no protocol. */
 
+import { GIB, MIB } from "../base/byte_units.ts";
 import { utf8AsLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { type FieldsOf, hostField, integerField, objectField, stringField } from "../base/given_fields.ts";
+import { PORT_MAX } from "../base/host_port.ts";
+import { DELAY_MS_MAX } from "../base/number_bounds.ts";
 import { isSayable } from "../net/auth/auth_file.ts";
 import { withLogin } from "../net/auth/login_transport.ts";
 import { runtimeField } from "../net/given_runtime.ts";
@@ -38,10 +41,6 @@ export interface ClientOptions extends ConnectionOptions {
   readonly runtime?: Runtime;
 }
 
-const MIB = 1048576;
-/** The longest delay of a timer. */
-const DELAY_MS_MAX = 0x7fffffff;
-
 /** The fields a program may pass for a connection. */
 export const connectionFields: FieldsOf<ConnectionOptions> = {
   connectTimeoutMs: integerField(1, DELAY_MS_MAX),
@@ -57,7 +56,7 @@ export const connectionFields: FieldsOf<ConnectionOptions> = {
 export const clientFields: FieldsOf<ClientOptions> = {
   ...connectionFields,
   host: hostField,
-  port: integerField(1, 65535),
+  port: integerField(1, PORT_MAX),
   runtime: runtimeField,
 };
 
@@ -67,7 +66,7 @@ export function completeConnectionOptions(options: ConnectionOptions): PeerOptio
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     replyTimeoutMs: options.replyTimeoutMs ?? 10000,
     queueBytesMax: options.queueBytesMax ?? 64 * MIB,
-    replyBytesMax: options.replyBytesMax ?? 1024 * MIB,
+    replyBytesMax: options.replyBytesMax ?? GIB,
     ...(options.tls === undefined ? {} : { tls: { client: tlsClientOf(options.tls) } }),
   };
 }

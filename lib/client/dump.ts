@@ -1,5 +1,6 @@
 /** `dump` and `dump_key` of one server, streamed: items or keys in batches, as they arrive. */
 
+import { KIB } from "../base/byte_units.ts";
 import { EMPTY_BYTES, fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
@@ -30,7 +31,6 @@ export interface DumpRange {
   readonly bytesPerSecond?: number;
 }
 
-const KIB = 1024;
 const LF = 0x0a;
 const CR = 0x0d;
 

@@ -5,7 +5,9 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import { fromBigInt, UINT64_MAX } from "../base/uint64.ts";
+import { PORT_MAX } from "../base/host_port.ts";
+import { INT32_MAX } from "../base/number_bounds.ts";
+import { fromBigInt, UINT64_MAX, type Uint64 } from "../base/uint64.ts";
 import { type DataIdentity, encodeDataIdentity, parseDataIdentity } from "./data_identity.ts";
 import type { ClusterNode } from "./node.ts";
 import { createNode, NodeRole, NodeState, PARTITION_NONE } from "./node.ts";
@@ -86,7 +88,6 @@ export function decodeFlareXml(text: string): NodeMap {
   );
 }
 
-const INT32_MAX = 0x7fffffffn;
 const NODE_DATA_LIST = "flare_kv_node_data";
 const NODE_DATA = "node";
 
@@ -110,12 +111,12 @@ function decodeItem(reader: XmlReader): ClusterNode {
   const key = reader.text("first");
   reader.open("second");
   const host = reader.text("node_server_name");
-  const port = reader.integer("node_server_port", 0, 65535);
+  const port = reader.integer("node_server_port", 0, PORT_MAX);
   const role = reader.integer("node_role", NodeRole.master, NodeRole.proxy) as NodeRole;
   const state = reader.integer("node_state", NodeState.active, NodeState.ready) as NodeState;
-  const partition = reader.integer("node_partition", PARTITION_NONE, Number(INT32_MAX));
-  const balance = reader.integer("node_balance", 0, Number(INT32_MAX));
-  const threadType = reader.integer("node_thread_type", 0, Number(INT32_MAX));
+  const partition = reader.integer("node_partition", PARTITION_NONE, INT32_MAX);
+  const balance = reader.integer("node_balance", 0, INT32_MAX);
+  const threadType = reader.integer("node_thread_type", 0, INT32_MAX);
   reader.close("second");
   reader.close("item");
   const node = createNode({ host, port, role, state, partition, balance, threadType });
@@ -163,7 +164,7 @@ class XmlReader {
     return unescapeText(found[2] as string);
   }
 
-  unsigned(name: string | undefined, maximum: bigint): bigint {
+  unsigned(name: string | undefined, maximum: Uint64): bigint {
     const text = this.text(name);
     const value = /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
     if (value === undefined || value > maximum) throw this.fault(`"${text}" is not a valid number for <${name ?? "version"}>`);

@@ -5,6 +5,7 @@
  */
 
 import { PORT_MAX } from "../base/host_port.ts";
+import { parseInt32 } from "../base/whole_number.ts";
 import { KeyHashAlgorithm, parseKeyHashAlgorithm } from "./key_hash.ts";
 import type { KeyResolverOptions } from "./key_resolver.ts";
 import type { ClusterNode } from "./node.ts";
@@ -28,7 +29,6 @@ export const META_DEFAULTS: ClusterMeta = Object.freeze({
   takesNodeData: false,
 });
 
-const INT32_MAX = 0x7fffffff;
 const NODE_DATA = "flare-kv-node-data";
 
 /** One NODE line with its CRLF. */
@@ -51,7 +51,7 @@ export function parseNodeLine(line: string): ClusterNode | undefined {
   const words = line.split(" ").filter((word) => word !== "");
   const [first, host, ...numbers] = words;
   if (first !== "NODE" || host === undefined || numbers.length < 6) return undefined;
-  const [port, role, state, partition, balance, threadType] = numbers.slice(0, 6).map(parseInteger);
+  const [port, role, state, partition, balance, threadType] = numbers.slice(0, 6).map(parseInt32);
   if (port === undefined || port < 0 || port > PORT_MAX) return undefined;
   if (role === undefined || role < NodeRole.master || role > NodeRole.proxy) return undefined;
   if (state === undefined || state < NodeState.active || state > NodeState.ready) return undefined;
@@ -113,14 +113,7 @@ function applyMeta(meta: { -readonly [Name in keyof ClusterMeta]: ClusterMeta[Na
 }
 
 function applyNumber(value: string, apply: (number: number) => void): boolean {
-  const number = parseInteger(value);
+  const number = parseInt32(value);
   if (number !== undefined) apply(number);
   return number !== undefined;
-}
-
-/** A decimal integer of 32 bits, or undefined. */
-function parseInteger(word: string): number | undefined {
-  if (!/^-?\d{1,10}$/.test(word)) return undefined;
-  const value = Number(word);
-  return value >= -INT32_MAX - 1 && value <= INT32_MAX ? value : undefined;
 }

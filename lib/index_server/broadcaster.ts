@@ -3,6 +3,7 @@
  * `monitor.ts` decides what to do when; this executes it. It never changes the node map itself.
  */
 
+import { MIB } from "../base/byte_units.ts";
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { ClusterNode } from "../cluster/node.ts";
@@ -38,7 +39,7 @@ export interface HealthListener {
 }
 
 /** Limit of unsent bytes per node: a map and a ping fit, whatever the size of the cluster. */
-const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
+const QUEUE_BYTES_MAX = 16 * MIB;
 const REPLY_BYTES_MAX = 8192;
 
 export class Broadcaster {

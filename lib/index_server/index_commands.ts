@@ -4,6 +4,7 @@
  */
 
 import { PORT_MAX } from "../base/host_port.ts";
+import { parseInt32 } from "../base/whole_number.ts";
 import { ANY_DATA, parseDataIdentity } from "../cluster/data_identity.ts";
 import { NodeState, nodeKey, PARTITION_NONE, parseRole, parseState } from "../cluster/node.ts";
 import { acceptAnyData, joinNode } from "../cluster/node_join.ts";
@@ -30,7 +31,6 @@ export interface MapChange {
 /** A change as parsed from a command; its receiver adds who sent it. */
 export type AskedChange = Omit<MapChange, "cause">;
 
-const INT32_MAX = 0x7fffffff;
 /** After `node state … active`: whatever data the node has is accepted. Only our index server understands it. */
 const UNSAFE = "unsafe";
 
@@ -68,8 +68,8 @@ const NODE_FORMS = {
   role: ({ key }, words, partitionCountMax) => {
     // Words after the partition are ignored, as in the original.
     const role = parseRole(words[0] ?? "");
-    const balance = parseInteger(words[1] ?? "0");
-    const partition = parseInteger(words[2] ?? String(PARTITION_NONE));
+    const balance = parseInt32(words[1] ?? "0");
+    const partition = parseInt32(words[2] ?? String(PARTITION_NONE));
     if (role === undefined || balance === undefined || partition === undefined) return undefined;
     const request = { role, balance, partition };
     return change((map) => setRole(map, key, request, partitionCountMax), "failed to set role (and balance)");
@@ -98,14 +98,7 @@ interface GivenNode {
 /** The node of the first two words. */
 function parseNode(words: readonly string[]): GivenNode | undefined {
   const host = words[0];
-  const port = parseInteger(words[1] ?? "");
+  const port = parseInt32(words[1]);
   if (host === undefined || port === undefined || port < 0 || port > PORT_MAX) return undefined;
   return { key: nodeKey(host, port), host, port };
-}
-
-/** A decimal integer of 32 bits, or undefined. */
-function parseInteger(word: string): number | undefined {
-  if (!/^-?\d{1,10}$/.test(word)) return undefined;
-  const value = Number(word);
-  return value >= -INT32_MAX - 1 && value <= INT32_MAX ? value : undefined;
 }

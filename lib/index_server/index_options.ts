@@ -5,8 +5,9 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { INT32_MAX, UINT16_MAX } from "../base/number_bounds.ts";
 import type { OptionTable, OptionValues } from "../base/option_schema.ts";
-import { choiceOption, completeOptions, int32Max, integerOption, textOption } from "../base/option_schema.ts";
+import { choiceOption, completeOptions, integerOption, textOption } from "../base/option_schema.ts";
 import { META_DEFAULTS } from "../cluster/node_map_codec.ts";
 import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts";
 import {
@@ -51,7 +52,7 @@ export const indexServerTable = {
     name: "monitor-read-timeout",
     default: 1000,
     min: 1,
-    max: int32Max,
+    max: INT32_MAX,
     unit: "ms",
     since: "0.9.9.8",
     reloadable: true,
@@ -61,7 +62,7 @@ export const indexServerTable = {
     name: "monitor-threshold",
     default: 3,
     min: 1,
-    max: int32Max,
+    max: INT32_MAX,
     since: "0.9.8",
     reloadable: true,
     help: "failed pings in a row after which a node is down",
@@ -78,7 +79,7 @@ export const indexServerTable = {
     name: "partition-modular-hint",
     default: META_DEFAULTS.hint,
     min: 1,
-    max: 65535,
+    max: UINT16_MAX,
     since: "1.0.9",
     help: "expected number of partitions at the start",
   }),
@@ -86,7 +87,7 @@ export const indexServerTable = {
     name: "partition-modular-virtual",
     default: META_DEFAULTS.virtual,
     min: 1,
-    max: 1048576,
+    max: 1 << 20,
     since: "1.0.11",
     help: "number of virtual partitions",
   }),
@@ -94,7 +95,7 @@ export const indexServerTable = {
     name: "partition-size",
     default: META_DEFAULTS.partitionSize,
     min: 2,
-    max: 65535,
+    max: UINT16_MAX,
     since: "1.0.11",
     help: "one more than the largest number of partitions",
   }),

@@ -3,6 +3,7 @@
  * which it refills on its next call, so that a local request allocates no object.
  */
 
+import { UINT32_MAX } from "../base/number_bounds.ts";
 import type { Uint64 } from "../base/uint64.ts";
 
 /** A borrowed range of key bytes, valid only during the call. */
@@ -50,8 +51,11 @@ export const EntryMark = {
   won: 2,
 } as const;
 
-/** An absolute second that is in the past for everybody and that no node interprets as relative (> 30 days). */
-export const EXPIRE_PAST = 2592001;
-
 /** Times up to this many seconds are relative to now, larger ones absolute (memcached's rule). */
 export const EXPTIME_RELATIVE_MAX = 2592000;
+
+/** An absolute second that is in the past for everybody and that no node interprets as relative (> 30 days). */
+export const EXPIRE_PAST: number = EXPTIME_RELATIVE_MAX + 1;
+
+/** The latest second that can be stored (in the year 2106). */
+export const EXPIRE_MAX: number = UINT32_MAX;

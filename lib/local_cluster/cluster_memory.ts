@@ -7,6 +7,7 @@
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { parseConfigFile } from "../base/config_file.ts";
 import { FlareError } from "../base/errors.ts";
+import { PORT_MAX } from "../base/host_port.ts";
 import { parseWholeNumber } from "../base/whole_number.ts";
 import { type ClusterNode, NodeRole } from "../cluster/node.ts";
 import { FileCoordinator } from "../index_server/file_coordinator.ts";
@@ -131,8 +132,11 @@ export function chooseShape(options: ClusterOptions, memory: ClusterMemory): Clu
     const text = `option "nodes": "${nodes}" is not enough for ${partitions} partitions with ${slaves} slaves each`;
     throw new FlareError("INVALID_OPTION", `${text}; at least ${needed} are needed`);
   }
-  if (options.port && options.port + nodes > 65536) {
-    throw new FlareError("INVALID_OPTION", `option "port": "${options.port}" leaves no room for ${nodes} nodes below 65536`);
+  if (options.port && options.port + nodes - 1 > PORT_MAX) {
+    throw new FlareError(
+      "INVALID_OPTION",
+      `option "port": "${options.port}" leaves no room for ${nodes} nodes up to ${PORT_MAX}`,
+    );
   }
   return { partitions, slaves, nodes };
 }

@@ -3,16 +3,10 @@
  * options whose default differs (the port, the directory's content).
  */
 
+import { GIB, KIB, MIB } from "../base/byte_units.ts";
 import { DEFAULT_LOG_LEVEL, LOG_LEVELS } from "../base/log_levels.ts";
-import {
-  booleanOption,
-  choiceOption,
-  hostOption,
-  int32Max,
-  integerOption,
-  portOption,
-  textOption,
-} from "../base/option_schema.ts";
+import { INT32_MAX, UINT16_MAX } from "../base/number_bounds.ts";
+import { booleanOption, choiceOption, hostOption, integerOption, portOption, textOption } from "../base/option_schema.ts";
 
 /** The original's ports. */
 export const NODE_PORT = 12121;
@@ -96,9 +90,9 @@ export const serverOptions = {
   }),
   lineBytesMax: integerOption({
     name: "line-bytes-max",
-    default: 1048576,
-    min: 1024,
-    max: int32Max,
+    default: MIB,
+    min: KIB,
+    max: INT32_MAX,
     unit: "bytes",
     since: "2.0.0",
     help: "longest request line",
@@ -107,9 +101,9 @@ export const serverOptions = {
     name: "request-memory-limit",
     default: 256,
     min: 1,
-    max: 1048576,
+    max: 1 << 20,
     unit: "MiB",
-    scale: 1048576,
+    scale: MIB,
     since: "2.0.0",
     help: "memory for incomplete requests, all connections together",
   }),
@@ -117,9 +111,9 @@ export const serverOptions = {
     name: "output-high-water",
     default: 1024,
     min: 1,
-    max: 1048576,
+    max: GIB / KIB,
     unit: "KiB",
-    scale: 1024,
+    scale: KIB,
     since: "2.0.0",
     help: "unread replies above which a connection's requests wait",
   }),
@@ -141,7 +135,7 @@ export const backLogOption = integerOption({
   name: "back-log",
   default: 1024,
   min: 1,
-  max: 65535,
+  max: UINT16_MAX,
   since: "1.0.9",
   help: "length of the kernel's queue of connections that are not accepted yet",
 });

@@ -3,16 +3,8 @@
  * start scripts keep working, and shown where the original shows them. The log names the ones given.
  */
 
-import {
-  booleanOption,
-  choiceOption,
-  int32Max,
-  integerOption,
-  type OptionTable,
-  portOption,
-  textOption,
-  uint32Max,
-} from "../base/option_schema.ts";
+import { INT32_MAX, UINT32_MAX } from "../base/number_bounds.ts";
+import { booleanOption, choiceOption, integerOption, type OptionTable, portOption, textOption } from "../base/option_schema.ts";
 
 const noThreads = "one process serves all connections, without threads";
 const otherEngine = "it tunes the original's engines";
@@ -43,7 +35,7 @@ export const idleDaemonOptions = {
     name: "stack-size",
     default: 128,
     min: 0,
-    max: int32Max,
+    max: INT32_MAX,
     unit: "KiB",
     since: "0.9.9.6",
     withoutEffect: noThreads,
@@ -53,7 +45,7 @@ export const idleDaemonOptions = {
     name: "thread-pool-size",
     default: 5,
     min: 0,
-    max: int32Max,
+    max: INT32_MAX,
     since: "0.9.8",
     reloadable: true,
     withoutEffect: noThreads,
@@ -79,7 +71,7 @@ export const idleNodeOptions = {
     name: "mutex-slot",
     default: 64,
     min: 1,
-    max: int32Max,
+    max: INT32_MAX,
     since: "0.9.8",
     withoutEffect: noThreads,
     help: "storage lock slots",
@@ -88,7 +80,7 @@ export const idleNodeOptions = {
     name: "storage-ap",
     default: 4,
     min: 0,
-    max: uint32Max,
+    max: UINT32_MAX,
     since: "0.9.9.5",
     withoutEffect: otherEngine,
     help: "alignment of records, a power of two",
@@ -106,7 +98,7 @@ export const idleNodeOptions = {
     name: "storage-cache-size",
     default: 65536,
     min: 0,
-    max: int32Max,
+    max: INT32_MAX,
     since: "1.0.6",
     withoutEffect: "all deletions are kept, see tombstone-retention",
     help: "deletions kept in memory",
@@ -123,7 +115,7 @@ export const idleNodeOptions = {
     name: "storage-dfunit",
     default: 0,
     min: 0,
-    max: int32Max,
+    max: INT32_MAX,
     since: "1.0.14",
     withoutEffect: otherEngine,
     help: "defragmentation unit",
@@ -132,7 +124,7 @@ export const idleNodeOptions = {
     name: "storage-fp",
     default: 10,
     min: 0,
-    max: uint32Max,
+    max: UINT32_MAX,
     since: "1.0.18",
     withoutEffect: otherEngine,
     help: "free block pool, a power of two",
@@ -148,7 +140,7 @@ export const idleNodeOptions = {
     name: "storage-lmemb",
     default: 128,
     min: 0,
-    max: int32Max,
+    max: INT32_MAX,
     since: "1.0.10",
     withoutEffect: otherEngine,
     help: "records in a leaf page of tcb",
@@ -157,7 +149,7 @@ export const idleNodeOptions = {
     name: "storage-nmemb",
     default: 256,
     min: 0,
-    max: int32Max,
+    max: INT32_MAX,
     since: "1.0.10",
     withoutEffect: otherEngine,
     help: "records in an inner page of tcb",
@@ -182,7 +174,7 @@ export const idleNodeOptions = {
     name: "mysql-replication-id",
     default: 19790217,
     min: 0,
-    max: uint32Max,
+    max: UINT32_MAX,
     since: "1.0.2",
     withoutEffect: noMysqlSettings,
     help: "server id of mysql-replication",

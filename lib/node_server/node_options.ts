@@ -4,7 +4,9 @@
  * know how the settings are used.
  */
 
+import { KIB, MIB } from "../base/byte_units.ts";
 import { FlareError } from "../base/errors.ts";
+import { INT32_MAX, UINT32_MAX } from "../base/number_bounds.ts";
 import type { OptionTable, OptionValues } from "../base/option_schema.ts";
 import {
   booleanOption,
@@ -12,10 +14,8 @@ import {
   completeOptions,
   hostOption,
   hostPortsOption,
-  int32Max,
   integerOption,
   portOption,
-  uint32Max,
 } from "../base/option_schema.ts";
 import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts";
 import {
@@ -105,7 +105,7 @@ export const nodeServerTable = {
     name: "max-total-thread-queue",
     default: 0,
     min: 0,
-    max: uint32Max,
+    max: UINT32_MAX,
     since: "1.0.14",
     reloadable: true,
     help: "limit of requests queued for other nodes; beyond it sync writes fail and async copies are dropped; 0 is none",
@@ -122,7 +122,7 @@ export const nodeServerTable = {
     name: "noreply-window-limit",
     default: 0,
     min: 0,
-    max: int32Max,
+    max: INT32_MAX,
     since: "1.0.16",
     reloadable: true,
     help: "asynchronous copies in a row that request no answer; 0 is off",
@@ -131,7 +131,7 @@ export const nodeServerTable = {
     name: "reconstruction-interval",
     default: 0,
     min: 0,
-    max: int32Max,
+    max: INT32_MAX,
     unit: "us",
     since: "1.0.9",
     reloadable: true,
@@ -141,9 +141,9 @@ export const nodeServerTable = {
     name: "reconstruction-bwlimit",
     default: 0,
     min: 0,
-    max: int32Max,
+    max: INT32_MAX,
     unit: "KiB/s",
-    scale: 1024,
+    scale: KIB,
     since: "1.0.13",
     reloadable: true,
     help: "rate limit of the copy to a new replica; 0 is no limit",
@@ -205,7 +205,7 @@ export const nodeServerTable = {
     min: 1,
     max: 65536,
     unit: "MiB",
-    scale: 1048576,
+    scale: MIB,
     since: "2.0.0",
     help: "memory for writes queued while the other cluster is down; beyond it everything is sent again",
   }),
@@ -231,7 +231,7 @@ export const nodeServerTable = {
     name: "time-watcher-polling-interval-msec",
     default: 0,
     min: 0,
-    max: uint32Max,
+    max: UINT32_MAX,
     unit: "ms",
     since: "1.2.0",
     reloadable: true,
@@ -241,7 +241,7 @@ export const nodeServerTable = {
     name: "storage-access-watch-threshold-warn-msec",
     default: 0,
     min: 0,
-    max: uint32Max,
+    max: UINT32_MAX,
     unit: "ms",
     since: "1.2.0",
     reloadable: true,
@@ -251,7 +251,7 @@ export const nodeServerTable = {
     name: "storage-access-watch-threshold-ping-ng-msec",
     default: 0,
     min: 0,
-    max: uint32Max,
+    max: UINT32_MAX,
     unit: "ms",
     since: "1.2.0",
     reloadable: true,

@@ -3,6 +3,7 @@
  * address, join, serve, follow the node map, hand over, stop.
  */
 
+import { MIB } from "../base/byte_units.ts";
 import { FlareError } from "../base/errors.ts";
 import { booleanField, checkFields, type FieldsOf } from "../base/given_fields.ts";
 import { formatHostPort, type HostPort } from "../base/host_port.ts";
@@ -65,9 +66,9 @@ import { Watchers } from "./stats/watchers.ts";
 const CONNECT_TIMEOUT_MS = 2000;
 /** How long a busy, but living node may be silent on a connection. */
 const PEER_REPLY_TIMEOUT_MS = 30000;
-const PEER_QUEUE_BYTES_MAX = 64 * 1048576;
+const PEER_QUEUE_BYTES_MAX = 64 * MIB;
 /** Largest answer of another node besides one value: lists of keys, pages of a scan. */
-const LISTING_BYTES_MAX = 64 * 1048576;
+const LISTING_BYTES_MAX = 64 * MIB;
 const DRAIN_MS = 5000;
 /** How long after a partition becomes active all its former owners know. */
 const SETTLE_MS = 1000;

@@ -5,9 +5,10 @@
 
 import { decodeBase64 } from "../base/base64.ts";
 import { EMPTY_BYTES, latin1 } from "../base/bytes.ts";
+import { UINT32_MAX } from "../base/number_bounds.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { parseUint64 } from "../base/uint64.ts";
-import { EntryMark, EXPIRE_PAST } from "../item/entry.ts";
+import { EntryMark, EXPIRE_MAX, EXPIRE_PAST } from "../item/entry.ts";
 
 /** One item of a dump; the bytes are only valid until the next call of the parser. */
 export interface DumpItem {
@@ -26,7 +27,6 @@ export interface DumpItem {
 
 /** The longest line of a dump: the longest key in base64, with room for the numbers after it. */
 export const DUMP_LINE_BYTES_MAX = 131072;
-const UINT32_MAX = 0xffffffff;
 
 const LF = 0x0a;
 const SPACE = 0x20;
@@ -112,7 +112,7 @@ export class DumpParser {
       flags,
       version,
       // As in a request: a time that cannot be stored is in the past.
-      expire: expire > UINT32_MAX ? EXPIRE_PAST : expire,
+      expire: expire > EXPIRE_MAX ? EXPIRE_PAST : expire,
       marks,
     });
     this.#start = valueEnd + 2;

@@ -3,10 +3,7 @@
  * converts, so that forwarded and replicated commands have absolute seconds.
  */
 
-import { EXPIRE_PAST, EXPTIME_RELATIVE_MAX } from "../item/entry.ts";
-
-/** The latest second that can be stored (in the year 2106). */
-const EXPIRE_MAX = 0xffffffff;
+import { EXPIRE_MAX, EXPIRE_PAST, EXPTIME_RELATIVE_MAX } from "../item/entry.ts";
 
 /**
  * The absolute second of an `exptime`: 0 stays 0 (never), up to 30 days is relative to now, more is absolute. Negative times,

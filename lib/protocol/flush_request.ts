@@ -4,7 +4,7 @@
  */
 
 import { parseWholeNumber } from "../base/whole_number.ts";
-import { EXPTIME_RELATIVE_MAX } from "../item/entry.ts";
+import { EXPIRE_MAX, EXPTIME_RELATIVE_MAX } from "../item/entry.ts";
 
 /** When to flush: at once, at a second of the wall clock, or (`none`) never, which cancels the schedule. */
 export type FlushTime = "now" | "none" | number;
@@ -16,8 +16,6 @@ export type FlushScope = "node" | "partition" | "cluster";
 export const FLUSH_QUERY = "node flush\r\n";
 
 const TIME_WORD = /^[+-]?\d{1,19}$/;
-/** The latest second that can be stored (in the year 2106). */
-const SECONDS_MAX = 0xffffffff;
 
 /**
  * The time a client's argument stands for, by memcached's rules: 0 and less is now, up to 30 days is relative, more is
@@ -29,7 +27,7 @@ export function parseFlushTime(word: string, nowSeconds: number, startedSeconds:
   if (!TIME_WORD.test(word)) return undefined;
   const seconds = Number(word);
   // Such a time cannot be stored, and its sender certainly does not mean "now".
-  if (seconds > SECONDS_MAX) return undefined;
+  if (seconds > EXPIRE_MAX) return undefined;
   if (seconds <= 0) return "now";
   if (seconds <= EXPTIME_RELATIVE_MAX) return nowSeconds + seconds;
   if (seconds <= startedSeconds) return "none";
@@ -47,7 +45,7 @@ export function parseFlush(words: readonly string[]): { time: FlushTime; scope: 
   if (when === undefined) return "query";
   if (words.length !== 2 || (scope !== "node" && scope !== "partition" && scope !== "cluster")) return undefined;
   if (when === "now" || when === "none") return { time: when, scope };
-  const time = parseWholeNumber(when, SECONDS_MAX) ?? 0;
+  const time = parseWholeNumber(when, EXPIRE_MAX) ?? 0;
   return time > 0 ? { time, scope } : undefined;
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { EMPTY_BYTES } from "../base/bytes.ts";
+import { UINT32_MAX } from "../base/number_bounds.ts";
 import type { Uint64 } from "../base/uint64.ts";
 import { type BufferPool, POOLED_BYTES } from "./buffer_pool.ts";
 
@@ -95,7 +96,7 @@ export class ReplySegment {
   }
 
   putNumber(value: Uint64): void {
-    if (typeof value !== "number" || value > 0xffffffff) return this.putText(String(value));
+    if (typeof value !== "number" || value > UINT32_MAX) return this.putText(String(value));
     this.reserve(10);
     let digits = 1;
     for (let power = 10; power <= value; power *= 10) digits++;

@@ -5,6 +5,7 @@
  * stores only what it does not have. Knows neither sessions nor the node map.
  */
 
+import { MIB } from "../base/byte_units.ts";
 import { latin1 } from "../base/bytes.ts";
 import { formatHostPort } from "../base/host_port.ts";
 import { hashMurmur } from "../cluster/key_hash.ts";
@@ -42,7 +43,7 @@ export interface SendingSpeed {
 }
 
 /** Sending everything pauses while more than this is queued. */
-const SENDING_BYTES_MAX = 1048576;
+const SENDING_BYTES_MAX = MIB;
 const SLICE_ITEMS_MAX = 500;
 const SLICE_BYTES_MAX = 262144;
 const REPLY_BYTES_MAX = 65536;

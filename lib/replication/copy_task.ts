@@ -5,6 +5,7 @@
  * server handles its end.
  */
 
+import { KIB } from "../base/byte_units.ts";
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { type ClusterNode, NodeRole } from "../cluster/node.ts";
@@ -86,7 +87,7 @@ export class CopyTask implements Worker {
     const kibPerSecond =
       options.bytesPerSecond === 0
         ? 0
-        : Math.max(1, Math.floor(options.bytesPerSecond / 1024 / Math.max(1, plan.sources.length)));
+        : Math.max(1, Math.floor(options.bytesPerSecond / KIB / Math.max(1, plan.sources.length)));
     this.#clients = plan.sources.map(
       ({ host, port }) =>
         new DumpClient(runtime, storage, {

@@ -5,6 +5,7 @@
  * Flare differs: the original keeps such keys for ever.
  */
 
+import { MIB } from "../base/byte_units.ts";
 import { type Mutation, MutationKind } from "../item/mutation.ts";
 import type { Clock, Log, Timer } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -20,7 +21,7 @@ export interface MovedKeysOptions {
 }
 
 const SLICE_ITEMS_MAX = 500;
-const SLICE_BYTES_MAX = 1048576;
+const SLICE_BYTES_MAX = MIB;
 
 export class MovedKeys {
   readonly #clock: Clock;

@@ -1,14 +1,9 @@
 /** The options of a storage with their bounds and defaults. `flared` includes them in its table. */
 
+import { MIB } from "../base/byte_units.ts";
 import { type FieldsOf, functionField, stringField } from "../base/given_fields.ts";
-import {
-  choiceOption,
-  completeOptions,
-  int32Max,
-  integerOption,
-  type OptionTable,
-  type OptionValues,
-} from "../base/option_schema.ts";
+import { INT32_MAX } from "../base/number_bounds.ts";
+import { choiceOption, completeOptions, integerOption, type OptionTable, type OptionValues } from "../base/option_schema.ts";
 import { DATA_BYTES_MAX } from "../protocol/text/data_block.ts";
 import { CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./arena/entry_cache.ts";
 import { aliasText, type EngineChoice, engineField, storageTypes } from "./engine/engine_choice.ts";
@@ -16,8 +11,6 @@ import { aliasText, type EngineChoice, engineField, storageTypes } from "./engin
 /** When changes are synced to disk: before the answer, at intervals, or when the operating system does. */
 export const FsyncPolicy = { always: "always", interval: "interval", os: "os" } as const;
 export type FsyncPolicy = (typeof FsyncPolicy)[keyof typeof FsyncPolicy];
-
-const MIB = 1048576;
 
 /** `storage-type`, from which `flared` chooses the engine. */
 export const storageTypeOption = choiceOption({
@@ -102,7 +95,7 @@ export const storageOptionTable = {
     name: "tombstone-retention",
     default: 86400,
     min: 0,
-    max: int32Max,
+    max: INT32_MAX,
     unit: "s",
     since: "2.0.0",
     help: "how long a deletion is remembered",

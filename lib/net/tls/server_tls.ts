@@ -4,6 +4,7 @@
  */
 
 import { choiceField, type FieldsOf, field, integerField } from "../../base/given_fields.ts";
+import { PORT_MAX } from "../../base/host_port.ts";
 import type { TlsVersion } from "../../runtime/runtime.ts";
 import { type TlsOptions, tlsVersionOf } from "./tls_options.ts";
 
@@ -50,7 +51,7 @@ export const serverTlsFields: FieldsOf<ServerTls> = {
 };
 
 /** What a program may give for a node server. */
-export const nodeTlsFields: FieldsOf<NodeTls> = { ...serverTlsFields, port: integerField(1, 65535) };
+export const nodeTlsFields: FieldsOf<NodeTls> = { ...serverTlsFields, port: integerField(1, PORT_MAX) };
 
 /** The daemons' options that mean the same. */
 export function tlsOptionsOf(tls: ServerTls): TlsOptions {

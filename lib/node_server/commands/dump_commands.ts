@@ -4,6 +4,7 @@
  */
 
 import { base64 } from "../../base/base64.ts";
+import { KIB } from "../../base/byte_units.ts";
 import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import { PARTITION_NONE } from "../../cluster/node.ts";
@@ -166,5 +167,5 @@ function parseDump(words: readonly string[]): DumpArguments | undefined {
   const [waitUs, partition = -1, partitionSize = 0, kibPerSecond = 0] = words.map(Number);
   if (waitUs === undefined || waitUs < 0 || kibPerSecond < 0 || partition < -1) return undefined;
   if (partition >= 0 ? partitionSize <= partition : partitionSize !== 0) return undefined;
-  return { waitUs, partition, partitionSize, bytesPerSecond: kibPerSecond * 1024 };
+  return { waitUs, partition, partitionSize, bytesPerSecond: kibPerSecond * KIB };
 }

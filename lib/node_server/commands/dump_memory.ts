@@ -4,9 +4,10 @@
  * disconnected when others wait for their memory.
  */
 
+import { MIB } from "../../base/byte_units.ts";
 import type { Clock, Timer } from "../../runtime/runtime.ts";
 
-const BYTES_MAX = 64 * 1048576;
+const BYTES_MAX = 64 * MIB;
 /** The size of a piece is unknown before it is read, so only a few are read at a time. */
 const READS_MAX = 4;
 /** A client that holds a piece longer than this, plus a second for each this many bytes, is too slow. */

@@ -3,6 +3,7 @@
  * order. A key that cannot be read ends the reply with an error; in the original it would be a miss.
  */
 
+import { MIB } from "../../base/byte_units.ts";
 import { concatBytes, EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 import { parseWholeNumber } from "../../base/whole_number.ts";
 import { LOCAL } from "../../cluster/routing.ts";
@@ -25,10 +26,10 @@ const WARM_BYTES_MIN = 256;
 /** Keys of one request that are fetched in parallel: at first, and at most, if they turn out to be small. */
 const FETCHES_FIRST = 16;
 const FETCHES_MAX = 64;
-const FETCHED_BYTES_MAX = 1048576;
+const FETCHED_BYTES_MAX = MIB;
 /** `keys` reads at most this many keys at a time, and this many bytes. */
 const KEYS_PER_SLICE = 1000;
-const KEYS_SLICE_BYTES = 1048576;
+const KEYS_SLICE_BYTES = MIB;
 const BAD_LINE = "CLIENT_ERROR bad command line format";
 
 /** What it takes of a node server. */

@@ -6,6 +6,7 @@
 import { base64 } from "../../base/base64.ts";
 import { EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { FlareError } from "../../base/errors.ts";
+import { INT32_MAX } from "../../base/number_bounds.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import { BufferPool } from "../../protocol/buffer_pool.ts";
 import { CommandTable } from "../../protocol/command.ts";
@@ -116,7 +117,7 @@ export class ScanCommands {
   async #deleteAll(items: readonly ScannedItem[]): Promise<string[]> {
     const buffers = new BufferPool();
     const parser = new TextParser(
-      { lineBytesMax: 2 ** 31, keyBytesMax: this.#parts.options.keyBytesMax, valueBytesMax: 0 },
+      { lineBytesMax: INT32_MAX, keyBytesMax: this.#parts.options.keyBytesMax, valueBytesMax: 0 },
       DELETION,
     );
     const deletions = items.map(({ key }) => {

@@ -3,10 +3,10 @@
  * restores the configured limit.
  */
 
+import { MIB } from "../../base/byte_units.ts";
 import { storageOptionTable } from "../../storage/storage_options.ts";
 import type { NodeComponents } from "../node_components.ts";
 
-const MIB = 1048576;
 /** memcached's lower bound. */
 const MIB_MIN = 8;
 const TOO_SMALL = `MEMLIMIT_TOO_SMALL cannot set maxbytes to less than ${MIB_MIN}m`;

@@ -4,6 +4,7 @@
  * partial.
  */
 
+import { MIB } from "../../base/byte_units.ts";
 import { compareBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { sleep } from "../../base/sleep.ts";
@@ -31,7 +32,7 @@ export interface PageQuery {
 }
 
 /** Size limit of a page, except for its last item; each partition is asked for its share. */
-export const PAGE_BYTES_MAX = 1048576;
+export const PAGE_BYTES_MAX = MIB;
 /** Most pages assembled at a time; others wait. */
 const PAGES_MAX = 8;
 /** How long a page is retried while maps differ or nodes fail … */

@@ -5,6 +5,7 @@
  */
 
 import { latin1 } from "../../base/bytes.ts";
+import { UINT32_MAX } from "../../base/number_bounds.ts";
 import { fromWords } from "../../base/uint64.ts";
 import { Command } from "../command.ts";
 import { MetaArgument, MetaFlag } from "../meta/meta_flags.ts";
@@ -13,7 +14,7 @@ import { ParseStatus, type TextLimits } from "../text/text_parser.ts";
 import { BINARY_HEADER_BYTES, BinaryStatus, HeaderField, Opcode } from "./binary_protocol.ts";
 
 /** The expiry of incr and decr that means: do not create a missing item. */
-const NO_CREATION = 0xffffffff;
+const NO_CREATION = UINT32_MAX;
 
 /** The required form of a request with an opcode. */
 interface Form {

@@ -3,10 +3,11 @@
  * executed as commands. Pure.
  */
 
+import { INT32_MAX } from "../../base/number_bounds.ts";
 import { type Command, CommandShape, CommandTable, shapeOf, wordsOfShape } from "../command.ts";
 
 /** The largest length memcached and Flare accept in a header: 2^31-1 minus the CRLF after the data. */
-export const DATA_BYTES_MAX = 2147483645;
+export const DATA_BYTES_MAX = INT32_MAX - 2;
 
 const SPACE = 0x20;
 const PLUS = 0x2b;

@@ -5,6 +5,7 @@
  */
 
 import { decodeBase64 } from "../../base/base64.ts";
+import { MIB } from "../../base/byte_units.ts";
 import { latin1 } from "../../base/bytes.ts";
 import { parseUint64 } from "../../base/uint64.ts";
 import { MutationKind } from "../../item/mutation.ts";
@@ -50,7 +51,7 @@ const TOO_LARGE = "SERVER_ERROR object too large for cache";
 const LINE_TOO_LONG = "CLIENT_ERROR line too long";
 
 /** The longest push of a node map, in bytes: some ten thousand nodes. */
-const NODE_MAP_BYTES_MAX = 1048576;
+const NODE_MAP_BYTES_MAX = MIB;
 
 /** For memcached a shorter line, with its line end, is malformed, not unknown. */
 const REQUEST_BYTES_MIN = 4;

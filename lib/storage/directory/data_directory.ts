@@ -3,6 +3,7 @@
  * emptied directory from a new one, and a missing file from one that never existed.
  */
 
+import { MIB } from "../../base/byte_units.ts";
 import { latin1 } from "../../base/bytes.ts";
 import { dataDamage } from "../../base/data_damage.ts";
 import type { FileLock, FileSystem, Random } from "../../runtime/runtime.ts";
@@ -20,7 +21,7 @@ import {
 import { checkLevelFiles, isLevelData, levelManifest } from "./level_files.ts";
 
 /** When it opens, LevelDB turns its log, at most about the size of its write buffer, into a table. */
-const REOPEN_BYTES = 20 * 1048576;
+const REOPEN_BYTES = 20 * MIB;
 
 export class DataDirectory {
   readonly logPath: string;
