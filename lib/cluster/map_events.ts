@@ -16,6 +16,7 @@ export const MAP_EVENTS = Object.freeze({
   lost: "a node went down: it does not answer, it is stopping, or an operator said so",
   returned: "a node that was down is active again",
   role: "a node has another role or partition",
+  behind: "a slave missed a write: it answers no reads, cannot be promoted, and copies again",
   state: "a node has another state: prepare, ready or active",
   balance: "a node's share of the reads changed",
   accepted: "an operator accepted whatever data the node has when it joins",
@@ -69,6 +70,7 @@ function kindOf(before: ClusterNode, after: ClusterNode): MapEventKind | undefin
   if (before.state !== after.state && after.state === NodeState.down) return "lost";
   if (before.state === NodeState.down && after.state === NodeState.active) return "returned";
   if (before.role !== after.role || before.partition !== after.partition) return "role";
+  if (before.state === NodeState.active && after.state === NodeState.prepare) return "behind";
   if (before.state !== after.state) return "state";
   if (before.balance !== after.balance) return "balance";
   if (before.data !== after.data && after.data === ANY_DATA) return "accepted";

@@ -286,9 +286,14 @@ export function accept(map: NodeMap, changed: readonly ClusterNode[], first: Nod
 function keepReadable(nodes: readonly ClusterNode[]): readonly ClusterNode[] {
   return nodes.map((node) => {
     if (node.role !== NodeRole.master || node.state === NodeState.down || node.balance > 0) return node;
-    const sum = nodes.reduce((total, other) => (other.partition === node.partition ? total + other.balance : total), 0);
+    const sum = nodes.reduce((total, other) => (other.partition === node.partition ? total + shareOf(other) : total), 0);
     return sum > 0 ? node : change(node, { balance: 1 });
   });
+}
+
+/** A slave that is copying answers no reads, whatever its balance. */
+function shareOf({ role, state, balance }: ClusterNode): number {
+  return role === NodeRole.slave && state !== NodeState.active ? 0 : balance;
 }
 
 function change(node: ClusterNode, fields: Partial<ClusterNode>): ClusterNode {

@@ -18,6 +18,8 @@ export interface ClusterMeta extends KeyResolverOptions {
   readonly keyHashAlgorithm: KeyHashAlgorithm;
   /** `node add` may include the node's data identity. */
   readonly takesNodeData: boolean;
+  /** `node state` may name the version of the map: see `in_sync_set.ts`. */
+  readonly keepsInSyncSet: boolean;
 }
 
 /** The default values. */
@@ -27,9 +29,11 @@ export const META_DEFAULTS: ClusterMeta = Object.freeze({
   hint: 1,
   virtual: 4096,
   takesNodeData: false,
+  keepsInSyncSet: false,
 });
 
 const NODE_DATA = "flare-kv-node-data";
+const IN_SYNC_SET = "flare-kv-in-sync-set";
 
 /** One NODE line with its CRLF. */
 export function encodeNodeLine(node: ClusterNode): string {
@@ -69,6 +73,7 @@ export function encodeMeta(meta: ClusterMeta): string {
     `META partition-modular-hint ${meta.hint}`,
     `META partition-modular-virtual ${meta.virtual}`,
     ...(meta.takesNodeData ? [`META ${NODE_DATA} 1`] : []),
+    ...(meta.keepsInSyncSet ? [`META ${IN_SYNC_SET} 1`] : []),
     "END",
     "",
   ].join("\r\n");
@@ -95,6 +100,9 @@ function applyMeta(meta: { -readonly [Name in keyof ClusterMeta]: ClusterMeta[Na
       return value === "modular";
     case NODE_DATA:
       meta.takesNodeData = value === "1";
+      return true;
+    case IN_SYNC_SET:
+      meta.keepsInSyncSet = value === "1";
       return true;
     case "key-hash-algorithm": {
       const algorithm = parseKeyHashAlgorithm(value);

@@ -3,9 +3,12 @@
  * plus a few words that only our own nodes and tools send. `node_map_service.ts` stores and broadcasts changes.
  */
 
+import { fromLatin1 } from "../base/bytes.ts";
 import { PORT_MAX } from "../base/host_port.ts";
+import { parseUint64, type Uint64 } from "../base/uint64.ts";
 import { parseInt32 } from "../base/whole_number.ts";
 import { ANY_DATA, parseDataIdentity } from "../cluster/data_identity.ts";
+import { addToSet, removeFromSet } from "../cluster/in_sync_set.ts";
 import { NodeState, nodeKey, PARTITION_NONE, parseRole, parseState } from "../cluster/node.ts";
 import { acceptAnyData, joinNode } from "../cluster/node_join.ts";
 import type { NodeMap, Transition } from "../cluster/node_map.ts";
@@ -62,6 +65,12 @@ const NODE_FORMS = {
     if (state === NodeState.active && words.length === 2 && words[1] === UNSAFE) {
       return change((map) => acceptAnyData(map, key), "failed to set state");
     }
+    if (words.length === 2 && (state === NodeState.prepare || state === NodeState.active)) {
+      const version = parseVersion(words[1] as string);
+      if (version === undefined) return undefined;
+      const transition = state === NodeState.prepare ? removeFromSet : addToSet;
+      return change((map) => transition(map, key, version), "failed to change the in-sync set");
+    }
     if (state === undefined || words.length !== 1) return undefined;
     return change((map) => setState(map, key, state), "failed to set state");
   },
@@ -101,4 +110,9 @@ function parseNode(words: readonly string[]): GivenNode | undefined {
   const port = parseInt32(words[1]);
   if (host === undefined || port === undefined || port < 0 || port > PORT_MAX) return undefined;
   return { key: nodeKey(host, port), host, port };
+}
+
+/** A version of the node map, which only our own nodes name. */
+function parseVersion(word: string): Uint64 | undefined {
+  return parseUint64(fromLatin1(word), 0, word.length);
 }

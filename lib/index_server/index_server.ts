@@ -76,6 +76,7 @@ export class RunningIndex implements IndexServer, IndexHost {
       hint: options.partitionModularHint,
       virtual: options.partitionModularVirtual,
       takesNodeData: true,
+      keepsInSyncSet: true,
     });
     this.server = new Server(runtime, this.workers, { ...serverOptions(options, access), serversInProcess });
     this.tls = new DaemonTls(runtime, this.server, options);

@@ -53,7 +53,8 @@ export class NodeMapService implements Worker {
         }),
       onUp: (key) =>
         this.#healthChange({
-          apply: (map) => nodeUp(map, key),
+          // A node that is up has nothing to gain: a slave that is copying must not become active by answering.
+          apply: (map) => (findNode(map, key)?.state === NodeState.down ? nodeUp(map, key) : unchanged(map)),
           reply: () => "",
           failure: `"${key}" stays as it is`,
           cause: "the monitor: it answers",

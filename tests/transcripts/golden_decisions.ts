@@ -3,6 +3,8 @@
  * choose. Each stands in docs/compatibility.md with its reason.
  */
 
+import { OUR_META_LINES } from "./our_joins.ts";
+
 export interface Decision {
   readonly expect: string;
   readonly closed?: boolean;
@@ -14,7 +16,7 @@ const PROXY_FAILURE = "SERVER_ERROR proxy failure\r\n";
 const BAD_DELETE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n";
 const INDEX_META =
   "META partition-size 1024\r\nMETA key-hash-algorithm simple\r\nMETA partition-type modular\r\n" +
-  "META partition-modular-hint 1\r\nMETA partition-modular-virtual 4096\r\nMETA flare-kv-node-data 1\r\nEND\r\n";
+  `META partition-modular-hint 1\r\nMETA partition-modular-virtual 4096\r\n${OUR_META_LINES}END\r\n`;
 const VERSION_LINE = "VERSION flare-1.3.4\r\n";
 
 export const DECISIONS: Readonly<Record<string, Decision>> = {

@@ -2,8 +2,10 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { ANY_DATA } from "../../../lib/cluster/data_identity.ts";
+import { removeFromSet } from "../../../lib/cluster/in_sync_set.ts";
 import { MAP_EVENTS, mapEvents, mapEventText } from "../../../lib/cluster/map_events.ts";
-import { type ClusterNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
+import { type ClusterNode, createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 import { acceptAnyData, joinNode } from "../../../lib/cluster/node_join.ts";
 import {
   createNodeMap,
@@ -29,6 +31,11 @@ function linesOf(map: NodeMap, outcome: Transition): string[] {
 }
 
 const MAP = mapOf("a 1 0 0 0 1", "b 1 1 0 0 2", "p 1 2 0 -1 0");
+const REPORTED = createNodeMap(
+  MAP.version,
+  MAP.nodes.map((node) => createNode({ ...node, data: ANY_DATA })),
+  MAP.nextThreadType,
+);
 const ROLE = { role: NodeRole.slave, balance: 1, partition: 0 };
 
 describe("events of the node map", () => {
@@ -76,6 +83,12 @@ describe("events of the node map", () => {
       setState(map, "b:1", NodeState.ready),
       ['node map 7: state "b:1": master of partition 1, prepare, balance 1 -> master of partition 1, ready, balance 1'],
     ]),
+    [
+      "behind",
+      REPORTED,
+      removeFromSet(REPORTED, "b:1", 6),
+      ['node map 7: behind "b:1": slave of partition 0, active, balance 2 -> slave of partition 0, prepare, balance 2'],
+    ],
     ["accepted", MAP, acceptAnyData(MAP, "a:1"), ['node map 7: accepted "a:1": master of partition 0, active, balance 1']],
   ];
 

@@ -92,8 +92,8 @@ describe("META lines", () => {
 
   it("come back as they went", () => {
     const meta = { partitionSize: 64, keyHashAlgorithm: "jenkins", hint: 3, virtual: 1000 } as const;
-    for (const takesNodeData of [false, true]) {
-      const each = { ...meta, takesNodeData };
+    for (const [takesNodeData, keepsInSyncSet] of [[false, false] as const, [true, false] as const, [true, true] as const]) {
+      const each = { ...meta, takesNodeData, keepsInSyncSet };
       assertEquals(parseMeta(encodeMeta(each).split("\r\n").slice(0, -2)), each);
     }
   });

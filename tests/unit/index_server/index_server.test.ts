@@ -8,8 +8,9 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
+import { ANY_DATA } from "../../../lib/cluster/data_identity.ts";
 import { encodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
-import type { ClusterNode } from "../../../lib/cluster/node.ts";
+import { type ClusterNode, createNode } from "../../../lib/cluster/node.ts";
 import { joinNode } from "../../../lib/cluster/node_join.ts";
 import type { NodeMap } from "../../../lib/cluster/node_map.ts";
 import { createNodeMap } from "../../../lib/cluster/node_map.ts";
@@ -30,6 +31,15 @@ function mapOf(version: number, ...lines: string[]): NodeMap {
 }
 
 const FOUR = mapOf(11, "a 0 0 0 1", "b 1 0 0 1", "d 1 0 0 3", "p 2 0 -1 0");
+
+/** The same map when every node has reported its data. */
+function withData(map: NodeMap): NodeMap {
+  return createNodeMap(
+    map.version,
+    map.nodes.map((node) => createNode({ ...node, data: ANY_DATA })),
+    map.nextThreadType,
+  );
+}
 
 interface Scene {
   world: IndexWorld;
@@ -146,6 +156,40 @@ describe("index server", () => {
     await world.advance(1100);
     assertEquals(rolesOf(server)[3], "p 2 0 -1 0");
     assertEquals(server.nodeMap.version, 13);
+  });
+
+  it("removes a slave from the in-sync set, which it tells first, and adds it, for a master with its map", async () => {
+    const { world, server } = await startSettled(withData(mapOf(3, "a 0 0 0 1", "b 1 0 0 2")));
+    world.node("b:1").answer = () => undefined;
+    assertEquals((await world.ask("node state b 1 prepare 3\r\n")).reply, "", "the slave is asked first");
+    const sync = nodeSync(4, "a 1 0 0 0 1 16", "b 1 1 1 0 2 17");
+    assertEquals(pushes(world), [`b:1 ${sync}`]);
+    await world.advance(600);
+    assertEquals(pushes(world), [`b:1 ${sync}`, `a:1 ${sync}`], "but not for ever");
+    for (const state of ["prepare", "active"]) {
+      const outdated = (await world.ask(`node state b 1 ${state} 3\r\n`)).reply;
+      assertEquals(outdated, "SERVER_ERROR node map version is 4, not 3\r\n");
+      for (const word of ["x", "-1", "4 4", "99999999999999999999"]) {
+        assertEquals((await world.ask(`node state b 1 ${state} ${word}\r\n`)).reply, "ERROR\r\n");
+      }
+    }
+    assertEquals((await world.ask("node state b 1 prepare 4\r\n")).reply, 'SERVER_ERROR "b:1" is in state prepare\r\n');
+    world.node("b:1").answer = () => "OK\r\n";
+    assertEquals((await world.ask("node state b 1 active 4\r\n")).reply, "OK\r\n");
+    assertEquals([server.nodeMap.version, rolesOf(server)[1]], [5, "b 1 0 0 2"]);
+  });
+
+  it("makes no slave active that is copying, because it answers again", async () => {
+    const map = mapOf(3, "a 0 0 0 1", "b 1 1 0 0");
+    const full = new MemoryCoordinator(map);
+    full.store = () => Promise.reject(new FlareError("DISK_FULL", "no space left"));
+    const { world, server } = await start(map, full);
+    world.node("b:1").answer = () => undefined;
+    await world.advance(8000);
+    full.store = MemoryCoordinator.prototype.store.bind(full);
+    world.node("b:1").answer = () => "OK\r\n";
+    await world.advance(4000);
+    assertEquals([server.nodeMap.version, rolesOf(server)[1]], [3, "b 1 1 0 0"]);
   });
 
   it("undoes a down somebody ordered for a healthy node", async () => {

@@ -18,6 +18,7 @@ import { indexServerOptions } from "../../../lib/index_server/index_options.ts";
 import { startIndexServer } from "../../../lib/index_server/index_server.ts";
 import { MemoryCoordinator } from "../../../lib/index_server/memory_coordinator.ts";
 import { IndexWorld } from "../../support/index_world.ts";
+import { OUR_META_LINES } from "../../transcripts/our_joins.ts";
 
 interface Case {
   name: string;
@@ -86,7 +87,7 @@ for (const [role, map] of Object.entries(MAPS)) {
         await starting;
         const heard = await world.ask(send);
         const reply = heard.reply.replace(OURS, "");
-        const expected = expect.replace(META_END, `${META_END.slice(0, -5)}META flare-kv-node-data 1\r\nEND\r\n`);
+        const expected = expect.replace(META_END, `${META_END.slice(0, -5)}${OUR_META_LINES}END\r\n`);
         if (template === true) assertEquals(reply.replace(patternOf(expect), ""), "");
         else assertEquals(reply, CHANGED[name] ?? expected.replaceAll("1.3.4", VERSION));
         assertEquals(heard.closed, closed);
