@@ -205,7 +205,7 @@ export interface FileSystem {
   list(directory: string): Promise<string[]>;
   /** Removes a file or a directory with its content; nothing happens if there is none. */
   remove(path: string): Promise<void>;
-  /** Creates a directory and its parents. */
+  /** Creates a directory and its parents, which then survive a power cut. */
   makeDirectory(path: string): Promise<void>;
   /** Makes the entries of a directory (created, renamed, removed files) survive a power cut. */
   syncDirectory(directory: string): Promise<void>;

@@ -1,7 +1,7 @@
 /**
  * Virtual time: a queue of events in the order of their times (in whole microseconds; those of one moment in the order
  * they were asked for), and what is put off to the end of a moment. Nothing happens by itself: `SimWorld` takes the events
- * out one by one. `SimProcessClock` is what a simulated process sees of it.
+ * out one by one. `SimHostClock` is the clock of a machine, which may be wrong; `SimProcessClock` is what a process sees of it.
  */
 
 import type { Clock, Timer } from "../../lib/runtime/runtime.ts";
@@ -13,6 +13,8 @@ export interface SimEvent {
   cancelled: boolean;
 }
 
+/** A timer is due when this much is left: times are fractions. */
+const LEFT_US_MAX = 0.01;
 /** When every simulation begins, milliseconds since 1970. */
 const EPOCH_MS = 1_800_000_000_000;
 
@@ -90,38 +92,90 @@ export interface Liveness {
   run(work: () => void): void;
 }
 
-/** The clock of one process. */
-export class SimProcessClock implements Clock {
+/** What a machine's clocks show: they outlive its processes, run fast or slow, and the wall clock jumps. */
+export class SimHostClock {
   /** What the wall clock is off by. */
   wallOffsetMs = 0;
   readonly #clock: SimClock;
+  #rate = 1;
+  /** When the rate changed last, and what the clock showed then. */
+  #sinceUs = 0;
+  #shownUs = 0;
+
+  constructor(clock: SimClock) {
+    this.#clock = clock;
+  }
+
+  /** Microseconds by this clock since the beginning. */
+  get nowUs(): number {
+    return this.#shownUs + (this.#clock.nowUs - this.#sinceUs) * this.#rate;
+  }
+
+  get wallMs(): number {
+    return EPOCH_MS + Math.floor(this.nowUs / 1000) + this.wallOffsetMs;
+  }
+
+  /** From now on the clock shows this many seconds per second. */
+  set rate(rate: number) {
+    this.#shownUs = this.nowUs;
+    this.#sinceUs = this.#clock.nowUs;
+    this.#rate = rate;
+  }
+
+  /** How long a time by this clock takes. */
+  realUs(shownUs: number): number {
+    return Math.ceil(shownUs / this.#rate);
+  }
+}
+
+interface SimTimer {
+  readonly callback: () => void;
+  /** By the machine's clock. */
+  readonly dueUs: number;
+  event: SimEvent | undefined;
+  cleared: boolean;
+}
+
+/** The clock of one process. */
+export class SimProcessClock implements Clock {
+  readonly #clock: SimClock;
+  readonly #host: SimHostClock;
   readonly #process: Liveness;
 
-  constructor(clock: SimClock, process: Liveness) {
+  constructor(clock: SimClock, host: SimHostClock, process: Liveness) {
     this.#clock = clock;
+    this.#host = host;
     this.#process = process;
   }
 
   nowMs(): number {
-    return EPOCH_MS + Math.floor(this.#clock.nowUs / 1000) + this.wallOffsetMs;
+    return this.#host.wallMs;
   }
 
   monotonicMs(): number {
-    return this.#clock.nowUs / 1000;
+    return this.#host.nowUs / 1000;
   }
 
   /** As on a real system no timer is shorter than a millisecond. */
   setTimer(callback: () => void, delayMs: number): Timer {
-    const timer = this.#clock.schedule(() => {
-      this.#process.run(() => {
-        if (!timer.cancelled) callback();
-      });
-    }, Math.max(1, delayMs) * 1000);
+    const timer = { callback, dueUs: this.#host.nowUs + Math.max(1, delayMs) * 1000, event: undefined, cleared: false };
+    this.#await(timer);
     return timer;
   }
 
   clearTimer(timer: Timer): void {
-    (timer as SimEvent).cancelled = true;
+    const own = timer as SimTimer;
+    own.cleared = true;
+    if (own.event !== undefined) own.event.cancelled = true;
+  }
+
+  /** A clock that has become slower is waited for again: a timer may be late, never early. */
+  #await(timer: SimTimer): void {
+    const leftUs = timer.dueUs - this.#host.nowUs;
+    timer.event = this.#clock.schedule(() => {
+      if (timer.dueUs - this.#host.nowUs > LEFT_US_MAX) this.#await(timer);
+      else this.#process.run(() => (timer.cleared ? undefined : timer.callback()));
+    }, this.#host.realUs(leftUs));
   }
 
   defer(callback: () => void): void {

@@ -17,7 +17,7 @@ import type { SimWorld } from "./sim_world.ts";
 const RESTART_MS = 1000;
 export const INDEX_PORT = 12120;
 export const NODE_PORT = 12121;
-const DATA_DIR = "/flare";
+export const DATA_DIR = "/flare";
 
 /** One daemon on one host. */
 export class SimDaemon<Server extends { stop(): Promise<void> }> {
@@ -93,25 +93,19 @@ export class SimCluster {
   readonly index: SimDaemon<RunningIndex>;
   readonly nodes: SimDaemon<RunningNode>[] = [];
   readonly #options: SimClusterOptions;
+  #second: SimDaemon<RunningIndex> | undefined;
 
   constructor(world: SimWorld, options: SimClusterOptions) {
     this.world = world;
     this.#options = options;
-    const host = world.host("index.sim");
-    this.index = new SimDaemon(host, (process) =>
-      startIndexServer(
-        process,
-        indexServerOptions({
-          bind: "0.0.0.0",
-          serverName: host.name,
-          serverPort: INDEX_PORT,
-          dataDir: DATA_DIR,
-          monitorIntervalMs: 1000,
-          monitorReadTimeoutMs: 1000,
-          monitorThreshold: 3,
-        }),
-      ),
-    );
+    this.index = indexDaemon(world.host("index.sim"), DATA_DIR);
+  }
+
+  /** A second index server that uses the first one's map; nobody has started it. */
+  secondIndex(): SimDaemon<RunningIndex> {
+    const { world, index } = this;
+    this.#second ??= indexDaemon(world.host("index2.sim", index.host.disk), "/flare2");
+    return this.#second;
   }
 
   /** Every daemon. */
@@ -165,4 +159,23 @@ export class SimCluster {
       { engine: new SimEngine(process, host.disk.engine("data"), syncReads) },
     );
   }
+}
+
+/** @param dataDir of this index server alone; the map is the same for all */
+function indexDaemon(host: SimHost, dataDir: string): SimDaemon<RunningIndex> {
+  return new SimDaemon(host, (process) =>
+    startIndexServer(
+      process,
+      indexServerOptions({
+        bind: "0.0.0.0",
+        serverName: host.name,
+        serverPort: INDEX_PORT,
+        dataDir,
+        indexDb: `file://${DATA_DIR}`,
+        monitorIntervalMs: 1000,
+        monitorReadTimeoutMs: 1000,
+        monitorThreshold: 3,
+      }),
+    ),
+  );
 }

@@ -45,6 +45,8 @@ export class SimConnection implements Connection {
   #unsent: Uint8Array = NOTHING;
   #drainOwed = false;
   #finSent = false;
+  /** How many more it can carry before it breaks. */
+  #bytesLeft = Number.POSITIVE_INFINITY;
 
   // Receiving: segments on their way or here.
   readonly #segments: Segment[] = [];
@@ -149,6 +151,26 @@ export class SimConnection implements Connection {
     this.#finish(new FlareError("CONNECTION_FAILED", `connection to "${this.peer}" broke: ECONNRESET`, { retriable: true }));
   }
 
+  /** The connection breaks at both ends after this many bytes more. */
+  limit(bytes: number): void {
+    this.#bytesLeft = bytes;
+  }
+
+  /**
+   * The connection breaks at this end alone: the other end does not hear of it, and gets what is on its way to it only later.
+   */
+  breakHere(lateUs: number): void {
+    this.#other?.delay(lateUs);
+    this.reset();
+  }
+
+  /** What is on its way here comes later. */
+  delay(lateUs: number): void {
+    const late = this.#segments.map(({ bytes, arrivesUs }) => ({ bytes, arrivesUs: arrivesUs + lateUs }));
+    this.#segments.splice(0, late.length, ...late);
+    this.#lastArrivalUs += lateUs;
+  }
+
   /** The process was killed: the system closes its sockets. `silently`: the power is gone, the other side does not notice. */
   abandon(silently: boolean): void {
     if (this.#gone) return;
@@ -175,7 +197,18 @@ export class SimConnection implements Connection {
   #transmit(bytes: Uint8Array): void {
     this.#buffered += bytes.length;
     if (this.#other !== undefined) this.#network.tamper?.(bytes, this.process.host, this.#other.process.host);
-    this.#other?.incoming(bytes, this.process);
+    const carried = Math.min(bytes.length, this.#bytesLeft);
+    this.#bytesLeft -= carried;
+    if (carried > 0) this.#other?.incoming(bytes.subarray(0, carried), this.process);
+    if (carried < bytes.length) this.#breakSoon();
+  }
+
+  #breakSoon(): void {
+    const other = this.#other;
+    this.#network.later(other === undefined ? 0 : this.#network.latencyUs(this.process, other.process), () => {
+      this.reset();
+      other?.reset();
+    });
   }
 
   #absorb(): void {
@@ -213,11 +246,12 @@ export class SimConnection implements Connection {
   /** Takes bytes (none: the FIN) on their way here from the other end. */
   incoming(bytes: Uint8Array, from: SimProcess): void {
     const { random } = this.#network;
+    const stallUs = this.#network.stallUs(from, this.process);
     let rest = bytes;
     do {
       const cut = rest.length > 1 && random.chance(this.#network.cutProbability) ? random.between(1, rest.length) : rest.length;
       const nowUs = this.#network.nowUs;
-      this.#lastArrivalUs = Math.max(this.#lastArrivalUs, nowUs + this.#network.latencyUs(from, this.process));
+      this.#lastArrivalUs = Math.max(this.#lastArrivalUs, nowUs + this.#network.latencyUs(from, this.process) + stallUs);
       this.#segments.push({ bytes: rest.subarray(0, cut), arrivesUs: this.#lastArrivalUs });
       rest = rest.subarray(cut);
     } while (rest.length > 0);
@@ -319,7 +353,6 @@ export class SimConnection implements Connection {
     this.process.run(() => this.#handler?.onClose(error));
   }
 
-  /** Goes without `onClose`; the other end hears of it. */
   /** Instead of an end there is a reset, which is not sent again if it gets lost. */
   #forget(): void {
     const other = this.#other;
@@ -329,6 +362,7 @@ export class SimConnection implements Connection {
     if (this.#network.carries(this.process, other.process)) this.#tellReset(other);
   }
 
+  /** Goes without `onClose`; the other end hears of it. */
   #vanish(): void {
     this.#tellEnd();
     this.#remove();

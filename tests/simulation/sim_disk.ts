@@ -1,70 +1,13 @@
 /**
- * The disk of a simulated host: files and engines that outlive processes, and what of them outlives the loss of power:
- * of a file what was synced and any part of the rest, perhaps damaged at its end; of names what the last sync of their
- * directory saw; of an engine everything up to the last synced batch and any part of the batches behind it. It can be slow,
- * full or failing.
+ * The disk of a simulated host: files and engines that outlive processes, and what of them outlives the loss of power. What of
+ * a file stays is `sim_inode.ts`. A name that was created, renamed or removed without a later sync of its directory is what it
+ * was before or after, each name on its own. An engine keeps all batches up to the last synced one and, in their order, some of
+ * those behind it. A disk can also be slow, full or failing.
  */
 
 import { MemoryLevel } from "memory-level";
+import { SimInode } from "./sim_inode.ts";
 import type { SimRandom } from "./sim_random.ts";
-
-/** A file's content, whatever its names are. */
-export class SimInode {
-  #bytes: Uint8Array = new Uint8Array(256);
-  #size = 0;
-  #syncedSize = 0;
-  /** What a power loss may bring back after an unsynced cut. */
-  #beforeCut: Uint8Array | undefined;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** A copy. */
-  content(): Uint8Array {
-    return this.#bytes.slice(0, this.#size);
-  }
-
-  append(bytes: Uint8Array): void {
-    const size = this.#size + bytes.length;
-    if (size > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(size, 2 * this.#bytes.length));
-      grown.set(this.#bytes.subarray(0, this.#size));
-      this.#bytes = grown;
-    }
-    this.#bytes.set(bytes, this.#size);
-    this.#size = size;
-  }
-
-  truncate(size: number): void {
-    if (size < this.#syncedSize) {
-      this.#beforeCut ??= this.#bytes.slice(0, this.#syncedSize);
-      this.#syncedSize = size;
-    }
-    this.#size = Math.min(this.#size, size);
-  }
-
-  /** Everything up to `size` is on the disk. */
-  synced(size: number): void {
-    this.#syncedSize = Math.max(this.#syncedSize, Math.min(size, this.#size));
-    this.#beforeCut = undefined;
-  }
-
-  losePower(random: SimRandom): void {
-    if (this.#beforeCut !== undefined && random.chance(0.5)) {
-      this.#bytes = this.#beforeCut;
-      this.#size = this.#beforeCut.length;
-    } else {
-      const kept = random.between(this.#syncedSize, this.#size);
-      // A sector that was being written holds anything.
-      if (kept > this.#syncedSize && random.chance(0.3)) {
-        this.#bytes.fill(random.between(0, 255), Math.max(this.#syncedSize, kept - random.between(1, 40)), kept);
-      }
-      this.#size = kept;
-    }
-    this.synced(this.#size);
-  }
-}
 
 /** An undo record: the values before a batch. */
 type Undo = readonly { readonly key: Uint8Array; readonly value: Uint8Array | undefined }[];
@@ -95,19 +38,31 @@ export class SimEngineData {
   }
 }
 
+const DIRECTORY = "directory";
+/** What a name leads to; undefined: there is no such name. */
+type Entry = SimInode | typeof DIRECTORY | undefined;
+
+/** How likely each kind of access is to fail with EIO, 0 … 1. */
+export interface AccessFaults {
+  append: number;
+  sync: number;
+  read: number;
+}
+
 export class SimDisk {
   readonly random: SimRandom;
-  /** Appends and replacements find no room. */
-  full = false;
-  /** How likely a write is to fail, 0 … 1. */
-  faultProbability = 0;
+  /** Bytes that still fit on it. */
+  freeBytes = Number.POSITIVE_INFINITY;
+  readonly faults: AccessFaults = { append: 0, sync: 0, read: 0 };
   /** What everything that waits for the disk takes longer. */
   extraDelayUs = 0;
-  readonly names = new Map<string, SimInode>();
-  readonly directories = new Set<string>(["/"]);
+  /** Called before every change of what is on the disk or will be after a power cut, which may come right there. */
+  onChange: (what: string) => void = () => undefined;
   /** The process that holds a lock, by path. */
   readonly locks = new Map<string, { readonly alive: boolean; readonly pid: number }>();
-  #syncedNames = new Map<string, SimInode>();
+  readonly #entries = new Map<string, Entry>([["/", DIRECTORY]]);
+  /** What each name has been since its directory was synced, without what it is now. */
+  readonly #past = new Map<string, Entry[]>();
   readonly #engines = new Map<string, SimEngineData>();
 
   constructor(random: SimRandom) {
@@ -126,23 +81,109 @@ export class SimDisk {
     return this.random.between(100, 3000) + this.extraDelayUs;
   }
 
-  /** The entries of a directory, as they are now, survive a loss of power. */
-  syncNames(directory: string): void {
-    const inside = (path: string) => parentOf(path) === directory;
-    for (const path of [...this.#syncedNames.keys()]) if (inside(path)) this.#syncedNames.delete(path);
-    for (const [path, inode] of this.names) if (inside(path)) this.#syncedNames.set(path, inode);
+  /** Takes as many of `bytes` bytes as there is room for. */
+  takeRoom(bytes: number): number {
+    const taken = Math.min(bytes, this.freeBytes);
+    this.freeBytes -= taken;
+    return taken;
   }
 
+  // ------------------------------------------------------------------------------------------------------- names
+
+  /** The file of a name. */
+  file(path: string): SimInode | undefined {
+    const entry = this.#entries.get(path);
+    return entry === DIRECTORY ? undefined : entry;
+  }
+
+  isDirectory(path: string): boolean {
+    return this.#entries.get(path) === DIRECTORY;
+  }
+
+  /** The names in a directory, sorted. */
+  list(directory: string): string[] {
+    const inside = [...this.#entries.keys()].filter((path) => path !== "/" && parentOf(path) === directory);
+    return inside.map((path) => path.slice(path.lastIndexOf("/") + 1)).sort();
+  }
+
+  link(path: string, inode: SimInode): void {
+    this.#set(path, inode);
+  }
+
+  makeDirectory(path: string): void {
+    this.#set(path, DIRECTORY);
+  }
+
+  /** Removes a name, and with a directory everything in it. */
+  unlink(path: string): void {
+    for (const name of [...this.#entries.keys()]) if (name === path || name.startsWith(`${path}/`)) this.#set(name, undefined);
+  }
+
+  rename(from: string, to: string): void {
+    const inode = this.file(from);
+    if (inode !== undefined) this.#set(to, inode);
+    this.#set(from, undefined);
+  }
+
+  /** The entries of a directory, as they are now, survive a loss of power. */
+  syncNames(directory: string): void {
+    for (const path of [...this.#past.keys()]) if (parentOf(path) === directory) this.#past.delete(path);
+  }
+
+  // ------------------------------------------------------------------------------------- what happens to all of it
+
   losePower(): void {
-    const before = new Map(this.names);
-    this.names.clear();
-    for (const [path, inode] of this.#syncedNames) this.names.set(path, inode);
-    // A change nobody synced may be on the disk all the same.
-    for (const [path, inode] of before) if (!this.names.has(path) && this.random.chance(0.5)) this.names.set(path, inode);
-    for (const path of [...this.names.keys()]) if (!before.has(path) && this.random.chance(0.5)) this.names.delete(path);
-    this.#syncedNames = new Map(this.names);
-    for (const inode of new Set(this.names.values())) inode.losePower(this.random);
+    for (const [path, past] of this.#past) this.#become(path, this.random.pick([...past, this.#entries.get(path)]));
+    this.#past.clear();
+    // What lies in a directory that is not there any more is not there either.
+    const paths = [...this.#entries.keys()].sort((left, right) => left.length - right.length);
+    for (const path of paths) if (!this.isDirectory(parentOf(path))) this.#entries.delete(path);
+    for (const inode of this.#inodes()) inode.losePower(this.random);
     for (const engine of this.#engines.values()) engine.losePower(this.random);
+  }
+
+  /** Another disk, an empty one, takes its place. */
+  lose(): void {
+    this.#past.clear();
+    this.#entries.clear();
+    this.#entries.set("/", DIRECTORY);
+    this.#engines.clear();
+  }
+
+  /** The files below a directory, for `restore`. */
+  backup(directory: string): ReadonlyMap<string, Uint8Array> {
+    const files = new Map<string, Uint8Array>();
+    for (const [path, entry] of this.#entries) {
+      if (path.startsWith(`${directory}/`) && entry instanceof SimInode) files.set(path, entry.content());
+    }
+    return files;
+  }
+
+  /** Puts files of a backup in the place of what is there now. */
+  restore(files: ReadonlyMap<string, Uint8Array>): void {
+    for (const [path, bytes] of files) {
+      const inode = new SimInode();
+      inode.append(bytes);
+      inode.endSync(inode.beginSync());
+      this.#become(path, inode);
+      this.#past.delete(path);
+    }
+  }
+
+  #inodes(): Set<SimInode> {
+    return new Set([...this.#entries.values()].filter((entry) => entry instanceof SimInode));
+  }
+
+  #set(path: string, entry: Entry): void {
+    const before = this.#entries.get(path);
+    if (before === entry) return;
+    this.#past.set(path, [...(this.#past.get(path) ?? []), before]);
+    this.#become(path, entry);
+  }
+
+  #become(path: string, entry: Entry): void {
+    if (entry === undefined) this.#entries.delete(path);
+    else this.#entries.set(path, entry);
   }
 }
 

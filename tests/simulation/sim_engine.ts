@@ -10,7 +10,7 @@ import {
   type AbstractIteratorOptions,
   AbstractLevel,
 } from "abstract-level";
-import type { SimEngineData } from "./sim_disk.ts";
+import type { AccessFaults, SimEngineData } from "./sim_disk.ts";
 import type { SimProcess } from "./sim_process.ts";
 
 type Bytes = Uint8Array;
@@ -38,10 +38,12 @@ export class SimEngine extends AbstractLevel<Bytes, Bytes, Bytes> {
 
   async _get(key: Bytes): Promise<Bytes | undefined> {
     await this.wait();
+    this.mayFail("read");
     return this.data.database.get(key);
   }
 
   _getSync(key: Bytes): Bytes | undefined {
+    this.mayFail("read");
     return this.data.database.getSync(key);
   }
 
@@ -76,10 +78,21 @@ export class SimEngine extends AbstractLevel<Bytes, Bytes, Bytes> {
     return this.process.waitUs(this.process.host.disk.delayUs());
   }
 
+  mayFail(access: keyof AccessFaults): void {
+    const { disk } = this.process.host;
+    if (disk.random.chance(disk.faults[access])) throw new Error("input/output error");
+  }
+
   async #apply(operations: readonly Operation[], sync: boolean): Promise<void> {
     const { disk } = this.process.host;
-    if (disk.full) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
-    if (disk.random.chance(disk.faultProbability)) throw new Error("input/output error");
+    disk.onChange(`${sync ? "synced batch" : "batch"} of ${operations.length}`);
+    if (!this.process.alive) return;
+    let bytes = 0;
+    for (const each of operations) bytes += each.key.length + (each.type === "put" ? each.value.length : 0);
+    if (disk.freeBytes < bytes) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+    disk.freeBytes -= bytes;
+    this.mayFail("append");
+    if (sync) this.mayFail("sync");
     this.data.record(
       operations.map(({ key }) => key),
       sync,
@@ -112,6 +125,7 @@ class SimIterator extends AbstractIterator<SimEngine, Bytes, Bytes> {
 
   async _nextv(count: number): Promise<Pair[]> {
     await this.#engine.wait();
+    this.#engine.mayFail("read");
     return this.#iterator.nextv(count);
   }
 

@@ -1,12 +1,19 @@
 /**
  * What a simulated process sees of its host's disk. Appends are done at once, everything that waits takes virtual time; what
- * a killed process had asked for and had not got is not done.
+ * a killed process had asked for and had not got is not done. A replacement goes through all the steps of a real one, so that
+ * it can be interrupted between any two of them.
  */
 
 import { FlareError } from "../../lib/base/errors.ts";
+import { ioFault } from "../../lib/runtime/files/io_fault.ts";
 import type { AppendFile, FileLock, FileSystem } from "../../lib/runtime/runtime.ts";
-import { parentOf, type SimDisk, SimInode } from "./sim_disk.ts";
+import { type AccessFaults, parentOf, type SimDisk } from "./sim_disk.ts";
+import { SimInode } from "./sim_inode.ts";
 import type { SimProcess } from "./sim_process.ts";
+
+/** Without a free descriptor a sync or an append fails under Deno, sometimes. */
+const SYNC_LACKS_DESCRIPTOR = 0.5;
+const APPEND_LACKS_DESCRIPTOR = 0.1;
 
 export class SimFiles implements FileSystem {
   readonly #process: SimProcess;
@@ -19,22 +26,23 @@ export class SimFiles implements FileSystem {
   }
 
   openAppend(path: string): AppendFile {
+    this.#needDescriptor("open", path);
     this.#assertParent(path, "open");
-    if (this.#disk.directories.has(path)) throw ioFault("open", path, "EISDIR");
-    const inode = this.#disk.names.get(path) ?? new SimInode();
-    this.#disk.names.set(path, inode);
-    return new SimAppendFile(this.#process, path, inode);
+    if (this.#disk.isDirectory(path)) throw fault("open", path, "EISDIR");
+    return new SimAppendFile(this.#process, path, this.#create(path));
   }
 
   async read(path: string): Promise<Uint8Array | undefined> {
     await this.#wait();
-    if (this.#disk.directories.has(path)) throw ioFault("read", path, "EISDIR");
-    return this.#disk.names.get(path)?.content();
+    this.#needDescriptor("read", path);
+    if (this.#disk.isDirectory(path)) throw fault("read", path, "EISDIR");
+    mayFail(this.#disk, "read", "read", path);
+    return this.#disk.file(path)?.content();
   }
 
   async size(path: string): Promise<number | undefined> {
     await this.#wait();
-    return this.#disk.names.get(path)?.size;
+    return this.#disk.file(path)?.size;
   }
 
   replace(path: string, bytes: Uint8Array): Promise<void> {
@@ -46,40 +54,44 @@ export class SimFiles implements FileSystem {
 
   async permissions(path: string): Promise<number | undefined> {
     await this.#wait();
-    return this.#disk.names.has(path) ? 0o644 : undefined;
+    return this.#disk.file(path) === undefined ? undefined : 0o644;
   }
 
   async list(directory: string): Promise<string[]> {
     await this.#wait();
-    if (this.#disk.names.has(directory)) throw ioFault("list", directory, "ENOTDIR");
-    const paths = [...this.#disk.names.keys(), ...this.#disk.directories];
-    const inside = paths.filter((path) => path !== directory && parentOf(path) === directory);
-    return inside.map((path) => path.slice(directory.length + 1)).sort();
+    this.#needDescriptor("list", directory);
+    if (this.#disk.file(directory) !== undefined) throw fault("list", directory, "ENOTDIR");
+    return this.#disk.list(directory);
   }
 
   async remove(path: string): Promise<void> {
-    await this.#wait();
-    const within = (other: string) => other === path || other.startsWith(`${path}/`);
-    for (const name of [...this.#disk.names.keys()]) if (within(name)) this.#disk.names.delete(name);
-    for (const name of [...this.#disk.directories]) if (within(name)) this.#disk.directories.delete(name);
+    await this.#step(`remove ${path}`);
+    this.#disk.freeBytes += this.#disk.file(path)?.size ?? 0;
+    this.#disk.unlink(path);
   }
 
   async makeDirectory(path: string): Promise<void> {
     await this.#wait();
-    for (let directory = path; directory !== "/"; directory = parentOf(directory)) {
-      if (this.#disk.names.has(directory)) throw ioFault("create directory", path, "EEXIST");
-      this.#disk.directories.add(directory);
+    const missing: string[] = [];
+    for (let directory = path; !this.#disk.isDirectory(directory); directory = parentOf(directory)) {
+      if (this.#disk.file(directory) !== undefined) throw fault("create directory", path, "EEXIST");
+      missing.unshift(directory);
     }
+    for (const directory of missing) this.#disk.makeDirectory(directory);
+    for (const directory of missing) await this.syncDirectory(parentOf(directory));
   }
 
   async syncDirectory(directory: string): Promise<void> {
-    await this.#wait();
-    if (!this.#disk.directories.has(directory)) throw ioFault("sync directory", directory, "ENOENT");
+    this.#needDescriptor("sync directory", directory);
+    await this.#step(`sync directory ${directory}`);
+    if (!this.#disk.isDirectory(directory)) throw fault("sync directory", directory, "ENOENT");
+    mayFail(this.#disk, "sync", "sync directory", directory);
     this.#disk.syncNames(directory);
   }
 
   async lock(path: string): Promise<FileLock> {
     await this.#wait();
+    this.#needDescriptor("lock", path);
     this.#assertParent(path, "lock");
     const owner = this.#disk.locks.get(path);
     if (owner?.alive === true) {
@@ -106,26 +118,68 @@ export class SimFiles implements FileSystem {
   }
 
   async #replace(path: string, bytes: Uint8Array): Promise<void> {
+    const disk = this.#disk;
+    const temporary = `${path}.tmp`;
     await this.#wait();
     this.#assertParent(path, "replace");
-    assertWritable(this.#disk, "replace", path);
-    const { names } = this.#disk;
-    const before = names.get(path);
-    if (before !== undefined) names.set(`${path}.previous`, before);
+    this.#needDescriptor("replace", path);
+    try {
+      disk.unlink(temporary);
+      const inode = this.#create(temporary);
+      await this.#step(`write ${temporary}`);
+      appendTo(disk, inode, bytes, "replace", path);
+      const sync = inode.beginSync();
+      await this.#step(`sync ${temporary}`);
+      mayFail(disk, "sync", "replace", path);
+      inode.endSync(sync);
+      await this.#keepPrevious(path);
+      await this.#step(`rename ${temporary}`);
+      disk.rename(temporary, path);
+      await this.syncDirectory(parentOf(path));
+    } catch (error) {
+      disk.unlink(temporary);
+      throw error;
+    }
+  }
+
+  async #keepPrevious(path: string): Promise<void> {
+    const before = this.#disk.file(path);
+    if (before === undefined) return;
+    const temporary = `${path}.previous.tmp`;
+    this.#disk.unlink(temporary);
+    await this.#step(`link ${temporary}`);
+    this.#disk.link(temporary, before);
+    await this.#step(`rename ${temporary}`);
+    this.#disk.rename(temporary, `${path}.previous`);
+  }
+
+  /** The file of a name, an empty one if it is new. */
+  #create(path: string): SimInode {
+    const found = this.#disk.file(path);
+    if (found !== undefined) return found;
     const inode = new SimInode();
-    inode.append(bytes);
-    inode.synced(bytes.length);
-    names.set(path, inode);
-    this.#disk.syncNames(parentOf(path));
-    await this.#wait();
+    this.#disk.onChange(`create ${path}`);
+    if (this.#process.alive) this.#disk.link(path, inode);
+    return inode;
   }
 
   #assertParent(path: string, action: string): void {
-    if (!this.#disk.directories.has(parentOf(path))) throw ioFault(action, path, "ENOENT");
+    if (!this.#disk.isDirectory(parentOf(path))) throw fault(action, path, "ENOENT");
+  }
+
+  #needDescriptor(action: string, path: string): void {
+    if (this.#process.lacksDescriptors) throw fault(action, path, "EMFILE");
   }
 
   #wait(): Promise<void> {
     return this.#process.waitUs(this.#disk.delayUs());
+  }
+
+  /** Waits; what follows changes the disk. */
+  async #step(what: string): Promise<void> {
+    await this.#wait();
+    this.#disk.onChange(what);
+    if (!this.#process.alive) await NEVER;
   }
 }
 
@@ -147,29 +201,39 @@ class SimAppendFile implements AppendFile {
 
   append(bytes: Uint8Array): void {
     this.#assertOpen();
-    if (!this.#process.alive) return;
     const { disk } = this.#process.host;
-    try {
-      assertWritable(disk, "append to", this.#path);
-    } catch (error) {
-      this.#inode.append(bytes.subarray(0, disk.random.between(0, bytes.length)));
-      throw error;
+    disk.onChange(`append ${this.#path}`);
+    if (!this.#process.alive) return;
+    if (this.#process.lacksDescriptors && disk.random.chance(APPEND_LACKS_DESCRIPTOR)) {
+      throw fault("append to", this.#path, "EBUSY");
     }
-    this.#inode.append(bytes);
+    appendTo(disk, this.#inode, bytes, "append to", this.#path);
   }
 
   async sync(): Promise<void> {
     this.#assertOpen();
     const { disk } = this.#process.host;
-    const size = this.#inode.size;
+    const sync = this.#inode.beginSync();
     await this.#process.waitUs(disk.delayUs());
-    if (disk.random.chance(disk.faultProbability)) throw ioFault("sync", this.#path, "EIO");
-    this.#inode.synced(size);
+    disk.onChange(`sync ${this.#path}`);
+    if (!this.#process.alive) await NEVER;
+    try {
+      if (this.#process.lacksDescriptors && disk.random.chance(SYNC_LACKS_DESCRIPTOR)) throw fault("sync", this.#path, "EBUSY");
+      mayFail(disk, "sync", "sync", this.#path);
+    } catch (error) {
+      this.#inode.failSync(sync);
+      throw error;
+    }
+    this.#inode.endSync(sync);
   }
 
   truncate(size: number): void {
     this.#assertOpen();
-    if (this.#process.alive) this.#inode.truncate(size);
+    const { disk } = this.#process.host;
+    disk.onChange(`truncate ${this.#path}`);
+    if (!this.#process.alive) return;
+    disk.freeBytes += Math.max(0, this.#inode.size - size);
+    this.#inode.truncate(size);
   }
 
   close(): void {
@@ -181,11 +245,27 @@ class SimAppendFile implements AppendFile {
   }
 }
 
-function assertWritable(disk: SimDisk, action: string, path: string): void {
-  if (disk.full) throw new FlareError("DISK_FULL", `cannot ${action} "${path}": ENOSPC`, { retriable: true });
-  if (disk.random.chance(disk.faultProbability)) throw ioFault(action, path, "EIO");
+/** For what a dead process waits for. */
+const NEVER = new Promise<never>(() => undefined);
+
+/** Appends; a full disk takes what fits, a failing one any part. */
+function appendTo(disk: SimDisk, inode: SimInode, bytes: Uint8Array, action: string, path: string): void {
+  try {
+    mayFail(disk, "append", action, path);
+  } catch (error) {
+    inode.append(bytes.subarray(0, disk.random.between(0, bytes.length)));
+    throw error;
+  }
+  const taken = disk.takeRoom(bytes.length);
+  inode.append(bytes.subarray(0, taken));
+  if (taken < bytes.length) throw fault(action, path, "ENOSPC");
 }
 
-function ioFault(action: string, path: string, code: string): FlareError {
-  return new FlareError("IO_ERROR", `cannot ${action} "${path}": ${code}`);
+function mayFail(disk: SimDisk, access: keyof AccessFaults, action: string, path: string): void {
+  if (disk.random.chance(disk.faults[access])) throw fault(action, path, "EIO");
+}
+
+/** As the adapters report what the system says. */
+function fault(action: string, path: string, code: string): FlareError {
+  return ioFault(Object.assign(new Error(code), { code }), action, path);
 }

@@ -3,6 +3,7 @@
  * on and off, and its process killed, from outside.
  */
 
+import { SimHostClock } from "./sim_clock.ts";
 import { SimDisk } from "./sim_disk.ts";
 import { SimProcess } from "./sim_process.ts";
 import type { SimWorld } from "./sim_world.ts";
@@ -13,14 +14,19 @@ export class SimHost {
   readonly name: string;
   readonly world: SimWorld;
   readonly disk: SimDisk;
+  readonly clock: SimHostClock;
   #process: SimProcess | undefined;
   #up = true;
+  readonly #ownsDisk: boolean;
   #lastPort = EPHEMERAL_PORT_FIRST;
 
-  constructor(world: SimWorld, name: string) {
+  /** @param disk another machine's, over the network; absent: one of its own */
+  constructor(world: SimWorld, name: string, disk?: SimDisk) {
     this.world = world;
     this.name = name;
-    this.disk = new SimDisk(world.random.split(`disk ${name}`));
+    this.disk = disk ?? new SimDisk(world.random.split(`disk ${name}`));
+    this.#ownsDisk = disk === undefined;
+    this.clock = new SimHostClock(world.clock);
   }
 
   get up(): boolean {
@@ -56,7 +62,7 @@ export class SimHost {
   cutPower(): void {
     this.#end(true);
     this.#up = false;
-    this.disk.losePower();
+    if (this.#ownsDisk) this.disk.losePower();
   }
 
   #end(silently: boolean): void {

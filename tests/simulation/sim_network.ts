@@ -25,6 +25,9 @@ const LOCAL_LATENCY_US = 20;
 const SHOWN_BYTES_MAX = 400;
 /** When an unanswered SYN is sent again, from the first one on. */
 const SYN_TIMES_MS = [0, 1000, 3000, 7000, 15000, 31000];
+/** When what got lost is sent again: after this time, then twice it, and so on up to the last. */
+const RETRANSMIT_FIRST_US = 200_000;
+const RETRANSMIT_LAST_US = 12_800_000;
 /** After a cut has healed, what was held up comes within this time. */
 const RETRANSMIT_US_MAX = 400_000;
 
@@ -43,6 +46,10 @@ export class SimNetwork {
   readonly #cut = new Set<string>();
   /** `from>to` and how much longer it takes. */
   readonly #clogged = new Map<string, number>();
+  /** `from>to` and how likely a packet is to get lost. */
+  readonly #lossy = new Map<string, number>();
+  /** Pairs of hosts and how many bytes a connection between them may carry. */
+  readonly #limited = new Map<string, number>();
   readonly #heldUp = new Set<SimConnection>();
 
   constructor(world: SimWorld) {
@@ -71,10 +78,31 @@ export class SimNetwork {
     this.#clogged.set(`${from.name}>${to.name}`, delayUs);
   }
 
+  /** A part of the packets from one host to another gets lost, 0 … 1: what they carry stalls until it was sent again. */
+  lose(from: SimHost, to: SimHost, probability: number): void {
+    this.#lossy.set(`${from.name}>${to.name}`, probability);
+  }
+
+  /** Breaks all connections between two hosts. */
+  resetAll(left: SimHost, right: SimHost): void {
+    for (const connection of this.#between(left, right)) connection.reset();
+  }
+
+  /** Every connection between two hosts, open ones too, breaks after at most this many bytes more; undefined: no longer. */
+  limit(left: SimHost, right: SimHost, bytesMax: number | undefined): void {
+    const pair = pairOf(left, right);
+    if (bytesMax === undefined) this.#limited.delete(pair);
+    else this.#limited.set(pair, bytesMax);
+    for (const connection of this.#between(left, right)) connection.limit(this.#limitOf(left, right));
+  }
+
   /** All links are as they should be. */
   heal(): void {
     this.#cut.clear();
     this.#clogged.clear();
+    this.#lossy.clear();
+    for (const connection of this.connections) connection.limit(Number.POSITIVE_INFINITY);
+    this.#limited.clear();
     this.retryHeldUp();
   }
 
@@ -116,6 +144,11 @@ export class SimNetwork {
     const name = hostName === "localhost" || hostName === "127.0.0.1" ? process.host.name : hostName;
     const text = `${hostName}:${port}`;
     const connection = new SimConnection(this, process, text, handler);
+    if (process.lacksDescriptors) {
+      const error = new FlareError("CONNECTION_FAILED", `cannot connect to "${text}": EMFILE`, { retriable: true });
+      this.later(0, () => connection.fail(error));
+      return connection;
+    }
     const target = this.#world.hosts.get(name);
     if (target === undefined) {
       const error = new FlareError("CONNECTION_FAILED", `cannot connect to "${text}": ENOTFOUND`, { retriable: true });
@@ -139,6 +172,7 @@ export class SimNetwork {
     const from = client.process;
     const delayUs = this.#delayUs(from.host, target);
     if (!this.#reaches(from.host, target) || !this.#reaches(target, from.host)) return;
+    if (this.random.chance(this.#lossy.get(`${from.host.name}>${target.name}`) ?? 0)) return;
     client.knocked = true;
     this.later(delayUs, () => {
       const listener = target.up ? this.#listeners.get(`${target.name}:${port}`) : undefined;
@@ -148,10 +182,18 @@ export class SimNetwork {
         const error = new FlareError("CONNECTION_FAILED", what, { retriable: true });
         return this.later(this.#delayUs(target, from.host), () => client.fail(error));
       }
+      const answerUs = this.#delayUs(target, from.host);
+      this.later(answerUs, () => from.run(() => client.opened()));
+      if (listener.process.lacksDescriptors) {
+        // The system accepts and closes.
+        return this.later(answerUs + this.#delayUs(target, from.host), () => client.reset());
+      }
       const server = new SimConnection(this, listener.process, `${from.host.name}:${from.host.nextPort()}`, undefined);
       client.tie(server);
       server.tie(client);
-      this.later(this.#delayUs(target, from.host), () => from.run(() => client.opened()));
+      const bytesMax = this.#limitOf(from.host, target);
+      client.limit(bytesMax);
+      server.limit(bytesMax);
       // The system opens the connection even while the program sleeps.
       listener.process.run(() => {
         if (!server.gone) server.opened(listener.accept(server));
@@ -167,6 +209,17 @@ export class SimNetwork {
 
   latencyUs(from: SimProcess, to: SimProcess): number {
     return this.#delayUs(from.host, to.host);
+  }
+
+  /** How long what is sent now stalls because its packets get lost. */
+  stallUs(from: SimProcess, to: SimProcess): number {
+    const probability = this.#lossy.get(`${from.host.name}>${to.host.name}`);
+    if (probability === undefined) return 0;
+    let stallUs = 0;
+    for (let waitUs = RETRANSMIT_FIRST_US; this.random.chance(probability) && waitUs <= RETRANSMIT_LAST_US; waitUs *= 2) {
+      stallUs += waitUs;
+    }
+    return stallUs;
   }
 
   /** Whether a packet gets there now. */
@@ -194,6 +247,17 @@ export class SimNetwork {
     this.#world.note(`${connection.process.host.name} < ${connection.peer} ${what}`);
   }
 
+  #between(left: SimHost, right: SimHost): SimConnection[] {
+    return [...this.connections].filter(({ process, remote }) => {
+      return remote !== undefined && pairOf(process.host, remote.host) === pairOf(left, right);
+    });
+  }
+
+  #limitOf(left: SimHost, right: SimHost): number {
+    const bytesMax = this.#limited.get(pairOf(left, right));
+    return bytesMax === undefined ? Number.POSITIVE_INFINITY : this.random.between(0, bytesMax);
+  }
+
   #reaches(from: SimHost, to: SimHost): boolean {
     return from.up && to.up && !this.#cut.has(`${from.name}>${to.name}`);
   }
@@ -202,4 +266,8 @@ export class SimNetwork {
     if (from === to) return LOCAL_LATENCY_US;
     return this.random.between(LATENCY_US_MIN, LATENCY_US_MAX) + (this.#clogged.get(`${from.name}>${to.name}`) ?? 0);
   }
+}
+
+function pairOf(left: SimHost, right: SimHost): string {
+  return [left.name, right.name].sort().join();
 }

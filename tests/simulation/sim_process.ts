@@ -23,6 +23,8 @@ export class SimProcess implements Runtime, Liveness {
   readonly log: Log;
   readonly process: ProcessInfo;
   readonly #endings: (() => void)[] = [];
+  /** It has as many files and sockets open as it may have. */
+  lacksDescriptors = false;
   #alive = true;
   /** What came while paused; undefined = not paused. */
   #held: (() => void)[] | undefined;
@@ -31,7 +33,7 @@ export class SimProcess implements Runtime, Liveness {
     const { world } = host;
     this.host = host;
     this.pid = pid;
-    this.clock = new SimProcessClock(world.clock, this);
+    this.clock = new SimProcessClock(world.clock, host.clock, this);
     this.random = world.random.split(`process ${pid}`);
     const names = new NameCache(this.clock, (name) => world.network.lookUp(this, name));
     this.transport = new NamedTransport(new SimTransport(this), names, this.clock);

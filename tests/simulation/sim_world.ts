@@ -6,6 +6,7 @@
 
 import { setImmediate } from "node:timers";
 import { SimClock } from "./sim_clock.ts";
+import type { SimDisk } from "./sim_disk.ts";
 import { SimHost } from "./sim_host.ts";
 import { SimNetwork } from "./sim_network.ts";
 import { SimRandom } from "./sim_random.ts";
@@ -37,8 +38,9 @@ export class SimWorld {
     return this.#failure;
   }
 
-  host(name: string): SimHost {
-    const host = this.hosts.get(name) ?? new SimHost(this, name);
+  /** @param disk of a new host: another one's, over the network; absent: one of its own */
+  host(name: string, disk?: SimDisk): SimHost {
+    const host = this.hosts.get(name) ?? new SimHost(this, name, disk);
     this.hosts.set(name, host);
     return host;
   }

@@ -59,8 +59,32 @@ describe("simulated clock", () => {
     const world = new SimWorld("clock");
     const { clock } = world.host("h").start();
     const [wallMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
-    clock.wallOffsetMs = -5000;
+    world.host("h").clock.wallOffsetMs = -5000;
     assertEquals([clock.nowMs(), clock.monotonicMs()], [wallMs - 5000, monotonicMs]);
+  });
+
+  it("runs fast or slow on one machine, wall clock and timers too, and never back", async () => {
+    const world = new SimWorld("clock");
+    const [fast, slow] = [world.host("fast"), world.host("slow")];
+    const clocks = [fast.start().clock, slow.start().clock];
+    const epochMs = clocks[0]?.nowMs() ?? 0;
+    fast.clock.rate = 1.2;
+    const calls: string[] = [];
+    for (const clock of clocks) clock.setTimer(() => calls.push(`${clock.monotonicMs()} ${world.nowMs}`), 600);
+    await world.drive(world.sleep(100), 1000);
+    slow.clock.rate = 0.8;
+    await world.drive(world.sleep(900), 10_000);
+    // 500 ms of 1.2, and 100 ms of 1 with 625 ms of 0.8: the timer waits for the slow clock.
+    assertEquals(calls, ["600 500", "600 725"]);
+    fast.clock.rate = 1;
+    assertEquals(
+      clocks.map((clock) => Math.round(clock.monotonicMs())),
+      [1200, 820],
+    );
+    assertEquals(
+      clocks.map((clock) => clock.nowMs() - epochMs),
+      [1200, 820],
+    );
   });
 
   it("says when nothing happens any more", async () => {

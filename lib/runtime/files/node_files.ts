@@ -5,7 +5,7 @@
 
 import { closeSync, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { FlareError } from "../../base/errors.ts";
 import type { AppendFile, FileLock, FileSystem } from "../runtime.ts";
@@ -77,7 +77,8 @@ export class NodeFileSystem implements FileSystem {
 
   async makeDirectory(path: string): Promise<void> {
     try {
-      await mkdir(path, { recursive: true });
+      const first = await mkdir(path, { recursive: true });
+      if (first !== undefined) await syncParents(resolve(path), resolve(first));
     } catch (error) {
       throw ioFault(error, "create directory", path);
     }
@@ -134,6 +135,13 @@ async function keepPrevious(path: string): Promise<void> {
   await rename(temporary, previous);
   // Renaming between two names of one file keeps both, which happens after a crash between this rename and the next.
   await rm(temporary, { force: true });
+}
+
+/** Makes new directories, each in the one before it, survive a power cut. */
+async function syncParents(last: string, first: string): Promise<void> {
+  for (let directory = last; directory.length >= first.length; directory = dirname(directory)) {
+    await syncPath(dirname(directory));
+  }
 }
 
 async function syncPath(path: string): Promise<void> {
