@@ -21,10 +21,12 @@ import { formatHostPort, parseHost } from "../base/host_port.ts";
 import { LIBRARY_LOG_LEVEL } from "../base/log_levels.ts";
 import { UINT32_MAX } from "../base/number_bounds.ts";
 import { isUint64, parseUint64, type Uint64 } from "../base/uint64.ts";
+import { isKeyTooLong } from "../item/key_length.ts";
 import { NODE_PORT } from "../net/daemon_options.ts";
 import { Peer } from "../net/peer/peer.ts";
 import { WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { parseStatLine } from "../protocol/stat_lines.ts";
+import { IN_DOUBT, PROXY_ERROR } from "../protocol/text/refusal_lines.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
 import { isTextKey } from "../protocol/text/text_key.ts";
 import { detectRuntime } from "../runtime/detect.ts";
@@ -351,7 +353,7 @@ function toBytes(bytes: Bytes, what: string): Uint8Array {
 
 /** Whether the text protocol can send a key to any server: it is not too long, and fits into a line. */
 export function isClientKey(key: Uint8Array): boolean {
-  return key.length <= KEY_BYTES_MAX && isTextKey(key);
+  return !isKeyTooLong(key.length, KEY_BYTES_MAX) && isTextKey(key);
 }
 
 function keyText(key: Bytes): string {
@@ -372,7 +374,7 @@ function oneLine(command: string): string {
 
 function refused(server: string, command: string, line: string): FlareError {
   // A node in between only knows that it has forwarded the write.
-  const isInDoubt = line.startsWith("SERVER_ERROR in doubt") || line === "SERVER_ERROR proxy error";
+  const isInDoubt = line.startsWith(IN_DOUBT) || line === PROXY_ERROR;
   const code = isInDoubt ? "IN_DOUBT" : "REFUSED";
   return new FlareError(code, `"${server}" answered "${line}" to "${command}"`);
 }

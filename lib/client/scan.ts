@@ -9,6 +9,7 @@ import type { Uint64 } from "../base/uint64.ts";
 import { parseCursor, type ScanCursor } from "../protocol/scan/scan_cursor.ts";
 import { parseScanPage } from "../protocol/scan/scan_page.ts";
 import { encodeDeletePrefix, encodeScan, SCAN_LIMIT_MAX } from "../protocol/scan/scan_request.ts";
+import { IN_DOUBT } from "../protocol/text/refusal_lines.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { Bytes } from "./item.ts";
@@ -172,7 +173,7 @@ async function ask(server: ScanServer, bytes: Uint8Array, shape: ReplyShape, com
   const { line } = reply;
   if (line === "ERROR") throw new FlareError("UNSUPPORTED", `"${server.name}" does not know "${command}"`);
   if (!line.startsWith("CLIENT_ERROR ") && !line.startsWith("SERVER_ERROR ")) return reply;
-  const code = line.startsWith("SERVER_ERROR in doubt") ? "IN_DOUBT" : "REFUSED";
+  const code = line.startsWith(IN_DOUBT) ? "IN_DOUBT" : "REFUSED";
   const retriable = line.startsWith("SERVER_ERROR ");
   throw new FlareError(code, `"${server.name}" answered "${line}" to "${command}"`, { retriable });
 }

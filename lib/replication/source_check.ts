@@ -7,6 +7,7 @@
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { parseUint64, type Uint64 } from "../base/uint64.ts";
+import { isKeyTooLong, MEMCACHED_KEY_BYTES_MAX } from "../item/key_length.ts";
 import type { Peer } from "../net/peer/peer.ts";
 import { ReplyShape } from "../protocol/text/text_client.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -90,7 +91,7 @@ async function sampleKeys({ storage, belongs }: SourceCheck): Promise<Map<string
 
 /** A key that fits into a line of text, for every node. */
 function isWord(key: Uint8Array): boolean {
-  return key.length <= 250 && key.every((byte) => byte > 0x20 && byte < 0x7f);
+  return !isKeyTooLong(key.length, MEMCACHED_KEY_BYTES_MAX) && key.every((byte) => byte > 0x20 && byte < 0x7f);
 }
 
 async function compareKey(peer: Peer, key: string, version: Uint64): Promise<"missing" | "older" | "there"> {

@@ -6,6 +6,7 @@ import type { NodeMap } from "../cluster/node_map.ts";
 import type { DaemonTls } from "../net/tls/daemon_tls.ts";
 import type { Worker, WorkerRegistry } from "../net/worker.ts";
 import { WorkerType } from "../net/worker.ts";
+import { BAD_LINE } from "../protocol/text/refusal_lines.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
 
 /** `stats nodes`. */
@@ -80,8 +81,8 @@ export async function refreshCertificates(words: readonly string[], tls: DaemonT
 /** `verbosity <level> [noreply]`: the answer line, undefined = none. memcached's answers; the level changes nothing. */
 export function verbosity(words: readonly string[]): string | undefined {
   const [level] = words;
-  if (level === undefined) return "CLIENT_ERROR bad command line format";
+  if (level === undefined) return BAD_LINE;
   if (words.length > 2) return "ERROR";
   if (words.at(-1) === "noreply") return undefined;
-  return /^\d{1,10}$/.test(level) ? "OK" : "CLIENT_ERROR bad command line format";
+  return /^\d{1,10}$/.test(level) ? "OK" : BAD_LINE;
 }

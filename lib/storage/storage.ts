@@ -9,6 +9,7 @@ import { dataDamage } from "../base/data_damage.ts";
 import { FlareError } from "../base/errors.ts";
 import { checkFields } from "../base/given_fields.ts";
 import type { EntryView, KeySlice } from "../item/entry.ts";
+import { isKeyTooLong } from "../item/key_length.ts";
 import type { Applied, Mutation } from "../item/mutation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ArenaLayout } from "./arena/entry_cache.ts";
@@ -239,7 +240,7 @@ export class Storage {
    * @throws FlareError CORRUPT | IO_ERROR | LIMIT_EXCEEDED | CLOSED (a promise rejects with them)
    */
   get(key: KeySlice, nowSeconds: number, peek = false): EntryView | undefined | Promise<EntryView | undefined> {
-    if (key.end - key.start > this.#settings.keyBytesMax) return undefined;
+    if (isKeyTooLong(key.end - key.start, this.#settings.keyBytesMax)) return undefined;
     const waiting = this.#waiting;
     if (!waiting.keys.isEmpty && waiting.keys.has(key)) return waiting.get(key, nowSeconds);
     const hash = this.#keyspaces.current.cache.hash(key.bytes, key.start, key.end);
@@ -400,10 +401,9 @@ export class Storage {
   #refusal(mutation: Mutation): string | undefined {
     if (this.#failure !== undefined) return this.#failure.message;
     if (this.#closing !== undefined) return "storage is closed";
-    if (mutation.key.end - mutation.key.start > this.#settings.keyBytesMax)
-      return `key exceeds ${this.#settings.keyBytesMax} bytes`;
-    if (mutation.valueEnd - mutation.valueStart > this.#settings.valueBytesMax)
-      return `value exceeds ${this.#settings.valueBytesMax} bytes`;
+    const { keyBytesMax, valueBytesMax } = this.#settings;
+    if (isKeyTooLong(mutation.key.end - mutation.key.start, keyBytesMax)) return `key exceeds ${keyBytesMax} bytes`;
+    if (mutation.valueEnd - mutation.valueStart > valueBytesMax) return `value exceeds ${valueBytesMax} bytes`;
     return undefined;
   }
 

@@ -4,6 +4,7 @@ import { MIB } from "../base/byte_units.ts";
 import { type FieldsOf, functionField, stringField } from "../base/given_fields.ts";
 import { INT32_MAX } from "../base/number_bounds.ts";
 import { choiceOption, completeOptions, integerOption, type OptionTable, type OptionValues } from "../base/option_schema.ts";
+import { MEMCACHED_KEY_BYTES_MAX } from "../item/key_length.ts";
 import { DATA_BYTES_MAX } from "../protocol/text/data_block.ts";
 import { CACHE_BYTES_MAX, CACHE_BYTES_MIN } from "./arena/entry_cache.ts";
 import { aliasText, type EngineChoice, engineField, storageTypes } from "./engine/engine_choice.ts";
@@ -38,7 +39,7 @@ export const storageOptionTable = {
   keyBytesMax: integerOption({
     name: "key-bytes-max",
     default: 8191,
-    min: 250,
+    min: MEMCACHED_KEY_BYTES_MAX,
     // The arena keeps the lengths of a key and of the head of its reply in 16 bits each.
     max: 32767,
     unit: "bytes",

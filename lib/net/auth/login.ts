@@ -5,6 +5,7 @@
  */
 
 import { latin1 } from "../../base/bytes.ts";
+import { isKeyTooLong, MEMCACHED_KEY_BYTES_MAX } from "../../item/key_length.ts";
 import {
   BINARY_HEADER_BYTES,
   BINARY_REQUEST,
@@ -16,18 +17,17 @@ import {
 import { putBinaryError } from "../../protocol/binary/binary_reply.ts";
 import { announcedLength } from "../../protocol/text/data_block.ts";
 import { isHttpLine } from "../../protocol/text/http_line.ts";
+import { UNAUTHENTICATED } from "../../protocol/text/refusal_lines.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 
 /** The most bytes of a request that are kept for a client that has not logged in. */
 export const LOGIN_BYTES_MAX = 2048;
 /** Data blocks up to this length are skipped with an answer; a longer one closes the connection. */
 const SKIPPED_BYTES_MAX = 16384;
-/** Longest mechanism name that is recognized, and longest that is accepted, as in memcached. */
+/** Longest mechanism name that is recognized, as in memcached; longer ones are unknown, up to the length of a key. */
 const MECHANISM_BYTES_MAX = 32;
-const KEY_BYTES_MAX = 250;
 
 const MECHANISM = "PLAIN";
-const UNAUTHENTICATED = "CLIENT_ERROR unauthenticated";
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -149,7 +149,8 @@ export class Login {
       this.#status = BinaryStatus.success;
       return LoginStep.answered;
     }
-    const isWrong = extrasLength > 0 || keyLength === 0 || keyLength > KEY_BYTES_MAX || bodyLength < keyLength;
+    const isName = keyLength > 0 && !isKeyTooLong(keyLength, MEMCACHED_KEY_BYTES_MAX);
+    const isWrong = extrasLength > 0 || !isName || bodyLength < keyLength;
     this.needed = BINARY_HEADER_BYTES + bodyLength;
     if (isWrong || this.needed > LOGIN_BYTES_MAX) return this.#refuse(BinaryStatus.invalidArguments);
     if (end - start < this.needed) return LoginStep.more;

@@ -7,11 +7,11 @@
 import { concatBytes, EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
+import { UNAUTHENTICATED } from "../../protocol/text/refusal_lines.ts";
 import type { Address, Connection, ConnectionHandler, Runtime, Timer, Transport } from "../../runtime/runtime.ts";
 import type { Credentials } from "./auth_file.ts";
 
 const PROBE = fromLatin1("version\r\n");
-const UNAUTHENTICATED = "CLIENT_ERROR unauthenticated";
 const STORED = "STORED";
 /** Longest answer to the probe or the login. */
 const LINE_BYTES_MAX = 8192;

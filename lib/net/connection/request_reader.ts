@@ -9,6 +9,7 @@ import { BINARY_HEADER_BYTES, BINARY_REQUEST, BinaryStatus, HeaderField } from "
 import { putBinaryError } from "../../protocol/binary/binary_reply.ts";
 import { Request } from "../../protocol/request.ts";
 import type { MultiGet } from "../../protocol/text/multi_get.ts";
+import { OUT_OF_MEMORY } from "../../protocol/text/refusal_lines.ts";
 import { ParseStatus, TextParser } from "../../protocol/text/text_parser.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import type { Connection } from "../../runtime/runtime.ts";
@@ -39,7 +40,6 @@ const LF = 0x0a;
 const CR = 0x0d;
 const TLS_HANDSHAKE = 0x16;
 const TLS_MAJOR_VERSION = 3;
-const OUT_OF_MEMORY = "SERVER_ERROR out of memory storing object";
 
 export class RequestReader {
   /** The current or last request. */

@@ -7,6 +7,7 @@ import type { ClusterNode } from "../../cluster/node.ts";
 import { acceptsVersion, createNodeMap, type NodeMap } from "../../cluster/node_map.ts";
 import { parseNodeLine } from "../../cluster/node_map_codec.ts";
 import type { Request } from "../../protocol/request.ts";
+import { BAD_NODE_MAP, STOPPING } from "../../protocol/text/refusal_lines.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { killWorker, refreshCertificates, verbosity } from "../../stats/stats_commands.ts";
 import { setMemoryLimit } from "../life/memory_limit.ts";
@@ -47,7 +48,7 @@ export class AdminCommands {
   ping(words: readonly string[], reply: TextReply): void {
     if (words.length > 0) return reply.line("ERROR");
     const { storage, handover, timeWatcher } = this.#parts;
-    if (handover.announced) return reply.line("SERVER_ERROR stopping");
+    if (handover.announced) return reply.line(STOPPING);
     reply.line(storage.failure === undefined && !timeWatcher.tooSlow ? "OK" : "SERVER_ERROR storage error");
   }
 
@@ -75,7 +76,7 @@ export class AdminCommands {
   /** `node sync`: a node map pushed by the index server, installed unless it is older than ours. */
   nodeSync(request: Request, reply: TextReply): void {
     const nodes = request.lines.map(parseNodeLine);
-    if (nodes.includes(undefined)) return reply.line("CLIENT_ERROR format error");
+    if (nodes.includes(undefined)) return reply.line(BAD_NODE_MAP);
     const text = fromLatin1(request.words[1] ?? "0");
     const version = parseUint64(text, 0, text.length);
     if (version === undefined) return reply.line("ERROR");

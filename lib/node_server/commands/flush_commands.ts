@@ -5,9 +5,9 @@
 
 import { FlareError } from "../../base/errors.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
-
 import { type FlushScope, type FlushTime, flushPlanLine, parseFlush, parseFlushTime } from "../../protocol/flush_request.ts";
 import type { Request } from "../../protocol/request.ts";
+import { BAD_EXPTIME } from "../../protocol/text/refusal_lines.ts";
 import { faultLine, serverErrorText } from "../../protocol/text/server_error.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { type ClusterFlush, describe } from "../flush/cluster_flush.ts";
@@ -52,7 +52,7 @@ export class FlushCommands {
     stats.cmdFlush++;
     const word = words.length === 1 && (noreply || words[0] === "async") ? "0" : (words[0] ?? "0");
     const time = parseFlushTime(word, nowSeconds(this.#parts), this.#startedSeconds);
-    if (time === undefined) return noreply ? undefined : reply.line("CLIENT_ERROR invalid exptime argument");
+    if (time === undefined) return noreply ? undefined : reply.line(BAD_EXPTIME);
     const isLocal = request.prefix !== undefined || session.isAdmin;
     if (isLocal && time !== "now") return noreply ? undefined : reply.line(NO_DELAY);
     // The original's tools send this to empty a node before it gets a role. As a client's flush it would delete all data.

@@ -9,6 +9,7 @@ import { EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import type { ScannedItem } from "../../protocol/scan/scan_page.ts";
 import { SCAN_LIMIT_MAX } from "../../protocol/scan/scan_request.ts";
+import { BAD_LINE } from "../../protocol/text/refusal_lines.ts";
 import { faultLine } from "../../protocol/text/server_error.ts";
 import { isTextKey } from "../../protocol/text/text_key.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
@@ -29,7 +30,6 @@ const ITEMS_PER_SLEEP = 1000;
 
 const BUSY = "BUSY currently processing crawler request";
 const BAD_CLASS = "BADCLASS invalid class id";
-const BAD_LINE = "CLIENT_ERROR bad command line format";
 const DISABLED = "CLIENT_ERROR lru crawler disabled";
 
 /** The format of a listing. */

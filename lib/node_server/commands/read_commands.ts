@@ -12,6 +12,7 @@ import type { ClientSession } from "../../net/connection/client_session.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import { Command } from "../../protocol/command.ts";
 import type { Request } from "../../protocol/request.ts";
+import { BAD_LINE } from "../../protocol/text/refusal_lines.ts";
 import { faultLine } from "../../protocol/text/server_error.ts";
 import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
 import { hasLongKey, isTextKey, keysOf } from "../../protocol/text/text_key.ts";
@@ -30,7 +31,6 @@ const FETCHED_BYTES_MAX = MIB;
 /** `keys` reads at most this many keys at a time, and this many bytes. */
 const KEYS_PER_SLICE = 1000;
 const KEYS_SLICE_BYTES = MIB;
-const BAD_LINE = "CLIENT_ERROR bad command line format";
 
 /** What it takes of a node server. */
 type Parts = Pick<NodeComponents, "options" | "runtime" | "stats" | "storage" | "watchers">;

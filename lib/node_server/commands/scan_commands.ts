@@ -15,10 +15,10 @@ import { Request } from "../../protocol/request.ts";
 import { encodeCursor, scanNumber } from "../../protocol/scan/scan_cursor.ts";
 import { putScanPage, type ScannedItem } from "../../protocol/scan/scan_page.ts";
 import { parseDeletePrefix, parseScan, type ScanRequest } from "../../protocol/scan/scan_request.ts";
+import { PROXY_ERROR } from "../../protocol/text/refusal_lines.ts";
 import { faultLine, serverErrorLine, serverErrorText } from "../../protocol/text/server_error.ts";
 import { TextParser } from "../../protocol/text/text_parser.ts";
 import { TextReply } from "../../protocol/text/text_reply.ts";
-import { PROXY_ERROR_TEXT } from "../forward/refusals.ts";
 import type { NodeComponents } from "../node_components.ts";
 import { type ClusterScan, PAGE_BYTES_MAX } from "../scan/cluster_scan.ts";
 import type { OwnPart } from "../scan/own_part.ts";
@@ -87,7 +87,7 @@ export class ScanCommands {
         const { count, refusal } = await this.#deleteGroup(page.items.slice(from, from + GROUP_KEYS));
         deleted += count;
         if (refusal === undefined) continue;
-        const doubt = refusal === PROXY_ERROR_TEXT ? "in doubt: " : "";
+        const doubt = refusal === PROXY_ERROR ? "in doubt: " : "";
         return reply.line(serverErrorLine(`${doubt}${deleted} deleted, then ${serverErrorText(refusal)}`));
       }
       if (page.lastKey === undefined) reply.line(`DELETED ${deleted}`);

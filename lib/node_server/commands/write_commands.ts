@@ -14,6 +14,7 @@ import { absoluteExpire } from "../../protocol/expiry.ts";
 import type { ItemReply } from "../../protocol/item_reply.ts";
 import { parseInteger } from "../../protocol/numbers.ts";
 import { type Request, SyncMode } from "../../protocol/request.ts";
+import { BAD_LINE } from "../../protocol/text/refusal_lines.ts";
 import { faultLine, serverErrorLine } from "../../protocol/text/server_error.ts";
 import { type ClientReply, encodeForwarded, encodeTouch, ReplyShape } from "../../protocol/text/text_client.ts";
 import { hasLongKey, isTextKey, keysOf } from "../../protocol/text/text_key.ts";
@@ -96,9 +97,7 @@ export class WriteCommands {
 
   /** gat and gats: touches and answers every key; Flare's form has one key and no END. */
   touchAndRetrieve(request: Request, reply: TextReply): void | Promise<void> {
-    if (hasLongKey(request, this.#parts.options.keyBytesMax)) {
-      return reply.line("CLIENT_ERROR bad command line format");
-    }
+    if (hasLongKey(request, this.#parts.options.keyBytesMax)) return reply.line(BAD_LINE);
     const requests = keysOf(request).map((key) => {
       const single = request.clone();
       const bytes = fromLatin1(key);

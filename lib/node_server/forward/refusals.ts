@@ -4,13 +4,12 @@
  */
 
 import type { PeerError } from "../../net/peer/peer_link.ts";
+import { PROXY_ERROR } from "../../protocol/text/refusal_lines.ts";
 
 /** The cluster has no partition yet. */
 export const NO_PARTITION_TEXT = "SERVER_ERROR no partition available";
 /** No node that has the key is reachable: nothing was executed. */
 export const PROXY_FAILURE_TEXT = "SERVER_ERROR proxy failure";
-/** The request was sent to the node that has the key, and no valid answer came: it is in doubt. */
-export const PROXY_ERROR_TEXT = "SERVER_ERROR proxy error";
 
 /** How often a request that was not sent is retried with the newest map … */
 export const FORWARD_ATTEMPTS = 4;
@@ -19,5 +18,5 @@ export const FORWARD_PAUSE_MS = 250;
 
 /** The answer for a failed request: an unsent one has not happened. */
 export function failureText({ mayHaveHappened }: PeerError): string {
-  return mayHaveHappened ? PROXY_ERROR_TEXT : PROXY_FAILURE_TEXT;
+  return mayHaveHappened ? PROXY_ERROR : PROXY_FAILURE_TEXT;
 }

@@ -5,6 +5,7 @@
  */
 
 import { parseWholeNumber } from "../../base/whole_number.ts";
+import { STOPPING } from "../../protocol/text/refusal_lines.ts";
 import type { NodeComponents } from "../node_components.ts";
 import { within } from "./gate.ts";
 import { finishWrites } from "./leave_cluster.ts";
@@ -23,7 +24,7 @@ export async function prepareSwitchOver(parts: Parts, words: readonly string[]):
   if (words.length !== 1 || limitMs === undefined) {
     return `CLIENT_ERROR usage: node handover <0 to ${HOLD_MS_MAX} milliseconds>`;
   }
-  if (handover.leaving) return "SERVER_ERROR stopping";
+  if (handover.leaving) return STOPPING;
   if (limitMs === 0) {
     handover.end();
     return "OK";
@@ -37,7 +38,7 @@ export async function prepareSwitchOver(parts: Parts, words: readonly string[]):
     runtime.log.write("warning", `no slave took over within ${limitMs} ms: still the master`);
   });
   const isFinished = await within(runtime.clock, Math.min(limitMs, FINISH_MS_MAX), finishWrites(parts));
-  if (handover.leaving) return "SERVER_ERROR stopping";
+  if (handover.leaving) return STOPPING;
   if (isFinished && replicator.failures + replicator.dropped === refused && handover.holding) return "OK";
   handover.end();
   return isFinished ? "SERVER_ERROR a slave did not accept a write" : "SERVER_ERROR the writes in flight did not finish";

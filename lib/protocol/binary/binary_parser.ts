@@ -7,6 +7,7 @@
 import { latin1 } from "../../base/bytes.ts";
 import { UINT32_MAX } from "../../base/number_bounds.ts";
 import { fromWords } from "../../base/uint64.ts";
+import { isKeyTooLong } from "../../item/key_length.ts";
 import { Command } from "../command.ts";
 import { MetaArgument, MetaFlag } from "../meta/meta_flags.ts";
 import { type Request, SyncMode } from "../request.ts";
@@ -67,7 +68,8 @@ export class BinaryParser {
         return this.#refuse(BinaryStatus.invalidArguments, ParseStatus.fatal);
       }
     }
-    if (keyLength > this.#limits.keyBytesMax) return this.#refuse(BinaryStatus.invalidArguments, ParseStatus.fatal);
+    if (isKeyTooLong(keyLength, this.#limits.keyBytesMax))
+      return this.#refuse(BinaryStatus.invalidArguments, ParseStatus.fatal);
     if (valueLength > this.#limits.valueBytesMax) {
       this.swallow = bodyLength;
       return this.#refuse(BinaryStatus.tooLarge, ParseStatus.reject);

@@ -13,6 +13,7 @@ import type { ItemBefore, ItemReply, RemoteOutcome } from "../item_reply.ts";
 import { parseMetaAnswer } from "../meta/meta_client.ts";
 import { ReplySegment } from "../reply_segment.ts";
 import type { Request } from "../request.ts";
+import { NON_NUMERIC, OUT_OF_MEMORY, TOO_LARGE } from "../text/refusal_lines.ts";
 import type { ClientReply } from "../text/text_client.ts";
 import { TextReply } from "../text/text_reply.ts";
 import {
@@ -180,9 +181,9 @@ export class BinaryReply extends TextReply implements ItemReply {
 
 /** Text refusals of another node that have their own status. */
 const KNOWN_LINES: Readonly<Record<string, BinaryStatus>> = {
-  "CLIENT_ERROR cannot increment or decrement non-numeric value": BinaryStatus.nonNumeric,
-  "SERVER_ERROR object too large for cache": BinaryStatus.tooLarge,
-  "SERVER_ERROR out of memory storing object": BinaryStatus.outOfMemory,
+  [NON_NUMERIC]: BinaryStatus.nonNumeric,
+  [TOO_LARGE]: BinaryStatus.tooLarge,
+  [OUT_OF_MEMORY]: BinaryStatus.outOfMemory,
 };
 const LINE_STATUSES: Readonly<Record<string, BinaryStatus>> = {
   CLIENT_ERROR: BinaryStatus.invalidArguments,

@@ -13,6 +13,7 @@ import { absoluteExpire } from "../expiry.ts";
 import type { RemoteOutcome } from "../item_reply.ts";
 import { parseInteger } from "../numbers.ts";
 import type { Request } from "../request.ts";
+import { PROXY_ERROR } from "../text/refusal_lines.ts";
 import type { ClientReply } from "../text/text_client.ts";
 import { isTextKey } from "../text/text_key.ts";
 import { MetaArgument, MetaFlag } from "./meta_flags.ts";
@@ -88,7 +89,7 @@ export function parseMetaAnswer({ line, body }: ClientReply): RemoteOutcome {
 
 /** A peer's line that is not a meta answer must be an error line. */
 function errorOf(line: string): string {
-  return line.startsWith("CLIENT_ERROR ") || line.startsWith("SERVER_ERROR ") ? line : "SERVER_ERROR proxy error";
+  return line.startsWith("CLIENT_ERROR ") || line.startsWith("SERVER_ERROR ") ? line : PROXY_ERROR;
 }
 
 /** A set with the complete value, its version and marks, for our own replicas when a text line does not suffice. */

@@ -7,6 +7,7 @@ import { parseUint64 } from "../../base/uint64.ts";
 import { Command } from "../command.ts";
 import { parseFlags, parseInteger } from "../numbers.ts";
 import type { Request } from "../request.ts";
+import { BAD_FLAG, BAD_LINE } from "../text/refusal_lines.ts";
 import { MetaArgument, MetaFlag, type MetaFlags } from "./meta_flags.ts";
 
 const BAD_TOKEN = "CLIENT_ERROR bad token in command line format";
@@ -58,7 +59,7 @@ export function parseMetaFlags(request: Request, bytes: Uint8Array, from: number
 /** The errors of md and ma do not distinguish what is wrong with a flag. */
 function refusal(request: Request, text: string): string {
   const { command } = request;
-  return command === Command.md || command === Command.ma ? "CLIENT_ERROR invalid or duplicate flag" : text;
+  return command === Command.md || command === Command.ma ? BAD_FLAG : text;
 }
 
 /** Parses the argument `bytes[start, end)` of one flag; returns the error line. */
@@ -79,7 +80,7 @@ function parseArgument(request: Request, meta: MetaFlags, bit: number, bytes: Ui
     }
     case MetaArgument.F:
       meta.clientFlags = start === end ? Number.NaN : parseFlags(bytes, start, end);
-      return Number.isNaN(meta.clientFlags) ? refusal(request, "CLIENT_ERROR bad command line format") : "";
+      return Number.isNaN(meta.clientFlags) ? refusal(request, BAD_LINE) : "";
     case MetaArgument.M:
       meta.mode = bytes[start] ?? 0;
       return end - start === 1 ? "" : refusal(request, "CLIENT_ERROR incorrect length for M token");

@@ -12,6 +12,7 @@ import { Command } from "../command.ts";
 import type { ItemBefore, ItemReply, RemoteOutcome } from "../item_reply.ts";
 import { ReplySegment } from "../reply_segment.ts";
 import type { Request } from "../request.ts";
+import { NON_NUMERIC, TOO_LARGE } from "../text/refusal_lines.ts";
 import { serverErrorLine } from "../text/server_error.ts";
 import type { ClientReply } from "../text/text_client.ts";
 import { TextReply } from "../text/text_reply.ts";
@@ -188,8 +189,8 @@ function putApplied(
 
 const STATUSES: readonly (string | undefined)[] = buildStatuses();
 const REFUSALS: Readonly<Record<number, string>> = {
-  [MutationResult.nonNumeric]: "CLIENT_ERROR cannot increment or decrement non-numeric value",
-  [MutationResult.tooLarge]: "SERVER_ERROR object too large for cache",
+  [MutationResult.nonNumeric]: NON_NUMERIC,
+  [MutationResult.tooLarge]: TOO_LARGE,
 };
 
 function buildStatuses(): (string | undefined)[] {

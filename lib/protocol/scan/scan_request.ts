@@ -6,6 +6,7 @@
 import { base64, decodeBase64 } from "../../base/base64.ts";
 import { fromLatin1, startsWithBytes } from "../../base/bytes.ts";
 import { parseWholeNumber } from "../../base/whole_number.ts";
+import { BAD_FLAG, BAD_LINE } from "../text/refusal_lines.ts";
 import { encodeCursor, parseCursor, type ScanCursor } from "./scan_cursor.ts";
 
 /** Most keys of a page. */
@@ -26,8 +27,6 @@ export interface ScanRequest {
   readonly part: { readonly partition: number; readonly count: number } | undefined;
 }
 
-const BAD_LINE = "CLIENT_ERROR bad command line format";
-const BAD_FLAG = "CLIENT_ERROR invalid or duplicate flag";
 const BAD_LIMIT = `CLIENT_ERROR limit must be 1 to ${SCAN_LIMIT_MAX}`;
 const BAD_PREFIX = "CLIENT_ERROR error decoding prefix";
 const BAD_CURSOR = "CLIENT_ERROR invalid cursor";

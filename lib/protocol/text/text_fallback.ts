@@ -11,6 +11,7 @@ import { absoluteExpire } from "../expiry.ts";
 import type { RemoteOutcome } from "../item_reply.ts";
 import { MetaArgument, MetaFlag, type MetaFlags } from "../meta/meta_flags.ts";
 import type { Request } from "../request.ts";
+import { PROXY_ERROR } from "./refusal_lines.ts";
 import { type ClientReply, encodeForwarded, ReplyShape } from "./text_client.ts";
 import { isTextKey } from "./text_key.ts";
 
@@ -103,7 +104,7 @@ export function parseTextAnswer(request: Request, answer: ClientReply): RemoteOu
   if (request.command === Command.mg && word === "NOT_FOUND") return { ...nothing, status: "EN" };
   const status = Object.hasOwn(STATUSES, word) ? STATUSES[word] : undefined;
   if (status !== undefined) return { ...nothing, status };
-  return { ...nothing, status: "", error: word.endsWith("_ERROR") ? answer.line : "SERVER_ERROR proxy error" };
+  return { ...nothing, status: "", error: word.endsWith("_ERROR") ? answer.line : PROXY_ERROR };
 }
 
 /** `VALUE <key> <flags> <bytes>[ <version>]` and the data, even with HD, because the answer may include its length. */

@@ -1,6 +1,7 @@
 /** Keys in lines of text: whether a key fits, and the keys of a request with several. Pure. */
 
 import { latin1 } from "../../base/bytes.ts";
+import { isKeyTooLong } from "../../item/key_length.ts";
 import type { Request } from "../request.ts";
 
 const SPACE = 0x20;
@@ -25,11 +26,11 @@ export function keysOf({ bytes, keysStart, keysEnd }: Request): string[] {
 
 /** Whether one of the keys of a get, gets, gat or gats is too long. Allocates nothing. */
 export function hasLongKey({ bytes, keysStart, keysEnd }: Request, keyBytesMax: number): boolean {
-  if (keysEnd - keysStart <= keyBytesMax) return false;
+  if (!isKeyTooLong(keysEnd - keysStart, keyBytesMax)) return false;
   let start = keysStart;
   for (let at = keysStart; at < keysEnd; at++) {
     if (bytes[at] === SPACE) start = at + 1;
-    else if (at - start >= keyBytesMax) return true;
+    else if (isKeyTooLong(at + 1 - start, keyBytesMax)) return true;
   }
   return false;
 }

@@ -8,6 +8,7 @@ import { decodeBase64 } from "../../base/base64.ts";
 import { MIB } from "../../base/byte_units.ts";
 import { latin1 } from "../../base/bytes.ts";
 import { parseUint64 } from "../../base/uint64.ts";
+import { isKeyTooLong } from "../../item/key_length.ts";
 import { MutationKind } from "../../item/mutation.ts";
 import { Command, CommandShape, type CommandTable, shapeOf, wordsOfShape } from "../command.ts";
 import { MetaFlag } from "../meta/meta_flags.ts";
@@ -17,6 +18,7 @@ import { type Request, SyncMode } from "../request.ts";
 import { announcedLength, DATA_BYTES_MAX, parseLength } from "./data_block.ts";
 import { beginsAsHttp, isHttpLine, mayBeHttp } from "./http_line.ts";
 import { MultiGet, PART_BYTES } from "./multi_get.ts";
+import { BAD_EXPTIME, BAD_FLAG, BAD_LINE, BAD_NODE_MAP, TOO_LARGE } from "./refusal_lines.ts";
 
 export interface TextLimits {
   /** Longest request line in bytes. */
@@ -41,13 +43,10 @@ export const ParseStatus = {
 } as const;
 export type ParseStatus = (typeof ParseStatus)[keyof typeof ParseStatus];
 
-const BAD_LINE = "CLIENT_ERROR bad command line format";
-const BAD_EXPTIME = "CLIENT_ERROR invalid exptime argument";
 const BAD_DELTA = "CLIENT_ERROR invalid numeric delta argument";
 const BAD_DELETE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]";
 const BAD_CHUNK = "CLIENT_ERROR bad data chunk";
 /** The answer to a value beyond `valueBytesMax`. */
-const TOO_LARGE = "SERVER_ERROR object too large for cache";
 const LINE_TOO_LONG = "CLIENT_ERROR line too long";
 
 /** The longest push of a node map, in bytes: some ten thousand nodes. */
@@ -169,7 +168,7 @@ export class TextParser {
       const searched = Math.max(from + 1, end - keyBytesMax - 1);
       const blank = bytes.subarray(searched, end).lastIndexOf(SPACE);
       // The word after the last space may be incomplete. If it is already too long it is included, and refused.
-      if (command >= 0 && (blank >= 0 || end - from > keyBytesMax + 1)) {
+      if (command >= 0 && (blank >= 0 || isKeyTooLong(end - from - 1, keyBytesMax))) {
         const wordEnd = bytes[end - 1] === CR ? end - 1 : end;
         this.position = blank < 0 ? wordEnd : searched + blank;
         return partOf(request, this.multiGet ?? new MultiGet(command as Command), bytes, from, this.position, false);
@@ -211,7 +210,7 @@ export class TextParser {
       this.position = lineFeed + 1;
       const line = latin1(bytes, from, lineFeed > from && bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed);
       if (line === "END") break;
-      if (!NODE_LINE.test(line)) return this.#rejected("CLIENT_ERROR format error");
+      if (!NODE_LINE.test(line)) return this.#rejected(BAD_NODE_MAP);
       lines.push(line);
     }
     request.lines = lines;
@@ -234,7 +233,7 @@ export class TextParser {
     const lengthStart = this.#tokenStart;
     const lengthEnd = this.#tokenEnd;
     const length = parseLength(bytes, lengthStart, lengthEnd);
-    let isValid = mutation.key.end - mutation.key.start <= this.#limits.keyBytesMax;
+    let isValid = !this.#keyTooLong(request);
     let at = lengthEnd;
     mutation.version = 0;
     if (request.command === Command.cas) {
@@ -437,9 +436,7 @@ export class TextParser {
     const { key } = request.mutation;
     const decoded = decodeBase64(key.bytes, key.start, key.end);
     if (decoded === undefined) {
-      return request.command === Command.mg || request.command === Command.ms
-        ? "CLIENT_ERROR error decoding key"
-        : "CLIENT_ERROR invalid or duplicate flag";
+      return request.command === Command.mg || request.command === Command.ms ? "CLIENT_ERROR error decoding key" : BAD_FLAG;
     }
     key.bytes = decoded;
     key.start = 0;
@@ -479,7 +476,8 @@ export class TextParser {
   }
 
   #keyTooLong(request: Request): boolean {
-    return request.mutation.key.end - request.mutation.key.start > this.#limits.keyBytesMax;
+    const { start, end } = request.mutation.key;
+    return isKeyTooLong(end - start, this.#limits.keyBytesMax);
   }
 
   /** Parses the options up to the end of the line; like memcached it ignores unknown words. */
