@@ -4,6 +4,7 @@
  * derive from that table. Pure; knows no particular option.
  */
 
+import { FlareError } from "./errors.ts";
 import { checkFields, type Field, type Fields } from "./given_fields.ts";
 import { formatHostPort, type HostPort, PORT_MAX, parseHost, parseHostPort } from "./host_port.ts";
 
@@ -233,19 +234,30 @@ export function isHostPort(value: unknown): value is HostPort {
 }
 
 /**
- * Settings with the new values of reloadable options; the others keep their values.
- * @throws FlareError INVALID_OPTION for a name that is not in the table or a value that is not allowed
+ * Settings with the new values of reloadable options. The others may be given, with the values they have, or those given at
+ * the start (a port of 0, say, has become another since).
+ * @throws FlareError INVALID_OPTION for a name that is not in the table, a value that is not allowed, or a change that needs a
+ * restart
  */
 export function reloadedOptions<Table extends OptionTable>(
   table: Table,
   current: OptionValues<Table>,
   given: Partial<OptionValues<Table>>,
+  givenAtStart: OptionValues<Table> = current,
 ): OptionValues<Table> {
   checkFields(table, given);
   const values: Record<string, unknown> = { ...current };
   for (const [field, option] of Object.entries(table)) {
-    const value = given[field];
-    if (option.reloadable && value !== undefined) values[field] = canonicalValue(option, value);
+    if (given[field] === undefined) continue;
+    const value = canonicalValue(option, given[field]);
+    if (option.reloadable) values[field] = value;
+    else if (![current, givenAtStart].some((known) => option.format(known[field]) === option.format(value))) {
+      const change = `from "${option.format(current[field])}" to "${option.format(value)}"`;
+      throw new FlareError(
+        "INVALID_OPTION",
+        `option "${field}" cannot change ${change} without a restart; nothing was changed`,
+      );
+    }
   }
   return values as OptionValues<Table>;
 }

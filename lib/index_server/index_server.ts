@@ -64,11 +64,13 @@ export class RunningIndex implements IndexServer, IndexHost {
   readonly tls: DaemonTls;
   readonly #service: NodeMapService;
   readonly #addresses: Address[] = [];
+  readonly #givenAtStart: IndexSettings;
   #options: IndexSettings;
   #lock: FileLock | undefined;
 
   constructor(runtime: Runtime, options: IndexSettings, coordinator: Coordinator, access: Access, serversInProcess: number) {
     this.runtime = withLogin(runtime, () => access.clusterCredentials);
+    this.#givenAtStart = options;
     this.#options = options;
     this.meta = Object.freeze({
       partitionSize: options.partitionSize,
@@ -122,7 +124,7 @@ export class RunningIndex implements IndexServer, IndexHost {
   }
 
   async reload(given: Partial<IndexSettings> = {}): Promise<void> {
-    const options = indexServerOptions(reloadedOptions(indexOptionTable, this.#options, given));
+    const options = indexServerOptions(reloadedOptions(indexOptionTable, this.#options, given, this.#givenAtStart));
     this.#options = options;
     this.#service.reload(broadcasterOptions(options, this.tls));
     await this.tls.reload(options);

@@ -14,8 +14,9 @@ export interface IndexServer extends AsyncDisposable {
   /** The node map. */
   readonly nodeMap: NodeMap;
   /**
-   * Applies new values of reloadable options; the others keep theirs. Reloads the files of users and certificates.
-   * @throws FlareError INVALID_OPTION
+   * Applies new values of reloadable options, and reloads the files of users and certificates. An option that is not given
+   * keeps its value.
+   * @throws FlareError INVALID_OPTION, and changes nothing, if a value is invalid or the option's change needs a restart
    */
   reload(options?: IndexServerOptions): Promise<void>;
   /** Answers the requests received, then closes everything. The nodes keep working with their map. */

@@ -80,6 +80,7 @@ export class RunningNode implements NodeServer {
   readonly addresses: readonly [Address, ...Address[]];
   readonly #runtime: Runtime;
   readonly #components: NodeComponents;
+  readonly #givenAtStart: NodeSettings;
   readonly #server: Server;
   readonly #link: IndexLink;
   readonly #partitionCountMax: number;
@@ -91,6 +92,7 @@ export class RunningNode implements NodeServer {
 
   private constructor(
     runtime: Runtime,
+    givenAtStart: NodeSettings,
     components: NodeComponents,
     server: Server,
     addresses: readonly [Address, ...Address[]],
@@ -99,6 +101,7 @@ export class RunningNode implements NodeServer {
   ) {
     this.#runtime = runtime;
     this.#components = components;
+    this.#givenAtStart = givenAtStart;
     this.#server = server;
     this.addresses = addresses;
     this.#link = link;
@@ -194,7 +197,7 @@ export class RunningNode implements NodeServer {
       const joined = await link.join(history.identity);
       const resolver = new KeyResolver(joined.meta);
       const components = buildComponents(runtime, options, storage, joined, resolver, workers, peerOptions, tls);
-      const node = new RunningNode(runtime, components, server, addresses, link, resolver);
+      const node = new RunningNode(runtime, checked, components, server, addresses, link, resolver);
       await history.noteJoined();
       runtime.log.write("notice", `node "${node.key}" serves, engine ${storage.manifest.engine}, fsync ${options.fsync}`);
       return node;
@@ -251,7 +254,7 @@ export class RunningNode implements NodeServer {
   }
 
   async reload(given: Partial<NodeSettings> = {}): Promise<void> {
-    const options = nodeServerOptions(reloadedOptions(nodeOptionTable, this.#components.options, given));
+    const options = nodeServerOptions(reloadedOptions(nodeOptionTable, this.#components.options, given, this.#givenAtStart));
     this.#components.options = options;
     this.#link.servers = options.indexServers;
     this.#components.replicator.options = options;

@@ -34,8 +34,9 @@ export interface NodeServer extends AsyncDisposable {
   /** The number of items on this node. */
   readonly items: number;
   /**
-   * Applies new values of reloadable options; the others keep theirs. Reloads the files of users and certificates.
-   * @throws FlareError INVALID_OPTION
+   * Applies new values of reloadable options, and reloads the files of users and certificates. An option that is not given
+   * keeps its value.
+   * @throws FlareError INVALID_OPTION, and changes nothing, if a value is invalid or the option's change needs a restart
    */
   reload(options?: NodeServerOptions): Promise<void>;
   /**

@@ -8,6 +8,9 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import ts from "typescript";
+import type { Option } from "../../lib/base/option_schema.ts";
+import { indexOptionTable } from "../../lib/index_server/index_options.ts";
+import { nodeOptionTable } from "../../lib/node_server/node_options.ts";
 import * as flare from "../../mod.ts";
 import { repositoryRoot } from "../support/repository.ts";
 import { skipUnless } from "../support/skip.ts";
@@ -17,6 +20,16 @@ import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 const library = flare as any;
 const runtime = flare.detectRuntime({ logLevel: "error" });
 const address = { host: "127.0.0.1", port: 1 };
+const server = { serverName: "127.0.0.1", serverPort: 0 };
+
+/** A value that an option may have, and does not have; undefined if there is only one. */
+function otherValue(option: Option<unknown>, value: unknown): unknown {
+  const words = [...option.allowedValue.matchAll(/"([^"]+)"/g)].map(([, word]) => word);
+  const numbers = [...option.allowedValue.matchAll(/\d+/g)].map(Number).reverse();
+  return [true, false, ...numbers, ...words, "127.0.0.9", "memory://"].find(
+    (other) => option.accepts(other) && option.format(other) !== option.format(value),
+  );
+}
 
 /** The fault of a call; the call must not succeed. */
 async function faultOf(call: () => unknown): Promise<flare.FlareError> {
@@ -81,6 +94,31 @@ describe("a program without types", () => {
       [() => library.startIndexServer({ serverPort: "1" }), 'option "serverPort": the string "1" is not an integer'],
       [() => library.startNodeServer({ engine: "leveldb" }), 'option "engine": the string "leveldb" is not "level"'],
     ]);
+  });
+
+  it("gets errors about options that a running server cannot change, and none about others", async () => {
+    await using index = await library.startIndexServer({ runtime, ...server, indexDb: "memory://" });
+    const settings = { ...server, indexServers: [index.address], storageType: "memory" };
+    await using node = await library.startNodeServer({ runtime, ...settings });
+    for (const [running, table] of [[index, indexOptionTable] as const, [node, nodeOptionTable] as const]) {
+      const before = running.options;
+      let refused = 0;
+      for (const [field, option] of Object.entries<Option<unknown>>(table)) {
+        const value = otherValue(option, before[field]);
+        if (option.reloadable || value === undefined) continue;
+        const [from, to] = [before[field], value].map((each) => option.format(each));
+        const message = `option "${field}" cannot change from "${from}" to "${to}" without`;
+        await expectRefusals([[() => running.reload({ maxConnection: 7, [field]: value }), message]]);
+        refused++;
+      }
+      assert(refused > 10, `${refused}`);
+      assertEquals(running.options, before);
+      await running.reload({ ...before, maxConnection: 8 });
+      assertEquals(running.options, { ...before, maxConnection: 8 });
+    }
+    await node.reload({ ...settings, maxConnection: 9 });
+    assertEquals(node.options.maxConnection, 9);
+    await expectRefusals([[() => node.reload({ tls: {} }), 'unknown option "tls"']]);
   });
 
   it("gets errors about what a client cannot send", async () => {

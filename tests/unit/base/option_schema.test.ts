@@ -160,8 +160,18 @@ describe("reloadedOptions", () => {
   const current = { port: 8, interval: 2000, on: true };
 
   it("takes what can be reloaded and is given", () => {
-    assertEquals(reloadedOptions(table, current, { port: 9, on: false }), { port: 8, interval: 2000, on: false });
-    assertEquals(reloadedOptions(table, current, { interval: undefined } as object), current);
+    assertEquals(reloadedOptions(table, current, { port: 8, on: false }), { port: 8, interval: 2000, on: false });
+    assertEquals(reloadedOptions(table, current, { interval: undefined, port: undefined } as object), current);
+  });
+
+  it("takes the others as they are, or as they were given at the start", () => {
+    assertEquals(reloadedOptions(table, current, { port: 0, on: false }, { ...current, port: 0 }), { ...current, on: false });
+  });
+
+  it("refuses a change that needs a restart", () => {
+    const wanted = 'option "port" cannot change from "8" to "9" without a restart; nothing was changed';
+    const error = assertThrows(() => reloadedOptions(table, current, { on: false, port: 9 }), FlareError);
+    assertEquals([error.code, error.message], ["INVALID_OPTION", wanted]);
   });
 
   it("refuses what is not allowed", () => {
