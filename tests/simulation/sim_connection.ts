@@ -7,7 +7,7 @@
 
 import { FlareError } from "../../lib/base/errors.ts";
 import type { Connection, ConnectionHandler } from "../../lib/runtime/runtime.ts";
-import { CLOSE_MS, LINGER_MS, READ_BUFFER_BYTES } from "../../lib/runtime/sockets/socket_limits.ts";
+import { CLOSE_MS, LINGER_MS } from "../../lib/runtime/sockets/socket_limits.ts";
 import type { SimNetwork } from "./sim_network.ts";
 import type { SimProcess } from "./sim_process.ts";
 
@@ -54,7 +54,6 @@ export class SimConnection implements Connection {
   #arrivalScheduled = false;
   #readScheduled = false;
   #finReceived = false;
-  #readBuffer: Uint8Array = NOTHING;
 
   constructor(network: SimNetwork, process: SimProcess, peer: string, handler: ConnectionHandler | undefined) {
     this.#network = network;
@@ -322,20 +321,20 @@ export class SimConnection implements Connection {
       this.#segments.shift();
       return NOTHING;
     }
-    if (this.#readBuffer.length === 0) this.#readBuffer = new Uint8Array(READ_BUFFER_BYTES);
+    const { readBuffer } = this.#network;
     let length = 0;
     for (;;) {
       const head = this.#segments[0];
       if (head === undefined || head.arrivesUs > nowUs || head.bytes.length === 0) break;
-      const room = this.#readBuffer.length - length;
+      const room = readBuffer.length - length;
       if (room === 0) break;
       const part = head.bytes.subarray(0, room);
-      this.#readBuffer.set(part, length);
+      readBuffer.set(part, length);
       length += part.length;
       if (part.length === head.bytes.length) this.#segments.shift();
       else this.#segments[0] = { bytes: head.bytes.subarray(part.length), arrivesUs: head.arrivesUs };
     }
-    return this.#readBuffer.subarray(0, length);
+    return readBuffer.subarray(0, length);
   }
 
   // --------------------------------------------------------------------------------------------------- the last steps

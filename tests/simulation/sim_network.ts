@@ -6,6 +6,7 @@
 import { latin1 } from "../../lib/base/bytes.ts";
 import { FlareError } from "../../lib/base/errors.ts";
 import type { Connection, ConnectionHandler } from "../../lib/runtime/runtime.ts";
+import { READ_BUFFER_BYTES } from "../../lib/runtime/sockets/socket_limits.ts";
 import { SimConnection } from "./sim_connection.ts";
 import type { SimHost } from "./sim_host.ts";
 import type { SimProcess } from "./sim_process.ts";
@@ -34,6 +35,8 @@ const RETRANSMIT_US_MAX = 400_000;
 export class SimNetwork {
   readonly connections = new Set<SimConnection>();
   readonly random: SimRandom;
+  /** For whichever connection is being read: nobody may keep what is in it. */
+  readonly readBuffer = new Uint8Array(READ_BUFFER_BYTES);
   /** May damage what is written to a connection; for runs that are to find just that. */
   tamper: ((bytes: Uint8Array, from: SimHost, to: SimHost) => void) | undefined;
   /** Names whose lookup gets no answer for this many milliseconds. */

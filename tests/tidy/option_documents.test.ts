@@ -56,6 +56,7 @@ describe("documents on options", () => {
     const commandLine = [
       ...repositoryFiles("cli", ".ts"),
       "tests/simulation/sim.ts",
+      "tests/simulation/cut_power.ts",
       "tests/fuzz/fuzz.ts",
       "bench/load/load.ts",
       ".ci/test.mjs",

@@ -210,10 +210,15 @@ export class ChangeLog {
     return this.#rotated.at(-1)?.number ?? 0;
   }
 
-  /** Removes the segments up to a number, oldest first. @throws FlareError IO_ERROR */
+  /**
+   * Removes the segments up to a number, oldest first, each for good before the next: after a power cut none may be back that
+   * came before a missing one.
+   * @throws FlareError IO_ERROR
+   */
   async removeThrough(number: number): Promise<void> {
     for (let first = this.#rotated[0]; first !== undefined && first.number <= number; first = this.#rotated[0]) {
       await this.#runtime.files.remove(first.path);
+      await this.#runtime.files.syncDirectory(this.#directory);
       this.#rotated.shift();
     }
   }
