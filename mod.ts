@@ -16,7 +16,7 @@
  */
 
 export { Awaited, type Change, type ClusterView, type Planner, type Preview, type Step } from "./lib/admin/change.ts";
-export type { ChangeEvent, Copying, CopyProgress, RunOptions } from "./lib/admin/change_runner.ts";
+export type { ChangeEvent, CopyProgress, RunOptions } from "./lib/admin/change_runner.ts";
 export {
   type ActivateOptions,
   activateChange,

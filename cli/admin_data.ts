@@ -4,14 +4,17 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import process from "node:process";
 import { type Command, Option } from "commander";
 import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
+import { itemsOf } from "../lib/admin/cluster_host.ts";
 import { DumpTally } from "../lib/admin/dump_end_line.ts";
 import { DumpFormat, encodeEndLine, encodeItems, encodeKeys, keyWord } from "../lib/admin/dump_format.ts";
 import { type DumpSelection, type DumpSource, dumpSources } from "../lib/admin/dump_sources.ts";
+import { activeNode } from "../lib/admin/node_report.ts";
 import { addressOf, parseNodeKey } from "../lib/admin/node_targets.ts";
 import { streamProgressText } from "../lib/admin/progress_text.ts";
 import { checkDump, type RestoredItem, restoreItems } from "../lib/admin/restore.ts";
 import { isUnreachable } from "../lib/admin/unreachable.ts";
 import { FlareError } from "../lib/base/errors.ts";
+import { sleep } from "../lib/base/sleep.ts";
 import type { Client } from "../lib/client/client.ts";
 import { dumpItems, dumpKeys } from "../lib/client/dump.ts";
 import type { Item } from "../lib/client/item.ts";
@@ -100,16 +103,19 @@ function dump(command: Command, nodes: readonly string[], flags: DumpFlags, what
       ...(flags.partitionSize === undefined ? {} : { partitionSize: countOption("partition-size", flags.partitionSize, 1, 1) }),
     };
     const sources = dumpSources(map, partitionCountMax, selection);
-    const total = await itemsOf(admin, sources);
+    const total = await itemsOf(
+      admin,
+      sources.map(({ node }) => node),
+    );
     const progress = new ProgressLine();
-    const startedMs = admin.nowMs();
+    const startedMs = performance.now();
     const tally = new DumpTally();
     const readAll = async (write: Write): Promise<void> => {
       for (const source of sources) {
         for await (const chunk of chunksOf(admin, source)) {
           await write(chunk.bytes);
           tally.add(chunk.count, chunk.bytes);
-          progress.show(() => streamProgressText(what, tally.items, total, admin.nowMs() - startedMs));
+          progress.show(() => streamProgressText(what, tally.items, total, performance.now() - startedMs));
         }
         await requireSame(admin, sources, selection);
       }
@@ -121,7 +127,7 @@ function dump(command: Command, nodes: readonly string[], flags: DumpFlags, what
         throw error;
       }),
     );
-    progress.say(streamProgressText(what, tally.items, undefined, admin.nowMs() - startedMs));
+    progress.say(streamProgressText(what, tally.items, undefined, performance.now() - startedMs));
   });
 }
 
@@ -155,14 +161,8 @@ async function patiently<T>(admin: ClusterAdmin, ask: () => Promise<T>): Promise
     } catch (error) {
       if (!isUnreachable(error) || attempt === askAttempts) throw error;
     }
-    await admin.sleep(askPauseMs);
+    await sleep(admin.runtime.clock, askPauseMs, true);
   }
-}
-
-/** The expected number of items: the sum over the nodes. */
-async function itemsOf(admin: ClusterAdmin, sources: readonly DumpSource[]): Promise<number> {
-  const counts = await Promise.all(sources.map(({ node }) => admin.itemsOf(node)));
-  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 interface RestoreFlags {
@@ -202,16 +202,16 @@ function restoreCommand(): Command {
         acceptIncomplete: flags.acceptIncomplete === true,
       };
       const input = openInput(flags.input);
-      const client = admin.client(node === undefined ? await admin.anyNode() : parseNodeKey(node));
+      const client = admin.client(node === undefined ? activeNode(await admin.nodeMap()) : parseNodeKey(node));
       const progress = new ProgressLine();
       // Nothing is stored from an incomplete file. For a stream that is known only at its end.
       const isChecked = input.size !== undefined && !options.acceptIncomplete;
       const total = isChecked ? await withHint(() => checkDump(input.chunks(), options.format)) : undefined;
       const counts: Record<RestoredItem["outcome"], number> = { stored: 0, kept: 0, excluded: 0, expired: 0, refused: 0 };
-      const startedMs = admin.nowMs();
+      const startedMs = performance.now();
       let done = 0;
       const sayHowFar = (): void => {
-        progress.say(streamProgressText("items", done, undefined, admin.nowMs() - startedMs));
+        progress.say(streamProgressText("items", done, undefined, performance.now() - startedMs));
         const outcomes = Object.entries(counts).filter(([, count]) => count > 0);
         progress.say(outcomes.map(([outcome, count]) => `${count} ${outcome}`).join(", "));
       };
@@ -223,7 +223,7 @@ function restoreCommand(): Command {
           }
           if (flags.printKeys) await writeOut(encodeKeys(storedKeys(items), DumpFormat.default));
           done += items.length;
-          progress.show(() => streamProgressText("items", done, total, admin.nowMs() - startedMs));
+          progress.show(() => streamProgressText("items", done, total, performance.now() - startedMs));
         }
       };
       await withHint(restoreAll).catch((error: unknown) => {
@@ -323,7 +323,7 @@ export function nodeVerb(name: string, description: string): Command {
 export function withNode(command: Command, work: (client: Client, admin: ClusterAdmin) => Promise<void>): Promise<void> {
   return withAdmin(command, async (admin) => {
     const { node } = command.opts<{ node?: string }>();
-    await work(admin.client(node === undefined ? await admin.anyNode() : parseNodeKey(node)), admin);
+    await work(admin.client(node === undefined ? activeNode(await admin.nodeMap()) : parseNodeKey(node)), admin);
   });
 }
 

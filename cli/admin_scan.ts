@@ -5,6 +5,7 @@
 
 import type { Command } from "commander";
 import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
+import { itemsOf } from "../lib/admin/cluster_host.ts";
 import { DumpTally } from "../lib/admin/dump_end_line.ts";
 import { DumpFormat, encodeEndLine, encodeItems, encodeKeys, keyWord } from "../lib/admin/dump_format.ts";
 import { streamProgressText } from "../lib/admin/progress_text.ts";
@@ -48,7 +49,7 @@ function scanCommand(): Command {
       const json = command.getOptionValue("outputFormat") === "json";
       const total = flags.prefix === undefined ? await itemsTotal(admin) : undefined;
       const progress = new ProgressLine();
-      const startedMs = admin.nowMs();
+      const startedMs = performance.now();
       const tally = new DumpTally();
       let count = 0;
       for await (const items of batches(client, flags)) {
@@ -59,11 +60,11 @@ function scanCommand(): Command {
           await writeOut(bytes);
         } else await writeOut(keyLines(items));
         count += items.length;
-        progress.show(() => streamProgressText("keys", count, total, admin.nowMs() - startedMs));
+        progress.show(() => streamProgressText("keys", count, total, performance.now() - startedMs));
       }
       if (json) await printLines([count === 0 ? "[]" : "]"]);
       else if (flags.values) await writeOut(encodeEndLine(tally));
-      progress.say(streamProgressText("keys", count, undefined, admin.nowMs() - startedMs));
+      progress.say(streamProgressText("keys", count, undefined, performance.now() - startedMs));
     }),
   );
 }
@@ -82,13 +83,13 @@ function deleteCommand(): Command {
     .option("-n, --dry-run", "with --prefix: print the keys and delete nothing")
     .option("--force", "with --prefix: do not ask");
   return command.action((keys: string[], flags: DeleteFlags) =>
-    withNode(command, async (client, admin) => {
+    withNode(command, async (client) => {
       const json = command.getOptionValue("outputFormat") === "json";
       const { prefix } = flags;
       if (prefix === undefined) return deleteNamed(client, keys, flags, json);
       if (keys.length > 0) throw new FlareError("INVALID_OPTION", 'either keys or "--prefix" must be given, not both');
       if (prefix === "") throw new FlareError("INVALID_OPTION", 'option "prefix" must not be empty');
-      return deleteByPrefix(client, admin, { ...flags, prefix }, json);
+      return deleteByPrefix(client, { ...flags, prefix }, json);
     }),
   );
 }
@@ -105,20 +106,15 @@ async function deleteNamed(client: Client, keys: readonly string[], flags: Delet
   for (const { key, deleted } of results) if (!deleted) missing(key);
 }
 
-async function deleteByPrefix(
-  client: Client,
-  admin: ClusterAdmin,
-  flags: DeleteFlags & { readonly prefix: string },
-  json: boolean,
-): Promise<void> {
+async function deleteByPrefix(client: Client, flags: DeleteFlags & { readonly prefix: string }, json: boolean): Promise<void> {
   const { prefix } = flags;
   const progress = new ProgressLine();
-  const countingMs = admin.nowMs();
+  const countingMs = performance.now();
   let total = 0;
   for await (const items of batches(client, flags)) {
     total += items.length;
     if (flags.dryRun && !json) await writeOut(keyLines(items));
-    progress.show(() => streamProgressText("keys found", total, undefined, admin.nowMs() - countingMs));
+    progress.show(() => streamProgressText("keys found", total, undefined, performance.now() - countingMs));
   }
   const begin = total === 1 ? "key that begins" : "keys that begin";
   const what = `${total} ${begin} with ${keyWord(new TextEncoder().encode(prefix))}`;
@@ -166,8 +162,7 @@ function limits(flags: ScanFlags): { limit?: number; ratePerSecond?: number } {
 async function itemsTotal(admin: ClusterAdmin): Promise<number> {
   const { map, partitionCountMax } = await admin.view();
   const masters = buildPartitionMap(map, partitionCountMax).active.flatMap(({ master }) => master?.key ?? []);
-  const counts = await Promise.all(masters.map((key) => admin.itemsOf(key)));
-  return counts.reduce((sum, count) => sum + count, 0);
+  return itemsOf(admin, masters);
 }
 
 function keyLines(items: readonly ScanItem[]): Uint8Array {

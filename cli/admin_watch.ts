@@ -14,6 +14,7 @@ import { requestRates } from "../lib/admin/request_rates.ts";
 import { isUnreachable } from "../lib/admin/unreachable.ts";
 import { findingText, verifyCluster } from "../lib/admin/verify.ts";
 import { FlareError } from "../lib/base/errors.ts";
+import { sleep } from "../lib/base/sleep.ts";
 import { parseKeyHashAlgorithm } from "../lib/cluster/key_hash.ts";
 import type { ClusterNode } from "../lib/cluster/node.ts";
 import { checkCommand } from "./admin_check.ts";
@@ -64,9 +65,9 @@ function statsCommand(): Command {
       const count = countOption("count", options.count, 1);
       let before: { reports: NodeReport[]; atMs: number } | undefined;
       for (let round = options.qps ? 0 : 1; count === 0 || round <= count; round++) {
-        if (round > 1 || before !== undefined) await admin.sleep(waitMs);
+        if (round > 1 || before !== undefined) await sleep(admin.runtime.clock, waitMs, true);
         const reports = await admin.stats(keys);
-        const atMs = admin.nowMs();
+        const atMs = performance.now();
         const rates = before === undefined ? undefined : requestRates(before.reports, reports, atMs - before.atMs);
         if (options.qps) before = { reports, atMs };
         // The first round only provides the base of the rates.

@@ -33,20 +33,37 @@ export type ChangeEvent =
   /** One node's part is done; undefined = it was removed. */
   | { readonly kind: "done"; readonly key: string; readonly node: ClusterNode | undefined };
 
-/** What a change needs from the cluster; `ClusterAdmin` documents each member. */
+/** What a change needs from the cluster. */
 export interface ChangeHost {
+  /** The input of plans. */
   view(): Promise<ClusterView>;
+  /** The index server's node map. */
   nodeMap(): Promise<NodeMap>;
+  /** Pings any server. */
   ping(key: string): Promise<void>;
+  /** Whether a server listens there, healthy or not. */
   answers(key: string): Promise<boolean>;
+  /** Deletes all items of this one node. */
   clean(key: string): Promise<void>;
+  /** The number of items of a node. */
   itemsOf(key: string): Promise<number>;
+  /** Whether a node is copying, by its threads, and its version of the node map. */
   copying(key: string): Promise<Copying>;
+  /** Whether a node checks its master's data before it drops its own for a copy; C++ nodes do not. */
   checksCopies(key: string): Promise<boolean>;
+  /** Sends the index server a command whose answer is OK. @throws FlareError REFUSED */
   tellIndex(command: string): Promise<void>;
+  /**
+   * Makes a master finish its writes and hold further requests, for at most `limitMs` or until a slave has replaced it; 0 ends
+   * that.
+   * @throws FlareError REFUSED with its reason
+   */
   hold(key: string, limitMs: number): Promise<void>;
+  /** Requests queued in a node, including those for its replicas. */
   queueOf(key: string): Promise<number>;
+  /** The monotonic clock, in milliseconds. */
   nowMs(): number;
+  /** Waits. There may be no open connection meanwhile, so the timer keeps the process alive. */
   sleep(delayMs: number): Promise<void>;
 }
 

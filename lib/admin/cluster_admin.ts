@@ -12,21 +12,19 @@ import { isHostPort } from "../base/option_schema.ts";
 import { sleep } from "../base/sleep.ts";
 import { Client } from "../client/client.ts";
 import { type ConnectionOptions, connectionFields } from "../client/client_options.ts";
-import { type ClusterNode, NodeState } from "../cluster/node.ts";
+import type { ClusterNode } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
 import { parseNodeMap } from "../cluster/node_map_stats.ts";
 import { INDEX_PORT } from "../net/daemon_options.ts";
 import { runtimeField } from "../net/given_runtime.ts";
-import { WorkerType } from "../net/worker.ts";
-import { encodeFlush } from "../protocol/flush_request.ts";
 import { detectRuntime } from "../runtime/detect.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Change, type ClusterView, type Preview, previewChange } from "./change.ts";
-import { type ChangeEvent, type Copying, type RunOptions, runChange } from "./change_runner.ts";
+import { type ChangeEvent, type RunOptions, runChange } from "./change_runner.ts";
+import { ClusterHost } from "./cluster_host.ts";
 import { byPartition, type NodeReport, parseFigures, parseThreads, type ThreadReport } from "./node_report.ts";
 import { addressOf } from "./node_targets.ts";
-import { isUnreachable } from "./unreachable.ts";
 
 /** The cluster's address and timeouts. */
 export interface ClusterAdminOptions extends ConnectionOptions {
@@ -148,18 +146,6 @@ export class ClusterAdmin {
     return this.client(key).ping();
   }
 
-  /** Whether a server listens there, healthy or not. */
-  async answers(key: string): Promise<boolean> {
-    try {
-      await this.ping(key);
-      return true;
-    } catch (error) {
-      if (isUnreachable(error)) return false;
-      if (error instanceof FlareError && error.code === "REFUSED") return true;
-      throw error;
-    }
-  }
-
   /** Resolves when a server answers, however long that takes. */
   async waitUntilAlive(key: string): Promise<void> {
     for (;;) {
@@ -169,61 +155,9 @@ export class ClusterAdmin {
         if (!(error instanceof FlareError)) throw error;
         this.#debug(`"${key}" is not alive yet: ${error.message}`);
       }
-      await this.sleep(ALIVE_POLL_MS);
+      // There may be no open connection meanwhile, so the timer keeps the process alive.
+      await sleep(this.runtime.clock, ALIVE_POLL_MS, true);
     }
-  }
-
-  /** Deletes all items of this one node. @throws FlareError */
-  async clean(key: string): Promise<void> {
-    this.#debug(`${key} < flush_all`);
-    const request = encodeFlush("now", "node").trimEnd();
-    const line = await this.client(key).line(request);
-    // A C++ node does not have this form; its plain `flush_all` flushes only itself.
-    if (line === "ERROR") return this.client(key).flushAll();
-    if (line !== "OK") throw new FlareError("REFUSED", `"${key}" answered "${line}" to "${request}"`);
-  }
-
-  /** Whether a node checks its master's data before it drops its own for a copy; C++ nodes do not. @throws FlareError */
-  async checksCopies(key: string): Promise<boolean> {
-    return !/^(flare-)?[01]\./.test((await this.client(key).stats()).get("version") ?? "");
-  }
-
-  /** The number of items of a node. @throws FlareError */
-  async itemsOf(key: string): Promise<number> {
-    return Number((await this.client(key).stats()).get("curr_items") ?? 0);
-  }
-
-  /**
-   * Makes a master finish its writes and hold further requests, for at most `limitMs` or until a slave has replaced it; 0 ends
-   * that.
-   * @throws FlareError REFUSED with its reason
-   */
-  async hold(key: string, limitMs: number): Promise<void> {
-    const command = `node handover ${limitMs}`;
-    const line = await this.client(key).line(command);
-    this.#debug(`${key} < ${command} > ${line}`);
-    if (line === "OK") return;
-    const reason = line === "ERROR" ? `it is a C++ node, or an older one, that does not know "node handover"` : line;
-    throw new FlareError("REFUSED", `"${key}" cannot hold its requests for a switch-over: ${reason}`);
-  }
-
-  /** Requests queued in a node, including those for its replicas. @throws FlareError */
-  async queueOf(key: string): Promise<number> {
-    return (await this.threads(key)).reduce((sum, { queue }) => sum + queue, 0);
-  }
-
-  /** Whether a node is copying, by its threads, and its version of the node map. @throws FlareError */
-  async copying(key: string): Promise<Copying> {
-    const [threads, general] = await Promise.all([this.threads(key), this.client(key).stats()]);
-    const isUnderWay = threads.some(({ type }) => type === WorkerType.reconstruction);
-    return { isUnderWay, mapVersion: general.get("node_map_version") ?? "?" };
-  }
-
-  /** Sends the index server a command whose answer is OK. @throws FlareError REFUSED */
-  async tellIndex(command: string): Promise<void> {
-    const line = await this.index.line(command);
-    this.#debug(`${this.index.server} < ${command} > ${line}`);
-    if (line !== "OK") throw new FlareError("REFUSED", `index server answered "${line}" to "${command}"`);
   }
 
   /** What a change would do. @throws FlareError REFUSED */
@@ -233,25 +167,7 @@ export class ClusterAdmin {
 
   /** Executes a change; it advances as its events are read. @throws FlareError completed steps are not undone */
   carryOut(change: Change, options: RunOptions = {}): AsyncGenerator<ChangeEvent> {
-    return runChange(this, change, options);
-  }
-
-  /** An active node. @throws FlareError REFUSED if there is none */
-  async anyNode(): Promise<string> {
-    const { nodes } = await this.nodeMap();
-    const node = [...nodes].sort(byPartition).find(({ state }) => state === NodeState.active);
-    if (node === undefined) throw new FlareError("REFUSED", "no node of the cluster is active");
-    return node.key;
-  }
-
-  /** The monotonic clock, in milliseconds. */
-  nowMs(): number {
-    return this.runtime.clock.monotonicMs();
-  }
-
-  /** Waits. There may be no open connection meanwhile, so the timer keeps the process alive. */
-  sleep(delayMs: number): Promise<void> {
-    return sleep(this.runtime.clock, delayMs, true);
+    return runChange(new ClusterHost(this), change, options);
   }
 
   async #report(node: ClusterNode): Promise<NodeReport> {

@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { sleep } from "../base/sleep.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import type { ClusterAdmin } from "./cluster_admin.ts";
 import { checkCluster, type Finding, indexSilent, type SeenCluster, type SeenNode } from "./cluster_check.ts";
@@ -23,7 +24,7 @@ export async function inspectCluster(admin: ClusterAdmin): Promise<Finding[]> {
       return [indexSilent(admin.index.server, error.message)];
     }
     if (look === LOOKS_MAX || seen.nodes.every((node) => hasMap(node, seen))) return checkCluster(seen);
-    await admin.sleep(PAUSE_MS);
+    await sleep(admin.runtime.clock, PAUSE_MS, true);
   }
 }
 

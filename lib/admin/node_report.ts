@@ -1,6 +1,8 @@
-/** Converts the servers' `stats` to data: a node's report, its threads. Pure: no connection, no clock. */
+/** Converts the servers' `stats` to data: a node's report, its threads. Finds an active node. Pure: no connection, no clock. */
 
-import { type ClusterNode, NodeRole } from "../cluster/node.ts";
+import { FlareError } from "../base/errors.ts";
+import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
 import type { Figures } from "../protocol/stat_lines.ts";
 
 /** A node of the map with its statistics. */
@@ -95,4 +97,11 @@ export function byPartition(left: ClusterNode, right: ClusterNode): number {
   if (left.role !== right.role)
     return (left.role === NodeRole.proxy ? -1 : left.role) - (right.role === NodeRole.proxy ? -1 : right.role);
   return left.key < right.key ? -1 : left.key > right.key ? 1 : 0;
+}
+
+/** The key of an active node. @throws FlareError REFUSED if there is none */
+export function activeNode({ nodes }: NodeMap): string {
+  const node = [...nodes].sort(byPartition).find(({ state }) => state === NodeState.active);
+  if (node === undefined) throw new FlareError("REFUSED", "no node of the cluster is active");
+  return node.key;
 }

@@ -5,6 +5,7 @@
 
 import { equalBytes, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import { sleep } from "../base/sleep.ts";
 import type { Client } from "../client/client.ts";
 import { dumpKeys } from "../client/dump.ts";
 import type { Item } from "../client/item.ts";
@@ -14,6 +15,7 @@ import { NodeState } from "../cluster/node.ts";
 import { buildPartitionMap, type Partition } from "../cluster/partition_map.ts";
 import type { ClusterAdmin } from "./cluster_admin.ts";
 import { keyWord } from "./dump_format.ts";
+import { activeNode } from "./node_report.ts";
 import { addressOf } from "./node_targets.ts";
 
 /** What to verify. */
@@ -160,7 +162,7 @@ class Verifier {
       const [expected, found] = await Promise.all([owner.gets(key), node.gets(key)]);
       if (sameItem(expected, found)) return undefined;
       if (attempt === SETTLE_ATTEMPTS) return `answers ${itemText(found)}, its owner "${owner.server}" ${itemText(expected)}`;
-      await this.#admin.sleep(SETTLE_MS);
+      await sleep(this.#admin.runtime.clock, SETTLE_MS, true);
     }
   }
 
@@ -181,7 +183,7 @@ class Verifier {
   }
 
   async #deleteAll(keys: readonly Uint8Array[]): Promise<void> {
-    const client = this.#admin.client(await this.#admin.anyNode());
+    const client = this.#admin.client(activeNode(await this.#admin.nodeMap()));
     await Promise.all(keys.map((key) => client.delete(key)));
   }
 

@@ -7,6 +7,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ClusterHost, itemsOf } from "../../lib/admin/cluster_host.ts";
 import { type Cluster, ClusterAdmin, FlareError, NodeRole, promoteChange, startCluster } from "../../mod.ts";
 import { clientRuntime, HOST, waitUntil } from "../support/daemon.ts";
 import { TextClient } from "../support/text_client.ts";
@@ -99,7 +100,7 @@ describe("a planned switch-over", () => {
       assertEquals(places, ["0 0", "1 0", "1 0", "2 0"]);
       // Replication is asynchronous here.
       await waitUntil(async () => {
-        const [first, ...others] = await Promise.all(cluster.nodes.map(({ key }) => admin.itemsOf(key)));
+        const [first, ...others] = await Promise.all(cluster.nodes.map(({ key }) => itemsOf(admin, [key])));
         return [first, ...others].filter((count) => count === COUNTERS).length === 3;
       }, "all copies have all items");
     });
@@ -112,18 +113,18 @@ describe("a master that is asked to make way", () => {
       const master = masterOf(cluster);
       const runtime = clientRuntime();
       const client = await TextClient.connect(runtime, { host: HOST, port: master.address.port });
-      await admin.hold(master.key, 300);
+      await new ClusterHost(admin).hold(master.key, 300);
       const startMs = performance.now();
       assertEquals(await client.ask("set key 0 0 1\r\n1\r\n", LINE), "STORED\r\n");
       const waitedMs = performance.now() - startMs;
       assert(waitedMs > 250 && waitedMs < 5000, `it waited ${waitedMs} ms`);
       assertEquals(masterOf(cluster).key, master.key);
 
-      await admin.hold(master.key, 60000);
+      await new ClusterHost(admin).hold(master.key, 60000);
       const waiting = client.ask("incr key 1\r\n", LINE);
-      const again = await assertRejects(() => admin.hold(master.key, 1000), FlareError);
+      const again = await assertRejects(() => new ClusterHost(admin).hold(master.key, 1000), FlareError);
       assertEquals(again.message.endsWith("SERVER_ERROR a handover is already in progress"), true);
-      await admin.hold(master.key, 0);
+      await new ClusterHost(admin).hold(master.key, 0);
       assertEquals(await waiting, "2\r\n");
       client.close();
     });
@@ -133,7 +134,11 @@ describe("a master that is asked to make way", () => {
     await withCluster(1, async (cluster, admin) => {
       const slave = cluster.nodes.find(({ role }) => role === NodeRole.slave)?.key as string;
       for (const key of [slave, cluster.nodes.find(({ role }) => role === NodeRole.proxy)?.key as string]) {
-        await assertRejects(() => admin.hold(key, 1000), FlareError, "there is no active slave that could take over");
+        await assertRejects(
+          () => new ClusterHost(admin).hold(key, 1000),
+          FlareError,
+          "there is no active slave that could take over",
+        );
       }
       for (const words of ["", " -1", " x", " 60001", " 1 2"]) {
         const line = await admin.client(masterOf(cluster).key).line(`node handover${words}`);
@@ -145,7 +150,7 @@ describe("a master that is asked to make way", () => {
   it("leaves in order although it is held", async () => {
     await withCluster(1, async (cluster, admin) => {
       const master = masterOf(cluster);
-      await admin.hold(master.key, 200);
+      await new ClusterHost(admin).hold(master.key, 200);
       const runtime = clientRuntime();
       const proxy = cluster.nodes.find(({ role }) => role === NodeRole.proxy);
       const client = await TextClient.connect(runtime, { host: HOST, port: proxy?.address.port as number });

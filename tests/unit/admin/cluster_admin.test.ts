@@ -1,7 +1,7 @@
 /**
  * The operator's verbs against a whole cluster in this process, in the order an operator may need them.
  *
- * Covers lib/admin/restore.ts and lib/admin/verify.ts.
+ * Covers lib/admin/cluster_host.ts, lib/admin/restore.ts and lib/admin/verify.ts.
  */
 
 import { after, before, describe, it } from "node:test";
@@ -18,6 +18,7 @@ import {
   slaveChange,
 } from "../../../lib/admin/change_verbs.ts";
 import { ClusterAdmin } from "../../../lib/admin/cluster_admin.ts";
+import { ClusterHost } from "../../../lib/admin/cluster_host.ts";
 import { summarize } from "../../../lib/admin/cluster_summary.ts";
 import { encodeItems } from "../../../lib/admin/dump_format.ts";
 import { dumpSources } from "../../../lib/admin/dump_sources.ts";
@@ -43,6 +44,7 @@ const itemCount = 300;
 let runtime: Runtime;
 let cluster: LocalCluster;
 let admin: ClusterAdmin;
+let host: ClusterHost;
 /** The keys of the nodes: master, slave, and four proxies at first. */
 let keys: string[];
 
@@ -50,6 +52,7 @@ before(async () => {
   runtime = detectRuntime({ programName: "test", logLevel: "error" });
   cluster = await startOpenCluster({ runtime, nodes: 6, partitions: 1, slaves: 1, monitorIntervalMs: 50 });
   admin = new ClusterAdmin({ runtime, indexServer: cluster.indexAddress });
+  host = new ClusterHost(admin);
   keys = cluster.nodes.map((node) => node.key);
   const client = admin.client(key(5));
   await Promise.all(
@@ -150,7 +153,7 @@ describe("verbs that look", () => {
   it("ping and list threads", async () => {
     await admin.ping(key(3));
     await admin.waitUntilAlive(admin.index.server);
-    assertEquals(await admin.answers("127.0.0.1:1"), false);
+    assertEquals(await host.answers("127.0.0.1:1"), false);
     await assertRejects(() => admin.ping("127.0.0.1:1"), FlareError, "127.0.0.1:1");
     const threads = await admin.threads(key(0));
     assert(threads.some(({ operation, type }) => operation === "stats" && type === 1));
@@ -178,7 +181,7 @@ describe("verbs that change", () => {
   it("add a slave with everything", async () => {
     await run(slaveChange([{ node: key(2), balance: 2, partition: 0 }]));
     assertEquals((await places())[2], "0 slave active 2");
-    assertEquals(await admin.itemsOf(key(2)), itemCount);
+    assertEquals(await host.itemsOf(key(2)), itemCount);
   });
 
   it("create a partition, master first, activated by hand", async () => {
@@ -186,7 +189,7 @@ describe("verbs that change", () => {
     assertEquals((await places())[3], "1 master ready 1");
     await run(activateChange([key(3)]));
     assertEquals((await places())[3], "1 master active 1");
-    assert((await admin.itemsOf(key(3))) > 0);
+    assert((await host.itemsOf(key(3))) > 0);
     await run(slaveChange([{ node: key(4), balance: 1, partition: 1 }]));
     assertEquals((await places())[4], "1 slave active 1");
     assertEquals(await readable(), itemCount);
@@ -213,7 +216,7 @@ describe("verbs that change", () => {
     const slave = await TextClient.connect(runtime, addressOf(key(1)));
     assertEquals(await slave.ask(`<n:1>set ${keyOf(0, 3)} 0 0 1 9\r\nx\r\n`), "STORED\r\n");
     slave.close();
-    assertEquals(await admin.itemsOf(key(1)), itemCount + 1);
+    assertEquals(await host.itemsOf(key(1)), itemCount + 1);
     await run(reconstructChange([key(1), key(0)]));
     // The slave with the larger balance has taken the master's place.
     assertEquals((await places()).slice(0, 3), ["0 slave active 1", "0 slave active 0", "0 master active 5"]);
@@ -226,7 +229,7 @@ describe("verbs that change", () => {
 
   it("take nodes down; what answers is a proxy again soon", async () => {
     await run(downChange([key(4)]));
-    while ((await places())[4] !== "- proxy active 0") await admin.sleep(20);
+    while ((await places())[4] !== "- proxy active 0") await host.sleep(20);
   });
 
   it("refuse what the index server or common sense refuses", async () => {
@@ -236,7 +239,7 @@ describe("verbs that change", () => {
       "only an active proxy",
     );
     await assertRejects(() => run(removeChange([key(4)])), FlareError, "stop it and wait until it is down");
-    await assertRejects(() => admin.tellIndex("node remove n 1"), FlareError, 'answered "SERVER_ERROR failed to remove node"');
+    await assertRejects(() => host.tellIndex("node remove n 1"), FlareError, 'answered "SERVER_ERROR failed to remove node"');
   });
 
   it("remove a node that was stopped", async () => {
@@ -286,7 +289,7 @@ describe("verbs about data", () => {
       .map((line) => line.split(" ")[0] as string);
     assertEquals(new Set(names).size, itemCount);
     assertEquals(names.length, itemCount);
-    for (const node of cluster.nodes.filter((each) => each.key !== key(4))) await admin.clean(node.key);
+    for (const node of cluster.nodes.filter((each) => each.key !== key(4))) await host.clean(node.key);
     assertEquals(await readable(), 0);
     assertEquals(await restore(dump, { include: [/^item-1/], exclude: [/5$/], prefix: "item-" }), {
       stored: 100,
