@@ -1,7 +1,7 @@
 /**
  * Which files of `lib` a test runs, as V8 counts calls of functions, under Node. Arguments: test files or directories,
  * all tests unless given. Checks that every test file runs what it says it covers: the file it mirrors
- * (`tests/unit/a/b.test.ts` mirrors `lib/a/b.ts`) and those its head names behind "Covers". With `--files` it prints, for
+ * (`tests/unit/a/b.test.ts` mirrors `lib/a/b.ts`) and those its head names after "Covers". With `--files` it prints, for
  * each test, every file of `lib` of which it runs something.
  */
 

@@ -1,7 +1,7 @@
 /**
- * The first minute of a newcomer, really: fresh clones on machines that have only Node with npm, only Deno or only Bun,
+ * A newcomer's first minute, for real: fresh clones on machines that have only Node with npm, only Deno or only Bun,
  * with empty caches, are started and answer; and a project installs a clone's path and uses the library. Prints how long each
- * took and how many bytes this machine received meanwhile. Needs git and the registry; part of `.ci/run`, not of the tests.
+ * took and how many bytes this machine downloaded. Needs git and the registry; part of `.ci/run`, not of the tests.
  * Arguments: the names of the trials to run, all unless given.
  */
 

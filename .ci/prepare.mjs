@@ -1,7 +1,7 @@
 /**
  * The script `prepare`: builds `dist/` when the package is installed, from a clone's directory, from git, or in the
  * clone itself. npm installs a directory without what builds it (and, by a link, without what it runs on): then this
- * brings both. Does nothing where the one who installs builds afterwards.
+ * brings both. Does nothing where the installer builds afterwards.
  */
 
 import process from "node:process";

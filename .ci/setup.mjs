@@ -1,5 +1,5 @@
 /**
- * Makes a fresh clone ready for what is asked of it, and fetches no more than that needs: packages and a build to run
+ * Sets up a fresh clone for one task, and fetches no more than that task needs: packages and a build to run
  * the programs, what tests and checks use besides, and the programs under `.ci/tools` (Deno, Bun, Biome, publint). Packages come
  * by npm, which follows the lock file; on a machine without npm, Deno or Bun fetches them. Does nothing when all is there.
  */

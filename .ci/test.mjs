@@ -4,8 +4,8 @@
  * `--jobs=N`, how many files run at a time (as many as there are cores, at most four). Of those that run whole clusters as
  * programs and wait for what takes time there, one at a time runs; a file whose head says "Runs alone" has the machine
  * for itself.
- * A file that passes is one line; of one that fails, everything is printed. The end tells, for each runtime, what was
- * left out and why, the slowest files, and what failed once more.
+ * A file that passes is one line; of one that fails, everything is printed. The end lists, for each runtime, what was
+ * skipped and why, the slowest files, and again what failed.
  */
 
 import { spawn, spawnSync } from "node:child_process";

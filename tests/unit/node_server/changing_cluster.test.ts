@@ -15,7 +15,7 @@ const SLAVE = "127.0.0.1:2003";
 const VALUE = "VALUE a 0 1\r\n1\r\nEND\r\n";
 
 describe("a read", () => {
-  it("is asked of the master when the slave does not answer", async () => {
+  it("is retried at the master when the slave does not answer", async () => {
     const node = new PlayedNode();
     await node.start(["2001 2 0 -1 0 16", "2002 0 0 0 0 17", "2003 1 0 0 1 18"]);
     node.network.unreachable.add(SLAVE);
@@ -26,7 +26,7 @@ describe("a read", () => {
     await node.stop();
   });
 
-  it("is asked of the master when the slave answers with an error", async () => {
+  it("is retried at the master when the slave answers with an error", async () => {
     const node = new PlayedNode();
     await node.start(["2001 2 0 -1 0 16", "2002 0 0 0 0 17", "2003 1 0 0 1 18"]);
     node.host(SLAVE).answer = () => "SERVER_ERROR storage error\r\n";
@@ -62,7 +62,7 @@ describe("a copy", () => {
 });
 
 describe("a master that leaves", () => {
-  it("holds requests until its slave has taken over, and passes them on", async () => {
+  it("holds requests until its slave has taken over, then forwards them", async () => {
     const node = new PlayedNode();
     const server = await node.start(["2001 0 0 0 1 16", "2003 1 0 0 1 18"]);
     node.host(INDEX).answer = () => undefined;
@@ -86,7 +86,7 @@ describe("a master that leaves", () => {
     assert(stopped);
   });
 
-  it("goes on alone when it has no slave", async () => {
+  it("keeps serving when it has no slave", async () => {
     const node = new PlayedNode();
     const server = await node.start(["2001 0 0 0 1 16"]);
     node.host(INDEX).answer = () => undefined;
@@ -103,7 +103,7 @@ describe("a master that leaves", () => {
     assert(stopped);
   });
 
-  it("does not say that it is well once it has announced its leave", async () => {
+  it("fails health checks once it has announced that it leaves", async () => {
     const node = new PlayedNode();
     const server = await node.start(["2001 2 0 -1 0 16"]);
     node.host(INDEX).answer = () => undefined;

@@ -108,7 +108,7 @@ describe("a master whose queue to other nodes is full", () => {
     await node.stop();
   });
 
-  it("counts and tells what a replica answers to a copy it did not take", async () => {
+  it("counts and logs what a replica answers to a copy it refused", async () => {
     const node = await withSilentSlave({ replicationType: "sync" });
     node.host(SLAVE).answer = () => "SERVER_ERROR too many requests wait for the engine\r\n";
     await node.ask("set a 0 0 1\r\n1\r\n");

@@ -157,7 +157,7 @@ describe("a node that has said node add", () => {
     await world.stop();
   });
 
-  it("counts those that wait as connections", async () => {
+  it("counts waiting clients as connections", async () => {
     const world = await World.create();
     world.index.answerDelayMs = 2000;
     world.begin({ maxConnection: 2 });
@@ -205,7 +205,7 @@ describe("a node whose index server's pushes get lost", () => {
     await world.stop();
   });
 
-  it("waits for a push that comes late: others have to know first", async () => {
+  it("waits for a late push: other nodes must have the map first", async () => {
     const world = await World.create();
     await world.join();
     await world.network.pass(3000);
@@ -232,7 +232,7 @@ describe("a node whose index server's pushes get lost", () => {
     await world.stop();
   });
 
-  it("says once that nobody answers, and once that somebody does again", async () => {
+  it("logs once that no index server answers, and once that one answers again", async () => {
     const world = await World.create();
     await world.join();
     await world.network.settle();

@@ -1,4 +1,4 @@
-/** What clients hear when what is stored cannot be read. */
+/** Answers to clients when stored data cannot be read. */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";

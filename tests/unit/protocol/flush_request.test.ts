@@ -1,4 +1,4 @@
-/** When a flush_all is to happen, and how nodes tell each other. */
+/** When a flush_all happens, and how nodes tell each other. */
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";

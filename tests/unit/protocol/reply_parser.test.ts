@@ -1,5 +1,5 @@
 /**
- * What peers say that they should not: replies, dumps and VALUE blocks that are too long, or whose numbers are none.
+ * Invalid input from peers: replies, dumps and VALUE blocks that are too long or have malformed numbers.
  *
  * Covers lib/protocol/dump_parser.ts.
  */

@@ -1,4 +1,4 @@
-/** A stream slowed down: how long it takes in all, whatever its pieces, and that it ends at once when it is given up. */
+/** A stream slowed down: how long it takes in all, whatever its pieces, and that it ends at once when it is cancelled. */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
@@ -42,7 +42,7 @@ describe("a bandwidth limit", () => {
     assertEquals(await time(network, limit, [100]), 100);
   });
 
-  it("ends the pause under way when the stream is given up, and makes no other", async () => {
+  it("ends the current pause when the stream is cancelled, and makes no other", async () => {
     const network = new PlayedNetwork();
     const limit = new BandwidthLimit(network.clock, 1, 0);
     let woken = false;

@@ -1,5 +1,5 @@
 /**
- * Replication to another cluster that cannot always be reached, on a clock that is moved by hand.
+ * Replication to another cluster that cannot always be reached, on a manual clock.
  *
  * Covers lib/replication/cluster_lane.ts.
  */
@@ -140,7 +140,7 @@ describe("cluster replication", () => {
     await node.stop();
   });
 
-  it("goes on executing requests itself when forwarding is switched off", async () => {
+  it("executes requests itself again when forwarding is turned off", async () => {
     const node = new PlayedNode();
     const server = await node.start(ALONE, { ...MODE, clusterReplicationMode: "forward" });
     node.host(OTHER).answer = (request) => (request.startsWith("get") ? "VALUE k 0 5\r\nthere\r\nEND\r\n" : "STORED\r\n");

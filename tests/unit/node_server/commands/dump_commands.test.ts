@@ -1,4 +1,4 @@
-/** What becomes of a dump that cannot be read to its end. */
+/** The answer to a dump that cannot be read to its end. */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";

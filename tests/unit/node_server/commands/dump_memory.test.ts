@@ -1,5 +1,5 @@
 /**
- * The memory of all dumps together: who reads when, what waits, who is broken off.
+ * The memory of all dumps together: who reads when, what waits, which clients are disconnected.
  */
 
 import { describe, it } from "node:test";
@@ -57,7 +57,7 @@ function open(): {
 }
 
 describe("the memory of dumps", () => {
-  it("lets them wait in their order while the pieces on their way fill it", async () => {
+  it("queues them in order while unsent pieces fill it", async () => {
     const { memory, read } = open();
     const first = await read("a", 600);
     const second = await read("b", 600);
@@ -86,7 +86,7 @@ describe("the memory of dumps", () => {
     assertEquals([memory.waiting, memory.heldBytes], [0, 0]);
   });
 
-  it("reads nothing for those who left while they waited", async () => {
+  it("reads nothing for clients that left the queue", async () => {
     const { world, memory, broken, read } = open();
     const held = await read("slow", BYTES_MAX);
     const [leaving, staying] = [new Taker(), new Taker()];
@@ -150,7 +150,7 @@ describe("the memory of dumps", () => {
     assertEquals(memory.heldBytes, 0);
   });
 
-  it("breaks off clients that take next to nothing, but only when others wait", async () => {
+  it("disconnects clients that read almost nothing, but only when others wait", async () => {
     const { world, memory, broken, read } = open();
     const stalled = await read("stalled", BYTES_MAX);
     await world.advance(600000);

@@ -32,7 +32,7 @@ describe("a page", () => {
     await node.stop();
   });
 
-  it("is asked of the next replica when one does not know scans, is not there, or talks nonsense", async () => {
+  it("is requested from the next replica when one does not know scans, is unreachable, or answers nonsense", async () => {
     for (const answer of ["ERROR\r\n", "SERVER_ERROR the node map is changing\r\n", "NEXT x\r\n", "KEY a\r\nEND\r\n"]) {
       const node = new PlayedNode();
       await node.start(PROXY);
@@ -51,7 +51,7 @@ describe("a page", () => {
     await node.stop();
   });
 
-  it("fails when nobody in a partition can scan, as in a cluster of the original", async () => {
+  it("fails when no node of a partition can scan, as in a cluster of the original", async () => {
     const node = new PlayedNode();
     await node.start(PROXY);
     for (const key of [MASTER, SLAVE]) node.host(key).answer = scans(() => "ERROR\r\n");
@@ -82,7 +82,7 @@ describe("a page", () => {
     await node.stop();
   });
 
-  it("that does not get on is refused", async () => {
+  it("that makes no progress is refused", async () => {
     const node = new PlayedNode();
     await node.start(PROXY);
     for (const key of [MASTER, SLAVE]) node.host(key).answer = scans(() => `NEXT ${SCAN}-YQ\r\n`);
@@ -93,7 +93,7 @@ describe("a page", () => {
   });
 });
 
-describe("a node that passes everything on to another cluster", () => {
+describe("a node that forwards everything to another cluster", () => {
   it("scans and deletes there", async () => {
     const node = new PlayedNode();
     await node.start(["2001 0 0 0 1 16"], {
@@ -113,7 +113,7 @@ describe("a node that passes everything on to another cluster", () => {
 });
 
 describe("a part", () => {
-  it("is given only to who sees the partitions as this node does", async () => {
+  it("is given only to nodes that see the same partitions", async () => {
     const node = new PlayedNode();
     await node.start(["2001 0 0 0 1 16"]);
     assertEquals(await node.ask("set a 0 0 1\r\n1\r\n"), "STORED\r\n");
@@ -126,7 +126,7 @@ describe("a part", () => {
     await node.stop();
   });
 
-  it("is not given by a node that is no replica, or not yet", async () => {
+  it("is refused by a node that is not a replica, or not yet", async () => {
     for (const self of ["2001 2 0 -1 0 16", "2001 1 1 0 0 16"]) {
       const node = new PlayedNode();
       await node.start([self, "2002 0 0 0 1 17"]);

@@ -101,7 +101,7 @@ describe("the history of a data directory", () => {
     assertEquals(judgeData(joined, await directory.start(false)), "lost");
   });
 
-  it("is none where nothing keeps the data", async () => {
+  it("does not exist where data is not persistent", async () => {
     const directory = new Directory(new MemoryFiles(), 1);
     const joined = rememberedData(await directory.start(true, ""));
     const said = await directory.start(true, "");

@@ -1,5 +1,5 @@
 /**
- * How a master leaves: what comes waits, what is under way ends, what waited goes on.
+ * How a master leaves: new requests wait, those in flight finish, the waiting ones continue.
  *
  * Covers lib/node_server/life/gate.ts.
  */
@@ -19,7 +19,7 @@ function deferred(): { readonly promise: Promise<void>; readonly resolve: () => 
 }
 
 describe("handover", () => {
-  it("holds from its begin to its end", async () => {
+  it("holds requests from its begin to its end", async () => {
     const network = new PlayedNetwork();
     const handover = new Handover(network.clock);
     assert(!handover.holding);
@@ -37,7 +37,7 @@ describe("handover", () => {
     assert(over && !handover.holding);
   });
 
-  it("waits for the writes under way, also for those that fail", async () => {
+  it("waits for the writes in flight, also for those that fail", async () => {
     const network = new PlayedNetwork();
     const handover = new Handover(network.clock);
     const write = deferred();
@@ -55,7 +55,7 @@ describe("handover", () => {
     await handover.finished();
   });
 
-  it("waits for nothing longer than it may", async () => {
+  it("waits no longer than its limit", async () => {
     const network = new PlayedNetwork();
     const { clock } = network;
     const late = within(clock, 100, new Promise(() => undefined));

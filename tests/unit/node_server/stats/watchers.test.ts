@@ -185,7 +185,7 @@ describe("watch", () => {
     assertEquals(/log_worker_written (\d+)/.exec(say("stats\r\n"))?.[1], written);
   });
 
-  it("ends when the watcher says that no more will come, whatever it has said meanwhile", async () => {
+  it("ends when the watcher closes its side, whatever it has sent meanwhile", async () => {
     for (const more of ["", "get w\r\n", "\x80 nonsense"]) {
       const { connection, session } = open(`watch fetchers\r\n${more}`);
       session.onData(fromLatin1("get w\r\n"));

@@ -50,7 +50,7 @@ describe("a cursor", () => {
     }
   });
 
-  it("is told from anything else", () => {
+  it("is distinguished from any other text", () => {
     for (const token of [
       "",
       "-",
@@ -201,7 +201,7 @@ describe("a page", () => {
     assertEquals(latin1(written({ items: [], lastKey: undefined }, true)), "END\r\n");
   });
 
-  it("that is none is not taken for one", () => {
+  it("that is malformed is refused", () => {
     for (const [body, line] of [
       ["", "ERROR"],
       ["", "NEXT"],

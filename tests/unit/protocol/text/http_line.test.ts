@@ -31,7 +31,7 @@ const OURS = [
 ];
 
 describe("lines of HTTP", () => {
-  it("are told from ours", () => {
+  it("are distinguished from ours", () => {
     for (const line of HTTP) assert(isHttpLine(fromLatin1(line), 0, line.length), line);
     for (const line of OURS) assert(!isHttpLine(fromLatin1(line), 0, line.length), line);
   });
@@ -74,7 +74,7 @@ describe("lines of HTTP", () => {
     }
   });
 
-  it("are data where data are due", () => {
+  it("are data within a data block", () => {
     const value = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     const bytes = fromLatin1(`set a 0 0 ${value.length}\r\n${value}\r\nget HTTP/1.1\r\nHost: a\r\nget a\r\n`);
     assertEquals(parseAll(bytes, ({ command }) => commandName(command)).said, ["set", "get", "http"]);

@@ -1,4 +1,4 @@
-/** How clients hear of faults. */
+/** How faults are reported to clients. */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
@@ -15,7 +15,7 @@ describe("a SERVER_ERROR line", () => {
     assertEquals(serverErrorText("CLIENT_ERROR no"), "CLIENT_ERROR no");
   });
 
-  it("says a fault, and no bug", () => {
+  it("reports a fault, but not a bug", () => {
     assertEquals(faultLine(new FlareError("IO_ERROR", "read\nfailed")), "SERVER_ERROR read failed");
     assertThrows(() => faultLine(new TypeError("x is not a function")), TypeError);
   });

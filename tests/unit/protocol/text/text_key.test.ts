@@ -12,7 +12,7 @@ function asked(keys: string): Request {
 }
 
 describe("a key in a line of text", () => {
-  it("is not empty and has no blank, line end or NUL", () => {
+  it("is not empty and has no space, line end or NUL", () => {
     const isOne = (text: string): boolean => isTextKey(fromLatin1(`x${text}x`), 1, 1 + text.length);
     assertEquals(["k", "a\tb", "\xff\x01", "<a>"].map(isOne), [true, true, true, true]);
     assertEquals(["", "a b", "a\nb", "a\r", "\0"].map(isOne), [false, false, false, false, false]);

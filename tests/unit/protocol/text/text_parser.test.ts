@@ -219,7 +219,7 @@ describe("text parser", () => {
     assertEquals(parser.reject, "CLIENT_ERROR line too long");
   });
 
-  it("gets through any bytes, always forward, whatever they are", () => {
+  it("parses any bytes and always makes progress", () => {
     const word = fc.constantFrom(
       ...Object.keys(Command),
       "set k 0 0 3",

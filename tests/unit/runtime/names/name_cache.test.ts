@@ -167,7 +167,7 @@ describe("a connection to a name", () => {
     }
   });
 
-  it("goes to the last address when news take too long, and to the new one from then on", async () => {
+  it("goes to the last address when a lookup takes too long, and to the new one after it", async () => {
     const { lookups, inner, connect } = scene();
     connect("a");
     await lookups.answer("a", ["10.0.0.1"]);

@@ -94,7 +94,7 @@ describe("a log segment", () => {
     );
   });
 
-  it("takes no record of another segment for its own", () => {
+  it("rejects records of another segment", () => {
     const other = segment(HEADER.salt + 1);
     assertEquals(read(other).records, []);
   });

@@ -21,7 +21,7 @@ function write(value: string): WaitingOperation {
 }
 
 describe("keys that wait", () => {
-  it("are set going once, and their operations come out in order", () => {
+  it("are started once, and their operations run in order", () => {
     const waiting = new WaitingKeys(100, 100);
     const a = waiting.add(keyOf("a"), get(1)) as WaitingKey;
     assertEquals(waiting.add(keyOf("a"), get(2)), undefined);
