@@ -28,7 +28,21 @@ export interface FlareErrorOptions {
   readonly retriable?: boolean;
 }
 
-/** An error: `message` says what failed (no final period, values in quotes), `code` which kind. */
+/**
+ * An error: `message` says what failed (no final period, values in quotes), `code` which kind.
+ *
+ * @example
+ * ```ts
+ * import { Client, FlareError } from "flare-kv";
+ *
+ * using client = new Client({ host: "127.0.0.1", port: 1 });
+ * try {
+ *   await client.get("key");
+ * } catch (error) {
+ *   if (error instanceof FlareError) console.log(error.code); // CONNECTION_FAILED
+ * }
+ * ```
+ */
 export class FlareError extends Error {
   /** What kind of fault it is. */
   readonly code: FlareErrorCode;

@@ -227,7 +227,19 @@ export class Client {
    * Every item of the whole cluster, or those whose keys begin with `prefix`, in key order. Each item that existed when the
    * scan began and was not deleted since appears exactly once; items stored during the scan may or may not appear.
    * @throws FlareError
-   * @example for await (const { key } of client.scan({ prefix: "user:" })) console.log(new TextDecoder().decode(key));
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "flare-kv";
+   *
+   * await using cluster = await startCluster({ partitions: 2 });
+   * using client = cluster.client();
+   * await Promise.all(["user:1", "other"].map((key) => client.set(key, "value")));
+   * for await (const { key } of client.scan({ prefix: "user:" })) {
+   *   console.log(new TextDecoder().decode(key)); // user:1
+   * }
+   * console.log((await client.deletePrefix("user:")).deleted); // 1
+   * ```
    */
   scan(options: ScanOptions = {}): AsyncGenerator<ScanItem> {
     checkFields(scanFields, options);

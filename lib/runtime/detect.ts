@@ -10,7 +10,19 @@ import { createNodejsRuntime } from "./nodejs.ts";
 import type { Runtime } from "./runtime.ts";
 import { type RuntimeOptions, runtimeFields } from "./runtime_options.ts";
 
-/** The runtime this program runs on. @throws FlareError INVALID_OPTION | IO_ERROR (the log file) */
+/**
+ * The runtime this program runs on.
+ * @throws FlareError INVALID_OPTION | IO_ERROR (the log file)
+ *
+ * @example
+ * ```ts
+ * import { detectRuntime, startCluster } from "flare-kv";
+ *
+ * await using cluster = await startCluster({ runtime: detectRuntime({ logLevel: "error" }) });
+ * using client = cluster.client();
+ * console.log(await client.set("greeting", "hello")); // STORED
+ * ```
+ */
 export function detectRuntime(options: RuntimeOptions = {}): Runtime {
   checkFields(runtimeFields, options);
   if ("Bun" in globalThis) return createBunRuntime(options);

@@ -51,7 +51,8 @@ describe("the examples in docstrings", () => {
 
   it("are there for every way into the library", () => {
     const all = examples.map(({ code }) => code).join("");
-    for (const entry of ["startCluster(", "startNodeServer(", "startIndexServer(", "new Client(", "new ClusterAdmin("]) {
+    const starts = ["startCluster(", "startNodeServer(", "startIndexServer("];
+    for (const entry of [...starts, "new Client(", "new ClusterAdmin(", "FlareError", "detectRuntime(", ".scan("]) {
       assert(all.includes(entry), entry);
     }
   });
