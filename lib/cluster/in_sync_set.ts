@@ -14,6 +14,8 @@ import { accept, findNode, type NodeMap, refuse, type Transition, unchanged } fr
 export type SetAnswer =
   /** The map has the change. */
   | { readonly kind: "changed" }
+  /** The slave was out before. */
+  | { readonly kind: "out" }
   /** The map has another version, this one. */
   | { readonly kind: "outdated"; readonly version: Uint64 }
   /** The index server, or the slave, knows no in-sync set. */
@@ -51,6 +53,7 @@ export function addToSet(map: NodeMap, key: string, version: Uint64): Transition
 export function parseSetAnswer(line: string): SetAnswer {
   if (line === "OK") return { kind: "changed" };
   if (line === "ERROR" || line.startsWith(`SERVER_ERROR ${LEGACY} `)) return { kind: "legacy" };
+  if (/ is (in state \w+|not a slave)$/.test(line)) return { kind: "out" };
   const digits = fromLatin1(/^SERVER_ERROR node map version is (\d+), not /.exec(line)?.[1] ?? "");
   const version = parseUint64(digits, 0, digits.length);
   return version === undefined ? { kind: "refused", text: line } : { kind: "outdated", version };

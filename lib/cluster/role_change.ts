@@ -19,6 +19,8 @@ export interface Reconstruction {
   readonly sources: readonly ClusterNode[];
   /** Partitions to copy from that have no master now: without them the copy would be incomplete. */
   readonly missing: readonly number[];
+  /** A slave that was active, and was removed from the in-sync set: it copies until it is active again. */
+  readonly isReturn: boolean;
 }
 
 /**
@@ -41,13 +43,24 @@ export function reconstructionFor(
   const prepares = self.state === NodeState.prepare && before.state !== NodeState.prepare;
   if (!joined && !prepares) return undefined;
 
-  const { active, preparing } = buildPartitionMap(next, partitionCountMax);
+  const isReturn = before.role === NodeRole.slave && before.state === NodeState.active && self.role === NodeRole.slave;
+  return reconstructionOf(next, self, partitionCountMax, isReturn);
+}
+
+/** The copy that the master or slave `self` makes by this map. */
+export function reconstructionOf(
+  map: NodeMap,
+  self: ClusterNode,
+  partitionCountMax: number,
+  isReturn: boolean,
+): Reconstruction {
+  const { active, preparing } = buildPartitionMap(map, partitionCountMax);
   const partitionSize = preparing === undefined ? active.length : active.length + 1;
   const { partition } = self;
   if (self.role === NodeRole.master) {
-    const sources = active.flatMap(({ master }) => (master === undefined || master.key === selfKey ? [] : [master]));
+    const sources = active.flatMap(({ master }) => (master === undefined || master.key === self.key ? [] : [master]));
     const missing = active.flatMap(({ index, master }) => (master === undefined ? [index] : []));
-    return { role: NodeRole.master, partition, partitionSize, sources, missing };
+    return { role: NodeRole.master, partition, partitionSize, sources, missing, isReturn };
   }
   const isPreparing = preparing?.index === partition;
   const master = isPreparing ? preparing.master : active[partition]?.master;
@@ -57,5 +70,6 @@ export function reconstructionFor(
     partitionSize: isPreparing ? active.length + 1 : active.length,
     sources: master === undefined ? [] : [master],
     missing: master === undefined ? [partition] : [],
+    isReturn,
   };
 }

@@ -498,6 +498,14 @@ export const nodeCommands = {
         section: "nodes",
         lines: [["<milliseconds>", "`OK` when a slave may take over; `SERVER_ERROR <why>`"]],
       },
+      admit: {
+        access: "operators",
+        run: ({ admin }, request, reply) => admin.nodeAdmit(request.words.slice(1), reply),
+        section: "nodes",
+        lines: [
+          ["<host> <port>", "`OK` when the slave is in the [in-sync set](#between-servers); `SERVER_ERROR copy again: <why>`"],
+        ],
+      },
       flush: {
         access: "operators",
         run: ({ flush }, request, reply) => flush.nodeFlush(request.words.slice(1), reply),

@@ -8,6 +8,7 @@ import type { Routing } from "../cluster/routing.ts";
 import type { PeerPool } from "../net/peer/peer_pool.ts";
 import type { DaemonTls } from "../net/tls/daemon_tls.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
+import type { InSyncReplicas } from "../replication/in_sync_replicas.ts";
 import type { Replicator } from "../replication/replicator.ts";
 import type { Clock, Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -31,6 +32,7 @@ export interface NodeComponents {
   readonly peers: PeerPool;
   /** Connections only for scans, so that a long answer does not delay reads and writes. */
   readonly scanPeers: PeerPool;
+  readonly inSync: InSyncReplicas;
   readonly replicator: Replicator;
   /** Cluster replication. */
   readonly otherCluster: OtherCluster;

@@ -118,6 +118,17 @@ export const nodeServerTable = {
     reloadable: true,
     help: "when a write is answered: async before its replicas have it, sync after",
   }),
+  replicationTimeoutMs: integerOption({
+    name: "replication-timeout",
+    default: 5,
+    min: 1,
+    max: 3600,
+    unit: "s",
+    scale: 1000,
+    since: "2.0.0",
+    reloadable: true,
+    help: "how long a slave may leave a write unanswered before it is taken out of the in-sync set",
+  }),
   noreplyWindowLimit: integerOption({
     name: "noreply-window-limit",
     default: 0,

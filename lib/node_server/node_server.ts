@@ -25,6 +25,7 @@ import { PeerPool } from "../net/peer/peer_pool.ts";
 import { Server } from "../net/server.ts";
 import { DaemonTls } from "../net/tls/daemon_tls.ts";
 import { WorkerRegistry } from "../net/worker.ts";
+import { InSyncReplicas } from "../replication/in_sync_replicas.ts";
 import { MovedKeys } from "../replication/moved_keys.ts";
 import { Replicator } from "../replication/replicator.ts";
 import type { Address, Runtime, TlsClient } from "../runtime/runtime.ts";
@@ -196,7 +197,7 @@ export class RunningNode implements NodeServer {
       server.expect();
       const joined = await link.join(history.identity);
       const resolver = new KeyResolver(joined.meta);
-      const components = buildComponents(runtime, options, storage, joined, resolver, workers, peerOptions, tls);
+      const components = buildComponents(runtime, options, storage, joined, resolver, workers, peerOptions, tls, link);
       const node = new RunningNode(runtime, checked, components, server, addresses, link, resolver);
       await history.noteJoined();
       runtime.log.write("notice", `node "${node.key}" serves, engine ${storage.manifest.engine}, fsync ${options.fsync}`);
@@ -257,6 +258,7 @@ export class RunningNode implements NodeServer {
     const options = nodeServerOptions(reloadedOptions(nodeOptionTable, this.#components.options, given, this.#givenAtStart));
     this.#components.options = options;
     this.#link.servers = options.indexServers;
+    this.#components.inSync.options = options;
     this.#components.replicator.options = options;
     this.#components.otherCluster.configure(options);
     this.#components.timeWatcher.reload(options);
@@ -292,6 +294,7 @@ export class RunningNode implements NodeServer {
     this.#components.watchers.close();
     this.#components.timeWatcher.stop();
     await this.#server.stop(DRAIN_MS);
+    this.#components.inSync.stop();
     this.#components.peers.close();
     this.#components.scanPeers.close();
     this.#components.otherCluster.close();
@@ -304,6 +307,7 @@ export class RunningNode implements NodeServer {
     const previous = routing.nodeMap;
     const first = previous.nodes.length === 0 && previous.version === 0;
     routing.install(map);
+    this.#components.inSync.mapChanged();
     if (routing.settling) this.#runtime.clock.setTimer(() => routing.settle(), SETTLE_MS);
     this.#dropLanes(map);
     if (handover.holding && !routing.hasSuccessor) handover.end();
@@ -369,6 +373,7 @@ function buildComponents(
   workers: WorkerRegistry,
   peerOptions: PeerOptions,
   tls: DaemonTls,
+  link: IndexLink,
 ): NodeComponents {
   const selfKey = `${options.serverName}:${options.serverPort}`;
   const keyHash = KEY_HASHES[joined.meta.keyHashAlgorithm];
@@ -376,7 +381,8 @@ function buildComponents(
   const routing = new Routing(joined.map, { selfKey, resolver, proxyPriorNetmask: options.proxyPriorNetmask });
   const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions);
   const scanPeers = new PeerPool(runtime, workers, 1, peerOptions);
-  const replicator = new Replicator(runtime, routing, peers, storage, selfKey, options);
+  const inSync = new InSyncReplicas(runtime, routing, link, joined.meta.keepsInSyncSet, options);
+  const replicator = new Replicator(runtime, routing, peers, storage, inSync, selfKey, options);
   const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
   return {
     runtime,
@@ -386,6 +392,7 @@ function buildComponents(
     keyHash,
     peers,
     scanPeers,
+    inSync,
     replicator,
     otherCluster,
     workers,

@@ -163,6 +163,12 @@ export interface NodeServerOptions {
    */
   readonly replicationType?: "async" | "sync";
   /**
+   * How long a slave may leave a write unanswered before it is taken out of the in-sync set.
+   *
+   * An integer from 1 to 3600000, in milliseconds; default 5000. `replication-timeout` in files and flags. Can be reloaded.
+   */
+  readonly replicationTimeoutMs?: number;
+  /**
    * Asynchronous copies in a row that request no answer; 0 is off.
    *
    * An integer from 0 to 2147483647; default 0. `noreply-window-limit` in files and flags. Can be reloaded.

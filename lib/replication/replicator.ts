@@ -7,7 +7,7 @@
 import { EMPTY_BYTES, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { PacedLog } from "../base/paced_log.ts";
-import { type ClusterNode, NodeState } from "../cluster/node.ts";
+import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { LOCAL, type Routing } from "../cluster/routing.ts";
 import type { KeySlice } from "../item/entry.ts";
 import { type Applied, MutationResult } from "../item/mutation.ts";
@@ -28,8 +28,9 @@ import {
   ReplyShape,
 } from "../protocol/text/text_client.ts";
 import { isTextKey } from "../protocol/text/text_key.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { InSyncReplicas } from "./in_sync_replicas.ts";
 import { NoreplyWindow } from "./noreply_window.ts";
 
 /** Settings that can change at run time. */
@@ -38,33 +39,44 @@ export interface ReplicatorOptions {
   readonly noreplyWindowLimit: number;
   /** With this many requests queued to other nodes no more copies are queued; 0 = no limit. */
   readonly maxTotalThreadQueue: number;
+  /** How long a replica may leave a copy unanswered. */
+  readonly replicationTimeoutMs: number;
 }
 
 /** One copy of one write to one node. */
 interface Delivery {
   readonly node: ClusterNode;
-  readonly lane: Peer;
+  /** Undefined: it is left out, because too much is queued. */
+  readonly lane: Peer | undefined;
   /** Undefined: a line of text cannot represent it. */
   readonly line: Uint8Array | undefined;
   /** The same as a meta line, if a text line cannot represent it fully. */
   readonly metaLine: Uint8Array | undefined;
   /** Undefined: no answer comes. */
   readonly shape: ReplyShape | undefined;
-  /**
-   * Called when the node has answered or failed, with the reason if it could not be queued; undefined if nobody waits for it.
-   */
-  readonly done: ((refusal?: FlareError) => void) | undefined;
+  /** Called once, when nobody has to wait any longer, with the reason if the write is in doubt; undefined: nobody waits. */
+  done: ((fault?: FlareError) => void) | undefined;
+  /** Called when it is answered or has failed. */
+  settled: (() => void) | undefined;
+  /** When it was sent, on the monotonic clock. */
+  sentMs: number;
+  /** The replica was silent for too long: it was reported. */
+  isLate: boolean;
 }
 
 /** The approximate size of a copy's line without key and value: names of nodes, numbers, options. */
 const LINE_BYTES = 256;
 /** Failed copies are logged at most once in this time, in milliseconds. */
 const TROUBLE_LOG_MS = 10000;
+/** What a write that waits for nobody returns. */
+const NOT_WAITED: Promise<undefined> = Promise.resolve(undefined);
 
 export class Replicator {
   readonly #routing: Routing;
   readonly #peers: PeerPool;
   readonly #storage: Storage;
+  readonly #inSync: InSyncReplicas;
+  readonly #clock: Runtime["clock"];
   readonly #failureLog: PacedLog;
   readonly #limitLog: PacedLog;
   readonly #selfKey: string;
@@ -81,6 +93,9 @@ export class Replicator {
   #uncommitted = 0;
   #uncommittedBytes = 0;
   readonly #idle: (() => void)[] = [];
+  /** By replica, the copies it has not answered, oldest first; empty unless in-sync sets are kept. */
+  readonly #unanswered = new Map<string, Set<Delivery>>();
+  #lateTimer: Timer | undefined;
   /** Reloadable. */
   options: ReplicatorOptions;
 
@@ -89,10 +104,13 @@ export class Replicator {
     routing: Routing,
     peers: PeerPool,
     storage: Storage,
+    inSync: InSyncReplicas,
     selfKey: string,
     options: ReplicatorOptions,
   ) {
     this.options = options;
+    this.#inSync = inSync;
+    this.#clock = runtime.clock;
     this.#routing = routing;
     this.#peers = peers;
     this.#storage = storage;
@@ -115,7 +133,8 @@ export class Replicator {
     const { key, valueStart, valueEnd } = request.mutation;
     const preparing = this.#routing.preparingMasterOf(hash);
     const replicas = this.#routing.replicasOf(hash, request.prefix !== undefined);
-    const targets = preparing === undefined ? replicas : [...replicas, preparing];
+    const awaited = this.#inSync.isKept ? replicas.filter((node) => this.#inSync.isMember(node)) : replicas;
+    const targets = preparing === undefined ? awaited : [...awaited, preparing];
     const text = this.#crowdedBy(targets.length) ?? this.#fullLane(targets, key, valueEnd - valueStart);
     if (text === undefined) return undefined;
     this.refused++;
@@ -125,12 +144,12 @@ export class Replicator {
 
   /**
    * Queues the outcome of a write to every replica, then to the node that takes the key over, if there is one. Resolves when
-   * each has answered or failed, with the reason if a copy that is waited for could not be queued.
+   * each that has to be waited for has answered or failed, with the reason if the write is in doubt.
    *
    * Flare differs: the original never waits for a preparing master; newer writes there overtook copies still in flight when it
    * became active, and those were lost.
    * @param expire as in the request (for delete: until when the key is blocked)
-   * @param waited whether the caller waits for the replicas: then their answers are requested regardless of the window
+   * @param waited whether the caller waits: then answers are requested regardless of the window
    */
   replicate(
     request: Request,
@@ -140,7 +159,8 @@ export class Replicator {
     waited: boolean,
   ): Promise<FlareError | undefined> {
     const prefix = this.#prefixOf(request);
-    if (prefix === undefined) return Promise.resolve(undefined);
+    if (prefix === undefined) return NOT_WAITED;
+    const { isKept } = this.#inSync;
     const replicas = this.#routing.replicasOf(hash, request.prefix !== undefined);
     const successor = this.#routing.successorOf(hash, request.prefix !== undefined);
     const { bytes, start, end } = request.mutation.key;
@@ -148,10 +168,18 @@ export class Replicator {
     const sayable = isTextKey(bytes, start, end);
     const metaLine = encodeMetaOutcome(request, applied, prefix, expire, sayable);
     const deliveries: Delivery[] = [];
+    let leftOut = 0;
     const add = (node: ClusterNode, done: Delivery["done"]): void => {
-      if (!waited && this.#isLeftOut(deliveries.length)) return done?.();
+      const delivery = { node, done, settled: undefined, sentMs: 0, isLate: false };
+      if (!waited && this.#isLeftOut(deliveries.length - leftOut)) {
+        leftOut++;
+        deliveries.push({ ...delivery, lane: undefined, line: undefined, metaLine: undefined, shape: undefined });
+        return;
+      }
       const lane = this.#peers.lane(node, bytes, start, end);
-      const noreply = request.noreply || (!waited && this.#window.passes(lane, this.options.noreplyWindowLimit));
+      // A copy without an answer could get lost, or be refused, and nobody would know.
+      const passes = request.noreply || (!waited && this.#window.passes(lane, this.options.noreplyWindowLimit));
+      const noreply = passes && !isKept;
       const line = sayable ? encodeOutcome(request, applied, prefix, key, expire, noreply) : undefined;
       const shape = noreply ? undefined : ReplyShape.line;
       if (isTouch(applied) && node.state !== NodeState.active) {
@@ -159,26 +187,32 @@ export class Replicator {
         const item = sayable ? encodeSet(applied, prefix, key, "") : undefined;
         const metaItem =
           metaLine === undefined ? undefined : encodeReplicatedMetaSet(prefix, request.mutation.key, applied.entry);
-        deliveries.push({ node, lane, line: item, metaLine: metaItem, shape: ReplyShape.line, done });
+        deliveries.push({ ...delivery, lane, line: item, metaLine: metaItem, shape: ReplyShape.line });
         // Nobody waits for the touch itself: a node without the new map forwards it, perhaps back to us.
         const touch = sayable ? encodeOutcome(request, applied, prefix, key, expire, true) : undefined;
-        deliveries.push({ node, lane, line: touch, metaLine, shape: undefined, done: undefined });
+        deliveries.push({ ...delivery, lane, line: touch, metaLine, shape: undefined, done: undefined });
         return;
       }
-      deliveries.push({ node, lane, line, metaLine, shape, done });
+      deliveries.push({ ...delivery, lane, line, metaLine, shape });
     };
-    const targets = replicas.filter((node) => !this.#wasSentTo(node, request.prefix));
-    const sent = targets.map((node) => new Promise<FlareError | undefined>((resolve) => add(node, resolve)));
-    if (successor !== undefined && !this.#wasSentTo(successor, request.prefix)) {
-      sent.push(new Promise<FlareError | undefined>((resolve) => add(successor, resolve)));
+    const waits: Promise<FlareError | undefined>[] = [];
+    const addAwaited = (node: ClusterNode): void => {
+      waits.push(new Promise((resolve) => add(node, resolve)));
+    };
+    for (const node of replicas) {
+      if (this.#wasSentTo(node, request.prefix)) continue;
+      if (waited && this.#isAwaited(node)) addAwaited(node);
+      else add(node, undefined);
     }
+    if (successor !== undefined && !this.#wasSentTo(successor, request.prefix)) addAwaited(successor);
     const copiedBytes = deliveries.reduce((sum, { line, metaLine }) => sum + (metaLine ?? line ?? EMPTY_BYTES).length, 0);
+    const queued = deliveries.length - leftOut;
     this.#pending += deliveries.length;
-    this.#uncommitted += deliveries.length;
+    this.#uncommitted += queued;
     this.#uncommittedBytes += copiedBytes;
     this.#storage.onCommit({
       onCommitted: (error) => {
-        this.#uncommitted -= deliveries.length;
+        this.#uncommitted -= queued;
         this.#uncommittedBytes -= copiedBytes;
         for (const delivery of deliveries) {
           // A failed commit is rolled back here and must not exist anywhere else.
@@ -187,7 +221,15 @@ export class Replicator {
         }
       },
     });
-    return Promise.all(sent).then((refusals) => refusals.find((refusal) => refusal !== undefined));
+    if (waits.length === 0) return NOT_WAITED;
+    return waits.length === 1
+      ? (waits[0] as Promise<FlareError | undefined>)
+      : Promise.all(waits).then((faults) => faults.find((fault) => fault !== undefined));
+  }
+
+  /** Whether a write that waits for its copies waits for this replica's. */
+  #isAwaited(node: ClusterNode): boolean {
+    return !this.#inSync.isKept || this.#inSync.isMember(node);
   }
 
   /** Whether a copy nobody waits for is dropped because too much is queued; counts and logs it. */
@@ -195,7 +237,7 @@ export class Replicator {
     const text = this.#crowdedBy(others + 1);
     if (text === undefined) return false;
     this.dropped++;
-    this.#limitLog.write(`a write is not replicated, ${text}: a replica stays behind until it is copied again`);
+    this.#limitLog.write(`a write is not replicated, ${text}: a replica stays behind until it copies again`);
     return true;
   }
 
@@ -240,34 +282,125 @@ export class Replicator {
     return undefined;
   }
 
+  /** Resolves when all copies sent to a node so far are answered or have failed. */
+  async settled(nodeKey: string): Promise<void> {
+    await new Promise<void>((resolve) => this.#storage.onCommit({ onCommitted: () => resolve() }));
+    const sent = [...(this.#unanswered.get(nodeKey) ?? [])];
+    await Promise.all(
+      sent.map(
+        (delivery) =>
+          new Promise<void>((resolve) => {
+            delivery.settled = resolve;
+          }),
+      ),
+    );
+  }
+
   #send(delivery: Delivery): void {
-    const { lane, line, metaLine, shape, done } = delivery;
-    // Nobody waits longer for an unreachable node; the copy is sent as soon as it is reachable.
-    const onDelayed = (): void => done?.();
+    const { node, lane, line, metaLine, shape } = delivery;
+    delivery.sentMs = this.#clock.monotonicMs();
+    if (lane === undefined) return this.#fail(delivery, "too many requests are queued (max-total-thread-queue)");
+    const { isKept } = this.#inSync;
+    if (isKept) this.#expect(delivery);
+    // Without in-sync sets nobody waits longer for an unreachable node; the copy is sent as soon as it is reachable.
+    const onDelayed = isKept && node.role === NodeRole.slave ? nothing : (): void => this.#letGo(delivery);
     const sent =
       metaLine === undefined && line !== undefined
         ? lane.repeat(line, shape, false, onDelayed)
         : sendMeta(lane, line, metaLine, shape, onDelayed);
     sent.then(
       ({ line: answer }) => {
-        if (isError(answer)) {
-          this.failures++;
-          this.#failureLog.write(`"${delivery.node.key}" answered "${answer}" to a copy`);
-        }
-        this.#finish(delivery);
+        if (!isError(answer)) return this.#finish(delivery);
+        this.failures++;
+        this.#failureLog.write(`"${node.key}" answered "${answer}" to a copy`);
+        this.#fail(delivery, `it answered "${answer}"`);
       },
       (error: Error) => {
         this.failures++;
-        this.#failureLog.write(`replication to "${delivery.node.key}" failed: ${error.message}`);
-        this.#finish(delivery, error instanceof FlareError && error.code === "LIMIT_EXCEEDED" ? error : undefined);
+        this.#failureLog.write(`replication to "${node.key}" failed: ${error.message}`);
+        const isFull = error instanceof FlareError && error.code === "LIMIT_EXCEEDED";
+        this.#fail(delivery, error.message, isFull ? notCopied(error) : undefined);
       },
     );
   }
 
-  #finish({ done }: Delivery, refusal?: FlareError): void {
-    done?.(refusal);
+  /**
+   * A replica lacks a write: who waits for it waits until the replica is out of the in-sync set.
+   * @param fault what the write's client hears without in-sync sets
+   */
+  #fail(delivery: Delivery, reason: string, fault?: FlareError): void {
+    const { node, done, sentMs } = delivery;
+    delivery.done = undefined;
+    const removed = this.#inSync.missed(node.key, sentMs, reason);
+    if (done !== undefined) {
+      if (removed === undefined) done(this.#inSync.isKept && node.role === NodeRole.slave ? undefined : fault);
+      else void removed.then(done);
+    }
+    this.#finish(delivery);
+  }
+
+  #finish(delivery: Delivery): void {
+    this.#letGo(delivery);
+    delivery.settled?.();
+    this.#unanswered.get(delivery.node.key)?.delete(delivery);
+    if (!delivery.isLate) this.#release();
+  }
+
+  /** Nobody waits for it any longer. */
+  #letGo(delivery: Delivery): void {
+    delivery.done?.();
+    delivery.done = undefined;
+  }
+
+  /** One copy less is in flight. */
+  #release(): void {
     this.#pending--;
     if (this.#pending === 0) for (const idle of this.#idle.splice(0)) idle();
+  }
+
+  /** Notes a copy whose answer must come in time. */
+  #expect(delivery: Delivery): void {
+    const { key } = delivery.node;
+    let unanswered = this.#unanswered.get(key);
+    if (unanswered === undefined) {
+      unanswered = new Set();
+      this.#unanswered.set(key, unanswered);
+    }
+    unanswered.add(delivery);
+    this.#lateTimer ??= this.#clock.setTimer(() => this.#checkLate(), this.options.replicationTimeoutMs);
+  }
+
+  /** Reports the replicas that have not answered in time, and looks again when the next answer is due. */
+  #checkLate(): void {
+    this.#lateTimer = undefined;
+    const { replicationTimeoutMs } = this.options;
+    const nowMs = this.#clock.monotonicMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const [key, unanswered] of this.#unanswered) {
+      if (unanswered.size === 0) this.#unanswered.delete(key);
+      for (const delivery of unanswered) {
+        if (delivery.isLate) continue;
+        const dueMs = delivery.sentMs + replicationTimeoutMs;
+        if (dueMs > nowMs) {
+          nextMs = Math.min(nextMs, dueMs);
+          break;
+        }
+        this.#beLate(delivery);
+      }
+    }
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    this.#lateTimer = this.#clock.setTimer(() => this.#checkLate(), nextMs - nowMs);
+  }
+
+  /** The copy may still arrive, but nobody waits for that. */
+  #beLate(delivery: Delivery): void {
+    const { node, done } = delivery;
+    delivery.done = undefined;
+    delivery.isLate = true;
+    const removed = this.#inSync.silent(node.key);
+    if (removed === undefined) done?.();
+    else if (done !== undefined) void removed.then(done);
+    this.#release();
   }
 
   /**
@@ -311,6 +444,13 @@ export function encodeOutcome(
     default:
       return encodeSet(applied, prefix, key, encodeOptions(request, noreply));
   }
+}
+
+function nothing(): void {}
+
+/** A write was executed here, but its copy could not be queued: it must not count as replicated. */
+function notCopied(error: FlareError): FlareError {
+  return new FlareError("IN_DOUBT", `written here but not on all replicas: ${error.message}`, { cause: error });
 }
 
 /** Whether a replica failed to process a copy; having something newer is not an error. */

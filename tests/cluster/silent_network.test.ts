@@ -103,6 +103,12 @@ class Cluster {
     return { answers, slowest: Math.max(...replies.map(([, seconds]) => seconds)) };
   }
 
+  /** Whether the map of node `number` says something of a node, and that none is copying. */
+  async knows(number: number, expected: string): Promise<boolean> {
+    const [nodes] = await this.ask(number, "stats nodes\r\n", /END\r\n$/);
+    return nodes.includes(`:${PORT}:${expected}\r\n`) && !nodes.includes("state prepare");
+  }
+
   async #nodes(): Promise<string> {
     return (await this.ask(INDEX, "stats nodes\r\n", /END\r\n$/))[0];
   }
@@ -159,10 +165,7 @@ describe("a network that drops packets", { skip }, () => {
         await cluster.operate("role @ slave 0 0", slave, "role slave");
         await cluster.untilNode(slave, "state active");
         await cluster.operate("role @ slave 1 0", slave, "balance 1");
-        await waitUntil(async () => {
-          const [nodes] = await cluster.ask(proxy, "stats nodes\r\n", /END\r\n$/);
-          return nodes.includes(`:${PORT}:balance 1\r\n`) && !nodes.includes("state prepare");
-        }, "the proxy knows both readers");
+        await waitUntil(() => cluster.knows(proxy, "balance 1"), "the proxy knows both readers");
         const all = KEYS.length;
         assertRound(await cluster.round(proxy, setTo("one")), "STORED", all, 10);
         assertRound(await cluster.round(proxy, get), "one", all, 10);
@@ -174,7 +177,8 @@ describe("a network that drops packets", { skip }, () => {
         assertRound(await cluster.round(proxy, sync), "STORED", all, FOUND_OUT_S);
         assertRound(await cluster.round(proxy, sync), "STORED", all, AT_ONCE_S);
         cluster.network.mend();
-        await waitUntil(async () => (await cluster.round(slave, get)).answers.two === all, "the slave has what it missed");
+        await cluster.untilNode(slave, "state active");
+        await waitUntil(() => cluster.knows(proxy, "state active"), "the proxy knows that the slave has what it missed");
 
         cluster.network.drop(`127.0.0.${master}`);
         assertRound(await cluster.round(proxy, get), "two", all, FOUND_OUT_S);

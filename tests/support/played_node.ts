@@ -25,12 +25,15 @@ export class PlayedHost {
 }
 
 const INDEX = "127.0.0.1:2000";
-const META = "META partition-type modular\r\nMETA partition-modular-hint 1\r\nEND\r\n";
+const META = "META partition-type modular\r\nMETA partition-modular-hint 1\r\n";
+const IN_SYNC_SET = "META flare-kv-in-sync-set 1\r\n";
 
 export class PlayedNode {
   readonly network: PlayedNetwork;
   /** `host:port` of our node. */
   readonly key: string;
+  /** Whether the index server keeps in-sync sets; to be set before the start. */
+  keepsInSyncSet = false;
   readonly #hosts = new Map<string, PlayedHost>();
   #server: RunningNode | undefined;
   #index: FarEnd | undefined;
@@ -46,6 +49,10 @@ export class PlayedNode {
     return this.#server;
   }
 
+  get index(): PlayedHost {
+    return this.host(INDEX);
+  }
+
   /** The host `key`; made when first asked for. */
   host(key: string): PlayedHost {
     const host = this.#hosts.get(key) ?? new PlayedHost();
@@ -59,8 +66,9 @@ export class PlayedNode {
     options: Partial<NodeServerOptions> = {},
     engine: EngineDatabase = memoryEngine(),
   ): Promise<RunningNode> {
-    this.host(INDEX).answer = (request) =>
-      request.startsWith("meta") ? META : request.startsWith("node add") ? `${lines(nodes)}END\r\n` : "OK\r\n";
+    const meta = `${META}${this.keepsInSyncSet ? IN_SYNC_SET : ""}END\r\n`;
+    this.index.answer = (request) =>
+      request.startsWith("meta") ? meta : request.startsWith("node add") ? `${lines(nodes)}END\r\n` : "OK\r\n";
     const [host = "", port] = this.key.split(":");
     const given: Partial<NodeServerOptions> = {
       serverName: host,

@@ -18,7 +18,17 @@ import { showNodeVariables } from "../stats/node_variables.ts";
 /** What it takes of a node server. */
 type Parts = Pick<
   NodeComponents,
-  "handover" | "options" | "replicator" | "routing" | "runtime" | "storage" | "timeWatcher" | "tls" | "watchers" | "workers"
+  | "handover"
+  | "inSync"
+  | "options"
+  | "replicator"
+  | "routing"
+  | "runtime"
+  | "storage"
+  | "timeWatcher"
+  | "tls"
+  | "watchers"
+  | "workers"
 >;
 
 export class AdminCommands {
@@ -83,6 +93,15 @@ export class AdminCommands {
     if (!acceptsVersion(this.#parts.routing.nodeMap.version, version)) return reply.line("SERVER_ERROR node sync error");
     this.#install(createNodeMap(version, nodes as ClusterNode[], 0));
     reply.line("OK");
+  }
+
+  /** `node admit <host> <port>`: a slave of ours has completed its copy. */
+  async nodeAdmit(words: readonly string[], reply: TextReply): Promise<void> {
+    const [host, port] = words;
+    if (host === undefined || port === undefined || words.length !== 2) return reply.line("ERROR");
+    const { inSync, replicator } = this.#parts;
+    const key = `${host}:${port}`;
+    reply.line(await inSync.add(key, () => replicator.settled(key)));
   }
 
   /** `node handover <milliseconds>`: an operator wants to promote a slave in our place. */

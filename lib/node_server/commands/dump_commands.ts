@@ -41,7 +41,7 @@ interface Slice extends DumpPiece {
 }
 
 /** What it takes of a node server. */
-type Parts = Pick<NodeComponents, "keyHash" | "routing" | "runtime" | "storage">;
+type Parts = Pick<NodeComponents, "inSync" | "keyHash" | "routing" | "runtime" | "storage">;
 
 export class DumpCommands {
   readonly #parts: Parts;
@@ -59,6 +59,8 @@ export class DumpCommands {
     const { command, words, prefix } = request;
     const given = command === Command.dump ? parseDump(words) : parseDump(["0", ...words]);
     if (given === undefined || given.partitionSize > this.#resolver.partitionCountMax) return reply.line("ERROR");
+    const taker = prefix?.split(",").at(-1);
+    if (taker !== undefined && command === Command.dump) this.#parts.inSync.copyBegins(taker);
     const encode = command === Command.dump_key ? keyLine : valueBlock;
     return this.#stream(given, command === Command.dump_key, prefix === undefined ? encode : completeBlock, reply, session);
   }

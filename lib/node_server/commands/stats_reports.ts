@@ -19,6 +19,7 @@ import { statsFurther, statsItems, statsSlabs } from "../stats/memcached_stats.t
 type Parts = Pick<
   NodeComponents,
   | "crawler"
+  | "inSync"
   | "options"
   | "otherCluster"
   | "peers"
@@ -83,12 +84,14 @@ export class StatsReports {
 
   /** Copies in flight to replicas and to another cluster, and failed ones. */
   replication(reply: TextReply): void {
-    const { peers, replicator, otherCluster } = this.#parts;
+    const { peers, inSync, replicator, otherCluster } = this.#parts;
     const { replication } = otherCluster;
     reply.stat("replication_queue", peers.queue);
     reply.stat("replication_failures", replicator.failures);
     reply.stat("replication_dropped", replicator.dropped);
     reply.stat("replication_refused", replicator.refused);
+    reply.stat("replication_guarantees", inSync.guarantees);
+    reply.stat("replication_removals", inSync.removals);
     reply.stat("cluster_replication_queue", replication?.queue ?? 0);
     reply.stat("cluster_replication_queue_bytes", replication?.queuedBytes ?? 0);
     reply.stat("cluster_replication_dropped", replication?.dropped ?? 0);

@@ -138,8 +138,8 @@ export class WriteCommands {
     const replicated = this.#spread(request, hash, applied);
     const error = await this.#committed();
     if (error !== undefined) return faultLine(error);
-    const notQueued = this.#waitsForCopies(request, hash) ? await replicated : undefined;
-    if (notQueued !== undefined) return notCopiedText(notQueued);
+    const doubt = this.#waitsForCopies(request, hash) ? await replicated : undefined;
+    if (doubt !== undefined) return faultLine(doubt);
     reply.raw(block);
     return undefined;
   }
@@ -251,11 +251,10 @@ export class WriteCommands {
     text: string,
   ): Promise<void> {
     const committed = this.#committed();
-    const notQueued = await replicated;
-    const error = await committed;
+    const doubt = await replicated;
+    const error = (await committed) ?? doubt;
     if (noreply) return;
     if (error !== undefined) reply.line(faultLine(error));
-    else if (notQueued !== undefined) reply.line(notCopiedText(notQueued));
     else reply.segment.putText(text);
   }
 
@@ -313,11 +312,6 @@ export class WriteCommands {
  */
 function isSilent({ noreply, prefix }: Request): boolean {
   return noreply && prefix !== undefined;
-}
-
-/** A write was executed here, but its copy could not be queued: it must not count as replicated. */
-function notCopiedText({ message }: FlareError): string {
-  return serverErrorLine(`written here but not on all replicas: ${message}`);
 }
 
 function changed(result: MutationResult): boolean {

@@ -10,6 +10,7 @@ import { formatHostPort } from "../../base/host_port.ts";
 import { sleep } from "../../base/sleep.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import { type DataIdentity, encodeDataIdentity } from "../../cluster/data_identity.ts";
+import { parseSetAnswer, type SetAnswer } from "../../cluster/in_sync_set.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { createNodeMap, type NodeMap } from "../../cluster/node_map.ts";
 import { type ClusterMeta, parseMeta, parseNodeLine } from "../../cluster/node_map_codec.ts";
@@ -113,6 +114,17 @@ export class IndexLink {
     return this.#tell(`node state ${this.#name} ${state}`);
   }
 
+  /** `node state <slave> prepare|active <version>`; one attempt. Undefined: no index server answered. */
+  async changeSet({ host, port }: ClusterNode, state: "prepare" | "active", version: Uint64): Promise<SetAnswer | undefined> {
+    const command = `node state ${host} ${port} ${state} ${version}`;
+    for (const server of this.servers) {
+      const answers = await this.#converse(server, [command]).catch((error: Error) => this.#noteFailure(command, error));
+      const line = answers?.[0]?.line;
+      if (line !== undefined) return parseSetAnswer(line);
+    }
+    return undefined;
+  }
+
   /** `node role <self> proxy 0 -1`: a copy failed. */
   tellProxy(): Promise<boolean> {
     return this.#tell(`node role ${this.#name} proxy 0 -1`);
@@ -136,10 +148,7 @@ export class IndexLink {
     for (let attempt = 0; attempt < TOLD_ATTEMPTS && !this.#stopped; attempt++) {
       if (attempt > 0) await this.#pause(JOIN_PAUSE_MS);
       for (const server of this.servers) {
-        const answers = await this.#converse(server, [command]).catch((error: Error) => {
-          this.#runtime.log.write("info", `could not send "${command}": ${error.message}`);
-          return undefined;
-        });
+        const answers = await this.#converse(server, [command]).catch((error: Error) => this.#noteFailure(command, error));
         const line = answers?.[0]?.line;
         if (line === undefined) continue;
         if (line !== "OK") this.#runtime.log.write("warning", `index server answered "${line}" to "${command}"`);
@@ -147,6 +156,10 @@ export class IndexLink {
       }
     }
     return false;
+  }
+
+  #noteFailure(command: string, error: Error): undefined {
+    this.#runtime.log.write("info", `could not send "${command}": ${error.message}`);
   }
 
   /**

@@ -1,25 +1,36 @@
 /**
- * Runs a copy when a node map gives this node a role that needs one, retries it when it breaks off, and reports the outcome to
- * the index server. One copy at a time: a newer map ends the previous one.
+ * Runs a copy when a node map gives this node a role that needs one, retries it when it breaks off, and reports the outcome: a
+ * slave to its master, which adds it to the in-sync set, a master to the index server. One copy at a time: a newer map ends the
+ * previous one.
  */
 
+import { fromLatin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { sleep } from "../../base/sleep.ts";
 import type { KeyResolver } from "../../cluster/key_resolver.ts";
-import { NodeRole, NodeState } from "../../cluster/node.ts";
-import type { Reconstruction } from "../../cluster/role_change.ts";
+import { type ClusterNode, NodeRole, NodeState } from "../../cluster/node.ts";
+import { type Reconstruction, reconstructionOf } from "../../cluster/role_change.ts";
+import { Peer } from "../../net/peer/peer.ts";
+import { WorkerRegistry } from "../../net/worker.ts";
+import { ReplyShape } from "../../protocol/text/text_client.ts";
 import { CopyTask } from "../../replication/copy_task.ts";
+import { COPY_AGAIN } from "../../replication/in_sync_replicas.ts";
 import type { NodeComponents } from "../node_components.ts";
 import type { IndexLink } from "./index_link.ts";
 
 /** How often a copy that breaks off is attempted, with a pause, before the node becomes a proxy again. */
 const ATTEMPTS_MAX = 3;
 const PAUSE_MS = 1000;
+/** A slave that returns to the in-sync set tries for ever; the pause doubles up to this. */
+const PAUSE_MS_MAX = 8000;
+/** How long a master may take to add a slave, beside the time for the copies of writes that the slave has not answered. */
+const ADDITION_MS_MAX = 15000;
+const ANSWER_BYTES_MAX = 8192;
 
 /** What it takes of a node server. */
 type Parts = Pick<
   NodeComponents,
-  "keyHash" | "options" | "routing" | "runtime" | "selfKey" | "storage" | "tls" | "watchers" | "workers"
+  "inSync" | "keyHash" | "options" | "routing" | "runtime" | "selfKey" | "storage" | "tls" | "watchers" | "workers"
 >;
 
 export class Reconstructor {
@@ -41,7 +52,7 @@ export class Reconstructor {
   /** Executes the plan, in the background. */
   begin(plan: Reconstruction): void {
     this.#plan = plan;
-    void this.#reconstruct(plan, 1);
+    void this.#reconstruct(plan);
   }
 
   /** Restarts a copy that is not in use yet: its sources have flushed. */
@@ -57,9 +68,34 @@ export class Reconstructor {
     this.#copy = undefined;
   }
 
-  async #reconstruct(plan: Reconstruction, attempt: number): Promise<void> {
+  async #reconstruct(first: Reconstruction): Promise<void> {
+    let plan = first;
+    for (let attempt = 1; ; attempt++) {
+      const copy = this.#newCopy(plan);
+      const fault = await this.#run(copy, attempt);
+      if (this.#copy !== copy) return this.#parts.runtime.log.write("notice", "copy ended: it is no longer needed");
+      if (fault === undefined) {
+        if (!(await this.#report(plan, copy))) return;
+        attempt = 0;
+      } else {
+        const isRepeated = plan.isReturn ? isCurable(fault, plan) : attempt < ATTEMPTS_MAX && fault.retriable;
+        const next = isRepeated ? "retrying" : "this node becomes a proxy again";
+        this.#parts.runtime.log.write("error", `copy failed: ${fault.message}; ${next}`);
+        if (!isRepeated) {
+          await this.#link.tellProxy();
+          return;
+        }
+        await this.#pause(plan.isReturn ? Math.min(PAUSE_MS * 2 ** (attempt - 1), PAUSE_MS_MAX) : PAUSE_MS);
+      }
+      if (this.#copy !== copy) return;
+      plan = this.#renewed(plan);
+    }
+  }
+
+  /** Replaces the current copy. */
+  #newCopy(plan: Reconstruction): CopyTask {
     this.#copy?.kill();
-    const { options, storage, workers, watchers, runtime, tls, selfKey } = this.#parts;
+    const { options, storage, workers, runtime, tls, selfKey } = this.#parts;
     const copy = new CopyTask(runtime, workers, storage, plan, {
       intervalUs: options.reconstructionIntervalUs,
       bytesPerSecond: options.reconstructionBwlimitBytesPerSecond,
@@ -72,38 +108,88 @@ export class Reconstructor {
       belongs: (key) => this.#belongs(key, plan),
     });
     this.#copy = copy;
+    return copy;
+  }
+
+  /** Resolves to why the copy failed. */
+  async #run(copy: CopyTask, attempt: number): Promise<FlareError | undefined> {
+    const { watchers } = this.#parts;
     watchers.happened(`type=copy status=begun attempt=${attempt}`);
     try {
       await copy.run();
       watchers.happened("type=copy status=complete");
+      return undefined;
     } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
       watchers.happened("type=copy status=failed");
-      if (this.#copy !== copy) return runtime.log.write("notice", "copy ended: it is no longer needed");
-      const isRepeated = attempt < ATTEMPTS_MAX && error instanceof FlareError && error.retriable;
-      const next = isRepeated ? "retrying" : "this node becomes a proxy again";
-      runtime.log.write("error", `copy failed: ${(error as Error).message}; ${next}`);
-      if (isRepeated) {
-        await this.#pause();
-        if (this.#copy === copy) await this.#reconstruct(plan, attempt + 1);
-      } else {
-        await this.#link.tellProxy();
+      return error;
+    }
+  }
+
+  /**
+   * Reports a complete copy until somebody has taken note, or a newer map has made it pointless: an index server that cannot
+   * store its map now may do so later. Resolves to whether the copy has to be made again.
+   */
+  async #report(plan: Reconstruction, copy: CopyTask): Promise<boolean> {
+    for (;;) {
+      const line = plan.role === NodeRole.slave && this.#parts.inSync.isKept ? await this.#askMaster(plan) : "ERROR";
+      if (this.#copy !== copy || line === "OK") return false;
+      if (line?.startsWith(COPY_AGAIN) === true) {
+        this.#parts.runtime.log.write("notice", `master answered "${line}"`);
+        return true;
       }
-      return;
+      // A C++ master knows no in-sync set, and a new partition has none before it is active.
+      if (line === "ERROR" && (await this.#link.tellState(plan.role === NodeRole.master ? "ready" : "active"))) return false;
+      if (this.#copy !== copy || this.#parts.routing.self?.state !== NodeState.prepare) return false;
+      await this.#pause(PAUSE_MS);
     }
-    // Unless a newer map has made this copy pointless, keep reporting: an index server that cannot store its map now may do so
-    // later.
-    const state = plan.role === NodeRole.master ? "ready" : "active";
-    while (this.#copy === copy && !(await this.#link.tellState(state))) {
-      if (this.#parts.routing.self?.state !== NodeState.prepare) return;
-      await this.#pause();
+  }
+
+  /** Asks the master to add this slave to the in-sync set; undefined = it does not answer. */
+  async #askMaster(plan: Reconstruction): Promise<string | undefined> {
+    const [master] = this.#renewed(plan).sources;
+    if (master === undefined) return undefined;
+    const peer = this.#peerTo(master);
+    try {
+      const { serverName, serverPort } = this.#parts.options;
+      return (await peer.request(fromLatin1(`node admit ${serverName} ${serverPort}\r\n`), ReplyShape.line)).line;
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      this.#parts.runtime.log.write("info", `master "${master.key}" was not told of the copy: ${error.message}`);
+      return undefined;
+    } finally {
+      peer.close();
     }
+  }
+
+  #peerTo({ host, port, threadType }: ClusterNode): Peer {
+    const { options, runtime, tls } = this.#parts;
+    return new Peer(runtime, { host, port }, threadType, new WorkerRegistry(), {
+      connectTimeoutMs: this.#connectTimeoutMs,
+      tls,
+      replyTimeoutMs: options.replicationTimeoutMs + ADDITION_MS_MAX,
+      queueBytesMax: ANSWER_BYTES_MAX,
+      replyBytesMax: ANSWER_BYTES_MAX,
+    });
+  }
+
+  /** The plan of a slave by the current map: its partition may have another master by now. */
+  #renewed(plan: Reconstruction): Reconstruction {
+    const { self, nodeMap } = this.#parts.routing;
+    if (plan.role !== NodeRole.slave || self?.role !== NodeRole.slave) return plan;
+    return reconstructionOf(nodeMap, self, this.#resolver.partitionCountMax, plan.isReturn);
   }
 
   #belongs(key: Uint8Array, { partition, partitionSize }: Reconstruction): boolean {
     return partitionSize <= 1 || this.#resolver.resolve(this.#parts.keyHash(key, 0, key.length), partitionSize) === partition;
   }
 
-  #pause(): Promise<void> {
-    return sleep(this.#parts.runtime.clock, PAUSE_MS);
+  #pause(delayMs: number): Promise<void> {
+    return sleep(this.#parts.runtime.clock, delayMs);
   }
+}
+
+/** Whether another attempt may succeed: always, unless the master has less data than this node. */
+function isCurable({ code, retriable }: FlareError, { missing }: Reconstruction): boolean {
+  return code !== "REFUSED" || retriable || missing.length > 0;
 }

@@ -35,6 +35,7 @@ describe("role change", () => {
       partitionSize: 2,
       sources: ["b:1"],
       missing: [],
+      isReturn: false,
     });
   });
 
@@ -45,6 +46,7 @@ describe("role change", () => {
       partitionSize: 2,
       sources: ["n:1"],
       missing: [],
+      isReturn: false,
     });
   });
 
@@ -55,6 +57,7 @@ describe("role change", () => {
       partitionSize: 1,
       sources: ["a:1"],
       missing: [],
+      isReturn: false,
     });
   });
 
@@ -65,6 +68,7 @@ describe("role change", () => {
       partitionSize: 3,
       sources: ["a:1", "b:1"],
       missing: [],
+      isReturn: false,
     });
   });
 
@@ -75,6 +79,7 @@ describe("role change", () => {
       partitionSize: 2,
       sources: ["a:1"],
       missing: [],
+      isReturn: false,
     });
   });
 
@@ -85,6 +90,7 @@ describe("role change", () => {
       partitionSize: 3,
       sources: ["a:1"],
       missing: [1],
+      isReturn: false,
     });
   });
 
@@ -95,6 +101,7 @@ describe("role change", () => {
       partitionSize: 1,
       sources: [],
       missing: [],
+      isReturn: false,
     });
   });
 
@@ -105,6 +112,7 @@ describe("role change", () => {
       partitionSize: 1,
       sources: ["a:1"],
       missing: [],
+      isReturn: true,
     });
   });
 

@@ -55,6 +55,7 @@ describe("nodeOptionTable", () => {
       "noreply-window-limit",
       "reconstruction-bwlimit",
       "reconstruction-interval",
+      "replication-timeout",
       "replication-type",
       "request-timeout",
       "ssl-ca-cert",

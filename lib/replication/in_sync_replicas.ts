@@ -1,0 +1,299 @@
+/**
+ * The master's part of the in-sync set (see `cluster/in_sync_set.ts`): which slaves a write has to reach before it is
+ * acknowledged. A slave that missed a write is removed at the index server, however long that takes, and added again when it
+ * has made a copy and missed nothing since. It knows no writes and no connections to slaves; the replicator does.
+ */
+
+import { FlareError } from "../base/errors.ts";
+import { PacedLog } from "../base/paced_log.ts";
+import { sleep } from "../base/sleep.ts";
+import type { Uint64 } from "../base/uint64.ts";
+import type { SetAnswer } from "../cluster/in_sync_set.ts";
+import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
+import { findNode } from "../cluster/node_map.ts";
+import type { Routing } from "../cluster/routing.ts";
+import { serverErrorLine } from "../protocol/text/server_error.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** The index server. */
+export interface SetKeeper {
+  /** Asks it to remove (`prepare`) or to add (`active`) a slave, by the map of this version; undefined = none answered. */
+  changeSet(slave: ClusterNode, state: "prepare" | "active", version: Uint64): Promise<SetAnswer | undefined>;
+}
+
+/** Settings that can change at run time. */
+export interface InSyncOptions {
+  /** How long a replica may leave a copy unanswered, and then the index server the request to remove the replica. */
+  readonly replicationTimeoutMs: number;
+}
+
+/** What the master knows of a slave beside its entry in the node map. */
+interface SlaveRecord {
+  /** It is out since this version of the map, which says that it is active: the next one is on its way. */
+  removedIn: Uint64 | undefined;
+  /** It counts as active from this version of the map on, whatever the map says. */
+  addedIn: Uint64 | undefined;
+  /** By this version of the map it could not be removed: it is not one of our nodes, or the index server is not. */
+  legacyIn: Uint64 | undefined;
+  /** The log says that it cannot be removed. */
+  isLegacyLogged: boolean;
+  /** When it began its copy, on the monotonic clock. */
+  copyBeganMs: number | undefined;
+  /** Why it lacks a write that is not in its copy. */
+  missed: string | undefined;
+  /** Under way; resolves to why a write that waits for it is in doubt. */
+  removal: Promise<FlareError | undefined> | undefined;
+  /** Under way; resolves to the answer to the slave. */
+  addition: Promise<string> | undefined;
+}
+
+/** The pause before the index server is asked again, unless a new map comes before. */
+const RETRY_MS = 500;
+/** The same trouble is logged at most once in this time. */
+const TROUBLE_LOG_MS = 10000;
+const NOT_MASTER = "this node is no longer the master";
+
+export class InSyncReplicas {
+  /** Whether the index server keeps in-sync sets: the original does not. */
+  readonly isKept: boolean;
+  /** Slaves removed, since the start. */
+  removals = 0;
+  /** Reloadable. */
+  options: InSyncOptions;
+  readonly #runtime: Runtime;
+  readonly #routing: Routing;
+  readonly #keeper: SetKeeper;
+  readonly #records = new Map<string, SlaveRecord>();
+  readonly #troubleLog: PacedLog;
+  /** Called with the next map. */
+  readonly #waiting: (() => void)[] = [];
+  #stopped = false;
+
+  constructor(runtime: Runtime, routing: Routing, keeper: SetKeeper, isKept: boolean, options: InSyncOptions) {
+    this.#runtime = runtime;
+    this.#routing = routing;
+    this.#keeper = keeper;
+    this.isKept = isKept;
+    this.options = options;
+    this.#troubleLog = new PacedLog(runtime, "warning", TROUBLE_LOG_MS);
+    if (!isKept) {
+      const text = "the index server keeps no in-sync sets: a slave that misses writes stays active, replication is legacy";
+      runtime.log.write("warning", text);
+    }
+  }
+
+  /** What replication guarantees at this node. */
+  get guarantees(): "in_sync_set" | "legacy" {
+    if (!this.isKept) return "legacy";
+    for (const { legacyIn } of this.#records.values()) if (legacyIn !== undefined) return "legacy";
+    return "in_sync_set";
+  }
+
+  /** Whether a write must not be acknowledged before this slave of ours has it. */
+  isMember(slave: ClusterNode): boolean {
+    const record = this.#records.get(slave.key);
+    if (record?.removedIn !== undefined) return false;
+    return slave.state === NodeState.active || record?.addedIn !== undefined;
+  }
+
+  /**
+   * A slave lacks a write that was sent at `sentMs`: removes it, if it is in the set. Undefined: nobody has to wait for it; the
+   * promise resolves when nobody has to wait any longer, or to why a write that waits is in doubt.
+   */
+  missed(key: string, sentMs: number, reason: string): Promise<FlareError | undefined> | undefined {
+    if (!this.isKept) return undefined;
+    if (this.#slave(key) === undefined) return this.#takeOut(key, reason);
+    const record = this.#record(key);
+    // A copy that began later has it.
+    if (record.copyBeganMs === undefined || sentMs >= record.copyBeganMs) record.missed ??= reason;
+    return this.#takeOut(key, reason);
+  }
+
+  /** A slave has not answered a copy in time, but may still get it: as `missed`, unless it is not in the set. */
+  silent(key: string): Promise<FlareError | undefined> | undefined {
+    if (!this.isKept) return undefined;
+    return this.#takeOut(key, `it did not answer for ${this.options.replicationTimeoutMs} ms`);
+  }
+
+  /** A slave begins a copy: what it missed before will be in it. */
+  copyBegins(key: string): void {
+    if (findNode(this.#routing.nodeMap, key) === undefined) return;
+    const record = this.#record(key);
+    record.copyBeganMs = this.#runtime.clock.monotonicMs();
+    record.missed = undefined;
+  }
+
+  /**
+   * A slave has completed its copy: adds it to the set; resolves to the answer.
+   * @param settled resolves when every copy sent to it so far is answered or has failed
+   */
+  async add(key: string, settled: () => Promise<void>): Promise<string> {
+    const slave = this.#slave(key);
+    if (!this.isKept) return "ERROR";
+    if (slave === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
+    const record = this.#record(key);
+    if (record.removal !== undefined || record.addition !== undefined)
+      return serverErrorLine(`"${key}" is already being changed`);
+    record.addition = this.#add(slave, record, settled);
+    try {
+      return await record.addition;
+    } finally {
+      record.addition = undefined;
+    }
+  }
+
+  /** There is a new map. */
+  mapChanged(): void {
+    const { version } = this.#routing.nodeMap;
+    for (const [key, record] of this.#records) {
+      if (findNode(this.#routing.nodeMap, key) === undefined) this.#records.delete(key);
+      if (record.removedIn !== undefined && record.removedIn < version) record.removedIn = undefined;
+      if (record.addedIn !== undefined && record.addedIn < version) record.addedIn = undefined;
+      if (record.legacyIn !== undefined && record.legacyIn < version) record.legacyIn = undefined;
+      const slave = this.#slave(key);
+      // It became active without us.
+      const isWrong = record.missed !== undefined && record.removal === undefined && record.addition === undefined;
+      if (isWrong && slave !== undefined && this.isMember(slave)) void this.#beginRemoval(key, record, record.missed as string);
+    }
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** Ends everything under way. */
+  stop(): void {
+    this.#stopped = true;
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** The node `key`, if it is a slave of the partition we are master of. */
+  #slave(key: string): ClusterNode | undefined {
+    const { self, nodeMap } = this.#routing;
+    const node = findNode(nodeMap, key);
+    if (self?.role !== NodeRole.master || node?.role !== NodeRole.slave || node.state === NodeState.down) return undefined;
+    return node.partition === self.partition ? node : undefined;
+  }
+
+  /** Removes a slave that is in the set; see `missed` for the result. */
+  #takeOut(key: string, reason: string): Promise<FlareError | undefined> | undefined {
+    const { self, nodeMap } = this.#routing;
+    if (self?.role !== NodeRole.master) return Promise.resolve(doubt(key, NOT_MASTER));
+    const slave = this.#slave(key);
+    if (slave === undefined || !this.isMember(slave)) return undefined;
+    const record = this.#record(key);
+    if (record.legacyIn === nodeMap.version) return undefined;
+    return record.removal ?? this.#beginRemoval(key, record, reason);
+  }
+
+  #record(key: string): SlaveRecord {
+    const known = this.#records.get(key);
+    if (known !== undefined) return known;
+    const record: SlaveRecord = {
+      removedIn: undefined,
+      addedIn: undefined,
+      legacyIn: undefined,
+      isLegacyLogged: false,
+      copyBeganMs: undefined,
+      missed: undefined,
+      removal: undefined,
+      addition: undefined,
+    };
+    this.#records.set(key, record);
+    return record;
+  }
+
+  /** Removes a slave; the promise does not wait for an index server that is unreachable. */
+  #beginRemoval(key: string, record: SlaveRecord, reason: string): Promise<FlareError | undefined> {
+    const { clock } = this.#runtime;
+    this.#troubleLog.write(`replica "${key}" is not in sync: ${reason}`);
+    record.removal = new Promise((resolve) => {
+      const late = clock.setTimer(
+        () => resolve(doubt(key, "no index server has taken it out of the in-sync set")),
+        this.options.replicationTimeoutMs,
+      );
+      void this.#remove(key, record).then((fault) => {
+        clock.clearTimer(late);
+        record.removal = undefined;
+        resolve(fault);
+      });
+    });
+    return record.removal;
+  }
+
+  /** Asks until the slave is out, or is no concern of ours. */
+  async #remove(key: string, record: SlaveRecord): Promise<FlareError | undefined> {
+    while (!this.#stopped) {
+      await record.addition;
+      const { self, nodeMap } = this.#routing;
+      if (self?.role !== NodeRole.master) return doubt(key, NOT_MASTER);
+      const slave = this.#slave(key);
+      if (slave === undefined || !this.isMember(slave) || record.legacyIn === nodeMap.version) return undefined;
+      const answer = await this.#keeper.changeSet(slave, "prepare", nodeMap.version);
+      switch (answer?.kind) {
+        case "changed":
+        case "out":
+          this.removals++;
+          record.removedIn = nodeMap.version;
+          record.addedIn = undefined;
+          this.#runtime.log.write("warning", `replica "${key}" was taken out of the in-sync set; it copies again`);
+          // The next map may be here already.
+          this.mapChanged();
+          return undefined;
+        case "legacy":
+          record.legacyIn = nodeMap.version;
+          if (!record.isLegacyLogged) {
+            const text = `replica "${key}" cannot be taken out of the in-sync set: it stays active, replication is legacy`;
+            this.#runtime.log.write("warning", text);
+          }
+          record.isLegacyLogged = true;
+          return undefined;
+        case "refused":
+          this.#troubleLog.write(`index server answered "${answer.text}" to the removal of replica "${key}"`);
+      }
+      await this.#mapOrPause();
+    }
+    return doubt(key, "this node is stopping");
+  }
+
+  async #add(slave: ClusterNode, record: SlaveRecord, settled: () => Promise<void>): Promise<string> {
+    const { key } = slave;
+    if (record.copyBeganMs === undefined) return copyAgain("this node is a new master");
+    if (record.missed !== undefined) return copyAgain(record.missed);
+    const { version } = this.#routing.nodeMap;
+    if (record.removedIn !== undefined && slave.state === NodeState.active) return serverErrorLine("the node map is changing");
+    // From now on writes wait for it; those that did not are answered when it is added.
+    record.removedIn = undefined;
+    record.addedIn ??= version;
+    const isSettled = await this.#within(settled());
+    if (record.missed !== undefined || !isSettled || this.#routing.nodeMap.version !== version) {
+      record.addedIn = undefined;
+      if (record.missed !== undefined) return copyAgain(record.missed);
+      return serverErrorLine(isSettled ? "the node map is changing" : `copies to "${key}" are not answered yet`);
+    }
+    const answer = await this.#keeper.changeSet(slave, "active", version);
+    if (answer?.kind === "changed") return "OK";
+    // Without an answer it may be active.
+    if (answer !== undefined) record.addedIn = undefined;
+    return serverErrorLine(`the index server did not make "${key}" active: ${answer?.kind ?? "no answer"}`);
+  }
+
+  /** Waits for `done`, for as long as a copy may be unanswered; returns whether it is settled. */
+  async #within(done: Promise<void>): Promise<boolean> {
+    const late = sleep(this.#runtime.clock, this.options.replicationTimeoutMs).then(() => false);
+    return Promise.race([done.then(() => true), late]);
+  }
+
+  #mapOrPause(): Promise<void> {
+    const next = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return Promise.race([next, sleep(this.#runtime.clock, RETRY_MS)]);
+  }
+}
+
+/** Begins the answer to a slave that has to copy again. */
+export const COPY_AGAIN = "SERVER_ERROR copy again";
+
+function copyAgain(reason: string): string {
+  return serverErrorLine(`copy again: ${reason}`);
+}
+
+function doubt(key: string, reason: string): FlareError {
+  return new FlareError("IN_DOUBT", `in doubt: written here, but not confirmed by replica "${key}" (${reason})`);
+}
