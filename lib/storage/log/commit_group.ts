@@ -88,7 +88,8 @@ export class CommitGroup {
       const fault = error as FlareError;
       this.#owner.onAppendFailed(fault);
       if (!TRANSIENT.has(fault.code)) this.#owner.onFailure(fault);
-      for (const listener of listeners) listener.onCommitted(fault);
+      // Changes of earlier turns may still wait for a sync: their listeners come first.
+      for (const listener of listeners) this.onCommit({ onCommitted: () => listener.onCommitted(fault) });
       return;
     }
     this.#owner.onAppended();

@@ -293,6 +293,29 @@ describe("commits", () => {
     await storage.close();
   });
 
+  it("tell in order that one append failed, while earlier ones wait for their sync", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase(), { fsync: "always" });
+    disk(world).holdSyncs();
+    const told: string[] = [];
+    const go = async (key: string): Promise<void> => {
+      storage.apply(set(key, "1"), world.nowSeconds);
+      storage.onCommit({ onCommitted: (error) => told.push(`${key} ${error?.code ?? "stored"}`) });
+      await turns(2);
+    };
+    await go("in the running sync");
+    await go("in the next sync");
+    disk(world).freeBytes = 0;
+    await go("without room");
+    disk(world).freeBytes = Number.POSITIVE_INFINITY;
+    await go("later");
+    assertEquals(told, []);
+    disk(world).releaseSyncs();
+    await turns(4);
+    assertEquals(told, ["in the running sync stored", "in the next sync stored", "without room DISK_FULL", "later stored"]);
+    await storage.close();
+  });
+
   it("of a reader wait for the sync of what it may have seen, not for another one", async () => {
     const world = new StorageWorld();
     const storage = await open(world, new TestDatabase(), { fsync: "always" });
