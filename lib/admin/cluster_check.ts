@@ -187,10 +187,16 @@ function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
     const advice = `see its log for the files; copy its partition again from another copy: flare reconstruct ${about}`;
     found(Severity.degraded, `data on its disk is damaged: ${records} records, ${tables} tables`, advice);
   }
+  const removals = number(seen.replication, "replication_removals");
+  if (removals > 0) {
+    const problem = `slaves missed writes and copied again since it started: ${removals}`;
+    found(Severity.note, problem, "its log says why");
+  }
   const lost = number(seen.replication, "replication_failures") + number(seen.replication, "replication_dropped");
   if (
     lost > 0 &&
     isMaster &&
+    seen.replication.get("replication_guarantees") !== "in_sync_set" &&
     map.nodes.some(({ role, partition }) => role === NodeRole.slave && partition === node.partition)
   ) {
     const advice = "slaves copied before that may lack writes: flare verify, then flare reconstruct for those";

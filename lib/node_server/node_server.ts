@@ -400,7 +400,7 @@ function buildComponents(
     selfKey,
     stats: new NodeStats(),
     handover: new Handover(runtime.clock),
-    partitionFlush: new PartitionFlush(runtime, routing, peers, storage, replicator, selfKey),
+    partitionFlush: new PartitionFlush(runtime, routing, peers, storage, inSync, replicator, selfKey),
     crawler: new CrawlerSettings(),
     watchers: new Watchers(runtime.clock),
     timeWatcher: new TimeWatcher(runtime.clock, runtime.log, storage, options),

@@ -115,6 +115,13 @@ export class InSyncReplicas {
     return this.#takeOut(key, `it did not answer for ${this.options.replicationTimeoutMs} ms`);
   }
 
+  /** A slave lacks what others have now; resolves to whether it copies everything again before it counts. */
+  async copiesAgain(key: string, reason: string): Promise<boolean> {
+    if (!this.isKept || (await this.missed(key, this.#runtime.clock.monotonicMs(), reason)) !== undefined) return false;
+    const slave = this.#slave(key);
+    return slave === undefined || !this.isMember(slave);
+  }
+
   /** A slave begins a copy: what it missed before will be in it. */
   copyBegins(key: string): void {
     if (findNode(this.#routing.nodeMap, key) === undefined) return;

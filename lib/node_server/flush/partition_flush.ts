@@ -7,12 +7,13 @@
 import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { sleep } from "../../base/sleep.ts";
-import { type ClusterNode, NodeState } from "../../cluster/node.ts";
+import { type ClusterNode, NodeRole, NodeState } from "../../cluster/node.ts";
 import type { Routing } from "../../cluster/routing.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import type { PeerPool } from "../../net/peer/peer_pool.ts";
 import { encodeFlush, type FlushTime } from "../../protocol/flush_request.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
+import type { InSyncReplicas } from "../../replication/in_sync_replicas.ts";
 import type { Replicator } from "../../replication/replicator.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { Storage } from "../../storage/storage.ts";
@@ -46,6 +47,7 @@ export class PartitionFlush {
   readonly #routing: Routing;
   readonly #peers: PeerPool;
   readonly #storage: Storage;
+  readonly #inSync: InSyncReplicas;
   readonly #replicator: Replicator;
   readonly #selfKey: string;
   readonly #gate = new Gate();
@@ -59,11 +61,20 @@ export class PartitionFlush {
   #timer: Timer | undefined;
   #stopped = false;
 
-  constructor(runtime: Runtime, routing: Routing, peers: PeerPool, storage: Storage, replicator: Replicator, selfKey: string) {
+  constructor(
+    runtime: Runtime,
+    routing: Routing,
+    peers: PeerPool,
+    storage: Storage,
+    inSync: InSyncReplicas,
+    replicator: Replicator,
+    selfKey: string,
+  ) {
     this.#runtime = runtime;
     this.#routing = routing;
     this.#peers = peers;
     this.#storage = storage;
+    this.#inSync = inSync;
     this.#replicator = replicator;
     this.#selfKey = selfKey;
   }
@@ -206,7 +217,7 @@ export class PartitionFlush {
       }
       const { replicas } = this;
       await this.applyHere("now");
-      return await this.#tellAll(replicas, "now");
+      return await this.#withoutCopying(await this.#tellAll(replicas, "now"));
     } finally {
       this.#gate.end();
     }
@@ -216,7 +227,7 @@ export class PartitionFlush {
     this.#checkMaster();
     await this.applyHere(time);
     const { replicas } = this;
-    const faults = await this.#tellAll(replicas, time);
+    const faults = await this.#withoutCopying(await this.#tellAll(replicas, time));
     for (const { key } of replicas) if (!faults.some(({ node }) => node.key === key)) this.#told.add(key);
     return faults;
   }
@@ -248,6 +259,17 @@ export class PartitionFlush {
   async #tellAll(nodes: readonly ClusterNode[], time: FlushTime): Promise<readonly FlushFault[]> {
     const faults = await Promise.all(nodes.map((node) => this.#tell(node, time)));
     return faults.filter((fault) => fault !== undefined);
+  }
+
+  /** The nodes that have not flushed and will not copy everything again, as a slave does that is not in the in-sync set. */
+  async #withoutCopying(faults: readonly FlushFault[]): Promise<readonly FlushFault[]> {
+    const copying = await Promise.all(
+      faults.map(({ node, reason }) => {
+        const isSlave = node.role === NodeRole.slave && node.partition === this.#routing.self?.partition;
+        return isSlave && this.#inSync.copiesAgain(node.key, `it has not flushed: ${reason}`);
+      }),
+    );
+    return faults.filter((_, i) => !copying[i]);
   }
 
   /** Tells one node, retrying while there is time; a node that is down or has left copies everything when it returns. */

@@ -137,6 +137,17 @@ describe("checkCluster", () => {
       ["note n:1: 3 copies of writes did not reach a slave since it started"],
     ],
     [
+      "slaves that missed writes and copied again",
+      seenWith({
+        replication: new Map([
+          ["replication_failures", "2"],
+          ["replication_guarantees", "in_sync_set"],
+          ["replication_removals", "1"],
+        ]),
+      }),
+      ["note n:1: slaves missed writes and copied again since it started: 1"],
+    ],
+    [
       "several versions",
       seenWith({}, {}, { general: figuresWith({ version: "1.3.4" }) }),
       ["note i:1: the versions differ: 2.0.0 on n:1, n:2; 1.3.4 on n:3"],

@@ -212,6 +212,17 @@ describe("a master that takes a slave out", () => {
     await node.stop();
   });
 
+  it("does so for a flush that the slave refuses, which is then complete", async () => {
+    const node = await startMaster(PAIR);
+    node.host(SLAVE).answer = (request) => (request === "node flush\r\n" ? "FLUSH 0\r\n" : "SERVER_ERROR disk full\r\n");
+    assertEquals([await node.ask("flush_all\r\n"), changes(node)], ["OK\r\n", [REMOVAL]]);
+    node.index.answer = () => `SERVER_ERROR legacy slave "${SLAVE}"\r\n`;
+    await node.push(6, PAIR);
+    const text = await node.ask("flush_all\r\n");
+    assertMatch(text, /^SERVER_ERROR flush_all: not at "127.0.0.1:2002" \(it answered "SERVER_ERROR disk full"\); all other/);
+    await node.stop();
+  });
+
   it("goes on as the original with a slave that cannot be taken out, and says so", async () => {
     const node = await startMaster(PAIR);
     node.host(SLAVE).answer = () => "SERVER_ERROR disk full\r\n";
