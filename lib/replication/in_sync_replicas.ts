@@ -49,6 +49,8 @@ interface SlaveRecord {
 
 /** The pause before the index server is asked again, unless a new map comes before. */
 const RETRY_MS = 500;
+/** By how many maps a slave is added before it has to ask again. */
+const ADDITIONS_MAX = 5;
 /** The same trouble is logged at most once in this time. */
 const TROUBLE_LOG_MS = 10000;
 const NOT_MASTER = "this node is no longer the master";
@@ -135,13 +137,12 @@ export class InSyncReplicas {
    * @param settled resolves when every copy sent to it so far is answered or has failed
    */
   async add(key: string, settled: () => Promise<void>): Promise<string> {
-    const slave = this.#slave(key);
     if (!this.isKept) return "ERROR";
-    if (slave === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
+    if (this.#slave(key) === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
     const record = this.#record(key);
     if (record.removal !== undefined || record.addition !== undefined)
       return serverErrorLine(`"${key}" is already being changed`);
-    record.addition = this.#add(slave, record, settled);
+    record.addition = this.#add(key, record, settled);
     try {
       return await record.addition;
     } finally {
@@ -255,31 +256,46 @@ export class InSyncReplicas {
         case "refused":
           this.#troubleLog.write(`index server answered "${answer.text}" to the removal of replica "${key}"`);
       }
-      await this.#mapOrPause();
+      await this.#nextMap(nodeMap.version);
     }
     return doubt(key, "this node is stopping");
   }
 
-  async #add(slave: ClusterNode, record: SlaveRecord, settled: () => Promise<void>): Promise<string> {
-    const { key } = slave;
-    if (record.copyBeganMs === undefined) return copyAgain("this node is a new master");
-    if (record.missed !== undefined) return copyAgain(record.missed);
-    const { version } = this.#routing.nodeMap;
-    if (record.removedIn !== undefined && slave.state === NodeState.active) return serverErrorLine("the node map is changing");
+  /** Asks by one map after the other, because it may be changing. */
+  async #add(key: string, record: SlaveRecord, settled: () => Promise<void>): Promise<string> {
+    for (let attempt = 0; attempt < ADDITIONS_MAX; attempt++) {
+      const slave = this.#slave(key);
+      if (slave === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
+      if (record.copyBeganMs === undefined) return copyAgain("this node is a new master");
+      const { version } = this.#routing.nodeMap;
+      const outcome = await this.#addBy(version, slave, record, settled);
+      if (record.missed !== undefined) {
+        record.addedIn = undefined;
+        return copyAgain(record.missed);
+      }
+      if (outcome !== "outdated") return outcome;
+      await this.#nextMap(version);
+    }
+    return serverErrorLine("the node map is changing");
+  }
+
+  /** Adds a slave by the map of this version; resolves to the answer, or to `outdated`. */
+  async #addBy(version: Uint64, slave: ClusterNode, record: SlaveRecord, settled: () => Promise<void>): Promise<string> {
+    if (record.missed !== undefined || (record.removedIn !== undefined && slave.state === NodeState.active)) return "outdated";
     // From now on writes wait for it; those that did not are answered when it is added.
     record.removedIn = undefined;
     record.addedIn ??= version;
     const isSettled = await this.#within(settled());
-    if (record.missed !== undefined || !isSettled || this.#routing.nodeMap.version !== version) {
+    if (!isSettled || record.missed !== undefined || this.#routing.nodeMap.version !== version) {
       record.addedIn = undefined;
-      if (record.missed !== undefined) return copyAgain(record.missed);
-      return serverErrorLine(isSettled ? "the node map is changing" : `copies to "${key}" are not answered yet`);
+      return isSettled ? "outdated" : serverErrorLine(`copies to "${slave.key}" are not answered yet`);
     }
     const answer = await this.#keeper.changeSet(slave, "active", version);
     if (answer?.kind === "changed") return "OK";
     // Without an answer it may be active.
     if (answer !== undefined) record.addedIn = undefined;
-    return serverErrorLine(`the index server did not make "${key}" active: ${answer?.kind ?? "no answer"}`);
+    if (answer?.kind === "outdated") return "outdated";
+    return serverErrorLine(`the index server did not make "${slave.key}" active: ${answer?.kind ?? "no answer"}`);
   }
 
   /** Waits for `done`, for as long as a copy may be unanswered; returns whether it is settled. */
@@ -288,9 +304,11 @@ export class InSyncReplicas {
     return Promise.race([done.then(() => true), late]);
   }
 
-  #mapOrPause(): Promise<void> {
+  /** Waits for a map of another version than this one, but not for long. */
+  async #nextMap(version: Uint64): Promise<void> {
+    if (this.#routing.nodeMap.version !== version) return;
     const next = new Promise<void>((resolve) => this.#waiting.push(resolve));
-    return Promise.race([next, sleep(this.#runtime.clock, RETRY_MS)]);
+    await Promise.race([next, sleep(this.#runtime.clock, RETRY_MS)]);
   }
 }
 

@@ -261,6 +261,18 @@ describe("a slave that has copied", () => {
     await node.stop();
   });
 
+  it("is added by the next map when the index server has another one", async () => {
+    const node = await startMaster(OUT);
+    await node.ask(DUMP);
+    node.index.answer = () => "SERVER_ERROR node map version is 6, not 5\r\n";
+    const admission = await node.send(ADMIT);
+    assertEquals([admission.received, changes(node)], ["", [ADDITION]]);
+    node.index.answer = () => "OK\r\n";
+    await node.push(6, OUT);
+    assertEquals([admission.received, changes(node)], ["OK\r\n", [ADDITION, ADDITION.replace("5\r", "6\r")]]);
+    await node.stop();
+  });
+
   it("is not added when it has missed a write since then, but when it has copied again", async () => {
     const node = await startMaster(OUT);
     await node.ask(DUMP);
