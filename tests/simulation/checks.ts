@@ -5,6 +5,7 @@
  */
 
 import { latin1 } from "../../lib/base/bytes.ts";
+import { FlareError } from "../../lib/base/errors.ts";
 import { hashSimple } from "../../lib/cluster/key_hash.ts";
 import { KeyResolver } from "../../lib/cluster/key_resolver.ts";
 import { NodeRole, NodeState } from "../../lib/cluster/node.ts";
@@ -16,12 +17,14 @@ import type { SimCluster } from "./sim_cluster.ts";
 /** Looks at every map that comes into use. */
 export class MapWatch {
   readonly #cluster: SimCluster;
+  readonly #report: (message: string) => void;
   readonly #lastSeen = new Map<object, NodeMap>();
   /** The nodes of each version of the index server's map. */
   readonly #contents = new Map<string, string>();
 
-  constructor(cluster: SimCluster) {
+  constructor(cluster: SimCluster, report: (message: string) => void) {
     this.#cluster = cluster;
+    this.#report = report;
   }
 
   /** To be called after every event. */
@@ -38,14 +41,14 @@ export class MapWatch {
     const { world } = this.#cluster;
     world.note(`${name} uses map ${map.version}`);
     if (before !== undefined && map.version < before.version) {
-      world.fail(`"${name}" went from map ${before.version} back to ${map.version}`);
+      this.#report(`"${name}" went from map ${before.version} back to ${map.version}`);
     }
     // What a node gets when it joins has no version yet.
     if (map.version === 0) return;
     const content = encodeNodeList(map);
     const known = this.#contents.get(String(map.version));
     if (known === undefined) this.#judge(map, content);
-    else if (known !== content) world.fail(`"${name}" has another map ${map.version} than others`);
+    else if (known !== content) this.#report(`"${name}" has another map ${map.version} than others`);
   }
 
   #judge(map: NodeMap, content: string): void {
@@ -53,7 +56,7 @@ export class MapWatch {
     const partitions = new Set<number>();
     for (const { role, state, partition } of map.nodes) {
       if (role !== NodeRole.master || state !== NodeState.active) continue;
-      if (partitions.has(partition)) this.#cluster.world.fail(`map ${map.version} has two masters of partition ${partition}`);
+      if (partitions.has(partition)) this.#report(`map ${map.version} has two masters of partition ${partition}`);
       partitions.add(partition);
     }
   }
@@ -62,17 +65,27 @@ export class MapWatch {
 /** What of an item must be the same everywhere, as one text. */
 type Content = ReadonlyMap<string, string>;
 
-/** The differences between the replicas of each partition; `canary` is in the way of nothing. */
+/** The differences between the replicas of each partition. */
 export async function compareReplicas(cluster: SimCluster): Promise<string[]> {
   const { map } = cluster;
   if (map === undefined) return ["the index server does not run"];
   const masters = map.nodes.filter(({ role }) => role === NodeRole.master);
   const differences: string[] = [];
+  /** A storage that cannot be read differs from every other. */
+  const read = async (nodeKey: string, partition: number): Promise<Content> => {
+    try {
+      return await contentOf(cluster, nodeKey, partition, masters.length);
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      differences.push(`"${nodeKey}": ${error.message}`);
+      return new Map();
+    }
+  };
   for (const master of masters) {
-    const own = await contentOf(cluster, master.key, master.partition, masters.length);
+    const own = await read(master.key, master.partition);
     const slaves = map.nodes.filter(({ role, partition }) => role === NodeRole.slave && partition === master.partition);
     for (const slave of slaves) {
-      const copy = await contentOf(cluster, slave.key, master.partition, masters.length);
+      const copy = await read(slave.key, master.partition);
       for (const key of new Set([...own.keys(), ...copy.keys()])) {
         if (own.get(key) === copy.get(key)) continue;
         differences.push(

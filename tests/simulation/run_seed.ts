@@ -3,6 +3,7 @@
  * it.
  */
 
+import type { Finding } from "./judge.ts";
 import { CANARIES, RUN_MS_MAX, type Run, type RunFigures, SCENARIOS } from "./scenarios.ts";
 import { SimWorld } from "./sim_world.ts";
 
@@ -10,6 +11,7 @@ import { SimWorld } from "./sim_world.ts";
 export interface Outcome {
   readonly hash: string;
   readonly figures: RunFigures;
+  readonly findings: readonly Finding[];
   readonly error: Error | undefined;
   /** The newest lines of the trace. */
   readonly tail: readonly string[];
@@ -33,7 +35,7 @@ export async function runOnce(
     error = fault as Error;
   }
   const figures = { ...run?.figures, virtualSeconds: Math.round(world.nowMs / 1000), events: world.trace.count };
-  return { hash: world.trace.hash, figures, error, tail: world.trace.tail };
+  return { hash: world.trace.hash, figures, findings: run?.findings ?? [], error, tail: world.trace.tail };
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
-import type { Connection, ConnectionHandler } from "../../lib/runtime/runtime.ts";
+import type { Connection, ConnectionHandler, Timer } from "../../lib/runtime/runtime.ts";
 import type { SimProcess } from "./sim_process.ts";
 
 /** An item as `gets` (or, without version, `get`) shows it. */
@@ -17,13 +17,13 @@ export interface ClientItem {
 
 /**
  * The answer to a request. `error`: the connection failed, or the server says so; it may have been carried out all the
- * same.
+ * same, unless it is `unsent`.
  */
 export type ClientAnswer =
   | { readonly kind: "line"; readonly line: string }
   | { readonly kind: "items"; readonly items: readonly ClientItem[] }
   | { readonly kind: "lines"; readonly lines: readonly string[] }
-  | { readonly kind: "error"; readonly error: string };
+  | { readonly kind: "error"; readonly error: string; readonly unsent: boolean };
 
 type Shape = "line" | "items" | "lines";
 
@@ -31,6 +31,7 @@ interface Waiting {
   readonly command: string;
   readonly shape: Shape;
   readonly resolve: (answer: ClientAnswer) => void;
+  readonly timer: Timer;
 }
 
 const CONNECT_TIMEOUT_MS = 3000;
@@ -47,6 +48,7 @@ export class SimClient implements ConnectionHandler {
   readonly #waiting: Waiting[] = [];
   #text = "";
   #unsent: string | undefined = "";
+  #opened = false;
   #closed = false;
 
   constructor(process: SimProcess, host: string, port: number, timeoutMs: number) {
@@ -62,14 +64,11 @@ export class SimClient implements ConnectionHandler {
 
   /** Sends a command, complete with its data and line ends. */
   request(command: string, shape: Shape): Promise<ClientAnswer> {
-    if (this.#closed) return Promise.resolve({ kind: "error", error: "not connected" });
+    if (this.#closed) return Promise.resolve({ kind: "error", error: "not connected", unsent: true });
     return new Promise((resolve) => {
-      const waiting = { command, shape, resolve };
-      this.#waiting.push(waiting);
+      const timer = this.#process.clock.setTimer(() => this.#end("timeout"), this.#timeoutMs);
+      this.#waiting.push({ command, shape, resolve, timer });
       this.#send(command);
-      this.#process.clock.setTimer(() => {
-        if (this.#waiting.includes(waiting)) this.#end("timeout");
-      }, this.#timeoutMs);
     });
   }
 
@@ -78,6 +77,7 @@ export class SimClient implements ConnectionHandler {
   }
 
   onOpen(): void {
+    this.#opened = true;
     this.#flush();
   }
 
@@ -89,6 +89,7 @@ export class SimClient implements ConnectionHandler {
       const answer = this.#parse(waiting.shape);
       if (answer === undefined) return;
       this.#waiting.shift();
+      this.#process.clock.clearTimer(waiting.timer);
       waiting.resolve(answer);
     }
   }
@@ -120,7 +121,10 @@ export class SimClient implements ConnectionHandler {
     if (this.#closed) return;
     this.#closed = true;
     this.#connection.destroy();
-    for (const waiting of this.#waiting.splice(0)) waiting.resolve({ kind: "error", error });
+    for (const waiting of this.#waiting.splice(0)) {
+      this.#process.clock.clearTimer(waiting.timer);
+      waiting.resolve({ kind: "error", error, unsent: !this.#opened });
+    }
   }
 
   #broken(what: string): void {
@@ -142,7 +146,7 @@ export class SimClient implements ConnectionHandler {
         this.#text = this.#text.slice(at);
         return value;
       };
-      if (ERROR.test(line)) return answer({ kind: "error", error: line });
+      if (ERROR.test(line)) return answer({ kind: "error", error: line, unsent: false });
       if (shape === "line") {
         if (!LINE.test(line)) this.#broken(`with "${line}"`);
         return answer({ kind: "line", line });
