@@ -30,6 +30,7 @@ for (let seed = first; seed < first + Number(values.runs); seed++) {
   }
   for (let outcome = 0; outcome < outcomes; outcome++) {
     const life = await liveWithCut(String(seed), { changes: Number(values.at), outcome });
-    console.log(`seed ${seed}, outcome ${outcome}: the power failed before "${life.cutAt}", nothing was lost`);
+    const where = life.cutAt === undefined ? "never failed" : `failed before "${life.cutAt}"`;
+    console.log(`seed ${seed}, outcome ${outcome}: the power ${where}, nothing was lost`);
   }
 }

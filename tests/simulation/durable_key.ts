@@ -1,6 +1,6 @@
 /**
- * A key of a node that may lose power, written by one client: the value and version it must hold, or, while writes are in
- * doubt, one of several. Knows no node and no disk.
+ * A key that one client writes and that must survive whatever happens: the value and version it must hold, or, while writes are
+ * in doubt, one of several. Knows no node and no disk.
  */
 
 /** A value and its version; after a deletion the version alone. */
@@ -12,11 +12,13 @@ export interface KeyState {
 /** What a write makes of a state. */
 export type KeyChange = (state: KeyState) => KeyState;
 
+const STATES_SHOWN = 5;
+
 export const NEVER_WRITTEN: KeyState = { version: 0, value: undefined };
 
 export class DurableKey {
   readonly name: string;
-  /** What it may hold after all acknowledged writes, and after what was seen: several only where their values are equal. */
+  /** What it may hold after all answers so far. */
   #certain: readonly KeyState[] = [NEVER_WRITTEN];
   /** Sent and not acknowledged, in order. */
   #inDoubt: readonly KeyChange[] = [];
@@ -30,6 +32,11 @@ export class DurableKey {
     return this.#outcomes.at(-1)?.[0]?.value;
   }
 
+  /** Whether it has one value only, whatever the version. */
+  get isCertain(): boolean {
+    return new Set(this.#outcomes.flat().map(({ value }) => value)).size === 1;
+  }
+
   sent(change: KeyChange): void {
     this.#inDoubt = [...this.#inDoubt, change];
   }
@@ -41,11 +48,18 @@ export class DurableKey {
     this.#inDoubt = rest;
   }
 
-  /** This is there now, and from now on must be; false if it may not be there. A missing value shows no version. */
-  shown(value: string | undefined, version: number | undefined): boolean {
+  /** The oldest write without an answer has failed: it was carried out or not. */
+  failed(): void {
+    const before = this.#certain;
+    this.acknowledged();
+    this.#certain = distinct([...before, ...this.#certain]);
+  }
+
+  /** This is there now, and from now on must be; false if it may not be there. Without a version any will do. */
+  shown(value: string | undefined, version?: number): boolean {
     const fitting = this.#outcomes
       .flat()
-      .filter((state) => state.value === value && (value === undefined || state.version === version));
+      .filter((state) => state.value === value && (version === undefined || state.version === version));
     if (fitting.length === 0) return false;
     this.#certain = fitting;
     this.#inDoubt = [];
@@ -54,7 +68,7 @@ export class DurableKey {
 
   toString(): string {
     const states = this.#outcomes.flat().map(({ value, version }) => `${shortened(value)} with version ${version}`);
-    return `"${this.name}" may hold ${states.join(" or ")}`;
+    return `"${this.name}" may hold ${states.slice(0, STATES_SHOWN).join(" or ")}`;
   }
 
   /** The states after none, the first, the first two … of the writes in doubt. */
@@ -63,6 +77,10 @@ export class DurableKey {
     for (const change of this.#inDoubt) outcomes.push((outcomes.at(-1) as readonly KeyState[]).map(change));
     return outcomes;
   }
+}
+
+function distinct(states: readonly KeyState[]): readonly KeyState[] {
+  return [...new Map(states.map((state) => [`${state.version} ${state.value}`, state])).values()];
 }
 
 /** A value for a message. */

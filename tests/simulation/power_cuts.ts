@@ -41,7 +41,7 @@ export interface LifeFigures {
 
 /** Where the power fails. */
 export interface PowerCut {
-  /** After this many changes of the disk. */
+  /** After this many changes of the disk; nowhere, if there are fewer. */
   readonly changes: number;
   /** Equal numbers leave the same on the disk. */
   readonly outcome: number;
@@ -127,9 +127,8 @@ class Life {
     ];
     for (const stage of stages) if (!danger.struck) await Promise.race([danger.strike, stage()]);
     this.#host.disk.onChange = () => undefined;
-    if (cut !== undefined && !danger.struck) throw new Error(`there were only ${this.changes} changes, no ${cut.changes}`);
     if (danger.struck) await this.#recover();
-    else await this.#check("after a life without a power cut");
+    else await this.#check("after a quiet life");
     this.#operator.stop();
   }
 
@@ -279,7 +278,7 @@ class Life {
       if (reply.kind !== "items") throw new Error(`${when}, "${key.name}" cannot be read: ${JSON.stringify(reply)}`);
       const [item] = reply.items;
       const before = String(key);
-      if (key.shown(item?.value, Number(item?.version))) continue;
+      if (key.shown(item?.value, item && Number(item.version))) continue;
       throw new Error(`${when}, ${before}, and holds ${shortened(item?.value)} with version ${item?.version ?? "unknown"}`);
     }
     const stored = this.#node.server?.storage.stats().items;

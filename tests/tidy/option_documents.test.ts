@@ -57,6 +57,7 @@ describe("documents on options", () => {
       ...repositoryFiles("cli", ".ts"),
       "tests/simulation/sim.ts",
       "tests/simulation/cut_power.ts",
+      "tests/simulation/planted/find_bugs.ts",
       "tests/fuzz/fuzz.ts",
       "bench/load/load.ts",
       ".ci/test.mjs",
