@@ -18,7 +18,7 @@ const { appliedTwice, differ, earlyRead, forgottenDeletion, lostWrite, mapConfli
 
 const NO_LEASE = "who is cut off or paused goes on answering: nothing tells it that another one is the master now";
 const RARE = "a restart at the wrong moment leaves a gap in a slave";
-const DISK = "a slave whose disk fails is not fenced when it leaves; a failed read of the engine can end the process";
+const DISK = "a slave whose disk fails is not fenced when it leaves";
 const SPLIT = [staleRead, lostWrite, appliedTwice, notLinearizable, differ, unserved];
 
 /** By scenario; those of one kind of fault with one and two slaves together. */

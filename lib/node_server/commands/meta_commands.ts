@@ -87,9 +87,10 @@ export class MetaCommands {
     const now = nowSeconds(this.#parts);
     try {
       const entry = this.#parts.storage.get(request.mutation.key, now, true);
-      if (entry !== undefined && !(entry instanceof Promise)) return beforeOf(entry);
+      // The following write reports a failure.
+      if (entry instanceof Promise) entry.catch(() => undefined);
+      else if (entry !== undefined) return beforeOf(entry);
     } catch (error) {
-      // The following write reports it.
       if (!(error instanceof FlareError)) throw error;
     }
     return { expire: 0, marks: 0, fetched: false, accessSeconds: now };

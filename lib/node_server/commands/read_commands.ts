@@ -69,6 +69,8 @@ export class ReadCommands {
       } catch (error) {
         return reply.line(faultLine(error));
       }
+      // It is read again there, and a failure must not count as unhandled here.
+      if (entry instanceof Promise) entry.catch(() => undefined);
       if (entry instanceof Promise || !session.makeRoom()) return this.#gather(request, key.start, reply, session);
       stats.cmdGet++;
       if (watchers.kinds !== 0) watchers.fetched(key, entry);

@@ -1,5 +1,6 @@
 /** Answers to clients when stored data cannot be read. */
 
+import process from "node:process";
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
 import { startCluster } from "../../../mod.ts";
@@ -25,4 +26,30 @@ describe("a storage that cannot be read", () => {
       await cluster.stop();
     }
   });
+
+  for (const syncReads of [true, false]) {
+    it(`makes an error of every request that needs it, with${syncReads ? "" : "out"} synchronous reads`, async () => {
+      const unhandled: unknown[] = [];
+      const note = (error: unknown): void => void unhandled.push(error);
+      process.on("unhandledRejection", note);
+      const database = new TestDatabase({ syncReads });
+      const cluster = await startCluster({ engine: () => database.asEngine, logLevel: "error" });
+      try {
+        const [address] = cluster.addresses;
+        const client = await TextClient.connect(clientRuntime(), address ?? { path: "" });
+        database.status = "closed";
+        const requests = ["get a", "gets a b c", "gat 0 a", "mg a v", "mg a t T0", "me a", "ttl a", "touch a 0", "incr a 1"];
+        for (const request of [...requests, "ma a t", "md a", "delete a", "ms a 1 C5\r\nx", "add a 0 0 1\r\nx"]) {
+          assertMatch(await client.ask(`${request}\r\n`), /^SERVER_ERROR .*Database is not open\r\n$/, request);
+        }
+        database.status = "open";
+        assertEquals(await client.ask("get a\r\n", /END\r\n$/), "END\r\n");
+        client.close();
+      } finally {
+        await cluster.stop();
+        process.off("unhandledRejection", note);
+      }
+      assertEquals(unhandled, []);
+    });
+  }
 });
