@@ -10,7 +10,7 @@ import process from "node:process";
 import { repositoryRoot } from "../../support/repository.ts";
 import { type PlantedBug, plant } from "./bug.ts";
 
-const COPIED = ["lib", "tests/simulation", "package.json", "tsconfig.json", "deno.json"];
+const COPIED = ["lib", "tests/simulation", "package.json", "tsconfig.json", "deno.json", "std-assert"];
 
 /** What a search has found. */
 export interface Finding {
