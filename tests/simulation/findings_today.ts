@@ -46,6 +46,10 @@ export const FINDINGS_TODAY: { readonly [scenario: string]: KnownFindings } = {
   "sync-indexCut": { kinds: SPLIT, shown: { scenario: "sync-indexCut-2", seed: 1 }, why: NO_LEASE },
   "sync-isolate": { kinds: SPLIT, shown: { scenario: "sync-isolate-1", seed: 1 }, why: NO_LEASE },
   "sync-loss": { kinds: SPLIT, why: NO_LEASE },
+  "sync-fullDisk": {
+    kinds: [staleRead, lostWrite, appliedTwice, notLinearizable],
+    why: "an answer may show a change of the same turn whose append then fails",
+  },
   "sync-brokenDisk": { kinds: SPLIT, why: DISK },
   "sync-failingSync": { kinds: SPLIT, why: DISK },
   "sync-failingRead": { kinds: SPLIT, why: DISK },
