@@ -136,7 +136,7 @@ export const nodeServerTable = {
     max: INT32_MAX,
     since: "1.0.16",
     reloadable: true,
-    help: "asynchronous copies in a row that request no answer; 0 is off",
+    help: "with a C++ index server: asynchronous copies in a row that request no answer; 0 is off",
   }),
   reconstructionIntervalUs: integerOption({
     name: "reconstruction-interval",

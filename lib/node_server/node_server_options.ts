@@ -169,7 +169,7 @@ export interface NodeServerOptions {
    */
   readonly replicationTimeoutMs?: number;
   /**
-   * Asynchronous copies in a row that request no answer; 0 is off.
+   * With a C++ index server: asynchronous copies in a row that request no answer; 0 is off.
    *
    * An integer from 0 to 2147483647; default 0. `noreply-window-limit` in files and flags. Can be reloaded.
    */

@@ -1,6 +1,6 @@
 /**
  * What the judge finds today where it should find nothing: in scenarios without faults, and with one kind of fault and
- * synchronous replication. What is not listed is clean. The tests demand that what is listed is found, so whoever mends a row
+ * synchronous replication. What is not listed is clean. The tests demand that a row with a seed is found: whoever mends it
  * removes it here and in docs/simulation.md.
  */
 

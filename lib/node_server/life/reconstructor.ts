@@ -120,9 +120,9 @@ export class Reconstructor {
       watchers.happened("type=copy status=complete");
       return undefined;
     } catch (error) {
-      if (!(error instanceof FlareError)) throw error;
       watchers.happened("type=copy status=failed");
-      return error;
+      // A bug must not end the process: the copy has failed.
+      return error instanceof FlareError ? error : new FlareError("IO_ERROR", (error as Error).message, { cause: error });
     }
   }
 
