@@ -19,8 +19,9 @@ export interface Coordinator {
   /** The latest map; an empty one if nothing was ever stored. @throws FlareError CORRUPT | IO_ERROR */
   restore(): Promise<RestoredMap>;
   /**
-   * Replaces the map, durably, if the state is still that of `expectedToken`. Resolves to the token of the new state, or to
-   * undefined if somebody else was faster and nothing was stored.
+   * Replaces the map, durably, if the state is still that of `expectedToken`. Of several stores with one token at most one
+   * succeeds. Resolves to the token of the new state, or to undefined if somebody else was faster and nothing was stored. After
+   * an error the outcome is unknown: only `restore` can tell, and another `store` would be a second attempt.
    * @throws FlareError DISK_FULL | IO_ERROR
    */
   store(map: NodeMap, expectedToken: string): Promise<string | undefined>;

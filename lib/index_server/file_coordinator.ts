@@ -24,6 +24,7 @@ export class FileCoordinator implements Coordinator {
   readonly #runtime: Runtime;
   readonly #path: string;
   readonly #archiveVersion: number | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
   /** The mark is known to exist. */
   #isMarked = false;
 
@@ -63,7 +64,14 @@ export class FileCoordinator implements Coordinator {
     return { map: EMPTY_NODE_MAP, token, lost };
   }
 
-  async store(map: NodeMap, expectedToken: string): Promise<string | undefined> {
+  store(map: NodeMap, expectedToken: string): Promise<string | undefined> {
+    // One at a time: another one must not replace the file between this one's look and its replacement.
+    const outcome = this.#tail.then(() => this.#store(map, expectedToken));
+    this.#tail = outcome.catch(() => undefined);
+    return outcome;
+  }
+
+  async #store(map: NodeMap, expectedToken: string): Promise<string | undefined> {
     if (tokenOf(await this.#runtime.files.read(this.#path)) !== expectedToken) return undefined;
     const bytes = fromLatin1(encodeFlareXml(map, this.#archiveVersion));
     await this.#runtime.files.replace(this.#path, bytes);

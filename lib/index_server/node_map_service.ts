@@ -4,6 +4,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import { encodeFlareXml } from "../cluster/flare_xml.ts";
 import { mapEvents, mapEventText } from "../cluster/map_events.ts";
 import { NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
@@ -135,7 +136,7 @@ export class NodeMapService implements Worker {
         }
         if (change.asksAfter !== undefined) this.#broadcaster.joined(change.asksAfter);
         if (!outcome.changes.stored) return change.reply(map);
-        if ((await this.#coordinator.store(outcome.map, token)) === undefined) continue;
+        if (!(await this.#store(outcome.map, token))) continue;
         this.#map = outcome.map;
         this.#logEvents(map, outcome.map, change);
         if (outcome.warning !== undefined) this.#runtime.log.write("warning", outcome.warning);
@@ -175,6 +176,24 @@ export class NodeMapService implements Worker {
     if (restored.map.version > this.#map.version) this.#broadcaster.watch(restored.map);
     this.#map = restored.map;
     return restored;
+  }
+
+  /**
+   * Whether the map was stored; false if the stored one is not that of `token` any more. An error leaves that open, so the
+   * stored map is read again: it was stored if it is there. It is never stored a second time.
+   */
+  async #store(map: NodeMap, token: string): Promise<boolean> {
+    try {
+      return (await this.#coordinator.store(map, token)) !== undefined;
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      const found = await this.#coordinator.restore();
+      if (found.token === token) throw error;
+      const isStored = found.map.version === map.version && encodeFlareXml(found.map) === encodeFlareXml(map);
+      const outcome = isStored ? "the map is stored" : "another map is stored";
+      this.#runtime.log.write("warning", `storing node map ${map.version} failed, ${outcome}: ${error.message}`);
+      return isStored;
+    }
   }
 
   async #refresh(): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * What every coordinator promises, and what the file adds: either program's file, and the previous one if it is damaged.
+ * What a coordinator adds to the contract of all: memory its notice of a change, the file either program's format and the
+ * previous copy if it is damaged.
  *
  * Covers lib/index_server/file_coordinator.ts and lib/index_server/memory_coordinator.ts.
  */
@@ -9,53 +10,16 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { encodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
-import { joinNode } from "../../../lib/cluster/node_join.ts";
-import type { NodeMap } from "../../../lib/cluster/node_map.ts";
 import { EMPTY_NODE_MAP } from "../../../lib/cluster/node_map.ts";
-import type { Coordinator } from "../../../lib/index_server/coordinator.ts";
 import { FileCoordinator } from "../../../lib/index_server/file_coordinator.ts";
 import { MemoryCoordinator } from "../../../lib/index_server/memory_coordinator.ts";
+import { withNode } from "../../contract/coordinator_suite.ts";
 import { IndexWorld } from "../../support/index_world.ts";
 
 const PATH = "/data/flare.xml";
 
-function with1(map: NodeMap, host: string): NodeMap {
-  const outcome = joinNode(map, { host, port: 1, data: { id: "ab12", kind: "kept", openings: ["3"] }, silent: false });
-  assert(outcome.ok);
-  return outcome.map;
-}
-
-const MAP1 = with1(EMPTY_NODE_MAP, "a");
-const MAP2 = with1(MAP1, "b");
-
-const coordinators: Readonly<Record<string, () => Coordinator>> = {
-  file: () => new FileCoordinator(new IndexWorld(), PATH),
-  memory: () => new MemoryCoordinator(),
-};
-
-for (const [name, open] of Object.entries(coordinators)) {
-  describe(`${name} coordinator`, () => {
-    it("starts with an empty map and gives back what was stored", async () => {
-      const coordinator = open();
-      const first = await coordinator.restore();
-      assertEquals(first.map, EMPTY_NODE_MAP);
-      const token = await coordinator.store(MAP1, first.token);
-      assertEquals(await coordinator.restore(), { map: MAP1, token: token as string });
-      assert((await coordinator.store(MAP2, token as string)) !== undefined);
-      assertEquals((await coordinator.restore()).map, MAP2);
-      await coordinator.close();
-    });
-
-    it("stores nothing for somebody who has not seen the latest state", async () => {
-      const coordinator = open();
-      const { token } = await coordinator.restore();
-      await coordinator.store(MAP1, token);
-      assertEquals(await coordinator.store(MAP2, token), undefined);
-      assertEquals(await coordinator.store(MAP2, "anything"), undefined);
-      assertEquals((await coordinator.restore()).map, MAP1);
-    });
-  });
-}
+const MAP1 = withNode(EMPTY_NODE_MAP, "a");
+const MAP2 = withNode(MAP1, "b");
 
 describe("memory coordinator", () => {
   it("tells of every store until it is closed", async () => {

@@ -329,6 +329,39 @@ describe("index server", () => {
     assert(world.logged.includes("error failed to add node: no space left"));
   });
 
+  it("reads back what it does not know to be stored, and stores nothing twice", async () => {
+    const coordinator = new MemoryCoordinator(FOUR);
+    const world = new IndexWorld();
+    const { server } = await start(FOUR, coordinator, world);
+    let stores = 0;
+    coordinator.store = async (map, token) => {
+      stores++;
+      await MemoryCoordinator.prototype.store.call(coordinator, map, token);
+      throw new FlareError("CONNECTION_FAILED", "connection lost");
+    };
+    assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
+    assertEquals([stores, server.nodeMap.version, rolesOf(server)[1]], [1, 12, "b 1 0 0 5"]);
+    assertEquals(pushes(world).length, 4);
+    assert(world.logged.includes("warning storing node map 12 failed, the map is stored: connection lost"));
+  });
+
+  it("decides again when a failed store turns out to be a lost race", async () => {
+    const coordinator = new MemoryCoordinator(FOUR);
+    const world = new IndexWorld();
+    const { server } = await start(FOUR, coordinator, world);
+    coordinator.store = async (_map, token) => {
+      coordinator.store = MemoryCoordinator.prototype.store.bind(coordinator);
+      const other = joinNode(server.nodeMap, { host: "other", port: 1, silent: false });
+      assert(other.ok);
+      await coordinator.store(other.map, token);
+      throw new FlareError("CONNECTION_FAILED", "connection lost");
+    };
+    assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
+    assertEquals([server.nodeMap.version, rolesOf(server)[1]], [13, "b 1 0 0 5"]);
+    assert(server.nodeMap.nodes.some(({ key }) => key === "other:1"));
+    assert(world.logged.includes("warning storing node map 12 failed, another map is stored: connection lost"));
+  });
+
   it("takes a node down later if the map cannot be stored at once", async () => {
     const { world, server } = await startSettled(FOUR);
     const refuse = new MemoryCoordinator(FOUR);
