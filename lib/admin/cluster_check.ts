@@ -38,6 +38,8 @@ export interface SeenNode {
 export interface SeenCluster {
   /** `host:port` of the index server. */
   readonly index: string;
+  /** Its `stats`. */
+  readonly indexGeneral: ReadonlyMap<string, string>;
   readonly map: NodeMap;
   readonly nodes: readonly SeenNode[];
 }
@@ -52,6 +54,7 @@ const CONNECTIONS_PART = 0.9;
 /** All findings, worst first. */
 export function checkCluster(seen: SeenCluster): Finding[] {
   const findings = [
+    ...indexFindings(seen),
     ...partitionFindings(seen),
     ...seen.nodes.flatMap((node) => nodeFindings(node, seen)),
     ...copyFindings(seen),
@@ -75,6 +78,19 @@ export function indexSilent(index: string, reason: string): Finding {
 export function overallState(findings: readonly Finding[]): "healthy" | "degraded" | "broken" {
   const has = (severity: Severity): boolean => findings.some((finding) => finding.severity === severity);
   return has(Severity.broken) ? "broken" : has(Severity.degraded) ? "degraded" : "healthy";
+}
+
+function indexFindings({ index, indexGeneral }: SeenCluster): Finding[] {
+  const term = indexGeneral.get("index_replaced_by") ?? "0";
+  if (term === "0") return [];
+  return [
+    {
+      severity: Severity.broken,
+      about: index,
+      problem: `another index server has taken over its node map, with term ${term}: this one changes nothing`,
+      advice: "give the other one with --index-server; if it should not run, stop it and start this one again",
+    },
+  ];
 }
 
 function partitionFindings({ index, map }: SeenCluster): Finding[] {

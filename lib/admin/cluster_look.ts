@@ -36,9 +36,9 @@ function hasMap({ silence, general }: SeenNode, { map }: SeenCluster): boolean {
 /** @throws FlareError when the index server does not answer */
 async function lookAtCluster(admin: ClusterAdmin): Promise<SeenCluster> {
   await admin.index.ping();
-  const map = await admin.nodeMap();
+  const [map, indexGeneral] = await Promise.all([admin.nodeMap(), admin.index.stats()]);
   const nodes = await Promise.all(map.nodes.map((node) => lookAtNode(admin, node)));
-  return { index: admin.index.server, map, nodes };
+  return { index: admin.index.server, indexGeneral, map, nodes };
 }
 
 async function lookAtNode(admin: ClusterAdmin, node: ClusterNode): Promise<SeenNode> {

@@ -1,14 +1,13 @@
 /**
- * The store of the node map: an interface with one method to read and one to replace, so that the map can be in a file, in
- * memory or in a service that several index servers share. Replacing is a compare-and-set: a writer that has not seen the
- * latest map cannot overwrite it. Does not know how maps change.
+ * The store of the node map and of its leader's term: an interface with one method to read and one to replace, so that the map
+ * can be in a file, in memory or in a service that several index servers share. Replacing is a compare-and-set: a writer that
+ * has not seen the latest map cannot overwrite it. Does not know how maps change.
  */
 
-import type { NodeMap } from "../cluster/node_map.ts";
+import type { StoredMap } from "../cluster/stored_map.ts";
 
-/** A stored map, with the token of exactly this state. */
-export interface RestoredMap {
-  readonly map: NodeMap;
+/** What is stored, with the token of exactly this state. */
+export interface RestoredMap extends StoredMap {
   /** Opaque; to be passed to `store`. */
   readonly token: string;
   /** Set if a map was stored once and is gone: what is missing, and what to do. `map` is empty then. */
@@ -24,7 +23,7 @@ export interface Coordinator {
    * an error the outcome is unknown: only `restore` can tell, and another `store` would be a second attempt.
    * @throws FlareError DISK_FULL | IO_ERROR
    */
-  store(map: NodeMap, expectedToken: string): Promise<string | undefined>;
+  store(stored: StoredMap, expectedToken: string): Promise<string | undefined>;
   /** Calls `listener` after anybody, including this program, stored another map. */
   onChange(listener: () => void): void;
   /** Closes it; `onChange` listeners are no longer called. */

@@ -7,9 +7,7 @@
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 import { FlareError } from "../base/errors.ts";
-import { decodeFlareXml, encodeFlareXml } from "../cluster/flare_xml.ts";
-import type { NodeMap } from "../cluster/node_map.ts";
-import { EMPTY_NODE_MAP } from "../cluster/node_map.ts";
+import { decodeStoredMap, encodeStoredMap, NOTHING_STORED, type StoredMap } from "../cluster/stored_map.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Coordinator, RestoredMap } from "./coordinator.ts";
 
@@ -43,7 +41,7 @@ export class FileCoordinator implements Coordinator {
       const found = this.#decode(this.#path, bytes);
       if (!(found instanceof FlareError)) {
         await this.#mark();
-        return { map: found, token };
+        return { ...found, token };
       }
       damage = found;
     }
@@ -52,28 +50,28 @@ export class FileCoordinator implements Coordinator {
       const state = damage === undefined ? "missing or empty" : "damaged";
       this.#runtime.log.write(
         "warning",
-        `"${this.#path}" is ${state}, using version ${previous.version} from the previous file`,
+        `"${this.#path}" is ${state}, using version ${previous.map.version} from the previous file`,
       );
-      return { map: previous, token };
+      return { ...previous, token };
     }
     if (damage !== undefined) throw damage;
-    if ((await this.#runtime.files.read(this.#markPath)) === undefined) return { map: EMPTY_NODE_MAP, token };
+    if ((await this.#runtime.files.read(this.#markPath)) === undefined) return { ...NOTHING_STORED, token };
     const lost =
       `"${this.#path}" with the cluster's node map is missing: restore a copy of it, ` +
       `or remove "${this.#markPath}" to start a cluster without nodes`;
-    return { map: EMPTY_NODE_MAP, token, lost };
+    return { ...NOTHING_STORED, token, lost };
   }
 
-  store(map: NodeMap, expectedToken: string): Promise<string | undefined> {
+  store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
     // One at a time: another one must not replace the file between this one's look and its replacement.
-    const outcome = this.#tail.then(() => this.#store(map, expectedToken));
+    const outcome = this.#tail.then(() => this.#store(stored, expectedToken));
     this.#tail = outcome.catch(() => undefined);
     return outcome;
   }
 
-  async #store(map: NodeMap, expectedToken: string): Promise<string | undefined> {
+  async #store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
     if (tokenOf(await this.#runtime.files.read(this.#path)) !== expectedToken) return undefined;
-    const bytes = fromLatin1(encodeFlareXml(map, this.#archiveVersion));
+    const bytes = fromLatin1(encodeStoredMap(stored, this.#archiveVersion));
     await this.#runtime.files.replace(this.#path, bytes);
     await this.#mark();
     return tokenOf(bytes);
@@ -103,7 +101,7 @@ export class FileCoordinator implements Coordinator {
   }
 
   /** The map in the previous file; undefined if it is missing or damaged, too. */
-  async #readPrevious(): Promise<NodeMap | undefined> {
+  async #readPrevious(): Promise<StoredMap | undefined> {
     const path = `${this.#path}.previous`;
     const bytes = await this.#runtime.files.read(path);
     if (bytes === undefined || bytes.length === 0) return undefined;
@@ -113,9 +111,9 @@ export class FileCoordinator implements Coordinator {
     return undefined;
   }
 
-  #decode(path: string, bytes: Uint8Array): NodeMap | FlareError {
+  #decode(path: string, bytes: Uint8Array): StoredMap | FlareError {
     try {
-      return decodeFlareXml(latin1(bytes));
+      return decodeStoredMap(latin1(bytes));
     } catch (error) {
       if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
       return new FlareError("CORRUPT", `node map in "${path}" is damaged: ${error.message}`, { cause: error });

@@ -19,6 +19,14 @@ import { statsGeneral } from "../stats/general_stats.ts";
 import { killWorker, refreshCertificates, statsNodes, statsThreads, verbosity } from "../stats/stats_commands.ts";
 import { type AskedChange, type MapChange, type NodeFormWord, nodeChange, shutdownChange } from "./index_commands.ts";
 
+/** Who leads the cluster; `node_map_service.ts` decides. */
+export interface Leadership {
+  /** This server's term. */
+  readonly term: number;
+  /** The term of the server that leads instead of this one; 0 while this one leads. */
+  readonly replacedBy: number;
+}
+
 /** What the answers need from their index server. */
 export interface IndexHost {
   readonly runtime: Runtime;
@@ -28,6 +36,7 @@ export interface IndexHost {
   /** The current map. */
   readonly nodeMap: NodeMap;
   readonly meta: ClusterMeta;
+  readonly leadership: Leadership;
   /** The lines of `show variables` before `END`. */
   variables(): readonly string[];
   /** Executes a change; resolves to the complete answer. */
@@ -79,8 +88,10 @@ export class IndexReplies {
   }
 
   statsGeneral(reply: TextReply): void {
-    const { runtime, server, workers, nodeMap } = this.#host;
+    const { runtime, server, workers, nodeMap, leadership } = this.#host;
     statsGeneral(runtime, server, workers, this.#startedMs, VERSION, nodeMap.version, {}, reply);
+    reply.stat("index_term", leadership.term);
+    reply.stat("index_replaced_by", leadership.replacedBy);
     reply.end();
   }
 

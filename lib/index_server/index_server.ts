@@ -22,7 +22,7 @@ import { FileCoordinator } from "./file_coordinator.ts";
 import type { MapChange } from "./index_commands.ts";
 import { IndexHandler } from "./index_handler.ts";
 import { type IndexSettings, indexOptionTable, indexServerOptions } from "./index_options.ts";
-import type { IndexHost } from "./index_replies.ts";
+import type { IndexHost, Leadership } from "./index_replies.ts";
 import type { IndexServerOptions } from "./index_server_options.ts";
 import { showIndexVariables } from "./index_variables.ts";
 import { MemoryCoordinator } from "./memory_coordinator.ts";
@@ -102,6 +102,11 @@ export class RunningIndex implements IndexServer, IndexHost {
 
   get nodeMap(): NodeMap {
     return this.#service.map;
+  }
+
+  get leadership(): Leadership {
+    const { term, replacedBy } = this.#service;
+    return { term, replacedBy };
   }
 
   /** @throws FlareError ADDRESS_IN_USE | DATA_DIR_LOCKED | CORRUPT | IO_ERROR */

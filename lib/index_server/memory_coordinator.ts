@@ -5,24 +5,25 @@
 
 import type { NodeMap } from "../cluster/node_map.ts";
 import { EMPTY_NODE_MAP } from "../cluster/node_map.ts";
+import type { StoredMap } from "../cluster/stored_map.ts";
 import type { Coordinator, RestoredMap } from "./coordinator.ts";
 
 export class MemoryCoordinator implements Coordinator {
-  #map: NodeMap;
+  #stored: StoredMap;
   #stores = 0;
   #listeners: (() => void)[] = [];
 
   constructor(map: NodeMap = EMPTY_NODE_MAP) {
-    this.#map = map;
+    this.#stored = { map, term: 0 };
   }
 
   restore(): Promise<RestoredMap> {
-    return Promise.resolve({ map: this.#map, token: String(this.#stores) });
+    return Promise.resolve({ ...this.#stored, token: String(this.#stores) });
   }
 
-  store(map: NodeMap, expectedToken: string): Promise<string | undefined> {
+  store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
     if (expectedToken !== String(this.#stores)) return Promise.resolve(undefined);
-    this.#map = map;
+    this.#stored = stored;
     this.#stores++;
     const token = String(this.#stores);
     for (const listener of this.#listeners) listener();

@@ -4,11 +4,11 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import { encodeFlareXml } from "../cluster/flare_xml.ts";
 import { mapEvents, mapEventText } from "../cluster/map_events.ts";
 import { NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
-import { EMPTY_NODE_MAP, findNode, nodeDown, nodeUp, unchanged } from "../cluster/node_map.ts";
+import { findNode, nodeDown, nodeUp, unchanged } from "../cluster/node_map.ts";
+import { encodeStoredMap, NOTHING_STORED, type StoredMap } from "../cluster/stored_map.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { serverErrorLine } from "../protocol/text/server_error.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -30,7 +30,9 @@ export class NodeMapService implements Worker {
   readonly #workers: WorkerRegistry;
   readonly #coordinator: Coordinator;
   readonly #broadcaster: Broadcaster;
-  #map: NodeMap = EMPTY_NODE_MAP;
+  /** The current map, and this server's term. */
+  #current: StoredMap = NOTHING_STORED;
+  #replacedBy = 0;
   #tail: Promise<unknown> = Promise.resolve();
   /** When each queued or running change arrived, oldest first. */
   readonly #queuedMs: number[] = [];
@@ -85,15 +87,24 @@ export class NodeMapService implements Worker {
 
   /** The current map. */
   get map(): NodeMap {
-    return this.#map;
+    return this.#current.map;
   }
 
-  /** Loads the map and starts monitoring its nodes; pushes nothing. @throws FlareError CORRUPT | IO_ERROR */
+  /** The term of this server, 0 before it has one: higher than that of every index server that led the cluster before. */
+  get term(): number {
+    return this.#current.term;
+  }
+
+  /** The term of the index server that leads instead of this one; 0 while this one leads. */
+  get replacedBy(): number {
+    return this.#replacedBy;
+  }
+
+  /** Loads the map, takes the lead and starts monitoring the nodes; pushes nothing. @throws FlareError CORRUPT | IO_ERROR */
   async start(): Promise<void> {
-    const { map, lost } = await this.#coordinator.restore();
-    if (lost !== undefined) throw new FlareError("CORRUPT", lost);
-    this.#map = map;
-    this.#runtime.log.write("notice", `node map ${map.version} with ${map.nodes.length} nodes in use`);
+    this.#current = await this.#lead();
+    const { map, term } = this.#current;
+    this.#runtime.log.write("notice", `node map ${map.version} with ${map.nodes.length} nodes in use, term ${term}`);
     this.#broadcaster.watch(map);
     this.#coordinator.onChange(() => void this.#inTurn(() => this.#refresh()));
   }
@@ -125,10 +136,25 @@ export class NodeMapService implements Worker {
     return outcome;
   }
 
+  /** Stores the map with a term that is higher than the stored one: whoever led until now finds out when it wants to store. */
+  async #lead(): Promise<StoredMap> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const { map, term, token, lost } = await this.#coordinator.restore();
+      if (lost !== undefined) throw new FlareError("CORRUPT", lost);
+      const own = { map, term: term + 1 };
+      if (await this.#store(own, token)) return own;
+    }
+    throw new FlareError("IO_ERROR", `others changed the node map ${ATTEMPTS_MAX} times while this index server started`);
+  }
+
   async #carryOut(change: MapChange): Promise<string> {
     try {
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         const { map, token } = await this.#restore();
+        if (this.#replacedBy > 0) {
+          this.#runtime.log.write("error", `${change.failure}: ${this.#replacement}; ${change.cause}`);
+          return serverError(change.failure);
+        }
         const outcome = change.apply(map, await this.#isSilent(map, change.asksAfter));
         if (!outcome.ok) {
           this.#runtime.log.write("warning", `${outcome.error}: ${outcome.reason}; ${change.cause}`);
@@ -136,8 +162,9 @@ export class NodeMapService implements Worker {
         }
         if (change.asksAfter !== undefined) this.#broadcaster.joined(change.asksAfter);
         if (!outcome.changes.stored) return change.reply(map);
-        if (!(await this.#store(outcome.map, token))) continue;
-        this.#map = outcome.map;
+        const next = { map: outcome.map, term: this.term };
+        if (!(await this.#store(next, token))) continue;
+        this.#current = next;
         this.#logEvents(map, outcome.map, change);
         if (outcome.warning !== undefined) this.#runtime.log.write("warning", outcome.warning);
         await this.#broadcaster.publish(outcome.map, outcome.changes, change.awaitsAll);
@@ -168,30 +195,42 @@ export class NodeMapService implements Worker {
   /** The map a change starts from: the stored one, unless it is older than the current one. */
   async #restore(): Promise<RestoredMap> {
     const restored = await this.#coordinator.restore();
-    if (restored.map.version < this.#map.version) {
-      const text = `stored node map has version ${restored.map.version}, keeping the current version ${this.#map.version}`;
+    if (restored.term > this.term && this.#replacedBy < restored.term) this.#stepDown(restored.term);
+    if (restored.map.version < this.map.version) {
+      const text = `stored node map has version ${restored.map.version}, keeping the current version ${this.map.version}`;
       this.#runtime.log.write("warning", text);
-      return { map: this.#map, token: restored.token };
+      return { ...restored, map: this.map };
     }
-    if (restored.map.version > this.#map.version) this.#broadcaster.watch(restored.map);
-    this.#map = restored.map;
+    if (restored.map.version > this.map.version && this.#replacedBy === 0) this.#broadcaster.watch(restored.map);
+    this.#current = { map: restored.map, term: this.term };
     return restored;
+  }
+
+  /** Another index server has a higher term: this one answers reads, and neither changes the map nor monitors nodes. */
+  #stepDown(term: number): void {
+    this.#replacedBy = term;
+    this.#runtime.log.write("error", `${this.#replacement}: this one changes nothing and monitors no node until its restart`);
+    this.#broadcaster.stop();
+  }
+
+  get #replacement(): string {
+    return `an index server with term ${this.#replacedBy} has taken over the node map from this one with term ${this.term}`;
   }
 
   /**
    * Whether the map was stored; false if the stored one is not that of `token` any more. An error leaves that open, so the
    * stored map is read again: it was stored if it is there. It is never stored a second time.
    */
-  async #store(map: NodeMap, token: string): Promise<boolean> {
+  async #store(stored: StoredMap, token: string): Promise<boolean> {
     try {
-      return (await this.#coordinator.store(map, token)) !== undefined;
+      return (await this.#coordinator.store(stored, token)) !== undefined;
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
       const found = await this.#coordinator.restore();
       if (found.token === token) throw error;
-      const isStored = found.map.version === map.version && encodeFlareXml(found.map) === encodeFlareXml(map);
+      const isStored = found.lost === undefined && encodeStoredMap(found) === encodeStoredMap(stored);
       const outcome = isStored ? "the map is stored" : "another map is stored";
-      this.#runtime.log.write("warning", `storing node map ${map.version} failed, ${outcome}: ${error.message}`);
+      this.#runtime.log.write("warning", `storing node map ${stored.map.version} failed, ${outcome}: ${error.message}`);
       return isStored;
     }
   }

@@ -73,13 +73,13 @@ export async function renameNodes(
   const changed = gone.length > 0 || oldKeys.some((key, number) => key !== newKeys[number]);
   if (changed) {
     const coordinator = new FileCoordinator(runtime, mapPath);
-    const { map, token } = await coordinator.restore();
+    const { map, term, token } = await coordinator.restore();
     const staying = map.nodes.filter(({ key }) => !gone.includes(key));
     const nodes = staying.map((node) => {
       const address = addresses[oldKeys.indexOf(node.key)];
       return address === undefined ? node : createNode({ ...node, host: address.host, port: address.port });
     });
-    await coordinator.store(createNodeMap(map.version, nodes, map.nextThreadType), token);
+    await coordinator.store({ map: createNodeMap(map.version, nodes, map.nextThreadType), term }, token);
     await coordinator.close();
   }
   if (stored === undefined || changed || oldKeys.length !== newKeys.length) await rememberNodes(runtime, path, addresses);

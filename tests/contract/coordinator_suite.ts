@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { joinNode } from "../../lib/cluster/node_join.ts";
 import { EMPTY_NODE_MAP, type NodeMap } from "../../lib/cluster/node_map.ts";
+import type { StoredMap } from "../../lib/cluster/stored_map.ts";
 import type { Coordinator } from "../../lib/index_server/coordinator.ts";
 
 /** A store of a node map that nobody has used. */
@@ -21,9 +22,11 @@ export function withNode(map: NodeMap, host: string): NodeMap {
   return outcome.map;
 }
 
-const MAP1 = withNode(EMPTY_NODE_MAP, "a");
-const MAP2 = withNode(MAP1, "b");
-const OTHER2 = withNode(MAP1, "c");
+const ONE: StoredMap = { map: withNode(EMPTY_NODE_MAP, "a"), term: 1 };
+const TWO: StoredMap = { map: withNode(ONE.map, "b"), term: 7 };
+const OTHER_TWO: StoredMap = { map: withNode(ONE.map, "c"), term: 1 };
+/** Another term, the same map. */
+const NEXT_TERM: StoredMap = { ...ONE, term: 2 };
 
 const STORES = 20;
 
@@ -46,39 +49,40 @@ export function coordinatorSuite(
     inPlace("starts with an empty map and gives back what was stored", async (place) => {
       const coordinator = await place.open();
       const first = await coordinator.restore();
-      assertEquals(first.map, EMPTY_NODE_MAP);
-      const token = await coordinator.store(MAP1, first.token);
-      assertEquals(await coordinator.restore(), { map: MAP1, token: token as string });
-      assert((await coordinator.store(MAP2, token as string)) !== undefined);
-      assertEquals((await coordinator.restore()).map, MAP2);
+      assertEquals([first.map, first.term], [EMPTY_NODE_MAP, 0]);
+      const token = await coordinator.store(ONE, first.token);
+      assertEquals(await coordinator.restore(), { ...ONE, token: token as string });
+      assert((await coordinator.store(TWO, token as string)) !== undefined);
+      assertEquals((await coordinator.restore()).map, TWO.map);
       await coordinator.close();
     });
 
     inPlace("gives the map to who comes later", async (place) => {
       const first = await place.open();
-      await first.store(MAP1, (await first.restore()).token);
+      await first.store(ONE, (await first.restore()).token);
       await first.close();
       const second = await place.open();
-      assertEquals((await second.restore()).map, MAP1);
+      assertEquals((await second.restore()).map, ONE.map);
       await second.close();
     });
 
     inPlace("stores nothing for somebody who has not seen the latest state", async (place) => {
       const coordinator = await place.open();
       const { token } = await coordinator.restore();
-      await coordinator.store(MAP1, token);
-      assertEquals(await coordinator.store(MAP2, token), undefined);
-      assertEquals((await coordinator.restore()).map, MAP1);
+      await coordinator.store(ONE, token);
+      assertEquals(await coordinator.store(TWO, token), undefined);
+      assertEquals((await coordinator.restore()).map, ONE.map);
       await coordinator.close();
     });
 
-    inPlace("makes another token for each state, also for one that was there before", async (place) => {
+    inPlace("makes another token for each state, also where only the term is another", async (place) => {
       const coordinator = await place.open();
       const first = await coordinator.restore();
-      const second = (await coordinator.store(MAP1, first.token)) as string;
-      const third = (await coordinator.store(MAP2, second)) as string;
+      const second = (await coordinator.store(ONE, first.token)) as string;
+      const third = (await coordinator.store(NEXT_TERM, second)) as string;
       assertEquals(new Set([first.token, second, third]).size, 3);
-      assertEquals(await coordinator.store(OTHER2, second), undefined);
+      assertEquals((await coordinator.restore()).term, NEXT_TERM.term);
+      assertEquals(await coordinator.store(OTHER_TWO, second), undefined);
       await coordinator.close();
     });
 
@@ -86,7 +90,7 @@ export function coordinatorSuite(
       const coordinator = await place.open();
       const { token } = await coordinator.restore();
       const maps = Array.from({ length: STORES }, (_, i) => withNode(EMPTY_NODE_MAP, `host${i}`));
-      const outcomes = await Promise.all(maps.map((map) => coordinator.store(map, token)));
+      const outcomes = await Promise.all(maps.map((map) => coordinator.store({ map, term: 1 }, token)));
       const won = maps.filter((_, i) => outcomes[i] !== undefined);
       assertEquals(won.length, 1);
       assertEquals((await coordinator.restore()).map, won[0]);

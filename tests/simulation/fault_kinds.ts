@@ -67,7 +67,10 @@ export const FAULTS = {
     index.start();
   },
 
-  /** A second index server works on the same map for a while, and neither may see all of the nodes. */
+  /**
+   * A second index server works on the same map for a while, and one of the two may not see all of the nodes. Then the first
+   * one, which was replaced, takes over again, as its operator lets it.
+   */
   async secondIndex({ cluster, random, durationMs, note }: FaultSite): Promise<void> {
     const { world, index, nodes } = cluster;
     const second = cluster.secondIndex();
@@ -81,6 +84,9 @@ export const FAULTS = {
     await world.sleep(durationMs);
     for (const host of hidden) mendBoth(cluster, from, host);
     second.kill();
+    note("the second index server is gone, the first one starts again");
+    index.kill();
+    index.start();
   },
 
   async pause({ cluster: { world }, daemon: { host }, random, note }: FaultSite): Promise<void> {

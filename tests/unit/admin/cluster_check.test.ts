@@ -30,6 +30,7 @@ function seenWith(master: Change = {}, slave: Change = {}, proxy: Change = {}): 
   ];
   return {
     index: "i:1",
+    indexGeneral: new Map(),
     map: createNodeMap(
       7,
       nodes.map(({ node }) => node),
@@ -77,6 +78,11 @@ describe("checkCluster", () => {
       "a master that is down",
       seenWith({ state: down }),
       ["broken partition 0: its master n:1 is down: its keys are out of reach"],
+    ],
+    [
+      "an index server that was replaced",
+      { ...seenWith(), indexGeneral: new Map([["index_replaced_by", "4"]]) },
+      ["broken i:1: another index server has taken over its node map, with term 4: this one changes nothing"],
     ],
     ["a partition without a master", seenWith(asProxy), ["broken partition 0: it has no master: its keys are out of reach"]],
     ["a master that does not answer", seenWith({ silence: "refused" }), ["broken n:1: it does not answer: refused"]],
@@ -166,7 +172,7 @@ describe("checkCluster", () => {
   }
 
   it("finds a cluster without nodes, and one without partitions", () => {
-    const empty = { index: "i:1", map: createNodeMap(0, [], 16), nodes: [] };
+    const empty = { index: "i:1", indexGeneral: new Map(), map: createNodeMap(0, [], 16), nodes: [] };
     assertEquals(texts(checkCluster(empty)), ["broken i:1: the index server has no nodes"]);
     assertEquals(texts(checkCluster(seenWith(asProxy, asProxy))), ["broken i:1: the cluster has no partition"]);
   });

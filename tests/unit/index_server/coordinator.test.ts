@@ -11,6 +11,7 @@ import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { encodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
 import { EMPTY_NODE_MAP } from "../../../lib/cluster/node_map.ts";
+import { encodeStoredMap } from "../../../lib/cluster/stored_map.ts";
 import { FileCoordinator } from "../../../lib/index_server/file_coordinator.ts";
 import { MemoryCoordinator } from "../../../lib/index_server/memory_coordinator.ts";
 import { withNode } from "../../contract/coordinator_suite.ts";
@@ -20,6 +21,8 @@ const PATH = "/data/flare.xml";
 
 const MAP1 = withNode(EMPTY_NODE_MAP, "a");
 const MAP2 = withNode(MAP1, "b");
+const ONE = { map: MAP1, term: 1 };
+const TWO = { map: MAP2, term: 1 };
 
 describe("memory coordinator", () => {
   it("tells of every store until it is closed", async () => {
@@ -28,11 +31,11 @@ describe("memory coordinator", () => {
     coordinator.onChange(() => calls++);
     const { map, token } = await coordinator.restore();
     assertEquals(map, MAP1);
-    const next = await coordinator.store(MAP2, token);
-    await coordinator.store(MAP1, token);
+    const next = await coordinator.store(TWO, token);
+    await coordinator.store(ONE, token);
     assertEquals(calls, 1);
     await coordinator.close();
-    await coordinator.store(MAP1, next as string);
+    await coordinator.store(ONE, next as string);
     assertEquals(calls, 1);
   });
 });
@@ -52,8 +55,8 @@ describe("file coordinator", () => {
     for (const archiveVersion of [undefined, 4]) {
       const world = new IndexWorld();
       const coordinator = new FileCoordinator(world, PATH, archiveVersion === undefined ? {} : { archiveVersion });
-      await coordinator.store(MAP1, (await coordinator.restore()).token);
-      assertEquals(latin1(world.files.content(PATH)), encodeFlareXml(MAP1, archiveVersion));
+      await coordinator.store(ONE, (await coordinator.restore()).token);
+      assertEquals(latin1(world.files.content(PATH)), encodeStoredMap(ONE, archiveVersion));
     }
   });
 
@@ -65,7 +68,7 @@ describe("file coordinator", () => {
       assertEquals(map, MAP1);
       assertEquals(world.logged.length, 1);
       assert(world.logged[0]?.startsWith(`warning "${PATH}" is `));
-      assert((await coordinator.store(MAP2, token)) !== undefined);
+      assert((await coordinator.store(TWO, token)) !== undefined);
       assertEquals((await coordinator.restore()).map, MAP2);
     }
   });
@@ -85,7 +88,7 @@ describe("file coordinator", () => {
     const { world, coordinator } = worldWith(undefined, undefined);
     const first = await coordinator.restore();
     assertEquals(first.lost, undefined);
-    await coordinator.store(MAP1, first.token);
+    await coordinator.store(ONE, first.token);
     const files = world.files.files;
     files.delete(PATH);
     files.delete(`${PATH}.previous`);
@@ -114,14 +117,14 @@ describe("file coordinator", () => {
     const { world, coordinator } = worldWith(encodeFlareXml(MAP1), undefined);
     const { token } = await coordinator.restore();
     world.files.write(PATH, fromLatin1(encodeFlareXml(MAP2)));
-    assertEquals(await coordinator.store(MAP1, token), undefined);
+    assertEquals(await coordinator.store(ONE, token), undefined);
   });
 
   it("hands on a full disk", async () => {
     const { world, coordinator } = worldWith(undefined, undefined);
     const { token } = await coordinator.restore();
     world.files.replaceFault = new FlareError("DISK_FULL", "no space");
-    const error = (await assertRejects(() => coordinator.store(MAP1, token), FlareError)) as FlareError;
+    const error = (await assertRejects(() => coordinator.store(ONE, token), FlareError)) as FlareError;
     assertEquals(error.code, "DISK_FULL");
     assertEquals((await coordinator.restore()).map, EMPTY_NODE_MAP);
   });

@@ -61,6 +61,14 @@ async function start(
   return { world, server };
 }
 
+/** Somebody else adds a node. */
+async function storeOther(coordinator: Coordinator, term: number): Promise<void> {
+  const { map, token } = await coordinator.restore();
+  const other = joinNode(map, { host: "other", port: 1, silent: false });
+  assert(other.ok);
+  assert((await coordinator.store({ map: other.map, term }, token)) !== undefined);
+}
+
 /** Started, every node pinged once and up to date, and the trace empty. */
 async function startSettled(map: NodeMap): Promise<Scene> {
   const scene = await start(map);
@@ -182,8 +190,8 @@ describe("index server", () => {
   it("makes no slave active that is copying, because it answers again", async () => {
     const map = mapOf(3, "a 0 0 0 1", "b 1 1 0 0");
     const full = new MemoryCoordinator(map);
-    full.store = () => Promise.reject(new FlareError("DISK_FULL", "no space left"));
     const { world, server } = await start(map, full);
+    full.store = () => Promise.reject(new FlareError("DISK_FULL", "no space left"));
     world.node("b:1").answer = () => undefined;
     await world.advance(8000);
     full.store = MemoryCoordinator.prototype.store.bind(full);
@@ -284,45 +292,90 @@ describe("index server", () => {
 
   it("recomputes a change when another index server was faster", async () => {
     const coordinator = new MemoryCoordinator(FOUR);
-    let disturb = true;
-    const disturbed: Coordinator = {
-      restore: () => coordinator.restore(),
-      store: async (map, token) => {
-        if (disturb) {
-          disturb = false;
-          const current = await coordinator.restore();
-          const other = joinNode(current.map, { host: "other", port: 1, silent: false });
-          assert(other.ok);
-          await coordinator.store(other.map, current.token);
-        }
-        return coordinator.store(map, token);
-      },
-      onChange: (listener) => coordinator.onChange(listener),
-      close: () => coordinator.close(),
+    const { world, server } = await start(FOUR, coordinator);
+    coordinator.store = async (stored, token) => {
+      coordinator.store = MemoryCoordinator.prototype.store.bind(coordinator);
+      await storeOther(coordinator, 0);
+      return coordinator.store(stored, token);
     };
-    const { world, server } = await start(FOUR, disturbed);
     assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
     assertEquals(server.nodeMap.version, 13);
     assertEquals(rolesOf(server)[1], "b 1 0 0 5");
     assert(server.nodeMap.nodes.some((node) => node.key === "other:1"));
   });
 
-  it("learns what another index server stored", async () => {
+  it("learns what the original stored, and stays the one that leads", async () => {
     const coordinator = new MemoryCoordinator(FOUR);
-    const one = await start(FOUR, coordinator);
-    const two = await start(FOUR, coordinator);
-    await one.world.ask("node role b 1 slave 5\r\n");
-    await two.world.network.settle();
-    assertEquals(rolesOf(two.server), rolesOf(one.server));
-    await two.world.advance(1100);
-    assert(two.world.node("p:1").received.some((command) => command.startsWith("node sync 12")));
+    const { world, server } = await start(FOUR, coordinator);
+    await storeOther(coordinator, 0);
+    await world.advance(1100);
+    assert(server.nodeMap.nodes.some((node) => node.key === "other:1"));
+    assert(world.node("p:1").received.some((command) => command.startsWith("node sync 12")));
+    assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
+    assertEquals((await coordinator.restore()).term, 1);
+  });
+
+  it("has a higher term with every start, and stores it with the map", async () => {
+    const coordinator = new MemoryCoordinator(FOUR);
+    for (const term of [1, 2, 3]) {
+      const { world, server } = await start(FOUR, coordinator);
+      const { map, term: stored } = await coordinator.restore();
+      assertEquals([server.leadership, stored, map.version], [{ term, replacedBy: 0 }, term, 11]);
+      assert((await world.ask("stats\r\n")).reply.includes(`STAT index_term ${term}\r\nSTAT index_replaced_by 0\r\n`));
+      await world.network.during(server.stop());
+    }
+  });
+
+  it("changes nothing and pings nobody once another one has started on the same map, and says so", async () => {
+    const coordinator = new MemoryCoordinator(FOUR);
+    const first = await start(FOUR, coordinator);
+    await first.world.advance(1100);
+    const second = await start(FOUR, coordinator);
+    assertEquals((await second.world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
+    await first.world.network.settle();
+    assertEquals(first.server.nodeMap, second.server.nodeMap, "it answers reads with what is stored");
+    assertEquals([first.server.leadership, second.server.leadership.replacedBy], [{ term: 1, replacedBy: 2 }, 0]);
+    assert((await first.world.ask("stats\r\n")).reply.includes("STAT index_replaced_by 2\r\n"));
+    first.world.trace.length = 0;
+    for (const name of ["a", "b", "d", "p"]) first.world.node(`${name}:1`).answer = () => undefined;
+    const refused = "SERVER_ERROR failed to set role (and balance)\r\n";
+    assertEquals((await first.world.ask("node role b 1 slave 7\r\n")).reply, refused);
+    await first.world.advance(10_000);
+    assertEquals([first.world.trace, (await coordinator.restore()).map], [[], second.server.nodeMap]);
+    const replacement = "an index server with term 2 has taken over the node map from this one with term 1";
+    const errors = first.world.logged.filter((line) => line.startsWith("error "));
+    assertEquals(errors.length, 2);
+    assert(errors[0]?.startsWith(`error ${replacement}: this one changes nothing`), errors[0]);
+    assert(errors[1]?.startsWith(`error failed to set role (and balance): ${replacement}; "node role b 1 slave 7"`), errors[1]);
+  });
+
+  it("lets the one that started last lead, however many start at the same time", async () => {
+    const coordinator = new MemoryCoordinator(FOUR);
+    const scenes = await Promise.all(Array.from({ length: 4 }, () => start(FOUR, coordinator)));
+    for (const { world } of scenes) await world.network.settle();
+    const leading = scenes.filter(({ server }) => server.leadership.replacedBy === 0);
+    assertEquals(
+      leading.map(({ server }) => server.leadership.term),
+      [4],
+    );
+    assertEquals(new Set(scenes.map(({ server }) => server.leadership.term)).size, 4);
+  });
+
+  it("does not start if it cannot store its term", async () => {
+    const coordinator = new MemoryCoordinator(FOUR);
+    coordinator.store = () => Promise.reject(new FlareError("DISK_FULL", "no space left"));
+    const error = (await assertRejects(() => start(FOUR, coordinator), FlareError)) as FlareError;
+    assertEquals([error.code, error.message], ["DISK_FULL", "no space left"]);
+    coordinator.store = () => Promise.resolve(undefined);
+    const lost = (await assertRejects(() => start(FOUR, coordinator), FlareError)) as FlareError;
+    assertEquals(lost.message, "others changed the node map 5 times while this index server started");
   });
 
   it("refuses what it cannot store, and tells nobody", async () => {
     const world = new IndexWorld();
     const coordinator = new MemoryCoordinator(FOUR);
-    coordinator.store = () => Promise.reject(new FlareError("DISK_FULL", "no space left"));
     const { server } = await start(FOUR, coordinator, world);
+    coordinator.store = () => Promise.reject(new FlareError("DISK_FULL", "no space left"));
     assertEquals((await world.ask("node add x 1\r\n")).reply, "SERVER_ERROR failed to add node\r\n");
     assertEquals((await world.ask("shutdown b 1\r\n")).reply, "SERVER_ERROR failed to shutdown\r\n");
     assertEquals([server.nodeMap.version, world.trace], [11, []]);
@@ -349,11 +402,9 @@ describe("index server", () => {
     const coordinator = new MemoryCoordinator(FOUR);
     const world = new IndexWorld();
     const { server } = await start(FOUR, coordinator, world);
-    coordinator.store = async (_map, token) => {
+    coordinator.store = async () => {
       coordinator.store = MemoryCoordinator.prototype.store.bind(coordinator);
-      const other = joinNode(server.nodeMap, { host: "other", port: 1, silent: false });
-      assert(other.ok);
-      await coordinator.store(other.map, token);
+      await storeOther(coordinator, 0);
       throw new FlareError("CONNECTION_FAILED", "connection lost");
     };
     assertEquals((await world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
@@ -365,8 +416,8 @@ describe("index server", () => {
   it("takes a node down later if the map cannot be stored at once", async () => {
     const { world, server } = await startSettled(FOUR);
     const refuse = new MemoryCoordinator(FOUR);
-    refuse.store = () => Promise.reject(new FlareError("DISK_FULL", "no space left"));
     const full = await start(FOUR, refuse);
+    refuse.store = () => Promise.reject(new FlareError("DISK_FULL", "no space left"));
     for (const each of [world, full.world]) {
       each.node("a:1").reachable = false;
       each.node("a:1").answer = () => "";
@@ -405,7 +456,10 @@ describe("index server", () => {
     const world = new IndexWorld();
     await startIndexServer(world, indexServerOptions({ dataDir: "/data", indexDb: "file:///elsewhere" }));
     await world.ask("node add a 1\r\n");
-    assertEquals([...world.files.files.keys()], ["/elsewhere/flare.xml", "/elsewhere/flare.xml.known"]);
+    assertEquals(
+      [...world.files.files.keys()],
+      ["/elsewhere/flare.xml", "/elsewhere/flare.xml.known", "/elsewhere/flare.xml.previous"],
+    );
     const error = (await assertRejects(
       () => startIndexServer(world, indexServerOptions({ dataDir: "/data", indexDb: "zookeeper://h:1/c" })),
       FlareError,
