@@ -1,12 +1,26 @@
 /**
- * The operator of a simulated cluster: gives the nodes their roles by the index server's commands, over the network, and
- * keeps the cluster in the shape that is wanted, whatever breaks. It looks at the index server's map as a tool would.
+ * The operator of a cluster, simulated or real: gives the nodes their roles by the index server's commands, over the network,
+ * and keeps the cluster in the shape that is wanted, whatever breaks. It looks at the index server's map as a tool would.
  */
 
 import { type ClusterNode, NodeRole, NodeState } from "../../lib/cluster/node.ts";
-import { SimClient } from "./sim_client.ts";
-import { INDEX_PORT, type SimCluster } from "./sim_cluster.ts";
-import type { SimProcess } from "./sim_process.ts";
+import type { NodeMap } from "../../lib/cluster/node_map.ts";
+import { type ClientProcess, SimClient } from "./sim_client.ts";
+import { INDEX_PORT } from "./sim_cluster.ts";
+
+/** What an operator sees of a cluster, and of the world it is in. */
+export interface OperatedCluster {
+  readonly world: {
+    host(name: string): { start(): ClientProcess };
+    sleep(delayMs: number): Promise<void>;
+    note(line: string): void;
+  };
+  readonly index: { readonly host: { readonly name: string } };
+  /** The index server's map; undefined while that does not answer. */
+  readonly map: NodeMap | undefined;
+  /** The version of each node's map; undefined where the node does not answer. */
+  readonly mapVersions: readonly (NodeMap["version"] | undefined)[];
+}
 
 const ROUND_MS = 200;
 const TIMEOUT_MS = 5000;
@@ -21,12 +35,12 @@ export interface Shape {
 export class Operator {
   /** What is wanted; may be changed at any time. */
   shape: Shape = { partitions: 0, slaves: 0 };
-  readonly #cluster: SimCluster;
-  readonly #process: SimProcess;
+  readonly #cluster: OperatedCluster;
+  readonly #process: ClientProcess;
   #client: SimClient | undefined;
   #stopped = false;
 
-  constructor(cluster: SimCluster) {
+  constructor(cluster: OperatedCluster) {
     this.#cluster = cluster;
     this.#process = cluster.world.host("operator").start();
     void this.#work();
@@ -38,12 +52,9 @@ export class Operator {
 
   /** Whether the cluster has the shape that is wanted, every node knows it, and nothing is under way. */
   get settled(): boolean {
-    const { map, nodes } = this.#cluster;
-    if (map === undefined) return false;
-    for (const { server } of nodes) {
-      if (server === undefined || server.nodeMap.version !== map.version) return false;
-    }
-    if (map.nodes.length !== nodes.length || map.nodes.some(({ state }) => state !== NodeState.active)) return false;
+    const { map, mapVersions } = this.#cluster;
+    if (map === undefined || mapVersions.some((version) => version !== map.version)) return false;
+    if (map.nodes.length !== mapVersions.length || map.nodes.some(({ state }) => state !== NodeState.active)) return false;
     for (let partition = 0; partition < this.shape.partitions; partition++) {
       const members = map.nodes.filter((node) => node.partition === partition);
       if (members.filter(({ role }) => role === NodeRole.master).length !== 1) return false;

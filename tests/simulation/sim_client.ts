@@ -1,11 +1,17 @@
 /**
- * A client of a simulated world: one connection that speaks the text protocol, pipelines, and checks answers strictly. An
- * unexpected reply, or one of the wrong form, ends the run.
+ * A client of a world, simulated or real: one connection that speaks the text protocol, pipelines, and checks answers strictly.
+ * An unexpected reply, or one of the wrong form, fails the run.
  */
 
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
-import type { Connection, ConnectionHandler, Timer } from "../../lib/runtime/runtime.ts";
-import type { SimProcess } from "./sim_process.ts";
+import type { Clock, Connection, ConnectionHandler, Timer, Transport } from "../../lib/runtime/runtime.ts";
+
+/** What a client needs of the process it lives in. */
+export interface ClientProcess {
+  readonly host: { readonly name: string; readonly world: { fail(message: string): void } };
+  readonly transport: Transport;
+  readonly clock: Pick<Clock, "setTimer" | "clearTimer">;
+}
 
 /** An item as `gets` (or, without version, `get`) shows it. */
 export interface ClientItem {
@@ -42,7 +48,7 @@ const VALUE = /^VALUE (\S+) (\d+) (\d+)(?: (\d+))?$/;
 export class SimClient implements ConnectionHandler {
   /** `host:port` of the node it talks to. */
   readonly target: string;
-  readonly #process: SimProcess;
+  readonly #process: ClientProcess;
   readonly #timeoutMs: number;
   readonly #connection: Connection;
   readonly #waiting: Waiting[] = [];
@@ -51,7 +57,7 @@ export class SimClient implements ConnectionHandler {
   #opened = false;
   #closed = false;
 
-  constructor(process: SimProcess, host: string, port: number, timeoutMs: number) {
+  constructor(process: ClientProcess, host: string, port: number, timeoutMs: number) {
     this.target = `${host}:${port}`;
     this.#process = process;
     this.#timeoutMs = timeoutMs;

@@ -118,6 +118,11 @@ export class SimCluster {
     return this.index.server?.nodeMap;
   }
 
+  /** The version of each node's map; undefined where the node does not run. */
+  get mapVersions(): readonly (NodeMap["version"] | undefined)[] {
+    return this.nodes.map(({ server }) => server?.nodeMap.version);
+  }
+
   /** Adds a host with a node; it is started. */
   addNode(): SimDaemon<RunningNode> {
     const host = this.world.host(`node${this.nodes.length + 1}.sim`);

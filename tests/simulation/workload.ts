@@ -1,16 +1,28 @@
 /**
- * The clients of a simulated cluster: they all work on the same few keys, several requests at a time, through nodes picked at
- * random, and record every request and answer in a history. Each written value is unique. A key is replaced by a new one after
- * a number of operations, so that the history of each can be checked. Judges nothing itself, except that where no request may
- * fail, a failed one ends the run.
+ * The clients of a cluster, simulated or real: they all work on the same few keys, several requests at a time, through nodes
+ * picked at random, and record every request and answer in a history. Each written value is unique. A key is replaced by a new
+ * one after a number of operations, so that the history of each can be checked. Judges nothing itself, except that where no
+ * request may fail, a failed one ends the run.
  */
 
 import { ClientOperation, History } from "./history.ts";
 import { answerText, encodeCommand, type ItemCommand, isRead } from "./item_model.ts";
-import { SimClient } from "./sim_client.ts";
-import type { SimCluster } from "./sim_cluster.ts";
-import type { SimProcess } from "./sim_process.ts";
+import { type ClientProcess, SimClient } from "./sim_client.ts";
 import type { SimRandom } from "./sim_random.ts";
+
+/** What the clients need of a cluster, and of the world it is in. */
+export interface LoadedCluster<Node = unknown> {
+  readonly world: {
+    readonly clock: { readonly nowUs: number };
+    readonly random: SimRandom;
+    host(name: string): { start(): ClientProcess };
+    sleep(delayMs: number): Promise<void>;
+    fail(message: string): void;
+  };
+  readonly nodes: readonly Node[];
+  /** Where a client may connect. */
+  addressOf(node: Node): { readonly host: string; readonly port: number };
+}
 
 export interface WorkloadOptions {
   readonly clients: number;
@@ -47,7 +59,7 @@ interface Key {
 
 export class Workload {
   readonly history = new History();
-  readonly #cluster: SimCluster;
+  readonly #cluster: LoadedCluster;
   readonly #options: WorkloadOptions;
   readonly #keys: Key[];
   readonly #running: Promise<void>[] = [];
@@ -55,7 +67,7 @@ export class Workload {
   #lastKey = 0;
   #lastWrite = 0;
 
-  constructor(cluster: SimCluster, options: WorkloadOptions) {
+  constructor(cluster: LoadedCluster, options: WorkloadOptions) {
     this.#cluster = cluster;
     this.#options = options;
     this.#keys = Array.from({ length: options.keys }, (_, i) => this.#newKey(KINDS[i % KINDS.length] as KeyKind));
@@ -75,7 +87,7 @@ export class Workload {
     await Promise.all(this.#running);
   }
 
-  async #client(process: SimProcess, random: SimRandom): Promise<void> {
+  async #client(process: ClientProcess, random: SimRandom): Promise<void> {
     const connections = new Map<string, SimClient>();
     /** The newest version this client saw, by key. */
     const versions = new Map<string, string>();

@@ -86,7 +86,7 @@ export class SpawnedProgram {
   }
 
   /** Sends a signal. */
-  kill(signal: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGKILL"): void {
+  kill(signal: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
     // Not through the child: Deno would then report the signal as the end, whatever the program's exit status.
     process.kill(this.pid, signal);
   }
@@ -118,12 +118,13 @@ export function startFile(
 /** A program and its arguments. */
 export type Command = readonly [program: string, ...args: string[]];
 
-type RuntimeName = "node" | "deno" | "bun";
-const OWN: RuntimeName = "Bun" in globalThis ? "bun" : "Deno" in globalThis ? "deno" : "node";
+export type RuntimeName = "node" | "deno" | "bun";
+/** The runtime the test runs on. */
+export const OWN_RUNTIME: RuntimeName = "Bun" in globalThis ? "bun" : "Deno" in globalThis ? "deno" : "node";
 
 /** The command that runs a file of this repository on the runtime the test runs on. */
 export function commandFor(path: string): Command {
-  return commandOf(OWN, process.execPath, path);
+  return commandOf(OWN_RUNTIME, process.execPath, path);
 }
 
 /** That command, and the ones for the other runtimes that are here; Node's, Deno's and Bun's in this order. */
@@ -131,11 +132,25 @@ export function commandsFor(path: string): readonly Command[] {
   return programs().map(([runtime, program]) => commandOf(runtime, program, path));
 }
 
+/**
+ * The command that runs a file on a runtime.
+ * @param directory of other sources than this repository's @throws Error if the runtime is not here
+ */
+export function commandOn(runtime: RuntimeName, path: string, directory?: string): Command {
+  const program = programs().find(([name]) => name === runtime)?.[1];
+  if (program === undefined) throw new Error(`the runtime "${runtime}" is not here`);
+  return directory === undefined ? commandOf(runtime, program, path) : sourceCommand(runtime, program, join(directory, path));
+}
+
 function commandOf(runtime: RuntimeName, program: string, path: string): Command {
-  if (runtime === "bun") return [program, path];
-  if (runtime === "deno") return [program, "run", "--allow-all", path];
+  if (runtime !== "node") return sourceCommand(runtime, program, path);
   const built = path.replace(/^cli\/(\w+)\.ts$/, "dist/cli/$1.js");
-  return built !== path && hasFreshBuild() ? [program, built] : [program, "--import", "tsx", path];
+  return built !== path && hasFreshBuild() ? [program, built] : sourceCommand(runtime, program, path);
+}
+
+function sourceCommand(runtime: RuntimeName, program: string, path: string): Command {
+  if (runtime === "bun") return [program, path];
+  return runtime === "deno" ? [program, "run", "--allow-all", path] : [program, "--import", "tsx", path];
 }
 
 let found: readonly (readonly [RuntimeName, string])[] | undefined;
@@ -144,10 +159,10 @@ let found: readonly (readonly [RuntimeName, string])[] | undefined;
 function programs(): readonly (readonly [RuntimeName, string])[] {
   if (found !== undefined) return found;
   const installed = (name: string): string => join(repositoryRoot, "node_modules", ".bin", name);
-  const candidates = { node: "node", deno: installed("deno"), bun: installed("bun"), [OWN]: process.execPath };
+  const candidates = { node: "node", deno: installed("deno"), bun: installed("bun"), [OWN_RUNTIME]: process.execPath };
   found = (["node", "deno", "bun"] as const)
     .map((name) => [name, candidates[name]] as const)
-    .filter(([name, program]) => (name === OWN ? true : name === "node" ? isNode(program) : existsSync(program)));
+    .filter(([name, program]) => (name === OWN_RUNTIME ? true : name === "node" ? isNode(program) : existsSync(program)));
   return found;
 }
 

@@ -58,6 +58,7 @@ describe("documents on options", () => {
       "tests/simulation/sim.ts",
       "tests/simulation/cut_power.ts",
       "tests/simulation/planted/find_bugs.ts",
+      "tests/chaos/chaos.ts",
       "tests/fuzz/fuzz.ts",
       "bench/load/load.ts",
       ".ci/test.mjs",

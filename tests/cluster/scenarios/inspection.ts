@@ -10,7 +10,7 @@ import type { Held } from "./key_model.ts";
 import { keyOf, type NodeEntry, type Operator } from "./operator.ts";
 
 /** What a dump tells of an item besides its key. */
-interface DumpedItem {
+export interface DumpedItem {
   readonly value: string;
   readonly flags: number;
   readonly version: string;
@@ -119,7 +119,11 @@ async function answerDifferences(
 async function dumpOf(operator: Operator, running: readonly HostPort[], key: string): Promise<Map<string, DumpedItem>> {
   const node = running.find((other) => keyOf(other) === key);
   if (node === undefined) throw new Error(`"${key}" should run`);
-  const dump = await operator.ask(node, "dump\r\n", /(^|\r\n)END\r\n$/);
+  return dumpedItems(await operator.ask(node, "dump\r\n", /(^|\r\n)END\r\n$/));
+}
+
+/** The items in the answer to `dump`. */
+export function dumpedItems(dump: string): Map<string, DumpedItem> {
   const items = new Map<string, DumpedItem>();
   let at = 0;
   for (;;) {

@@ -1,5 +1,5 @@
 /**
- * A copy of the sources with a planted bug, in a temporary directory, and searches that run in it as processes of their own.
+ * A copy of the sources with a planted bug, in a temporary directory; searches, and the programs, run in it as processes.
  */
 
 import { spawn } from "node:child_process";
@@ -10,7 +10,7 @@ import process from "node:process";
 import { repositoryRoot } from "../../support/repository.ts";
 import { type PlantedBug, plant } from "./bug.ts";
 
-const COPIED = ["lib", "tests/simulation", "package.json", "tsconfig.json", "deno.json", "std-assert"];
+const COPIED = ["lib", "cli", "mod.ts", "tests/simulation", "package.json", "tsconfig.json", "deno.json", "std-assert"];
 
 /** What a search has found. */
 export interface Finding {
@@ -20,23 +20,23 @@ export interface Finding {
 }
 
 export class PlantedCopy {
-  readonly #directory: string;
+  readonly directory: string;
 
   /** @param bug undefined: the sources as they are */
   constructor(bug: PlantedBug | undefined) {
-    this.#directory = mkdtempSync(join(tmpdir(), "flare-planted-"));
-    for (const part of COPIED) cpSync(join(repositoryRoot, part), join(this.#directory, part), { recursive: true });
-    symlinkSync(join(repositoryRoot, "node_modules"), join(this.#directory, "node_modules"));
+    this.directory = mkdtempSync(join(tmpdir(), "flare-planted-"));
+    for (const part of COPIED) cpSync(join(repositoryRoot, part), join(this.directory, part), { recursive: true });
+    symlinkSync(join(repositoryRoot, "node_modules"), join(this.directory, "node_modules"));
     if (bug === undefined) return;
-    const path = join(this.#directory, bug.file);
+    const path = join(this.directory, bug.file);
     writeFileSync(path, plant(bug, readFileSync(path, "utf8")));
   }
 
   /** Runs a search with one seed after another. @throws Error if the process ends without a result */
   async search(name: string, firstSeed: number, seeds: number): Promise<Finding> {
-    const script = join(this.#directory, "tests/simulation/planted/search.ts");
+    const script = join(this.directory, "tests/simulation/planted/search.ts");
     const child = spawn(process.execPath, [...loaderArguments(), script, name, String(firstSeed), String(seeds)], {
-      cwd: this.#directory,
+      cwd: this.directory,
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";
@@ -54,7 +54,7 @@ export class PlantedCopy {
   }
 
   remove(): void {
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 }
 
