@@ -7,7 +7,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { HOST } from "./daemon.ts";
 import { freePorts } from "./free_ports.ts";
-import { commandsFor, SpawnedProgram } from "./spawn.ts";
+import { commandOn, commandsFor, OWN_RUNTIME, SpawnedProgram } from "./spawn.ts";
 
 /** The number of the index server; nodes are numbered from 1. */
 export const INDEX = 0;
@@ -16,6 +16,8 @@ export class ProcessCluster {
   readonly firstPort: number;
   /** All that were started, in that order. */
   readonly programs: SpawnedProgram[] = [];
+  /** Where the programs are that are started from now on, if not here: another release, on the runtime of the test. */
+  sources: string | undefined;
   /** By number; what has ended is not there. */
   readonly #running = new Map<number, SpawnedProgram>();
   readonly #directory: string;
@@ -43,7 +45,8 @@ export class ProcessCluster {
   /** Starts a server, again with its data if it has ended, and waits until it is ready. */
   async start(number: number, args: readonly string[]): Promise<SpawnedProgram> {
     const name = number === INDEX ? "flarei" : "flared";
-    const commands = commandsFor(`cli/${name}.ts`);
+    const commands =
+      this.sources === undefined ? commandsFor(`cli/${name}.ts`) : [commandOn(OWN_RUNTIME, `cli/${name}.ts`, this.sources)];
     const [command, ...first] = commands[number % commands.length] as readonly [string, ...string[]];
     const dataDir = join(this.#directory, `${name}-${number}`);
     mkdirSync(dataDir, { recursive: true });

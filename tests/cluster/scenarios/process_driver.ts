@@ -26,16 +26,26 @@ export class ProcessDriver implements ClusterDriver {
     this.#nodeArgs = nodeArgs;
   }
 
-  /** @param directory of all data; @param nodesMax nodes there will ever be; @param nodeArgs further options of every node */
+  /**
+   * @param directory of all data; @param nodesMax nodes there will ever be; @param nodeArgs further options of every node
+   * @param sources of another release, for `useRelease`
+   */
   static async start(
     runtime: Runtime,
     directory: string,
     nodesMax: number,
     nodeArgs: readonly string[] = [],
+    sources?: string,
   ): Promise<ProcessDriver> {
     const driver = new ProcessDriver(runtime, await ProcessCluster.prepare(directory, 1 + nodesMax), nodeArgs);
+    driver.useRelease(sources);
     await driver.#startIndex();
     return driver;
+  }
+
+  /** Servers that are started from now on are of another release, whose sources are there; undefined: of this one. */
+  useRelease(sources: string | undefined): void {
+    this.#cluster.sources = sources;
   }
 
   get index(): HostPort {

@@ -109,14 +109,14 @@ type Five = readonly [HostPort, HostPort, HostPort, HostPort, HostPort];
 type Six = readonly [...Five, HostPort];
 
 /** A cluster under load, with its operator. */
-class Stage {
-  readonly cluster: ClusterDriver;
+export class Stage<Cluster extends ClusterDriver = ClusterDriver> {
+  readonly cluster: Cluster;
   readonly operator: Operator;
   readonly load: ClusterLoad;
   /** Nodes that run and that clients know. */
   readonly #running: HostPort[] = [];
 
-  constructor(cluster: ClusterDriver) {
+  constructor(cluster: Cluster) {
     this.cluster = cluster;
     this.operator = new Operator(cluster);
     this.load = new ClusterLoad(cluster.runtime, cluster.workers, () => this.#running);
@@ -192,7 +192,12 @@ class Stage {
   }
 }
 
-async function withStage(startCluster: StartCluster, nodesMax: number, play: (stage: Stage) => Promise<void>): Promise<void> {
+/** Starts a cluster, lets it be played with, and ends it. */
+export async function withStage<Cluster extends ClusterDriver>(
+  startCluster: (runtime: Runtime, directory: string, nodesMax: number) => Promise<Cluster>,
+  nodesMax: number,
+  play: (stage: Stage<Cluster>) => Promise<void>,
+): Promise<void> {
   await withTemporaryDirectory(async (directory) => {
     const cluster = await startCluster(clientRuntime(), directory, nodesMax);
     const stage = new Stage(cluster);
