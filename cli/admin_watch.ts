@@ -12,7 +12,14 @@ import { parseNodeKey } from "../lib/admin/node_targets.ts";
 import { nodeRecord, nodeTable, reportRecord, statsTable, summaryTable, threadTable } from "../lib/admin/report_tables.ts";
 import { requestRates } from "../lib/admin/request_rates.ts";
 import { isUnreachable } from "../lib/admin/unreachable.ts";
-import { findingText, verifyCluster } from "../lib/admin/verify.ts";
+import {
+  differenceText,
+  findingText,
+  isSuspicious,
+  replicaText,
+  type VerifyReport,
+  verifyCluster,
+} from "../lib/admin/verify.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import { sleep } from "../lib/base/sleep.ts";
 import { parseKeyHashAlgorithm } from "../lib/cluster/key_hash.ts";
@@ -146,17 +153,18 @@ function indexCommand(): Command {
 }
 
 function verifyCommand(): Command {
-  const command = addTableOptions(createVerb("verify", "read keys through every node and compare them with their owners'"));
+  const command = addTableOptions(createVerb("verify", "compare slaves with their masters, and read keys through every node"));
   command
     .option("--key-hash-algorithm <name>", "override the index server's")
     .option("--use-test-data", "write test keys and delete them afterwards")
-    .option("--keys <n>", "keys to check in each partition", "1000")
+    .option("--repair", "give slaves what their masters have where they differ")
+    .option("--keys <n>", "keys to read through every node in each partition", "1000")
     .option("--meta", "take the parameters from the index server (always the case)")
     .option("--64bit", "hash as 64-bit programs do (no effect: all hashes are those of Flare)")
     .option("--verbose", "report progress")
     .option("--quiet", "print nothing; only set the exit status");
   return command.action(
-    (options: { keyHashAlgorithm?: string; useTestData?: true; keys: string; verbose?: true; quiet?: true }) =>
+    (options: { keyHashAlgorithm?: string; useTestData?: true; repair?: true; keys: string; verbose?: true; quiet?: true }) =>
       withAdmin(command, async (admin) => {
         const { keyHashAlgorithm: name } = options;
         const algorithm = name === undefined ? undefined : parseKeyHashAlgorithm(name);
@@ -166,22 +174,36 @@ function verifyCommand(): Command {
         const report = await verifyCluster(admin, {
           ...(algorithm === undefined ? {} : { keyHashAlgorithm: algorithm }),
           useTestData: options.useTestData === true,
+          repair: options.repair === true,
           keysPerPartitionMax: countOption("keys", options.keys, 1000, 1),
           onProgress: (line) => options.verbose && process.stderr.write(`${line}\n`),
         });
-        if (report.findings.length > 0) process.exitCode = ExitStatus.failed;
+        if (isSuspicious(report)) process.exitCode = ExitStatus.failed;
         if (options.quiet) return;
-        if (isJson(command)) {
-          const findings = report.findings.map(({ node, key, problem }) => ({ node, key: keyWord(key), problem }));
-          return printJson({ ...report, findings });
-        }
-        const { keys, nodes, partitions, strayKeys, findings } = report;
-        await printLines([
-          ...findings.map(findingText),
-          `${keys} keys of ${partitions} partitions on ${nodes} nodes: ${findings.length} problems, ${strayKeys} stray keys`,
-        ]);
+        if (isJson(command)) await printJson(verifyRecord(report));
+        else await printLines(verifyLines(report));
       }),
   );
+}
+
+function verifyLines({ replicas, differences, keys, nodes, partitions, strayKeys, findings }: VerifyReport): string[] {
+  const found = replicas.reduce((sum, replica) => sum + replica.differences, 0);
+  return [
+    ...differences.map(differenceText),
+    ...(found > differences.length ? [`… and ${found - differences.length} more keys that differ`] : []),
+    ...findings.map(findingText),
+    ...replicas.map(replicaText),
+    `${keys} keys of ${partitions} partitions on ${nodes} nodes: ${findings.length} problems, ${strayKeys} stray keys`,
+  ];
+}
+
+function verifyRecord(report: VerifyReport): unknown {
+  const findings = report.findings.map(({ node, key, problem }) => ({ node, key: keyWord(key), problem }));
+  const differences = report.differences.map(({ slave, master, key, masterVersion, replicaVersion, isRepaired }) => {
+    const [masterText = null, slaveText = null] = [masterVersion, replicaVersion].map((version) => version?.toString());
+    return { slave, master, key: keyWord(key), masterVersion: masterText, slaveVersion: slaveText, repaired: isRepaired };
+  });
+  return { ...report, differences, findings };
 }
 
 function isJson(command: Command): boolean {

@@ -218,6 +218,11 @@ function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
     const advice = "slaves copied before that may lack writes: flare verify, then flare reconstruct for those";
     found(Severity.note, `${lost} copies of writes did not reach a slave since it started`, advice);
   }
+  const differing = number(seen.replication, "anti_entropy_differences") - number(seen.replication, "anti_entropy_repairs");
+  if (differing > 0) {
+    const advice = "its log names some of them; flare verify names them now, flare verify --repair repairs them";
+    found(Severity.note, `keys that differed on its slaves since it started: ${differing}`, advice);
+  }
   const lostFar =
     number(seen.replication, "cluster_replication_dropped") + number(seen.replication, "cluster_replication_refused");
   if (lostFar > 0) {

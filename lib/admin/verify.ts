@@ -1,6 +1,7 @@
 /**
- * `verify`: reads keys through every node and compares the answers with those of their owners, and counts keys of other
- * partitions on masters. Concurrent writes and replication get time to settle.
+ * `verify`: every slave is compared with its master, all keys (`replica_check.ts`), and some keys are read through every node
+ * and compared with the answers of their owners, which also tells whether the nodes agree where keys are; for nodes that cannot
+ * be compared that is all. Counts keys of other partitions on masters. Concurrent writes and replication get time to settle.
  */
 
 import { equalBytes, latin1 } from "../base/bytes.ts";
@@ -11,12 +12,14 @@ import { dumpKeys } from "../client/dump.ts";
 import type { Item } from "../client/item.ts";
 import { KEY_HASHES, type KeyHashAlgorithm } from "../cluster/key_hash.ts";
 import { KeyResolver } from "../cluster/key_resolver.ts";
-import { NodeState } from "../cluster/node.ts";
+import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import { buildPartitionMap, type Partition } from "../cluster/partition_map.ts";
+import type { Difference } from "../protocol/comparison.ts";
 import type { ClusterAdmin } from "./cluster_admin.ts";
 import { keyWord } from "./dump_format.ts";
 import { activeNode } from "./node_report.ts";
 import { addressOf } from "./node_targets.ts";
+import { checkReplica, type ReplicaReport } from "./replica_check.ts";
 
 /** What to verify. */
 export interface VerifyOptions {
@@ -24,9 +27,11 @@ export interface VerifyOptions {
   readonly keyHashAlgorithm?: KeyHashAlgorithm;
   /** Write test keys, and delete them afterwards, instead of reading existing ones; default false. */
   readonly useTestData?: boolean;
-  /** Keys checked in each partition, default 1000. */
+  /** Repair the keys that differ between slaves and their masters; default false. */
+  readonly repair?: boolean;
+  /** Keys read through every node in each partition, default 1000. */
   readonly keysPerPartitionMax?: number;
-  /** Called for each completed partition. */
+  /** Called for each completed partition, and each slave compared. */
   readonly onProgress?: (line: string) => void;
 }
 
@@ -37,15 +42,25 @@ export interface VerifyFinding {
   readonly problem: string;
 }
 
+/** A key that a slave and its master have in different states. */
+export interface SlaveDifference extends Difference {
+  readonly slave: string;
+  readonly master: string;
+}
+
 /** The result. */
 export interface VerifyReport {
   readonly partitions: number;
   readonly nodes: number;
   /** Keys compared on every node. */
   readonly keys: number;
+  /** The slaves, compared with their masters; empty with test data. */
+  readonly replicas: readonly ReplicaReport[];
   /** Keys of other partitions on masters, left behind when a partition was added. */
   readonly strayKeys: number;
-  /** Empty = no differences; at most 1000 are kept. */
+  /** Keys that differ between slaves and masters; at most 1000 are kept. */
+  readonly differences: readonly SlaveDifference[];
+  /** Wrong answers: empty = none; at most 1000 are kept. */
   readonly findings: readonly VerifyFinding[];
 }
 
@@ -77,6 +92,8 @@ class Verifier {
   readonly #partitionOf: (key: Uint8Array) => number;
   readonly #options: VerifyOptions;
   readonly #findings: VerifyFinding[] = [];
+  readonly #replicas: ReplicaReport[] = [];
+  readonly #differences: SlaveDifference[] = [];
   #keys = 0;
   #strayKeys = 0;
 
@@ -90,8 +107,10 @@ class Verifier {
   async run(partitions: readonly Partition[]): Promise<VerifyReport> {
     const testKeys = this.#options.useTestData === true ? await this.#writeTestData(partitions.length) : undefined;
     try {
-      for (const { index, master } of partitions) {
+      for (const partition of partitions) {
+        const { index, master } = partition;
         if (master === undefined) throw new FlareError("REFUSED", `partition ${index} has no master that is up`);
+        if (testKeys === undefined) await this.#compareReplicas(master, partition.slaves);
         const keys = testKeys?.filter((key) => this.#partitionOf(key) === index) ?? (await this.#keysOf(master.key, index));
         await this.#compare(master.key, keys);
         this.#options.onProgress?.(`partition ${index}: ${keys.length} keys on ${this.#nodes.length} nodes`);
@@ -103,9 +122,26 @@ class Verifier {
       partitions: partitions.length,
       nodes: this.#nodes.length,
       keys: this.#keys,
+      replicas: this.#replicas,
+      differences: this.#differences,
       strayKeys: this.#strayKeys,
       findings: this.#findings,
     };
+  }
+
+  /** Before keys are read: what is repaired there is right here. */
+  async #compareReplicas(master: ClusterNode, slaves: readonly ClusterNode[]): Promise<void> {
+    for (const slave of slaves) {
+      const report = await checkReplica(this.#admin, master, slave, {
+        repair: this.#options.repair === true,
+        onDifference: (difference) => {
+          if (this.#differences.length >= FINDINGS_MAX) return;
+          this.#differences.push({ ...difference, slave: slave.key, master: master.key });
+        },
+      });
+      this.#replicas.push(report);
+      this.#options.onProgress?.(replicaText(report));
+    }
   }
 
   /** Keys on the master of a partition that it owns. */
@@ -123,36 +159,39 @@ class Verifier {
   }
 
   async #compare(owner: string, keys: readonly Uint8Array[]): Promise<void> {
+    const suspects: { node: string; key: Uint8Array }[] = [];
     for (let from = 0; from < keys.length; from += BATCH_KEYS) {
       const batch = keys.slice(from, from + BATCH_KEYS);
       const expected = byKey(await this.#admin.client(owner).getMany(batch));
       this.#keys += batch.length;
       for (const node of this.#nodes) {
-        if (node !== owner) await this.#compareNode(owner, node, batch, expected);
+        if (node === owner) continue;
+        for (const key of await this.#differing(node, batch, expected)) suspects.push({ node, key });
       }
     }
+    const ownerClient = this.#admin.client(owner);
+    const problems = await Promise.all(
+      suspects.map(({ node, key }) => this.#settle(ownerClient, this.#admin.client(node), key)),
+    );
+    suspects.forEach((suspect, i) => {
+      const problem = problems[i];
+      if (problem !== undefined) this.#report({ ...suspect, problem });
+    });
   }
 
-  async #compareNode(
-    owner: string,
+  /** The keys that a node answers differently from their owner; reports a node that does not answer. */
+  async #differing(
     node: string,
     keys: readonly Uint8Array[],
     expected: ReadonlyMap<string, Item>,
-  ): Promise<void> {
-    const client = this.#admin.client(node);
-    let found: ReadonlyMap<string, Item>;
+  ): Promise<readonly Uint8Array[]> {
     try {
-      found = byKey(await client.getMany(keys));
+      const found = byKey(await this.#admin.client(node).getMany(keys));
+      return keys.filter((key) => !sameItem(expected.get(latin1(key)), found.get(latin1(key))));
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
       for (const key of keys) this.#report({ node, key, problem: error.message });
-      return;
-    }
-    for (const key of keys) {
-      const name = latin1(key);
-      if (sameItem(expected.get(name), found.get(name))) continue;
-      const problem = await this.#settle(this.#admin.client(owner), client, key);
-      if (problem !== undefined) this.#report({ node, key, problem });
+      return [];
     }
   }
 
@@ -190,6 +229,31 @@ class Verifier {
   #report(finding: VerifyFinding): void {
     if (this.#findings.length < FINDINGS_MAX) this.#findings.push(finding);
   }
+}
+
+/** Whether something is wrong that has not been repaired, or could not be found out. */
+export function isSuspicious({ findings, replicas }: VerifyReport): boolean {
+  const isBad = ({ outcome, differences, repaired }: ReplicaReport): boolean => outcome === "failed" || differences > repaired;
+  return findings.length > 0 || replicas.some(isBad);
+}
+
+/** The comparison of a slave as one line. */
+export function replicaText({ slave, master, items, differences, repaired, busy, outcome, reason }: ReplicaReport): string {
+  const names = `slave "${slave}" and its master "${master}"`;
+  if (outcome === "unknown") return `${names}: not compared, ${reason}`;
+  const repairs = repaired === 0 ? "" : `, ${repaired} of them repaired`;
+  const changing = busy === 0 ? "" : `, ${busy} too busy to tell`;
+  const counts = `${items} items compared, ${differences} keys differ${repairs}${changing}`;
+  return outcome === "complete" ? `${names}: ${counts}` : `${names}: ${counts}; not completed: ${reason}`;
+}
+
+/** A difference as one line. */
+export function differenceText({ slave, key, masterVersion, replicaVersion, isRepaired }: SlaveDifference): string {
+  const [right, wrong] = [masterVersion, replicaVersion].map((version) =>
+    version === undefined ? "nothing" : `version ${version}`,
+  );
+  const other = right === wrong ? " with other content" : "";
+  return `slave "${slave}" and key ${keyWord(key)}: ${wrong}, its master has ${right}${other}${isRepaired ? "; repaired" : ""}`;
 }
 
 /** A finding as one line. */

@@ -114,6 +114,8 @@ export function decide(
     case MutationKind.restore:
       if (mutation.version <= current.version) return refuse(decision, MutationResult.notStored);
       return put(decision, Content.request, mutation.flags, mutation.expire, mutation.version);
+    case MutationKind.rewrite:
+      return rewrite(current, alive, mutation, nowSeconds, decision);
     default:
       // The other kinds have terms: see `decideWithTerms`.
       return refuse(decision, MutationResult.notStored);
@@ -178,4 +180,19 @@ function remove(current: Current, alive: boolean, mutation: Mutation, nowSeconds
   decision.flags = nowSeconds;
   decision.expire = mutation.expire;
   decision.version = mutation.version === 0 ? current.version : mutation.version;
+}
+
+/** What was never here, or has expired, is written as a deletion. */
+function rewrite(current: Current, alive: boolean, mutation: Mutation, nowSeconds: number, decision: Decision): void {
+  const version = mutation.version > current.version ? mutation.version : current.version;
+  if (alive) {
+    put(decision, Content.current, current.flags, current.expire, version);
+    decision.marks = current.marks;
+    return;
+  }
+  decision.result = MutationResult.deleted;
+  decision.change = Change.remove;
+  decision.flags = nowSeconds;
+  decision.expire = current.kind === CurrentKind.tombstone ? current.expire : 0;
+  decision.version = version;
 }

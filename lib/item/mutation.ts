@@ -25,6 +25,8 @@ export const MutationKind = {
   invalidate: 12,
   /** Only with `terms`: removes an item's value. */
   clear: 13,
+  /** What the key has, item or deletion, written once more, so that replicas get it; with `version`, if that is higher. */
+  rewrite: 16,
 } as const;
 export type MutationKind = (typeof MutationKind)[keyof typeof MutationKind];
 

@@ -9,6 +9,7 @@ import type { BinaryReply } from "../protocol/binary/binary_reply.ts";
 import { type BinaryWord, Command, type CommandShape, type NodeWord, type WordsWith } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
 import type { AdminCommands } from "./commands/admin_commands.ts";
+import type { CompareCommands } from "./commands/compare_commands.ts";
 import type { DumpCommands } from "./commands/dump_commands.ts";
 import type { FlushCommands } from "./commands/flush_commands.ts";
 import type { KeyListings } from "./commands/key_listings.ts";
@@ -32,6 +33,7 @@ export interface CommandGroups {
   readonly flush: FlushCommands;
   readonly stats: StatsReports;
   readonly admin: AdminCommands;
+  readonly compare: CompareCommands;
   readonly watchers: Watchers;
 }
 
@@ -513,6 +515,30 @@ export const nodeCommands = {
         lines: [
           ["", "`FLUSH <second>`: when a flush is scheduled, 0 = none"],
           ["<now|none|second> <node|partition|cluster>", "`OK` or `SERVER_ERROR <why>`"],
+        ],
+      },
+      compare: {
+        access: "operators",
+        run: ({ compare }, request, reply) => compare.compare(request.words.slice(1), reply),
+        section: "nodes",
+        lines: [
+          [
+            "<host> <port> <after> [repair]",
+            "one page of the [comparison](#between-servers) of this master with a slave: `DIFFERENT` lines, `COMPARED`, `END`",
+          ],
+        ],
+      },
+      digest: {
+        access: "operators",
+        run: ({ compare }, request, reply) => compare.digest(request.words.slice(1), reply),
+        section: "nodes",
+        lines: [
+          ["<partition>/<partitions> range <after> <to>", "`DIGEST <items> <digest> <reached>`"],
+          [
+            "<partition>/<partitions> items <after> <to>",
+            "`KEY <key> <version> <expire> <digest>` lines, then `END`, or `NEXT <reached>`",
+          ],
+          ["<partition>/<partitions> keys <key>…", "the same for the items that exist of these"],
         ],
       },
     },

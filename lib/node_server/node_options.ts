@@ -159,6 +159,23 @@ export const nodeServerTable = {
     reloadable: true,
     help: "rate limit of the copy to a new replica; 0 is no limit",
   }),
+  antiEntropy: choiceOption({
+    name: "anti-entropy",
+    default: "report",
+    choices: ["off", "report", "repair"],
+    since: "2.0.0",
+    reloadable: true,
+    help: "what a master does about keys that differ on its slaves, which it looks for in the background",
+  }),
+  antiEntropyKeysPerSecond: integerOption({
+    name: "anti-entropy-rate",
+    default: 200,
+    min: 1,
+    max: 1_000_000,
+    since: "2.0.0",
+    reloadable: true,
+    help: "how many keys per second a master compares with its slaves in the background",
+  }),
   movedKeysDelayMs: integerOption({
     name: "moved-keys-delay",
     default: 10,

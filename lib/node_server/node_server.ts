@@ -31,6 +31,7 @@ import { Replicator } from "../replication/replicator.ts";
 import type { Address, Runtime, TlsClient } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { AdminCommands } from "./commands/admin_commands.ts";
+import { CompareCommands } from "./commands/compare_commands.ts";
 import { DumpCommands } from "./commands/dump_commands.ts";
 import { FlushCommands } from "./commands/flush_commands.ts";
 import { KeyListings } from "./commands/key_listings.ts";
@@ -40,6 +41,10 @@ import { ScanCommands } from "./commands/scan_commands.ts";
 import { StatsReports } from "./commands/stats_reports.ts";
 import { TtlCommand } from "./commands/ttl_command.ts";
 import { WriteCommands } from "./commands/write_commands.ts";
+import { AntiEntropy } from "./comparison/anti_entropy.ts";
+import { KeyRepair } from "./comparison/key_repair.ts";
+import { OwnItems } from "./comparison/own_items.ts";
+import { ReplicaComparison } from "./comparison/replica_comparison.ts";
 import { ClusterFlush } from "./flush/cluster_flush.ts";
 import { PartitionFlush } from "./flush/partition_flush.ts";
 import { OtherCluster } from "./forward/other_cluster.ts";
@@ -89,6 +94,7 @@ export class RunningNode implements NodeServer {
   readonly #movedKeys: MovedKeys;
   readonly #reconstructor: Reconstructor;
   readonly #mapCheck: MapCheck;
+  readonly #antiEntropy: AntiEntropy;
   #stopping: Promise<void> | undefined;
 
   private constructor(
@@ -123,6 +129,10 @@ export class RunningNode implements NodeServer {
     const ownPart = new OwnPart(components, resolver);
     const clusterScan = new ClusterScan(components, ownPart);
     const scan = new ScanCommands(components, clusterScan, ownPart, meta);
+    const ownItems = new OwnItems(components, resolver);
+    const comparison = new ReplicaComparison(components, ownItems, new KeyRepair(components, ownItems));
+    this.#antiEntropy = new AntiEntropy(components, comparison);
+    this.#antiEntropy.start();
     components.otherCluster.configure(components.options);
     components.watchers.attach(server, components.storage);
     server.open(
@@ -136,8 +146,9 @@ export class RunningNode implements NodeServer {
         listings: new KeyListings(components, clusterScan, () => scan.newScan()),
         flush: new FlushCommands(components, new ClusterFlush(components), () => this.#reconstructor.restart()),
         watchers: components.watchers,
-        stats: new StatsReports(components, () => server),
+        stats: new StatsReports(components, this.#antiEntropy, () => server),
         admin: new AdminCommands(components, (map) => this.#install(map)),
+        compare: new CompareCommands(ownItems, comparison),
       }),
     );
   }
@@ -289,6 +300,7 @@ export class RunningNode implements NodeServer {
     this.#link.stop();
     this.#reconstructor.end();
     this.#movedKeys.stop();
+    this.#antiEntropy.stop();
     this.#components.partitionFlush.stop();
     if (announce) await leaveCluster(this.#components, this.#link, this.#server);
     this.#components.watchers.close();

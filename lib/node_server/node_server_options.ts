@@ -189,6 +189,18 @@ export interface NodeServerOptions {
    */
   readonly reconstructionBwlimitBytesPerSecond?: number;
   /**
+   * What a master does about keys that differ on its slaves, which it looks for in the background.
+   *
+   * Default "report". `anti-entropy` in files and flags. Can be reloaded.
+   */
+  readonly antiEntropy?: "off" | "report" | "repair";
+  /**
+   * How many keys per second a master compares with its slaves in the background.
+   *
+   * An integer from 1 to 1000000; default 200. `anti-entropy-rate` in files and flags. Can be reloaded.
+   */
+  readonly antiEntropyKeysPerSecond?: number;
+  /**
    * How long after a new partition is active its old owners remove the moved keys.
    *
    * An integer from 0 to 86400000, in milliseconds; default 10000. `moved-keys-delay` in files and flags. Can be reloaded.

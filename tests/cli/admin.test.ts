@@ -148,6 +148,15 @@ describe("flare", () => {
   it("verifies", async () => {
     const { status, stdout } = await flare("verify", "--use-test-data", "--keys", "10");
     assertEquals([status, stdout], [0, "10 keys of 1 partitions on 3 nodes: 0 problems, 0 stray keys\n"]);
+    const compared = await flare("verify", "--keys", "10", "--repair");
+    const pair = `slave "${nodes[1]}" and its master "${nodes[0]}"`;
+    assertMatch(
+      compared.stdout,
+      new RegExp(`^${pair}: \\d+ items compared, 0 keys differ\n\\d+ keys of 1 partitions on 3 nodes: `),
+    );
+    assertEquals([compared.status, compared.stderr], [0, ""]);
+    const json = JSON.parse((await flare("verify", "--keys", "10", "-o", "json")).stdout);
+    assertEquals([json.differences, json.findings, json.replicas[0].outcome], [[], [], "complete"]);
   });
 
   it("shows what it would change, asks, and changes", async () => {

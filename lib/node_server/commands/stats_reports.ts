@@ -8,6 +8,7 @@ import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { statsConnections } from "../../stats/connection_stats.ts";
 import { statsGeneral } from "../../stats/general_stats.ts";
 import { statsNodes, statsThreads } from "../../stats/stats_commands.ts";
+import type { AntiEntropy } from "../comparison/anti_entropy.ts";
 import type { NodeComponents } from "../node_components.ts";
 import { nodeOptionTable } from "../node_options.ts";
 import { Counters } from "../stats/counters.ts";
@@ -34,14 +35,16 @@ type Parts = Pick<
 
 export class StatsReports {
   readonly #parts: Parts;
+  readonly #antiEntropy: AntiEntropy;
   readonly #server: () => Server;
   readonly #startedMs: number;
   readonly #counters: Counters;
   /** `stats sizes` and its switch. */
   readonly sizes: ItemSizes;
 
-  constructor(parts: Parts, server: () => Server) {
+  constructor(parts: Parts, antiEntropy: AntiEntropy, server: () => Server) {
     this.#parts = parts;
+    this.#antiEntropy = antiEntropy;
     this.#server = server;
     this.#startedMs = parts.runtime.clock.monotonicMs();
     this.#counters = new Counters(parts, server);
@@ -82,7 +85,7 @@ export class StatsReports {
     statsThreads(words, workers, new Set(slaves.map((node) => node.threadType)), runtime.clock.monotonicMs(), reply);
   }
 
-  /** Copies in flight to replicas and to another cluster, and failed ones. */
+  /** Copies in flight to replicas and to another cluster, and failed ones; what the comparison with the slaves has found. */
   replication(reply: TextReply): void {
     const { peers, inSync, replicator, otherCluster } = this.#parts;
     const { replication } = otherCluster;
@@ -92,6 +95,10 @@ export class StatsReports {
     reply.stat("replication_refused", replicator.refused);
     reply.stat("replication_guarantees", inSync.guarantees);
     reply.stat("replication_removals", inSync.removals);
+    reply.stat("anti_entropy_rounds", this.#antiEntropy.rounds);
+    reply.stat("anti_entropy_items", this.#antiEntropy.items);
+    reply.stat("anti_entropy_differences", this.#antiEntropy.differences);
+    reply.stat("anti_entropy_repairs", this.#antiEntropy.repairs);
     reply.stat("cluster_replication_queue", replication?.queue ?? 0);
     reply.stat("cluster_replication_queue_bytes", replication?.queuedBytes ?? 0);
     reply.stat("cluster_replication_dropped", replication?.dropped ?? 0);

@@ -154,6 +154,16 @@ describe("checkCluster", () => {
       ["note n:1: slaves missed writes and copied again since it started: 1"],
     ],
     [
+      "keys that differed on slaves, and were not repaired",
+      seenWith({
+        replication: new Map([
+          ["anti_entropy_differences", "5"],
+          ["anti_entropy_repairs", "3"],
+        ]),
+      }),
+      ["note n:1: keys that differed on its slaves since it started: 2"],
+    ],
+    [
       "several versions",
       seenWith({}, {}, { general: figuresWith({ version: "1.3.4" }) }),
       ["note i:1: the versions differ: 2.0.0 on n:1, n:2; 1.3.4 on n:3"],

@@ -51,7 +51,7 @@ function outcome(current: Current, kind: MutationKind, more: Partial<Mutation> =
   return `${result} ${decision.change === Change.put ? "item" : "tombstone"} ${decision.version}`;
 }
 
-const { set, add, replace, append, prepend, cas, incr, decr, delete: remove, touch, restore } = MutationKind;
+const { set, add, replace, append, prepend, cas, incr, decr, delete: remove, touch, restore, rewrite } = MutationKind;
 
 describe("decide by liveness, without a version", () => {
   const rows: [
@@ -73,6 +73,13 @@ describe("decide by liveness, without a version", () => {
     ["incr", incr, "nonNumeric", "notFound", "notFound", "notFound", "notFound"],
     ["decr", decr, "nonNumeric", "notFound", "notFound", "notFound", "notFound"],
     ["restore", restore, "notStored", "notStored", "notStored", "notStored", "notStored"],
+    [
+      "rewrite",
+      rewrite,
+      "stored item 7",
+      ...(Array(3).fill("deleted tombstone 7") as [string, string, string]),
+      "deleted tombstone 0",
+    ],
   ];
   for (const [name, kind, alive, blocked, gone, expired, absent] of rows) {
     it(name, () => {
@@ -110,6 +117,12 @@ describe("decide with a version", () => {
     [GONE, restore, 7, "notStored"],
     [GONE, restore, 8, "stored item 8"],
     [ABSENT, restore, 1, "stored item 1"],
+    [ALIVE, rewrite, 6, "stored item 7"],
+    [ALIVE, rewrite, 9, "stored item 9"],
+    [GONE, rewrite, 6, "deleted tombstone 7"],
+    [GONE, rewrite, 9, "deleted tombstone 9"],
+    [EXPIRED, rewrite, 9, "deleted tombstone 9"],
+    [ABSENT, rewrite, 9, "deleted tombstone 9"],
     [ALIVE, cas, 7, "stored item 8"],
     [ALIVE, cas, 6, "exists"],
     [ALIVE, cas, 8, "exists"],
@@ -235,4 +248,16 @@ describe("decide on numbers", () => {
       else assertEquals([decision.result, decision.number, decision.version], [MutationResult.number, expected, 8]);
     });
   }
+});
+
+describe("decide to rewrite", () => {
+  it("keeps everything that an item has", () => {
+    const { content, flags, expire, marks } = decided({ ...ALIVE, expire: NOW + 9, marks: 1 }, rewrite);
+    assertEquals([content, flags, expire, marks], [Content.current, 9, NOW + 9, 1]);
+  });
+
+  it("keeps until when a deleted key is blocked, and is remembered from now on", () => {
+    assertEquals([decided(BLOCKED, rewrite).flags, decided(BLOCKED, rewrite).expire], [NOW, NOW + 1]);
+    assertEquals(decided(EXPIRED, rewrite).expire, 0);
+  });
 });

@@ -35,6 +35,8 @@ describe("nodeOptionTable", () => {
       .map(({ name }) => name);
     assertEquals(reloadable.sort(), [
       "admin-access",
+      "anti-entropy",
+      "anti-entropy-rate",
       "auth-exempt",
       "auth-file",
       "auth-timeout",
