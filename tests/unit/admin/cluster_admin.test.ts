@@ -278,7 +278,12 @@ describe("verbs about data", () => {
       findingText(finding),
       `"${key(0)}" and key ${original}: answers nothing, its owner "${key(2)}" version `,
     );
-    assertEquals(lines.length, 3);
+    assertEquals(
+      report.differences.map(({ slave, key: name }) => [slave, latin1(name)]),
+      [[key(0), original]],
+    );
+    // One line for each partition, and one for each slave.
+    assertEquals(lines.length, 5);
   });
 
   it("dump every item once, and set them again", async () => {
