@@ -23,7 +23,10 @@ export interface RestoreOptions {
   readonly prefix?: string;
   /** 0 = no limit (the default). */
   readonly bytesPerSecond?: number;
-  /** Keep the versions of the dump; existing items whose version is not lower stay. Default false: they are replaced. */
+  /**
+   * Keep the versions of the dump; existing items whose version is not lower stay, and so do deletions. Default false: items
+   * replace what is there.
+   */
   readonly keepVersions?: boolean;
   /** Accept a dump without an end line, or with a wrong one. Default false: it is refused. */
   readonly acceptIncomplete?: boolean;
@@ -32,7 +35,10 @@ export interface RestoreOptions {
 /** The outcome for one item of the dump. */
 export interface RestoredItem {
   readonly key: Uint8Array;
-  /** `kept` = the server has a newer version; `excluded` by the options; `expired` since the dump; `refused` by the server. */
+  /**
+   * `kept` = the server has this version or a newer one, or had it when the key was deleted; `excluded` by the options;
+   * `expired` since the dump; `refused` by the server.
+   */
   readonly outcome: "stored" | "kept" | "excluded" | "expired" | "refused";
   /** Why it was refused. */
   readonly reason: string;
@@ -61,10 +67,11 @@ export async function* restoreItems(
   options: RestoreOptions,
 ): AsyncGenerator<RestoredItem[]> {
   const startedMs = runtime.clock.monotonicMs();
+  const store = await storeOf(client, options);
   let bytes = 0;
   for await (const window of windows(chunks, options)) {
     const nowSeconds = Math.floor(runtime.clock.nowMs() / 1000);
-    yield await Promise.all(window.map((item) => restoreItem(client, item, nowSeconds, options)));
+    yield await Promise.all(window.map((item) => restoreItem(store, item, nowSeconds, options)));
     if (options.bytesPerSecond === undefined || options.bytesPerSecond === 0) continue;
     bytes += windowBytes(window);
     const aheadMs = (bytes * 1000) / options.bytesPerSecond - (runtime.clock.monotonicMs() - startedMs);
@@ -104,22 +111,25 @@ function windowBytes(window: readonly DumpedItem[]): number {
   return window.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
 }
 
-async function restoreItem(
-  client: Client,
-  item: DumpedItem,
-  nowSeconds: number,
-  options: RestoreOptions,
-): Promise<RestoredItem> {
-  const { key, value, flags, version, expire } = item;
+/** Stores an item. @throws FlareError */
+type Store = (item: DumpedItem) => Promise<StoreResult>;
+
+/** How items are stored. A node that does not know `restore` compares versions with items only, not with deletions. */
+async function storeOf(client: Client, { keepVersions = false }: RestoreOptions): Promise<Store> {
+  if (!keepVersions) return ({ key, value, flags, expire }) => client.set(key, value, { flags, exptime: expire });
+  // Without arguments it changes nothing.
+  if ((await client.line("restore")) === "ERROR")
+    return ({ key, value, flags, expire, version }) => client.set(key, value, { flags, exptime: expire, version });
+  return ({ key, value, flags, expire, version }) => client.restore(key, value, version, { flags, exptime: expire });
+}
+
+async function restoreItem(store: Store, item: DumpedItem, nowSeconds: number, options: RestoreOptions): Promise<RestoredItem> {
+  const { key, expire } = item;
   if (!isWanted(key, options)) return { key, outcome: "excluded", reason: "" };
   if (expire > 0 && expire <= nowSeconds) return { key, outcome: "expired", reason: "" };
   if (!isClientKey(key)) return { key, outcome: "refused", reason: "the text protocol cannot represent this key" };
   try {
-    const result = await client.set(key, value, {
-      flags,
-      exptime: expire,
-      ...(options.keepVersions === true ? { version } : {}),
-    });
+    const result = await store(item);
     return { key, outcome: result === StoreResult.stored ? "stored" : "kept", reason: "" };
   } catch (error) {
     if (!(error instanceof FlareError) || error.code !== "REFUSED") throw error;

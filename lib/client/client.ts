@@ -186,6 +186,15 @@ export class Client {
     return this.#store("cas", key, value, { ...options, version });
   }
 
+  /**
+   * Stores an item of a backup with its version, unless the key has that version or a newer one, or had it when it was deleted:
+   * the nodes remember deletions for `tombstone-retention`.
+   * @throws FlareError; REFUSED by servers that do not know the command `restore` (memcached, the C++ Flare)
+   */
+  restore(key: Bytes, value: Bytes, version: Uint64, options: Omit<StoreOptions, "version"> = {}): Promise<StoreResult> {
+    return this.#store("restore", key, value, { ...options, version });
+  }
+
   /** Adds to a decimal value; resolves to the new value, undefined if there is no item. @throws FlareError */
   incr(key: Bytes, delta: Uint64 = 1): Promise<Uint64 | undefined> {
     return this.#count("incr", key, delta);

@@ -118,6 +118,18 @@ export const nodeCommands = {
     section: "items",
     lines: [["<key> <flags> <exptime> <bytes> <version> [option…]", "`STORED`, `EXISTS` (another version), `NOT_FOUND`"]],
   },
+  restore: {
+    access: "everyone",
+    run: ({ write }, request, reply) => write.write(request, reply),
+    section: "items",
+    lines: [
+      [
+        "<key> <flags> <exptime> <bytes> <version> [option…]",
+        "an item of a backup: `STORED`; `NOT_STORED` if the key has that version or a newer one, or had it when it was " +
+          "deleted",
+      ],
+    ],
+  },
   incr: {
     access: "everyone",
     run: ({ write }, request, reply) => write.write(request, reply),

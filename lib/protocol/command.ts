@@ -55,6 +55,7 @@ const COMMANDS = {
   append: { at: "nodes", shape: storage, writes: true },
   prepend: { at: "nodes", shape: storage, writes: true },
   cas: { at: "nodes", shape: storage, writes: true },
+  restore: { at: "nodes", shape: storage, writes: true },
   incr: { at: "nodes", shape: arithmetic, writes: true },
   decr: { at: "nodes", shape: arithmetic, writes: true },
   delete: { at: "nodes", shape: deletion, writes: true },

@@ -325,5 +325,6 @@ function changed(result: MutationResult): boolean {
 }
 
 function carriesData(kind: MutationKind): boolean {
-  return kind <= MutationKind.cas || kind === MutationKind.touch || kind === MutationKind.fetch;
+  const { cas, touch, restore, fetch } = MutationKind;
+  return kind <= cas || kind === touch || kind === restore || kind === fetch;
 }

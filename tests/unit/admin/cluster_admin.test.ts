@@ -301,6 +301,15 @@ describe("verbs about data", () => {
       excluded: 200,
     });
     assertEquals(await restore(dump, { keepVersions: true, bytesPerSecond: 1000000 }), { stored: 200, kept: 100 });
+    // What was deleted or written since the dump stays so; without versions everything is as in the dump.
+    const client = admin.client(key(5));
+    const changed = Array.from({ length: 20 }, (_, i) => `item-${i}`);
+    await Promise.all(changed.map((name, i) => (i < 10 ? client.delete(name) : client.set(name, "later"))));
+    assertEquals(await restore(dump, { keepVersions: true }), { kept: itemCount });
+    assertEquals(
+      (await client.getMany(changed)).map(({ value }) => latin1(value)),
+      Array(10).fill("later"),
+    );
     assertEquals(await restore(dump, {}), { stored: itemCount });
     assertEquals(await readable(), itemCount);
     assertEquals((await admin.client(key(0)).get("item-299"))?.flags, 299);

@@ -54,6 +54,13 @@ describe("client", () => {
     assertEquals(await client.set("word", "older", { version: 2 }), "NOT_STORED");
     assertEquals(await client.set("word", "newer", { version: 50, replication: "sync" }), "STORED");
     assertEquals((await client.gets("word"))?.version, 50);
+    assertEquals(await client.restore("word", "from a backup", 50), "NOT_STORED");
+    assertEquals(await client.restore("word", "from a backup", 51, { flags: 7 }), "STORED");
+    await client.delete("word");
+    assertEquals(await client.restore("word", "back from the dead", 51), "NOT_STORED");
+    assertEquals(await client.restore("word", "from a later backup", 52), "STORED");
+    assertEquals([(await client.gets("word"))?.version, (await client.gets("word"))?.flags], [52, 0]);
+    await client.set("word", "newer", { version: 53 });
   });
 
   it("tells a write that was refused from one of which nobody knows", async () => {

@@ -33,6 +33,7 @@ const EXCHANGES: Readonly<Record<NodeWord, readonly [request: string, answer: Re
   append: ["append a 0 0 1\r\n2\r\n", /^STORED\r\n$/],
   prepend: ["prepend a 0 0 1\r\n2\r\n", /^STORED\r\n$/],
   cas: ["cas a 0 0 1 1\r\n2\r\n", /^STORED\r\n$/],
+  restore: ["restore a 0 0 1 2\r\n2\r\n", /^STORED\r\n$/],
   incr: ["incr a 1\r\n", /^2\r\n$/],
   decr: ["decr a 1\r\n", /^0\r\n$/],
   delete: ["delete a\r\n", /^DELETED\r\n$/],
