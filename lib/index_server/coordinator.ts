@@ -10,12 +10,17 @@ import type { StoredMap } from "../cluster/stored_map.ts";
 export interface RestoredMap extends StoredMap {
   /** Opaque; to be passed to `store`. */
   readonly token: string;
-  /** Set if a map was stored once and is gone: what is missing, and what to do. `map` is empty then. */
+  /** Set if a map was stored once and is gone or damaged: what is wrong, and what to do. `map` is empty then. */
   readonly lost?: string;
 }
 
 export interface Coordinator {
-  /** The latest map; an empty one if nothing was ever stored. @throws FlareError CORRUPT | IO_ERROR */
+  /**
+   * Prepares for use by an index server, before anything else; others may read without it.
+   * @throws FlareError DATA_DIR_LOCKED if another index server uses it and there can be only one | IO_ERROR
+   */
+  open(): Promise<void>;
+  /** The latest map; an empty one if nothing was ever stored. @throws FlareError IO_ERROR */
   restore(): Promise<RestoredMap>;
   /**
    * Replaces the map, durably, if the state is still that of `expectedToken`. Of several stores with one token at most one

@@ -167,7 +167,7 @@ export class RunningIndex implements IndexServer, IndexHost {
 function openCoordinator(runtime: Runtime, options: IndexSettings): Coordinator {
   const { indexDb } = options;
   if (indexDb.startsWith("file://")) {
-    return new FileCoordinator(runtime, runtime.files.join(indexDb.slice("file://".length), "flare.xml"));
+    return new FileCoordinator(runtime, indexDb.slice("file://".length));
   }
   if (indexDb.startsWith("memory:")) return new MemoryCoordinator();
   throw new FlareError("INVALID_OPTION", `"index-db" must begin with "file://" or be "memory://", not "${indexDb}"`);

@@ -17,6 +17,8 @@ export class MemoryCoordinator implements Coordinator {
     this.#stored = { map, term: 0 };
   }
 
+  async open(): Promise<void> {}
+
   restore(): Promise<RestoredMap> {
     return Promise.resolve({ ...this.#stored, token: String(this.#stores) });
   }

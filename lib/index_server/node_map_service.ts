@@ -100,8 +100,9 @@ export class NodeMapService implements Worker {
     return this.#replacedBy;
   }
 
-  /** Loads the map, takes the lead and starts monitoring the nodes; pushes nothing. @throws FlareError CORRUPT | IO_ERROR */
+  /** Loads the map, takes the lead and starts monitoring the nodes; pushes nothing. @throws FlareError as the coordinator */
   async start(): Promise<void> {
+    await this.#coordinator.open();
     this.#current = await this.#lead();
     const { map, term } = this.#current;
     this.#runtime.log.write("notice", `node map ${map.version} with ${map.nodes.length} nodes in use, term ${term}`);

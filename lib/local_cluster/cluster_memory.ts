@@ -65,13 +65,12 @@ export function clusterPaths({ files }: Runtime, dataDir: string): ClusterPaths 
 /** @throws FlareError CORRUPT if the node map of a complete cluster is missing | IO_ERROR */
 export async function readMemory(runtime: Runtime, paths: ClusterPaths): Promise<ClusterMemory> {
   const { files } = runtime;
-  const coordinator = new FileCoordinator(runtime, paths.map);
-  const { map } = await coordinator.restore();
-  await coordinator.close();
+  const { map, lost } = await new FileCoordinator(runtime, paths.index).restore();
+  if (lost !== undefined) throw new FlareError("CORRUPT", lost);
   const members = map.nodes.filter(({ role }) => role !== NodeRole.proxy);
   const shape = await readShape(runtime, paths);
   if (shape.formed && members.length === 0) {
-    const text = `"${paths.map}" is missing or empty, although "${paths.shape}" says that the cluster was complete`;
+    const text = `"${paths.map}" has no masters, although "${paths.shape}" says that the cluster was complete`;
     throw new FlareError("CORRUPT", `${text}: restore the node map from a copy`);
   }
   const stored = await files.read(paths.nodes);

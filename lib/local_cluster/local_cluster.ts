@@ -85,7 +85,7 @@ export class LocalCluster implements Cluster {
         if (!options.port) ports = await findFreePorts(runtime, bind, shape.nodes);
         const addresses = ports.map((port) => ({ host: name, port }));
         await rememberShape(runtime, paths, shape, false);
-        await renameNodes(runtime, paths.nodes, paths.map, addresses);
+        await renameNodes(runtime, paths.nodes, paths.index, addresses);
       }
       const index = await startIndexServer(
         runtime,

@@ -55,14 +55,15 @@ const refuse = (connection: { destroy(): void }) => ({
 });
 
 /**
- * Gives the nodes of a stored cluster their new addresses, by number, and stores these. @param path the file of the addresses;
- * @param mapPath the stored node map
+ * Gives the nodes of a stored cluster their new addresses, by number, and stores these.
+ * @param path the file of the addresses
+ * @param indexDir the directory of the stored node map
  * @throws FlareError CORRUPT | IO_ERROR | DISK_FULL
  */
 export async function renameNodes(
   runtime: Runtime,
   path: string,
-  mapPath: string,
+  indexDir: string,
   addresses: readonly HostPort[],
 ): Promise<void> {
   const newKeys = addresses.map(({ host, port }) => nodeKey(host, port));
@@ -72,7 +73,8 @@ export async function renameNodes(
   const gone = oldKeys.slice(newKeys.length);
   const changed = gone.length > 0 || oldKeys.some((key, number) => key !== newKeys[number]);
   if (changed) {
-    const coordinator = new FileCoordinator(runtime, mapPath);
+    const coordinator = new FileCoordinator(runtime, indexDir);
+    await coordinator.open();
     const { map, term, token } = await coordinator.restore();
     const staying = map.nodes.filter(({ key }) => !gone.includes(key));
     const nodes = staying.map((node) => {

@@ -199,6 +199,12 @@ export interface FileSystem {
    * syncs the directory. @throws FlareError DISK_FULL | IO_ERROR
    */
   replace(path: string, bytes: Uint8Array): Promise<void>;
+  /**
+   * Creates a file with its content, atomically and durably; resolves to false, and changes nothing, if there is a file of that
+   * name. Of several callers, also on other machines that share the directory, one creates it. @throws FlareError DISK_FULL |
+   * IO_ERROR: then it may be there or not
+   */
+  create(path: string, bytes: Uint8Array): Promise<boolean>;
   /** The permission bits of a file; undefined if it does not exist, or the system has no such bits. */
   permissions(path: string): Promise<number | undefined>;
   /** Names (not paths) of the entries of a directory, sorted; empty if it does not exist. */

@@ -1,6 +1,5 @@
 /** Runs the contract of coordinators for each of them: memory, and files in memory and on a disk. */
 
-import { join } from "node:path";
 import { FileCoordinator } from "../../lib/index_server/file_coordinator.ts";
 import { MemoryCoordinator } from "../../lib/index_server/memory_coordinator.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
@@ -15,7 +14,7 @@ coordinatorSuite("in memory", async () => {
 
 coordinatorSuite("in a file in memory", async () => {
   const world = new IndexWorld();
-  return { open: async () => new FileCoordinator(world, "/data/flare.xml"), dispose: async () => undefined };
+  return { open: async () => new FileCoordinator(world, "/data"), dispose: async () => undefined };
 });
 
 const runtime = detectRuntime();
@@ -23,7 +22,7 @@ const runtime = detectRuntime();
 coordinatorSuite(`in a file on ${runtime.name}`, async () => {
   const directory = makeTemporaryDirectory();
   return {
-    open: async () => new FileCoordinator(runtime, join(directory, "flare.xml")),
+    open: async () => new FileCoordinator(runtime, directory),
     dispose: async () => removeTemporaryDirectory(directory),
   };
 });

@@ -143,6 +143,20 @@ export function filesSuite(name: string, files: FileSystem): void {
       assertEquals(namesIn(root, "interrupted").length, 2);
     });
 
+    it("creates a file once, with all its content, whoever else tries", async () => {
+      const created = path("created");
+      const outcomes = await Promise.all(
+        Array.from({ length: 10 }, (_, number) => files.create(created, bytesOf(`content ${number}`))),
+      );
+      assertEquals(outcomes.filter(Boolean).length, 1);
+      assertEquals(textOf(await files.read(created)), `content ${outcomes.indexOf(true)}`);
+      assertEquals(namesIn(root, "created"), ["created"]);
+      const missing = path("absent/file");
+      const error = await assertRejects(() => files.create(missing, bytesOf("x")), FlareError);
+      assertEquals(error.code, "IO_ERROR");
+      assertStringIncludes(error.message, `cannot create "${missing}"`);
+    });
+
     it("lists sorted names", async () => {
       const directory = path("listing");
       assertEquals(await files.list(directory), []);

@@ -62,7 +62,7 @@ export const FAULTS = {
     await world.sleep(ageMs);
     note(`index server restored to its files of ${ageMs} ms ago, start after ${downMs} ms`);
     index.kill();
-    index.host.disk.restore(files);
+    index.host.disk.restore(DATA_DIR, files);
     await world.sleep(downMs);
     index.start();
   },

@@ -59,7 +59,7 @@ export class SimDisk {
   /** Called before every change of what is on the disk or will be after a power cut, which may come right there. */
   onChange: (what: string) => void = () => undefined;
   /** The process that holds a lock, by path. */
-  readonly locks = new Map<string, { readonly alive: boolean; readonly pid: number }>();
+  readonly locks = new Map<string, { readonly alive: boolean; readonly pid: number; readonly host: object }>();
   readonly #entries = new Map<string, Entry>([["/", DIRECTORY]]);
   /** What each name has been since its directory was synced, without what it is now. */
   readonly #past = new Map<string, Entry[]>();
@@ -159,8 +159,12 @@ export class SimDisk {
     return files;
   }
 
-  /** Puts files of a backup in the place of what is there now. */
-  restore(files: ReadonlyMap<string, Uint8Array>): void {
+  /** Puts files of a backup in the place of all that is in the directory now. */
+  restore(directory: string, files: ReadonlyMap<string, Uint8Array>): void {
+    for (const path of [...this.#entries.keys()].filter((name) => name.startsWith(`${directory}/`))) {
+      this.#entries.delete(path);
+      this.#past.delete(path);
+    }
     for (const [path, bytes] of files) {
       const inode = new SimInode();
       inode.append(bytes);

@@ -19,6 +19,8 @@ export class SimFiles implements FileSystem {
   readonly #process: SimProcess;
   readonly #disk: SimDisk;
   #lastReplacement: Promise<unknown> = Promise.resolve();
+  /** Makes the names of temporary files different. */
+  #created = 0;
 
   constructor(process: SimProcess) {
     this.#process = process;
@@ -50,6 +52,27 @@ export class SimFiles implements FileSystem {
     const replacement = this.#lastReplacement.then(() => this.#replace(path, content));
     this.#lastReplacement = replacement.catch(() => undefined);
     return replacement;
+  }
+
+  async create(path: string, bytes: Uint8Array): Promise<boolean> {
+    const disk = this.#disk;
+    const temporary = `${path}.${this.#process.host.name}.${this.#created++}.tmp`;
+    const content = bytes.slice();
+    await this.#wait();
+    this.#assertParent(path, "create");
+    this.#needDescriptor("create", path);
+    try {
+      await this.#writeSynced(temporary, content, "create", path);
+      await this.#step(`link ${path}`);
+      const isFree = disk.file(path) === undefined;
+      if (isFree) disk.link(path, disk.file(temporary) as SimInode);
+      disk.unlink(temporary);
+      if (isFree) await this.syncDirectory(parentOf(path));
+      return isFree;
+    } catch (error) {
+      disk.unlink(temporary);
+      throw error;
+    }
   }
 
   async permissions(path: string): Promise<number | undefined> {
@@ -94,7 +117,8 @@ export class SimFiles implements FileSystem {
     this.#needDescriptor("lock", path);
     this.#assertParent(path, "lock");
     const owner = this.#disk.locks.get(path);
-    if (owner?.alive === true) {
+    // As in a real lock file, which names the boot of a machine: what another machine locked counts as left over.
+    if (owner?.alive === true && owner.host === this.#process.host) {
       throw new FlareError("DATA_DIR_LOCKED", `"${path}" is locked by process ${owner.pid}`);
     }
     const { pid } = this.#process;
@@ -104,6 +128,7 @@ export class SimFiles implements FileSystem {
         return process.alive;
       },
       pid,
+      host: process.host,
     };
     this.#disk.locks.set(path, own);
     return {
@@ -124,14 +149,7 @@ export class SimFiles implements FileSystem {
     this.#assertParent(path, "replace");
     this.#needDescriptor("replace", path);
     try {
-      disk.unlink(temporary);
-      const inode = this.#create(temporary);
-      await this.#step(`write ${temporary}`);
-      appendTo(disk, inode, bytes, "replace", path);
-      const sync = inode.beginSync();
-      await this.#step(`sync ${temporary}`);
-      mayFail(disk, "sync", "replace", path);
-      inode.endSync(sync);
+      await this.#writeSynced(temporary, bytes, "replace", path);
       await this.#keepPrevious(path);
       await this.#step(`rename ${temporary}`);
       disk.rename(temporary, path);
@@ -140,6 +158,19 @@ export class SimFiles implements FileSystem {
       disk.unlink(temporary);
       throw error;
     }
+  }
+
+  /** Writes a file that only this process knows; `action` and `path` are for the report of a fault. */
+  async #writeSynced(temporary: string, bytes: Uint8Array, action: string, path: string): Promise<void> {
+    const disk = this.#disk;
+    disk.unlink(temporary);
+    const inode = this.#create(temporary);
+    await this.#step(`write ${temporary}`);
+    appendTo(disk, inode, bytes, action, path);
+    const sync = inode.beginSync();
+    await this.#step(`sync ${temporary}`);
+    mayFail(disk, "sync", action, path);
+    inode.endSync(sync);
   }
 
   async #keepPrevious(path: string): Promise<void> {

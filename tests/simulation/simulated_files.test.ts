@@ -47,6 +47,19 @@ describe("simulated files", () => {
       assertEquals(await files.list("/d"), ["state", "state.previous"]);
     }));
 
+  it("create a file once, and durably", () =>
+    inWorld(async (files, world) => {
+      const outcomes = await Promise.all(
+        Array.from({ length: 5 }, (_, number) => files.create("/d/new", fromLatin1(`content ${number}`))),
+      );
+      assertEquals(outcomes.filter(Boolean).length, 1);
+      const host = world.host("h");
+      host.cutPower();
+      const again = host.start().files;
+      assertEquals(text(await again.read("/d/new")), `content ${outcomes.indexOf(true)}`);
+      assertEquals(await again.create("/d/new", fromLatin1("x")), false);
+    }));
+
   it("report faults with the path", () =>
     inWorld(async (files, world) => {
       const missing = "/none/file";

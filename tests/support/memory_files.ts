@@ -144,6 +144,12 @@ export class MemoryFiles implements FileSystem {
     this.write(path, bytes);
   }
 
+  async create(path: string, bytes: Uint8Array): Promise<boolean> {
+    if (this.files.has(path)) return false;
+    this.write(path, bytes);
+    return true;
+  }
+
   async permissions(path: string): Promise<number | undefined> {
     return this.files.has(path) ? 0o600 : undefined;
   }

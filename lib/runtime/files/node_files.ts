@@ -3,6 +3,7 @@
  * turn, shared by all its writes); everything that waits for the disk is not. Does not know what is in the files.
  */
 
+import { randomUUID } from "node:crypto";
 import { closeSync, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -46,6 +47,22 @@ export class NodeFileSystem implements FileSystem {
     // The queue continues after a failed replacement; the error belongs to its caller.
     this.#lastReplacement = replacement.catch(() => undefined);
     return replacement;
+  }
+
+  async create(path: string, bytes: Uint8Array): Promise<boolean> {
+    // A name of its own: others may be creating the same file.
+    const temporary = `${path}.${randomUUID()}.tmp`;
+    try {
+      await writeSynced(temporary, bytes);
+      await link(temporary, path);
+      await rm(temporary);
+      await syncPath(dirname(path));
+      return true;
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined); // Report the first error.
+      if (systemCode(error) === "EEXIST") return false;
+      throw ioFault(error, "create", path);
+    }
   }
 
   async permissions(path: string): Promise<number | undefined> {
@@ -104,19 +121,23 @@ export class NodeFileSystem implements FileSystem {
 async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${path}.tmp`;
   try {
-    const file = await open(temporary, "w", FILE_MODE);
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeSynced(temporary, bytes);
     await keepPrevious(path);
     await rename(temporary, path);
     await syncPath(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined); // Report the first error.
     throw ioFault(error, "replace", path);
+  }
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, "w", FILE_MODE);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a coordinator adds to the contract of all: memory its notice of a change, the file either program's format and the
- * previous copy if it is damaged.
+ * What a coordinator adds to the contract of all: memory its notice of a change, the file the original's format, its
+ * copies, its lock, and a clear word when the map is gone.
  *
  * Covers lib/index_server/file_coordinator.ts and lib/index_server/memory_coordinator.ts.
  */
@@ -11,13 +11,14 @@ import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { encodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
 import { EMPTY_NODE_MAP } from "../../../lib/cluster/node_map.ts";
-import { encodeStoredMap } from "../../../lib/cluster/stored_map.ts";
+import { encodeStoredMap, type StoredMap } from "../../../lib/cluster/stored_map.ts";
 import { FileCoordinator } from "../../../lib/index_server/file_coordinator.ts";
 import { MemoryCoordinator } from "../../../lib/index_server/memory_coordinator.ts";
 import { withNode } from "../../contract/coordinator_suite.ts";
 import { IndexWorld } from "../../support/index_world.ts";
 
 const PATH = "/data/flare.xml";
+const MARK = `${PATH}.known`;
 
 const MAP1 = withNode(EMPTY_NODE_MAP, "a");
 const MAP2 = withNode(MAP1, "b");
@@ -41,91 +42,168 @@ describe("memory coordinator", () => {
 });
 
 describe("file coordinator", () => {
-  function worldWith(
-    main: string | undefined,
-    previous: string | undefined,
-  ): { world: IndexWorld; coordinator: FileCoordinator } {
-    const world = new IndexWorld();
-    if (main !== undefined) world.files.write(PATH, fromLatin1(main));
-    if (previous !== undefined) world.files.write(`${PATH}.previous`, fromLatin1(previous));
-    return { world, coordinator: new FileCoordinator(world, PATH) };
+  const world = new IndexWorld();
+  const { files } = world;
+  const open = () => new FileCoordinator(world, "/data");
+  const textOf = (path: string) => latin1(files.content(path));
+  const write = (path: string, text: string) => files.write(path, fromLatin1(text));
+
+  /** Only these files are there. */
+  function given(contents: Readonly<Record<string, string>>): FileCoordinator {
+    files.files.clear();
+    world.logged.length = 0;
+    for (const [path, text] of Object.entries(contents)) write(path, text);
+    return open();
+  }
+
+  async function storeAll(coordinator: FileCoordinator, ...all: readonly StoredMap[]): Promise<void> {
+    for (const stored of all) assert((await coordinator.store(stored, (await coordinator.restore()).token)) !== undefined);
   }
 
   it("writes what the original reads, for old Boosts too", async () => {
     for (const archiveVersion of [undefined, 4]) {
-      const world = new IndexWorld();
-      const coordinator = new FileCoordinator(world, PATH, archiveVersion === undefined ? {} : { archiveVersion });
-      await coordinator.store(ONE, (await coordinator.restore()).token);
-      assertEquals(latin1(world.files.content(PATH)), encodeStoredMap(ONE, archiveVersion));
+      given({});
+      const coordinator = new FileCoordinator(world, "/data", archiveVersion === undefined ? {} : { archiveVersion });
+      await storeAll(coordinator, ONE);
+      assertEquals(textOf(PATH), encodeStoredMap(ONE, archiveVersion));
     }
   });
 
-  it("goes on with the previous file when the main one is torn, empty or gone, and says so", async () => {
-    const whole = encodeFlareXml(MAP2);
-    for (const main of [whole.slice(0, 300), "", undefined]) {
-      const { world, coordinator } = worldWith(main, encodeFlareXml(MAP1));
-      const { map, token } = await coordinator.restore();
-      assertEquals(map, MAP1);
-      assertEquals(world.logged.length, 1);
-      assert(world.logged[0]?.startsWith(`warning "${PATH}" is `));
-      assert((await coordinator.store(TWO, token)) !== undefined);
-      assertEquals((await coordinator.restore()).map, MAP2);
-    }
+  it("reads the original's file and 2.0.0's, marks it, and keeps a copy of it", async () => {
+    const coordinator = given({ [PATH]: encodeFlareXml(MAP1) });
+    const { map, term, lost } = await coordinator.restore();
+    assertEquals([map, term, lost], [MAP1, 0, undefined]);
+    assert(files.files.has(MARK));
+    await storeAll(coordinator, TWO);
+    assertEquals([textOf(`${PATH}.1`), textOf(`${PATH}.2`)], [encodeFlareXml(MAP1), encodeStoredMap(TWO)]);
+    assertEquals(textOf(PATH), encodeStoredMap(TWO));
   });
 
-  it("does not look at the previous file when the main one is whole", async () => {
-    const { world, coordinator } = worldWith(encodeFlareXml(MAP2), "garbage");
-    assertEquals((await coordinator.restore()).map, MAP2);
-    assertEquals(world.logged, []);
+  it("keeps a copy of each of the last ten stores", async () => {
+    const coordinator = given({});
+    const stores = Array.from({ length: 25 }, (_, i) => ({ map: MAP1, term: i + 1 }));
+    await storeAll(coordinator, ...stores);
+    const copies = (await files.list("/data"))
+      .filter((name) => /\.\d+$/.test(name))
+      .map((name) => Number(name.split(".").pop()));
+    assertEquals(
+      copies.sort((a, b) => a - b),
+      [16, 17, 18, 19, 20, 21, 22, 23, 24, 25],
+    );
+    assertEquals(textOf(`${PATH}.25`), textOf(PATH));
   });
 
-  it("is empty when there is nothing or only nothing", async () => {
-    assertEquals((await worldWith("", undefined).coordinator.restore()).map, EMPTY_NODE_MAP);
-    assertEquals((await worldWith("", "").coordinator.restore()).map, EMPTY_NODE_MAP);
+  it("goes on with a store that was interrupted before the file was replaced", async () => {
+    const coordinator = given({});
+    await storeAll(coordinator, ONE, TWO);
+    const before = textOf(`${PATH}.1`);
+    write(PATH, before);
+    const found = await open().restore();
+    assertEquals([found.map, found.term], [TWO.map, TWO.term]);
+    const three = { map: withNode(MAP2, "c"), term: 1 };
+    assert((await open().store(three, found.token)) !== undefined);
+    assertEquals([textOf(PATH), textOf(`${PATH}.previous`)], [encodeStoredMap(three), encodeStoredMap(TWO)]);
+    // Where only the term was another.
+    await storeAll(open(), { ...three, term: 2 });
+    write(PATH, encodeStoredMap(three));
+    assertEquals((await open().restore()).term, 2);
   });
 
-  it("knows that a map was there when both files are gone, and never by mistake", async () => {
-    const { world, coordinator } = worldWith(undefined, undefined);
-    const first = await coordinator.restore();
-    assertEquals(first.lost, undefined);
-    await coordinator.store(ONE, first.token);
-    const files = world.files.files;
-    files.delete(PATH);
-    files.delete(`${PATH}.previous`);
-    const { map, lost } = await new FileCoordinator(world, PATH).restore();
-    assertEquals(map, EMPTY_NODE_MAP);
-    assert(lost?.includes(`"${PATH}" with the cluster's node map is missing`), lost);
-    files.delete(`${PATH}.known`);
-    assertEquals((await new FileCoordinator(world, PATH).restore()).lost, undefined);
+  it("takes over what the original or an operator wrote, unless it is older", async () => {
+    await storeAll(given({}), ONE, TWO);
+    const three = withNode(MAP2, "c");
+    write(PATH, encodeFlareXml(three));
+    const { map, term } = await open().restore();
+    assertEquals([map, term], [three, TWO.term], "the original knows no term");
+    const edited = encodeStoredMap(TWO)
+      .replace(/balance>0</, "balance>9<")
+      .replace(/checksum>\w+</, "checksum>unchecked<");
+    write(PATH, edited);
+    assertEquals((await open().restore()).map.nodes[0]?.balance, 9);
+    write(PATH, encodeFlareXml(withNode(EMPTY_NODE_MAP, "x")));
+    assertEquals((await open().restore()).map, MAP2);
   });
 
-  it("marks a map that an older version or the original has stored", async () => {
-    const { world, coordinator } = worldWith(encodeFlareXml(MAP1), undefined);
-    await coordinator.restore();
-    assert(world.files.files.has(`${PATH}.known`));
-  });
-
-  it("names the file that is damaged when there is no other", async () => {
-    for (const previous of [undefined, "", "garbage"]) {
-      const error = (await assertRejects(() => worldWith("garbage", previous).coordinator.restore(), FlareError)) as FlareError;
-      assertEquals(error.code, "CORRUPT");
-      assert(error.message.includes(`"${PATH}"`), error.message);
+  it("lets one of several that share the directory win each store, and nobody lose one", async () => {
+    given({ [PATH]: encodeFlareXml(MAP1) });
+    const sharers = Array.from({ length: 5 }, open);
+    for (let round = 1; round <= 10; round++) {
+      const { token } = await open().restore();
+      const outcomes = await Promise.all(sharers.map((each, i) => each.store({ map: MAP1, term: round * 10 + i }, token)));
+      const won = outcomes.flatMap((outcome, i) => (outcome === undefined ? [] : [round * 10 + i]));
+      assertEquals([won.length, (await open().restore()).term], [1, won[0]]);
     }
   });
 
   it("notices that somebody else changed the file", async () => {
-    const { world, coordinator } = worldWith(encodeFlareXml(MAP1), undefined);
+    const coordinator = given({ [PATH]: encodeFlareXml(MAP1) });
     const { token } = await coordinator.restore();
-    world.files.write(PATH, fromLatin1(encodeFlareXml(MAP2)));
+    write(PATH, encodeFlareXml(MAP2));
     assertEquals(await coordinator.store(ONE, token), undefined);
   });
 
-  it("hands on a full disk", async () => {
-    const { world, coordinator } = worldWith(undefined, undefined);
+  it("says what to do when the map is missing or damaged, and guesses nothing", async () => {
+    for (const [damage, problem] of [
+      [undefined, `"${PATH}" with the cluster's node map is missing: `],
+      ["", `"${PATH}" with the cluster's node map is missing: `],
+      ["garbage", `node map in "${PATH}" is damaged: `],
+      [
+        encodeStoredMap(TWO).replace("balance>0<", "balance>1<"),
+        `node map in "${PATH}" is damaged: its content has the checksum`,
+      ],
+    ] as const) {
+      await storeAll(given({}), ONE, TWO);
+      write(`${PATH}.2`, "garbage");
+      if (damage === undefined) files.files.delete(PATH);
+      else write(PATH, damage);
+      const { map, term, lost } = await open().restore();
+      assertEquals([map, term], [EMPTY_NODE_MAP, 0]);
+      assert(lost?.startsWith(problem), lost);
+      assert(lost?.includes(`--output "${PATH}"), or put "${PATH}.1" in its place, which has version 1; `), lost);
+      assert(lost?.endsWith(`to start a cluster without nodes, remove "${PATH}" and "${MARK}"`), lost);
+      files.files.delete(PATH);
+      files.files.delete(MARK);
+      const fresh = await open().restore();
+      assertEquals([fresh.map, fresh.lost], [EMPTY_NODE_MAP, undefined]);
+      await storeAll(open(), { map: EMPTY_NODE_MAP, term: 1 });
+      assertEquals((await open().restore()).map, EMPTY_NODE_MAP);
+    }
+  });
+
+  it("is empty when there is nothing or only nothing", async () => {
+    assertEquals((await given({}).restore()).map, EMPTY_NODE_MAP);
+    assertEquals((await given({ [PATH]: "" }).restore()).lost, undefined);
+  });
+
+  it("warns of a damaged copy and goes on with the file", async () => {
+    await storeAll(given({}), ONE);
+    write(`${PATH}.1`, "garbage");
+    assertEquals((await open().restore()).map, MAP1);
+    assert(world.logged[0]?.startsWith(`warning node map in "${PATH}.1" is damaged`), world.logged[0]);
+    await storeAll(open(), TWO);
+    assertEquals((await open().restore()).map, MAP2);
+  });
+
+  it("keeps a second index server of this machine out", async () => {
+    const coordinator = given({});
+    await coordinator.open();
+    const error = (await assertRejects(() => open().open(), FlareError)) as FlareError;
+    assertEquals(error.code, "DATA_DIR_LOCKED");
+    assert(error.message.startsWith(`"${PATH}.lock" is locked by process `), error.message);
+    await coordinator.close();
+    const next = open();
+    await next.open();
+    await next.close();
+  });
+
+  it("passes on a full disk, and what was stored before stays", async () => {
+    const coordinator = given({});
+    await storeAll(coordinator, ONE);
+    files.replaceFault = new FlareError("DISK_FULL", "no space");
     const { token } = await coordinator.restore();
-    world.files.replaceFault = new FlareError("DISK_FULL", "no space");
-    const error = (await assertRejects(() => coordinator.store(ONE, token), FlareError)) as FlareError;
+    const error = (await assertRejects(() => coordinator.store(TWO, token), FlareError)) as FlareError;
     assertEquals(error.code, "DISK_FULL");
-    assertEquals((await coordinator.restore()).map, EMPTY_NODE_MAP);
+    // The copy is there: who reads back learns that it was stored.
+    assertEquals((await coordinator.restore()).map, MAP2);
   });
 });

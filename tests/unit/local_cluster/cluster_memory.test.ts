@@ -93,8 +93,12 @@ describe("a data directory of a cluster", () => {
       writeFileSync(join(dataDir, "shape"), "partitions = many\nslaves = 0\n");
       assertEquals(await refusal({ dataDir }), `"${join(dataDir, "shape")}" does not say how many partitions there are`);
       writeFileSync(join(dataDir, "shape"), "partitions = 1\nslaves = 0\nformed = true\n");
-      for (const name of ["flare.xml", "flare.xml.previous"]) rmSync(join(dataDir, "index", name), { force: true });
-      const message = `"${join(dataDir, "index", "flare.xml")}" is missing or empty, although`;
+      const map = join(dataDir, "index", "flare.xml");
+      rmSync(map);
+      const missing = `"${map}" with the cluster's node map is missing: get the map of a running node`;
+      assertEquals((await refusal({ dataDir })).slice(0, missing.length), missing);
+      rmSync(join(dataDir, "index"), { recursive: true });
+      const message = `"${map}" has no masters, although`;
       assertEquals((await refusal({ dataDir })).slice(0, message.length), message);
     });
   });
