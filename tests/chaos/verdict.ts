@@ -4,7 +4,7 @@ import { type Finding, FindingKind } from "../simulation/judge.ts";
 import type { FaultKind } from "./chaos_faults.ts";
 
 /** docs/chaos.md says what the others show, and why. */
-export const CLEAN_KINDS: readonly FaultKind[] = ["kill", "stop", "power", "fullDisk", "brokenDisk", "loss", "reset"];
+export const CLEAN_KINDS: readonly FaultKind[] = ["kill", "stop", "power", "fullDisk", "brokenDisk"];
 
 /** What needs no fault at all: `findings_today.ts` of the simulation has the reasons. */
 const ALWAYS: readonly FindingKind[] = [FindingKind.earlyRead, FindingKind.forgottenDeletion];
