@@ -82,10 +82,13 @@ async function run(kinds: readonly FaultKind[]): Promise<ChaosReport> {
   const directory = values.directory ?? makeTemporaryDirectory();
   mkdirSync(directory, { recursive: true });
   const copy = plantedCopy();
+  const interruption = new AbortController();
+  process.once("SIGINT", () => interruption.abort());
   const options: ChaosOptions = {
     directory,
     kinds,
     sources: copy?.directory,
+    signal: interruption.signal,
     seed: values.seed,
     seconds: Number(values.seconds),
     intervalMs: Number(values.interval),

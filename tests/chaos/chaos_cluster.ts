@@ -66,28 +66,28 @@ export class ChaosCluster {
     const sockets = new Map(numbers.map((number) => [network.address(number), join(directory, `${nameOf(number)}.sock`)]));
     const world = new ChaosWorld(options.seed, (host) => sockets.get(host) as string, options.onNote);
     const servers: ChaosServer[] = [];
-    for (const number of numbers) {
-      await network.addHost(number);
-      const name = nameOf(number);
-      const disk = await LoopDisk.create(join(directory, name), DISK_MIB);
-      const address = network.address(number);
-      const program = number === 1 ? "flarei" : "flared";
-      const args = [
-        ...["--data-dir", join(disk.directory, "data"), "--server-socket", sockets.get(address) as string],
-        ...["--bind", "0.0.0.0", "--server-name", address, "--server-port", String(number === 1 ? INDEX_PORT : NODE_PORT)],
-        ...(number === 1 ? INDEX_ARGS : nodeArgs(options, network.address(1))),
-      ];
-      const command = network.on(number, [...commandOn(options.runtime, `cli/${program}.ts`, options.sources), ...args]);
-      const logFile = join(directory, `${name}.log`);
-      servers.push(new ChaosServer({ name, number, address, disk, command, logFile, note: (what) => world.note(what) }));
-    }
-    const cluster = new ChaosCluster(world, network, servers);
     try {
+      for (const number of numbers) {
+        await network.addHost(number);
+        const name = nameOf(number);
+        const disk = await LoopDisk.create(join(directory, name), DISK_MIB);
+        const address = network.address(number);
+        const program = number === 1 ? "flarei" : "flared";
+        const args = [
+          ...["--data-dir", join(disk.directory, "data"), "--server-socket", sockets.get(address) as string],
+          ...["--bind", "0.0.0.0", "--server-name", address, "--server-port", String(number === 1 ? INDEX_PORT : NODE_PORT)],
+          ...(number === 1 ? INDEX_ARGS : nodeArgs(options, network.address(1))),
+        ];
+        const command = network.on(number, [...commandOn(options.runtime, `cli/${program}.ts`, options.sources), ...args]);
+        const logFile = join(directory, `${name}.log`);
+        servers.push(new ChaosServer({ name, number, address, disk, command, logFile, note: (what) => world.note(what) }));
+      }
       await Promise.all(servers.map((server) => server.start()));
     } catch (error) {
-      await cluster.clear();
+      await clear(network, servers);
       throw error;
     }
+    const cluster = new ChaosCluster(world, network, servers);
     void cluster.#watch();
     return cluster;
   }
@@ -110,10 +110,7 @@ export class ChaosCluster {
   async clear(): Promise<void> {
     this.#cleared = true;
     this.#admin.close();
-    for (const server of this.servers) await server.disk.thaw();
-    await Promise.all(this.servers.map((server) => server.kill()));
-    for (const { disk } of this.servers) await disk.clear();
-    await this.network.clear();
+    await clear(this.network, this.servers);
   }
 
   async #watch(): Promise<void> {
@@ -133,6 +130,13 @@ export class ChaosCluster {
       return undefined;
     }
   }
+}
+
+async function clear(network: SwitchedNetwork, servers: readonly ChaosServer[]): Promise<void> {
+  for (const { disk } of servers) await disk.thaw();
+  await Promise.all(servers.map((server) => server.kill()));
+  for (const { disk } of servers) await disk.clear();
+  await network.clear();
 }
 
 function nodeArgs({ replication, fsync }: ClusterOptions, index: string): readonly string[] {

@@ -26,6 +26,8 @@ export interface ChaosOptions extends Omit<ClusterOptions, "nodes"> {
   readonly partitions: number;
   /** Of each partition. */
   readonly slaves: number;
+  /** Ends the faults early. */
+  readonly signal?: AbortSignal;
 }
 
 /** How long the writes of a partition stood still. */
@@ -122,8 +124,8 @@ class ChaosRun {
     const { world, servers } = this.#cluster;
     const random = world.random.split("faults");
     const underway: Promise<void>[] = [];
-    const { seconds, intervalMs, kinds } = this.#options;
-    for (const endUs = world.clock.nowUs + seconds * 1e6; world.clock.nowUs < endUs; ) {
+    const { seconds, intervalMs, kinds, signal } = this.#options;
+    for (const endUs = world.clock.nowUs + seconds * 1e6; world.clock.nowUs < endUs && signal?.aborted !== true; ) {
       const server = random.pick(servers);
       const other = random.pick(servers.filter((each) => each !== server));
       const durationMs = random.between(DURATION_MS_MIN, random.chance(1 / 8) ? LONG_MS_MAX : DURATION_MS_MAX);

@@ -14,6 +14,7 @@ import { CLEAN_KINDS, unexpectedFindings } from "../chaos/verdict.ts";
 import { FindingKind } from "../simulation/judge.ts";
 import { plantedBugs } from "../simulation/planted/bugs.ts";
 import { PlantedCopy } from "../simulation/planted/planted_copy.ts";
+import { ROUNDS_PART } from "../support/daemon.ts";
 import { hasNamespaces } from "../support/network_namespace.ts";
 import { skipWhere } from "../support/skip.ts";
 import { OWN_RUNTIME } from "../support/spawn.ts";
@@ -23,20 +24,22 @@ const skip = skipWhere(
   process.platform !== "linux" || process.getuid?.() !== 0 || !hasNamespaces(),
   "Linux, root, iproute2 and iptables are needed",
 );
+/** How long faults strike: less where the same has been proven under Node already. */
+const SECONDS = 20 * (ROUNDS_PART < 1 ? 0.6 : 1);
 /** Time for one run, its start and recovery included. */
 const timeout = 180_000;
 /** Twice `replication-timeout` and a second: one fault may follow another. */
 const SILENCE_MS_MAX = 12_000;
 
-/** A run of 20 seconds, with a seed that the output shows. */
+/** A run with a seed that the output shows. */
 async function run(kinds: readonly FaultKind[], options: Partial<ChaosOptions>): Promise<ChaosReport> {
-  const seed = String(Math.floor(Math.random() * 1_000_000));
+  const { seed = String(Math.floor(Math.random() * 1_000_000)) } = options;
   console.log(`seed ${seed}`);
   const directory = makeTemporaryDirectory();
   try {
     return await runChaos({
-      ...{ seed, directory, kinds, seconds: 20, intervalMs: 2000, partitions: 1, slaves: 1, runtime: OWN_RUNTIME },
-      ...{ replication: "sync", fsync: "always", onNote: () => undefined, ...options },
+      ...{ directory, kinds, seconds: SECONDS, intervalMs: 2000, partitions: 1, slaves: 1, runtime: OWN_RUNTIME },
+      ...{ replication: "sync", fsync: "always", onNote: () => undefined, ...options, seed },
     });
   } finally {
     removeTemporaryDirectory(directory);
@@ -65,11 +68,13 @@ describe("chaos", { skip }, () => {
     assertClean(await run(["power"], { slaves: 0 }));
   });
 
-  it("finds a write that is acknowledged before it is synced", { timeout }, async () => {
+  const planted = skip === false && skipWhere(ROUNDS_PART < 1, "the planted bug is looked for under Node");
+  it("finds a write that is acknowledged before it is synced", { timeout, skip: planted }, async () => {
     const bug = plantedBugs.find(({ name }) => name === "acknowledged-before-sync");
     const copy = new PlantedCopy(bug);
     try {
-      const { findings } = await run(["power"], { slaves: 0, sources: copy.directory });
+      // With this seed the power of the node is cut, not that of others alone.
+      const { findings } = await run(["power"], { slaves: 0, sources: copy.directory, seed: "1" });
       assert(findings.some(({ kind }) => kind === FindingKind.lostWrite || kind === FindingKind.staleRead));
     } finally {
       copy.remove();
