@@ -1,6 +1,7 @@
 /** All fuzz targets, in the order they are run. */
 
 import type { FuzzTarget } from "./fuzz_target.ts";
+import { comparisonTarget } from "./targets/comparisons.ts";
 import { httpTarget } from "./targets/http_requests.ts";
 import { indexTarget } from "./targets/index_sessions.ts";
 import { lockedTarget } from "./targets/locked_sessions.ts";
@@ -15,6 +16,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   textTarget,
   binaryTarget,
   scanTarget,
+  comparisonTarget,
   replyTarget,
   dumpTarget,
   dumpFileTarget,
