@@ -81,16 +81,26 @@ export function overallState(findings: readonly Finding[]): "healthy" | "degrade
 }
 
 function indexFindings({ index, indexGeneral }: SeenCluster): Finding[] {
+  const findings: Finding[] = [];
   const term = indexGeneral.get("index_replaced_by") ?? "0";
-  if (term === "0") return [];
-  return [
-    {
+  if (term !== "0") {
+    findings.push({
       severity: Severity.broken,
       about: index,
       problem: `another index server has taken over its node map, with term ${term}: this one changes nothing`,
       advice: "give the other one with --index-server; if it should not run, stop it and start this one again",
-    },
-  ];
+    });
+  }
+  const seconds = indexGeneral.get("index_db_failing_seconds") ?? "0";
+  if (seconds !== "0") {
+    findings.push({
+      severity: Severity.broken,
+      about: index,
+      problem: `its stored node map has been out of reach for ${seconds} s: there is no failover`,
+      advice: "its log says why; see to what index-db names, an etcd or a disk",
+    });
+  }
+  return findings;
 }
 
 function partitionFindings({ index, map }: SeenCluster): Finding[] {

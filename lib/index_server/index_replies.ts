@@ -19,12 +19,14 @@ import { statsGeneral } from "../stats/general_stats.ts";
 import { killWorker, refreshCertificates, statsNodes, statsThreads, verbosity } from "../stats/stats_commands.ts";
 import { type AskedChange, type MapChange, type NodeFormWord, nodeChange, shutdownChange } from "./index_commands.ts";
 
-/** Who leads the cluster; `node_map_service.ts` decides. */
+/** Who leads the cluster, and whether it can: `node_map_service.ts` decides. */
 export interface Leadership {
   /** This server's term. */
   readonly term: number;
   /** The term of the server that leads instead of this one; 0 while this one leads. */
   readonly replacedBy: number;
+  /** For how long the stored node map has been out of reach. */
+  readonly failingSeconds: number;
 }
 
 /** What the answers need from their index server. */
@@ -92,6 +94,7 @@ export class IndexReplies {
     statsGeneral(runtime, server, workers, this.#startedMs, VERSION, nodeMap.version, {}, reply);
     reply.stat("index_term", leadership.term);
     reply.stat("index_replaced_by", leadership.replacedBy);
+    reply.stat("index_db_failing_seconds", leadership.failingSeconds);
     reply.end();
   }
 

@@ -18,14 +18,13 @@ import { WorkerRegistry } from "../net/worker.ts";
 import type { Address, FileLock, Runtime } from "../runtime/runtime.ts";
 import type { BroadcasterOptions } from "./broadcaster.ts";
 import type { Coordinator } from "./coordinator.ts";
-import { FileCoordinator } from "./file_coordinator.ts";
+import { chooseCoordinator } from "./coordinator_choice.ts";
 import type { MapChange } from "./index_commands.ts";
 import { IndexHandler } from "./index_handler.ts";
 import { type IndexSettings, indexOptionTable, indexServerOptions } from "./index_options.ts";
 import type { IndexHost, Leadership } from "./index_replies.ts";
 import type { IndexServerOptions } from "./index_server_options.ts";
 import { showIndexVariables } from "./index_variables.ts";
-import { MemoryCoordinator } from "./memory_coordinator.ts";
 import { NodeMapService } from "./node_map_service.ts";
 import type { IndexServer } from "./public_index.ts";
 
@@ -45,7 +44,7 @@ export async function startIndexServer(
   serversInProcess = 1,
 ): Promise<RunningIndex> {
   const access = await Access.open(runtime, options);
-  const store = coordinator ?? openCoordinator(runtime, options);
+  const store = coordinator ?? (await chooseCoordinator(runtime, options));
   const server = new RunningIndex(runtime, options, store, access, serversInProcess);
   try {
     await server.start();
@@ -105,8 +104,8 @@ export class RunningIndex implements IndexServer, IndexHost {
   }
 
   get leadership(): Leadership {
-    const { term, replacedBy } = this.#service;
-    return { term, replacedBy };
+    const { term, replacedBy, failingSeconds } = this.#service;
+    return { term, replacedBy, failingSeconds };
   }
 
   /** @throws FlareError ADDRESS_IN_USE | DATA_DIR_LOCKED | CORRUPT | IO_ERROR */
@@ -162,15 +161,6 @@ export class RunningIndex implements IndexServer, IndexHost {
   get #serverName(): string {
     return this.#options.serverName || this.runtime.process.hostName();
   }
-}
-
-function openCoordinator(runtime: Runtime, options: IndexSettings): Coordinator {
-  const { indexDb } = options;
-  if (indexDb.startsWith("file://")) {
-    return new FileCoordinator(runtime, indexDb.slice("file://".length));
-  }
-  if (indexDb.startsWith("memory:")) return new MemoryCoordinator();
-  throw new FlareError("INVALID_OPTION", `"index-db" must begin with "file://" or be "memory://", not "${indexDb}"`);
 }
 
 function broadcasterOptions(options: IndexSettings, tls: DaemonTls): BroadcasterOptions {

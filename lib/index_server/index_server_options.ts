@@ -12,11 +12,35 @@ export interface IndexServerOptions {
    */
   readonly dataDir?: string;
   /**
-   * Where the node map is stored; default: file://<data-dir>.
+   * Where the node map is stored: file://DIR, etcd[s]://HOST:PORT[,HOST:PORT]/KEY; default: file://<data-dir>.
    *
    * `index-db` in files and flags.
    */
   readonly indexDb?: string;
+  /**
+   * File with the user:password for etcd.
+   *
+   * `index-db-auth-file` in files and flags.
+   */
+  readonly indexDbAuthFile?: string;
+  /**
+   * PEM file of the CAs that sign etcd's certificates; default: the runtime's CAs.
+   *
+   * `index-db-ca-cert` in files and flags.
+   */
+  readonly indexDbCaCert?: string;
+  /**
+   * PEM file of the client certificate for etcd.
+   *
+   * `index-db-cert` in files and flags.
+   */
+  readonly indexDbCert?: string;
+  /**
+   * PEM file of the private key of `indexDbCert`.
+   *
+   * `index-db-key` in files and flags.
+   */
+  readonly indexDbKey?: string;
   /**
    * The name by which others reach this server; default: the host's full name.
    *

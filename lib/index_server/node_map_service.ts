@@ -33,6 +33,8 @@ export class NodeMapService implements Worker {
   /** The current map, and this server's term. */
   #current: StoredMap = NOTHING_STORED;
   #replacedBy = 0;
+  /** Since when the coordinator has failed; undefined while it works. */
+  #failingSinceMs: number | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   /** When each queued or running change arrived, oldest first. */
   readonly #queuedMs: number[] = [];
@@ -98,6 +100,12 @@ export class NodeMapService implements Worker {
   /** The term of the index server that leads instead of this one; 0 while this one leads. */
   get replacedBy(): number {
     return this.#replacedBy;
+  }
+
+  /** For how long the stored map has been out of reach: no change and no failover is possible then. */
+  get failingSeconds(): number {
+    const sinceMs = this.#failingSinceMs;
+    return sinceMs === undefined ? 0 : Math.ceil((this.#runtime.clock.monotonicMs() - sinceMs) / 1000);
   }
 
   /** Loads the map, takes the lead and starts monitoring the nodes; pushes nothing. @throws FlareError as the coordinator */
@@ -195,7 +203,7 @@ export class NodeMapService implements Worker {
 
   /** The map a change starts from: the stored one, unless it is older than the current one. */
   async #restore(): Promise<RestoredMap> {
-    const restored = await this.#coordinator.restore();
+    const restored = await this.#reach(() => this.#coordinator.restore());
     if (restored.term > this.term && this.#replacedBy < restored.term) this.#stepDown(restored.term);
     if (restored.map.version < this.map.version) {
       const text = `stored node map has version ${restored.map.version}, keeping the current version ${this.map.version}`;
@@ -236,12 +244,30 @@ export class NodeMapService implements Worker {
     }
   }
 
+  /** What the coordinator answers; the log has when it begins and ends to fail. */
+  async #reach<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await work();
+      if (this.#failingSinceMs !== undefined) {
+        this.#runtime.log.write("notice", `the stored node map is in reach again, after ${this.failingSeconds} s`);
+        this.#failingSinceMs = undefined;
+      }
+      return answer;
+    } catch (error) {
+      if (error instanceof FlareError && this.#failingSinceMs === undefined) {
+        this.#failingSinceMs = this.#runtime.clock.monotonicMs();
+        const text = "the stored node map is out of reach: the cluster serves on, without changes and failovers";
+        this.#runtime.log.write("error", `${text}: ${error.message}`);
+      }
+      throw error;
+    }
+  }
+
   async #refresh(): Promise<void> {
     try {
       if (!this.#stopped) await this.#restore();
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
-      this.#runtime.log.write("error", `changed node map cannot be read: ${error.message}`);
     }
   }
 

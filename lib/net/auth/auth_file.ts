@@ -71,6 +71,11 @@ export class AuthFile {
     return password === undefined ? undefined : { user, password };
   }
 
+  /** Every user, with the first password, in the order of the file. */
+  get users(): Credentials[] {
+    return [...this.#passwords.keys()].map((user) => this.credentialsOf(user) as Credentials);
+  }
+
   /** A user with several lines has several passwords, so that one can be replaced while both are in use. */
   #add(user: string, password: Uint8Array): void {
     const passwords = this.#passwords.get(user) ?? [];

@@ -84,6 +84,11 @@ describe("checkCluster", () => {
       { ...seenWith(), indexGeneral: new Map([["index_replaced_by", "4"]]) },
       ["broken i:1: another index server has taken over its node map, with term 4: this one changes nothing"],
     ],
+    [
+      "an index server that cannot reach its map",
+      { ...seenWith(), indexGeneral: new Map([["index_db_failing_seconds", "7"]]) },
+      ["broken i:1: its stored node map has been out of reach for 7 s: there is no failover"],
+    ],
     ["a partition without a master", seenWith(asProxy), ["broken partition 0: it has no master: its keys are out of reach"]],
     ["a master that does not answer", seenWith({ silence: "refused" }), ["broken n:1: it does not answer: refused"]],
     ["a slave that does not answer", seenWith({}, { silence: "refused" }), ["degraded n:2: it does not answer: refused"]],

@@ -320,7 +320,7 @@ describe("index server", () => {
     for (const term of [1, 2, 3]) {
       const { world, server } = await start(FOUR, coordinator);
       const { map, term: stored } = await coordinator.restore();
-      assertEquals([server.leadership, stored, map.version], [{ term, replacedBy: 0 }, term, 11]);
+      assertEquals([server.leadership, stored, map.version], [{ term, replacedBy: 0, failingSeconds: 0 }, term, 11]);
       assert((await world.ask("stats\r\n")).reply.includes(`STAT index_term ${term}\r\nSTAT index_replaced_by 0\r\n`));
       await world.network.during(server.stop());
     }
@@ -334,7 +334,10 @@ describe("index server", () => {
     assertEquals((await second.world.ask("node role b 1 slave 5\r\n")).reply, "OK\r\n");
     await first.world.network.settle();
     assertEquals(first.server.nodeMap, second.server.nodeMap, "it answers reads with what is stored");
-    assertEquals([first.server.leadership, second.server.leadership.replacedBy], [{ term: 1, replacedBy: 2 }, 0]);
+    assertEquals(
+      [first.server.leadership, second.server.leadership.replacedBy],
+      [{ term: 1, replacedBy: 2, failingSeconds: 0 }, 0],
+    );
     assert((await first.world.ask("stats\r\n")).reply.includes("STAT index_replaced_by 2\r\n"));
     first.world.trace.length = 0;
     for (const name of ["a", "b", "d", "p"]) first.world.node(`${name}:1`).answer = () => undefined;
