@@ -116,6 +116,11 @@ export function decide(
       return put(decision, Content.request, mutation.flags, mutation.expire, mutation.version);
     case MutationKind.rewrite:
       return rewrite(current, alive, mutation, nowSeconds, decision);
+    case MutationKind.mirror:
+      return put(decision, Content.request, mutation.flags, mutation.expire, mutation.version);
+    case MutationKind.mirrorDeletion:
+      decision.result = MutationResult.deleted;
+      return bury(decision, mutation.flags, mutation.expire, mutation.version);
     default:
       // The other kinds have terms: see `decideWithTerms`.
       return refuse(decision, MutationResult.notStored);
@@ -176,10 +181,15 @@ function remove(current: Current, alive: boolean, mutation: Mutation, nowSeconds
     decision.result = MutationResult.notFound;
     return;
   }
+  bury(decision, nowSeconds, mutation.expire, mutation.version === 0 ? current.version : mutation.version);
+}
+
+/** Decides that a tombstone is stored; the result is the caller's. */
+function bury(decision: Decision, deletedSecond: number, blockedUntil: number, version: Uint64): void {
   decision.change = Change.remove;
-  decision.flags = nowSeconds;
-  decision.expire = mutation.expire;
-  decision.version = mutation.version === 0 ? current.version : mutation.version;
+  decision.flags = deletedSecond;
+  decision.expire = blockedUntil;
+  decision.version = version;
 }
 
 /** What was never here, or has expired, is written as a deletion. */

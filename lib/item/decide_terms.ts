@@ -21,6 +21,11 @@ export function decideWithTerms(
   const { kind } = mutation;
   decision.change = Change.none;
   decision.marks = 0;
+  if (kind === MutationKind.mirror) {
+    put(decision, Content.request, mutation.flags, mutation.expire, mutation.version);
+    decision.marks = terms.marks;
+    return;
+  }
   // Versions never go back, whatever a client requests. A delete checks that itself, and fetch sets one only on creation.
   const goesBack = alive && mutation.version !== 0 && mutation.version <= current.version;
   if (goesBack && kind !== MutationKind.delete && kind !== MutationKind.fetch)

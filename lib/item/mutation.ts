@@ -27,6 +27,10 @@ export const MutationKind = {
   clear: 13,
   /** What the key has, item or deletion, written once more, so that replicas get it; with `version`, if that is higher. */
   rewrite: 16,
+  /** An item as the master has it: stored whatever is here. */
+  mirror: 14,
+  /** A tombstone as the master has it: `flags` is the second of the deletion, `expire` until when the key is blocked. */
+  mirrorDeletion: 15,
 } as const;
 export type MutationKind = (typeof MutationKind)[keyof typeof MutationKind];
 
@@ -68,7 +72,7 @@ export interface MutationTerms {
   recacheExpire: number;
   /** fetch: compares `recacheExpire` with the item's expiry before it is touched. */
   recacheFirst: boolean;
-  /** set restore fetch: the item's `EntryMark` bits from another node. */
+  /** set restore fetch mirror: the item's `EntryMark` bits from another node. */
   marks: number;
 }
 

@@ -98,12 +98,18 @@ export interface CommandUse {
   readonly access: CommandAccess;
 }
 
+const SHAPES_WITH_DATA: ReadonlySet<CommandShape> = new Set([
+  CommandShape.storage,
+  CommandShape.metaStorage,
+  CommandShape.block,
+]);
+
 /** All documentation lines of a table, in order. */
 export function usesOf<Parts>(rows: { readonly [W in CommandWord]?: CommandRow<Parts> }): CommandUse[] {
   return (Object.keys(rows) as CommandWord[]).flatMap((word) => {
     const row = rows[word] as CommandRow<Parts>;
     const shape = shapeOf(CommandNumber[word]);
-    const data = shape === CommandShape.storage || shape === CommandShape.metaStorage ? ", data" : "";
+    const data = SHAPES_WITH_DATA.has(shape) ? ", data" : "";
     const named = "forms" in row ? Object.entries(row.forms) : ([["", row]] as const);
     return named.flatMap(([name, { section, lines, access }]) =>
       lines.map(([words, answer]) => {

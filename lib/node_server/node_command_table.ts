@@ -17,6 +17,7 @@ import type { MetaCommands } from "./commands/meta_commands.ts";
 import type { ReadCommands } from "./commands/read_commands.ts";
 import type { ScanCommands } from "./commands/scan_commands.ts";
 import type { StatsReports } from "./commands/stats_reports.ts";
+import type { StreamCommands } from "./commands/stream_commands.ts";
 import type { TtlCommand } from "./commands/ttl_command.ts";
 import type { WriteCommands } from "./commands/write_commands.ts";
 import type { Watchers } from "./stats/watchers.ts";
@@ -25,6 +26,7 @@ import type { Watchers } from "./stats/watchers.ts";
 export interface CommandGroups {
   readonly read: ReadCommands;
   readonly write: WriteCommands;
+  readonly stream: StreamCommands;
   readonly ttl: TtlCommand;
   readonly meta: MetaCommands;
   readonly dump: DumpCommands;
@@ -555,6 +557,30 @@ export const nodeCommands = {
       },
     },
     others: "operators",
+  },
+  // It replaces items whatever is there.
+  stream: {
+    access: "operators",
+    run: ({ stream }, request, reply) => stream.open(request, reply),
+    section: "nodes",
+    lines: [
+      [
+        "<id> [<sequence>]",
+        "`OK`: this slave follows the master's replication stream, from its first block or from `<sequence>` on; `LOST`: it " +
+          "cannot be continued; `AGAIN <why>`: not now",
+      ],
+    ],
+  },
+  block: {
+    access: "operators",
+    run: ({ stream }, request, reply) => stream.block(request, reply),
+    section: "nodes",
+    lines: [
+      [
+        "<id> <map version> <sequence> <records> <salt> <bytes>",
+        "`OK` when the records of the master's change log are stored here; `AGAIN <why>`: not now; `SERVER_ERROR <why>`",
+      ],
+    ],
   },
 } as const satisfies NodeRows;
 

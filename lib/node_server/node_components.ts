@@ -10,6 +10,7 @@ import type { DaemonTls } from "../net/tls/daemon_tls.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
 import type { InSyncReplicas } from "../replication/in_sync_replicas.ts";
 import type { Replicator } from "../replication/replicator.ts";
+import type { Follower } from "../replication/stream/follower.ts";
 import type { Clock, Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { PartitionFlush } from "./flush/partition_flush.ts";
@@ -34,6 +35,8 @@ export interface NodeComponents {
   readonly scanPeers: PeerPool;
   readonly inSync: InSyncReplicas;
   readonly replicator: Replicator;
+  /** Our end of our master's replication stream. */
+  readonly follower: Follower;
   /** Cluster replication. */
   readonly otherCluster: OtherCluster;
   readonly workers: WorkerRegistry;

@@ -14,7 +14,7 @@ import { type CommandGroups, nodeCommandSet, runPacket } from "./node_command_ta
 import type { NodeComponents } from "./node_components.ts";
 
 /** What it takes of a node server. */
-type Parts = Pick<NodeComponents, "handover" | "partitionFlush" | "storage" | "watchers">;
+type Parts = Pick<NodeComponents, "handover" | "partitionFlush" | "replicator" | "watchers">;
 
 export class NodeHandler implements RequestHandler {
   readonly commands = nodeCommandSet.words;
@@ -27,8 +27,8 @@ export class NodeHandler implements RequestHandler {
     this.#groups = groups;
   }
 
-  onCommit(listener: { onCommitted(error?: FlareError): void }): void {
-    this.#parts.storage.onCommit(listener);
+  onCommit(listener: { onCommitted(error?: FlareError): void }, waitsForReplicas: boolean): void {
+    this.#parts.replicator.onCommit(listener, waitsForReplicas);
   }
 
   get version(): string {
@@ -53,7 +53,8 @@ export class NodeHandler implements RequestHandler {
 
   #handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const { handover, partitionFlush } = this.#parts;
-    const hasKey = shapeOf(request.command) !== CommandShape.words;
+    const shape = shapeOf(request.command);
+    const hasKey = shape !== CommandShape.words && shape !== CommandShape.block;
     const writesItem = hasKey && mayWrite(request.command);
     if (partitionFlush.isNear) partitionFlush.check();
     if (handover.holding && hasKey) return this.#hold(handover, request.clone(), reply, session);

@@ -28,6 +28,7 @@ import { WorkerRegistry } from "../net/worker.ts";
 import { InSyncReplicas } from "../replication/in_sync_replicas.ts";
 import { MovedKeys } from "../replication/moved_keys.ts";
 import { Replicator } from "../replication/replicator.ts";
+import { Follower } from "../replication/stream/follower.ts";
 import type { Address, Runtime, TlsClient } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { AdminCommands } from "./commands/admin_commands.ts";
@@ -39,6 +40,7 @@ import { MetaCommands } from "./commands/meta_commands.ts";
 import { ReadCommands } from "./commands/read_commands.ts";
 import { ScanCommands } from "./commands/scan_commands.ts";
 import { StatsReports } from "./commands/stats_reports.ts";
+import { StreamCommands } from "./commands/stream_commands.ts";
 import { TtlCommand } from "./commands/ttl_command.ts";
 import { WriteCommands } from "./commands/write_commands.ts";
 import { AntiEntropy } from "./comparison/anti_entropy.ts";
@@ -121,6 +123,7 @@ export class RunningNode implements NodeServer {
       install: (map) => this.#install(map),
     });
     this.key = components.selfKey;
+    components.replicator.onMap();
     // A scheduled flush that is overdue runs before the first request.
     components.partitionFlush.arm();
     const reads = new ReadForward(components);
@@ -139,6 +142,7 @@ export class RunningNode implements NodeServer {
       new NodeHandler(components, {
         read: new ReadCommands(components, reads),
         write,
+        stream: new StreamCommands(components),
         ttl: new TtlCommand(components, reads),
         meta,
         dump: new DumpCommands(components, resolver),
@@ -307,6 +311,7 @@ export class RunningNode implements NodeServer {
     this.#components.timeWatcher.stop();
     await this.#server.stop(DRAIN_MS);
     this.#components.inSync.stop();
+    this.#components.replicator.streams.stop();
     this.#components.peers.close();
     this.#components.scanPeers.close();
     this.#components.otherCluster.close();
@@ -322,6 +327,7 @@ export class RunningNode implements NodeServer {
     this.#components.inSync.mapChanged();
     if (routing.settling) this.#runtime.clock.setTimer(() => routing.settle(), SETTLE_MS);
     this.#dropLanes(map);
+    this.#components.replicator.onMap();
     if (handover.holding && !routing.hasSuccessor) handover.end();
     this.#logMap(first ? undefined : previous, map);
     this.#components.watchers.happened(`type=node_map version=${map.version}`);
@@ -394,7 +400,8 @@ function buildComponents(
   const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions);
   const scanPeers = new PeerPool(runtime, workers, 1, peerOptions);
   const inSync = new InSyncReplicas(runtime, routing, link, joined.meta.keepsInSyncSet, options);
-  const replicator = new Replicator(runtime, routing, peers, storage, inSync, selfKey, options);
+  const self = { key: selfKey, peer: peerOptions };
+  const replicator = new Replicator(runtime, routing, peers, storage, inSync, workers, self, options);
   const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
   return {
     runtime,
@@ -406,6 +413,7 @@ function buildComponents(
     scanPeers,
     inSync,
     replicator,
+    follower: new Follower(runtime.clock, routing, storage),
     otherCluster,
     workers,
     tls,

@@ -28,6 +28,8 @@ export const CommandShape = {
   metaStorage: 8,
   /** `<key>` */
   key: 9,
+  /** `<word>… <bytes>` and a data block, see `BLOCK_WORDS` */
+  block: 10,
 } as const;
 export type CommandShape = (typeof CommandShape)[keyof typeof CommandShape];
 
@@ -42,7 +44,7 @@ interface CommandFacts {
   readonly binary?: true;
 }
 
-const { retrieval, touchRetrieval, storage, arithmetic, deletion, touch, words, meta, metaStorage, key } = CommandShape;
+const { retrieval, touchRetrieval, storage, arithmetic, deletion, touch, words, meta, metaStorage, key, block } = CommandShape;
 
 const COMMANDS = {
   get: { at: "nodes", shape: retrieval, writes: false },
@@ -79,6 +81,8 @@ const COMMANDS = {
   cache_memlimit: { at: "nodes", shape: words, writes: false },
   // On a node it includes flushes.
   node: { at: "both", shape: words, writes: true },
+  stream: { at: "nodes", shape: words, writes: false },
+  block: { at: "nodes", shape: block, writes: true },
   ping: { at: "both", shape: words, writes: false },
   version: { at: "both", shape: words, writes: false, binary: true },
   verbosity: { at: "both", shape: words, writes: false, binary: true },
@@ -95,6 +99,8 @@ type Rows = typeof COMMANDS;
 
 /** A command word of the text protocol. */
 export type CommandWord = keyof Rows;
+/** The number of words after a command of shape `block`; the last one is the length of its data. */
+export const BLOCK_WORDS = 6;
 /** The words with these properties. */
 export type WordsWith<Facts extends Partial<CommandFacts>> = {
   [Word in CommandWord]: Rows[Word] extends Facts ? Word : never;

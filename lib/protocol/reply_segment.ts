@@ -22,6 +22,8 @@ export class ReplySegment {
   length = 0;
   /** False while a request still writes here, or a write in here is not committed. */
   closed = true;
+  /** The replies to uncommitted writes wait for the replicas, too. */
+  waitsForReplicas = false;
   /** Full buffers and values taken by reference, all of them before `bytes`. */
   #parts: Uint8Array[] = [];
   #partBytes = 0;
@@ -120,6 +122,7 @@ export class ReplySegment {
 
   committed(): void {
     this.#uncommitted.length = 0;
+    this.waitsForReplicas = false;
   }
 
   /** Replaces each reply to a write that could not be committed with the result of `encode`. */
@@ -142,7 +145,7 @@ export class ReplySegment {
     }
     this.put(old, from, oldLength);
     this.#pool.give(old);
-    this.#uncommitted.length = 0;
+    this.committed();
   }
 
   /** Passes the bytes so far to the sink, buffer by buffer, until it returns false; true = all passed. */
@@ -169,7 +172,7 @@ export class ReplySegment {
     this.bytes = EMPTY_BYTES;
     this.length = 0;
     this.closed = true;
-    this.#uncommitted.length = 0;
+    this.committed();
     this.#parts.length = 0;
     this.#partBytes = 0;
   }

@@ -1,18 +1,24 @@
 /**
- * Sends local writes to the replicas: the complete resulting value with its version, never the command, so that duplicates and
- * late copies are harmless; copies left unanswered by a broken connection are sent again. Nothing leaves before it is committed
- * here. Copies of a key are in order, because a key keeps its lane. On the wire: `<nodes,self>set …`, `delete …`, `touch …`.
+ * Sends local writes to the replicas: by the replication stream (`stream/`) to those that know it, as lines to the others and
+ * to the master of a partition that is being created. A line has the complete resulting value with its version, never the
+ * command, so that duplicates and late copies are harmless; copies left unanswered by a broken connection are sent again.
+ * Nothing leaves before it is committed here. Copies of a key are in order, because a key keeps its lane. On the wire:
+ * `<nodes,self>set …`, `delete …`, `touch …`.
  */
 
 import { EMPTY_BYTES, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { PacedLog } from "../base/paced_log.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
+import { findNode } from "../cluster/node_map.ts";
 import { LOCAL, type Routing } from "../cluster/routing.ts";
 import type { KeySlice } from "../item/entry.ts";
 import { type Applied, MutationResult } from "../item/mutation.ts";
 import type { Peer } from "../net/peer/peer.ts";
+import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { PeerPool } from "../net/peer/peer_pool.ts";
+import { PING } from "../net/peer/presence.ts";
+import type { WorkerRegistry } from "../net/worker.ts";
 import {
   encodeReplicatedMetaDelete,
   encodeReplicatedMetaSet,
@@ -29,9 +35,10 @@ import {
 } from "../protocol/text/text_client.ts";
 import { isTextKey } from "../protocol/text/text_key.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { CommitListener, Storage } from "../storage/storage.ts";
 import type { InSyncReplicas } from "./in_sync_replicas.ts";
 import { NoreplyWindow } from "./noreply_window.ts";
+import { ReplicaStreams, type StreamsOwner } from "./stream/replica_streams.ts";
 
 /** Settings that can change at run time. */
 export interface ReplicatorOptions {
@@ -71,7 +78,7 @@ const TROUBLE_LOG_MS = 10000;
 /** What a write that waits for nobody returns. */
 const NOT_WAITED: Promise<undefined> = Promise.resolve(undefined);
 
-export class Replicator {
+export class Replicator implements StreamsOwner {
   readonly #routing: Routing;
   readonly #peers: PeerPool;
   readonly #storage: Storage;
@@ -81,6 +88,11 @@ export class Replicator {
   readonly #limitLog: PacedLog;
   readonly #selfKey: string;
   readonly #window = new NoreplyWindow();
+  readonly streams: ReplicaStreams;
+  /** The replicas that get lines, by the replicas of their partition. */
+  #uncovered = new Map<readonly ClusterNode[], readonly ClusterNode[]>();
+  /** Listeners that wait for the replicas, and how many commits of each do. */
+  readonly #waitingCommits = new Map<CommitListener, number>();
   /** Copies that could not be delivered, since the start. */
   failures = 0;
   /** Copies nobody waited for that were dropped because of `maxTotalThreadQueue`, since the start. */
@@ -105,7 +117,8 @@ export class Replicator {
     peers: PeerPool,
     storage: Storage,
     inSync: InSyncReplicas,
-    selfKey: string,
+    workers: WorkerRegistry,
+    self: { readonly key: string; readonly peer: PeerOptions },
     options: ReplicatorOptions,
   ) {
     this.options = options;
@@ -116,12 +129,88 @@ export class Replicator {
     this.#storage = storage;
     this.#failureLog = new PacedLog(runtime, "warning", TROUBLE_LOG_MS);
     this.#limitLog = new PacedLog(runtime, "warning", TROUBLE_LOG_MS);
-    this.#selfKey = selfKey;
+    this.#selfKey = self.key;
+    this.streams = new ReplicaStreams(
+      runtime,
+      routing,
+      storage,
+      workers,
+      { ...self, timeoutMs: () => this.options.replicationTimeoutMs },
+      this,
+    );
   }
 
-  /** True when a successful write of this key goes to any other node. */
+  /** The node map was replaced. */
+  onMap(): void {
+    this.#uncovered.clear();
+    this.streams.install();
+  }
+
+  /**
+   * Calls the listener once everything applied so far is committed here and, with `isSync`, at every replica with a stream.
+   * Each listener is called in the order of its calls.
+   */
+  onCommit(listener: CommitListener, isSync: boolean): void {
+    const before = this.#waitingCommits.get(listener) ?? 0;
+    if (before === 0 && !(isSync && this.streams.isInUse)) return this.#storage.onCommit(listener);
+    this.#waitingCommits.set(listener, before + 1);
+    const done: CommitListener = {
+      onCommitted: (error) => {
+        const left = (this.#waitingCommits.get(listener) ?? 1) - 1;
+        if (left > 0) this.#waitingCommits.set(listener, left);
+        else this.#waitingCommits.delete(listener);
+        listener.onCommitted(error);
+      },
+    };
+    this.#storage.onCommit({
+      onCommitted: (error) => {
+        if (error === undefined) this.streams.whenReplicated(this.#storage.lastSequence, done);
+        else done.onCommitted(error);
+      },
+    });
+  }
+
+  onCoverage(): void {
+    this.#uncovered.clear();
+  }
+
+  onBehind({ key }: ClusterNode, sentMs: number, reason: string): Promise<FlareError | undefined> | undefined {
+    this.failures++;
+    return this.#inSync.missed(key, sentMs, reason);
+  }
+
+  onLate({ key }: ClusterNode): Promise<FlareError | undefined> | undefined {
+    return this.#inSync.silent(key);
+  }
+
+  isAwaited(nodeKey: string): boolean {
+    const node = findNode(this.#routing.nodeMap, nodeKey);
+    return node !== undefined && this.#isAwaited(node);
+  }
+
+  /** Resolves when the replica has answered every line so far. */
+  async linesDone(nodeKey: string): Promise<void> {
+    await this.#linesSettled(nodeKey);
+    // Lines without an answer may still be on their way: an answer to what follows them says that they have arrived.
+    const lanes = this.#peers.lanesOf(nodeKey).filter(({ isInUse }) => isInUse);
+    await Promise.all(lanes.map((lane) => lane.request(PING, ReplyShape.line).catch(() => undefined)));
+  }
+
+  /** True when a successful write of this key goes to another node as a line. */
   concerns(hash: number, fromNode: boolean): boolean {
-    return this.#routing.replicasOf(hash, fromNode).length > 0 || this.#routing.successorOf(hash, fromNode) !== undefined;
+    return this.#lineReplicas(hash, fromNode).length > 0 || this.#routing.successorOf(hash, fromNode) !== undefined;
+  }
+
+  /** The replicas of a key that have no stream. */
+  #lineReplicas(hash: number, fromNode: boolean): readonly ClusterNode[] {
+    const replicas = this.#routing.replicasOf(hash, fromNode);
+    if (replicas.length === 0) return replicas;
+    let uncovered = this.#uncovered.get(replicas);
+    if (uncovered === undefined) {
+      uncovered = replicas.filter(({ key }) => !this.streams.covers(key));
+      this.#uncovered.set(replicas, uncovered);
+    }
+    return uncovered;
   }
 
   /**
@@ -132,7 +221,7 @@ export class Replicator {
     if (this.#routing.routeWrite(hash, false) !== LOCAL) return undefined;
     const { key, valueStart, valueEnd } = request.mutation;
     const preparing = this.#routing.preparingMasterOf(hash);
-    const replicas = this.#routing.replicasOf(hash, request.prefix !== undefined);
+    const replicas = this.#lineReplicas(hash, request.prefix !== undefined);
     const awaited = this.#inSync.isKept ? replicas.filter((node) => this.#inSync.isMember(node)) : replicas;
     const targets = preparing === undefined ? awaited : [...awaited, preparing];
     const text = this.#crowdedBy(targets.length) ?? this.#fullLane(targets, key, valueEnd - valueStart);
@@ -161,7 +250,7 @@ export class Replicator {
     const prefix = this.#prefixOf(request);
     if (prefix === undefined) return NOT_WAITED;
     const { isKept } = this.#inSync;
-    const replicas = this.#routing.replicasOf(hash, request.prefix !== undefined);
+    const replicas = this.#lineReplicas(hash, request.prefix !== undefined);
     const successor = this.#routing.successorOf(hash, request.prefix !== undefined);
     const { bytes, start, end } = request.mutation.key;
     const key = latin1(bytes, start, end);
@@ -258,19 +347,16 @@ export class Replicator {
   }
 
   /** Resolves when no copy is in flight. */
-  idle(): Promise<void> {
-    if (this.#pending === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+  async idle(): Promise<void> {
+    if (this.#pending > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    await this.streams.idle();
   }
 
   /** The first replica that cannot store the key of a write because it only has the text protocol. */
   async tooOldFor(request: Request, hash: number): Promise<ClusterNode | undefined> {
     const { bytes, start, end } = request.mutation.key;
     const preparing = this.#routing.preparingMasterOf(hash);
-    const nodes = [
-      ...this.#routing.replicasOf(hash, request.prefix !== undefined),
-      ...(preparing === undefined ? [] : [preparing]),
-    ];
+    const nodes = [...this.#lineReplicas(hash, request.prefix !== undefined), ...(preparing === undefined ? [] : [preparing])];
     for (const node of nodes) {
       // An unreachable node gets no copy now, whatever it supports.
       const knows = await this.#peers
@@ -284,13 +370,22 @@ export class Replicator {
 
   /** Resolves when all copies sent to a node so far are answered or have failed. */
   async settled(nodeKey: string): Promise<void> {
+    await this.#linesSettled(nodeKey);
+    await this.streams.settled(nodeKey);
+  }
+
+  async #linesSettled(nodeKey: string): Promise<void> {
     await new Promise<void>((resolve) => this.#storage.onCommit({ onCommitted: () => resolve() }));
     const sent = [...(this.#unanswered.get(nodeKey) ?? [])];
     await Promise.all(
       sent.map(
         (delivery) =>
           new Promise<void>((resolve) => {
-            delivery.settled = resolve;
+            const { settled } = delivery;
+            delivery.settled = () => {
+              settled?.();
+              resolve();
+            };
           }),
       ),
     );

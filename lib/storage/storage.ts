@@ -16,7 +16,7 @@ import type { ArenaLayout } from "./arena/entry_cache.ts";
 import { Keyspaces } from "./arena/keyspaces.ts";
 import { UndoList } from "./arena/undo_list.ts";
 import { Checkpointer, type LogPlace } from "./checkpoint/checkpointer.ts";
-import { Journal } from "./checkpoint/journal.ts";
+import { Journal, type LogFollower } from "./checkpoint/journal.ts";
 import { SLICE_KEYS, Sweeper } from "./checkpoint/sweeper.ts";
 import { DataDirectory } from "./directory/data_directory.ts";
 import { newIdentity, nextIncarnation, type StorageIdentity } from "./directory/directory_record.ts";
@@ -25,6 +25,7 @@ import { checkEngineChoice, openEngine } from "./engine/engine_choice.ts";
 import { decodeMeta, type EngineMeta, META_KEY } from "./engine/engine_record.ts";
 import type { CommitListener } from "./log/commit_group.ts";
 import { recoverLog } from "./log/log_recovery.ts";
+import { volatileFiles } from "./log/volatile_files.ts";
 import { LogReplay } from "./log_replay.ts";
 import { Attempt } from "./path/attempt.ts";
 import { Cursor, type CursorOptions } from "./path/cursor.ts";
@@ -32,10 +33,18 @@ import { KeyLookup } from "./path/key_lookup.ts";
 import { KeyWriter } from "./path/key_writer.ts";
 import { SliceReader } from "./path/slice_reader.ts";
 import { WaitingRoom } from "./path/waiting_room.ts";
-import { resolveStorageOptions, type StorageOptions, type StorageSettings, storageOptionTable } from "./storage_options.ts";
+import {
+  FsyncPolicy,
+  resolveStorageOptions,
+  type StorageOptions,
+  type StorageSettings,
+  storageOptionTable,
+} from "./storage_options.ts";
 
+export type { LogFollower } from "./checkpoint/journal.ts";
 export type { StorageIdentity } from "./directory/directory_record.ts";
 export type { CommitListener } from "./log/commit_group.ts";
+export type { LogBlock } from "./log/log_block.ts";
 export type { Cursor, CursorOptions, StoredItem } from "./path/cursor.ts";
 export type { StorageOptions } from "./storage_options.ts";
 
@@ -117,7 +126,7 @@ export class Storage {
   readonly #slices: SliceReader;
   readonly #checkpointer: Checkpointer;
   readonly #sweeper: Sweeper;
-  /** Absent during recovery, and always without a data directory. */
+  /** Absent during recovery, and without a data directory until somebody follows the log. */
   #journal: Journal | undefined;
   #failure: FlareError | undefined;
   #closing: Promise<void> | undefined;
@@ -300,6 +309,17 @@ export class Storage {
     else this.#journal.commits.onCommit(listener);
   }
 
+  /** The sequence of the newest change; those of a follower's blocks are compared with it. */
+  get lastSequence(): number {
+    return (this.#journal?.changes.nextSequence ?? 1) - 1;
+  }
+
+  /** Passes the changes from the end of this turn on to a follower, in the order of the log; undefined = to nobody any more. */
+  follow(follower: LogFollower | undefined): void {
+    if (follower !== undefined) this.#journal ??= this.#openVolatileJournal();
+    if (this.#journal !== undefined) this.#journal.follower = follower;
+  }
+
   /** An ordered walk over the live items. */
   openCursor(options: CursorOptions = {}): Cursor {
     return new Cursor(
@@ -333,7 +353,7 @@ export class Storage {
       arenaBytesMax: cache.bytesMax,
       dirtyBytes: cache.dirtyBytes,
       logBytes,
-      logSegments: changes?.segments ?? 0,
+      logSegments: this.#directory === undefined ? 0 : (changes?.segments ?? 0),
       corruptRecords: this.#corruptLogRecords + this.#lookup.corruptRecords,
       damagedTables: this.#engine.damagedTables,
       checkpoints: this.#checkpointer.count,
@@ -480,6 +500,23 @@ export class Storage {
     onProgress?.({ phase: "open", bytesDone: 0, bytesTotal: 0, records: recovery.records });
     // Even without changes in them the old segments should be removed.
     if (recovery.segments.length > 0) this.#checkpointer.request();
+  }
+
+  #openVolatileJournal(): Journal {
+    const { clock, log, random } = this.#runtime;
+    const settings = {
+      fsync: FsyncPolicy.os,
+      fsyncIntervalMs: 0,
+      logSegmentBytes: Number.POSITIVE_INFINITY,
+    };
+    const recovery = { segments: [], nextSequence: 1 };
+    const journal = new Journal({ clock, log, random, files: volatileFiles }, "", settings, recovery, this.#undo, {
+      onSynced: () => undefined,
+      onSegmentFull: () => undefined,
+      onFailure: (error) => this.#onFailure(error),
+    });
+    this.#writer.journal = journal;
+    return journal;
   }
 
   async #close(): Promise<void> {

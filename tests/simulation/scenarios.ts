@@ -4,8 +4,9 @@
  * faults, otherwise what `findings_today.ts` lists.
  */
 
-import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import { NodeRole } from "../../lib/cluster/node.ts";
+import { type Mutation, MutationKind } from "../../lib/item/mutation.ts";
+import { mutation } from "../support/storage_world.ts";
 import { compareReplicas, contentOf, MapWatch } from "./checks.ts";
 import { FaultKind, Faults, PASSING_FAULTS } from "./faults.ts";
 import { toleratedIn } from "./findings_today.ts";
@@ -201,8 +202,6 @@ export class Run {
 
 /** The time without writes after which every copy has arrived. */
 const QUIET_MS = 3000;
-/** What a request between nodes begins with. */
-const REPLICATED = 0x3c;
 /** After faults with synchronous replication, everything is served and equal within this time. */
 const RECOVERY_MS = 60_000;
 const POLL_MS = 500;
@@ -342,28 +341,28 @@ export const SCENARIOS: { readonly [name: string]: Scenario } = { ...MIXTURES, .
 
 /** Runs with a planted bug, each of which must be found; by name. */
 export const CANARIES: { readonly [name: string]: Scenario } = {
-  /** A replicated write arrives under another key. */
-  lostCopy: (world) => planted(world, "set canary ", "set Canary "),
-  /** A replicated item has another value than its master's. */
-  otherCopy: (world) => planted(world, "chirp", "chIrp"),
+  /** A replicated item is not at the slave. */
+  lostCopy: (world) => planted(world, mutation(MutationKind.mirrorDeletion, "canary", "", { version: 1 })),
+  /** It has another value there than at its master. */
+  otherCopy: (world) => planted(world, mutation(MutationKind.mirror, "canary", "chIrp", { version: 1 })),
 };
 
-/** One write whose copy is changed on its way from the master to its slave. */
-async function planted(world: SimWorld, text: string, instead: string): Promise<Run> {
+/** One item that is changed at the slave alone. */
+async function planted(world: SimWorld, change: Mutation): Promise<Run> {
   const run = new Run(world, [], { replicationType: "async" }, LOSSY);
   run.addNodes(3);
   await run.reshape({ partitions: 1, slaves: 1 }, 0);
   const workload = run.startLoad(true);
   await world.sleep(500);
-  world.network.tamper = (bytes) => {
-    const at = latin1(bytes).indexOf(text);
-    if (at >= 0 && bytes[0] === REPLICATED) bytes.set(fromLatin1(instead), at);
-  };
   const master = run.cluster.map?.nodes.find(({ role }) => role === NodeRole.master);
   if (master === undefined) throw new Error("there is no master");
   const client = new SimClient(world.host("canary").start(), master.host, master.port, 1000);
   await client.request("set canary 0 0 5\r\nchirp\r\n", "line");
   client.close();
+  await world.sleep(1000);
+  const slave = run.cluster.map?.nodes.find(({ role }) => role === NodeRole.slave);
+  if (slave === undefined) throw new Error("there is no slave");
+  await run.cluster.nodeOf(slave.key)?.server?.storage.apply(change, 0);
   await run.finish(workload);
   return run;
 }

@@ -87,7 +87,8 @@ export const LOOSE: Readonly<Record<string, RegExp>> = {
   "stats-threads-request": new RegExp(
     `^${THREAD}*STAT \\d+:type 1\\r\\n[^]*:op stats\\r\\n[^]*:state execute\\r\\n[^]*END\\r\\n$`,
   ),
-  "stats-threads-slave": /^(?:STAT \d+:type 17\r\n[\s\S]*?:behind 0\r\n){2}END\r\n$/,
+  // Two lanes in the original; here one stream.
+  "stats-threads-slave": /^STAT (\d+):type 17\r\n[\s\S]*?STAT \1:op stream\r\n[\s\S]*?STAT \1:behind 0\r\nEND\r\n$/,
   "index-stats-threads": new RegExp(`^${THREAD}+END\\r\\n$`),
   "index-stats-threads-request": new RegExp(
     `^${THREAD}*STAT \\d+:type 1\\r\\n[^]*:op stats\\r\\n[^]*:state execute\\r\\n[^]*END\\r\\n$`,

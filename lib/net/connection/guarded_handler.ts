@@ -21,8 +21,8 @@ export class GuardedHandler implements RequestHandler {
     this.commands = inner.commands;
   }
 
-  onCommit(listener: { onCommitted(error?: FlareError): void }): void {
-    this.#inner.onCommit?.(listener);
+  onCommit(listener: { onCommitted(error?: FlareError): void }, waitsForReplicas: boolean): void {
+    this.#inner.onCommit?.(listener, waitsForReplicas);
   }
 
   handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {

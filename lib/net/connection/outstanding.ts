@@ -61,6 +61,7 @@ function claimOf(request: Request): Claim {
     case CommandShape.touchRetrieval:
       return { keys: keysToCompare(request), writes: mayWrite(request.command) };
     case CommandShape.words:
+    case CommandShape.block:
       return { keys: undefined, writes: true };
     default: {
       const key = request.mutation.key;

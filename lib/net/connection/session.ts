@@ -272,7 +272,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
   /** Requests the commit of the writes answered in this segment; `onCommitted` follows. */
   #commit(segment: ReplySegment): void {
     this.#awaitingCommit.push(segment);
-    this.#host.handler.onCommit?.(this);
+    this.#host.handler.onCommit?.(this, segment.waitsForReplicas);
   }
 
   /** At the end of a chunk: one commit for all its writes, one write for all its replies. */

@@ -24,8 +24,11 @@ export interface RequestHandler {
   handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void>;
   /** True for the commands of nodes and operators, which not every connection may run; absent = there are none. */
   isPrivileged?(request: Request): boolean;
-  /** Calls back once everything written so far is committed; absent = nothing is ever stored. */
-  onCommit?(listener: { onCommitted(error?: FlareError): void }): void;
+  /**
+   * Calls back, in the order of the calls, once everything written so far is committed and, with `waitsForReplicas`,
+   * replicated; absent = nothing is ever stored.
+   */
+  onCommit?(listener: { onCommitted(error?: FlareError): void }, waitsForReplicas: boolean): void;
 }
 
 /** Limits of all connections of a server; see the options of the same names. */

@@ -136,7 +136,7 @@ export class WriteCommands {
     if (applied.result !== MutationResult.touched) return request.flareOrder ? "NOT_FOUND" : undefined;
     const block = encodeValue(applied.entry, request.command === Command.gats);
     const replicated = this.#spread(request, hash, applied);
-    const error = await this.#committed();
+    const error = await this.#committed(this.#isSync(request));
     if (error !== undefined) return faultLine(error);
     const doubt = this.#waitsForCopies(request, hash) ? await replicated : undefined;
     if (doubt !== undefined) return faultLine(doubt);
@@ -210,7 +210,7 @@ export class WriteCommands {
     const replicated = this.#spread(request, hash, applied);
     if (!changed(applied.result)) return this.#refused(request, reply, applied);
     const text = request.noreply ? "" : reply.appliedText(applied);
-    return this.#answerAfter(this.#waitsForCopies(request, hash) ? replicated : undefined, request.noreply, reply, text);
+    return this.#answerAfter(this.#waitsForCopies(request, hash) ? replicated : undefined, request, reply, text);
   }
 
   #applied(request: Request, reply: TextReply, hash: number, applied: Applied): void | Promise<void> {
@@ -218,11 +218,12 @@ export class WriteCommands {
     if (!changed(applied.result)) return this.#refused(request, reply, applied);
     if (request.noreply) return;
     if (replicated !== undefined && this.#waitsForCopies(request, hash)) {
-      return this.#answerAfter(replicated, false, reply, reply.appliedText(applied));
+      return this.#answerAfter(replicated, request, reply, reply.appliedText(applied));
     }
     const start = reply.segment.length;
     reply.applied(applied);
     reply.markUncommitted(start);
+    if (this.#isSync(request)) reply.segment.waitsForReplicas = true;
   }
 
   /** Counts a write that was executed here and replicates it; undefined if no other node needs it. */
@@ -246,11 +247,13 @@ export class WriteCommands {
 
   async #answerAfter(
     replicated: Promise<FlareError | undefined> | undefined,
-    noreply: boolean,
+    request: Request,
     reply: TextReply,
     text: string,
   ): Promise<void> {
-    const committed = this.#committed();
+    // The request belongs to the session, which reuses it.
+    const { noreply } = request;
+    const committed = this.#committed(this.#isSync(request));
     const doubt = await replicated;
     const error = (await committed) ?? doubt;
     if (noreply) return;
@@ -260,7 +263,7 @@ export class WriteCommands {
 
   async #writeElsewhere(node: ClusterNode, request: Request, reply: TextReply): Promise<void> {
     // A key that has just moved from here: its last write may still be committing, and must go first.
-    if (this.#parts.routing.settling) await this.#committed();
+    if (this.#parts.routing.settling) await this.#committed(false);
     const { noreply } = request;
     // Read-your-writes: later requests of the client for this key wait until the answer confirms the write.
     request.noreply = noreply && request.prefix !== undefined;
@@ -301,8 +304,9 @@ export class WriteCommands {
     return request.syncMode === SyncMode.sync;
   }
 
-  #committed(): Promise<FlareError | undefined> {
-    return new Promise((resolve) => this.#parts.storage.onCommit({ onCommitted: resolve }));
+  /** Resolves when what was applied so far is committed here and, with `isSync`, at the replicas with a stream. */
+  #committed(isSync: boolean): Promise<FlareError | undefined> {
+    return new Promise((resolve) => this.#parts.replicator.onCommit({ onCommitted: resolve }, isSync));
   }
 }
 

@@ -4,17 +4,20 @@
  */
 
 import { INT32_MAX } from "../../base/number_bounds.ts";
-import { type Command, CommandShape, CommandTable, shapeOf, wordsOfShape } from "../command.ts";
+import { BLOCK_WORDS, type Command, CommandShape, CommandTable, shapeOf, wordsOfShape } from "../command.ts";
 
 /** The largest length memcached and Flare accept in a header: 2^31-1 minus the CRLF after the data. */
 export const DATA_BYTES_MAX = INT32_MAX - 2;
 
 const SPACE = 0x20;
 const PLUS = 0x2b;
-const STORAGE = new CommandTable(wordsOfShape(CommandShape.storage, CommandShape.metaStorage));
-/** The index of the length's word: `set <key> <flags> <exptime> <bytes>`, `ms <key> <bytes>`. */
-const LENGTH_WORD = 4;
-const META_LENGTH_WORD = 2;
+const STORAGE = new CommandTable(wordsOfShape(CommandShape.storage, CommandShape.metaStorage, CommandShape.block));
+/** The index of the length's word: `set <key> <flags> <exptime> <bytes>`, `ms <key> <bytes>`, `block <word>… <bytes>`. */
+const LENGTH_WORDS: { readonly [shape: number]: number } = {
+  [CommandShape.storage]: 4,
+  [CommandShape.metaStorage]: 2,
+  [CommandShape.block]: BLOCK_WORDS,
+};
 
 /**
  * The length in `bytes[start, end)`; NaN = not a length, so the end of the block is unknown. It may be larger than
@@ -44,7 +47,7 @@ export function announcedLength(bytes: Uint8Array, start: number, lineEnd: numbe
     if (word === 0) {
       const command = STORAGE.find(bytes, wordStart, at);
       if (command < 0) return Number.NaN;
-      lengthWord = shapeOf(command as Command) === CommandShape.metaStorage ? META_LENGTH_WORD : LENGTH_WORD;
+      lengthWord = LENGTH_WORDS[shapeOf(command as Command)] as number;
     } else if (word === lengthWord) return parseLength(bytes, wordStart, at);
   }
 }

@@ -10,7 +10,7 @@ import { latin1 } from "../../base/bytes.ts";
 import { parseUint64 } from "../../base/uint64.ts";
 import { isKeyTooLong } from "../../item/key_length.ts";
 import { MutationKind } from "../../item/mutation.ts";
-import { Command, CommandShape, type CommandTable, shapeOf, wordsOfShape } from "../command.ts";
+import { BLOCK_WORDS, Command, CommandShape, type CommandTable, shapeOf, wordsOfShape } from "../command.ts";
 import { MetaFlag } from "../meta/meta_flags.ts";
 import { parseMetaFlags } from "../meta/meta_parser.ts";
 import { parseFlags, parseInteger } from "../numbers.ts";
@@ -51,6 +51,9 @@ const LINE_TOO_LONG = "CLIENT_ERROR line too long";
 
 /** The longest push of a node map, in bytes: some ten thousand nodes. */
 const NODE_MAP_BYTES_MAX = MIB;
+
+/** What a block may have beyond one item of the largest size. */
+const BLOCK_BYTES_FURTHER = 2 * MIB;
 
 /** For memcached a shorter line, with its line end, is malformed, not unknown. */
 const REQUEST_BYTES_MIN = 4;
@@ -145,6 +148,8 @@ export class TextParser {
       case CommandShape.meta:
       case CommandShape.metaStorage:
         return this.#meta(request, bytes, start, end, at, lineEnd);
+      case CommandShape.block:
+        return this.#block(request, bytes, start, end, at, lineEnd);
       default:
         request.words = this.#words(bytes, at, lineEnd);
         if (request.command === Command.node && request.words[0] === "sync" && this.#commands.takesNodeMaps) {
@@ -430,6 +435,23 @@ export class TextParser {
     if (error === "") return this.#data(request, bytes, start, end, length);
     const status = this.#takeBlock(length);
     return status === ParseStatus.fatal ? status : this.#rejected(error);
+  }
+
+  /** Words, the last of which is the length of the data that follows. Only nodes send it. */
+  #block(request: Request, bytes: Uint8Array, start: number, end: number, from: number, lineEnd: number): ParseStatus {
+    const words = this.#words(bytes, from, lineEnd);
+    const length = words.length === BLOCK_WORDS ? parseLength(bytes, this.#tokenStart, this.#tokenEnd) : Number.NaN;
+    request.words = words;
+    if (Number.isNaN(length)) {
+      // Where its data ends is unknown, and they must never be read as commands.
+      this.reject = BAD_LINE;
+      return ParseStatus.fatal;
+    }
+    const { keyBytesMax, valueBytesMax } = this.#limits;
+    const lengthMax = keyBytesMax + valueBytesMax + BLOCK_BYTES_FURTHER;
+    if (length <= lengthMax) return this.#data(request, bytes, start, end, length);
+    const status = this.#takeBlock(length);
+    return status === ParseStatus.fatal ? status : this.#rejected(TOO_LARGE);
   }
 
   #decodeKey(request: Request): string {

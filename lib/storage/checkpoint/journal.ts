@@ -1,13 +1,15 @@
 /**
  * Makes changes durable, or rolls them back: the change log, the group commit that appends to it once per turn, and the undo
- * list for a failed append. A storage without a data directory has none. Does not know what the changes mean.
+ * list for a failed append. A storage without a data directory needs one only if somebody follows its log. Does not know what
+ * the changes mean.
  */
 
 import type { FlareError } from "../../base/errors.ts";
-import type { Log, Runtime } from "../../runtime/runtime.ts";
+import type { Clock, Log } from "../../runtime/runtime.ts";
 import type { UndoList } from "../arena/undo_list.ts";
-import { ChangeLog } from "../log/change_log.ts";
-import { CommitGroup } from "../log/commit_group.ts";
+import { ChangeLog, type LogMachine } from "../log/change_log.ts";
+import { CommitGroup, type CommitListener } from "../log/commit_group.ts";
+import type { LogBlock } from "../log/log_block.ts";
 import type { LogRecovery } from "../log/log_recovery.ts";
 import type { StorageSettings } from "../storage_options.ts";
 import type { LogPlace } from "./checkpointer.ts";
@@ -22,6 +24,12 @@ export interface JournalOwner {
   onFailure(error: FlareError): void;
 }
 
+/** Somebody who follows the log. */
+export interface LogFollower {
+  /** The changes of a turn are in the log. The listener that it returns learns of their commit, before their authors do. */
+  onAppended(block: LogBlock): CommitListener;
+}
+
 export class Journal {
   readonly changes: ChangeLog;
   readonly commits: CommitGroup;
@@ -29,15 +37,16 @@ export class Journal {
 
   readonly #log: Log;
   readonly #owner: JournalOwner;
+  #follower: LogFollower | undefined;
   /** The last attempt to begin a new log segment failed. */
   #isStuck = false;
 
   /** Continues after the segments that `recovery` has read. @throws FlareError DISK_FULL | IO_ERROR */
   constructor(
-    runtime: Runtime,
+    runtime: LogMachine & { readonly clock: Clock; readonly log: Log },
     directory: string,
-    settings: StorageSettings,
-    recovery: LogRecovery,
+    settings: Pick<StorageSettings, "logSegmentBytes" | "fsync" | "fsyncIntervalMs">,
+    recovery: Pick<LogRecovery, "segments" | "nextSequence">,
     undo: UndoList,
     owner: JournalOwner,
   ) {
@@ -46,11 +55,17 @@ export class Journal {
     this.undo = undo;
     this.changes = ChangeLog.open(runtime, directory, settings.logSegmentBytes, recovery.segments, recovery.nextSequence);
     this.commits = new CommitGroup(runtime, this.changes, settings.fsync, settings.fsyncIntervalMs, {
-      onAppended: () => this.#onAppended(),
+      onAppended: (block) => this.#onAppended(block),
       onSynced: () => this.#owner.onSynced(),
       onAppendFailed: (error) => this.#onAppendFailed(error),
       onFailure: (error) => this.#owner.onFailure(error),
     });
+  }
+
+  /** Passes what is appended from now on to a follower; undefined = to nobody. */
+  set follower(follower: LogFollower | undefined) {
+    this.#follower = follower;
+    this.changes.keepsBlocks = follower !== undefined;
   }
 
   /** Records a flush that begins `generation`, if that differs from the current one, and when the next one is scheduled. */
@@ -78,13 +93,15 @@ export class Journal {
     return { sequence: this.changes.nextSequence, finishedSegment: this.changes.lastRotated };
   }
 
-  #onAppended(): void {
+  #onAppended(block: LogBlock | undefined): CommitListener | undefined {
     this.undo.clear();
-    if (!this.changes.isFull) return;
-    this.rotate();
-    // Whatever the policy: a finished segment must be recorded, and must not keep its file descriptor.
-    void this.commits.sync();
-    this.#owner.onSegmentFull();
+    if (this.changes.isFull) {
+      this.rotate();
+      // Whatever the policy: a finished segment must be recorded, and must not keep its file descriptor.
+      void this.commits.sync();
+      this.#owner.onSegmentFull();
+    }
+    return block === undefined ? undefined : this.#follower?.onAppended(block);
   }
 
   #onAppendFailed(error: FlareError): void {

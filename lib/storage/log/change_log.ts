@@ -4,11 +4,12 @@
  * failed append leaves no trace: the file is truncated. log_recovery reads the log.
  */
 
-import { EMPTY_BYTES } from "../../base/bytes.ts";
+import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { copyBytes } from "../../base/copy_bytes.ts";
 import { crc32 } from "../../base/crc32.ts";
 import { FlareError } from "../../base/errors.ts";
 import type { AppendFile, Runtime } from "../../runtime/runtime.ts";
+import type { LogBlock } from "./log_block.ts";
 import {
   encodeLogHeader,
   encodeLogRecord,
@@ -49,6 +50,9 @@ interface DirectValue {
   readonly bytes: Uint8Array;
 }
 
+/** What a change log takes of the machine. */
+export type LogMachine = Pick<Runtime, "files" | "random">;
+
 const NO_ENTRY: LogEntry = { bytes: EMPTY_BYTES, keyStart: 0, keyEnd: 0, flags: 0, expire: 0, version: 0, marks: 0 };
 
 export class ChangeLog {
@@ -59,8 +63,10 @@ export class ChangeLog {
   syncedSegment = 0;
   /** Sequence of the next record. */
   nextSequence: number;
+  /** Whether `append` returns what it has appended. */
+  keepsBlocks = false;
 
-  readonly #runtime: Runtime;
+  readonly #runtime: LogMachine;
   readonly #directory: string;
   readonly #segmentBytesMax: number;
   #file: AppendFile;
@@ -78,7 +84,7 @@ export class ChangeLog {
   #directorySyncDue = true;
 
   private constructor(
-    runtime: Runtime,
+    runtime: LogMachine,
     directory: string,
     segmentBytesMax: number,
     number: number,
@@ -100,7 +106,7 @@ export class ChangeLog {
    * @throws FlareError DISK_FULL | IO_ERROR
    */
   static open(
-    runtime: Runtime,
+    runtime: LogMachine,
     directory: string,
     segmentBytesMax: number,
     rotated: LogSegment[],
@@ -165,11 +171,11 @@ export class ChangeLog {
   }
 
   /**
-   * Writes all pending changes. If that fails, the file is truncated to where it was and nothing is pending; if even that
-   * fails, the error is an IO_ERROR.
+   * Writes all pending changes; returns them with `keepsBlocks`. If that fails, the file is truncated to where it was and
+   * nothing is pending; if even that fails, the error is an IO_ERROR.
    * @throws FlareError DISK_FULL | LIMIT_EXCEEDED | IO_ERROR
    */
-  append(): void {
+  append(): LogBlock | undefined {
     const sizeBefore = this.#file.size;
     const records = this.#bufferRecords;
     try {
@@ -181,6 +187,7 @@ export class ChangeLog {
       }
       if (this.#used > start) this.#file.append(this.#buffer.subarray(start, this.#used));
       this.#fileRecords += records;
+      return this.keepsBlocks ? this.#pending() : undefined;
     } catch (error) {
       this.appendErrors++;
       this.nextSequence -= records;
@@ -281,6 +288,19 @@ export class ChangeLog {
       throw error;
     }
     return file;
+  }
+
+  /** A copy of the pending changes. */
+  #pending(): LogBlock {
+    const records = this.#bufferRecords;
+    const parts: Uint8Array[] = [];
+    let start = 0;
+    for (const { at, bytes } of this.#directs) {
+      parts.push(this.#buffer.subarray(start, at), bytes);
+      start = at;
+    }
+    parts.push(this.#buffer.subarray(start, this.#used));
+    return { bytes: concatBytes(parts), firstSequence: this.nextSequence - records, records, salt: this.#salt };
   }
 
   /** A record without a value. */

@@ -6,9 +6,10 @@
 
 import { FlareError } from "../../base/errors.ts";
 import { sleep } from "../../base/sleep.ts";
-import type { Runtime, Timer } from "../../runtime/runtime.ts";
+import type { Clock, Log, Timer } from "../../runtime/runtime.ts";
 import { FsyncPolicy } from "../storage_options.ts";
 import type { ChangeLog } from "./change_log.ts";
+import type { LogBlock } from "./log_block.ts";
 
 /** The pause before a sync that lacked a descriptor is retried. */
 const SYNC_RETRY_MS = 100;
@@ -21,8 +22,8 @@ export interface CommitListener {
 
 /** What a commit group tells its owner. */
 export interface CommitOwner {
-  /** The pending changes are in the log. */
-  onAppended(): void;
+  /** The pending changes are in the log. A listener that it returns is the first to learn of their commit. */
+  onAppended(block: LogBlock | undefined): CommitListener | undefined;
   /** The append failed: the pending changes must be rolled back. */
   onAppendFailed(error: FlareError): void;
   /** Everything that was in the log when a sync began is on disk. */
@@ -31,11 +32,17 @@ export interface CommitOwner {
   onFailure(error: FlareError): void;
 }
 
+/** What it takes of the machine. */
+interface CommitMachine {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** What an append may lack and later have: it failed alone. */
 const TRANSIENT: ReadonlySet<string> = new Set(["DISK_FULL", "LIMIT_EXCEEDED"]);
 
 export class CommitGroup {
-  readonly #runtime: Runtime;
+  readonly #runtime: CommitMachine;
   readonly #changeLog: ChangeLog;
   readonly #fsync: FsyncPolicy;
   readonly #intervalMs: number;
@@ -52,7 +59,7 @@ export class CommitGroup {
   /** True between a change and its append. */
   hasPending = false;
 
-  constructor(runtime: Runtime, log: ChangeLog, fsync: FsyncPolicy, intervalMs: number, owner: CommitOwner) {
+  constructor(runtime: CommitMachine, log: ChangeLog, fsync: FsyncPolicy, intervalMs: number, owner: CommitOwner) {
     this.#runtime = runtime;
     this.#changeLog = log;
     this.#fsync = fsync;
@@ -82,8 +89,9 @@ export class CommitGroup {
     this.hasPending = false;
     const listeners = this.#turn;
     this.#turn = [];
+    let block: LogBlock | undefined;
     try {
-      if (this.#changeLog.hasPending) this.#changeLog.append();
+      if (this.#changeLog.hasPending) block = this.#changeLog.append();
     } catch (error) {
       const fault = error as FlareError;
       this.#owner.onAppendFailed(fault);
@@ -92,7 +100,8 @@ export class CommitGroup {
       for (const listener of listeners) this.onCommit({ onCommitted: () => listener.onCommitted(fault) });
       return;
     }
-    this.#owner.onAppended();
+    const first = this.#owner.onAppended(block);
+    if (first !== undefined) listeners.unshift(first);
     if (this.#fsync === FsyncPolicy.always) {
       for (const listener of listeners) this.#awaitingSync.push(listener);
       this.#requestSync();

@@ -135,6 +135,11 @@ export interface LogDamage {
   readonly records: number;
 }
 
+/** The length of the record at `at`, which must be a whole one. */
+export function logRecordLength(view: DataView, at: number): number {
+  return view.getUint32(at + AT_LENGTH, true);
+}
+
 /** Reads the records of one segment; skips damaged bytes to the next record that is valid and newer. */
 export class LogReader {
   kind: LogKind = LogKind.put;
@@ -152,14 +157,16 @@ export class LogReader {
   readonly bytes: Uint8Array;
   readonly damages: LogDamage[] = [];
   /** The end of the last valid record. */
-  end = LOG_HEADER_BYTES;
+  end: number;
 
   readonly #view: DataView;
   readonly #salt: number;
   #lastSequence: number;
 
-  constructor(bytes: Uint8Array, header: LogSegmentHeader) {
+  /** @param start where the first record is */
+  constructor(bytes: Uint8Array, header: Pick<LogSegmentHeader, "salt" | "firstSequence">, start = LOG_HEADER_BYTES) {
     this.bytes = bytes;
+    this.end = start;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#salt = header.salt;
     this.#lastSequence = header.firstSequence - 1;

@@ -191,6 +191,7 @@ export class KeyWriter {
 /** Writes that do not depend on the entry they replace. */
 function replacesUnseen(mutation: Mutation): boolean {
   if (mutation.kind === MutationKind.set) return mutation.terms?.compare === undefined;
-  if (mutation.kind === MutationKind.restore) return true;
+  if (mutation.kind === MutationKind.restore || mutation.kind === MutationKind.mirror) return true;
+  if (mutation.kind === MutationKind.mirrorDeletion) return true;
   return mutation.kind === MutationKind.delete && mutation.version !== 0 && mutation.terms?.compare === undefined;
 }

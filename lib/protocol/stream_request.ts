@@ -1,0 +1,84 @@
+/**
+ * The requests of the replication stream, which a master sends to its replicas: `stream` opens or resumes it on a connection,
+ * and each `block` carries records of the master's change log. Their node prefix says who sends them. Pure.
+ */
+
+import { fromLatin1 } from "../base/bytes.ts";
+import { parseWholeNumber } from "../base/whole_number.ts";
+import { OUT_OF_MEMORY } from "./text/refusal_lines.ts";
+import { serverErrorLine } from "./text/server_error.ts";
+
+/** Opens a stream, or continues one that broke. */
+export interface StreamRequest {
+  /** The stream's name, new with each start of its master. */
+  readonly id: string;
+  /** The sequence of the next record; undefined = the stream begins with its first block. */
+  readonly next: number | undefined;
+}
+
+/** What a `block` says of its data. */
+export interface BlockRequest {
+  readonly id: string;
+  /** The master's node map. */
+  readonly mapVersion: string;
+  readonly firstSequence: number;
+  readonly records: number;
+  readonly salt: number;
+}
+
+/** The answer of a replica that follows, or has stored a block. */
+export const STREAM_OK = "OK";
+/** The answer to a stream that cannot be continued: the replica does not know it, or has missed a part of it. */
+export const STREAM_LOST = "LOST";
+/** Begins a passing refusal: the replica has another node map, lacks an earlier block, or got damaged bytes. */
+const AGAIN = "AGAIN ";
+
+const CRLF = fromLatin1("\r\n");
+const NAME = /^[0-9a-f]{16}$/;
+
+/** `<self>stream <id> [<next>]` */
+export function encodeStream(selfKey: string, { id, next }: StreamRequest): Uint8Array {
+  return fromLatin1(`<${selfKey}>stream ${id}${next === undefined ? "" : ` ${next}`}\r\n`);
+}
+
+/** The words after `stream`; undefined = malformed. */
+export function parseStream(words: readonly string[]): StreamRequest | undefined {
+  const [id = "", nextText, ...others] = words;
+  const next = parseWholeNumber(nextText, Number.MAX_SAFE_INTEGER);
+  if (!NAME.test(id) || others.length > 0 || (nextText !== undefined && next === undefined)) return undefined;
+  return { id, next };
+}
+
+/** `<self>block <id> <map version> <first sequence> <records> <salt> <bytes>` and the data. */
+export function encodeBlock(selfKey: string, request: BlockRequest, data: Uint8Array): Uint8Array {
+  const { id, mapVersion, firstSequence, records, salt } = request;
+  const line = fromLatin1(`<${selfKey}>block ${id} ${mapVersion} ${firstSequence} ${records} ${salt} ${data.length}\r\n`);
+  const bytes = new Uint8Array(line.length + data.length + CRLF.length);
+  bytes.set(line);
+  bytes.set(data, line.length);
+  bytes.set(CRLF, line.length + data.length);
+  return bytes;
+}
+
+/** The words after `block`; undefined = malformed. */
+export function parseBlock(words: readonly string[]): BlockRequest | undefined {
+  const [id = "", mapVersion = "", ...numbers] = words.slice(0, -1);
+  const [firstSequence, records, salt] = numbers.map((text) => parseWholeNumber(text, Number.MAX_SAFE_INTEGER));
+  if (firstSequence === undefined || records === undefined || salt === undefined) return undefined;
+  return NAME.test(id) ? { id, mapVersion, firstSequence, records, salt } : undefined;
+}
+
+/** The node that sent a request: the last one of its prefix. */
+export function senderOf(prefix: string | undefined): string | undefined {
+  return prefix?.split(",").at(-1);
+}
+
+/** The line for a passing refusal. */
+export function againLine(reason: string): string {
+  return serverErrorLine(reason).replace(/^SERVER_ERROR /, AGAIN);
+}
+
+/** Whether the same request may be accepted later: a refusal of `againLine`, or a lack of memory for incomplete requests. */
+export function isWorthRepeating(answer: string): boolean {
+  return answer.startsWith(AGAIN) || answer === OUT_OF_MEMORY;
+}

@@ -1,0 +1,197 @@
+/**
+ * The replica's end of the replication stream: applies the records of its master's change log, in order, each of them as it is
+ * there. It accepts them only from the node that is its master by its own node map, so a former master that does not know of
+ * its successor can no longer replicate. Its answer says that it has a block: appended, and synced if that is its policy.
+ */
+
+import { FlareError } from "../../base/errors.ts";
+import { NodeRole, NodeState } from "../../cluster/node.ts";
+import type { NodeMap } from "../../cluster/node_map.ts";
+import type { Routing } from "../../cluster/routing.ts";
+import {
+  type Applied,
+  emptyTerms,
+  type Mutation,
+  MutationKind,
+  MutationResult,
+  type MutationTerms,
+} from "../../item/mutation.ts";
+import type { BlockRequest, StreamRequest } from "../../protocol/stream_request.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { type LogBlock, readBlock } from "../../storage/log/log_block.ts";
+import { LogKind, type LogReader } from "../../storage/log/log_record.ts";
+import type { Storage } from "../../storage/storage.ts";
+
+/** The stream being followed. */
+interface Followed {
+  readonly id: string;
+  readonly source: string;
+  /** The sequence of the next record; undefined = the first block says it. */
+  next: number | undefined;
+}
+
+export class Follower {
+  /** Records applied since the start. */
+  records = 0;
+  readonly #routing: Routing;
+  readonly #storage: Storage;
+  readonly #clock: Clock;
+  #followed: Followed | undefined;
+  /** The map by which `#master` was looked up. */
+  #map: NodeMap | undefined;
+  #master: string | undefined;
+  /** Blocks that wait for the engine or for room; later ones wait for them. */
+  #waiting: Promise<unknown> | undefined;
+  readonly #terms: MutationTerms = emptyTerms();
+  readonly #mutation: Mutation;
+
+  constructor(clock: Clock, routing: Routing, storage: Storage) {
+    this.#clock = clock;
+    this.#routing = routing;
+    this.#storage = storage;
+    const nothing = new Uint8Array();
+    this.#mutation = {
+      kind: MutationKind.mirror,
+      key: { bytes: nothing, start: 0, end: 0 },
+      flags: 0,
+      expire: 0,
+      version: 0,
+      value: nothing,
+      valueStart: 0,
+      valueEnd: 0,
+      delta: 0,
+    };
+  }
+
+  /** The `host:port` of the master whose stream has begun here, if it still is our master. */
+  get source(): string | undefined {
+    const followed = this.#followed;
+    return followed?.next !== undefined && followed.source === this.master ? followed.source : undefined;
+  }
+
+  /** The master of the partition that this node is a slave of, by its own map. */
+  get master(): string | undefined {
+    const { nodeMap } = this.#routing;
+    if (nodeMap !== this.#map) {
+      this.#map = nodeMap;
+      this.#master = this.#findMaster();
+    }
+    return this.#master;
+  }
+
+  /**
+   * Follows a stream from `source`. False: it cannot be continued here.
+   * @throws FlareError REFUSED unless `source` is our master
+   */
+  open(source: string, { id, next }: StreamRequest): boolean {
+    this.#checkMaster(source);
+    const followed = this.#followed;
+    if (next === undefined) {
+      this.#followed = { id, source, next: undefined };
+      return true;
+    }
+    // Without a first block yet nothing can be missing.
+    return followed !== undefined && followed.id === id && (followed.next === undefined || followed.next >= next);
+  }
+
+  /**
+   * Applies a block; its bytes are only needed during the call. It is stored once the storage has committed what is applied
+   * then; if that fails, the caller says so by `rolledBack`. A promise if it has to wait for the engine, for room, or for an
+   * earlier block.
+   * @throws FlareError REFUSED | CORRUPT | IO_ERROR (a promise rejects with them): later blocks are refused until the master
+   * has sent this one again
+   */
+  apply(source: string, request: BlockRequest, bytes: Uint8Array): void | Promise<void> {
+    if (this.#waiting !== undefined) return this.#applyLater(this.#waiting, source, request, bytes.slice());
+    return this.#applyNow(source, request, bytes);
+  }
+
+  /** A block that was applied could not be committed: the master must send it again. */
+  rolledBack({ id, firstSequence }: BlockRequest): void {
+    const followed = this.#followed;
+    if (followed?.id === id && followed.next !== undefined && followed.next > firstSequence) followed.next = firstSequence;
+  }
+
+  async #applyLater(before: Promise<unknown>, source: string, request: BlockRequest, bytes: Uint8Array): Promise<void> {
+    await before;
+    return this.apply(source, request, bytes);
+  }
+
+  #applyNow(source: string, request: BlockRequest, bytes: Uint8Array): void | Promise<void> {
+    this.#checkMaster(source);
+    const followed = this.#followed;
+    const { id, firstSequence, records, salt } = request;
+    if (followed === undefined || followed.id !== id) throw new FlareError("REFUSED", `stream ${id} is not open here`);
+    const end = firstSequence + records;
+    const next = followed.next ?? firstSequence;
+    // Sent again because our answer was lost.
+    if (end <= next) return;
+    if (firstSequence !== next) {
+      throw new FlareError("REFUSED", `stream ${id} continues with ${next} here, not with ${firstSequence}`);
+    }
+    const pending = this.#applyRecords({ bytes, firstSequence, records, salt });
+    followed.next = end;
+    if (pending.length === 0) return;
+    const all = Promise.all(pending).then((outcomes) => {
+      const failed = outcomes.find(({ result }) => result === MutationResult.failed);
+      if (failed === undefined) return;
+      this.rolledBack(request);
+      throw new FlareError("IO_ERROR", failed.error);
+    });
+    const settled = all
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#waiting === settled) this.#waiting = undefined;
+      });
+    this.#waiting = settled;
+    return all;
+  }
+
+  /** Applies the records of a block; returns what has to wait. @throws FlareError CORRUPT, or IO_ERROR at the first refusal */
+  #applyRecords(block: LogBlock): Promise<Applied>[] {
+    const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
+    const pending: Promise<Applied>[] = [];
+    readBlock(block, (reader) => {
+      // A flush reaches every node of the cluster in its own way.
+      if (reader.kind === LogKind.flush) return;
+      const applied = this.#storage.apply(this.#mutationOf(reader), nowSeconds);
+      if (applied instanceof Promise) pending.push(applied);
+      else if (applied.result === MutationResult.failed) throw new FlareError("IO_ERROR", applied.error);
+      this.records++;
+    });
+    return pending;
+  }
+
+  #mutationOf(reader: LogReader): Mutation {
+    const mutation = this.#mutation;
+    const { key } = mutation;
+    mutation.kind = reader.kind === LogKind.delete ? MutationKind.mirrorDeletion : MutationKind.mirror;
+    key.bytes = reader.bytes;
+    key.start = reader.keyStart;
+    key.end = reader.keyEnd;
+    mutation.flags = reader.flags;
+    mutation.expire = reader.expire;
+    mutation.version = reader.version;
+    mutation.value = reader.bytes;
+    mutation.valueStart = reader.valueStart;
+    mutation.valueEnd = reader.valueEnd;
+    this.#terms.marks = reader.marks;
+    mutation.terms = reader.marks === 0 ? undefined : this.#terms;
+    return mutation;
+  }
+
+  #checkMaster(source: string): void {
+    const { master } = this;
+    if (master === source) return;
+    const text = master === undefined ? "is no slave" : `is a slave of "${master}"`;
+    throw new FlareError("REFUSED", `this node ${text}, not of "${source}", by node map ${this.#routing.nodeMap.version}`);
+  }
+
+  #findMaster(): string | undefined {
+    const { self, partitionMap } = this.#routing;
+    if (self?.role !== NodeRole.slave || self.state === NodeState.down) return undefined;
+    const { active, preparing } = partitionMap;
+    const partition = active[self.partition] ?? (preparing?.index === self.partition ? preparing : undefined);
+    return partition?.master?.key;
+  }
+}

@@ -1,0 +1,302 @@
+/**
+ * The master's end of the replication stream to one replica: a connection of its own, on which the blocks of the change log
+ * go out in order, pipelined. What is not acknowledged is kept, within a limit of bytes, and sent again when the connection
+ * breaks; beyond the limit the stream has failed, and the replica is behind. Blocks that wait for long are reported. A replica
+ * that does not know the stream (the original's, or an older one) says so, and gets every write as a line.
+ */
+
+import { FlareError } from "../../base/errors.ts";
+import { formatHostPort } from "../../base/host_port.ts";
+import type { ClusterNode } from "../../cluster/node.ts";
+import { PeerLink, type PeerOptions, type PendingRequest } from "../../net/peer/peer_link.ts";
+import type { Worker, WorkerRegistry } from "../../net/worker.ts";
+import { encodeStream, isWorthRepeating, STREAM_LOST, STREAM_OK } from "../../protocol/stream_request.ts";
+import { ReplyShape } from "../../protocol/text/text_client.ts";
+import type { Runtime, Timer } from "../../runtime/runtime.ts";
+
+/** A block on its way: a whole request. */
+export interface SentBlock {
+  readonly bytes: Uint8Array;
+  /** The sequence of its first record, and of its last one. */
+  readonly first: number;
+  readonly last: number;
+  readonly queuedMs: number;
+}
+
+/** What a stream tells its owner. */
+export interface StreamOwner {
+  /** Resolves when no line with a write is on its way to the replica. */
+  linesDone(nodeKey: string): Promise<void>;
+  /** The stream carries the writes from now on, or does so no more. */
+  onCoverage(): void;
+  /** `acknowledged` has grown. */
+  onAcknowledged(): void;
+  /** A block has waited for its acknowledgement for too long; called again and again while one does. */
+  onLate(stream: ReplicaStream): void;
+  /** The replica has not got everything. The stream has ended. */
+  onFailed(stream: ReplicaStream, reason: string): void;
+}
+
+/** What all streams of a master have in common. */
+export interface StreamSettings {
+  readonly id: string;
+  readonly selfKey: string;
+  readonly peer: PeerOptions;
+  /** How long a block may remain without an acknowledgement, in milliseconds. */
+  timeoutMs(): number;
+}
+
+/**
+ * `opening`: the replica has not agreed yet; writes go to it as lines. `draining`: it has, and the last lines are on their way;
+ * blocks wait for them. `open`: blocks are sent. `unknown`: it does not know the stream. `ended`: nothing is sent any more.
+ */
+type Phase = "opening" | "draining" | "open" | "unknown" | "ended";
+
+/** Requests are combined into writes of about this size. */
+const WRITE_BYTES_MAX = 262144;
+/** The pause before a broken connection is opened again, or a replica that refuses is asked again. */
+const RETRY_MS = 200;
+
+export class ReplicaStream implements Worker {
+  readonly node: ClusterNode;
+  readonly id: number;
+  readonly type: number;
+  readonly operation = "stream";
+  readonly startedMs: number;
+  /** The sequence of the newest record that the replica has. */
+  acknowledged = 0;
+  /** Nobody waits for it any more, until it has everything. */
+  isLetGo = false;
+  readonly #runtime: Runtime;
+  readonly #workers: WorkerRegistry;
+  readonly #settings: StreamSettings;
+  readonly #owner: StreamOwner;
+  #phase: Phase = "opening";
+  #link: PeerLink | undefined;
+  /** Whether the replica follows on the current connection. */
+  #isFollowing = false;
+  #isAsking = false;
+  /** Not acknowledged, oldest first. */
+  readonly #blocks: SentBlock[] = [];
+  #bytes = 0;
+  /** How many of them were sent on the current connection. */
+  #sent = 0;
+  /** Whether the replica may have applied blocks. */
+  #hasBegun = false;
+  #retry: Timer | undefined;
+  #late: Timer | undefined;
+
+  constructor(runtime: Runtime, workers: WorkerRegistry, node: ClusterNode, settings: StreamSettings, owner: StreamOwner) {
+    this.#runtime = runtime;
+    this.#workers = workers;
+    this.node = node;
+    this.#settings = settings;
+    this.#owner = owner;
+    this.id = workers.nextId();
+    this.type = node.threadType;
+    this.startedMs = runtime.clock.monotonicMs();
+    workers.add(this);
+    this.#connect();
+  }
+
+  get peer(): string {
+    return formatHostPort(this.node.host, this.node.port);
+  }
+
+  get state(): string {
+    return this.#phase;
+  }
+
+  get queue(): number {
+    return this.#blocks.length;
+  }
+
+  get behindSeconds(): number {
+    const [oldest] = this.#blocks;
+    return oldest === undefined ? 0 : Math.floor((this.#runtime.clock.monotonicMs() - oldest.queuedMs) / 1000);
+  }
+
+  /** Whether every write reaches the replica by the stream. */
+  get covers(): boolean {
+    return this.#phase === "draining" || this.#phase === "open";
+  }
+
+  /** When the newest block was queued that is not acknowledged; now if there is none. */
+  get lastQueuedMs(): number {
+    return this.#blocks.at(-1)?.queuedMs ?? this.#runtime.clock.monotonicMs();
+  }
+
+  /** The sequence of the oldest record that is not acknowledged, unless it is idle. */
+  get firstMissing(): number {
+    return this.#blocks[0]?.first ?? this.acknowledged + 1;
+  }
+
+  /** Whether everything was acknowledged. */
+  get isIdle(): boolean {
+    return this.#blocks.length === 0;
+  }
+
+  /** Queues a block; the stream must cover the writes. */
+  push(block: SentBlock): void {
+    this.#blocks.push(block);
+    this.#bytes += block.bytes.length;
+    if (this.#bytes > this.#settings.peer.queueBytesMax && this.#blocks.length > 1) {
+      return this.fail(`${this.#bytes} bytes are waiting for it`);
+    }
+    this.#watch(block.queuedMs);
+    this.#send();
+  }
+
+  /** The replica does not get everything any more. */
+  fail(reason: string): void {
+    if (this.#phase === "ended") return;
+    this.end();
+    this.#owner.onFailed(this, reason);
+  }
+
+  kill(): void {
+    this.#link?.fail(new FlareError("CLOSED", `connection to "${this.peer}" was killed by an operator`));
+  }
+
+  /** Sends nothing more. */
+  end(): void {
+    if (this.#phase === "ended") return;
+    this.#phase = "ended";
+    const { clock } = this.#runtime;
+    if (this.#retry !== undefined) clock.clearTimer(this.#retry);
+    if (this.#late !== undefined) clock.clearTimer(this.#late);
+    this.#workers.remove(this);
+    this.#link?.fail(new FlareError("CLOSED", `the stream to "${this.peer}" has ended`));
+    this.#link = undefined;
+  }
+
+  #connect(): void {
+    this.#isFollowing = false;
+    this.#isAsking = false;
+    this.#sent = 0;
+    this.#link = new PeerLink(this.#runtime, this.node, this.#settings.peer, {
+      onReady: () => (this.#isFollowing ? this.#send() : this.#ask()),
+      onIdle: () => undefined,
+      onGone: (link) => this.#onGone(link),
+    });
+  }
+
+  #onGone(link: PeerLink): void {
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    if (this.#phase === "ended" || this.#phase === "unknown") return;
+    this.#tryAgain();
+  }
+
+  #tryAgain(): void {
+    this.#retry ??= this.#runtime.clock.setTimer(() => {
+      this.#retry = undefined;
+      if (this.#link === undefined) this.#connect();
+      else this.#ask();
+    }, RETRY_MS);
+  }
+
+  /** Opens the stream on a new connection, or continues it there. */
+  #ask(): void {
+    const link = this.#link;
+    if (link === undefined || this.#isAsking || this.#retry !== undefined) return;
+    this.#isAsking = true;
+    const { id, selfKey } = this.#settings;
+    const next = this.#hasBegun ? this.firstMissing : undefined;
+    this.#request(link, encodeStream(selfKey, { id, next }), (line) => this.#onAnswer(link, line));
+  }
+
+  #onAnswer(link: PeerLink, line: string): void {
+    this.#isAsking = false;
+    if (this.#link !== link || this.#phase === "ended") return;
+    if (line === STREAM_LOST) return this.fail("it has lost the stream");
+    if (line === STREAM_OK) {
+      this.#isFollowing = true;
+      if (this.#phase === "opening") this.#drain();
+      else this.#send();
+    } else if (isWorthRepeating(line)) {
+      this.#tryAgain();
+    } else {
+      this.#phase = "unknown";
+      link.fail(new FlareError("UNSUPPORTED", `"${this.peer}" does not know the replication stream`));
+    }
+  }
+
+  /** The replica has agreed: from now on blocks are kept, and they are sent once it has every earlier write. */
+  #drain(): void {
+    this.#phase = "draining";
+    this.#owner.onCoverage();
+    void this.#owner.linesDone(this.node.key).then(() => {
+      if (this.#phase !== "draining") return;
+      this.#phase = "open";
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    const link = this.#link;
+    if (this.#phase !== "open" || link === undefined || !this.#isFollowing) return;
+    while (this.#sent < this.#blocks.length && link.writable) {
+      const requests: PendingRequest[] = [];
+      let bytes = 0;
+      for (; this.#sent < this.#blocks.length && bytes < WRITE_BYTES_MAX; this.#sent++) {
+        const block = this.#blocks[this.#sent] as SentBlock;
+        requests.push(this.#requestFor(block.bytes, (line) => this.#onBlockAnswer(link, block, line)));
+        bytes += block.bytes.length;
+      }
+      this.#hasBegun = true;
+      link.send(requests);
+    }
+  }
+
+  #onBlockAnswer(link: PeerLink, block: SentBlock, line: string): void {
+    if (this.#link !== link) return;
+    if (line !== STREAM_OK) {
+      if (!isWorthRepeating(line)) return this.fail(`it answered "${line}"`);
+      // What was sent after it is refused, too: everything is sent again, on a new connection.
+      return link.fail(new FlareError("REFUSED", line, { retriable: true }));
+    }
+    this.#blocks.shift();
+    this.#bytes -= block.bytes.length;
+    this.#sent--;
+    this.acknowledged = block.last;
+    if (this.isIdle) this.isLetGo = false;
+    this.#owner.onAcknowledged();
+  }
+
+  #request(link: PeerLink, bytes: Uint8Array, resolve: (line: string) => void): void {
+    link.send([this.#requestFor(bytes, resolve)]);
+  }
+
+  /** A connection that breaks is opened again: nobody needs its error. */
+  #requestFor(bytes: Uint8Array, resolve: (line: string) => void): PendingRequest {
+    const queuedMs = this.#runtime.clock.monotonicMs();
+    return {
+      bytes,
+      shape: ReplyShape.line,
+      resolve: ({ line }) => resolve(line),
+      reject: () => undefined,
+      queuedMs,
+      isMeta: false,
+    };
+  }
+
+  /** Reports a block that waits for too long, counted from `sinceMs`. */
+  #watch(sinceMs: number): void {
+    if (this.#late !== undefined) return;
+    const { clock } = this.#runtime;
+    const delayMs = sinceMs + this.#settings.timeoutMs() - clock.monotonicMs();
+    this.#late = clock.setTimer(
+      () => {
+        this.#late = undefined;
+        const [oldest] = this.#blocks;
+        if (oldest === undefined) return;
+        const nowMs = clock.monotonicMs();
+        if (nowMs - oldest.queuedMs < this.#settings.timeoutMs()) return this.#watch(oldest.queuedMs);
+        this.#owner.onLate(this);
+        this.#watch(nowMs);
+      },
+      Math.max(1, delayMs),
+    );
+  }
+}

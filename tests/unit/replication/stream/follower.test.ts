@@ -1,0 +1,238 @@
+/** A replica that applies its master's change log: the same items in the same order, each block once, from its master alone. */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { fromLatin1 } from "../../../../lib/base/bytes.ts";
+import { FlareError } from "../../../../lib/base/errors.ts";
+import { KeyResolver } from "../../../../lib/cluster/key_resolver.ts";
+import { createNodeMap } from "../../../../lib/cluster/node_map.ts";
+import { parseNodeLine } from "../../../../lib/cluster/node_map_codec.ts";
+import { Routing } from "../../../../lib/cluster/routing.ts";
+import { emptyTerms, MutationKind } from "../../../../lib/item/mutation.ts";
+import { Follower } from "../../../../lib/replication/stream/follower.ts";
+import { type LogBlock, Storage } from "../../../../lib/storage/storage.ts";
+import { SimRandom } from "../../../simulation/sim_random.ts";
+import { committed, mutation, read, StorageWorld, set, write } from "../../../support/storage_world.ts";
+import { TestDatabase } from "../../../support/test_database.ts";
+
+const ID = "0123456789abcdef";
+const MASTER = "a:1";
+const SELF = "b:2";
+const AS_SLAVE = ["NODE a 1 0 0 0 1 16", "NODE b 2 1 0 0 1 17"];
+
+function routing(lines: readonly string[] = AS_SLAVE): Routing {
+  return new Routing(mapOf(1, lines), {
+    selfKey: SELF,
+    resolver: new KeyResolver({ partitionSize: 1024, hint: 1, virtual: 4096 }),
+  });
+}
+
+function mapOf(version: number, lines: readonly string[]) {
+  return createNodeMap(version, lines.map((line) => parseNodeLine(line) ?? assert(false)) as never, 0);
+}
+
+/** A master's storage with its log, and a follower with its own. */
+class Pair {
+  readonly world = new StorageWorld();
+  readonly blocks: LogBlock[] = [];
+  readonly routing = routing();
+  readonly master: Storage;
+  readonly slave: Storage;
+  readonly follower: Follower;
+
+  private constructor(master: Storage, slave: Storage) {
+    this.master = master;
+    this.slave = slave;
+    this.follower = new Follower(this.world.runtime.clock, this.routing, slave);
+    master.follow({ onAppended: (block) => ({ onCommitted: () => void this.blocks.push(block) }) });
+  }
+
+  static async open(syncReads = true): Promise<Pair> {
+    const { runtime } = new StorageWorld();
+    const engine = new TestDatabase({ syncReads });
+    const slave = await Storage.open(runtime, { engine, dataDir: "/slave", memoryBytesMax: 1 << 20 });
+    return new Pair(await Storage.open(runtime, { engine: "memory", memoryBytesMax: 1 << 20 }), slave);
+  }
+
+  /** Applies a block, and waits for it. */
+  async send(block: LogBlock, source = MASTER): Promise<void> {
+    await this.follower.apply(source, { ...block, id: ID, mapVersion: "1" }, block.bytes);
+    await committed(this.slave);
+  }
+
+  async set(key: string, value: string): Promise<LogBlock> {
+    await write(this.master, set(key, value), this.world.nowSeconds);
+    await committed(this.master);
+    return this.blocks.at(-1) as LogBlock;
+  }
+
+  async close(): Promise<void> {
+    await this.master.close();
+    await this.slave.close();
+  }
+}
+
+/** Everything a storage says of its items, marks and all. */
+async function contentOf(storage: Storage): Promise<string[]> {
+  const cursor = storage.openCursor();
+  const content: string[] = [];
+  for (;;) {
+    const slice = await cursor.next(100, 1 << 20);
+    if (slice.length === 0) return content;
+    for (const { key, flags, expire, version, marks, value } of slice) {
+      content.push([...[key, value].map((bytes) => String.fromCharCode(...bytes)), flags, expire, version, marks].join("|"));
+    }
+  }
+}
+
+describe("a follower", () => {
+  for (const syncReads of [true, false]) {
+    for (let seed = 1; seed <= 5; seed++) {
+      it(`has what its master has, with${syncReads ? "" : "out"} synchronous reads, seed ${seed}`, async () => {
+        const pair = await Pair.open(syncReads);
+        const random = new SimRandom(`follower ${seed}`);
+        const { nowSeconds } = pair.world;
+        pair.follower.open(MASTER, { id: ID, next: undefined });
+        for (let turn = 0; turn < 60; turn++) {
+          for (let count = random.between(1, 8); count > 0; count--) {
+            const key = `key${random.between(0, 30)}`;
+            const value = "v".repeat(random.between(0, 3000));
+            const more = { flags: random.between(0, 9), expire: random.chance(0.2) ? nowSeconds + 1000 : 0 };
+            const terms = { ...emptyTerms(), marks: random.between(0, 3) };
+            const kind = random.pick([
+              ...[MutationKind.set, MutationKind.append, MutationKind.delete, MutationKind.touch, MutationKind.add],
+              MutationKind.invalidate,
+            ]);
+            const isMarked = kind === MutationKind.set && random.chance(0.3);
+            const needsTerms = isMarked || kind === MutationKind.invalidate;
+            await write(pair.master, mutation(kind, key, value, { ...more, ...(needsTerms ? { terms } : {}) }), nowSeconds);
+          }
+          await committed(pair.master);
+          // Some arrive together, some twice.
+          if (random.chance(0.5)) continue;
+          const sent = pair.blocks.splice(0);
+          const answers = sent.map((block) => pair.send(block));
+          await Promise.all(answers);
+          const last = sent.at(-1);
+          if (last !== undefined && random.chance(0.3)) await pair.send(last);
+          assertEquals(await contentOf(pair.slave), await contentOf(pair.master));
+        }
+        const tombstones = [pair.master, pair.slave].map((storage) => storage.stats().tombstones);
+        if (pair.blocks.length === 0) assertEquals(tombstones[0], tombstones[1]);
+        await pair.close();
+      });
+    }
+  }
+
+  it("takes a lower version, too: its master decides", async () => {
+    const pair = await Pair.open();
+    pair.follower.open(MASTER, { id: ID, next: undefined });
+    await write(pair.slave, set("a", "old", { version: 50 }), pair.world.nowSeconds);
+    await pair.send(await pair.set("a", "new"));
+    assertEquals((await read(pair.slave, "a", pair.world.nowSeconds))?.version, 1);
+    await pair.close();
+  });
+
+  it("refuses a block that does not continue what it has, and takes one it has for done", async () => {
+    const pair = await Pair.open();
+    const [first, second, third] = [await pair.set("a", "1"), await pair.set("a", "2"), await pair.set("a", "3")];
+    await assertRejects(() => pair.send(first), FlareError, "is not open here");
+    pair.follower.open(MASTER, { id: ID, next: undefined });
+    await pair.send(first);
+    await assertRejects(() => pair.send(third), FlareError, "continues with 2 here, not with 3");
+    await pair.send(second);
+    await pair.send(first);
+    assertEquals((await read(pair.slave, "a", pair.world.nowSeconds))?.value, "2");
+    await pair.send(third);
+    assertEquals((await read(pair.slave, "a", pair.world.nowSeconds))?.value, "3");
+    await pair.close();
+  });
+
+  it("refuses a damaged block and takes it when it comes again", async () => {
+    const pair = await Pair.open();
+    pair.follower.open(MASTER, { id: ID, next: undefined });
+    const block = await pair.set("a", "1");
+    const bytes = block.bytes.slice();
+    bytes[bytes.length - 1] = 0x2a;
+    await assertRejects(() => pair.send({ ...block, bytes }), FlareError, "is damaged");
+    assertEquals(await read(pair.slave, "a", pair.world.nowSeconds), undefined);
+    await pair.send(block);
+    assertEquals((await read(pair.slave, "a", pair.world.nowSeconds))?.value, "1");
+    await pair.close();
+  });
+
+  it("continues a stream only if it has everything up to there", async () => {
+    const pair = await Pair.open();
+    const { follower } = pair;
+    assertEquals(follower.open(MASTER, { id: ID, next: 1 }), false);
+    assertEquals(follower.open(MASTER, { id: ID, next: undefined }), true);
+    assertEquals(follower.source, undefined);
+    await pair.send(await pair.set("a", "1"));
+    assertEquals(follower.source, MASTER);
+    assertEquals(follower.open(MASTER, { id: ID, next: 2 }), true);
+    assertEquals(follower.open(MASTER, { id: ID, next: 1 }), true);
+    assertEquals(follower.open(MASTER, { id: ID, next: 3 }), false);
+    assertEquals(follower.open(MASTER, { id: "f".repeat(16), next: 2 }), false);
+    await pair.close();
+  });
+
+  it("applies nothing of a node that is not its master by its own map", async () => {
+    const pair = await Pair.open();
+    const { follower } = pair;
+    const block = await pair.set("a", "1");
+    assertThrows(() => follower.open("c:3", { id: ID, next: undefined }), FlareError, 'is a slave of "a:1", not of "c:3"');
+    follower.open(MASTER, { id: ID, next: undefined });
+    await pair.send(block);
+    const next = await pair.set("a", "2");
+    // A slave has taken over: this one, or another one.
+    for (const nodes of [
+      ["NODE a 1 2 1 -1 0 16", "NODE b 2 0 0 0 1 17"],
+      ["NODE a 1 2 1 -1 0 16", "NODE b 2 1 0 0 1 17", "NODE c 3 0 0 0 1 18"],
+    ]) {
+      pair.routing.install(mapOf(2, nodes));
+      await assertRejects(() => pair.send(next), FlareError, "by node map 2");
+      assertThrows(() => follower.open(MASTER, { id: ID, next: 2 }), FlareError, 'not of "a:1"');
+      assertEquals(follower.source, undefined);
+    }
+    assertEquals((await read(pair.slave, "a", pair.world.nowSeconds))?.value, "1");
+    await pair.close();
+  });
+
+  it("takes a block again that could not be committed", async () => {
+    const pair = await Pair.open();
+    pair.follower.open(MASTER, { id: ID, next: undefined });
+    const [first, second] = [await pair.set("a", "1"), await pair.set("a", "2")];
+    await pair.send(first);
+    await pair.send(second);
+    pair.follower.rolledBack({ ...first, id: ID, mapVersion: "1" });
+    await assertRejects(() => pair.send(second), FlareError, "continues with 1 here");
+    await pair.send(first);
+    await pair.send(second);
+    assertEquals((await read(pair.slave, "a", pair.world.nowSeconds))?.value, "2");
+    await pair.close();
+  });
+
+  it("refuses the whole block of an item that its storage refuses", async () => {
+    const pair = await Pair.open();
+    pair.follower.open(MASTER, { id: ID, next: undefined });
+    const block = await pair.set("k".repeat(30), "1");
+    await pair.slave.close();
+    await assertRejects(() => pair.send(block), FlareError, "storage is closed");
+    await pair.master.close();
+  });
+
+  it("keeps no bytes of a block", async () => {
+    const pair = await Pair.open(false);
+    pair.follower.open(MASTER, { id: ID, next: undefined });
+    const sent = [await pair.set("a", "1"), await pair.set("b", "2")];
+    const answers = sent.map((block) => {
+      const lent = block.bytes.slice();
+      const answer = pair.follower.apply(MASTER, { ...block, id: ID, mapVersion: "1" }, lent);
+      lent.set(fromLatin1("*".repeat(lent.length)));
+      return answer;
+    });
+    await Promise.all(answers);
+    assertEquals(await contentOf(pair.slave), await contentOf(pair.master));
+    await pair.close();
+  });
+});

@@ -1,0 +1,171 @@
+/**
+ * A master with replicas that are played: which requests they get, and when its clients are answered. Covers
+ * lib/replication/stream/replica_stream.ts, lib/replication/stream/replica_streams.ts.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
+import { parseBlock } from "../../../../lib/protocol/stream_request.ts";
+import { readBlock } from "../../../../lib/storage/log/log_block.ts";
+import { type PlayedHost, PlayedNode } from "../../../support/played_node.ts";
+
+const SLAVE = "127.0.0.1:2002";
+const OTHER = "127.0.0.1:2003";
+const PAIR = ["2001 0 0 0 1 16", "2002 1 0 0 1 17"];
+const SYNC = { replicationType: "sync" } as const;
+
+/** `set a` of a block's records, in order; other requests as their first words. */
+function told(request: string): string {
+  const [line = ""] = request.split("\r\n", 1);
+  const words = line.replace(/^<[^>]*>/, "").split(" ");
+  if (words[0] !== "block") return words[0] === "stream" ? words.slice(0, 1).concat(words.slice(2)).join(" ") : line;
+  const block = parseBlock(words.slice(1));
+  assert(block !== undefined);
+  const records: string[] = [];
+  readBlock({ ...block, bytes: fromLatin1(request.slice(line.length + 2, -2)) }, (reader) => {
+    records.push(`${latin1(reader.bytes, reader.keyStart, reader.keyEnd)} v${reader.version}`);
+  });
+  return `block ${block.firstSequence}: ${records.join(", ")}`;
+}
+
+/** A slave that follows; it stores blocks while `stores`, else it answers what that says. */
+function following(
+  host: PlayedHost,
+  answers: { stream?: string | undefined; block?: string | undefined } = {},
+): typeof answers {
+  host.answer = (request) => {
+    if (request.includes(">stream ")) return "stream" in answers ? answers.stream : "OK\r\n";
+    return "block" in answers ? answers.block : "OK\r\n";
+  };
+  return answers;
+}
+
+async function master(nodes = PAIR, options = {}): Promise<PlayedNode> {
+  const node = new PlayedNode();
+  for (const key of [SLAVE, OTHER]) following(node.host(key));
+  await node.start(nodes, options);
+  await node.network.settle();
+  return node;
+}
+
+describe("a master", () => {
+  it("sends the changes of a turn as one block, from the moment a slave follows", async () => {
+    const node = await master();
+    assertEquals(await node.ask("set a 0 0 1\r\n1\r\nset b 0 0 1\r\n1\r\ndelete a\r\n"), "STORED\r\nSTORED\r\nDELETED\r\n");
+    await node.ask("set a 0 0 1\r\n2\r\n");
+    assertEquals(node.host(SLAVE).requests.map(told), ["stream", "block 1: a v1, b v1, a v1", "block 4: a v2"]);
+    assertMatch(node.host(SLAVE).requests[0] ?? "", /^<127\.0\.0\.1:2001>stream [0-9a-f]{16}\r\n$/);
+    await node.stop();
+  });
+
+  it("answers a synchronous write when the slave has it, an asynchronous one before", async () => {
+    for (const [options, words] of [
+      [SYNC, ["", "sync", "async"]],
+      [{}, ["sync", "", "async"]],
+    ] as const) {
+      const node = await master(PAIR, options);
+      const slave = node.host(SLAVE);
+      following(slave, { block: undefined });
+      const [waiting, ...others] = await Promise.all(words.map((word) => node.send(`set ${word}k 0 0 1 ${word}\r\n1\r\n`)));
+      const heard = others.map(({ received }) => received);
+      assertEquals([waiting?.received, heard.at(-1)], ["", "STORED\r\n"]);
+      slave.connections.at(-1)?.send("OK\r\n".repeat(slave.requests.length - 1));
+      await node.network.settle();
+      assertEquals(
+        [waiting, ...others].map((far) => far?.received),
+        ["STORED\r\n", "STORED\r\n", "STORED\r\n"],
+      );
+      await node.stop();
+    }
+  });
+
+  it("waits for every slave", async () => {
+    const node = await master([...PAIR, "2003 1 0 0 1 18"], SYNC);
+    following(node.host(OTHER), { block: undefined });
+    const client = await node.send("set a 0 0 1\r\n1\r\n");
+    assertEquals(client.received, "");
+    node.host(OTHER).connections.at(-1)?.send("OK\r\n");
+    await node.network.settle();
+    assertEquals(client.received, "STORED\r\n");
+    await node.stop();
+  });
+
+  it("sends lines to a slave that does not know the stream, and to one that has not agreed yet", async () => {
+    for (const answer of ["ERROR\r\n", "CLIENT_ERROR what\r\n", "AGAIN this node is no slave\r\n", undefined]) {
+      const node = new PlayedNode();
+      const slave = node.host(SLAVE);
+      slave.answer = (request) => (request.includes(">stream ") ? answer : "STORED\r\n");
+      await node.start(PAIR);
+      await node.ask("set a 0 0 1\r\n1\r\n");
+      assertEquals(slave.requests.map(told), ["stream", "<127.0.0.1:2001>set a 0 0 1 1"], answer);
+      await node.stop();
+    }
+  });
+
+  it("asks a slave that refuses again, and goes over to blocks once the lines before them are answered", async () => {
+    const node = new PlayedNode();
+    const slave = node.host(SLAVE);
+    const answers = following(slave, { stream: "AGAIN not yet\r\n" });
+    await node.start(PAIR);
+    answers.block = undefined;
+    await node.ask("set a 0 0 1\r\n1\r\n");
+    const line = slave.connections.at(-1);
+    answers.stream = "OK\r\n";
+    await node.network.passUntil(() => slave.requests.filter((request) => request.includes("stream")).length > 1, 1000);
+    await node.ask("set a 0 0 1\r\n2\r\n");
+    assertEquals(slave.requests.map(told), ["stream", "<127.0.0.1:2001>set a 0 0 1 1", "stream"]);
+    line?.send("STORED\r\n");
+    await node.network.passUntil(() => slave.requests.length > 3, 1000);
+    assertEquals(slave.requests.slice(3).map(told), ["block 1: a v2"]);
+    await node.stop();
+  });
+
+  it("goes on where it was when the connection breaks or a block is refused, and never with a gap", async () => {
+    for (const trouble of ["break", "refusal"]) {
+      const node = await master(PAIR, SYNC);
+      const slave = node.host(SLAVE);
+      const answers = following(slave);
+      await node.ask("set a 0 0 1\r\n1\r\n");
+      answers.block = trouble === "break" ? undefined : "SERVER_ERROR out of memory storing object\r\n";
+      const clients = [await node.send("set a 0 0 1\r\n2\r\n"), await node.send("set a 0 0 1\r\n3\r\n")];
+      if (trouble === "break") slave.connections.at(-1)?.close();
+      delete answers.block;
+      slave.requests.length = 0;
+      await node.network.passUntil(() => clients.every(({ received }) => received !== ""), 2000);
+      assertEquals(slave.requests.map(told), ["stream 2", "block 2: a v2", "block 3: a v3"]);
+      assertEquals(
+        clients.map(({ received }) => received),
+        ["STORED\r\n", "STORED\r\n"],
+      );
+      await node.stop();
+    }
+  });
+
+  it("sends no block on a connection on which the slave has not agreed", async () => {
+    const node = await master();
+    const slave = node.host(SLAVE);
+    const answers = following(slave);
+    await node.ask("set a 0 0 1\r\n1\r\n");
+    answers.stream = "ERROR\r\n";
+    slave.connections.at(-1)?.close();
+    slave.requests.length = 0;
+    await node.network.passUntil(() => slave.requests.length > 0, 2000);
+    await node.ask("set a 0 0 1\r\nx\r\n");
+    assert(
+      slave.requests.every((request) => !request.includes("block")),
+      JSON.stringify(slave.requests),
+    );
+    await node.stop();
+  });
+
+  it("keeps no stream to a node that is no slave any more", async () => {
+    const node = await master();
+    const slave = node.host(SLAVE);
+    await node.push(2, ["2001 0 0 0 1 16", "2002 2 0 -1 0 17"]);
+    await node.ask("set a 0 0 1\r\n1\r\n");
+    assertEquals(slave.requests.map(told), ["stream"]);
+    assert(slave.connections.every(({ closed }) => closed));
+    await node.stop();
+  });
+});
