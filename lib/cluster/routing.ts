@@ -173,6 +173,11 @@ export class Routing {
     this.#former = undefined;
   }
 
+  /** The master of a key's partition. */
+  masterOf(hash: number): ClusterNode | undefined {
+    return this.#viewOf(hash)?.partition.master;
+  }
+
   /** The next node for a read when those in `failed` did not answer: another reader of the key's partition, or the master. */
   routeReadAgain(hash: number, failed: readonly string[]): Route {
     const view = this.#viewOf(hash);

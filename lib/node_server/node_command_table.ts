@@ -577,7 +577,7 @@ export const nodeCommands = {
     section: "nodes",
     lines: [
       [
-        "<id> <map version> <sequence> <records> <salt> <bytes>",
+        "<id> <map version> <sequence> <records> <salt> <replicated sequence> <bytes>",
         "`OK` when the records of the master's change log are stored here; `AGAIN <why>`: not now; `SERVER_ERROR <why>`",
       ],
     ],

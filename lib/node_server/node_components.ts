@@ -11,6 +11,7 @@ import type { WorkerRegistry } from "../net/worker.ts";
 import type { InSyncReplicas } from "../replication/in_sync_replicas.ts";
 import type { Replicator } from "../replication/replicator.ts";
 import type { Follower } from "../replication/stream/follower.ts";
+import type { Visibility } from "../replication/visibility.ts";
 import type { Clock, Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { PartitionFlush } from "./flush/partition_flush.ts";
@@ -37,6 +38,7 @@ export interface NodeComponents {
   readonly replicator: Replicator;
   /** Our end of our master's replication stream. */
   readonly follower: Follower;
+  readonly visibility: Visibility;
   /** Cluster replication. */
   readonly otherCluster: OtherCluster;
   readonly workers: WorkerRegistry;

@@ -29,6 +29,7 @@ import { InSyncReplicas } from "../replication/in_sync_replicas.ts";
 import { MovedKeys } from "../replication/moved_keys.ts";
 import { Replicator } from "../replication/replicator.ts";
 import { Follower } from "../replication/stream/follower.ts";
+import { Visibility } from "../replication/visibility.ts";
 import type { Address, Runtime, TlsClient } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { AdminCommands } from "./commands/admin_commands.ts";
@@ -275,6 +276,7 @@ export class RunningNode implements NodeServer {
     this.#link.servers = options.indexServers;
     this.#components.inSync.options = options;
     this.#components.replicator.options = options;
+    this.#components.visibility.replicationType = options.replicationType;
     this.#components.otherCluster.configure(options);
     this.#components.timeWatcher.reload(options);
     this.#components.storage.resizeMemory(options.memoryBytesMax);
@@ -403,6 +405,7 @@ function buildComponents(
   const self = { key: selfKey, peer: peerOptions };
   const replicator = new Replicator(runtime, routing, peers, storage, inSync, workers, self, options);
   const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
+  const follower = new Follower(runtime.clock, routing, storage);
   return {
     runtime,
     options,
@@ -413,7 +416,8 @@ function buildComponents(
     scanPeers,
     inSync,
     replicator,
-    follower: new Follower(runtime.clock, routing, storage),
+    follower,
+    visibility: new Visibility(storage, replicator, follower, options.replicationType),
     otherCluster,
     workers,
     tls,

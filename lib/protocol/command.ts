@@ -100,7 +100,7 @@ type Rows = typeof COMMANDS;
 /** A command word of the text protocol. */
 export type CommandWord = keyof Rows;
 /** The number of words after a command of shape `block`; the last one is the length of its data. */
-export const BLOCK_WORDS = 6;
+export const BLOCK_WORDS = 7;
 /** The words with these properties. */
 export type WordsWith<Facts extends Partial<CommandFacts>> = {
   [Word in CommandWord]: Rows[Word] extends Facts ? Word : never;

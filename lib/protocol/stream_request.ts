@@ -24,6 +24,8 @@ export interface BlockRequest {
   readonly firstSequence: number;
   readonly records: number;
   readonly salt: number;
+  /** Every replica has the records up to this one. */
+  readonly replicated: number;
 }
 
 /** The answer of a replica that follows, or has stored a block. */
@@ -49,10 +51,11 @@ export function parseStream(words: readonly string[]): StreamRequest | undefined
   return { id, next };
 }
 
-/** `<self>block <id> <map version> <first sequence> <records> <salt> <bytes>` and the data. */
+/** `<self>block <id> <map version> <first sequence> <records> <salt> <replicated sequence> <bytes>` and the data. */
 export function encodeBlock(selfKey: string, request: BlockRequest, data: Uint8Array): Uint8Array {
-  const { id, mapVersion, firstSequence, records, salt } = request;
-  const line = fromLatin1(`<${selfKey}>block ${id} ${mapVersion} ${firstSequence} ${records} ${salt} ${data.length}\r\n`);
+  const { id, mapVersion, firstSequence, records, salt, replicated } = request;
+  const numbers = `${firstSequence} ${records} ${salt} ${replicated} ${data.length}`;
+  const line = fromLatin1(`<${selfKey}>block ${id} ${mapVersion} ${numbers}\r\n`);
   const bytes = new Uint8Array(line.length + data.length + CRLF.length);
   bytes.set(line);
   bytes.set(data, line.length);
@@ -63,9 +66,10 @@ export function encodeBlock(selfKey: string, request: BlockRequest, data: Uint8A
 /** The words after `block`; undefined = malformed. */
 export function parseBlock(words: readonly string[]): BlockRequest | undefined {
   const [id = "", mapVersion = "", ...numbers] = words.slice(0, -1);
-  const [firstSequence, records, salt] = numbers.map((text) => parseWholeNumber(text, Number.MAX_SAFE_INTEGER));
-  if (firstSequence === undefined || records === undefined || salt === undefined) return undefined;
-  return NAME.test(id) ? { id, mapVersion, firstSequence, records, salt } : undefined;
+  const parsed = numbers.map((text) => parseWholeNumber(text, Number.MAX_SAFE_INTEGER));
+  const [firstSequence, records, salt, replicated] = parsed;
+  if (firstSequence === undefined || records === undefined || salt === undefined || replicated === undefined) return undefined;
+  return NAME.test(id) ? { id, mapVersion, firstSequence, records, salt, replicated } : undefined;
 }
 
 /** The node that sent a request: the last one of its prefix. */

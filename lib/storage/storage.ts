@@ -12,8 +12,10 @@ import type { EntryView, KeySlice } from "../item/entry.ts";
 import { isKeyTooLong } from "../item/key_length.ts";
 import type { Applied, Mutation } from "../item/mutation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { emptyEntry } from "./arena/cached_entry.ts";
 import type { ArenaLayout } from "./arena/entry_cache.ts";
 import { Keyspaces } from "./arena/keyspaces.ts";
+import { copyEntry } from "./arena/private_entry.ts";
 import { UndoList } from "./arena/undo_list.ts";
 import { Checkpointer, type LogPlace } from "./checkpoint/checkpointer.ts";
 import { Journal, type LogFollower } from "./checkpoint/journal.ts";
@@ -251,10 +253,17 @@ export class Storage {
   get(key: KeySlice, nowSeconds: number, peek = false): EntryView | undefined | Promise<EntryView | undefined> {
     if (isKeyTooLong(key.end - key.start, this.#settings.keyBytesMax)) return undefined;
     const waiting = this.#waiting;
-    if (!waiting.keys.isEmpty && waiting.keys.has(key)) return waiting.get(key, nowSeconds);
+    if (!waiting.keys.isEmpty && waiting.keys.has(key)) return waiting.get(key, nowSeconds, peek);
     const hash = this.#keyspaces.current.cache.hash(key.bytes, key.start, key.end);
-    if (!this.#lookup.lookUp(hash, key, nowSeconds)) return waiting.get(key, nowSeconds);
+    if (!this.#lookup.lookUp(hash, key, nowSeconds)) return waiting.get(key, nowSeconds, peek);
     return this.#lookup.live(nowSeconds, peek);
+  }
+
+  /** As `get`, with a private copy of the item. */
+  async read(key: KeySlice, nowSeconds: number, peek = false): Promise<EntryView | undefined> {
+    const found = this.get(key, nowSeconds, peek);
+    // Those that wait for the engine have one already.
+    return found instanceof Promise || found === undefined ? found : copyEntry(found, emptyEntry());
   }
 
   /**
@@ -279,6 +288,7 @@ export class Storage {
     this.#checkOpen();
     const generation = this.#keyspaces.current.generation + 1;
     this.#journal?.flush(generation, 0);
+    this.#writer.recent.noteAll(this.lastSequence);
     this.#keyspaces.replace(generation);
     this.#keyspaces.flushPlannedFor = 0;
     this.#checkpointer.request();
@@ -311,7 +321,17 @@ export class Storage {
 
   /** The sequence of the newest change; those of a follower's blocks are compared with it. */
   get lastSequence(): number {
-    return (this.#journal?.changes.nextSequence ?? 1) - 1;
+    return this.#journal?.changes.lastSequence ?? 0;
+  }
+
+  /** The sequence of the newest change that is committed by the policy. */
+  get committedSequence(): number {
+    return this.#journal?.commits.committedSequence ?? 0;
+  }
+
+  /** The sequence of the change that a read of this key depends on, or of a newer one. */
+  sequenceOf({ bytes, start, end }: KeySlice): number {
+    return this.#writer.recent.of(this.#keyspaces.current.cache.hash(bytes, start, end));
   }
 
   /** Passes the changes from the end of this turn on to a follower, in the order of the log; undefined = to nobody any more. */

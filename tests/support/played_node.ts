@@ -16,8 +16,10 @@ const PING = "ping\r\n";
 
 /** A host as our node meets it. */
 export class PlayedHost {
-  /** Every request, whole, but for pings. */
+  /** Every request, whole, but for pings, and for those of a stream it does not know. */
   readonly requests: string[] = [];
+  /** Whether it is asked about the replication stream; else it does not know it. */
+  knowsStreams = false;
   /** Undefined = silence. */
   answer: (request: string) => string | undefined = () => "STORED\r\n";
   /** Connections our node has opened to it. */
@@ -129,6 +131,10 @@ export class PlayedNode {
         if (this.network.silent.has(key)) continue;
         if (request === PING) {
           far.send("OK\r\n");
+          continue;
+        }
+        if (!host.knowsStreams && request.includes(">stream ")) {
+          far.send("ERROR\r\n");
           continue;
         }
         host.requests.push(request);

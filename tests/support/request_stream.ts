@@ -13,7 +13,7 @@ export function cutRequest(stream: string): string | undefined {
     .split(" ");
   let end = lineEnd + 2;
   if (STORING_WORDS.has(words[0] ?? "")) end += Number(words[4]) + 2;
-  else if (words[0] === "block") end += Number(words[6]) + 2;
+  else if (words[0] === "block") end += Number(words[7]) + 2;
   else if (words[0] === "node" && words[1] === "sync")
     end = stream.indexOf("END\r\n") < 0 ? Infinity : stream.indexOf("END\r\n") + 5;
   return end <= stream.length ? stream.slice(0, end) : undefined;

@@ -1,7 +1,8 @@
 /**
  * The requests of one connection that are waiting for an answer from elsewhere. A later request may execute before them (its
- * reply never overtakes theirs) unless both touch the same key and one of them writes, so that a pipelining client reads its
- * own writes. Requests without a key wait for all others, and all others for them.
+ * reply never overtakes theirs) unless both touch the same key, so that a pipelining client reads its own writes, and nothing
+ * older than it has read before. Only long lists of keys are read side by side. Requests without a key wait for all others, and
+ * all others for them.
  */
 
 import { latin1 } from "../../base/bytes.ts";
@@ -11,7 +12,7 @@ import { keysOf } from "../../protocol/text/text_key.ts";
 
 /** Longest list of keys that is compared with others, in bytes. */
 const COMPARED_BYTES_MAX = 16384;
-/** Most requests of one connection that may wait at a time: each new one is compared with all of them. */
+/** Most requests of one connection that may wait at a time. */
 const CLAIMS_MAX = 1000;
 
 /** The keys a waiting request touches. */
@@ -22,20 +23,22 @@ export interface Claim {
 }
 
 export class Outstanding {
-  readonly #claims = new Set<Claim>();
-
-  get size(): number {
-    return this.#claims.size;
-  }
+  size = 0;
+  /** How many of those that write there are, of those that read all keys, and of those that write all. */
+  #writing = 0;
+  #readingAll = 0;
+  #writingAll = 0;
+  /** How many with a list of keys touch a key. */
+  readonly #touching = new Map<string, number>();
 
   add(request: Request): Claim {
     const claim = claimOf(request);
-    this.#claims.add(claim);
+    this.#count(claim, 1);
     return claim;
   }
 
   remove(claim: Claim): void {
-    this.#claims.delete(claim);
+    this.#count(claim, -1);
   }
 
   /**
@@ -43,15 +46,24 @@ export class Outstanding {
    * the storage and the lanes keep their order, and a write that has gone round in a circle must not wait for itself.
    */
   conflicts(request: Request): boolean {
-    if (this.#claims.size === 0 || request.prefix !== undefined) return false;
-    if (this.#claims.size >= CLAIMS_MAX) return true;
-    const mine = claimOf(request);
-    for (const other of this.#claims) {
-      if (!mine.writes && !other.writes) continue;
-      if (mine.keys === undefined || other.keys === undefined) return true;
-      if (mine.keys.some((key) => (other.keys as readonly string[]).includes(key))) return true;
+    if (this.size === 0 || request.prefix !== undefined) return false;
+    if (this.size >= CLAIMS_MAX) return true;
+    const { keys, writes } = claimOf(request);
+    if (keys === undefined) return writes || this.#writing > 0;
+    if (this.#writingAll > 0 || (writes && this.#readingAll > 0)) return true;
+    return keys.some((key) => this.#touching.has(key));
+  }
+
+  #count({ keys, writes }: Claim, change: 1 | -1): void {
+    this.size += change;
+    if (writes) this.#writing += change;
+    if (keys === undefined && writes) this.#writingAll += change;
+    else if (keys === undefined) this.#readingAll += change;
+    for (const key of keys ?? []) {
+      const touching = (this.#touching.get(key) ?? 0) + change;
+      if (touching === 0) this.#touching.delete(key);
+      else this.#touching.set(key, touching);
     }
-    return false;
   }
 }
 

@@ -181,14 +181,14 @@ export class MetaCommands {
 
   /** As with get, any replica can answer. */
   async #getElsewhere(request: Request, reply: TextReply): Promise<void> {
-    const { storage, stats } = this.#parts;
+    const { stats } = this.#parts;
     const own = this.#replyTo(request, reply);
     const reading = await this.#forward.read(request.mutation.key, (lane, node) => this.#ask(lane, node, request));
     if (reading === LOCAL) {
       try {
-        // The view is invalid after the next call: an immediate result is answered at once.
-        const found = storage.get(request.mutation.key, nowSeconds(this.#parts));
-        return this.#found(request, own, found instanceof Promise ? await found : found);
+        const { key } = request.mutation;
+        const peek = (request.meta.flags & MetaFlag.u) !== 0;
+        return this.#found(request, own, await this.#forward.readHere(key, nowSeconds(this.#parts), peek));
       } catch (error) {
         return own.line(faultLine(error));
       }

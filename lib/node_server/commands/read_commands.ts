@@ -165,7 +165,7 @@ export class ReadCommands {
 
   /** The VALUE block of a key, empty for a miss; or an error line. */
   async #fetch(key: Uint8Array, withVersion: boolean): Promise<Uint8Array | string> {
-    const { storage, stats, watchers } = this.#parts;
+    const { stats, watchers } = this.#parts;
     stats.cmdGet++;
     const slice = { bytes: key, start: 0, end: key.length };
     const line = concatBytes([withVersion ? GETS_WORD : GET_WORD, key, CRLF]);
@@ -173,9 +173,7 @@ export class ReadCommands {
     if (reading !== LOCAL && "error" in reading) return reading.error;
     let block = EMPTY_BYTES;
     if (reading === LOCAL) {
-      // The view is invalid after the next call: an immediate result is copied at once.
-      const found = storage.get(slice, nowSeconds(this.#parts));
-      const entry = found instanceof Promise ? await found : found;
+      const entry = await this.#forward.readHere(slice, nowSeconds(this.#parts));
       if (entry !== undefined) block = encodeValue(entry, withVersion);
       if (watchers.kinds !== 0) watchers.fetched(slice, entry);
     } else block = reading.value;

@@ -62,7 +62,8 @@ export class TtlCommand {
     const { key } = request.mutation;
     const line = fromLatin1(`ttl ${latin1(key.bytes, key.start, key.end)}\r\n`);
     const reading = await this.#forward.read(key, (lane) => ask(lane, line));
-    if (reading === LOCAL) return this.#here(request, reply);
+    const now = nowSeconds(this.#parts);
+    if (reading === LOCAL) return this.#later(this.#forward.readHere(key, now, true), now, reply);
     reply.line("error" in reading ? reading.error : reading.value);
   }
 }

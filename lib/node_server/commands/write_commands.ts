@@ -29,7 +29,16 @@ const NOT_SAYABLE_TEXT = "SERVER_ERROR the node that owns this key cannot execut
 /** What it takes of a node server. */
 type Parts = Pick<
   NodeComponents,
-  "options" | "otherCluster" | "partitionFlush" | "replicator" | "routing" | "runtime" | "stats" | "storage" | "watchers"
+  | "options"
+  | "otherCluster"
+  | "partitionFlush"
+  | "replicator"
+  | "routing"
+  | "runtime"
+  | "stats"
+  | "storage"
+  | "visibility"
+  | "watchers"
 >;
 
 export class WriteCommands {
@@ -133,7 +142,12 @@ export class WriteCommands {
     const applied = pending instanceof Promise ? await this.#parts.partitionFlush.track(pending) : pending;
     if (pending instanceof Promise) hash = this.#forward.hash(request.mutation.key);
     if (applied.result === MutationResult.failed) return serverErrorLine(applied.error);
-    if (applied.result !== MutationResult.touched) return request.flareOrder ? "NOT_FOUND" : undefined;
+    if (applied.result !== MutationResult.touched) {
+      const { visibility } = this.#parts;
+      const fault = visibility.isShown(request.mutation.key) ? undefined : await visibility.settled();
+      if (fault !== undefined) return faultLine(fault);
+      return request.flareOrder ? "NOT_FOUND" : undefined;
+    }
     const block = encodeValue(applied.entry, request.command === Command.gats);
     const replicated = this.#spread(request, hash, applied);
     const error = await this.#committed(this.#isSync(request));
@@ -222,8 +236,7 @@ export class WriteCommands {
     }
     const start = reply.segment.length;
     reply.applied(applied);
-    reply.markUncommitted(start);
-    if (this.#isSync(request)) reply.segment.waitsForReplicas = true;
+    this.#marks(request, reply, start);
   }
 
   /** Counts a write that was executed here and replicates it; undefined if no other node needs it. */
@@ -241,8 +254,20 @@ export class WriteCommands {
   }
 
   #refused(request: Request, reply: TextReply, applied: Applied): void {
-    if (applied.result === MutationResult.tooLarge) this.#parts.stats.tooLarge++;
-    if (!request.noreply || (applied.result === MutationResult.failed && !isSilent(request))) reply.applied(applied);
+    const { stats, visibility } = this.#parts;
+    if (applied.result === MutationResult.tooLarge) stats.tooLarge++;
+    if (request.noreply && (applied.result !== MutationResult.failed || isSilent(request))) return;
+    const start = reply.segment.length;
+    reply.applied(applied);
+    // A refusal shows what it found.
+    if (applied.result !== MutationResult.failed && !visibility.isShown(request.mutation.key))
+      this.#marks(request, reply, start);
+  }
+
+  /** What was answered from `start` on leaves when everything applied so far is committed, and replicated if that matters. */
+  #marks(request: Request, reply: TextReply, start: number): void {
+    reply.markUncommitted(start);
+    if (this.#isSync(request)) reply.segment.waitsForReplicas = true;
   }
 
   async #answerAfter(

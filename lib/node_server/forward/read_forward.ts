@@ -8,11 +8,13 @@ import { sleep } from "../../base/sleep.ts";
 import type { KeyHash } from "../../cluster/key_hash.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { LOCAL, NO_PARTITION, PROXY_FAILURE, type Route, type Routing } from "../../cluster/routing.ts";
-import type { KeySlice } from "../../item/entry.ts";
+import type { EntryView, KeySlice } from "../../item/entry.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import { PeerError } from "../../net/peer/peer_link.ts";
 import type { PeerPool } from "../../net/peer/peer_pool.ts";
+import type { Visibility } from "../../replication/visibility.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import type { Storage } from "../../storage/storage.ts";
 import type { OtherCluster } from "./other_cluster.ts";
 import { FORWARD_ATTEMPTS, FORWARD_PAUSE_MS, NO_PARTITION_TEXT, PROXY_FAILURE_TEXT } from "./refusals.ts";
 
@@ -31,10 +33,12 @@ const QUEUE_MAX = 65536;
 /** What it needs from a node server. */
 export interface ReadForwardParts {
   readonly runtime: Pick<Runtime, "clock" | "log" | "random">;
-  readonly routing: Pick<Routing, "partitionCount" | "routeRead" | "routeReadAgain">;
+  readonly routing: Pick<Routing, "masterOf" | "partitionCount" | "routeRead" | "routeReadAgain">;
   readonly keyHash: KeyHash;
   readonly otherCluster: Pick<OtherCluster, "node">;
   readonly peers: Pick<PeerPool, "lane">;
+  readonly storage: Pick<Storage, "read">;
+  readonly visibility: Pick<Visibility, "canShow" | "isShown" | "settled">;
 }
 
 export class ReadForward {
@@ -44,14 +48,27 @@ export class ReadForward {
     this.#parts = parts;
   }
 
-  /** Whether this node answers reads of a key. With one partition the hash of the key does not matter. */
-  isHere({ bytes, start, end }: KeySlice): boolean {
-    const { routing, keyHash, otherCluster } = this.#parts;
+  /** Whether this node answers reads of a key, and at once. With one partition the hash of the key does not matter. */
+  isHere(key: KeySlice): boolean {
+    const { routing, keyHash, otherCluster, visibility } = this.#parts;
     if (otherCluster.node !== undefined) return false;
-    return routing.routeRead(routing.partitionCount > 1 ? keyHash(bytes, start, end) : 0, 0) === LOCAL;
+    const hash = routing.partitionCount > 1 ? keyHash(key.bytes, key.start, key.end) : 0;
+    return routing.routeRead(hash, 0) === LOCAL && visibility.isShown(key);
   }
 
-  /** Reads a key. @throws what `ask` throws, except PeerError */
+  /**
+   * The item stored here, a private copy, once it may be shown; undefined = none. @throws FlareError as `Storage.get`, or why it
+   * may not be shown
+   */
+  async readHere(key: KeySlice, nowSeconds: number, peek = false): Promise<EntryView | undefined> {
+    const { storage, visibility } = this.#parts;
+    const entry = await storage.read(key, nowSeconds, peek);
+    const fault = visibility.isShown(key) ? undefined : await visibility.settled();
+    if (fault !== undefined) throw fault;
+    return entry;
+  }
+
+  /** Reads a key; with LOCAL the caller continues with `readHere`. @throws what `ask` throws, except PeerError */
   async read<T>(key: KeySlice, ask: AskReplica<T>): Promise<Reading<T>> {
     // A retry may see more partitions.
     const hash = this.#parts.keyHash(key.bytes, key.start, key.end);
@@ -59,14 +76,14 @@ export class ReadForward {
       const failed: string[] = [];
       let error = PROXY_FAILURE_TEXT;
       let isSilent = false;
-      let route = this.#firstRoute(hash);
+      let route = this.#firstRoute(hash, key);
       while (typeof route === "object") {
         const answer = await this.#askOne(route, key, ask);
         if (answer !== undefined && "value" in answer) return answer;
         if (answer === undefined) isSilent = true;
         else error = answer.error;
         failed.push(route.key);
-        route = this.#nextRoute(hash, failed);
+        route = this.#nextRoute(hash, key, failed);
       }
       if (route === LOCAL) return LOCAL;
       if (route === NO_PARTITION) return { error: NO_PARTITION_TEXT };
@@ -95,13 +112,24 @@ export class ReadForward {
     }
   }
 
-  #firstRoute(hash: number): Route {
+  #firstRoute(hash: number, key: KeySlice): Route {
     const { routing, otherCluster, runtime } = this.#parts;
-    return otherCluster.node ?? routing.routeRead(hash, runtime.random.uint32());
+    const route = otherCluster.node ?? routing.routeRead(hash, runtime.random.uint32());
+    return route === LOCAL ? this.#localRoute(hash, key) : route;
   }
 
-  #nextRoute(hash: number, failed: readonly string[]): Route {
+  #nextRoute(hash: number, key: KeySlice, failed: readonly string[]): Route {
     const { routing, otherCluster } = this.#parts;
-    return otherCluster.node === undefined ? routing.routeReadAgain(hash, failed) : PROXY_FAILURE;
+    if (otherCluster.node !== undefined) return PROXY_FAILURE;
+    const route = routing.routeReadAgain(hash, failed);
+    if (route !== LOCAL) return route;
+    const better = this.#localRoute(hash, key);
+    return typeof better === "object" && failed.includes(better.key) ? PROXY_FAILURE : better;
+  }
+
+  /** What not every replica has is the master's to show. */
+  #localRoute(hash: number, key: KeySlice): Route {
+    const { routing, visibility } = this.#parts;
+    return visibility.canShow(key) ? LOCAL : (routing.masterOf(hash) ?? PROXY_FAILURE);
   }
 }

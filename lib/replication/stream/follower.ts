@@ -7,6 +7,7 @@
 import { FlareError } from "../../base/errors.ts";
 import { NodeRole, NodeState } from "../../cluster/node.ts";
 import type { NodeMap } from "../../cluster/node_map.ts";
+import type { Partition } from "../../cluster/partition_map.ts";
 import type { Routing } from "../../cluster/routing.ts";
 import {
   type Applied,
@@ -28,6 +29,10 @@ interface Followed {
   readonly source: string;
   /** The sequence of the next record; undefined = the first block says it. */
   next: number | undefined;
+  /** The newest change here that every replica has. */
+  shown: number;
+  /** Newer ones, oldest first: the master's sequence, and ours after it. */
+  readonly unshown: { readonly there: number; here: number }[];
 }
 
 export class Follower {
@@ -40,6 +45,7 @@ export class Follower {
   /** The map by which `#master` was looked up. */
   #map: NodeMap | undefined;
   #master: string | undefined;
+  #isOnlySlave = false;
   /** Blocks that wait for the engine or for room; later ones wait for them. */
   #waiting: Promise<unknown> | undefined;
   readonly #terms: MutationTerms = emptyTerms();
@@ -63,6 +69,16 @@ export class Follower {
     };
   }
 
+  /**
+   * The changes that every replica of the partition has, up to the sequence of this one here. Infinite for the only slave: what
+   * it has its master has, too, and nobody else could know less.
+   */
+  get replicated(): number {
+    const followed = this.#followed;
+    if (followed === undefined || followed.source !== this.master || this.#isOnlySlave) return Number.POSITIVE_INFINITY;
+    return followed.unshown.length === 0 ? Number.POSITIVE_INFINITY : followed.shown;
+  }
+
   /** The `host:port` of the master whose stream has begun here, if it still is our master. */
   get source(): string | undefined {
     const followed = this.#followed;
@@ -74,7 +90,9 @@ export class Follower {
     const { nodeMap } = this.#routing;
     if (nodeMap !== this.#map) {
       this.#map = nodeMap;
-      this.#master = this.#findMaster();
+      const partition = this.#ownPartition();
+      this.#master = partition?.master?.key;
+      this.#isOnlySlave = partition?.slaves.length === 1;
     }
     return this.#master;
   }
@@ -87,7 +105,7 @@ export class Follower {
     this.#checkMaster(source);
     const followed = this.#followed;
     if (next === undefined) {
-      this.#followed = { id, source, next: undefined };
+      this.#followed = { id, source, next: undefined, shown: this.#storage.lastSequence, unshown: [] };
       return true;
     }
     // Without a first block yet nothing can be missing.
@@ -120,8 +138,9 @@ export class Follower {
   #applyNow(source: string, request: BlockRequest, bytes: Uint8Array): void | Promise<void> {
     this.#checkMaster(source);
     const followed = this.#followed;
-    const { id, firstSequence, records, salt } = request;
+    const { id, firstSequence, records, salt, replicated } = request;
     if (followed === undefined || followed.id !== id) throw new FlareError("REFUSED", `stream ${id} is not open here`);
+    showUpTo(followed, replicated);
     const end = firstSequence + records;
     const next = followed.next ?? firstSequence;
     // Sent again because our answer was lost.
@@ -129,11 +148,16 @@ export class Follower {
     if (firstSequence !== next) {
       throw new FlareError("REFUSED", `stream ${id} continues with ${next} here, not with ${firstSequence}`);
     }
+    // What it changes is not shown before every replica has it.
+    const change = { there: end - 1, here: this.#storage.lastSequence };
+    followed.unshown.push(change);
     const pending = this.#applyRecords({ bytes, firstSequence, records, salt });
     followed.next = end;
+    change.here = this.#storage.lastSequence;
     if (pending.length === 0) return;
     const all = Promise.all(pending).then((outcomes) => {
       const failed = outcomes.find(({ result }) => result === MutationResult.failed);
+      change.here = this.#storage.lastSequence;
       if (failed === undefined) return;
       this.rolledBack(request);
       throw new FlareError("IO_ERROR", failed.error);
@@ -187,11 +211,19 @@ export class Follower {
     throw new FlareError("REFUSED", `this node ${text}, not of "${source}", by node map ${this.#routing.nodeMap.version}`);
   }
 
-  #findMaster(): string | undefined {
+  #ownPartition(): Partition | undefined {
     const { self, partitionMap } = this.#routing;
     if (self?.role !== NodeRole.slave || self.state === NodeState.down) return undefined;
     const { active, preparing } = partitionMap;
-    const partition = active[self.partition] ?? (preparing?.index === self.partition ? preparing : undefined);
-    return partition?.master?.key;
+    return active[self.partition] ?? (preparing?.index === self.partition ? preparing : undefined);
+  }
+}
+
+/** Every replica has the master's records up to this one. */
+function showUpTo(followed: Followed, replicated: number): void {
+  const { unshown } = followed;
+  for (let first = unshown[0]; first !== undefined && first.there <= replicated; first = unshown[0]) {
+    followed.shown = first.here;
+    unshown.shift();
   }
 }

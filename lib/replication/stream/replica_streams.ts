@@ -101,7 +101,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
 
   /** Calls the listener when every covered replica has the records up to `sequence`; in order, if the sequences are. */
   whenReplicated(sequence: number, listener: CommitListener): void {
-    if (this.#waiters.length === 0 && sequence <= this.#replicated) return listener.onCommitted();
+    if (this.#waiters.length === 0 && sequence <= this.replicated) return listener.onCommitted();
     this.#waiters.push({ sequence, listener });
   }
 
@@ -214,10 +214,11 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     const mapVersion = String(this.#routing.nodeMap.version);
     const { id, selfKey } = this.#settings;
     const queuedMs = this.#runtime.clock.monotonicMs();
+    const replicated = Math.min(this.replicated, block.firstSequence - 1);
     for (const piece of splitBlock(block, BLOCK_BYTES_MAX)) {
       const { firstSequence, records, salt } = piece;
       const sent: SentBlock = {
-        bytes: encodeBlock(selfKey, { id, mapVersion, firstSequence, records, salt }, piece.bytes),
+        bytes: encodeBlock(selfKey, { id, mapVersion, firstSequence, records, salt, replicated }, piece.bytes),
         first: firstSequence,
         last: firstSequence + records - 1,
         queuedMs,
@@ -226,9 +227,10 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     }
   }
 
-  /** Every covered replica has the records up to this one. */
-  get #replicated(): number {
+  /** Every covered replica has the records up to this one; infinite if none lacks anything. */
+  get replicated(): number {
     let least = Number.POSITIVE_INFINITY;
+    if (this.#streams.size === 0 && this.#behind.size === 0) return least;
     for (const stream of this.#streams.values()) {
       if (!stream.covers || stream.isIdle || stream.isLetGo || !this.#owner.isAwaited(stream.node.key)) continue;
       least = Math.min(least, stream.firstMissing - 1);
@@ -239,7 +241,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
 
   #release(): void {
     // One at a time: a listener may wait again, and must then be behind all others.
-    const replicated = this.#replicated;
+    const replicated = this.replicated;
     for (let first = this.#waiters[0]; first !== undefined && first.sequence <= replicated; first = this.#waiters[0]) {
       this.#waiters.shift();
       first.listener.onCommitted();

@@ -137,6 +137,11 @@ export class ChangeLog {
     return this.#file.size >= this.#segmentBytesMax;
   }
 
+  /** Sequence of the newest record, whether it is appended or not. */
+  get lastSequence(): number {
+    return this.nextSequence - 1;
+  }
+
   /** Adds an item to the pending changes. If the value is large, `bytes` must not change until `append`. */
   put(entry: LogEntry & { readonly valueStart: number; readonly valueEnd: number }, generation: number): void {
     const { bytes, keyStart, keyEnd, valueStart, valueEnd } = entry;

@@ -58,6 +58,12 @@ export class CommitGroup {
   #closed = false;
   /** True between a change and its append. */
   hasPending = false;
+  /** The newest change that is committed by the policy. */
+  committedSequence: number;
+  /** The newest one in the log. */
+  #appendedSequence: number;
+  /** The failed sync that leaves the changes since the last one in doubt. */
+  #fault: FlareError | undefined;
 
   constructor(runtime: CommitMachine, log: ChangeLog, fsync: FsyncPolicy, intervalMs: number, owner: CommitOwner) {
     this.#runtime = runtime;
@@ -65,6 +71,8 @@ export class CommitGroup {
     this.#fsync = fsync;
     this.#intervalMs = intervalMs;
     this.#owner = owner;
+    this.#appendedSequence = log.lastSequence;
+    this.committedSequence = log.lastSequence;
     this.#onTurnEnd = () => this.commit();
   }
 
@@ -78,7 +86,7 @@ export class CommitGroup {
   /** Calls the listener when everything so far is committed; at once if it already is. */
   onCommit(listener: CommitListener): void {
     if (this.hasPending) this.#turn.push(listener);
-    else if (this.#fsync !== FsyncPolicy.always || this.#syncing === undefined) listener.onCommitted();
+    else if (this.#fsync !== FsyncPolicy.always || this.#syncing === undefined) listener.onCommitted(this.#fault);
     else if (this.#syncDue) this.#awaitingSync.push(listener);
     else this.#inSync.push(listener);
   }
@@ -100,6 +108,8 @@ export class CommitGroup {
       for (const listener of listeners) this.onCommit({ onCommitted: () => listener.onCommitted(fault) });
       return;
     }
+    this.#appendedSequence = this.#changeLog.lastSequence;
+    if (this.#fsync !== FsyncPolicy.always) this.committedSequence = this.#appendedSequence;
     const first = this.#owner.onAppended(block);
     if (first !== undefined) listeners.unshift(first);
     if (this.#fsync === FsyncPolicy.always) {
@@ -159,9 +169,15 @@ export class CommitGroup {
   }
 
   async #syncOnce(): Promise<FlareError | undefined> {
+    const appended = this.#appendedSequence;
     const fault = await this.#syncLog();
-    if (fault === undefined) this.#owner.onSynced();
-    else if (fault.code !== "LIMIT_EXCEEDED") this.#owner.onFailure(fault);
+    if (fault === undefined) {
+      if (this.#fsync === FsyncPolicy.always) this.committedSequence = appended;
+      this.#owner.onSynced();
+    } else if (fault.code !== "LIMIT_EXCEEDED") {
+      if (this.#fsync === FsyncPolicy.always) this.#fault = fault;
+      this.#owner.onFailure(fault);
+    }
     return fault;
   }
 

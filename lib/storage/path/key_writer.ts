@@ -21,6 +21,7 @@ import { isDue } from "../checkpoint/sweeper.ts";
 import type { StorageSettings } from "../storage_options.ts";
 import { Attempt } from "./attempt.ts";
 import type { KeyLookup } from "./key_lookup.ts";
+import { RecentChanges } from "./recent_changes.ts";
 import { ValueContent } from "./value_content.ts";
 
 /** A checkpoint begins when 1/2 of the arena is pinned. */
@@ -33,6 +34,7 @@ export class KeyWriter {
   readonly fields = new RecordFields();
   /** The outcome of the last completed attempt. */
   readonly applied: Applied = { result: MutationResult.stored, entry: this.written, number: 0, error: "" };
+  readonly recent = new RecentChanges();
   /** Set once recovery is done; without it changes are neither logged nor undone. */
   journal: Journal | undefined;
   /** Expired items that became tombstones, and those of them that were never read. */
@@ -183,6 +185,7 @@ export class KeyWriter {
     if (journal === undefined) return Attempt.done;
     if (isTombstone) journal.changes.delete(written, generation);
     else journal.changes.put(written, generation);
+    this.recent.note(hash, journal.changes.lastSequence);
     journal.commits.begin();
     return Attempt.done;
   }

@@ -12,6 +12,7 @@ export type WaitingOperation =
   | {
       readonly kind: "get";
       readonly nowSeconds: number;
+      readonly peek: boolean;
       readonly resolve: (entry: EntryView | undefined) => void;
       readonly reject: (error: Error) => void;
     }

@@ -63,9 +63,9 @@ export class WaitingRoom {
   }
 
   /** Queues a read; resolves to a private copy. */
-  get(key: KeySlice, nowSeconds: number): Promise<EntryView | undefined> {
+  get(key: KeySlice, nowSeconds: number, peek: boolean): Promise<EntryView | undefined> {
     if (this.keys.isFull) return Promise.reject(new FlareError("LIMIT_EXCEEDED", FULL));
-    return new Promise((resolve, reject) => this.#wait(key, { kind: "get", nowSeconds, resolve, reject }));
+    return new Promise((resolve, reject) => this.#wait(key, { kind: "get", nowSeconds, peek, resolve, reject }));
   }
 
   /** Queues a write. */
@@ -148,7 +148,7 @@ export class WaitingRoom {
     try {
       const hash = this.#keyspaces.current.cache.hash(key.bytes, key.start, key.end);
       if (!this.#lookup.lookUp(hash, key, operation.nowSeconds)) return Attempt.load;
-      const entry = this.#lookup.live(operation.nowSeconds, false);
+      const entry = this.#lookup.live(operation.nowSeconds, operation.peek);
       operation.resolve(entry === undefined ? undefined : copyEntry(entry, emptyEntry()));
     } catch (error) {
       operation.reject(error as Error);

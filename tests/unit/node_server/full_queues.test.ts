@@ -72,7 +72,7 @@ describe("a master whose queue to other nodes is full", () => {
     const waiting = await node.send("set a 0 0 1\r\n1\r\n");
     assert((await node.ask("set b 0 0 1\r\n1\r\n")).startsWith("SERVER_ERROR 1 requests are already queued"));
     node.host(SLAVE).answer = () => "STORED\r\n";
-    node.host(SLAVE).connections[0]?.send("STORED\r\n");
+    node.host(SLAVE).connections[1]?.send("STORED\r\n");
     await node.network.settle();
     assertEquals(waiting.received, "STORED\r\n");
     assertEquals(await node.ask("set b 0 0 1\r\n1\r\n"), "STORED\r\n");

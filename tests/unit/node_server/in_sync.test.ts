@@ -45,7 +45,7 @@ describe("a sync write", () => {
     const client = await node.send(SET);
     await node.network.pass(TIMEOUT_MS - 1000);
     assertEquals(client.received, "");
-    node.host(SLAVE).connections[0]?.send("STORED\r\n");
+    node.host(SLAVE).connections[1]?.send("STORED\r\n");
     await node.network.settle();
     assertEquals([client.received, changes(node)], ["STORED\r\n", []]);
     await node.stop();
@@ -294,7 +294,7 @@ describe("a slave that has copied", () => {
     const admission = await node.send(ADMIT);
     const client = await node.send(SET);
     assertEquals([admission.received, client.received, changes(node)], ["", "", []]);
-    slave.connections[0]?.send("STORED\r\nSTORED\r\n");
+    slave.connections[1]?.send("STORED\r\nSTORED\r\n");
     await node.network.settle();
     assertEquals([admission.received, client.received, changes(node)], ["OK\r\n", "STORED\r\n", [ADDITION]]);
     await node.stop();
@@ -307,7 +307,7 @@ describe("a slave that has copied", () => {
     slave.answer = () => undefined;
     await node.ask(SET);
     const admission = await node.send(ADMIT);
-    slave.connections[0]?.send("SERVER_ERROR disk full\r\n");
+    slave.connections[1]?.send("SERVER_ERROR disk full\r\n");
     await node.network.settle();
     assertEquals(
       [admission.received, changes(node)],

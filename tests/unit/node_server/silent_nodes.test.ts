@@ -162,7 +162,7 @@ describe("a write", () => {
     const client = await node.send("set a 0 0 1\r\n1\r\n");
     await node.network.pass(20000);
     assertEquals(client.received, "");
-    node.host(MASTER).connections[0]?.send("STORED\r\n");
+    node.host(MASTER).connections[1]?.send("STORED\r\n");
     await node.network.settle();
     assertEquals(client.received, "STORED\r\n");
     await node.stop();

@@ -22,7 +22,14 @@ const LIMITS = { lineBytesMax: 2048, keyBytesMax: 250, valueBytesMax: 1000 };
 const ID = "0123456789abcdef";
 /** Data that would be a command, were it read as one. */
 const DATA = fromLatin1("\r\nset a 0 0 1\r\nx\r\n");
-const block = { id: ID, mapVersion: "18446744073709551615", firstSequence: 2 ** 40, records: 3, salt: 2 ** 32 - 1 };
+const block = {
+  id: ID,
+  mapVersion: "18446744073709551615",
+  firstSequence: 2 ** 40,
+  records: 3,
+  salt: 2 ** 32 - 1,
+  replicated: 7,
+};
 
 describe("stream", () => {
   it("is read as it is written", () => {
@@ -82,13 +89,14 @@ describe("block", () => {
   });
 
   it("is refused when it is malformed", () => {
-    const words = [ID, "1", "2", "3", "4", "5"];
+    const words = [ID, "1", "2", "3", "4", "5", "6"];
     assert(parseBlock(words) !== undefined);
     for (const [at, wrong] of [
       [0, "x"],
       [2, "x"],
       [3, "-1"],
       [4, "1e3"],
+      [5, "x"],
     ] as const) {
       assertEquals(parseBlock(words.with(at, wrong)), undefined);
     }

@@ -19,7 +19,8 @@ async function blocksOf(...values: readonly string[]): Promise<string[]> {
   const blocks: string[] = [];
   storage.follow({
     onAppended: (block: LogBlock) => ({
-      onCommitted: () => void blocks.push(latin1(encodeBlock(MASTER, { ...block, id: ID, mapVersion: "1" }, block.bytes))),
+      onCommitted: () =>
+        void blocks.push(latin1(encodeBlock(MASTER, { ...block, id: ID, mapVersion: "1", replicated: 0 }, block.bytes))),
     }),
   });
   for (const value of values) {

@@ -47,6 +47,7 @@ function world(...routes: readonly Route[]) {
     runtime: { clock: clock as Clock, log: { write: () => undefined }, random: { uint32: () => 0 } },
     options: { maxTotalThreadQueue: 0 },
     routing: {
+      masterOf: () => A,
       routeRead: next,
       routeReadAgain: next,
       routeWrite: next,
@@ -57,6 +58,8 @@ function world(...routes: readonly Route[]) {
     keyHash: () => 0,
     otherCluster: { node: undefined },
     peers: { lane, queue: 0 },
+    storage: { read: () => Promise.resolve(undefined) },
+    visibility: { canShow: () => true, isShown: () => true, settled: () => Promise.resolve(undefined) },
     selfKey: "self:1",
   };
   return { asked, state, parts };
@@ -100,6 +103,27 @@ describe("a read of a key of another node", () => {
     assertEquals(await new ReadForward(world(NO_PARTITION).parts).read(KEY, never), {
       error: "SERVER_ERROR no partition available",
     });
+  });
+
+  it("is the master's while a slave may not show what it has, and fails if the master is silent", async () => {
+    const { parts, asked } = world(LOCAL);
+    const visibility = { ...parts.visibility, canShow: () => false, isShown: () => false };
+    const reads = new ReadForward({ ...parts, visibility });
+    assertEquals([reads.isHere(KEY), await reads.read(KEY, () => Promise.resolve({ value: 5 }))], [false, { value: 5 }]);
+    assertEquals(asked, ["a:1"]);
+    const reading = await reads.read(KEY, () => Promise.reject(lost(true)));
+    assertEquals(reading, { error: "SERVER_ERROR proxy failure" });
+  });
+
+  it("waits here until the item may be shown, or says why it may not", async () => {
+    const { parts } = world(LOCAL);
+    const fault = new FlareError("IO_ERROR", "disk on fire");
+    const outcomes = [undefined, fault];
+    const settled = () => Promise.resolve(outcomes.shift());
+    const reads = new ReadForward({ ...parts, visibility: { ...parts.visibility, isShown: () => false, settled } });
+    assertEquals([reads.isHere(KEY), await reads.read(KEY, () => assert(false) as never)], [false, LOCAL]);
+    assertEquals(await reads.readHere(KEY, 0), undefined);
+    assertEquals(await assertRejects(() => reads.readHere(KEY, 0)), fault);
   });
 
   it("is not added to a lane on which very many wait", async () => {

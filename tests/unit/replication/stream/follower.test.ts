@@ -55,8 +55,8 @@ class Pair {
   }
 
   /** Applies a block, and waits for it. */
-  async send(block: LogBlock, source = MASTER): Promise<void> {
-    await this.follower.apply(source, { ...block, id: ID, mapVersion: "1" }, block.bytes);
+  async send(block: LogBlock, source = MASTER, replicated = 0): Promise<void> {
+    await this.follower.apply(source, { ...block, id: ID, mapVersion: "1", replicated }, block.bytes);
     await committed(this.slave);
   }
 
@@ -204,7 +204,7 @@ describe("a follower", () => {
     const [first, second] = [await pair.set("a", "1"), await pair.set("a", "2")];
     await pair.send(first);
     await pair.send(second);
-    pair.follower.rolledBack({ ...first, id: ID, mapVersion: "1" });
+    pair.follower.rolledBack({ ...first, id: ID, mapVersion: "1", replicated: 0 });
     await assertRejects(() => pair.send(second), FlareError, "continues with 1 here");
     await pair.send(first);
     await pair.send(second);
@@ -227,7 +227,7 @@ describe("a follower", () => {
     const sent = [await pair.set("a", "1"), await pair.set("b", "2")];
     const answers = sent.map((block) => {
       const lent = block.bytes.slice();
-      const answer = pair.follower.apply(MASTER, { ...block, id: ID, mapVersion: "1" }, lent);
+      const answer = pair.follower.apply(MASTER, { ...block, id: ID, mapVersion: "1", replicated: 0 }, lent);
       lent.set(fromLatin1("*".repeat(lent.length)));
       return answer;
     });

@@ -34,6 +34,7 @@ function following(
   host: PlayedHost,
   answers: { stream?: string | undefined; block?: string | undefined } = {},
 ): typeof answers {
+  host.knowsStreams = true;
   host.answer = (request) => {
     if (request.includes(">stream ")) return "stream" in answers ? answers.stream : "OK\r\n";
     return "block" in answers ? answers.block : "OK\r\n";
@@ -95,6 +96,7 @@ describe("a master", () => {
     for (const answer of ["ERROR\r\n", "CLIENT_ERROR what\r\n", "AGAIN this node is no slave\r\n", undefined]) {
       const node = new PlayedNode();
       const slave = node.host(SLAVE);
+      slave.knowsStreams = true;
       slave.answer = (request) => (request.includes(">stream ") ? answer : "STORED\r\n");
       await node.start(PAIR);
       await node.ask("set a 0 0 1\r\n1\r\n");

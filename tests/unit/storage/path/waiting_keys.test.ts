@@ -12,7 +12,7 @@ import {
 import { keyOf, set } from "../../../support/storage_world.ts";
 
 function get(nowSeconds: number): WaitingOperation {
-  return { kind: "get", nowSeconds, resolve: () => undefined, reject: () => undefined };
+  return { kind: "get", nowSeconds, peek: false, resolve: () => undefined, reject: () => undefined };
 }
 
 function write(value: string): WaitingOperation {

@@ -1,0 +1,61 @@
+/**
+ * Whether a node may show what it has: an answer must not depend on a change that could still vanish, because its append or
+ * its sync may fail, or because a slave that is promoted may not have it. A master waits until its changes are committed and,
+ * with synchronous replication, at all replicas; a slave knows how far they are from its master, and leaves younger keys to
+ * it. Knows sequences, no answers.
+ */
+
+import type { FlareError } from "../base/errors.ts";
+import type { KeySlice } from "../item/entry.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { Replicator } from "./replicator.ts";
+import type { Follower } from "./stream/follower.ts";
+
+/** What it needs of the storage. */
+type Sequences = Pick<Storage, "committedSequence" | "lastSequence" | "sequenceOf">;
+
+export class Visibility {
+  /** Reloadable. */
+  replicationType: "async" | "sync";
+  readonly #storage: Sequences;
+  readonly #replicator: Pick<Replicator, "onCommit" | "streams">;
+  readonly #follower: Pick<Follower, "replicated">;
+
+  constructor(
+    storage: Sequences,
+    replicator: Pick<Replicator, "onCommit" | "streams">,
+    follower: Pick<Follower, "replicated">,
+    replicationType: "async" | "sync",
+  ) {
+    this.#storage = storage;
+    this.#replicator = replicator;
+    this.#follower = follower;
+    this.replicationType = replicationType;
+  }
+
+  /** Whether this node may show at once what it has stored under a key. */
+  isShown(key: KeySlice): boolean {
+    const { committedSequence } = this.#storage;
+    if (!this.#isSync) return this.#hasOnly(committedSequence, key);
+    return this.#hasOnly(Math.min(committedSequence, this.#replicator.streams.replicated, this.#follower.replicated), key);
+  }
+
+  /** Whether this node may show it after `settled`; else only its master can. */
+  canShow(key: KeySlice): boolean {
+    return !this.#isSync || this.#hasOnly(this.#follower.replicated, key);
+  }
+
+  /** Resolves when everything that is stored now may be shown, with the reason if it may not. */
+  settled(): Promise<FlareError | undefined> {
+    return new Promise((resolve) => this.#replicator.onCommit({ onCommitted: resolve }, this.#isSync));
+  }
+
+  /** Whether a key has no change after this one. */
+  #hasOnly(sequence: number, key: KeySlice): boolean {
+    return this.#storage.lastSequence <= sequence || this.#storage.sequenceOf(key) <= sequence;
+  }
+
+  get #isSync(): boolean {
+    return this.replicationType === "sync";
+  }
+}
