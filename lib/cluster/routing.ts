@@ -40,6 +40,7 @@ export class Routing {
   #partitionMap: PartitionMap;
   #active: readonly PartitionView[] = [];
   #preparing: PartitionView | undefined;
+  #ownMaster: string | undefined;
   #leaving = false;
   /** We serve the partition about to become active, and have everything: reads of its keys come from nodes with a newer map. */
   #readsMoving = false;
@@ -100,6 +101,9 @@ export class Routing {
     this.#partitionMap = partitionMap;
     this.#active = partitionMap.active.map((partition) => this.#createView(partition));
     this.#preparing = partitionMap.preparing === undefined ? undefined : this.#createView(partitionMap.preparing);
+    const own = findNode(nodeMap, this.#selfKey)?.partition ?? PARTITION_NONE;
+    const ownView = this.#active[own] ?? (this.#preparing?.partition.index === own ? this.#preparing : undefined);
+    this.#ownMaster = ownView?.partition.master?.key;
     this.#readsMoving = this.#preparing?.readsHere === true && this.#preparing.partition.master?.state === NodeState.ready;
   }
 
@@ -146,6 +150,17 @@ export class Routing {
   replicaTargets(partition: number): readonly ClusterNode[] {
     const view = this.#active[partition] ?? (this.#preparing?.partition.index === partition ? this.#preparing : undefined);
     return view === undefined ? NO_NODES : view.partition.slaves;
+  }
+
+  /** The master of a key's partition, if we are its slave, and no key has just moved. */
+  masterIfSlave(hash: number): ClusterNode | undefined {
+    const view = this.#viewOf(hash);
+    return view === undefined || !view.isMember || view.isMaster || this.settling ? undefined : view.partition.master;
+  }
+
+  /** The key of the master of our own partition, active or preparing. */
+  get ownMaster(): string | undefined {
+    return this.#ownMaster;
   }
 
   /** The master of the partition being created, if the key moves there and we are its current owner: it gets the write, too. */

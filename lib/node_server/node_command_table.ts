@@ -571,6 +571,18 @@ export const nodeCommands = {
       ],
     ],
   },
+  beacon: {
+    access: "operators",
+    run: ({ stream }, request, reply) => stream.beacon(request, reply),
+    section: "nodes",
+    lines: [
+      [
+        "<id> <number> <proved number> <master's milliseconds> <slave's milliseconds> <replicated sequence>",
+        "`OK`: this slave takes the sender for its master for the first time, and may answer reads for the second; " +
+          "`AGAIN <why>`",
+      ],
+    ],
+  },
   block: {
     access: "operators",
     run: ({ stream }, request, reply) => stream.block(request, reply),

@@ -9,6 +9,7 @@ import type { PeerPool } from "../net/peer/peer_pool.ts";
 import type { DaemonTls } from "../net/tls/daemon_tls.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
 import type { InSyncReplicas } from "../replication/in_sync_replicas.ts";
+import type { Lease } from "../replication/lease.ts";
 import type { Replicator } from "../replication/replicator.ts";
 import type { Follower } from "../replication/stream/follower.ts";
 import type { Visibility } from "../replication/visibility.ts";
@@ -38,6 +39,7 @@ export interface NodeComponents {
   readonly replicator: Replicator;
   /** Our end of our master's replication stream. */
   readonly follower: Follower;
+  readonly lease: Lease;
   readonly visibility: Visibility;
   /** Cluster replication. */
   readonly otherCluster: OtherCluster;

@@ -26,6 +26,7 @@ import { Server } from "../net/server.ts";
 import { DaemonTls } from "../net/tls/daemon_tls.ts";
 import { WorkerRegistry } from "../net/worker.ts";
 import { InSyncReplicas } from "../replication/in_sync_replicas.ts";
+import { Lease } from "../replication/lease.ts";
 import { MovedKeys } from "../replication/moved_keys.ts";
 import { Replicator } from "../replication/replicator.ts";
 import { Follower } from "../replication/stream/follower.ts";
@@ -330,6 +331,7 @@ export class RunningNode implements NodeServer {
     if (routing.settling) this.#runtime.clock.setTimer(() => routing.settle(), SETTLE_MS);
     this.#dropLanes(map);
     this.#components.replicator.onMap();
+    this.#components.lease.onMap();
     if (handover.holding && !routing.hasSuccessor) handover.end();
     this.#logMap(first ? undefined : previous, map);
     this.#components.watchers.happened(`type=node_map version=${map.version}`);
@@ -403,9 +405,10 @@ function buildComponents(
   const scanPeers = new PeerPool(runtime, workers, 1, peerOptions);
   const inSync = new InSyncReplicas(runtime, routing, link, joined.meta.keepsInSyncSet, options);
   const self = { key: selfKey, peer: peerOptions };
-  const replicator = new Replicator(runtime, routing, peers, storage, inSync, workers, self, options);
-  const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
   const follower = new Follower(runtime.clock, routing, storage);
+  const replicator = new Replicator(runtime, routing, peers, storage, inSync, workers, self, follower.lease, options);
+  const lease = new Lease(runtime.clock, routing, inSync, replicator.streams, follower);
+  const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
   return {
     runtime,
     options,
@@ -417,7 +420,8 @@ function buildComponents(
     inSync,
     replicator,
     follower,
-    visibility: new Visibility(storage, replicator, follower, options.replicationType),
+    lease,
+    visibility: new Visibility(storage, replicator, follower, lease, options.replicationType),
     otherCluster,
     workers,
     tls,

@@ -1,6 +1,7 @@
 /**
  * The requests of the replication stream, which a master sends to its replicas: `stream` opens or resumes it on a connection,
- * and each `block` carries records of the master's change log. Their node prefix says who sends them. Pure.
+ * each `block` carries records of the master's change log, and a `beacon` renews their leases. Their node prefix says who sends
+ * them. Pure.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
@@ -28,6 +29,21 @@ export interface BlockRequest {
   readonly replicated: number;
 }
 
+/** What a `beacon` says. */
+export interface BeaconRequest {
+  readonly id: string;
+  /** Grows with each beacon of a stream. */
+  readonly number: number;
+  /** The newest beacon to which the master has the answer, 0 = none. */
+  readonly proved: number;
+  /** How long the master relies on the answer; 0 = it is the master no more. */
+  readonly masterMs: number;
+  /** How long the replica may answer reads, counted from the receipt of the beacon that is proved; 0 = not at all. */
+  readonly slaveMs: number;
+  /** As in a block. */
+  readonly replicated: number;
+}
+
 /** The answer of a replica that follows, or has stored a block. */
 export const STREAM_OK = "OK";
 /** The answer to a stream that cannot be continued: the replica does not know it, or has missed a part of it. */
@@ -35,6 +51,8 @@ export const STREAM_LOST = "LOST";
 /** Begins a passing refusal: the replica has another node map, lacks an earlier block, or got damaged bytes. */
 const AGAIN = "AGAIN ";
 
+/** The numbers of a beacon. */
+const BEACON_NUMBERS = 5;
 const CRLF = fromLatin1("\r\n");
 const NAME = /^[0-9a-f]{16}$/;
 
@@ -70,6 +88,21 @@ export function parseBlock(words: readonly string[]): BlockRequest | undefined {
   const [firstSequence, records, salt, replicated] = parsed;
   if (firstSequence === undefined || records === undefined || salt === undefined || replicated === undefined) return undefined;
   return NAME.test(id) ? { id, mapVersion, firstSequence, records, salt, replicated } : undefined;
+}
+
+/** `<self>beacon <id> <number> <proved number> <master's milliseconds> <slave's milliseconds> <replicated sequence>` */
+export function encodeBeacon(selfKey: string, request: BeaconRequest): Uint8Array {
+  const { id, number, proved, masterMs, slaveMs, replicated } = request;
+  return fromLatin1(`<${selfKey}>beacon ${id} ${number} ${proved} ${masterMs} ${slaveMs} ${replicated}\r\n`);
+}
+
+/** The words after `beacon`; undefined = malformed. */
+export function parseBeacon(words: readonly string[]): BeaconRequest | undefined {
+  const [id = "", ...texts] = words;
+  const numbers = texts.map((text) => parseWholeNumber(text, Number.MAX_SAFE_INTEGER));
+  if (!NAME.test(id) || numbers.length !== BEACON_NUMBERS || numbers.includes(undefined)) return undefined;
+  const [number, proved, masterMs, slaveMs, replicated] = numbers as [number, number, number, number, number];
+  return { id, number, proved, masterMs, slaveMs, replicated };
 }
 
 /** The node that sent a request: the last one of its prefix. */

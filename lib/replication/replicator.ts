@@ -38,7 +38,7 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { CommitListener, Storage } from "../storage/storage.ts";
 import type { InSyncReplicas } from "./in_sync_replicas.ts";
 import { NoreplyWindow } from "./noreply_window.ts";
-import { ReplicaStreams, type StreamsOwner } from "./stream/replica_streams.ts";
+import { type FormerMaster, ReplicaStreams, type StreamsOwner } from "./stream/replica_streams.ts";
 
 /** Settings that can change at run time. */
 export interface ReplicatorOptions {
@@ -119,6 +119,7 @@ export class Replicator implements StreamsOwner {
     inSync: InSyncReplicas,
     workers: WorkerRegistry,
     self: { readonly key: string; readonly peer: PeerOptions },
+    formerMaster: FormerMaster,
     options: ReplicatorOptions,
   ) {
     this.options = options;
@@ -136,6 +137,7 @@ export class Replicator implements StreamsOwner {
       storage,
       workers,
       { ...self, timeoutMs: () => this.options.replicationTimeoutMs },
+      formerMaster,
       this,
     );
   }
@@ -164,8 +166,9 @@ export class Replicator implements StreamsOwner {
     };
     this.#storage.onCommit({
       onCommitted: (error) => {
-        if (error === undefined) this.streams.whenReplicated(this.#storage.lastSequence, done);
-        else done.onCommitted(error);
+        // A failed commit is nobody's before the earlier ones are everybody's.
+        const last = error === undefined ? done : { onCommitted: () => done.onCommitted(error) };
+        this.streams.whenReplicated(this.#storage.lastSequence, last);
       },
     });
   }

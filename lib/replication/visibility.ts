@@ -1,13 +1,14 @@
 /**
  * Whether a node may show what it has: an answer must not depend on a change that could still vanish, because its append or
- * its sync may fail, or because a slave that is promoted may not have it. A master waits until its changes are committed and,
- * with synchronous replication, at all replicas; a slave knows how far they are from its master, and leaves younger keys to
- * it. Knows sequences, no answers.
+ * its sync may fail, or because a slave that is promoted may not have it; and not on what another node may have changed. A
+ * master waits until its changes are committed and, with synchronous replication, at all replicas, and for its lease; a slave
+ * knows how far they are from its master, and leaves younger keys to it. Knows sequences, no answers.
  */
 
 import type { FlareError } from "../base/errors.ts";
 import type { KeySlice } from "../item/entry.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { Lease } from "./lease.ts";
 import type { Replicator } from "./replicator.ts";
 import type { Follower } from "./stream/follower.ts";
 
@@ -20,21 +21,25 @@ export class Visibility {
   readonly #storage: Sequences;
   readonly #replicator: Pick<Replicator, "onCommit" | "streams">;
   readonly #follower: Pick<Follower, "replicated">;
+  readonly #lease: Pick<Lease, "confirmed" | "isHeld" | "master" | "mayWrite">;
 
   constructor(
     storage: Sequences,
     replicator: Pick<Replicator, "onCommit" | "streams">,
     follower: Pick<Follower, "replicated">,
+    lease: Pick<Lease, "confirmed" | "isHeld" | "master" | "mayWrite">,
     replicationType: "async" | "sync",
   ) {
     this.#storage = storage;
     this.#replicator = replicator;
     this.#follower = follower;
+    this.#lease = lease;
     this.replicationType = replicationType;
   }
 
   /** Whether this node may show at once what it has stored under a key. */
   isShown(key: KeySlice): boolean {
+    if (!this.#lease.isHeld) return false;
     const { committedSequence } = this.#storage;
     if (!this.#isSync) return this.#hasOnly(committedSequence, key);
     return this.#hasOnly(Math.min(committedSequence, this.#replicator.streams.replicated, this.#follower.replicated), key);
@@ -42,12 +47,18 @@ export class Visibility {
 
   /** Whether this node may show it after `settled`; else only its master can. */
   canShow(key: KeySlice): boolean {
+    // A master waits for its lease.
+    if (!this.#lease.isHeld && this.#lease.mayWrite) return false;
     return !this.#isSync || this.#hasOnly(this.#follower.replicated, key);
   }
 
   /** Resolves when everything that is stored now may be shown, with the reason if it may not. */
-  settled(): Promise<FlareError | undefined> {
-    return new Promise((resolve) => this.#replicator.onCommit({ onCommitted: resolve }, this.#isSync));
+  async settled(): Promise<FlareError | undefined> {
+    const { master } = this.#lease;
+    const fault = await new Promise<FlareError | undefined>((resolve) =>
+      this.#replicator.onCommit({ onCommitted: resolve }, this.#isSync),
+    );
+    return fault ?? this.#lease.confirmed(master);
   }
 
   /** Whether a key has no change after this one. */

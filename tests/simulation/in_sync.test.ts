@@ -274,6 +274,8 @@ describe("a cluster whose slave misses writes", () => {
         [
           `SERVER_ERROR in doubt: written here, but not confirmed by replica "${slave.key}" ` +
             "(no index server has taken it out of the in-sync set)",
+          "SERVER_ERROR this node cannot answer for its partition now: " +
+            "not every slave has confirmed that it is still the master",
         ],
       );
       scene.run.cluster.index.start();

@@ -5,6 +5,7 @@ import type { Request } from "../../protocol/request.ts";
 import {
   againLine,
   type BlockRequest,
+  parseBeacon,
   parseBlock,
   parseStream,
   STREAM_LOST,
@@ -33,6 +34,19 @@ export class StreamCommands {
     if (source === undefined || stream === undefined) return reply.line(BAD_LINE);
     try {
       reply.line(this.#parts.follower.open(source, stream) ? STREAM_OK : STREAM_LOST);
+    } catch (error) {
+      reply.line(refusalLine(error));
+    }
+  }
+
+  /** `beacon`: the master's lease and ours. */
+  beacon(request: Request, reply: TextReply): void {
+    const source = senderOf(request.prefix);
+    const beacon = parseBeacon(request.words);
+    if (source === undefined || beacon === undefined) return reply.line(BAD_LINE);
+    try {
+      this.#parts.follower.beacon(source, beacon);
+      reply.line(STREAM_OK);
     } catch (error) {
       reply.line(refusalLine(error));
     }

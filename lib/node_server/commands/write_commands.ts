@@ -29,6 +29,7 @@ const NOT_SAYABLE_TEXT = "SERVER_ERROR the node that owns this key cannot execut
 /** What it takes of a node server. */
 type Parts = Pick<
   NodeComponents,
+  | "lease"
   | "options"
   | "otherCluster"
   | "partitionFlush"
@@ -52,6 +53,7 @@ export class WriteCommands {
 
   /** set add replace append prepend cas incr decr delete touch. */
   write(request: Request, reply: TextReply): void | Promise<void> {
+    if (this.#isUnsure(request)) return this.#whenSure(request.clone(), reply, (copy) => this.write(copy, reply));
     const { key, kind } = request.mutation;
     if (carriesData(kind)) this.#parts.stats.cmdSet++;
     const hash = this.#forward.hash(key);
@@ -64,6 +66,11 @@ export class WriteCommands {
 
   /** A write of the meta or the binary protocol: `request.mutation` has terms. */
   writeItem(request: Request, reply: ItemReply): void | Promise<void> {
+    if (this.#isUnsure(request)) {
+      const copy = request.clone();
+      reply.bind(copy);
+      return this.#whenSure(copy, reply, () => this.writeItem(copy, reply));
+    }
     const { replicator, stats } = this.#parts;
     const { key, kind } = request.mutation;
     if (carriesData(kind)) stats.cmdSet++;
@@ -135,6 +142,10 @@ export class WriteCommands {
     const now = nowSeconds(this.#parts);
     const expire = absoluteExpire(request.exptime, now);
     if (route !== LOCAL) return this.#touchElsewhere(route, request, expire, reply);
+    if (!this.#parts.lease.mayWrite) {
+      const fault = await this.#parts.lease.held();
+      return fault === undefined ? this.#touchOne(request, reply) : faultLine(fault);
+    }
     const refusal = this.#refusal(request, hash);
     if (refusal !== undefined) return serverErrorLine(refusal);
     request.mutation.expire = expire;
@@ -213,6 +224,19 @@ export class WriteCommands {
       return this.#writeLater(copy, reply, this.#parts.partitionFlush.track(applied));
     }
     return this.#applied(request, reply, hash, applied);
+  }
+
+  /** Executes a write once this node is certainly the master, or sends it to the node that is. */
+  async #whenSure(request: Request, reply: TextReply, execute: (request: Request) => void | Promise<void>): Promise<void> {
+    const fault = await this.#parts.lease.held();
+    if (fault === undefined) return execute(request);
+    if (!isSilent(request)) reply.line(faultLine(fault));
+  }
+
+  /** Whether a write belongs here, but may belong to another node by now. */
+  #isUnsure(request: Request): boolean {
+    if (this.#parts.lease.mayWrite) return false;
+    return this.#forward.route(request, this.#forward.hash(request.mutation.key)) === LOCAL;
   }
 
   /** The storage had to wait: the chunk of this request is done, so the commit is awaited here. */

@@ -57,8 +57,8 @@ export class ReadForward {
   }
 
   /**
-   * The item stored here, a private copy, once it may be shown; undefined = none. @throws FlareError as `Storage.get`, or why it
-   * may not be shown
+   * The item stored here, a private copy, once it may be shown; undefined = none.
+   * @throws FlareError as `Storage.get`, or why it may not be shown
    */
   async readHere(key: KeySlice, nowSeconds: number, peek = false): Promise<EntryView | undefined> {
     const { storage, visibility } = this.#parts;

@@ -23,7 +23,7 @@ export interface WriteForwardParts {
   readonly runtime: Pick<Runtime, "clock" | "log">;
   /** Reloadable. */
   readonly options: Pick<NodeSettings, "maxTotalThreadQueue">;
-  readonly routing: Pick<Routing, "partitionCount" | "routeWrite" | "gaveAway" | "self">;
+  readonly routing: Pick<Routing, "gaveAway" | "masterIfSlave" | "partitionCount" | "routeWrite" | "self">;
   readonly keyHash: KeyHash;
   readonly otherCluster: Pick<OtherCluster, "node">;
   readonly peers: Pick<PeerPool, "lane" | "queue">;
@@ -45,19 +45,26 @@ export class WriteForward {
   /**
    * Flare differs: two C++ nodes with contradicting maps send a request back and forth until they time out; here it fails when
    * it would pass the same two nodes again. So does a copy that would go straight back because we are no longer, or not yet, a
-   * replica: its master waits for it, and meanwhile delays our requests.
+   * replica: its master waits for it, and meanwhile delays our requests. A replica of the original executes every write that a
+   * node forwards to it; ours only its master's, and passes on to it what a node with another map takes for ours.
    */
   route(request: Request, hash: number): Route {
     const { routing, selfKey, otherCluster, options, peers } = this.#parts;
     if (otherCluster.node !== undefined) return otherCluster.node;
     const { prefix } = request;
-    const route = routing.routeWrite(hash, prefix !== undefined);
+    let route = routing.routeWrite(hash, prefix !== undefined);
+    const passed = prefix?.split(",") ?? [];
+    const sender = passed.at(-1);
+    if (route === LOCAL && prefix !== undefined) {
+      const master = routing.masterIfSlave(hash);
+      if (master === undefined || (isCopy(request) && (request.mutation.version !== 0 || sender === master.key))) return LOCAL;
+      route = master;
+    }
     if (typeof route !== "object") return route;
     if (options.maxTotalThreadQueue > 0 && peers.queue >= options.maxTotalThreadQueue) return PROXY_FAILURE;
     if (prefix === undefined) return route;
-    const passed = prefix.split(",");
     // A copy, but we do not know yet that we are a replica: forwarding it would make its sender wait for itself.
-    const fromOwner = passed.at(-1) === route.key || request.mutation.version !== 0;
+    const fromOwner = sender === route.key || request.mutation.version !== 0;
     const copied = fromOwner && isCopy(request) && !routing.gaveAway(hash);
     return copied || (passed.includes(selfKey) && passed.includes(route.key)) ? PROXY_FAILURE : route;
   }

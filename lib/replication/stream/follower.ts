@@ -17,11 +17,12 @@ import {
   MutationResult,
   type MutationTerms,
 } from "../../item/mutation.ts";
-import type { BlockRequest, StreamRequest } from "../../protocol/stream_request.ts";
+import type { BeaconRequest, BlockRequest, StreamRequest } from "../../protocol/stream_request.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { type LogBlock, readBlock } from "../../storage/log/log_block.ts";
 import { LogKind, type LogReader } from "../../storage/log/log_record.ts";
 import type { Storage } from "../../storage/storage.ts";
+import { GivenLease } from "./given_lease.ts";
 
 /** The stream being followed. */
 interface Followed {
@@ -38,6 +39,7 @@ interface Followed {
 export class Follower {
   /** Records applied since the start. */
   records = 0;
+  readonly lease = new GivenLease();
   readonly #routing: Routing;
   readonly #storage: Storage;
   readonly #clock: Clock;
@@ -105,11 +107,29 @@ export class Follower {
     this.#checkMaster(source);
     const followed = this.#followed;
     if (next === undefined) {
+      this.lease.begin();
       this.#followed = { id, source, next: undefined, shown: this.#storage.lastSequence, unshown: [] };
       return true;
     }
     // Without a first block yet nothing can be missing.
     return followed !== undefined && followed.id === id && (followed.next === undefined || followed.next >= next);
+  }
+
+  /** Whether this replica may answer reads now. */
+  get mayRead(): boolean {
+    return this.#followed?.source === this.master && this.#clock.monotonicMs() < this.lease.readsUntilMs;
+  }
+
+  /**
+   * Renews the leases.
+   * @throws FlareError REFUSED unless `source` is our master, or gives up being it, and its stream is open
+   */
+  beacon(source: string, beacon: BeaconRequest): void {
+    const followed = this.#followed;
+    if (beacon.masterMs > 0) this.#checkMaster(source);
+    if (followed === undefined || followed.id !== beacon.id || followed.source !== source) throw notOpen(beacon.id);
+    showUpTo(followed, beacon.replicated);
+    this.lease.take(beacon, this.#clock.monotonicMs());
   }
 
   /**
@@ -139,7 +159,7 @@ export class Follower {
     this.#checkMaster(source);
     const followed = this.#followed;
     const { id, firstSequence, records, salt, replicated } = request;
-    if (followed === undefined || followed.id !== id) throw new FlareError("REFUSED", `stream ${id} is not open here`);
+    if (followed === undefined || followed.id !== id) throw notOpen(id);
     showUpTo(followed, replicated);
     const end = firstSequence + records;
     const next = followed.next ?? firstSequence;
@@ -217,6 +237,10 @@ export class Follower {
     const { active, preparing } = partitionMap;
     return active[self.partition] ?? (preparing?.index === self.partition ? preparing : undefined);
   }
+}
+
+function notOpen(id: string): FlareError {
+  return new FlareError("REFUSED", `stream ${id} is not open here`);
 }
 
 /** Every replica has the master's records up to this one. */

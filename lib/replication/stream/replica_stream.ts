@@ -1,8 +1,9 @@
 /**
  * The master's end of the replication stream to one replica: a connection of its own, on which the blocks of the change log
  * go out in order, pipelined. What is not acknowledged is kept, within a limit of bytes, and sent again when the connection
- * breaks; beyond the limit the stream has failed, and the replica is behind. Blocks that wait for long are reported. A replica
- * that does not know the stream (the original's, or an older one) says so, and gets every write as a line.
+ * breaks; beyond the limit the stream has failed, and the replica is behind. Beacons in between renew the leases of both sides,
+ * and show how long the replica has been silent. A replica that does not know the stream (the original's, or an older one) says
+ * so, and gets every write as a line.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -10,9 +11,11 @@ import { formatHostPort } from "../../base/host_port.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { PeerLink, type PeerOptions, type PendingRequest } from "../../net/peer/peer_link.ts";
 import type { Worker, WorkerRegistry } from "../../net/worker.ts";
-import { encodeStream, isWorthRepeating, STREAM_LOST, STREAM_OK } from "../../protocol/stream_request.ts";
+import { encodeBeacon, encodeStream, isWorthRepeating, STREAM_LOST, STREAM_OK } from "../../protocol/stream_request.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
+import { Beacons, type LeaseWords } from "./beacons.ts";
+import type { LeaseTimes } from "./lease_times.ts";
 
 /** A block on its way: a whole request. */
 export interface SentBlock {
@@ -28,11 +31,9 @@ export interface StreamOwner {
   /** Resolves when no line with a write is on its way to the replica. */
   linesDone(nodeKey: string): Promise<void>;
   /** The stream carries the writes from now on, or does so no more. */
-  onCoverage(): void;
-  /** `acknowledged` has grown. */
+  onCoverage(stream: ReplicaStream): void;
+  /** `acknowledged` has grown, or a lease is renewed. */
   onAcknowledged(): void;
-  /** A block has waited for its acknowledgement for too long; called again and again while one does. */
-  onLate(stream: ReplicaStream): void;
   /** The replica has not got everything. The stream has ended. */
   onFailed(stream: ReplicaStream, reason: string): void;
 }
@@ -42,8 +43,6 @@ export interface StreamSettings {
   readonly id: string;
   readonly selfKey: string;
   readonly peer: PeerOptions;
-  /** How long a block may remain without an acknowledgement, in milliseconds. */
-  timeoutMs(): number;
 }
 
 /**
@@ -56,6 +55,8 @@ type Phase = "opening" | "draining" | "open" | "unknown" | "ended";
 const WRITE_BYTES_MAX = 262144;
 /** The pause before a broken connection is opened again, or a replica that refuses is asked again. */
 const RETRY_MS = 200;
+/** How long a stream that ends waits for the answer to its last word. */
+const FAREWELL_MS = 1000;
 
 export class ReplicaStream implements Worker {
   readonly node: ClusterNode;
@@ -84,7 +85,9 @@ export class ReplicaStream implements Worker {
   /** Whether the replica may have applied blocks. */
   #hasBegun = false;
   #retry: Timer | undefined;
-  #late: Timer | undefined;
+  readonly beacons = new Beacons();
+  /** When the replica gave the last sign that it follows, on the monotonic clock; at first, when it was asked. */
+  #heardMs: number;
 
   constructor(runtime: Runtime, workers: WorkerRegistry, node: ClusterNode, settings: StreamSettings, owner: StreamOwner) {
     this.#runtime = runtime;
@@ -95,6 +98,7 @@ export class ReplicaStream implements Worker {
     this.id = workers.nextId();
     this.type = node.threadType;
     this.startedMs = runtime.clock.monotonicMs();
+    this.#heardMs = this.startedMs;
     workers.add(this);
     this.#connect();
   }
@@ -143,8 +147,56 @@ export class ReplicaStream implements Worker {
     if (this.#bytes > this.#settings.peer.queueBytesMax && this.#blocks.length > 1) {
       return this.fail(`${this.#bytes} bytes are waiting for it`);
     }
-    this.#watch(block.queuedMs);
     this.#send();
+  }
+
+  /** Whether it is a replica without streams: it gets lines, and no leases. */
+  get isUnknown(): boolean {
+    return this.#phase === "unknown";
+  }
+
+  /** How long the replica has given no sign that it follows. */
+  silentMs(nowMs: number): number {
+    return this.#phase === "unknown" ? 0 : nowMs - this.#heardMs;
+  }
+
+  /** We did not run for some time ourselves: the replica's silence does not count. */
+  forgive(pausedMs: number): void {
+    this.#heardMs += pausedMs;
+  }
+
+  /** Renews the leases; `reads`: the replica may answer reads. */
+  beacon(times: LeaseTimes, reads: boolean, replicated: number): void {
+    const link = this.#link;
+    if (link === undefined || !this.#isFollowing || !link.writable) return;
+    const words = this.beacons.next(this.#runtime.clock.monotonicMs(), times, reads);
+    this.#request(link, this.#encodeBeacon(words, replicated), (line) => {
+      if (this.#link !== link || line !== STREAM_OK) return;
+      this.#heardMs = this.#runtime.clock.monotonicMs();
+      this.beacons.answered(words.number, this.#heardMs);
+      this.#owner.onAcknowledged();
+    });
+  }
+
+  /**
+   * Ends the stream with a last word: the replica may answer no more reads, and with `isOver` we are no master any more. Calls
+   * back when it has heard it; not at all if it cannot be reached.
+   */
+  leave(isOver: boolean, times: LeaseTimes, heard: () => void): void {
+    const link = this.#link;
+    if (link === undefined || !this.#isFollowing || !link.writable) return this.end();
+    const words = this.beacons.next(this.#runtime.clock.monotonicMs(), isOver ? { masterMs: 0, slaveMs: 0 } : times, false);
+    this.#phase = "ended";
+    const late = this.#runtime.clock.setTimer(() => this.#close(), FAREWELL_MS);
+    this.#request(link, this.#encodeBeacon(words, 0), () => {
+      this.#runtime.clock.clearTimer(late);
+      this.#close();
+      heard();
+    });
+  }
+
+  #encodeBeacon(words: LeaseWords, replicated: number): Uint8Array {
+    return encodeBeacon(this.#settings.selfKey, { id: this.#settings.id, ...words, replicated });
   }
 
   /** The replica does not get everything any more. */
@@ -162,9 +214,12 @@ export class ReplicaStream implements Worker {
   end(): void {
     if (this.#phase === "ended") return;
     this.#phase = "ended";
+    this.#close();
+  }
+
+  #close(): void {
     const { clock } = this.#runtime;
     if (this.#retry !== undefined) clock.clearTimer(this.#retry);
-    if (this.#late !== undefined) clock.clearTimer(this.#late);
     this.#workers.remove(this);
     this.#link?.fail(new FlareError("CLOSED", `the stream to "${this.peer}" has ended`));
     this.#link = undefined;
@@ -212,6 +267,8 @@ export class ReplicaStream implements Worker {
     if (line === STREAM_LOST) return this.fail("it has lost the stream");
     if (line === STREAM_OK) {
       this.#isFollowing = true;
+      this.#heardMs = this.#runtime.clock.monotonicMs();
+      this.beacons.begin(!this.#hasBegun);
       if (this.#phase === "opening") this.#drain();
       else this.#send();
     } else if (isWorthRepeating(line)) {
@@ -225,7 +282,7 @@ export class ReplicaStream implements Worker {
   /** The replica has agreed: from now on blocks are kept, and they are sent once it has every earlier write. */
   #drain(): void {
     this.#phase = "draining";
-    this.#owner.onCoverage();
+    this.#owner.onCoverage(this);
     void this.#owner.linesDone(this.node.key).then(() => {
       if (this.#phase !== "draining") return;
       this.#phase = "open";
@@ -260,6 +317,7 @@ export class ReplicaStream implements Worker {
     this.#bytes -= block.bytes.length;
     this.#sent--;
     this.acknowledged = block.last;
+    this.#heardMs = this.#runtime.clock.monotonicMs();
     if (this.isIdle) this.isLetGo = false;
     this.#owner.onAcknowledged();
   }
@@ -279,24 +337,5 @@ export class ReplicaStream implements Worker {
       queuedMs,
       isMeta: false,
     };
-  }
-
-  /** Reports a block that waits for too long, counted from `sinceMs`. */
-  #watch(sinceMs: number): void {
-    if (this.#late !== undefined) return;
-    const { clock } = this.#runtime;
-    const delayMs = sinceMs + this.#settings.timeoutMs() - clock.monotonicMs();
-    this.#late = clock.setTimer(
-      () => {
-        this.#late = undefined;
-        const [oldest] = this.#blocks;
-        if (oldest === undefined) return;
-        const nowMs = clock.monotonicMs();
-        if (nowMs - oldest.queuedMs < this.#settings.timeoutMs()) return this.#watch(oldest.queuedMs);
-        this.#owner.onLate(this);
-        this.#watch(nowMs);
-      },
-      Math.max(1, delayMs),
-    );
   }
 }

@@ -1,18 +1,21 @@
 /**
  * The replication streams of a master, one to each of its replicas: they follow the node map, get every block of the change log
  * once it is committed here, and together say up to which record all replicas have everything. Writes that must be replicated
- * before they are answered wait for that, without a promise each. Does not know what the records are.
+ * before they are answered wait for that, without a promise each. Beacons renew the leases of the master and of the slaves; a
+ * slave that may still answer reads counts, whether it is in the map or not. Does not know what the records are.
  */
 
 import { MIB } from "../../base/byte_units.ts";
-import type { FlareError } from "../../base/errors.ts";
+import { FlareError } from "../../base/errors.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../../cluster/node.ts";
 import type { Routing } from "../../cluster/routing.ts";
 import type { WorkerRegistry } from "../../net/worker.ts";
 import { encodeBlock } from "../../protocol/stream_request.ts";
-import type { Runtime } from "../../runtime/runtime.ts";
+import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import { splitBlock } from "../../storage/log/log_block.ts";
 import type { CommitListener, LogBlock, LogFollower, Storage } from "../../storage/storage.ts";
+import type { GivenLease } from "./given_lease.ts";
+import { type LeaseTimes, leaseTimes } from "./lease_times.ts";
 import { ReplicaStream, type SentBlock, type StreamOwner, type StreamSettings } from "./replica_stream.ts";
 
 /** Records are combined into blocks of at most this size. */
@@ -34,6 +37,16 @@ export interface StreamsOwner {
   onLate(node: ClusterNode): Promise<FlareError | undefined> | undefined;
 }
 
+/** A slave without a stream that may still answer reads: nothing newer than `last` counts as replicated until then. */
+interface Former {
+  readonly last: number;
+  readonly untilMs: number;
+  readonly timer: Timer;
+}
+
+/** What this node knows of its former master. */
+export type FormerMaster = Pick<GivenLease, "othersUntilMs">;
+
 /** A write, or several, that waits for the replicas. */
 interface Waiter {
   readonly sequence: number;
@@ -46,10 +59,20 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   readonly #storage: Storage;
   readonly #workers: WorkerRegistry;
   readonly #settings: StreamSettings;
+  readonly #timeoutMs: () => number;
+  readonly #formerMaster: FormerMaster;
   readonly #owner: StreamsOwner;
   readonly #streams = new Map<string, ReplicaStream>();
   /** Replicas that are behind, and from which record on; nothing newer counts as replicated until they are out. */
   readonly #behind = new Map<ReplicaStream, number>();
+  /** By key. */
+  readonly #former = new Map<string, Former>();
+  /** Our fellow slaves while we are one. */
+  #fellows: readonly ClusterNode[] = [];
+  /** Until when we may answer for our partition, on the monotonic clock; infinite without slaves. */
+  leaseUntilMs = Number.POSITIVE_INFINITY;
+  #beat: Timer | undefined;
+  #beatMs = 0;
   readonly #waiters: Waiter[] = [];
   readonly #idle: (() => void)[] = [];
   readonly #settling: (() => void)[] = [];
@@ -60,14 +83,17 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     routing: Routing,
     storage: Storage,
     workers: WorkerRegistry,
-    self: { readonly key: string } & Pick<StreamSettings, "peer" | "timeoutMs">,
+    self: { readonly key: string; readonly peer: StreamSettings["peer"]; readonly timeoutMs: () => number },
+    formerMaster: FormerMaster,
     owner: StreamsOwner,
   ) {
     this.#runtime = runtime;
     this.#routing = routing;
     this.#storage = storage;
     this.#workers = workers;
-    this.#settings = { ...self, selfKey: self.key, id: newStreamId(runtime) };
+    this.#settings = { peer: self.peer, selfKey: self.key, id: newStreamId(runtime) };
+    this.#timeoutMs = self.timeoutMs;
+    this.#formerMaster = formerMaster;
     this.#owner = owner;
   }
 
@@ -79,17 +105,36 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   /** Follows the routing's current map: opens streams to new replicas, and ends those to nodes that are none any more. */
   install(): void {
     const replicas = this.#isStopped ? [] : this.#replicas();
+    const isOver = !this.#isMaster || this.#isStopped;
+    // The new master may not have what not every slave has.
+    if (isOver) this.#failWaiters(new FlareError("IN_DOUBT", "in doubt: written here, but this node is no longer the master"));
     for (const stream of this.#streams.values()) {
-      if (!replicas.some(({ key }) => key === stream.node.key)) this.#drop(stream);
+      if (!replicas.some(({ key }) => key === stream.node.key)) this.#drop(stream, isOver);
     }
+    this.#succeed();
     for (const node of replicas) if (!this.#streams.has(node.key)) this.#open(node);
     this.#followIfNeeded();
+    this.#renew();
     this.#release();
+  }
+
+  /** Our former master's other slaves may answer reads for as long as it has let them. */
+  #succeed(): void {
+    const { self } = this.#routing;
+    if (this.#isMaster) {
+      for (const { key } of this.#fellows) this.#keepOut(key, 0, this.#formerMaster.othersUntilMs);
+      this.#fellows = [];
+    } else if (self?.role === NodeRole.slave) {
+      const slaves = this.#routing.replicaTargets(self.partition);
+      this.#fellows = slaves.filter(({ key, state }) => key !== self.key && state === NodeState.active);
+    } else {
+      this.#fellows = [];
+    }
   }
 
   /** Whether a write may have to wait for a replica. */
   get isInUse(): boolean {
-    if (this.#behind.size > 0) return true;
+    if (this.#behind.size > 0 || this.#former.size > 0) return true;
     for (const stream of this.#streams.values()) if (stream.covers) return true;
     return false;
   }
@@ -129,13 +174,17 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     return this.#owner.linesDone(nodeKey);
   }
 
-  onCoverage(): void {
+  onCoverage(stream: ReplicaStream): void {
+    // It follows us now, so it has no lease of anybody else.
+    this.#letIn(stream.node.key);
+    this.#renew();
     this.#followIfNeeded();
     this.#owner.onCoverage();
   }
 
   onAcknowledged(): void {
     this.#wakeSettled();
+    this.#renewOwn();
     this.#release();
   }
 
@@ -145,6 +194,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     const isOut = this.#owner.onBehind(node, stream.lastQueuedMs, `its stream has failed: ${reason}`);
     if (isOut !== undefined) this.#waitUntilOut(stream, isOut);
     this.#streams.delete(node.key);
+    this.#keepOut(node.key, stream.firstMissing - 1, stream.beacons.slaveUntilMs);
     this.#wakeSettled();
     // Its later writes go to it as lines until the next stream is open: if it copies, it needs them.
     if (!this.#isStopped) this.#open(node);
@@ -153,14 +203,16 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#release();
   }
 
-  onLate(stream: ReplicaStream): void {
+  /** A replica has given no sign for too long. */
+  #onLate(stream: ReplicaStream): void {
     const isOut = this.#owner.onLate(stream.node);
     if (isOut === undefined) {
       stream.isLetGo = true;
-      return this.#release();
+      return;
     }
     void isOut.then((doubt) => {
       if (doubt !== undefined) this.#failWaiters(doubt);
+      this.#renew();
       this.#release();
     });
   }
@@ -188,21 +240,99 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     });
   }
 
+  get #isMaster(): boolean {
+    const { self } = this.#routing;
+    return self?.role === NodeRole.master && self.state === NodeState.active;
+  }
+
   #replicas(): readonly ClusterNode[] {
     const { self } = this.#routing;
-    const isMaster = self?.role === NodeRole.master && self.state === NodeState.active;
-    return isMaster ? this.#routing.replicaTargets(self.partition) : [];
+    return self !== undefined && this.#isMaster ? this.#routing.replicaTargets(self.partition) : [];
   }
 
   #open(node: ClusterNode): void {
     this.#streams.set(node.key, new ReplicaStream(this.#runtime, this.#workers, node, this.#settings, this));
+    this.#beat ??= this.#nextBeat();
   }
 
-  #drop(stream: ReplicaStream): void {
-    this.#streams.delete(stream.node.key);
-    stream.end();
+  /** `isOver`: we are no master any more. */
+  #drop(stream: ReplicaStream, isOver: boolean): void {
+    const { key } = stream.node;
+    this.#streams.delete(key);
+    this.#keepOut(key, stream.firstMissing - 1, stream.beacons.slaveUntilMs);
+    stream.leave(isOver, this.#times, () => {
+      this.#letIn(key);
+      this.#release();
+    });
     this.#wakeSettled();
     this.#owner.onCoverage();
+  }
+
+  /** A slave without a stream may answer reads until then. */
+  #keepOut(key: string, last: number, untilMs: number): void {
+    const former = this.#former.get(key);
+    const leftMs = untilMs - this.#runtime.clock.monotonicMs();
+    if (!(leftMs > 0) || (former !== undefined && former.untilMs >= untilMs)) return;
+    this.#letIn(key);
+    const timer = this.#runtime.clock.setTimer(() => {
+      this.#former.delete(key);
+      this.#release();
+    }, leftMs);
+    this.#former.set(key, { last: Math.min(last, former?.last ?? last), untilMs, timer });
+  }
+
+  #letIn(key: string): void {
+    const former = this.#former.get(key);
+    if (former === undefined) return;
+    this.#runtime.clock.clearTimer(former.timer);
+    this.#former.delete(key);
+  }
+
+  get #times(): LeaseTimes {
+    return leaseTimes(this.#timeoutMs());
+  }
+
+  #nextBeat(): Timer {
+    const { clock } = this.#runtime;
+    this.#beatMs = clock.monotonicMs() + this.#times.intervalMs;
+    return clock.setTimer(() => {
+      this.#beat = undefined;
+      this.#onBeat();
+      if (this.#streams.size > 0) this.#beat = this.#nextBeat();
+    }, this.#times.intervalMs);
+  }
+
+  /** Looks who is silent, and renews the leases. */
+  #onBeat(): void {
+    const nowMs = this.#runtime.clock.monotonicMs();
+    const pausedMs = nowMs - this.#beatMs;
+    for (const stream of this.#streams.values()) {
+      if (pausedMs > this.#times.intervalMs) stream.forgive(pausedMs);
+      if (stream.silentMs(nowMs) >= this.#timeoutMs()) this.#onLate(stream);
+    }
+    this.#renew();
+    this.#release();
+  }
+
+  /** Sends every replica a beacon. */
+  #renew(): void {
+    this.#renewOwn();
+    const nowMs = this.#runtime.clock.monotonicMs();
+    const mayLend = nowMs < this.leaseUntilMs;
+    const replicated = Math.min(this.replicated, this.#storage.committedSequence);
+    for (const stream of this.#streams.values()) {
+      stream.beacon(this.#times, mayLend && this.#owner.isAwaited(stream.node.key), replicated);
+    }
+  }
+
+  /** Our own lease lasts until the first replica's that could take over ends. */
+  #renewOwn(): void {
+    let untilMs = Number.POSITIVE_INFINITY;
+    for (const stream of this.#streams.values()) {
+      if (stream.isUnknown || !this.#owner.isAwaited(stream.node.key)) continue;
+      untilMs = Math.min(untilMs, stream.beacons.masterUntilMs);
+    }
+    this.leaseUntilMs = untilMs;
   }
 
   #followIfNeeded(): void {
@@ -227,16 +357,25 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     }
   }
 
-  /** Every covered replica has the records up to this one; infinite if none lacks anything. */
+  /**
+   * Every replica that counts has the records up to this one: those that must have every write, and those that may answer
+   * reads. Infinite if none lacks anything.
+   */
   get replicated(): number {
     let least = Number.POSITIVE_INFINITY;
-    if (this.#streams.size === 0 && this.#behind.size === 0) return least;
     for (const stream of this.#streams.values()) {
-      if (!stream.covers || stream.isIdle || stream.isLetGo || !this.#owner.isAwaited(stream.node.key)) continue;
+      if (!stream.covers || stream.isIdle) continue;
+      if ((stream.isLetGo || !this.#owner.isAwaited(stream.node.key)) && !this.#reads(stream)) continue;
       least = Math.min(least, stream.firstMissing - 1);
     }
     for (const last of this.#behind.values()) least = Math.min(least, last);
+    for (const { last } of this.#former.values()) least = Math.min(least, last);
     return least;
+  }
+
+  /** Whether a replica may answer reads. */
+  #reads({ beacons }: ReplicaStream): boolean {
+    return this.#runtime.clock.monotonicMs() < beacons.slaveUntilMs;
   }
 
   #release(): void {

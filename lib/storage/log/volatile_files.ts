@@ -17,6 +17,7 @@ export const volatileFiles: FileSystem = Object.freeze({
   read: nothing,
   size: nothing,
   replace: nothing,
+  create: () => Promise.resolve(true),
   permissions: nothing,
   list: () => Promise.resolve([]),
   remove: nothing,

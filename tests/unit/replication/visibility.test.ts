@@ -28,7 +28,8 @@ function world(
       onCommitted(isSync ? undefined : new FlareError("IO_ERROR", "disk on fire"));
     },
   };
-  return { asked, visibility: new Visibility(storage, replicator as never, { replicated: slaves }, type) };
+  const lease = { isHeld: true, mayWrite: true, master: "a:1", confirmed: () => Promise.resolve(undefined) };
+  return { asked, lease, visibility: new Visibility(storage, replicator as never, { replicated: slaves }, lease, type) };
 }
 
 describe("an item", () => {
@@ -53,6 +54,18 @@ describe("an item", () => {
     assertEquals([await sync.visibility.settled(), sync.asked], [undefined, [true]]);
     const { visibility, asked } = world(10, {}, "async");
     assertEquals([(await visibility.settled())?.message, asked], ["disk on fire", [false]]);
+  });
+});
+
+describe("an item of a node that cannot be sure", () => {
+  it("is the master's to show where a slave has it, and shown by the master once it is sure", async () => {
+    const { visibility, lease } = world(9);
+    lease.isHeld = false;
+    assertEquals([visibility.isShown(KEY), visibility.canShow(KEY)], [false, false]);
+    lease.mayWrite = false;
+    assertEquals([visibility.isShown(KEY), visibility.canShow(KEY)], [false, true]);
+    lease.confirmed = () => Promise.resolve(new FlareError("REFUSED", "not sure")) as never;
+    assertEquals((await visibility.settled())?.message, "not sure");
   });
 });
 

@@ -48,6 +48,7 @@ function world(...routes: readonly Route[]) {
     options: { maxTotalThreadQueue: 0 },
     routing: {
       masterOf: () => A,
+      masterIfSlave: () => undefined,
       routeRead: next,
       routeReadAgain: next,
       routeWrite: next,

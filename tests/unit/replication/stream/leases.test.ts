@@ -1,0 +1,107 @@
+/**
+ * The two ends of the leases, with clocks that run at their own pace and a network that delays and loses: never may a slave
+ * take over while its master still answers, nor read when its master goes on without it. Covers
+ * lib/replication/stream/beacons.ts, lib/replication/stream/given_lease.ts, lib/replication/stream/lease_times.ts.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { Beacons } from "../../../../lib/replication/stream/beacons.ts";
+import { GivenLease } from "../../../../lib/replication/stream/given_lease.ts";
+import { leaseEnds, leaseTimes } from "../../../../lib/replication/stream/lease_times.ts";
+import { SimRandom } from "../../../simulation/sim_random.ts";
+
+const TIMES = leaseTimes(5000);
+const NEVER = Number.NEGATIVE_INFINITY;
+
+/** A beacon as the slave gets it. */
+function said(beacons: Beacons, nowMs: number, reads = true) {
+  return { ...beacons.next(nowMs, TIMES, reads), id: "", replicated: 0 };
+}
+
+describe("a lease", () => {
+  it("begins with the beacon that is answered for the master, with one that is proved for the slave", () => {
+    const [beacons, lease] = [new Beacons(), new GivenLease()];
+    const first = said(beacons, 1000);
+    lease.take(first, 500);
+    assertEquals([beacons.masterUntilMs, lease.readsUntilMs, lease.masterUntilMs], [NEVER, NEVER, 500 + leaseEnds(4000)]);
+    beacons.answered(first.number, 1100);
+    assertEquals([beacons.masterUntilMs, beacons.slaveUntilMs], [5000, NEVER]);
+    lease.take(said(beacons, 1500), 900);
+    assertEquals([lease.readsUntilMs, beacons.slaveUntilMs], [500 + 3000, 1100 + leaseEnds(3000)]);
+  });
+
+  it("is given up at a word, unless a later one renews it, and an old one changes nothing", () => {
+    const [beacons, lease] = [new Beacons(), new GivenLease()];
+    for (const nowMs of [0, 10]) {
+      const beacon = said(beacons, nowMs);
+      lease.take(beacon, nowMs);
+      beacons.answered(beacon.number, nowMs);
+    }
+    const [old, end, later] = [said(beacons, 20), said(beacons, 30, false), said(beacons, 40)];
+    lease.take(end, 30);
+    lease.take(old, 35);
+    assertEquals(lease.readsUntilMs, NEVER);
+    beacons.answered(end.number, 40);
+    assertEquals(beacons.slaveUntilMs, 10 + leaseEnds(3000));
+    beacons.answered(later.number, 50);
+    const last = said(beacons, 60, false);
+    beacons.answered(last.number, 70);
+    assertEquals(beacons.slaveUntilMs, NEVER);
+    lease.take({ ...last, masterMs: 0 }, 80);
+    assertEquals([lease.masterUntilMs, lease.othersUntilMs], [NEVER, NEVER]);
+  });
+
+  it("is nobody's on a new stream", () => {
+    const [beacons, lease] = [new Beacons(), new GivenLease()];
+    const beacon = said(beacons, 0);
+    lease.take(beacon, 0);
+    beacons.begin(true);
+    lease.begin();
+    beacons.answered(beacon.number, 1);
+    const next = said(beacons, 2);
+    assertEquals([beacons.masterUntilMs, next.proved, beacons.slaveUntilMs], [NEVER, 0, NEVER]);
+    lease.take({ ...next, proved: beacon.number }, 2);
+    assertEquals(lease.readsUntilMs, NEVER);
+  });
+
+  it("never overlaps with what follows it, whatever the clocks and the network do", () => {
+    let renewed = 0;
+    for (let seed = 1; seed <= 300; seed++) {
+      const random = new SimRandom(String(seed));
+      const [beacons, lease] = [new Beacons(), new GivenLease()];
+      // Each clock has its own zero and pace, up to 20 % off.
+      const clock = () => ({ zero: random.between(0, 100_000), pace: 0.8 + random.between(0, 400) / 1000 });
+      const [master, slave] = [clock(), clock()];
+      const at = ({ zero, pace }: { zero: number; pace: number }, ms: number): number => zero + ms * pace;
+      const toSlave: { ms: number; beacon: ReturnType<typeof said> }[] = [];
+      const toMaster: { ms: number; number: number }[] = [];
+      let lastSent = 0;
+      let lastAnswer = 0;
+      for (let ms = 0; ms < 30_000; ms += 50) {
+        if (ms % 500 === 0) {
+          lastSent = Math.max(lastSent, ms + random.between(0, random.chance(0.1) ? 6000 : 100));
+          toSlave.push({ ms: lastSent, beacon: said(beacons, at(master, ms), random.chance(0.9)) });
+        }
+        for (let first = toSlave[0]; first !== undefined && first.ms <= ms; first = toSlave[0]) {
+          toSlave.shift();
+          lease.take(first.beacon, at(slave, ms));
+          lastAnswer = Math.max(lastAnswer, ms + random.between(0, random.chance(0.1) ? 6000 : 100));
+          toMaster.push({ ms: lastAnswer, number: first.beacon.number });
+        }
+        for (let first = toMaster[0]; first !== undefined && first.ms <= ms; first = toMaster[0]) {
+          toMaster.shift();
+          beacons.answered(first.number, at(master, ms));
+        }
+        const isMaster = at(master, ms) < beacons.masterUntilMs;
+        const mayTakeOver = at(slave, ms) >= lease.masterUntilMs;
+        assert(!(isMaster && mayTakeOver), `seed ${seed}: two masters at ${ms} ms`);
+        const reads = at(slave, ms) < lease.readsUntilMs;
+        const isOut = at(master, ms) >= beacons.slaveUntilMs;
+        assert(!(reads && isOut), `seed ${seed}: a slave that is out reads at ${ms} ms`);
+        if (isMaster && reads) renewed++;
+      }
+    }
+    assert(renewed > 10_000, `${renewed}`);
+  });
+});
