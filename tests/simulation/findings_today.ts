@@ -28,7 +28,7 @@ export const FINDINGS_TODAY: { readonly [scenario: string]: KnownFindings } = {
     why: "a moved key leaves its tombstone behind; and while a partition is added, two nodes may execute writes of a key",
   },
   lateSlaves: {
-    kinds: [staleRead],
+    kinds: [earlyRead, staleRead],
     shown: { scenario: "lateSlaves", seed: 1 },
     why: "asynchronous replication promises no more",
   },
