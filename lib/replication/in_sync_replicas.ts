@@ -124,9 +124,9 @@ export class InSyncReplicas {
     return slave === undefined || !this.isMember(slave);
   }
 
-  /** A slave begins a copy: what it missed before will be in it. */
+  /** A slave begins a copy: what it missed before will be in it. Later writes go to it only if our map has it as a slave. */
   copyBegins(key: string): void {
-    if (findNode(this.#routing.nodeMap, key) === undefined) return;
+    if (this.#slave(key) === undefined) return;
     const record = this.#record(key);
     record.copyBeganMs = this.#runtime.clock.monotonicMs();
     record.missed = undefined;
@@ -159,6 +159,8 @@ export class InSyncReplicas {
       if (record.addedIn !== undefined && record.addedIn < version) record.addedIn = undefined;
       if (record.legacyIn !== undefined && record.legacyIn < version) record.legacyIn = undefined;
       const slave = this.#slave(key);
+      // It gets no writes any more.
+      if (slave === undefined) record.copyBeganMs = undefined;
       // It became active without us.
       const isWrong = record.missed !== undefined && record.removal === undefined && record.addition === undefined;
       if (isWrong && slave !== undefined && this.isMember(slave)) void this.#beginRemoval(key, record, record.missed as string);
@@ -266,7 +268,7 @@ export class InSyncReplicas {
     for (let attempt = 0; attempt < ADDITIONS_MAX; attempt++) {
       const slave = this.#slave(key);
       if (slave === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
-      if (record.copyBeganMs === undefined) return copyAgain("this node is a new master");
+      if (record.copyBeganMs === undefined) return copyAgain("this node did not send it writes when its copy began");
       const { version } = this.#routing.nodeMap;
       const outcome = await this.#addBy(version, slave, record, settled);
       if (record.missed !== undefined) {

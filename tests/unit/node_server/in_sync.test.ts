@@ -252,12 +252,28 @@ describe("a slave that has copied", () => {
   const DUMP = `<${SLAVE}>dump 0 0 1\r\n`;
   const ADMIT = "node admit 127.0.0.1 2002\r\n";
   const ADDITION = "node state 127.0.0.1 2002 active 5\r\n";
+  const UNSENT = "SERVER_ERROR copy again: this node did not send it writes when its copy began\r\n";
 
   it("is added when it has missed nothing since its copy began", async () => {
     const node = await startMaster(OUT);
-    assertEquals(await node.ask(ADMIT), "SERVER_ERROR copy again: this node is a new master\r\n");
+    assertEquals(await node.ask(ADMIT), UNSENT);
     await node.ask(DUMP);
     assertEquals([await node.ask(ADMIT), changes(node)], ["OK\r\n", [ADDITION]]);
+    await node.stop();
+  });
+
+  it("is not added when its master had another map when the copy began, or has had one since", async () => {
+    const AS_PROXY = [OUT[0] as string, "2002 2 0 -1 0 16"];
+    const node = await startMaster(AS_PROXY);
+    await node.ask(DUMP);
+    await node.push(6, OUT);
+    assertEquals(await node.ask(ADMIT), UNSENT);
+    await node.ask(DUMP);
+    await node.push(7, AS_PROXY);
+    await node.push(8, OUT);
+    assertEquals([await node.ask(ADMIT), changes(node)], [UNSENT, []]);
+    await node.ask(DUMP);
+    assertEquals([await node.ask(ADMIT), changes(node)], ["OK\r\n", [ADDITION.replace("5\r", "8\r")]]);
     await node.stop();
   });
 
