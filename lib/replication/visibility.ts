@@ -52,13 +52,18 @@ export class Visibility {
     return !this.#isSync || this.#hasOnly(this.#follower.replicated, key);
   }
 
+  /** Whether it is a slave whose reads may come late: where its master cannot be reached it answers by itself. */
+  get mayBeLate(): boolean {
+    return !this.#isSync && this.#lease.mayWrite;
+  }
+
   /** Resolves when everything that is stored now may be shown, with the reason if it may not. */
   async settled(): Promise<FlareError | undefined> {
     const { master } = this.#lease;
     const fault = await new Promise<FlareError | undefined>((resolve) =>
       this.#replicator.onCommit({ onCommitted: resolve }, this.#isSync),
     );
-    return fault ?? this.#lease.confirmed(master);
+    return fault ?? (this.mayBeLate ? undefined : this.#lease.confirmed(master));
   }
 
   /** Whether a key has no change after this one. */

@@ -50,6 +50,11 @@ export const DECISIONS: Readonly<Record<string, Decision>> = {
   "unsupported-shutdown": { expect: "ERROR\r\n" },
   // Chosen: memcached's, which exporters, dashboards and libraries ask for; Flare answers ERROR or nothing.
   "unsupported-cache_memlimit": { expect: "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n" },
+  // What another node forwards to a slave goes to its master, which has none of these items.
+  "slave-prefix-incr": { expect: "NOT_FOUND\r\nVALUE Sm5 0 1 77\r\n1\r\nEND\r\n" },
+  "slave-delete-unversioned": { expect: "STORED\r\nNOT_FOUND\r\nVALUE Sm8 0 1\r\nx\r\nEND\r\n" },
+  "slave-prefix-touch": { expect: "STORED\r\nNOT_FOUND\r\nVALUE Sm9 0 1 10\r\nx\r\nEND\r\n" },
+  "slave-prefix-cas": { expect: "STORED\r\nNOT_FOUND\r\nVALUE Sm11 0 1 10\r\nx\r\nEND\r\n" },
   // The delay is waited out.
   "tcb-flush_all-delay": { expect: "OK\r\nVALUE ka 1 2\r\nAA\r\nEND\r\n" },
   // One more line tells our nodes that they may say which data they have.
@@ -96,6 +101,7 @@ export const LOOSE: Readonly<Record<string, RegExp>> = {
   // The engine is ordered, so `keys` works whatever the storage type is called.
   "keys-tch": /^(?:KEY a[^\r]*\r\n)+END\r\n$/,
   // A replica that is asked right after an asynchronous write may or may not have it yet.
+  "slave-prefix-add-existing": /^STORED\r\nSTORED\r\nVALUE Sm10 0 1 (?:10\r\nx|11\r\ny)\r\nEND\r\n$/,
   "proxy-set-get": /^STORED\r\n(?:VALUE P2 7 5\r\nhello\r\n)?END\r\n$/,
   // Which items there are depends on what came before; those lines end with LF alone in memcached.
   "unsupported-lru_crawler":
@@ -106,7 +112,7 @@ export const LOOSE: Readonly<Record<string, RegExp>> = {
       "STAT pool_threads \\d+\\r\\nSTAT node_map_version \\d+\\r\\n(?:STAT [a-z_]+ \\d+\\r\\n){30,}END\\r\\n$",
   ),
   "index-stats":
-    /^STAT pid \d+\r\n(?:STAT [a-z_]+ [^\r]+\r\n)+STAT node_map_version \d+\r\nSTAT rejected_http_requests \d+\r\nEND\r\n$/,
+    /^STAT pid \d+\r\n(?:STAT [a-z_]+ [^\r]+\r\n)+STAT node_map_version \d+\r\nSTAT rejected_http_requests \d+\r\n(?:STAT index_[a-z_]+ \d+\r\n){3}END\r\n$/,
   "stats-items": /^(?:STAT items:1:[a-z_]+ \d+\r\n){28}END\r\n$/,
   "stats-items-extra": /^(?:STAT items:1:[a-z_]+ \d+\r\n){28}END\r\n$/,
   "stats-slabs": /^(?:STAT 1:[a-z_]+ \d+\r\n){15}STAT active_slabs 1\r\nSTAT total_malloced \d+\r\nEND\r\n$/,

@@ -38,7 +38,7 @@ export interface ReadForwardParts {
   readonly otherCluster: Pick<OtherCluster, "node">;
   readonly peers: Pick<PeerPool, "lane">;
   readonly storage: Pick<Storage, "read">;
-  readonly visibility: Pick<Visibility, "canShow" | "isShown" | "settled">;
+  readonly visibility: Pick<Visibility, "canShow" | "isShown" | "mayBeLate" | "settled">;
 }
 
 export class ReadForward {
@@ -119,12 +119,13 @@ export class ReadForward {
   }
 
   #nextRoute(hash: number, key: KeySlice, failed: readonly string[]): Route {
-    const { routing, otherCluster } = this.#parts;
+    const { routing, otherCluster, visibility } = this.#parts;
     if (otherCluster.node !== undefined) return PROXY_FAILURE;
     const route = routing.routeReadAgain(hash, failed);
     if (route !== LOCAL) return route;
     const better = this.#localRoute(hash, key);
-    return typeof better === "object" && failed.includes(better.key) ? PROXY_FAILURE : better;
+    if (typeof better !== "object" || !failed.includes(better.key)) return better;
+    return visibility.mayBeLate ? LOCAL : PROXY_FAILURE;
   }
 
   /** What not every replica has is the master's to show. */

@@ -57,7 +57,7 @@ export class WriteForward {
     const sender = passed.at(-1);
     if (route === LOCAL && prefix !== undefined) {
       const master = routing.masterIfSlave(hash);
-      if (master === undefined || (isCopy(request) && (request.mutation.version !== 0 || sender === master.key))) return LOCAL;
+      if (master === undefined || sender === master.key || isVersioned(request)) return LOCAL;
       route = master;
     }
     if (typeof route !== "object") return route;
@@ -112,6 +112,11 @@ export class WriteForward {
 }
 
 /** Whether a write from another node may be a copy for a replica; a touch never has a version. */
-function isCopy({ mutation: { kind, version } }: Request): boolean {
-  return kind === MutationKind.touch || (version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete));
+function isCopy(request: Request): boolean {
+  return request.mutation.kind === MutationKind.touch || isVersioned(request);
+}
+
+/** Whether a write says which version the item gets: it does no harm where it is not needed. */
+function isVersioned({ mutation: { kind, version } }: Request): boolean {
+  return version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete);
 }

@@ -38,9 +38,8 @@ export class GivenLease {
     if (slaveMs === 0) this.readsUntilMs = Number.NEGATIVE_INFINITY;
     else if (provedMs !== undefined) this.readsUntilMs = Math.max(this.readsUntilMs, provedMs + slaveMs);
     if (masterMs === 0) {
-      // The last word of a master that is none any more.
+      // The last word of a master that is none any more; its slaves' leases last.
       this.masterUntilMs = Number.NEGATIVE_INFINITY;
-      this.othersUntilMs = Number.NEGATIVE_INFINITY;
       return;
     }
     this.masterUntilMs = Math.max(this.masterUntilMs, nowMs + leaseEnds(masterMs));

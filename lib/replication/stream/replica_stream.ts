@@ -179,13 +179,13 @@ export class ReplicaStream implements Worker {
   }
 
   /**
-   * Ends the stream with a last word: the replica may answer no more reads, and with `isOver` we are no master any more. Calls
+   * Ends the stream with a last word: the replica may answer no more reads; or, with `isOver`, we are no master any more. Calls
    * back when it has heard it; not at all if it cannot be reached.
    */
   leave(isOver: boolean, times: LeaseTimes, heard: () => void): void {
     const link = this.#link;
     if (link === undefined || !this.#isFollowing || !link.writable) return this.end();
-    const words = this.beacons.next(this.#runtime.clock.monotonicMs(), isOver ? { masterMs: 0, slaveMs: 0 } : times, false);
+    const words = this.beacons.next(this.#runtime.clock.monotonicMs(), isOver ? { ...times, masterMs: 0 } : times, isOver);
     this.#phase = "ended";
     const late = this.#runtime.clock.setTimer(() => this.#close(), FAREWELL_MS);
     this.#request(link, this.#encodeBeacon(words, 0), () => {

@@ -261,7 +261,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#streams.delete(key);
     this.#keepOut(key, stream.firstMissing - 1, stream.beacons.slaveUntilMs);
     stream.leave(isOver, this.#times, () => {
-      this.#letIn(key);
+      if (!isOver) this.#letIn(key);
       this.#release();
     });
     this.#wakeSettled();

@@ -60,7 +60,7 @@ function world(...routes: readonly Route[]) {
     otherCluster: { node: undefined },
     peers: { lane, queue: 0 },
     storage: { read: () => Promise.resolve(undefined) },
-    visibility: { canShow: () => true, isShown: () => true, settled: () => Promise.resolve(undefined) },
+    visibility: { canShow: () => true, isShown: () => true, mayBeLate: false, settled: () => Promise.resolve(undefined) },
     selfKey: "self:1",
   };
   return { asked, state, parts };
@@ -112,8 +112,10 @@ describe("a read of a key of another node", () => {
     const reads = new ReadForward({ ...parts, visibility });
     assertEquals([reads.isHere(KEY), await reads.read(KEY, () => Promise.resolve({ value: 5 }))], [false, { value: 5 }]);
     assertEquals(asked, ["a:1"]);
-    const reading = await reads.read(KEY, () => Promise.reject(lost(true)));
-    assertEquals(reading, { error: "SERVER_ERROR proxy failure" });
+    const silent = () => Promise.reject(lost(true));
+    assertEquals(await reads.read(KEY, silent), { error: "SERVER_ERROR proxy failure" });
+    const late = new ReadForward({ ...parts, visibility: { ...visibility, mayBeLate: true } });
+    assertEquals(await late.read(KEY, silent), LOCAL);
   });
 
   it("waits here until the item may be shown, or says why it may not", async () => {
