@@ -169,6 +169,8 @@ export class CommitGroup {
   }
 
   async #syncOnce(): Promise<FlareError | undefined> {
+    // What a failed sync left in doubt may never reach the disk, and what is behind it in the log cannot be read then.
+    if (this.#fault !== undefined) return this.#fault;
     const appended = this.#appendedSequence;
     const fault = await this.#syncLog();
     if (fault === undefined) {

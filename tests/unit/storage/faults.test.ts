@@ -316,6 +316,33 @@ describe("commits", () => {
     await storage.close();
   });
 
+  it("fail after a failed sync, whatever a later one says, and a reader hears it, too", async () => {
+    const world = new StorageWorld();
+    const storage = await open(world, new TestDatabase(), { fsync: "always" });
+    const files = disk(world);
+    files.holdSyncs();
+    const told: string[] = [];
+    const hear = (name: string): void =>
+      storage.onCommit({
+        onCommitted: (error) => {
+          told.push(`${name} ${error?.code ?? "stored"}`);
+          files.syncFault = undefined;
+        },
+      });
+    for (const key of ["in the running sync", "in the next sync"]) {
+      storage.apply(set(key, "1"), world.nowSeconds);
+      hear(key);
+      await turns(2);
+    }
+    files.syncFault = new FlareError("IO_ERROR", "sync failed: EIO");
+    files.releaseSyncs();
+    await turns(4);
+    hear("reader");
+    assertEquals(told, ["in the running sync IO_ERROR", "in the next sync IO_ERROR", "reader IO_ERROR"]);
+    assert(storage.committedSequence < storage.lastSequence);
+    await storage.close();
+  });
+
   it("of a reader wait for the sync of what it may have seen, not for another one", async () => {
     const world = new StorageWorld();
     const storage = await open(world, new TestDatabase(), { fsync: "always" });
