@@ -10,7 +10,17 @@ import process from "node:process";
 import { repositoryRoot } from "../../support/repository.ts";
 import { type PlantedBug, plant } from "./bug.ts";
 
-const COPIED = ["lib", "cli", "mod.ts", "tests/simulation", "package.json", "tsconfig.json", "deno.json", "std-assert"];
+const COPIED = [
+  "lib",
+  "cli",
+  "mod.ts",
+  "tests/simulation",
+  "tests/support",
+  "package.json",
+  "tsconfig.json",
+  "deno.json",
+  "std-assert",
+];
 
 /** What a search has found. */
 export interface Finding {
