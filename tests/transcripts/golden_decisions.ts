@@ -111,8 +111,10 @@ export const LOOSE: Readonly<Record<string, RegExp>> = {
     "^STAT pid \\d+\\r\\n[^]*STAT evictions 0\\r\\n[^]*STAT limit_maxbytes 268435456\\r\\nSTAT threads \\d+\\r\\n" +
       "STAT pool_threads \\d+\\r\\nSTAT node_map_version \\d+\\r\\n(?:STAT [a-z_]+ \\d+\\r\\n){30,}END\\r\\n$",
   ),
-  "index-stats":
-    /^STAT pid \d+\r\n(?:STAT [a-z_]+ [^\r]+\r\n)+STAT node_map_version \d+\r\nSTAT rejected_http_requests \d+\r\n(?:STAT index_[a-z_]+ \d+\r\n){3}END\r\n$/,
+  "index-stats": new RegExp(
+    "^STAT pid \\d+\r\n(?:STAT [a-z_]+ [^\r]+\r\n)+STAT node_map_version \\d+\r\n" +
+      "STAT rejected_http_requests \\d+\r\n(?:STAT index_[a-z_]+ \\d+\r\n){3}END\r\n$",
+  ),
   "stats-items": /^(?:STAT items:1:[a-z_]+ \d+\r\n){28}END\r\n$/,
   "stats-items-extra": /^(?:STAT items:1:[a-z_]+ \d+\r\n){28}END\r\n$/,
   "stats-slabs": /^(?:STAT 1:[a-z_]+ \d+\r\n){15}STAT active_slabs 1\r\nSTAT total_malloced \d+\r\nEND\r\n$/,

@@ -178,7 +178,10 @@ async function copying(cluster: SimCluster, random: SimRandom): Promise<void> {
   await world.sleep(random.between(0, SLOW_LINK_US / 1000));
 }
 
-/** A run of one of these scenarios, which find nothing, but in rare cases what the tests tolerate. @throws Error what it found */
+/**
+ * A run of one of these scenarios, which find nothing, but in rare cases what the tests tolerate.
+ * @throws Error what it found
+ */
 async function clean(scenarios: readonly string[], seed: string): Promise<void> {
   const { error, findings } = await runOnce(scenarios[Number(seed) % scenarios.length] as string, seed);
   if (error !== undefined) throw error;
