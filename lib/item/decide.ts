@@ -201,8 +201,5 @@ function rewrite(current: Current, alive: boolean, mutation: Mutation, nowSecond
     return;
   }
   decision.result = MutationResult.deleted;
-  decision.change = Change.remove;
-  decision.flags = nowSeconds;
-  decision.expire = current.kind === CurrentKind.tombstone ? current.expire : 0;
-  decision.version = version;
+  bury(decision, nowSeconds, current.kind === CurrentKind.tombstone ? current.expire : 0, version);
 }

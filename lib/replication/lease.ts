@@ -67,7 +67,7 @@ export class Lease {
     return nowMs < leaseUntilMs && nowMs >= masterUntilMs;
   }
 
-  /** What `stats` says of it. */
+  /** What `stats replication` says of it. */
   get state(): "held" | "lost" | "not_needed" {
     if (this.#role !== NodeRole.master && this.#role !== NodeRole.slave) return "not_needed";
     if (this.#role === NodeRole.master && this.#streams.leaseUntilMs === Number.POSITIVE_INFINITY) return "not_needed";

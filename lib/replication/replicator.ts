@@ -38,7 +38,7 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { CommitListener, Storage } from "../storage/storage.ts";
 import type { InSyncReplicas } from "./in_sync_replicas.ts";
 import { NoreplyWindow } from "./noreply_window.ts";
-import { type FormerMaster, ReplicaStreams, type StreamsOwner } from "./stream/replica_streams.ts";
+import { type FormerMaster, noLongerMaster, ReplicaStreams, type StreamsOwner } from "./stream/replica_streams.ts";
 
 /** Settings that can change at run time. */
 export interface ReplicatorOptions {
@@ -164,10 +164,12 @@ export class Replicator implements StreamsOwner {
         listener.onCommitted(error);
       },
     };
+    const { endings } = this.streams;
     this.#storage.onCommit({
       onCommitted: (error) => {
-        // A failed commit is nobody's before the earlier ones are everybody's.
-        const last = error === undefined ? done : { onCommitted: () => done.onCommitted(error) };
+        const fault = error ?? (this.streams.endings === endings ? undefined : noLongerMaster());
+        // A failed commit is answered after the writes before it, which may still wait for the replicas.
+        const last = fault === undefined ? done : { onCommitted: () => done.onCommitted(fault) };
         this.streams.whenReplicated(this.#storage.lastSequence, last);
       },
     });

@@ -21,6 +21,7 @@ type Parts = Pick<
   NodeComponents,
   | "crawler"
   | "inSync"
+  | "lease"
   | "options"
   | "otherCluster"
   | "peers"
@@ -87,7 +88,7 @@ export class StatsReports {
 
   /** Copies in flight to replicas and to another cluster, and failed ones; what the comparison with the slaves has found. */
   replication(reply: TextReply): void {
-    const { peers, inSync, replicator, otherCluster } = this.#parts;
+    const { peers, inSync, lease, replicator, otherCluster } = this.#parts;
     const { replication } = otherCluster;
     reply.stat("replication_queue", peers.queue);
     reply.stat("replication_failures", replicator.failures);
@@ -95,6 +96,7 @@ export class StatsReports {
     reply.stat("replication_refused", replicator.refused);
     reply.stat("replication_guarantees", inSync.guarantees);
     reply.stat("replication_removals", inSync.removals);
+    reply.stat("replication_lease", lease.state);
     reply.stat("anti_entropy_rounds", this.#antiEntropy.rounds);
     reply.stat("anti_entropy_items", this.#antiEntropy.items);
     reply.stat("anti_entropy_differences", this.#antiEntropy.differences);

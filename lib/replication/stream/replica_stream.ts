@@ -68,6 +68,8 @@ export class ReplicaStream implements Worker {
   acknowledged = 0;
   /** Nobody waits for it any more, until it has everything. */
   isLetGo = false;
+  /** The leases of both sides. */
+  readonly beacons = new Beacons();
   readonly #runtime: Runtime;
   readonly #workers: WorkerRegistry;
   readonly #settings: StreamSettings;
@@ -85,7 +87,6 @@ export class ReplicaStream implements Worker {
   /** Whether the replica may have applied blocks. */
   #hasBegun = false;
   #retry: Timer | undefined;
-  readonly beacons = new Beacons();
   /** When the replica gave the last sign that it follows, on the monotonic clock; at first, when it was asked. */
   #heardMs: number;
 
@@ -171,7 +172,9 @@ export class ReplicaStream implements Worker {
     if (link === undefined || !this.#isFollowing || !link.writable) return;
     const words = this.beacons.next(this.#runtime.clock.monotonicMs(), times, reads);
     this.#request(link, this.#encodeBeacon(words, replicated), (line) => {
-      if (this.#link !== link || line !== STREAM_OK) return;
+      if (this.#link !== link) return;
+      // It has another map now, and is asked again whether it follows.
+      if (line !== STREAM_OK) return link.fail(new FlareError("REFUSED", line, { retriable: true }));
       this.#heardMs = this.#runtime.clock.monotonicMs();
       this.beacons.answered(words.number, this.#heardMs);
       this.#owner.onAcknowledged();

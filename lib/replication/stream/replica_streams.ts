@@ -63,6 +63,8 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   readonly #formerMaster: FormerMaster;
   readonly #owner: StreamsOwner;
   readonly #streams = new Map<string, ReplicaStream>();
+  /** The streams, in the order of the node map. A list, because every read of a master with replicas looks at it. */
+  streams: readonly ReplicaStream[] = [];
   /** Replicas that are behind, and from which record on; nothing newer counts as replicated until they are out. */
   readonly #behind = new Map<ReplicaStream, number>();
   /** By key. */
@@ -77,6 +79,10 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   readonly #idle: (() => void)[] = [];
   readonly #settling: (() => void)[] = [];
   #isStopped = false;
+  /** We are the master of no partition: nobody waits for our replicas. */
+  #isOver = true;
+  /** Grows whenever we cease to be the master. */
+  endings = 0;
 
   constructor(
     runtime: Runtime,
@@ -105,11 +111,14 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   /** Follows the routing's current map: opens streams to new replicas, and ends those to nodes that are none any more. */
   install(): void {
     const replicas = this.#isStopped ? [] : this.#replicas();
-    const isOver = !this.#isMaster || this.#isStopped;
-    // The new master may not have what not every slave has.
-    if (isOver) this.#failWaiters(new FlareError("IN_DOUBT", "in doubt: written here, but this node is no longer the master"));
-    for (const stream of this.#streams.values()) {
-      if (!replicas.some(({ key }) => key === stream.node.key)) this.#drop(stream, isOver);
+    const wasOver = this.#isOver;
+    this.#isOver = !this.#isMaster || this.#isStopped;
+    if (this.#isOver && !wasOver) {
+      this.endings++;
+      this.#failWaiters(noLongerMaster());
+    }
+    for (const stream of this.streams) {
+      if (!replicas.some(({ key }) => key === stream.node.key)) this.#drop(stream);
     }
     this.#succeed();
     for (const node of replicas) if (!this.#streams.has(node.key)) this.#open(node);
@@ -134,14 +143,10 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
 
   /** Whether a write may have to wait for a replica. */
   get isInUse(): boolean {
+    if (this.#isOver) return false;
     if (this.#behind.size > 0 || this.#former.size > 0) return true;
-    for (const stream of this.#streams.values()) if (stream.covers) return true;
+    for (const stream of this.streams) if (stream.covers) return true;
     return false;
-  }
-
-  /** The streams, in the order of the node map. */
-  get streams(): readonly ReplicaStream[] {
-    return [...this.#streams.values()];
   }
 
   /** Calls the listener when every covered replica has the records up to `sequence`; in order, if the sequences are. */
@@ -193,7 +198,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#runtime.log.write("warning", `the stream to replica "${node.key}" has failed: ${reason}`);
     const isOut = this.#owner.onBehind(node, stream.lastQueuedMs, `its stream has failed: ${reason}`);
     if (isOut !== undefined) this.#waitUntilOut(stream, isOut);
-    this.#streams.delete(node.key);
+    this.#remove(node.key);
     this.#keepOut(node.key, stream.firstMissing - 1, stream.beacons.slaveUntilMs);
     this.#wakeSettled();
     // Its later writes go to it as lines until the next stream is open: if it copies, it needs them.
@@ -252,13 +257,14 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
 
   #open(node: ClusterNode): void {
     this.#streams.set(node.key, new ReplicaStream(this.#runtime, this.#workers, node, this.#settings, this));
+    this.streams = [...this.#streams.values()];
     this.#beat ??= this.#nextBeat();
   }
 
-  /** `isOver`: we are no master any more. */
-  #drop(stream: ReplicaStream, isOver: boolean): void {
+  #drop(stream: ReplicaStream): void {
     const { key } = stream.node;
-    this.#streams.delete(key);
+    const isOver = this.#isOver;
+    this.#remove(key);
     this.#keepOut(key, stream.firstMissing - 1, stream.beacons.slaveUntilMs);
     stream.leave(isOver, this.#times, () => {
       if (!isOver) this.#letIn(key);
@@ -266,6 +272,11 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     });
     this.#wakeSettled();
     this.#owner.onCoverage();
+  }
+
+  #remove(key: string): void {
+    this.#streams.delete(key);
+    this.streams = [...this.#streams.values()];
   }
 
   /** A slave without a stream may answer reads until then. */
@@ -306,7 +317,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   #onBeat(): void {
     const nowMs = this.#runtime.clock.monotonicMs();
     const pausedMs = nowMs - this.#beatMs;
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.streams) {
       if (pausedMs > this.#times.intervalMs) stream.forgive(pausedMs);
       if (stream.silentMs(nowMs) >= this.#timeoutMs()) this.#onLate(stream);
     }
@@ -320,7 +331,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     const nowMs = this.#runtime.clock.monotonicMs();
     const mayLend = nowMs < this.leaseUntilMs;
     const replicated = Math.min(this.replicated, this.#storage.committedSequence);
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.streams) {
       stream.beacon(this.#times, mayLend && this.#owner.isAwaited(stream.node.key), replicated);
     }
   }
@@ -328,7 +339,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   /** Our own lease lasts until the first replica's that could take over ends. */
   #renewOwn(): void {
     let untilMs = Number.POSITIVE_INFINITY;
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.streams) {
       if (stream.isUnknown || !this.#owner.isAwaited(stream.node.key)) continue;
       untilMs = Math.min(untilMs, stream.beacons.masterUntilMs);
     }
@@ -353,23 +364,25 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
         last: firstSequence + records - 1,
         queuedMs,
       };
-      for (const stream of this.#streams.values()) if (stream.covers) stream.push(sent);
+      for (const stream of this.streams) if (stream.covers) stream.push(sent);
     }
   }
 
   /**
    * Every replica that counts has the records up to this one: those that must have every write, and those that may answer
-   * reads. Infinite if none lacks anything.
+   * reads. Infinite if none lacks anything, and where we are no master.
    */
   get replicated(): number {
     let least = Number.POSITIVE_INFINITY;
-    for (const stream of this.#streams.values()) {
+    if (this.#isOver) return least;
+    for (let i = 0; i < this.streams.length; i++) {
+      const stream = this.streams[i] as ReplicaStream;
       if (!stream.covers || stream.isIdle) continue;
       if ((stream.isLetGo || !this.#owner.isAwaited(stream.node.key)) && !this.#reads(stream)) continue;
       least = Math.min(least, stream.firstMissing - 1);
     }
-    for (const last of this.#behind.values()) least = Math.min(least, last);
-    for (const { last } of this.#former.values()) least = Math.min(least, last);
+    if (this.#behind.size > 0) for (const last of this.#behind.values()) least = Math.min(least, last);
+    if (this.#former.size > 0) for (const { last } of this.#former.values()) least = Math.min(least, last);
     return least;
   }
 
@@ -393,9 +406,14 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   }
 
   get #isIdle(): boolean {
-    for (const stream of this.#streams.values()) if (stream.covers && !stream.isIdle) return false;
+    for (const stream of this.streams) if (stream.covers && !stream.isIdle) return false;
     return true;
   }
+}
+
+/** For a write that not every slave has: the new master may not have it. */
+export function noLongerMaster(): FlareError {
+  return new FlareError("IN_DOUBT", "in doubt: written here, but this node is no longer the master");
 }
 
 function newStreamId({ random }: Runtime): string {

@@ -80,8 +80,8 @@ export const clusterBugs: readonly PlantedBug[] = [
     about: "writes that wait for replicas are acknowledged when their node ceases to be the master",
     search: "cutOff",
     file: "lib/replication/stream/replica_streams.ts",
-    find: "    if (isOver) this.#failWaiters(",
-    replace: "    if (isOver && this.#isStopped) this.#failWaiters(",
+    find: "      this.#failWaiters(noLongerMaster());",
+    replace: "",
   },
   {
     name: "copy-of-a-stranger",
@@ -104,8 +104,8 @@ export const clusterBugs: readonly PlantedBug[] = [
     about: "a failed append is answered in the place of a write that waits for its replicas",
     search: "failingDisks",
     file: "lib/replication/replicator.ts",
-    find: "        const last = error === undefined ? done : { onCommitted: () => done.onCommitted(error) };",
-    replace: "        if (error !== undefined) return done.onCommitted(error);\n        const last = done;",
+    find: "        const last = fault === undefined ? done : { onCommitted: () => done.onCommitted(fault) };",
+    replace: "        if (fault !== undefined) return done.onCommitted(fault);\n        const last = done;",
   },
   {
     name: "later-sync-counts",
