@@ -13,6 +13,7 @@ import type { Peer } from "../../net/peer/peer.ts";
 import { PeerError } from "../../net/peer/peer_link.ts";
 import type { PeerPool } from "../../net/peer/peer_pool.ts";
 import type { Request } from "../../protocol/request.ts";
+import type { Follower } from "../../replication/stream/follower.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { NodeSettings } from "../node_options.ts";
 import type { OtherCluster } from "./other_cluster.ts";
@@ -27,6 +28,7 @@ export interface WriteForwardParts {
   readonly keyHash: KeyHash;
   readonly otherCluster: Pick<OtherCluster, "node">;
   readonly peers: Pick<PeerPool, "lane" | "queue">;
+  readonly follower: Pick<Follower, "source">;
   readonly selfKey: string;
 }
 
@@ -46,7 +48,7 @@ export class WriteForward {
    * Flare differs: two C++ nodes with contradicting maps send a request back and forth until they time out; here it fails when
    * it would pass the same two nodes again. So does a copy that would go straight back because we are no longer, or not yet, a
    * replica: its master waits for it, and meanwhile delays our requests. A replica of the original executes every write that a
-   * node forwards to it; ours only its master's, and passes on to it what a node with another map takes for ours.
+   * node forwards to it; ours only what its master replicates, and passes on to it what a node with another map takes for ours.
    */
   route(request: Request, hash: number): Route {
     const { routing, selfKey, otherCluster, options, peers } = this.#parts;
@@ -57,7 +59,7 @@ export class WriteForward {
     const sender = passed.at(-1);
     if (route === LOCAL && prefix !== undefined) {
       const master = routing.masterIfSlave(hash);
-      if (master === undefined || sender === master.key || isVersioned(request)) return LOCAL;
+      if (master === undefined || isVersioned(request) || this.#isMastersTouch(request, sender, master.key)) return LOCAL;
       route = master;
     }
     if (typeof route !== "object") return route;
@@ -67,6 +69,14 @@ export class WriteForward {
     const fromOwner = sender === route.key || request.mutation.version !== 0;
     const copied = fromOwner && isCopy(request) && !routing.gaveAway(hash);
     return copied || (passed.includes(selfKey) && passed.includes(route.key)) ? PROXY_FAILURE : route;
+  }
+
+  /**
+   * Whether our master replicates a touch. A former master may forward a client's, which looks the same; but one whose stream has
+   * begun replicates nothing else.
+   */
+  #isMastersTouch({ mutation }: Request, sender: string | undefined, master: string): boolean {
+    return mutation.kind === MutationKind.touch && sender === master && this.#parts.follower.source !== master;
   }
 
   /** The received node list with us at its end. */

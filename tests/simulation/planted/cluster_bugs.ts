@@ -64,7 +64,7 @@ export const clusterBugs: readonly PlantedBug[] = [
     about: "a slave executes what a node with an older map takes for its own",
     search: "cutOff",
     file: "lib/node_server/forward/write_forward.ts",
-    find: "if (master === undefined || sender === master.key || isVersioned(request)) return LOCAL;",
+    find: "if (master === undefined || isVersioned(request) || this.#isMastersTouch(request, sender, master.key)) return LOCAL;",
     replace: "if (master === undefined || sender !== undefined) return LOCAL;",
   },
   {

@@ -85,7 +85,10 @@ describe("a write that waits for its replicas", () => {
     const { clock, commits, install, replicator } = becomeMaster();
     let heard = 0;
     const write = (): void => {
-      replicator.onCommit({ onCommitted: (error) => void (heard += error === undefined ? 1 : 0) }, true);
+      const onCommitted = (error?: FlareError): void => {
+        if (error === undefined) heard++;
+      };
+      replicator.onCommit({ onCommitted }, true);
       commits.shift()?.onCommitted();
     };
     write();

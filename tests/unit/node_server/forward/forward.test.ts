@@ -16,8 +16,12 @@ import { PeerError } from "../../../../lib/net/peer/peer_link.ts";
 import { ReadForward } from "../../../../lib/node_server/forward/read_forward.ts";
 import { failureText } from "../../../../lib/node_server/forward/refusals.ts";
 import { WriteForward } from "../../../../lib/node_server/forward/write_forward.ts";
+import { nodeCommandSet } from "../../../../lib/node_server/node_command_table.ts";
+import { Request } from "../../../../lib/protocol/request.ts";
+import { TextParser } from "../../../../lib/protocol/text/text_parser.ts";
 import type { Clock, Timer } from "../../../../lib/runtime/runtime.ts";
 
+const LIMITS = { lineBytesMax: 2048, keyBytesMax: 250, valueBytesMax: 1000 };
 const KEY = { bytes: fromLatin1("k"), start: 0, end: 1 };
 const [A, B] = ["a", "b"].map((host) =>
   createNode({ host, port: 1, role: NodeRole.master, state: NodeState.active, partition: 0, balance: 1, threadType: 16 }),
@@ -59,6 +63,7 @@ function world(...routes: readonly Route[]) {
     keyHash: () => 0,
     otherCluster: { node: undefined },
     peers: { lane, queue: 0 },
+    follower: { source: undefined as string | undefined },
     storage: { read: () => Promise.resolve(undefined) },
     visibility: { canShow: () => true, isShown: () => true, mayBeLate: false, settled: () => Promise.resolve(undefined) },
     selfKey: "self:1",
@@ -173,5 +178,35 @@ describe("a write of a key of another node", () => {
     const bug = new TypeError("x is not a function");
     assertEquals(await assertRejects(() => new WriteForward(parts).send(A, KEY, () => Promise.reject(bug))), bug);
     assertEquals(asked, ["a:1"]);
+  });
+});
+
+describe("a write that a node forwards to a slave", () => {
+  const requestOf = (line: string): Request => {
+    const request = new Request();
+    const bytes = fromLatin1(`${line}\r\nx\r\n`);
+    new TextParser(LIMITS, nodeCommandSet.words).parse(request, bytes, 0, bytes.length, 0);
+    return request.clone();
+  };
+  /** Where it is executed by a slave of a:1. */
+  const where = (line: string, streamOf?: string): string => {
+    const { parts } = world(LOCAL);
+    const routing = { ...parts.routing, masterIfSlave: () => A };
+    const route = new WriteForward({ ...parts, routing, follower: { source: streamOf } }).route(requestOf(line), 0);
+    return route === LOCAL ? "here" : typeof route === "object" ? route.key : "nowhere";
+  };
+
+  it("is the master's, whoever forwards it, also if that is the master by this node's map and no other one's", () => {
+    for (const sender of ["c:3", "a:1"]) {
+      for (const line of ["set k 0 0 1", "add k 0 0 1", "append k 0 0 1", "incr k 1", "delete k 0", "cas k 0 0 1 7"]) {
+        assertEquals(where(`<${sender}>${line}`), "a:1", `${sender} ${line}`);
+      }
+    }
+    assertEquals(where("<c:3>touch k 100"), "a:1");
+  });
+
+  it("is executed if it is what a master replicates", () => {
+    for (const line of ["set k 0 0 1 7", "delete k 0 7", "touch k 100"]) assertEquals(where(`<a:1>${line}`), "here", line);
+    assertEquals(where("<a:1>touch k 100", "a:1"), "nowhere", "its stream has begun: it replicates nothing as a line");
   });
 });
