@@ -16,6 +16,7 @@ export interface KnownFindings {
 const { appliedTwice, differ, earlyRead, forgottenDeletion, lostWrite, notLinearizable, staleRead, unserved } = FindingKind;
 
 const DISK = "a slave whose disk fails is not fenced when it leaves";
+const LINES = "a slave accepts a former master's copies as lines, though not its stream; and a connection may hang for long";
 const SPLIT = [earlyRead, staleRead, lostWrite, appliedTwice, notLinearizable, differ, unserved];
 
 /** By scenario; those of one kind of fault with one and two slaves together. */
@@ -30,6 +31,8 @@ export const FINDINGS_TODAY: { readonly [scenario: string]: KnownFindings } = {
     shown: { scenario: "lateSlaves", seed: 1 },
     why: "asynchronous replication promises no more",
   },
+  "sync-isolate": { kinds: SPLIT, why: LINES },
+  "sync-loss": { kinds: SPLIT, why: LINES },
   "sync-brokenDisk": { kinds: SPLIT, why: DISK },
   "sync-failingSync": { kinds: SPLIT, why: DISK },
   "sync-failingRead": { kinds: SPLIT, why: DISK },
