@@ -72,8 +72,8 @@ export class WriteForward {
   }
 
   /**
-   * Whether our master replicates a touch. A former master may forward a client's, which looks the same; but one whose stream has
-   * begun replicates nothing else.
+   * Whether our master replicates a touch. A former master may forward a client's, which looks the same; but one whose stream
+   * has begun replicates nothing else.
    */
   #isMastersTouch({ mutation }: Request, sender: string | undefined, master: string): boolean {
     return mutation.kind === MutationKind.touch && sender === master && this.#parts.follower.source !== master;

@@ -64,8 +64,8 @@ export const clusterBugs: readonly PlantedBug[] = [
     about: "a slave executes what a node with an older map takes for its own",
     search: "cutOff",
     file: "lib/node_server/forward/write_forward.ts",
-    find: "if (master === undefined || isVersioned(request) || this.#isMastersTouch(request, sender, master.key)) return LOCAL;",
-    replace: "if (master === undefined || sender !== undefined) return LOCAL;",
+    find: "isVersioned(request) || this.#isMastersTouch(request, sender, master.key)",
+    replace: "sender !== undefined",
   },
   {
     name: "blocks-from-anyone",
