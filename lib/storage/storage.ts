@@ -34,6 +34,7 @@ import { Cursor, type CursorOptions } from "./path/cursor.ts";
 import { KeyLookup } from "./path/key_lookup.ts";
 import { KeyWriter } from "./path/key_writer.ts";
 import { SliceReader } from "./path/slice_reader.ts";
+import { Snapshot } from "./path/snapshot.ts";
 import { WaitingRoom } from "./path/waiting_room.ts";
 import {
   FsyncPolicy,
@@ -48,6 +49,7 @@ export type { StorageIdentity } from "./directory/directory_record.ts";
 export type { CommitListener } from "./log/commit_group.ts";
 export type { LogBlock } from "./log/log_block.ts";
 export type { Cursor, CursorOptions, StoredItem } from "./path/cursor.ts";
+export type { Snapshot } from "./path/snapshot.ts";
 export type { StorageOptions } from "./storage_options.ts";
 
 /** What a storage can do. */
@@ -352,6 +354,22 @@ export class Storage {
       },
       options,
     );
+  }
+
+  /**
+   * The items and tombstones at a moment of this call; see `Snapshot.open`. The caller must close it.
+   * @throws FlareError UNSUPPORTED | REFUSED | CORRUPT | IO_ERROR | CLOSED
+   */
+  openSnapshot(): Promise<Snapshot> {
+    const storage = this;
+    return Snapshot.open(this.#runtime.clock, this.#engine, this.#keyspaces, this.#lookup, {
+      checkpoint: () => this.checkpoint(),
+      commit: () => this.#journal?.commits.commit(),
+      committed: () => new Promise((resolve) => this.onCommit({ onCommitted: resolve })),
+      get lastSequence() {
+        return storage.lastSequence;
+      },
+    });
   }
 
   /**

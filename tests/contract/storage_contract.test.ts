@@ -2,7 +2,7 @@
  * The contract of every storage, whatever its engine: in memory only, with the caller's database (with and without synchronous
  * reads), and on LevelDB in a real directory.
  *
- * Covers lib/storage/engine/level_engine.ts and lib/storage/engine/memory_engine.ts.
+ * Covers lib/storage/engine/level_engine.ts, lib/storage/engine/memory_engine.ts and lib/storage/path/snapshot.ts.
  */
 
 import { describe, it } from "node:test";
@@ -12,7 +12,7 @@ import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import { FlareError } from "../../lib/base/errors.ts";
 import { MutationKind, MutationResult } from "../../lib/item/mutation.ts";
 import { NodeFileSystem } from "../../lib/runtime/files/node_files.ts";
-import { Storage, type StorageOptions } from "../../lib/storage/storage.ts";
+import { type Snapshot, Storage, type StorageOptions, type StoredItem } from "../../lib/storage/storage.ts";
 import { committed, mutation, read, StorageWorld, set, turns, write } from "../support/storage_world.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import { TestDatabase } from "../support/test_database.ts";
@@ -203,6 +203,67 @@ for (const driver of drivers) {
         await storage.close();
       }));
 
+    it("ends a checkpoint that is waited for although others are needed all the time", () =>
+      driver.run(async (open, world) => {
+        const storage = await open({ memoryBytesMax: 1 << 16 });
+        const history = new WriteHistory(storage, world);
+        for (let i = 0; i < 400; i++) await history.write(i);
+        for (let i = 0; i < 10; i++) {
+          const before = storage.stats().checkpoints;
+          const reached = storage.checkpoint();
+          const counting = reached.then(() => storage.stats().checkpoints);
+          await history.writeWhile(reached);
+          assert((await counting) - before <= 3);
+        }
+        assert(storage.stats().roomsMade > 0);
+        await storage.close();
+      }));
+
+    it("gives a snapshot of one moment while it is written", () =>
+      driver.run(async (open, world) => {
+        const storage = await open({ memoryBytesMax: 1 << 16 });
+        storage.follow({ onAppended: () => ({ onCommitted: () => undefined }) });
+        const history = new WriteHistory(storage, world);
+        for (let i = 0; i < 400; i++) await history.write(i);
+        for (let round = 0; round < 8; round++) {
+          const from = storage.lastSequence;
+          const opening = storage.openSnapshot();
+          const [snapshot] = await Promise.all([opening, history.writeWhile(opening)]);
+          const to = storage.lastSequence;
+          assert(from <= snapshot.sequence && snapshot.sequence <= to, `${from} <= ${snapshot.sequence} <= ${to}`);
+          const reading = allOf(snapshot);
+          const [found] = await Promise.all([reading, history.writeWhile(reading)]);
+          assert(storage.lastSequence > to);
+          assertEquals(found, history.stateAt(snapshot.sequence));
+          if (round % 2 === 0) await storage.checkpoint();
+        }
+        assert(storage.stats().evictions > 0);
+        await storage.close();
+      }));
+
+    it("gives a snapshot that a flush does not change, and without what has expired", () =>
+      driver.run(async (open, world) => {
+        const storage = await open();
+        const now = world.nowSeconds;
+        for (let i = 0; i < 5; i++) await write(storage, set(`k${i}`, `${i}`, { expire: i === 3 ? now : 0 }), now);
+        await write(storage, mutation(MutationKind.delete, "k1", "", { expire: now + 9 }), now);
+        const snapshot = await storage.openSnapshot();
+        storage.flushAll();
+        const first = await snapshot.next(2, 1 << 20);
+        const rest = await snapshot.next(100, 1 << 20);
+        assertEquals([first.length, (await snapshot.next(1, 1)).length], [2, 0]);
+        assertEquals([...first, ...rest].map(textOf), [
+          "k0=0 v1 f0 e0",
+          `k1 deleted v1 f${now} e${now + 9}`,
+          "k2=2 v1 f0 e0",
+          "k4=4 v1 f0 e0",
+        ]);
+        await snapshot.close();
+        const next = await storage.openSnapshot();
+        assertEquals(await allOf(next), []);
+        await storage.close();
+      }));
+
     it("sweeps what is expired, and tombstones when their time is over", () =>
       driver.run(async (open, world) => {
         const storage = await open({ tombstoneRetentionSeconds: 100, sweepIntervalMs: 1 });
@@ -270,6 +331,70 @@ for (const driver of drivers) {
         await storage.close();
       }));
   });
+}
+
+/** Random writes, and what each key had after each of them. */
+class WriteHistory {
+  readonly #storage: Storage;
+  readonly #world: StorageWorld;
+  readonly #states: { readonly sequence: number; readonly key: string; readonly text: string }[] = [];
+
+  constructor(storage: Storage, world: StorageWorld) {
+    this.#storage = storage;
+    this.#world = world;
+  }
+
+  async write(number: number): Promise<void> {
+    const { nowSeconds } = this.#world;
+    const key = `k${this.#world.runtime.random.uint32() % 300}`;
+    const kind = number % 5 === 0 ? MutationKind.delete : number % 11 === 0 ? MutationKind.touch : MutationKind.set;
+    const value = kind === MutationKind.set ? `${number}`.repeat(number % 7 === 0 ? 400 : 60) : "";
+    const expire = nowSeconds + 1000 + number;
+    const { result, entry } = await write(this.#storage, mutation(kind, key, value, { expire }), nowSeconds);
+    const { stored, touched, deleted } = MutationResult;
+    const text =
+      result === deleted
+        ? `${key} deleted v${entry.version} f${nowSeconds} e${expire}`
+        : `${key}=${latin1(entry.bytes, entry.valueStart, entry.valueEnd)} v${entry.version} f0 e${expire}`;
+    assert(![MutationResult.failed, MutationResult.notStored].includes(result as never));
+    if (result === stored || result === touched || result === deleted)
+      this.#states.push({ sequence: this.#storage.lastSequence, key, text });
+  }
+
+  /** Writes until a promise is settled, some writes in each turn, and once more. */
+  async writeWhile(work: Promise<unknown>): Promise<void> {
+    let isOver = false;
+    const end = (): void => {
+      isOver = true;
+    };
+    work.then(end, end);
+    for (let number = 1; !isOver; number++) {
+      await this.write(number);
+      if (number % 3 === 0) await turns(1);
+    }
+    await this.write(1);
+  }
+
+  /** What a snapshot after this change has. */
+  stateAt(sequence: number): string[] {
+    const state = new Map<string, string>();
+    for (const change of this.#states) if (change.sequence <= sequence) state.set(change.key, change.text);
+    return [...state].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, text]) => text);
+  }
+}
+
+async function allOf(snapshot: Snapshot): Promise<string[]> {
+  const texts: string[] = [];
+  for (let items = await snapshot.next(7, 4096); items.length > 0; items = await snapshot.next(7, 4096)) {
+    texts.push(...items.map(textOf));
+    await turns(1);
+  }
+  await snapshot.close();
+  return texts;
+}
+
+function textOf({ key, value, flags, expire, version, tombstone }: StoredItem): string {
+  return `${latin1(key)}${tombstone ? " deleted" : `=${latin1(value)}`} v${version} f${flags} e${expire}`;
 }
 
 describe("storage: a corrupt record in the engine", () => {

@@ -7,12 +7,12 @@ import { latin1 } from "../../lib/base/bytes.ts";
 import type { EngineDatabase } from "../../lib/storage/engine/engine.ts";
 
 type Operation = { readonly type: "put" | "del"; readonly key: Uint8Array; readonly value?: Uint8Array };
-type Range = { readonly gt?: Uint8Array; readonly gte?: Uint8Array; readonly lt: Uint8Array; readonly limit: number };
+type Range = { readonly gt?: Uint8Array; readonly gte?: Uint8Array; readonly lt: Uint8Array; readonly limit?: number };
 type Pair = [Uint8Array, Uint8Array];
 
 export class TestDatabase {
   status = "closed";
-  readonly supports: { readonly getSync: boolean };
+  readonly supports: { readonly getSync: boolean; readonly implicitSnapshots: boolean };
   pairs = new Map<string, Pair>();
   /** Batches since the last synced one. */
   #unsynced: Operation[][] = [];
@@ -31,8 +31,8 @@ export class TestDatabase {
   #gate: Promise<void> | undefined;
   #openGate: (() => void) | undefined;
 
-  constructor(options: { readonly syncReads?: boolean } = {}) {
-    this.supports = { getSync: options.syncReads ?? true };
+  constructor(options: { readonly syncReads?: boolean; readonly snapshots?: boolean } = {}) {
+    this.supports = { getSync: options.syncReads ?? true, implicitSnapshots: options.snapshots ?? true };
   }
 
   /** As the type a storage takes. */

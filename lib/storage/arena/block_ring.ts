@@ -124,6 +124,21 @@ export class BlockRing {
     return done;
   }
 
+  /** Calls `visit` with the location of each record that is not in the engine, in flight or not. */
+  eachDirty(visit: (location: number) => void): void {
+    let offset = this.flushOffset;
+    for (let block = this.flushBlock; block !== undefined; block = block.next) {
+      const { words, used, id } = block;
+      while (offset < used) {
+        const at = offset >> 2;
+        const state = words[at + STATE] as number;
+        if ((state & (RecordState.dirty | RecordState.dead)) === RecordState.dirty) visit((id << OFFSET_BITS) | (offset >> 3));
+        offset += words[at + LENGTH] as number;
+      }
+      offset = 0;
+    }
+  }
+
   /** The collected batch is in the engine: moves the flush pointer past it. */
   passBatch(): void {
     // The ring was empty when the batch was collected: nothing of it is flushed, even if records were appended since.

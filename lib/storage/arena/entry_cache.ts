@@ -452,6 +452,12 @@ export class EntryCache {
     batch.reachesMark = smallDone && largeDone;
   }
 
+  /** Calls `visit` with the location of each live record that is not in the engine. */
+  eachDirty(visit: (location: number) => void): void {
+    this.#small.eachDirty(visit);
+    this.#large.eachDirty(visit);
+  }
+
   /** The batch is in the engine: marks its records as clean and moves the flush pointer past them. */
   completeBatch(): void {
     const { batch } = this;

@@ -134,7 +134,8 @@ export class Checkpointer {
     if (this.#running === undefined) {
       this.#running = this.#checkpoint().finally(() => {
         this.#running = undefined;
-        if (this.#isWanted) this.request();
+        // Those who wait for the next one begin it: if another began before, they would have to wait for the one after it.
+        if (this.#isWanted && this.#following === undefined) this.request();
       });
       return this.#running;
     }

@@ -58,7 +58,7 @@ export interface EngineTraits {
 /** The part of a database we use, with `view` as the encoding of keys and values. */
 interface Database {
   readonly status: string;
-  readonly supports: { readonly getSync?: boolean };
+  readonly supports: { readonly getSync?: boolean; readonly implicitSnapshots?: boolean };
   open(options?: { readonly createIfMissing: boolean }): Promise<void>;
   close(): Promise<void>;
   get(key: Uint8Array, options?: ViewEncoding): Promise<Uint8Array | undefined>;
@@ -69,15 +69,26 @@ interface Database {
     del(key: Uint8Array, options?: ViewEncoding): unknown;
     write(options: { sync: boolean }): Promise<void>;
   };
-  iterator(options: ViewEncoding & { gt?: Uint8Array; gte?: Uint8Array; lt: Uint8Array; limit: number; fillCache: boolean }): {
-    nextv(count: number): Promise<EnginePair[]>;
-    close(): Promise<void>;
-  };
+  iterator(
+    options: ViewEncoding & { gt?: Uint8Array; gte?: Uint8Array; lt: Uint8Array; limit?: number; fillCache: boolean },
+  ): DatabaseIterator;
   /** LevelDB has it, others need not. */
   approximateSize?(start: Uint8Array, end: Uint8Array, options: { keyEncoding: "view" }): Promise<number>;
   /** LevelDB has it, others need not. */
   compactRange?(start: Uint8Array, end: Uint8Array, options: { keyEncoding: "view" }): Promise<void>;
   clear(options: ViewEncoding & { gte: Uint8Array; lt: Uint8Array; limit: number }): Promise<void>;
+}
+
+interface DatabaseIterator {
+  nextv(count: number): Promise<EnginePair[]>;
+  close(): Promise<void>;
+}
+
+/** A walk over a range as it was when the walk began. Reopening or closing the engine breaks it off. */
+export interface EngineWalk {
+  /** The next pairs in key order; none = the end. @throws FlareError IO_ERROR */
+  next(): Promise<EnginePair[]>;
+  close(): Promise<void>;
 }
 
 interface ViewEncoding {
@@ -259,6 +270,30 @@ export class Engine {
       throw engineFault("iterate", error);
     }
     return pairs;
+  }
+
+  /**
+   * Begins a walk over the pairs from `from` on, below `before`, as they are now: within this call the database takes a
+   * snapshot. @throws FlareError UNSUPPORTED | IO_ERROR
+   */
+  openWalk(from: Uint8Array, before: Uint8Array): EngineWalk {
+    if (this.#database.supports.implicitSnapshots !== true) {
+      throw new FlareError("UNSUPPORTED", `engine "${this.traits.name}" has no snapshots`);
+    }
+    if (this.#reopening !== undefined) throw new FlareError("IO_ERROR", "the engine is being reopened", { retriable: true });
+    const attempt = async <T>(work: () => Promise<T>): Promise<T> => {
+      try {
+        return await work();
+      } catch (error) {
+        throw engineFault("iterate", error);
+      }
+    };
+    try {
+      const iterator = this.#database.iterator({ ...VIEW, gte: from, lt: before, fillCache: false });
+      return { next: () => attempt(() => iterator.nextv(NEXT_COUNT)), close: () => attempt(() => iterator.close()) };
+    } catch (error) {
+      throw engineFault("iterate", error);
+    }
   }
 
   /** The approximate size of the database in bytes, undefined if unknown. @throws FlareError IO_ERROR */

@@ -111,7 +111,8 @@ function upperBound(prefix: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function storedItem(entry: CachedEntry, withoutValue: boolean): StoredItem {
+/** An entry as an item with its own bytes. */
+export function storedItem(entry: CachedEntry, withoutValue: boolean): StoredItem {
   const tombstone = entry.kind === CurrentKind.tombstone;
   return {
     key: entry.bytes.slice(entry.keyStart, entry.keyEnd),
