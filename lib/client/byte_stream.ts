@@ -1,6 +1,6 @@
 /**
  * One request with a long answer, as an asynchronous sequence of chunks, for `dump`, whose answer may be larger than memory.
- * Back-pressure slows the sender down to the reader. Knows no protocol.
+ * Back-pressure slows the sender down to the reader. A server that prepares its answer is silent, but answers a ping.
  */
 
 import { MIB } from "../base/byte_units.ts";
@@ -8,6 +8,7 @@ import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
 import { formatHostPort } from "../base/host_port.ts";
 import type { PeerOptions } from "../net/peer/peer_link.ts";
+import { isThere } from "../net/peer/presence.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 
 /** Most bytes waiting for the reader. */
@@ -16,7 +17,7 @@ const HELD_BYTES_MAX = 4 * MIB;
 /**
  * Sends a request on a separate connection and yields the answer until the other side closes or the reader stops (which closes,
  * too). The reader owns the chunks.
- * @throws FlareError CONNECTION_FAILED | TIMED_OUT if nothing arrives for `replyTimeoutMs`
+ * @throws FlareError CONNECTION_FAILED | TIMED_OUT if nothing arrives for `replyTimeoutMs`, and a ping is not answered either
  */
 export async function* byteStream(
   runtime: Runtime,
@@ -40,20 +41,23 @@ class StreamReader implements ConnectionHandler {
   readonly #runtime: Runtime;
   readonly #name: string;
   readonly #request: Uint8Array;
-  readonly #silenceMs: number;
+  readonly #address: HostPort;
+  readonly #options: PeerOptions;
   readonly #connection: Connection;
   readonly #chunks: Uint8Array[] = [];
   #heldBytes = 0;
   #paused = false;
   #ended = false;
   #error: FlareError | undefined;
+  #timer: Timer | undefined;
   #wake: () => void = () => undefined;
 
   constructor(runtime: Runtime, address: HostPort, request: Uint8Array, options: PeerOptions) {
     this.#runtime = runtime;
     this.#name = formatHostPort(address.host, address.port);
     this.#request = request;
-    this.#silenceMs = options.replyTimeoutMs;
+    this.#address = address;
+    this.#options = options;
     this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this, {
       tls: options.tls?.client,
     });
@@ -112,17 +116,25 @@ class StreamReader implements ConnectionHandler {
 
   #more(): Promise<void> {
     return new Promise((resolve) => {
-      const timer: Timer = this.#runtime.clock.setTimer(() => {
-        this.#error ??= new FlareError("TIMED_OUT", `"${this.#name}" sent nothing for ${this.#silenceMs} ms`, {
-          retriable: true,
-        });
-        this.#wake();
-      }, this.#silenceMs);
       this.#wake = () => {
-        this.#runtime.clock.clearTimer(timer);
+        if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
+        this.#timer = undefined;
         this.#wake = () => undefined;
         resolve();
       };
+      this.#watch(this.#wake);
     });
+  }
+
+  /** Ends the wait for the next chunk, whose end is `wake`, when the other side is gone. */
+  #watch(wake: () => void): void {
+    const { replyTimeoutMs, tls } = this.#options;
+    this.#timer = this.#runtime.clock.setTimer(async () => {
+      const there = await isThere(this.#runtime, this.#address, replyTimeoutMs, tls);
+      if (this.#wake !== wake) return;
+      if (there) return this.#watch(wake);
+      this.#error ??= new FlareError("TIMED_OUT", `"${this.#name}" sent nothing for ${replyTimeoutMs} ms`, { retriable: true });
+      wake();
+    }, replyTimeoutMs);
   }
 }

@@ -1,4 +1,4 @@
-/** `dump` and `dump_key` of one server, streamed: items or keys in batches, as they arrive. */
+/** `dump`, `dump_key` and `node snapshot` of one server, streamed: items or keys in batches, as they arrive. */
 
 import { KIB } from "../base/byte_units.ts";
 import { EMPTY_BYTES, fromLatin1, latin1 } from "../base/bytes.ts";
@@ -6,6 +6,7 @@ import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
 import { formatHostPort } from "../base/host_port.ts";
 import type { Uint64 } from "../base/uint64.ts";
+import { parseWholeNumber } from "../base/whole_number.ts";
 import { DumpParser } from "../protocol/dump_parser.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { byteStream } from "./byte_stream.ts";
@@ -20,6 +21,19 @@ export interface DumpedItem {
   readonly version: Uint64;
   /** Absolute second, 0 = never. */
   readonly expire: number;
+}
+
+/** An item of a backup, or the deletion of one: its second is in `flags`, until when the key is blocked in `expire`. */
+export interface BackupRecord extends DumpedItem {
+  readonly tombstone: boolean;
+}
+
+/** What a snapshot has. */
+export interface SnapshotEnd {
+  /** Of the change of the node's log that the snapshot is the state after. */
+  readonly sequence: number;
+  readonly items: number;
+  readonly tombstones: number;
 }
 
 /** The part of a server's data to read, and the rate. */
@@ -44,24 +58,62 @@ export async function* dumpItems(
   range: DumpRange,
   options: ConnectionOptions = {},
 ): AsyncGenerator<DumpedItem[]> {
+  const end = yield* records(runtime, address, `dump 0 ${rangeWords(range)}`, options);
+  checkEnd(formatHostPort(address.host, address.port), "dump", end);
+}
+
+/**
+ * The items and tombstones of a master at one moment, in batches.
+ * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED | CORRUPT
+ */
+export async function* snapshotRecords(
+  runtime: Runtime,
+  address: HostPort,
+  part: { readonly partition: number; readonly partitions: number; readonly bytesPerSecond: number },
+  options: ConnectionOptions = {},
+): AsyncGenerator<BackupRecord[], SnapshotEnd> {
+  const name = formatHostPort(address.host, address.port);
+  const command = `node snapshot ${part.partition}/${part.partitions}${limitWord(part.bytesPerSecond)}`;
+  let [items, tombstones] = [0, 0];
+  const line = yield* records(runtime, address, command, options, ({ tombstone }) => (tombstone ? tombstones++ : items++));
+  if (!line.startsWith("END ")) throw refused(name, command, line);
+  const numbers = line.split(" ").slice(1);
+  const [sequence, ...counts] = numbers.map((text) => parseWholeNumber(text, Number.MAX_SAFE_INTEGER));
+  if (sequence !== undefined && counts.join(" ") === `${items} ${tombstones}`) return { sequence, items, tombstones };
+  throw new FlareError(
+    "CORRUPT",
+    `"${name}" ended its snapshot with "${line}" after ${items} items and ${tombstones} deletions`,
+  );
+}
+
+/** What a command answers like `dump`, in batches, each record shown to `see` first; returns the line that ended it. */
+async function* records(
+  runtime: Runtime,
+  address: HostPort,
+  command: string,
+  options: ConnectionOptions,
+  see: (record: BackupRecord) => void = () => undefined,
+): AsyncGenerator<BackupRecord[], string> {
   const settings = completeConnectionOptions(options);
   const from = connectionRuntime(runtime, options);
   const parser = new DumpParser(settings.replyBytesMax);
   const name = formatHostPort(address.host, address.port);
-  for await (const chunk of byteStream(from, address, fromLatin1(`dump 0 ${rangeWords(range)}\r\n`), settings)) {
+  for await (const chunk of byteStream(from, address, fromLatin1(`${command}\r\n`), settings)) {
     parser.push(chunk);
-    const batch: DumpedItem[] = [];
+    const batch: BackupRecord[] = [];
     for (;;) {
       const what = parser.next();
       if (what === "more") break;
       if (what === "bad") throw new FlareError("CORRUPT", `"${name}" sent a malformed dump`);
       if (what === "end") {
-        checkEnd(name, "dump", parser.lastLine);
         if (batch.length > 0) yield batch;
-        return;
+        return parser.lastLine;
       }
-      const { bytes, keyStart, keyEnd, valueStart, valueEnd, flags, version, expire } = parser.item;
-      batch.push({ key: bytes.slice(keyStart, keyEnd), value: bytes.slice(valueStart, valueEnd), flags, version, expire });
+      const { bytes, keyStart, keyEnd, valueStart, valueEnd, flags, version, expire, tombstone } = parser.item;
+      const [key, value] = [bytes.slice(keyStart, keyEnd), bytes.slice(valueStart, valueEnd)];
+      const record = { key, value, flags, version, expire, tombstone };
+      see(record);
+      batch.push(record);
     }
     if (batch.length > 0) yield batch;
   }
@@ -104,12 +156,19 @@ export async function* dumpKeys(
 
 function rangeWords(range: DumpRange): string {
   const { partition = -1, partitionSize = 0, bytesPerSecond = 0 } = range;
-  const limit = bytesPerSecond > 0 ? ` ${Math.max(1, Math.round(bytesPerSecond / KIB))}` : "";
-  return `${partition} ${partitionSize}${limit}`;
+  return `${partition} ${partitionSize}${limitWord(bytesPerSecond)}`;
+}
+
+function limitWord(bytesPerSecond: number): string {
+  return bytesPerSecond > 0 ? ` ${Math.max(1, Math.round(bytesPerSecond / KIB))}` : "";
 }
 
 function checkEnd(name: string, command: string, line: string): void {
-  if (line !== "END") throw new FlareError("REFUSED", `"${name}" answered "${line}" to "${command}"`, { retriable: true });
+  if (line !== "END") throw refused(name, command, line);
+}
+
+function refused(name: string, command: string, line: string): FlareError {
+  return new FlareError("REFUSED", `"${name}" answered "${line}" to "${command}"`, { retriable: true });
 }
 
 function endedEarly(name: string): FlareError {

@@ -555,6 +555,17 @@ export const nodeCommands = {
           ["<partition>/<partitions> keys <key>…", "the same for the items that exist of these"],
         ],
       },
+      snapshot: {
+        access: "operators",
+        run: ({ dump }, request, reply, session) => dump.snapshot(request.words.slice(1), reply, session),
+        section: "nodes",
+        lines: [
+          [
+            "<partition>/<partitions> [<KiB/s>]",
+            "every item and deletion of this master at one moment: see [snapshots](#between-servers)",
+          ],
+        ],
+      },
     },
     others: "operators",
   },

@@ -1,6 +1,7 @@
 /**
  * Parses the streamed answer to `dump` into items: `VALUE key flags bytes version exptime`, data, … `END`. Our own nodes may
- * add `b` (the key is base64) and the marks `X` and `W`. The items are views into reused memory; sans I/O.
+ * add `b` (the key is base64), the marks `X` and `W`, and `D` for a tombstone, which they send only on request. The items are
+ * views into reused memory; sans I/O.
  */
 
 import { decodeBase64 } from "../base/base64.ts";
@@ -23,6 +24,8 @@ export interface DumpItem {
   expire: number;
   /** Bits of `EntryMark`. */
   marks: number;
+  /** A deletion: `flags` is its second, `expire` until when the key is blocked. */
+  tombstone: boolean;
 }
 
 /** The longest line of a dump: the longest key in base64, with room for the numbers after it. */
@@ -44,6 +47,7 @@ export class DumpParser {
     version: 0,
     expire: 0,
     marks: 0,
+    tombstone: false,
   };
   /** The line that ended the dump. */
   lastLine = "";
@@ -97,10 +101,12 @@ export class DumpParser {
     if (valueEnd + 2 > this.#end) return "more";
     let keyLength = keyEnd - keyStart;
     let marks = 0;
+    let tombstone = false;
     for (const word of words.slice(4)) {
       if (word === "b" && keyLength === keyEnd - keyStart) keyLength = this.#decodeKey(keyStart, keyEnd);
       else if (word === "X") marks |= EntryMark.stale;
       else if (word === "W") marks |= EntryMark.won;
+      else if (word === "D") tombstone = true;
     }
     if (keyLength === 0) return "bad";
     Object.assign(this.item, {
@@ -114,6 +120,7 @@ export class DumpParser {
       // As in a request: a time that cannot be stored is in the past.
       expire: expire > EXPIRE_MAX ? EXPIRE_PAST : expire,
       marks,
+      tombstone,
     });
     this.#start = valueEnd + 2;
     return "item";

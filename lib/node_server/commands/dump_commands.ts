@@ -1,22 +1,24 @@
 /**
- * dump and dump_key: all items of this node, streamed in key order while it keeps serving. New replicas copy from it, and
- * backups read it.
+ * dump, dump_key and `node snapshot`: all items of this node, streamed in key order while it keeps serving. New replicas copy
+ * by the first, and operators list by it; backups read the last one, which has the items and tombstones of one moment.
  */
 
 import { base64 } from "../../base/base64.ts";
 import { KIB } from "../../base/byte_units.ts";
 import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
+import { FlareError } from "../../base/errors.ts";
 import type { KeyResolver } from "../../cluster/key_resolver.ts";
-import { PARTITION_NONE } from "../../cluster/node.ts";
+import { NodeRole, NodeState, PARTITION_NONE } from "../../cluster/node.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import { Command } from "../../protocol/command.ts";
 import { markWords } from "../../protocol/meta/meta_client.ts";
 import type { Request } from "../../protocol/request.ts";
+import { BAD_LINE } from "../../protocol/text/refusal_lines.ts";
 import { faultLine } from "../../protocol/text/server_error.ts";
 import { isTextKey } from "../../protocol/text/text_key.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { BandwidthLimit } from "../../replication/bandwidth_limit.ts";
-import type { Cursor, StoredItem } from "../../storage/storage.ts";
+import type { Snapshot, StoredItem } from "../../storage/storage.ts";
 import type { NodeComponents } from "../node_components.ts";
 import { DumpMemory, type DumpPiece, type DumpTaker } from "./dump_memory.ts";
 
@@ -25,6 +27,12 @@ const SLICE_BYTES_MAX = 262144;
 /** With a pause after every item, small slices keep the rate even. */
 const PACED_SLICE_ITEMS_MAX = 10;
 const CRLF = fromLatin1("\r\n");
+
+/** What is streamed, piece by piece; none = the end. */
+interface Source {
+  next(itemsMax: number, bytesMax: number): Promise<StoredItem[]>;
+  close(): Promise<void>;
+}
 
 interface DumpArguments {
   readonly waitUs: number;
@@ -36,12 +44,14 @@ interface DumpArguments {
 /** A slice of a dump that was written to the reply. */
 interface Slice extends DumpPiece {
   readonly items: number;
+  /** How many of them are tombstones. */
+  readonly tombstones: number;
   /** Items omitted because their keys do not fit into a line of text. */
   readonly unsayable: number;
 }
 
 /** What it takes of a node server. */
-type Parts = Pick<NodeComponents, "inSync" | "keyHash" | "routing" | "runtime" | "storage">;
+type Parts = Pick<NodeComponents, "inSync" | "keyHash" | "routing" | "runtime" | "storage" | "visibility">;
 
 export class DumpCommands {
   readonly #parts: Parts;
@@ -61,21 +71,64 @@ export class DumpCommands {
     if (given === undefined || given.partitionSize > this.#resolver.partitionCountMax) return reply.line("ERROR");
     const taker = prefix?.split(",").at(-1);
     if (taker !== undefined && command === Command.dump) this.#parts.inSync.copyBegins(taker);
-    const encode = command === Command.dump_key ? keyLine : valueBlock;
-    return this.#stream(given, command === Command.dump_key, prefix === undefined ? encode : completeBlock, reply, session);
+    const keysOnly = command === Command.dump_key;
+    const encode = prefix !== undefined ? completeBlock : keysOnly ? keyLine : valueBlock;
+    const cursor = this.#parts.storage.openCursor({ includeExpired: keysOnly, withoutValues: keysOnly });
+    return this.#stream(given, cursor, encode, reply, session, () => "END");
+  }
+
+  /** `node snapshot <partition>/<partitions> [<KiB/s>]`. */
+  async snapshot(words: readonly string[], reply: TextReply, session: ClientSession): Promise<void> {
+    const given = parseSnapshot(words);
+    if (given === undefined || given.partitionSize > this.#resolver.partitionCountMax) return reply.line(BAD_LINE);
+    let source: Snapshot;
+    try {
+      source = await this.#openSnapshot(given);
+    } catch (error) {
+      return reply.line(faultLine(error));
+    }
+    const lastLine = (items: number, tombstones: number): string => `END ${source.sequence} ${items} ${tombstones}`;
+    return this.#stream(given, source, completeBlock, reply, session, lastLine);
+  }
+
+  /** @throws FlareError REFUSED, retriable, if this is not the master of the partition; and what `Storage.openSnapshot` throws */
+  async #openSnapshot(given: DumpArguments): Promise<Snapshot> {
+    const { storage, visibility } = this.#parts;
+    this.#requireMaster(given);
+    const snapshot = await storage.openSnapshot();
+    try {
+      // Nothing is in a backup that may still vanish, and a deposed master makes none.
+      const fault = await visibility.settled();
+      if (fault !== undefined) throw fault;
+      this.#requireMaster(given);
+      return snapshot;
+    } catch (error) {
+      await snapshot.close();
+      throw error;
+    }
+  }
+
+  #requireMaster({ partition, partitionSize }: DumpArguments): void {
+    const { self, partitionMap } = this.#parts.routing;
+    const isMaster = self?.role === NodeRole.master && self.state === NodeState.active && self.partition === partition;
+    if (isMaster && partitionMap.active.length === partitionSize) return;
+    const text = `this node is not the active master of partition ${partition} of ${partitionSize}`;
+    throw new FlareError("REFUSED", text, { retriable: true });
   }
 
   async #stream(
     given: DumpArguments,
-    keysOnly: boolean,
+    source: Source,
     encode: (item: StoredItem) => Uint8Array,
     reply: TextReply,
     session: ClientSession,
+    lastLine: (items: number, tombstones: number) => string,
   ): Promise<void> {
-    const { storage, runtime } = this.#parts;
+    const { runtime } = this.#parts;
     let unsayable = 0;
+    let items = 0;
+    let tombstones = 0;
     const limit = new BandwidthLimit(runtime.clock, given.bytesPerSecond, given.waitUs);
-    const cursor = storage.openCursor({ includeExpired: keysOnly, withoutValues: keysOnly });
     const forget = session.whenGone(() => limit.end());
     const taker: DumpTaker = {
       breakOff() {
@@ -89,39 +142,42 @@ export class DumpCommands {
     };
     try {
       while (!session.gone) {
-        const slice = await this.#memory.read(() => this.#write(cursor, given, encode, reply), taker);
+        const slice = await this.#memory.read(() => this.#write(source, given, encode, reply), taker);
         if (slice === undefined) {
           if (unsayable > 0)
             runtime.log.write("warning", `dump omitted ${unsayable} key(s) that do not fit into a line of text`);
-          return reply.end();
+          return reply.line(lastLine(items, tombstones));
         }
         await session.sent(reply.segment);
         this.#memory.release(slice);
         unsayable += slice.unsayable;
+        tombstones += slice.tombstones;
+        items += slice.items - slice.tombstones;
         await limit.spend(slice.byteLength, slice.items);
       }
     } catch (error) {
       reply.line(faultLine(error));
     } finally {
       forget();
-      await cursor.close();
+      await source.close();
     }
   }
 
   /** Writes the next slice to the reply; undefined = the end. */
   async #write(
-    cursor: Cursor,
+    source: Source,
     given: DumpArguments,
     encode: (item: StoredItem) => Uint8Array,
     reply: TextReply,
   ): Promise<Slice | undefined> {
-    const items = await cursor.next(given.waitUs > 0 ? PACED_SLICE_ITEMS_MAX : SLICE_ITEMS_MAX, SLICE_BYTES_MAX);
+    const items = await source.next(given.waitUs > 0 ? PACED_SLICE_ITEMS_MAX : SLICE_ITEMS_MAX, SLICE_BYTES_MAX);
     if (items.length === 0) return undefined;
     const mine = items.filter((item) => this.#belongs(item.key, given));
     const wanted = encode === completeBlock ? mine : mine.filter(({ key }) => isTextKey(key));
     const bytes = concatBytes(wanted.map(encode));
     reply.raw(bytes);
-    return { byteLength: bytes.length, items: wanted.length, unsayable: mine.length - wanted.length };
+    const tombstones = wanted.filter(({ tombstone }) => tombstone).length;
+    return { byteLength: bytes.length, items: wanted.length, tombstones, unsayable: mine.length - wanted.length };
   }
 
   /**
@@ -148,12 +204,12 @@ function valueBlock(item: StoredItem): Uint8Array {
   return concatBytes([fromLatin1("VALUE "), item.key, fromLatin1(numbers), item.value, CRLF]);
 }
 
-/** After the numbers come `b` for a key in base64 and the marks of the item. */
+/** After the numbers come `b` for a key in base64, the marks of the item, and `D` for a tombstone. */
 function completeBlock(item: StoredItem): Uint8Array {
   const sayable = isTextKey(item.key);
-  if (sayable && item.marks === 0) return valueBlock(item);
+  if (sayable && item.marks === 0 && !item.tombstone) return valueBlock(item);
   const key = sayable ? latin1(item.key) : base64(item.key);
-  const words = `${sayable ? "" : " b"}${markWords(item.marks)}`;
+  const words = `${sayable ? "" : " b"}${markWords(item.marks)}${item.tombstone ? " D" : ""}`;
   const head = `VALUE ${key} ${item.flags} ${item.value.length} ${item.version} ${item.expire}${words}\r\n`;
   return concatBytes([fromLatin1(head), item.value, CRLF]);
 }
@@ -170,4 +226,13 @@ function parseDump(words: readonly string[]): DumpArguments | undefined {
   if (waitUs === undefined || waitUs < 0 || kibPerSecond < 0 || partition < -1) return undefined;
   if (partition >= 0 ? partitionSize <= partition : partitionSize !== 0) return undefined;
   return { waitUs, partition, partitionSize, bytesPerSecond: kibPerSecond * KIB };
+}
+
+/** `<partition>/<partitions> [<KiB/s>]`; undefined = malformed. */
+function parseSnapshot(words: readonly string[]): DumpArguments | undefined {
+  const [, partitionText, countText] = /^(\d{1,5})\/(\d{1,5})$/.exec(words[0] ?? "") ?? [];
+  const [partition, partitionSize] = [Number(partitionText), Number(countText)];
+  const [, limit = "0", ...rest] = words;
+  if (!(partition < partitionSize) || !/^\d{1,10}$/.test(limit) || rest.length > 0) return undefined;
+  return { waitUs: 0, partition, partitionSize, bytesPerSecond: Number(limit) * KIB };
 }
