@@ -1,17 +1,16 @@
-/** The verbs for data: dump, dumpkey, restore, and get and set for single items. */
+/** The verbs for data: dump, dumpkey, and get and set for single items. */
 
-import { createReadStream, existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { type Command, Option } from "commander";
 import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
 import { itemsOf } from "../lib/admin/cluster_host.ts";
 import { DumpTally } from "../lib/admin/dump_end_line.ts";
-import { DumpFormat, encodeEndLine, encodeItems, encodeKeys, keyWord } from "../lib/admin/dump_format.ts";
+import { DumpFormat, encodeEndLine, encodeItems, encodeKeys } from "../lib/admin/dump_format.ts";
 import { type DumpSelection, type DumpSource, dumpSources } from "../lib/admin/dump_sources.ts";
 import { activeNode } from "../lib/admin/node_report.ts";
 import { addressOf, parseNodeKey } from "../lib/admin/node_targets.ts";
 import { streamProgressText } from "../lib/admin/progress_text.ts";
-import { checkDump, type RestoredItem, restoreItems } from "../lib/admin/restore.ts";
 import { isUnreachable } from "../lib/admin/unreachable.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import { sleep } from "../lib/base/sleep.ts";
@@ -23,13 +22,14 @@ import { ExitStatus } from "./main.ts";
 import { ProgressLine, printJson, printLines, writeOut } from "./output.ts";
 import { type Write, writeResult } from "./output_file.ts";
 
-const reasonsShownMax = 10;
 const askAttempts = 60;
 const askPauseMs = 1000;
 
-const formatHelp = `
+/** The formats of dumps, for the help. */
+export const formatHelp = `
 Formats, one record per item; both preserve all bytes:
   default  key flag size version expire 'value'
+           key second 0 version blocked deleted: a deletion, which backups have
            in key and value \\\\ is a backslash, \\' a quote, \\n \\r \\t as usual, \\xHH any byte
   csv      key,flag,size,version,expire,value as in RFC 4180
 size is the length of the value in bytes; expire is an absolute second, 0 is never. The last line, "# end of dump items=…
@@ -37,7 +37,7 @@ bytes=… crc32=…", marks the dump as complete. tch, the binary file of Tokyo 
 
 /** The verbs for data. */
 export function dataCommands(): Command[] {
-  return [dumpCommand(), dumpkeyCommand(), restoreCommand(), getCommand(), setCommand()];
+  return [dumpCommand(), dumpkeyCommand(), getCommand(), setCommand()];
 }
 
 interface DumpFlags {
@@ -165,121 +165,6 @@ async function patiently<T>(admin: ClusterAdmin, ask: () => Promise<T>): Promise
   }
 }
 
-interface RestoreFlags {
-  readonly input?: string;
-  readonly format: string;
-  readonly bwlimit?: string;
-  readonly include?: string[];
-  readonly exclude?: string[];
-  readonly prefixInclude?: string;
-  readonly printKeys?: true;
-  readonly keepVersions?: true;
-  readonly acceptIncomplete?: true;
-}
-
-function restoreCommand(): Command {
-  const command = addTableOptions(createVerb("restore", "set the items of a dump", { lettersTaken: ["i"] }))
-    .argument("[host:port]", "any node of the cluster; default: one from the node map")
-    .option("-i, --input <path>", "the file to read; default: stdin")
-    .addOption(formatOption())
-    .option("--bwlimit <bytes>", "bytes per second, such as 65536 or 64k")
-    .option("--include <pattern...>", "only keys that match one of these regular expressions")
-    .option("--exclude <pattern...>", "no keys that match one of these regular expressions")
-    .option("--prefix-include <text>", "only keys with this prefix")
-    .option("--keep-versions", "keep the versions of the dump, and items that have a newer one")
-    .option("--accept-incomplete", "accept a dump without an end line, or with a wrong one")
-    .option("--print-keys", "print each key that is stored")
-    .addHelpText("after", formatHelp);
-  return command.action((node: string | undefined, flags: RestoreFlags) =>
-    withAdmin(command, async (admin) => {
-      const options = {
-        format: knownFormat(flags.format),
-        include: (flags.include ?? []).map((text) => pattern("include", text)),
-        exclude: (flags.exclude ?? []).map((text) => pattern("exclude", text)),
-        prefix: flags.prefixInclude ?? "",
-        bytesPerSecond: bandwidthOption(flags.bwlimit),
-        keepVersions: flags.keepVersions === true,
-        acceptIncomplete: flags.acceptIncomplete === true,
-      };
-      const input = openInput(flags.input);
-      const client = admin.client(node === undefined ? activeNode(await admin.nodeMap()) : parseNodeKey(node));
-      const progress = new ProgressLine();
-      // Nothing is stored from an incomplete file. For a stream that is known only at its end.
-      const isChecked = input.size !== undefined && !options.acceptIncomplete;
-      const total = isChecked ? await withHint(() => checkDump(input.chunks(), options.format)) : undefined;
-      const counts: Record<RestoredItem["outcome"], number> = { stored: 0, kept: 0, excluded: 0, expired: 0, refused: 0 };
-      const startedMs = performance.now();
-      let done = 0;
-      const sayHowFar = (): void => {
-        progress.say(streamProgressText("items", done, undefined, performance.now() - startedMs));
-        const outcomes = Object.entries(counts).filter(([, count]) => count > 0);
-        progress.say(outcomes.map(([outcome, count]) => `${count} ${outcome}`).join(", "));
-      };
-      const restoreAll = async (): Promise<void> => {
-        for await (const items of restoreItems(admin.runtime, client, input.chunks(), options)) {
-          for (const { key, outcome, reason } of items) {
-            counts[outcome]++;
-            if (outcome === "refused" && counts.refused <= reasonsShownMax) progress.say(`${keyWord(key)}: ${reason}`);
-          }
-          if (flags.printKeys) await writeOut(encodeKeys(storedKeys(items), DumpFormat.default));
-          done += items.length;
-          progress.show(() => streamProgressText("items", done, total, performance.now() - startedMs));
-        }
-      };
-      await withHint(restoreAll).catch((error: unknown) => {
-        if (done > 0) sayHowFar();
-        throw error;
-      });
-      sayHowFar();
-      if (command.getOptionValue("outputFormat") === "json") await printJson(counts);
-      if (counts.refused > 0) process.exitCode = ExitStatus.failed;
-    }),
-  );
-}
-
-function storedKeys(items: readonly RestoredItem[]): Uint8Array[] {
-  return items.filter(({ outcome }) => outcome === "stored").map(({ key }) => key);
-}
-
-/** Adds a hint how to restore an incomplete dump. */
-async function withHint<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
-    throw new FlareError("CORRUPT", `${error.message}; --accept-incomplete restores the readable part`, { cause: error });
-  }
-}
-
-/** The bytes of a dump; `size` only for a file that can be read more than once. @throws FlareError IO_ERROR */
-function openInput(path: string | undefined): { readonly size: number | undefined; chunks(): AsyncIterable<Uint8Array> } {
-  const isStdin = path === undefined || path === "-";
-  return {
-    size: isStdin ? undefined : fileSize(path),
-    async *chunks() {
-      try {
-        yield* (isStdin ? process.stdin : createReadStream(path)) as AsyncIterable<Uint8Array>;
-      } catch (cause) {
-        throw unreadable(path ?? "-", cause);
-      }
-    },
-  };
-}
-
-function fileSize(path: string): number | undefined {
-  try {
-    const found = statSync(path);
-    return found.isFile() ? found.size : undefined;
-  } catch (cause) {
-    throw unreadable(path, cause);
-  }
-}
-
-function unreadable(path: string, cause: unknown): FlareError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new FlareError("IO_ERROR", `"${path}" cannot be read: ${reason}`, { cause });
-}
-
 function getCommand(): Command {
   const command = nodeVerb("get", "print values").argument("<key...>");
   return command.action((keys: string[]) =>
@@ -354,21 +239,13 @@ async function readStdin(): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-function formatOption(): Option {
+/** `--format`. */
+export function formatOption(): Option {
   return new Option("-f, --format <format>", "default or csv").choices(["default", "csv", "tch"]).default("default");
 }
 
-/** @throws FlareError UNSUPPORTED */
-function knownFormat(name: string): DumpFormat {
+/** The format of that option. @throws FlareError UNSUPPORTED */
+export function knownFormat(name: string): DumpFormat {
   if (name === DumpFormat.default || name === DumpFormat.csv) return name;
   throw new FlareError("UNSUPPORTED", `format "${name}" is the binary file of Tokyo Cabinet: use "default" or "csv"`);
-}
-
-/** @throws FlareError INVALID_OPTION */
-function pattern(name: string, text: string): RegExp {
-  try {
-    return new RegExp(text, "u");
-  } catch (cause) {
-    throw new FlareError("INVALID_OPTION", `option "${name}": "${text}" is not a regular expression`, { cause });
-  }
 }

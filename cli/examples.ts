@@ -38,7 +38,16 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   remove: ["flare remove 127.0.0.1:12122 --force"],
   dump: ["flare dump --output backup.txt --bwlimit 10m", "flare dump --format csv --partition 0 --output part0.csv"],
   dumpkey: ["flare dumpkey --output keys.txt", "flare dumpkey 127.0.0.1:12121"],
-  restore: ["flare restore --input backup.txt", "flare restore --input backup.txt --keep-versions --prefix-include user:"],
+  restore: [
+    "flare restore --input backup.txt",
+    "flare restore --input backup.txt --keep-versions --prefix-include user:",
+    "flare restore --backup backups/monday",
+  ],
+  backup: [
+    "flare backup backups/monday --bwlimit 10m",
+    "flare backup list backups",
+    "flare backup verify backups/monday || mail -s 'the backup is damaged' ops < /dev/null",
+  ],
   get: ["flare get greeting", "flare get greeting --node 127.0.0.1:12121 -o json"],
   set: ["flare set greeting hello --expire 3600", "flare set photo - < photo.jpg"],
   scan: ["flare scan --prefix session: --limit 20", "flare scan --values --prefix user: > users.txt"],

@@ -2,8 +2,10 @@
 /** `flare`: `flare up` runs an index server and its nodes in this process; the other verbs are for operators of any cluster. */
 
 import process from "node:process";
+import { backupCommand } from "./admin_backup.ts";
 import { changeCommands } from "./admin_changes.ts";
 import { dataCommands } from "./admin_data.ts";
+import { restoreCommand } from "./admin_restore.ts";
 import { scanCommands } from "./admin_scan.ts";
 import { watchCommands } from "./admin_watch.ts";
 import { createCommand, expandAbbreviations } from "./command_line.ts";
@@ -16,7 +18,15 @@ import { upCommand } from "./up.ts";
 await runMain("flare", async () => {
   const flare = createCommand("flare", "Flare, a persistent memcached cluster.");
   endWithReader();
-  const verbs = [upCommand(), ...watchCommands(), ...changeCommands(), ...dataCommands(), ...scanCommands()];
+  const verbs = [
+    upCommand(),
+    ...watchCommands(),
+    ...changeCommands(),
+    ...dataCommands(),
+    backupCommand(),
+    restoreCommand(),
+    ...scanCommands(),
+  ];
   for (const command of [...verbs, ...selfDescriptionCommands(flare)]) {
     command.showHelpAfterError(`(see flare ${command.name()} --help for what is allowed)`);
     flare.addCommand(addExamples(command));

@@ -12,7 +12,7 @@ const HASH = 0x23;
 const LINE_BYTES_MAX = 100;
 const LINE = /^# end of dump items=(\d+) bytes=(\d+) crc32=([0-9a-f]{8})$/;
 
-/** The items and bytes of a dump so far, or since its last end line: dumps can be concatenated in a file. */
+/** The items and bytes of a dump so far, or since its last end line: a backup has many, and dumps can be concatenated. */
 export class DumpTally {
   #items = 0;
   #bytes = 0;
@@ -20,6 +20,10 @@ export class DumpTally {
 
   get items(): number {
     return this.#items;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Adds `bytes[start, end)`, which contain `items` records. */

@@ -1,16 +1,16 @@
 /**
- * Parses the text of a dump: chunks in, items out, in either format of `dump_format.ts`. Sans I/O. Damaged text, or text that
- * does not match its end line, is refused with the line number, never guessed at.
+ * Parses the text of a dump or a backup: chunks in, records out, in either format of `dump_format.ts`. Sans I/O. Damaged text,
+ * or text that does not match its end line, is refused with the line number, never guessed at.
  */
 
 import { GIB } from "../base/byte_units.ts";
-import { latin1 } from "../base/bytes.ts";
+import { EMPTY_BYTES, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { UINT32_MAX } from "../base/number_bounds.ts";
 import { parseUint64 } from "../base/uint64.ts";
-import type { DumpedItem } from "../client/dump.ts";
+import type { BackupRecord } from "../client/dump.ts";
 import { DumpTally, findEndLine } from "./dump_end_line.ts";
-import { DumpFormat } from "./dump_format.ts";
+import { DELETED, DumpFormat } from "./dump_format.ts";
 
 /** Longest record. */
 const RECORD_BYTES_MAX = GIB;
@@ -40,8 +40,9 @@ export class DumpFileParser {
   #searched = 0;
   #quoted = false;
   #line = 1;
-  /** Items and bytes since the last end line, or since the start. */
+  /** Items and bytes since the last end line, or since the start, and the line where they begin. */
   #tally = new DumpTally();
+  #tallyLine = 1;
   #complete = false;
 
   /** @param acceptIncomplete end lines may be missing or wrong */
@@ -67,7 +68,7 @@ export class DumpFileParser {
   }
 
   /** The next complete item; undefined = more bytes are needed. @throws FlareError CORRUPT naming the line */
-  next(): DumpedItem | undefined {
+  next(): BackupRecord | undefined {
     for (;;) {
       const recordEnd = this.#recordEnd();
       if (recordEnd < 0) return undefined;
@@ -79,7 +80,7 @@ export class DumpFileParser {
   }
 
   /** The last item, if it has no line end. @throws FlareError CORRUPT */
-  last(): DumpedItem | undefined {
+  last(): BackupRecord | undefined {
     if (this.#start === this.#end) return undefined;
     if (this.#quoted) throw this.#fault("has a quote that is not closed");
     const item = this.#record(this.#start, this.#end);
@@ -116,7 +117,7 @@ export class DumpFileParser {
   }
 
   /** Parses a record; undefined for an empty line and for an end line. */
-  #record(start: number, recordEnd: number): DumpedItem | undefined {
+  #record(start: number, recordEnd: number): BackupRecord | undefined {
     const end = recordEnd > start && this.#held[recordEnd - 1] === CR ? recordEnd - 1 : recordEnd;
     if (end === start) return undefined;
     const endLine = findEndLine(this.#held, start, end);
@@ -129,14 +130,18 @@ export class DumpFileParser {
 
   #endLine(line: string): undefined {
     const difference = this.#acceptIncomplete ? undefined : this.#tally.differenceTo(line);
-    if (difference !== undefined) throw this.#fault(difference);
+    if (difference !== undefined)
+      throw this.#fault(`${difference}: something is wrong between line ${this.#tallyLine} and here`);
     this.#tally = new DumpTally();
+    this.#tallyLine = this.#line + 1;
     this.#complete = true;
   }
 
-  #defaultRecord(start: number, end: number): DumpedItem {
+  #defaultRecord(start: number, end: number): BackupRecord {
     const held = this.#held;
     const keyEnd = held.indexOf(BLANK, start);
+    if (latin1(held, Math.max(start, end - DELETED.length - 1), end) === ` ${DELETED}`)
+      return this.#deletion(start, keyEnd, end);
     const open = held.indexOf(QUOTE, Math.max(start, keyEnd));
     if (keyEnd < 0 || open < 0 || open >= end - 1 || held[end - 1] !== QUOTE)
       throw this.#fault("is not \"key flag size version expire 'value'\"");
@@ -145,7 +150,14 @@ export class DumpFileParser {
     return this.#item(this.#unescape(start, keyEnd), numbers, this.#unescape(open + 1, end - 1));
   }
 
-  #csvRecord(start: number, end: number): DumpedItem {
+  #deletion(start: number, keyEnd: number, end: number): BackupRecord {
+    const numbers = latin1(this.#held, keyEnd + 1, end)
+      .split(" ")
+      .slice(0, -1);
+    return { ...this.#item(this.#unescape(start, keyEnd), numbers, EMPTY_BYTES), tombstone: true };
+  }
+
+  #csvRecord(start: number, end: number): BackupRecord {
     const fields: Uint8Array[] = [];
     let at = start;
     for (;;) {
@@ -207,7 +219,7 @@ export class DumpFileParser {
     return bytes.slice(0, length);
   }
 
-  #item(key: Uint8Array, numbers: readonly string[], value: Uint8Array): DumpedItem {
+  #item(key: Uint8Array, numbers: readonly string[], value: Uint8Array): BackupRecord {
     const [flags, size, version, expire] = numbers.map((text) => {
       const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
       return parseUint64(bytes, 0, bytes.length);
@@ -223,7 +235,7 @@ export class DumpFileParser {
     }
     if (size !== value.length) throw this.#fault(`says ${size} bytes but has ${value.length}`);
     if (key.length === 0) throw this.#fault("has an empty key");
-    return { key, value, flags, version, expire };
+    return { key, value, flags, version, expire, tombstone: false };
   }
 
   #fault(what: string): FlareError {

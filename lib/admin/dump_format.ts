@@ -3,7 +3,8 @@
  *
  * default: `key flag size version expire 'value'`, one line. In the key and between the quotes `\\` is a backslash, `\'` a
  * quote, `\n`, `\r`, `\t` as usual, `\xHH` any other byte below 0x20, 0x7f, and a space in a key; all other bytes, including
- * UTF-8, are unescaped. `size` is the length of the value in bytes.
+ * UTF-8, are unescaped. `size` is the length of the value in bytes. Backups also have deletions: `key second 0 version blocked
+ * deleted`, with the second of the deletion and the one until which the key is blocked.
  *
  * csv: `key,flag,size,version,expire,value` as in RFC 4180: a field with a comma, a quote, CR, LF, or a space at an end is
  * quoted, with quotes doubled; all other bytes are unescaped.
@@ -12,13 +13,16 @@
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
-import type { DumpedItem } from "../client/dump.ts";
+import type { BackupRecord, DumpedItem } from "../client/dump.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import type { DumpTally } from "./dump_end_line.ts";
 
 /** The formats of a dump. */
 export const DumpFormat = { default: "default", csv: "csv" } as const;
 export type DumpFormat = (typeof DumpFormat)[keyof typeof DumpFormat];
+
+/** The last word of a deletion; the line of an item ends with a quote. */
+export const DELETED = "deleted";
 
 const BACKSLASH = 0x5c;
 const QUOTE = 0x27;
@@ -38,20 +42,35 @@ const NAMED_ESCAPES: ReadonlyMap<number, string> = new Map([
 export function encodeItems(items: readonly DumpedItem[], format: DumpFormat): Uint8Array {
   const out = new ByteWriter();
   for (const item of items) {
-    const numbers = [item.flags, item.value.length, item.version, item.expire];
     if (format === DumpFormat.csv) {
+      const numbers = [item.flags, item.value.length, item.version, item.expire];
       putField(out, item.key);
       out.putText(`,${numbers.join(",")},`);
       putField(out, item.value);
-    } else {
-      putEscaped(out, item.key, true);
-      out.putText(` ${numbers.join(" ")} '`);
-      putEscaped(out, item.value, false);
-      out.putText("'");
-    }
-    out.putByte(LF);
+      out.putByte(LF);
+    } else putItem(out, item);
   }
   return out.written;
+}
+
+/** The records of a backup in the default format, each with its line end. */
+export function encodeRecords(records: readonly BackupRecord[]): Uint8Array {
+  const out = new ByteWriter();
+  for (const record of records) {
+    if (!record.tombstone) putItem(out, record);
+    else {
+      putEscaped(out, record.key, true);
+      out.putText(` ${record.flags} 0 ${record.version} ${record.expire} ${DELETED}\n`);
+    }
+  }
+  return out.written;
+}
+
+function putItem(out: ByteWriter, { key, value, flags, version, expire }: DumpedItem): void {
+  putEscaped(out, key, true);
+  out.putText(` ${flags} ${value.length} ${version} ${expire} '`);
+  putEscaped(out, value, false);
+  out.putText("'\n");
 }
 
 /** The last line of a dump. */

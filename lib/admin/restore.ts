@@ -1,13 +1,14 @@
 /**
- * `restore`: sets the items of a dump on a server, many at a time, and reports the outcome of each. It reads chunks of bytes
- * and knows no files.
+ * `restore`: sets the items of a dump on a server, many at a time, and reports the outcome of each; deletions of a backup
+ * delete. It reads chunks of bytes and knows no files.
  */
 
 import { MIB } from "../base/byte_units.ts";
+import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { sleep } from "../base/sleep.ts";
 import { type Client, isClientKey, StoreResult } from "../client/client.ts";
-import type { DumpedItem } from "../client/dump.ts";
+import type { BackupRecord } from "../client/dump.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DumpFileParser } from "./dump_file_parser.ts";
 import type { DumpFormat } from "./dump_format.ts";
@@ -36,10 +37,11 @@ export interface RestoreOptions {
 export interface RestoredItem {
   readonly key: Uint8Array;
   /**
-   * `kept` = the server has this version or a newer one, or had it when the key was deleted; `excluded` by the options;
-   * `expired` since the dump; `refused` by the server.
+   * `deleted` = there was an item, and the backup has its deletion; `kept` = the server has this version or a newer one, or
+   * had it when the key was deleted, or has nothing to delete; `excluded` by the options; `expired` since the dump; `refused`
+   * by the server.
    */
-  readonly outcome: "stored" | "kept" | "excluded" | "expired" | "refused";
+  readonly outcome: "stored" | "deleted" | "kept" | "excluded" | "expired" | "refused";
   /** Why it was refused. */
   readonly reason: string;
 }
@@ -82,9 +84,9 @@ export async function* restoreItems(
 async function* windows(
   chunks: AsyncIterable<Uint8Array>,
   { format, acceptIncomplete }: Pick<RestoreOptions, "format" | "acceptIncomplete">,
-): AsyncGenerator<DumpedItem[]> {
+): AsyncGenerator<BackupRecord[]> {
   const parser = new DumpFileParser(format, acceptIncomplete);
-  let window: DumpedItem[] = [];
+  let window: BackupRecord[] = [];
   let bytes = 0;
   try {
     for await (const chunk of chunks) {
@@ -107,15 +109,35 @@ async function* windows(
   }
 }
 
-function windowBytes(window: readonly DumpedItem[]): number {
+function windowBytes(window: readonly BackupRecord[]): number {
   return window.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
 }
 
-/** Stores an item. @throws FlareError */
-type Store = (item: DumpedItem) => Promise<StoreResult>;
+/** How items and deletions are restored. */
+interface Store {
+  item(item: BackupRecord): Promise<StoreResult>;
+  /** Returns whether there was an item that is deleted now. */
+  deletion(deletion: BackupRecord, nowSeconds: number): Promise<boolean>;
+}
 
-/** How items are stored. A node that does not know `restore` compares versions with items only, not with deletions. */
-async function storeOf(client: Client, { keepVersions = false }: RestoreOptions): Promise<Store> {
+/** @throws FlareError */
+async function storeOf(client: Client, options: RestoreOptions): Promise<Store> {
+  const item = await storeItem(client, options);
+  if (options.keepVersions !== true) return { item, deletion: ({ key }) => client.delete(key) };
+  return {
+    item,
+    async deletion({ key, expire, version }, nowSeconds) {
+      // What has a lower version, or the same, is deleted; what has none keeps the deletion with its version.
+      const command = `delete ${latin1(key)} ${expire > nowSeconds ? expire : 0} ${version}`;
+      const line = await client.line(command);
+      if (line === "DELETED" || line === "NOT_FOUND") return line === "DELETED";
+      throw new FlareError("REFUSED", `"${client.server}" answered "${line}" to "${command}"`);
+    },
+  };
+}
+
+/** A node that does not know `restore` compares versions with items only, not with deletions. */
+async function storeItem(client: Client, { keepVersions = false }: RestoreOptions): Promise<Store["item"]> {
   if (!keepVersions) return ({ key, value, flags, expire }) => client.set(key, value, { flags, exptime: expire });
   // Without arguments it changes nothing.
   if ((await client.line("restore")) === "ERROR")
@@ -123,13 +145,19 @@ async function storeOf(client: Client, { keepVersions = false }: RestoreOptions)
   return ({ key, value, flags, expire, version }) => client.restore(key, value, version, { flags, exptime: expire });
 }
 
-async function restoreItem(store: Store, item: DumpedItem, nowSeconds: number, options: RestoreOptions): Promise<RestoredItem> {
+async function restoreItem(
+  store: Store,
+  item: BackupRecord,
+  nowSeconds: number,
+  options: RestoreOptions,
+): Promise<RestoredItem> {
   const { key, expire } = item;
   if (!isWanted(key, options)) return { key, outcome: "excluded", reason: "" };
-  if (expire > 0 && expire <= nowSeconds) return { key, outcome: "expired", reason: "" };
+  if (!item.tombstone && expire > 0 && expire <= nowSeconds) return { key, outcome: "expired", reason: "" };
   if (!isClientKey(key)) return { key, outcome: "refused", reason: "the text protocol cannot represent this key" };
   try {
-    const result = await store(item);
+    if (item.tombstone) return { key, outcome: (await store.deletion(item, nowSeconds)) ? "deleted" : "kept", reason: "" };
+    const result = await store.item(item);
     return { key, outcome: result === StoreResult.stored ? "stored" : "kept", reason: "" };
   } catch (error) {
     if (!(error instanceof FlareError) || error.code !== "REFUSED") throw error;

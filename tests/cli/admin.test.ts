@@ -140,7 +140,10 @@ describe("flare", () => {
         {},
         'c,0,1,1,0,x\n"d d",0,1,1,0,x\n',
       );
-      assertEquals([piped.status, JSON.parse(piped.stdout)], [1, { stored: 1, kept: 0, excluded: 0, expired: 0, refused: 1 }]);
+      assertEquals(
+        [piped.status, JSON.parse(piped.stdout)],
+        [1, { stored: 1, deleted: 0, kept: 0, excluded: 0, expired: 0, refused: 1 }],
+      );
       assertEquals((await flare("get", "a", "c")).stdout, "it's\nx\n");
     });
   });

@@ -91,7 +91,7 @@ export class DumpCommands {
     return this.#stream(given, source, completeBlock, reply, session, lastLine);
   }
 
-  /** @throws FlareError REFUSED, retriable, if this is not the master of the partition; and what `Storage.openSnapshot` throws */
+  /** @throws FlareError REFUSED, retriable, if this is not the partition's master; and what `Storage.openSnapshot` throws */
   async #openSnapshot(given: DumpArguments): Promise<Snapshot> {
     const { storage, visibility } = this.#parts;
     this.#requireMaster(given);

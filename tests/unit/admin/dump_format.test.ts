@@ -9,13 +9,13 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { DumpTally } from "../../../lib/admin/dump_end_line.ts";
 import { DumpFileParser } from "../../../lib/admin/dump_file_parser.ts";
-import { DumpFormat, encodeEndLine, encodeItems, encodeKeys, keyWord } from "../../../lib/admin/dump_format.ts";
+import { DumpFormat, encodeEndLine, encodeItems, encodeKeys, encodeRecords, keyWord } from "../../../lib/admin/dump_format.ts";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
-import type { DumpedItem } from "../../../lib/client/dump.ts";
+import type { BackupRecord, DumpedItem } from "../../../lib/client/dump.ts";
 
-function item(key: string, value: string, rest: Partial<DumpedItem> = {}): DumpedItem {
-  return { key: fromLatin1(key), value: fromLatin1(value), flags: 0, version: 1, expire: 0, ...rest };
+function item(key: string, value: string, rest: Partial<DumpedItem> = {}): BackupRecord {
+  return { key: fromLatin1(key), value: fromLatin1(value), flags: 0, version: 1, expire: 0, tombstone: false, ...rest };
 }
 
 /** The items of a text in chunks of the given size. */
@@ -24,8 +24,8 @@ function parse(
   format: DumpFormat,
   chunkBytes = bytes.length,
   parser = new DumpFileParser(format, true),
-): DumpedItem[] {
-  const items: DumpedItem[] = [];
+): BackupRecord[] {
+  const items: BackupRecord[] = [];
   for (let at = 0; at < bytes.length; at += chunkBytes) {
     parser.push(bytes.subarray(at, at + chunkBytes));
     for (let next = parser.next(); next !== undefined; next = parser.next()) items.push(next);
@@ -35,7 +35,7 @@ function parse(
 }
 
 /** The items of a text that must be complete. */
-function parseComplete(bytes: Uint8Array, format: DumpFormat, chunkBytes = 7): DumpedItem[] {
+function parseComplete(bytes: Uint8Array, format: DumpFormat, chunkBytes = 7): BackupRecord[] {
   const parser = new DumpFileParser(format);
   const items = parse(bytes, format, chunkBytes, parser);
   parser.requireComplete();
@@ -56,13 +56,14 @@ const bytes = fc.oneof(
     .array(fc.constantFrom(0, 0x09, 0x0a, 0x0d, 0x20, 0x22, 0x27, 0x2c, 0x5c, 0x6e, 0x78, 0x80, 0xff), { maxLength: 12 })
     .map((list) => Uint8Array.from(list)),
 );
-const anyItem: fc.Arbitrary<DumpedItem> = fc.record(
+const anyItem: fc.Arbitrary<BackupRecord> = fc.record(
   {
     key: bytes.filter((key) => key.length > 0),
     value: bytes,
     flags: fc.nat({ max: 0xffffffff }),
     version: fc.oneof(fc.nat(), fc.constant(18446744073709551615n)),
     expire: fc.nat(),
+    tombstone: fc.constant(false),
   },
   { noNullPrototype: true },
 );
@@ -77,6 +78,22 @@ describe("dump formats", () => {
         { numRuns: 300 },
       );
     }
+  });
+
+  it("give deletions back, too, those of a backup", () => {
+    const anyRecord = fc
+      .tuple(anyItem, fc.boolean())
+      .map(([each, tombstone]) => (tombstone ? { ...each, value: fromLatin1(""), tombstone } : each));
+    fc.assert(
+      fc.property(fc.array(anyRecord, { maxLength: 5 }), fc.integer({ min: 1, max: 40 }), (records, chunkBytes) => {
+        assertEquals(parse(encodeRecords(records), "default", chunkBytes), records);
+      }),
+      { numRuns: 300 },
+    );
+    const deletion = { ...item("a b", "", { flags: 17, version: 12, expire: 19 }), tombstone: true };
+    assertEquals(latin1(encodeRecords([item("k", "deleted"), deletion])), "k 0 7 1 0 'deleted'\na\\x20b 17 0 12 19 deleted\n");
+    for (const text of ["k deleted\n", " deleted\n", "k 1 deleted\n", "k 1 5 1 0 deleted\n", "k 1 0 1 0 x deleted\n"])
+      assertThrows(() => parse(fromLatin1(text), "default"), FlareError, "line 1 of the dump", text);
   });
 
   it("look as documented", () => {
