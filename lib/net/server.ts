@@ -71,6 +71,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   readonly #runtime: Runtime;
   readonly #workers: WorkerRegistry;
   readonly #sessions = new Set<Session>();
+  #settling: Session[] = [];
   /** Connections in their TLS handshake. */
   readonly #opening = new Set<Session>();
   /** Connections that wait for `open`, and the function that then creates their session. */
@@ -236,6 +237,15 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     // A connection that is not open yet can fail in no other way.
     if (error !== undefined && !waiting.isOpen) this.#handshakeFailed(error);
     if (this.connections === 0) this.#emptied?.();
+  }
+
+  settleSoon(session: Session): void {
+    if (this.#settling.push(session) > 1) return;
+    this.#runtime.clock.defer(() => {
+      const sessions = this.#settling;
+      this.#settling = [];
+      for (const one of sessions) one.settle();
+    });
   }
 
   unexpected(error: unknown): void {

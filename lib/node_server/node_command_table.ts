@@ -12,6 +12,7 @@ import type { AdminCommands } from "./commands/admin_commands.ts";
 import type { CompareCommands } from "./commands/compare_commands.ts";
 import type { DumpCommands } from "./commands/dump_commands.ts";
 import type { FlushCommands } from "./commands/flush_commands.ts";
+import { takeForwards } from "./commands/forward_commands.ts";
 import type { KeyListings } from "./commands/key_listings.ts";
 import type { MetaCommands } from "./commands/meta_commands.ts";
 import type { ReadCommands } from "./commands/read_commands.ts";
@@ -81,7 +82,7 @@ export const nodeCommands = {
   },
   set: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [
       [
@@ -92,37 +93,37 @@ export const nodeCommands = {
   },
   add: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [["<key> <flags> <exptime> <bytes> [option…]", "`STORED`, or `NOT_STORED` if the item exists"]],
   },
   replace: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [["<key> <flags> <exptime> <bytes> [option…]", "`STORED`, or `NOT_STORED` if there is no item"]],
   },
   append: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [["<key> <flags> <exptime> <bytes> [option…]", "the same; the item keeps its flags and its expiry"]],
   },
   prepend: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [["<key> <flags> <exptime> <bytes> [option…]", "the same"]],
   },
   cas: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [["<key> <flags> <exptime> <bytes> <version> [option…]", "`STORED`, `EXISTS` (another version), `NOT_FOUND`"]],
   },
   restore: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [
       [
@@ -134,7 +135,7 @@ export const nodeCommands = {
   },
   incr: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [
       ["<key> <delta> [option…]", "the number, or `NOT_FOUND`; `CLIENT_ERROR cannot increment or decrement non-numeric value`"],
@@ -142,13 +143,13 @@ export const nodeCommands = {
   },
   decr: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [["<key> <delta> [option…]", "the same; the number stops at 0"]],
   },
   delete: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [
       [
@@ -160,7 +161,7 @@ export const nodeCommands = {
   },
   touch: {
     access: "everyone",
-    run: ({ write }, request, reply) => write.write(request, reply),
+    run: ({ write }, request, reply, session) => write.write(request, reply, session),
     section: "items",
     lines: [["<key> <exptime> [option…]", "`TOUCHED` or `NOT_FOUND`"]],
   },
@@ -568,6 +569,12 @@ export const nodeCommands = {
       },
     },
     others: "operators",
+  },
+  forward: {
+    access: "operators",
+    run: (_groups, request, reply, session) => takeForwards(request, reply, session),
+    section: "nodes",
+    lines: [["<map version>", "`OK`: requests that follow on this connection are [forwarded](#between-servers) by the sender"]],
   },
   // It replaces items whatever is there.
   stream: {

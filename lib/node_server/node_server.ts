@@ -25,6 +25,7 @@ import { PeerPool } from "../net/peer/peer_pool.ts";
 import { Server } from "../net/server.ts";
 import { DaemonTls } from "../net/tls/daemon_tls.ts";
 import { WorkerRegistry } from "../net/worker.ts";
+import { encodeForward } from "../protocol/forward_request.ts";
 import { InSyncReplicas } from "../replication/in_sync_replicas.ts";
 import { Lease } from "../replication/lease.ts";
 import { MovedKeys } from "../replication/moved_keys.ts";
@@ -129,7 +130,7 @@ export class RunningNode implements NodeServer {
     // A scheduled flush that is overdue runs before the first request.
     components.partitionFlush.arm();
     const reads = new ReadForward(components);
-    const write = new WriteCommands(components, new WriteForward(components));
+    const write = new WriteCommands(components, new WriteForward(components, (version) => this.#mapCheck.reach(version)));
     const meta = new MetaCommands(components, reads, write);
     const ownPart = new OwnPart(components, resolver);
     const clusterScan = new ClusterScan(components, ownPart);
@@ -327,6 +328,7 @@ export class RunningNode implements NodeServer {
     const previous = routing.nodeMap;
     const first = previous.nodes.length === 0 && previous.version === 0;
     routing.install(map);
+    this.#mapCheck.mapChanged();
     this.#components.inSync.mapChanged();
     if (routing.settling) this.#runtime.clock.setTimer(() => routing.settle(), SETTLE_MS);
     this.#dropLanes(map);
@@ -401,7 +403,7 @@ function buildComponents(
   const keyHash = KEY_HASHES[joined.meta.keyHashAlgorithm];
   if (keyHash === undefined) throw new FlareError("UNSUPPORTED", `key hash "${joined.meta.keyHashAlgorithm}" is unknown`);
   const routing = new Routing(joined.map, { selfKey, resolver, proxyPriorNetmask: options.proxyPriorNetmask });
-  const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions);
+  const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions, announcementOf(selfKey, routing));
   const scanPeers = new PeerPool(runtime, workers, 1, peerOptions);
   const inSync = new InSyncReplicas(runtime, routing, link, joined.meta.keepsInSyncSet, options);
   const self = { key: selfKey, peer: peerOptions };
@@ -432,5 +434,18 @@ function buildComponents(
     crawler: new CrawlerSettings(),
     watchers: new Watchers(runtime.clock),
     timeWatcher: new TimeWatcher(runtime.clock, runtime.log, storage, options),
+  };
+}
+
+/** The `forward` line by the current node map. */
+function announcementOf(selfKey: string, routing: Routing): () => Uint8Array {
+  let version = routing.nodeMap.version;
+  let bytes = encodeForward(selfKey, version);
+  return () => {
+    if (routing.nodeMap.version !== version) {
+      version = routing.nodeMap.version;
+      bytes = encodeForward(selfKey, version);
+    }
+    return bytes;
   };
 }

@@ -81,6 +81,7 @@ const COMMANDS = {
   cache_memlimit: { at: "nodes", shape: words, writes: false },
   // On a node it includes flushes.
   node: { at: "both", shape: words, writes: true },
+  forward: { at: "nodes", shape: words, writes: false },
   stream: { at: "nodes", shape: words, writes: false },
   beacon: { at: "nodes", shape: words, writes: false },
   block: { at: "nodes", shape: block, writes: true },

@@ -7,7 +7,7 @@
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import { UINT32_MAX } from "../base/number_bounds.ts";
 import type { Uint64 } from "../base/uint64.ts";
-import { type BufferPool, POOLED_BYTES } from "./buffer_pool.ts";
+import { type BufferPool, POOLED_BYTES, SMALL_BYTES } from "./buffer_pool.ts";
 
 /** Copies of up to this many bytes are faster in a loop than through `set`. */
 const LOOP_COPY_MAX = 48;
@@ -49,16 +49,19 @@ export class ReplySegment {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
     const old = this.bytes;
-    if (old.length === 0 && needed <= POOLED_BYTES) {
-      this.bytes = this.#pool.take();
-      return;
-    }
-    let size = Math.max(old.length, POOLED_BYTES) * 2;
-    while (size < needed) size *= 2;
-    const grown = new Uint8Array(size);
-    grown.set(old.subarray(0, this.length));
+    const grown = this.#bufferOf(needed, old.length);
+    if (this.length > 0) grown.set(old.subarray(0, this.length));
     this.bytes = grown;
     this.#pool.give(old);
+  }
+
+  #bufferOf(needed: number, before: number): Uint8Array {
+    // A reply that waits is alone in its segment.
+    if (!this.closed && needed <= SMALL_BYTES) return this.#pool.takeSmall();
+    if (needed <= POOLED_BYTES) return this.#pool.take();
+    let size = Math.max(before, POOLED_BYTES) * 2;
+    while (size < needed) size *= 2;
+    return new Uint8Array(size);
   }
 
   put(source: Uint8Array, start: number, end: number): void {
@@ -163,6 +166,15 @@ export class ReplySegment {
     // With false the sink keeps the memory until it has drained.
     if (!sink.write(bytes.subarray(0, length))) return false;
     this.#pool.give(bytes);
+    return true;
+  }
+
+  /** Takes over the bytes of the segment after this one; false: one of them holds more than a buffer, or awaits a commit. */
+  absorb(next: ReplySegment): boolean {
+    if (this.#parts.length > 0 || next.#parts.length > 0 || this.hasUncommitted || next.hasUncommitted) return false;
+    if (this.length + next.length > POOLED_BYTES) return false;
+    this.put(next.bytes, 0, next.length);
+    next.reset();
     return true;
   }
 

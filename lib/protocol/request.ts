@@ -4,6 +4,7 @@
  */
 
 import { EMPTY_BYTES } from "../base/bytes.ts";
+import type { Uint64 } from "../base/uint64.ts";
 import { emptyTerms, type Mutation, type MutationTerms } from "../item/mutation.ts";
 import { Command } from "./command.ts";
 import { MetaFlags } from "./meta/meta_flags.ts";
@@ -13,10 +14,19 @@ import type { MultiGet } from "./text/multi_get.ts";
 export const SyncMode = { byDefault: 0, sync: 1, async: 2 } as const;
 export type SyncMode = (typeof SyncMode)[keyof typeof SyncMode];
 
+/** The node that forwards its clients' requests on a connection. */
+export interface ForwardedBy {
+  readonly nodeKey: string;
+  /** The version of the node map by which it does. */
+  readonly mapVersion: Uint64;
+}
+
 export class Request {
   command: Command = Command.get;
-  /** The node list between `<` and `>`, undefined without one (from an ordinary client). */
+  /** The node list between `<` and `>`, undefined without one (from an ordinary client, or forwarded as that). */
   prefix: string | undefined = undefined;
+  /** Present: a client's request that a node of this Flare forwards. */
+  forwardedBy: ForwardedBy | undefined = undefined;
   noreply = false;
   syncMode: SyncMode = SyncMode.byDefault;
   /** The key, value and numbers of a write, ready for the storage except `expire` (see `exptime`). */
@@ -62,6 +72,7 @@ export class Request {
     const copy = new Request();
     copy.command = this.command;
     copy.prefix = this.prefix;
+    copy.forwardedBy = this.forwardedBy;
     copy.noreply = this.noreply;
     copy.syncMode = this.syncMode;
     copy.exptime = this.exptime;

@@ -16,10 +16,12 @@ const PING = "ping\r\n";
 
 /** A host as our node meets it. */
 export class PlayedHost {
-  /** Every request, whole, but for pings, and for those of a stream it does not know. */
+  /** Every request, whole, but for pings, and for those of a stream, or to forward, that it does not know. */
   readonly requests: string[] = [];
   /** Whether it is asked about the replication stream; else it does not know it. */
   knowsStreams = false;
+  /** Whether it is asked to take forwarded requests; else it does not know them. */
+  takesForwards = false;
   /** Undefined = silence. */
   answer: (request: string) => string | undefined = () => "STORED\r\n";
   /** Connections our node has opened to it. */
@@ -133,7 +135,7 @@ export class PlayedNode {
           far.send("OK\r\n");
           continue;
         }
-        if (!host.knowsStreams && request.includes(">stream ")) {
+        if ((!host.knowsStreams && request.includes(">stream ")) || (!host.takesForwards && request.includes(">forward "))) {
           far.send("ERROR\r\n");
           continue;
         }

@@ -13,6 +13,7 @@ export function cutRequest(stream: string): string | undefined {
     .split(" ");
   let end = lineEnd + 2;
   if (STORING_WORDS.has(words[0] ?? "")) end += Number(words[4]) + 2;
+  else if (words[0] === "ms") end += Number(words[2]) + 2;
   else if (words[0] === "block") end += Number(words[7]) + 2;
   else if (words[0] === "node" && words[1] === "sync")
     end = stream.indexOf("END\r\n") < 0 ? Infinity : stream.indexOf("END\r\n") + 5;

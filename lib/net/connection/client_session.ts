@@ -1,6 +1,17 @@
 /** A request handler's view of the connection of a request. Types only. */
 
 import type { ReplySegment } from "../../protocol/reply_segment.ts";
+import type { ForwardedBy, Request } from "../../protocol/request.ts";
+import type { TextReply } from "../../protocol/text/text_reply.ts";
+
+/** The reply to a request that is answered later. */
+export interface LateReply {
+  readonly reply: TextReply;
+  /** It is complete; called once, unless it follows a promise. */
+  done(): void;
+  /** It is complete when the promise is settled. */
+  follow(waiting: Promise<void>): void;
+}
 
 export interface ClientSession {
   /** Increasing and never reused. */
@@ -24,6 +35,13 @@ export interface ClientSession {
   roomInOutput(segment: ReplySegment): Promise<void>;
   /** Resolves when everything written to a segment so far has been sent, or the client is gone. */
   sent(segment: ReplySegment): Promise<void>;
+  /**
+   * The current request is answered later, without a promise; undefined = it is not the current one any more, so a promise must
+   * answer it. Requests after it may be executed before; their replies wait.
+   */
+  answerLater(request: Request, reply: TextReply): LateReply | undefined;
+  /** Requests without a node list that follow on this connection come from this node. */
+  forwardsFrom(sender: ForwardedBy): void;
   /** For endless replies: sends what may leave now. */
   flush(): void;
   /** From now on the client only watches: it sends no more requests, and `stop` is called when it disconnects. */

@@ -8,12 +8,15 @@ import type { BufferPool } from "../../protocol/buffer_pool.ts";
 import { ReplySegment } from "../../protocol/reply_segment.ts";
 import type { Connection } from "../../runtime/runtime.ts";
 
+/** How many empty segments a connection keeps. */
+const SPARES_MAX = 32;
+
 export class Output {
   readonly #connection: Connection;
   /** In the order of the requests; the last one is current. */
   readonly #segments: ReplySegment[];
-  /** A segment to reuse: most connections never need a third. */
-  #spare: ReplySegment | undefined;
+  /** Segments to reuse. */
+  readonly #spares: ReplySegment[] = [];
   /** The connection has unsent bytes and has not drained yet. */
   #blocked = false;
   #sendingBytes = 0;
@@ -71,17 +74,32 @@ export class Output {
 
   /** Opens a new current segment after the one in use. */
   openNext(): ReplySegment {
-    const segment = this.#spare ?? new ReplySegment(this.#pool);
-    this.#spare = undefined;
+    const segment = this.#spares.pop() ?? new ReplySegment(this.#pool);
     this.#segments.push(segment);
     return segment;
+  }
+
+  /** Joins the complete replies at the front, so that they leave with one write. */
+  gather(): void {
+    const segments = this.#segments;
+    const head = segments[0] as ReplySegment;
+    if (!head.closed) return;
+    let joined = 0;
+    while (joined + 2 < segments.length) {
+      const next = segments[joined + 1] as ReplySegment;
+      if (!next.closed || !head.absorb(next)) break;
+      joined++;
+    }
+    if (joined > 0) this.#spare(...segments.splice(1, joined));
   }
 
   /** Sends what may leave, with one write per segment. */
   flush(): void {
     while (!this.#blocked) {
+      if (this.#segments.length > 2) this.gather();
       const head = this.#segments[0] as ReplySegment;
       if (head.hasUncommitted) return;
+      if (this.#segments.length === 2 && head.closed) head.absorb(this.current);
       const size = head.size;
       if (!head.drainTo(this.#connection)) this.#blocked = true;
       this.#sendingBytes = size - head.size;
@@ -90,8 +108,12 @@ export class Output {
       if (!head.closed || this.#segments.length === 1) return;
       this.#segments.shift();
       head.reset();
-      this.#spare = head;
+      this.#spare(head);
     }
+  }
+
+  #spare(...segments: readonly ReplySegment[]): void {
+    for (const segment of segments) if (this.#spares.length < SPARES_MAX) this.#spares.push(segment);
   }
 
   drained(): void {

@@ -5,11 +5,11 @@
  * all others for them.
  */
 
-import { latin1 } from "../../base/bytes.ts";
+import { hashMurmur } from "../../cluster/key_hash.ts";
 import { CommandShape, mayWrite, shapeOf } from "../../protocol/command.ts";
 import type { Request } from "../../protocol/request.ts";
-import { keysOf } from "../../protocol/text/text_key.ts";
 
+const SPACE = 0x20;
 /** Longest list of keys that is compared with others, in bytes. */
 const COMPARED_BYTES_MAX = 16384;
 /** Most requests of one connection that may wait at a time. */
@@ -17,8 +17,8 @@ const CLAIMS_MAX = 1000;
 
 /** The keys a waiting request touches. */
 export interface Claim {
-  /** Undefined: all keys. */
-  readonly keys: readonly string[] | undefined;
+  /** Their hashes: two keys with the same one wait for each other. Undefined: all keys. */
+  readonly keys: readonly number[] | undefined;
   readonly writes: boolean;
 }
 
@@ -29,7 +29,7 @@ export class Outstanding {
   #readingAll = 0;
   #writingAll = 0;
   /** How many with a list of keys touch a key. */
-  readonly #touching = new Map<string, number>();
+  readonly #touching = new Map<number, number>();
 
   add(request: Request): Claim {
     const claim = claimOf(request);
@@ -47,6 +47,7 @@ export class Outstanding {
    */
   conflicts(request: Request): boolean {
     if (this.size === 0 || request.prefix !== undefined) return false;
+    if (request.forwardedBy !== undefined) return this.size >= CLAIMS_MAX && !mayWrite(request.command);
     if (this.size >= CLAIMS_MAX) return true;
     const { keys, writes } = claimOf(request);
     if (keys === undefined) return writes || this.#writing > 0;
@@ -76,13 +77,20 @@ function claimOf(request: Request): Claim {
     case CommandShape.block:
       return { keys: undefined, writes: true };
     default: {
-      const key = request.mutation.key;
-      return { keys: [latin1(key.bytes, key.start, key.end)], writes: mayWrite(request.command) };
+      const { bytes, start, end } = request.mutation.key;
+      return { keys: [hashMurmur(bytes, start, end)], writes: mayWrite(request.command) };
     }
   }
 }
 
 /** A long list of keys counts as all keys: comparing it would take longer than waiting. */
-function keysToCompare(request: Request): readonly string[] | undefined {
-  return request.keysEnd - request.keysStart > COMPARED_BYTES_MAX ? undefined : keysOf(request);
+function keysToCompare({ bytes, keysStart, keysEnd }: Request): readonly number[] | undefined {
+  if (keysEnd - keysStart > COMPARED_BYTES_MAX) return undefined;
+  const keys: number[] = [];
+  for (let at = keysStart; at < keysEnd; at++) {
+    const start = at;
+    while (at < keysEnd && bytes[at] !== SPACE) at++;
+    if (at > start) keys.push(hashMurmur(bytes, start, at));
+  }
+  return keys;
 }

@@ -7,7 +7,7 @@
 import { BinaryParser } from "../../protocol/binary/binary_parser.ts";
 import { BINARY_HEADER_BYTES, BINARY_REQUEST, BinaryStatus, HeaderField } from "../../protocol/binary/binary_protocol.ts";
 import { putBinaryError } from "../../protocol/binary/binary_reply.ts";
-import { Request } from "../../protocol/request.ts";
+import { type ForwardedBy, Request } from "../../protocol/request.ts";
 import type { MultiGet } from "../../protocol/text/multi_get.ts";
 import { OUT_OF_MEMORY } from "../../protocol/text/refusal_lines.ts";
 import { ParseStatus, TextParser } from "../../protocol/text/text_parser.ts";
@@ -81,6 +81,11 @@ export class RequestReader {
     this.isWaiting = false;
     this.#connection.resume();
     this.#readHeld();
+  }
+
+  /** Text requests without a node list come from this node from now on. */
+  forwardsFrom(sender: ForwardedBy): void {
+    this.#textParser.forwardedBy = sender;
   }
 
   /** Reads no more requests and drops a partial one. */

@@ -10,14 +10,15 @@ import { BinaryStatus } from "../../protocol/binary/binary_protocol.ts";
 import { encodeBinaryError, putBinaryError } from "../../protocol/binary/binary_reply.ts";
 import { Command, commandName } from "../../protocol/command.ts";
 import type { ReplySegment } from "../../protocol/reply_segment.ts";
-import type { Request } from "../../protocol/request.ts";
+import type { ForwardedBy, Request } from "../../protocol/request.ts";
 import { PartReply } from "../../protocol/text/part_reply.ts";
 import { serverErrorLine } from "../../protocol/text/server_error.ts";
 import { TextReply } from "../../protocol/text/text_reply.ts";
 import type { Connection, ConnectionHandler } from "../../runtime/runtime.ts";
 import { type Worker, WorkerType } from "../worker.ts";
 import { Admission } from "./admission.ts";
-import type { ClientSession } from "./client_session.ts";
+import type { ClientSession, LateReply } from "./client_session.ts";
+import { type LateReplyOwner, PendingReply } from "./late_reply.ts";
 import { Output } from "./output.ts";
 import { type Claim, Outstanding } from "./outstanding.ts";
 import { ReplyWaiters } from "./reply_waiters.ts";
@@ -32,11 +33,13 @@ export interface SessionHost extends ConnectionHost {
   opened(session: Session): void;
   /** @param error why, unless it closed normally; before `opened` it says how the TLS handshake failed */
   closed(session: Session, error?: Error): void;
+  /** Calls `settle` at the end of this turn of the event loop. */
+  settleSoon(session: Session): void;
   /** An unexpected error (a bug): reported; the connection gets an answer and continues. */
   unexpected(error: unknown): void;
 }
 
-export class Session implements ConnectionHandler, RequestTarget, Worker, ClientSession {
+export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner, Worker, ClientSession {
   readonly id: number;
   readonly type = WorkerType.request;
   readonly peer: string;
@@ -67,6 +70,7 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
   #executing = false;
   #ended = false;
   #gone = false;
+  #isSettling = false;
   /** Since when the client has not read its last replies; 0 = there are none, or it is reading. */
   #untakenSinceMs = 0;
 
@@ -199,6 +203,11 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     return () => void this.#farewells.delete(listener);
   }
 
+  forwardsFrom(sender: ForwardedBy): void {
+    this.isNode = true;
+    this.#reader.forwardsFrom(sender);
+  }
+
   kill(): void {
     this.#connection.destroy();
   }
@@ -229,38 +238,47 @@ export class Session implements ConnectionHandler, RequestTarget, Worker, Client
     const reply = multiGet === undefined || request.isLastPart ? this.reply : new PartReply(this.reply.segment, multiGet);
     try {
       const waiting = this.#admission.handler.handle(request, reply, this);
-      if (waiting !== undefined) this.#detach(request, reply, waiting);
+      if (waiting !== undefined) this.#leaveTo(request, reply).follow(waiting);
     } catch (error) {
-      this.#host.unexpected(error);
-      sayInternalError(reply, request.opcode, request.opaque);
+      this.failed(reply, request.opcode, request.opaque, error);
     }
     this.#executing = false;
     if (request.command === Command.quit) this.#reader.isStopped = true;
   }
 
+  answerLater(request: Request, reply: TextReply): LateReply | undefined {
+    return this.#executing ? this.#leaveTo(request, reply) : undefined;
+  }
+
   /** Leaves the current segment to a waiting request and opens the next one. */
-  #detach(request: Request, reply: TextReply, waiting: Promise<void>): void {
-    const claim = this.#outstanding.add(request);
-    const { opcode, opaque } = request;
-    const segment = reply.segment;
+  #leaveTo(request: Request, reply: TextReply): LateReply {
+    const { segment } = reply;
+    const late = new PendingReply(this, reply, this.#outstanding.add(request), request.opcode, request.opaque);
     segment.closed = false;
     if (segment.hasUncommitted) this.#commit(segment);
     this.#nextSegment();
-    waiting.then(
-      () => this.#finish(segment, claim),
-      (error) => {
-        this.#host.unexpected(error);
-        sayInternalError(reply, opcode, opaque);
-        this.#finish(segment, claim);
-      },
-    );
+    return late;
   }
 
-  #finish(segment: ReplySegment, claim: Claim): void {
+  finish(segment: ReplySegment, claim: Claim): void {
     segment.closed = true;
     // A request that was held back may have been answered like an immediate one.
     if (segment.hasUncommitted) this.#commit(segment);
     this.#outstanding.remove(claim);
+    this.#output.gather();
+    if (this.#isSettling) return;
+    this.#isSettling = true;
+    this.#host.settleSoon(this);
+  }
+
+  failed(reply: TextReply, opcode: number, opaque: number, error: unknown): void {
+    this.#host.unexpected(error);
+    sayInternalError(reply, opcode, opaque);
+  }
+
+  /** Sends what may leave after requests that were answered later, and continues with those that waited for them. */
+  settle(): void {
+    this.#isSettling = false;
     this.#output.flush();
     this.#continue();
   }

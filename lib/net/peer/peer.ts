@@ -4,13 +4,23 @@
  * order, for as long as the lane is in use. While a node is known to be silent, nobody waits for it.
  */
 
-import { fromLatin1 } from "../../base/bytes.ts";
+import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
+import { RequestBuffer } from "../../protocol/text/request_buffer.ts";
 import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { Worker, WorkerRegistry } from "../worker.ts";
-import { PeerError, PeerLink, type PeerOptions, type PendingRequest, type Repeats } from "./peer_link.ts";
+import {
+  type FoundReply,
+  PeerError,
+  type PeerFeature,
+  PeerLink,
+  type PeerOptions,
+  type PendingRequest,
+  type Repeats,
+  requestFor,
+} from "./peer_link.ts";
 
 /** Requests are combined into writes of about this size. */
 const WRITE_BYTES_MAX = 262144;
@@ -20,6 +30,25 @@ const RECONNECT_MS = 500;
 const LOSSES_MAX = 3;
 /** A no-op for nodes with meta commands, an unknown command for others. */
 const META_PROBE = fromLatin1("mn\r\n");
+
+/** The answer to `forward`, and to its repetitions. */
+const FORWARD_OK = "OK";
+
+/** A request of a client that is passed on as it is, without a promise; its answer, too. The lane fills in the rest. */
+export abstract class PassedRequest implements PendingRequest {
+  bytes: Uint8Array = EMPTY_BYTES;
+  start = 0;
+  end = 0;
+  /** Its key is `bytes[keyStart, keyEnd)`. */
+  keyStart = 0;
+  keyEnd = 0;
+  queuedMs = 0;
+  needs: PeerFeature | undefined = undefined;
+  abstract readonly shape: ReplyShape;
+  abstract answer(found: FoundReply): void;
+  /** May be called by `pass` at once. */
+  abstract reject(error: PeerError): void;
+}
 
 /** One lane to a node. It connects on the first request and again after a break. */
 export class Peer implements Worker {
@@ -40,14 +69,23 @@ export class Peer implements Worker {
   #silence: FlareError | undefined;
   #reconnecting: Timer | undefined;
   #askingMeta = false;
+  #askingForward: Promise<boolean> | undefined;
+  readonly #announcement: (() => Uint8Array) | undefined;
+  /** Where requests to pass on are written. */
+  readonly outbox = new RequestBuffer();
+  /** When the first request of this turn was queued. */
+  #turnMs = 0;
 
+  /** @param announcement the `forward` line of now, the same bytes until it changes; absent = nothing is forwarded here */
   constructor(
     runtime: Runtime,
     address: { host: string; port: number },
     type: number,
     workers: WorkerRegistry,
     options: PeerOptions,
+    announcement?: () => Uint8Array,
   ) {
+    this.#announcement = announcement;
     this.#runtime = runtime;
     this.#address = address;
     this.#options = options;
@@ -94,8 +132,8 @@ export class Peer implements Worker {
    * Sends a request; `shape` undefined = there is no reply, and the promise resolves once the bytes are handed to the
    * connection.
    */
-  request(bytes: Uint8Array, shape: ReplyShape | undefined, isMeta = false): Promise<ClientReply> {
-    return this.#enqueue(bytes, shape, isMeta, undefined);
+  request(bytes: Uint8Array, shape: ReplyShape | undefined, needs?: PeerFeature): Promise<ClientReply> {
+    return this.#enqueue(bytes, shape, needs, undefined);
   }
 
   /**
@@ -104,30 +142,48 @@ export class Peer implements Worker {
    * @param onDelayed called if the node cannot be reached now, so that the answer may take long; perhaps more than once
    */
   repeat(bytes: Uint8Array, shape: ReplyShape | undefined, isMeta: boolean, onDelayed: () => void): Promise<ClientReply> {
-    return this.#enqueue(bytes, shape, isMeta, { onDelayed, losses: 0 });
+    return this.#enqueue(bytes, shape, isMeta ? "meta" : undefined, { onDelayed, losses: 0 });
+  }
+
+  /** Sends what was written to the outbox last. */
+  pass(request: PassedRequest): void {
+    const { bytes, start, end, keyStart, keyEnd } = this.outbox;
+    request.bytes = bytes;
+    request.start = start;
+    request.end = end;
+    request.keyStart = keyStart;
+    request.keyEnd = keyEnd;
+    if (!this.#sendDeferred) this.#turnMs = this.#runtime.clock.monotonicMs();
+    request.queuedMs = this.#turnMs;
+    this.#add(request);
   }
 
   #enqueue(
     bytes: Uint8Array,
     shape: ReplyShape | undefined,
-    isMeta: boolean,
+    needs: PeerFeature | undefined,
     repeats: Repeats | undefined,
   ): Promise<ClientReply> {
-    return new Promise((resolve, reject) => {
-      const queuedMs = this.#runtime.clock.monotonicMs();
-      const pending: PendingRequest = { bytes, shape, resolve, reject, queuedMs, isMeta, repeats };
-      if (this.#closed) return reject(new PeerError(new FlareError("CLOSED", `connection to "${this.peer}" is closed`), false));
-      if (!this.hasRoom(bytes.length)) {
-        const error = new FlareError("LIMIT_EXCEEDED", `queue to "${this.peer}" is full`, { retriable: true });
-        return reject(new PeerError(error, false));
-      }
-      if (this.#silence !== undefined && repeats === undefined) return reject(new PeerError(this.#silence, false));
-      this.#waiting.push(pending);
-      this.#waitingBytes += bytes.length;
-      if (repeats === undefined || this.#reconnecting === undefined) this.#link ??= this.#connect();
-      if (this.#silence !== undefined || this.#reconnecting !== undefined) repeats?.onDelayed();
-      this.#sendSoon();
-    });
+    return new Promise((resolve, reject) =>
+      this.#add({ ...requestFor(bytes, shape, resolve, reject, this.#runtime.clock.monotonicMs()), needs, repeats }),
+    );
+  }
+
+  #add(pending: PendingRequest): void {
+    const { repeats } = pending;
+    const bytes = pending.end - pending.start;
+    if (this.#closed)
+      return pending.reject(new PeerError(new FlareError("CLOSED", `connection to "${this.peer}" is closed`), false));
+    if (!this.hasRoom(bytes)) {
+      const error = new FlareError("LIMIT_EXCEEDED", `queue to "${this.peer}" is full`, { retriable: true });
+      return pending.reject(new PeerError(error, false));
+    }
+    if (this.#silence !== undefined && repeats === undefined) return pending.reject(new PeerError(this.#silence, false));
+    this.#waiting.push(pending);
+    this.#waitingBytes += bytes;
+    if (repeats === undefined || this.#reconnecting === undefined) this.#link ??= this.#connect();
+    if (this.#silence !== undefined || this.#reconnecting !== undefined) repeats?.onDelayed();
+    this.#sendSoon();
   }
 
   /** Whether the node has the meta commands; undefined = not asked yet on this connection. */
@@ -142,6 +198,29 @@ export class Peer implements Worker {
     const answer = line === "MN";
     if (this.#link !== undefined) this.#link.speaksMeta = answer;
     return answer;
+  }
+
+  /** Whether the node takes forwarded requests without a node list; undefined = not asked yet on this connection. */
+  get knowsForward(): boolean | undefined {
+    return this.#announcement === undefined ? false : this.#link?.takesForwards;
+  }
+
+  /** Whether the node takes forwarded requests without a node list; asked once per connection. @throws PeerError */
+  async takesForwards(): Promise<boolean> {
+    if (this.knowsForward !== undefined) return this.knowsForward;
+    this.#askingForward ??= new Promise<boolean>((resolve, reject) => {
+      const bytes = this.#announcement?.() ?? EMPTY_BYTES;
+      const answer = ({ line }: ClientReply): void => {
+        const link = this.#link as PeerLink;
+        link.takesForwards = line === FORWARD_OK;
+        link.announced = bytes;
+        resolve(link.takesForwards);
+      };
+      this.#add(requestFor(bytes, ReplyShape.line, answer, reject, this.#runtime.clock.monotonicMs()));
+    }).finally(() => {
+      this.#askingForward = undefined;
+    });
+    return this.#askingForward;
   }
 
   kill(): void {
@@ -202,7 +281,7 @@ export class Peer implements Worker {
       else repeated.push(pending);
     }
     this.#waiting.push(...repeated);
-    this.#waitingBytes = repeated.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    this.#waitingBytes = repeated.reduce((sum, { start, end }) => sum + end - start, 0);
     for (const { repeats } of repeated) repeats?.onDelayed();
     if (this.#closed) return;
     // Probe it before anybody waits for it again: a silent node costs a connection the whole timeout.
@@ -231,23 +310,35 @@ export class Peer implements Worker {
     const link = this.#link;
     if (link === undefined) return;
     while (this.#waiting.length > 0 && link.writable) {
+      if (link.takesForwards === true) this.#announce(link);
       let count = 0;
       let bytes = 0;
       while (count < this.#waiting.length && bytes < WRITE_BYTES_MAX) {
-        const pending = this.#waiting[count] as PendingRequest;
-        if (pending.isMeta && link.speaksMeta !== true) break;
-        bytes += pending.bytes.length;
+        const { needs, start, end } = this.#waiting[count] as PendingRequest;
+        if (needs !== undefined && !hasFeature(link, needs)) break;
+        bytes += end - start;
         count++;
       }
       if (count === 0) {
-        const { repeats } = this.#waiting[0] as PendingRequest;
-        if (repeats !== undefined && link.speaksMeta === undefined) return this.#askMeta(link);
-        this.#refuseMeta();
+        const { needs, repeats } = this.#waiting[0] as PendingRequest;
+        if (needs === "meta" && repeats !== undefined && link.speaksMeta === undefined) return this.#askMeta(link);
+        this.#refuse();
         continue;
       }
       this.#waitingBytes -= bytes;
       link.send(this.#waiting.splice(0, count));
     }
+  }
+
+  /** Says by which node map we forward, if that has changed. */
+  #announce(link: PeerLink): void {
+    const bytes = this.#announcement?.();
+    if (bytes === undefined || bytes === link.announced) return;
+    link.announced = bytes;
+    const answer = ({ line }: ClientReply): void => {
+      if (line !== FORWARD_OK) link.fail(new FlareError("REFUSED", `"${this.peer}" answered "${line}" to a forward`));
+    };
+    link.send([requestFor(bytes, ReplyShape.line, answer, () => undefined, this.#runtime.clock.monotonicMs())]);
   }
 
   /** A new connection: repeated requests wait until it is known whether its node has the meta commands. */
@@ -259,20 +350,23 @@ export class Peer implements Worker {
       link.speaksMeta = line === "MN";
       this.#send();
     };
-    const queuedMs = this.#runtime.clock.monotonicMs();
-    link.send([{ bytes: META_PROBE, shape: ReplyShape.line, resolve, reject: () => undefined, queuedMs, isMeta: false }]);
+    link.send([requestFor(META_PROBE, ReplyShape.line, resolve, () => undefined, this.#runtime.clock.monotonicMs())]);
   }
 
-  /** The connection whose node had the meta commands is gone: the callers must ask again. */
-  #refuseMeta(): void {
+  /** The connection whose node had what this request needs is gone: the caller must ask again. */
+  #refuse(): void {
     const pending = this.#waiting.shift() as PendingRequest;
-    this.#waitingBytes -= pending.bytes.length;
-    const error = new FlareError("UNSUPPORTED", `"${this.peer}" may not know the meta commands`, { retriable: true });
-    pending.reject(new PeerError(error, false));
+    this.#waitingBytes -= pending.end - pending.start;
+    const text = pending.needs === "meta" ? "may not know the meta commands" : "may not take forwarded requests";
+    pending.reject(new PeerError(new FlareError("UNSUPPORTED", `"${this.peer}" ${text}`, { retriable: true }), false));
   }
 
   #failWaiting(error: FlareError): void {
     this.#waitingBytes = 0;
     for (const pending of this.#waiting.splice(0)) pending.reject(new PeerError(error, false));
   }
+}
+
+function hasFeature(link: PeerLink, feature: PeerFeature): boolean {
+  return (feature === "meta" ? link.speaksMeta : link.takesForwards) === true;
 }

@@ -30,6 +30,28 @@ export interface PeerOptions {
   readonly tls?: TlsLink | undefined;
 }
 
+/** A request that nothing but its caller concerns. */
+export function requestFor(
+  bytes: Uint8Array,
+  shape: ReplyShape | undefined,
+  resolve: (reply: ClientReply) => void,
+  reject: (error: PeerError) => void,
+  queuedMs: number,
+): PendingRequest {
+  const answer = (found: FoundReply): void => resolve(found.reply());
+  return { bytes, start: 0, end: bytes.length, shape, answer, reject, queuedMs, needs: undefined };
+}
+
+/** The bytes of some requests; of those that lie one behind the other in a buffer without a copy. */
+function joined(requests: readonly PendingRequest[]): Uint8Array {
+  const [first] = requests;
+  const last = requests.at(-1);
+  if (first === undefined || last === undefined) return EMPTY_BYTES;
+  const isInRow = requests.every(({ bytes, start }, i) => bytes === first.bytes && (i === 0 || start === requests[i - 1]?.end));
+  if (isInRow) return first.bytes.subarray(first.start, last.end);
+  return concatBytes(requests.map(({ bytes, start, end }) => bytes.subarray(start, end)));
+}
+
 /** A request that failed; `mayHaveHappened` is true once its bytes were handed to the connection. */
 export class PeerError extends FlareError {
   readonly mayHaveHappened: boolean;
@@ -43,17 +65,27 @@ export class PeerError extends FlareError {
 
 /** A request and its waiting caller. */
 export interface PendingRequest {
+  /** The request is `bytes[start, end)`. */
   readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
   /** Undefined: no reply will come (`noreply`). */
   readonly shape: ReplyShape | undefined;
-  readonly resolve: (reply: ClientReply) => void;
+  /** Gets the reply, which is valid during the call. */
+  readonly answer: (found: FoundReply) => void;
   readonly reject: (error: PeerError) => void;
   readonly queuedMs: number;
-  /** Must not reach a node without the meta commands, which would execute a value as commands. */
-  readonly isMeta: boolean;
+  /** What a node must have to get it: others would take a value for commands, or a client's write for a copy. */
+  readonly needs: PeerFeature | undefined;
   /** Present: repeatable, so it is sent again when its connection breaks. */
   readonly repeats?: Repeats | undefined;
 }
+
+/** A reply as it came: `bytes[start, end)`, with its only or last line at `lineStart`. */
+export type FoundReply = Pick<ReplyParser, "bytes" | "end" | "lineEnd" | "lineStart" | "reply" | "start">;
+
+/** The meta commands, or `forward`. */
+export type PeerFeature = "meta" | "forward";
 
 /** A repeatable request: executing it twice is harmless. */
 export interface Repeats {
@@ -65,7 +97,15 @@ export interface Repeats {
 
 /** What a server at its connection limit sends to a new connection, before it has read anything. */
 const TURNED_AWAY = "ERROR Too many open connections";
-const NO_REPLY: ClientReply = { line: "", body: EMPTY_BYTES };
+/** The answer to a request without one. */
+const NO_REPLY: FoundReply = {
+  bytes: EMPTY_BYTES,
+  start: 0,
+  end: 0,
+  lineStart: 0,
+  lineEnd: 0,
+  reply: () => ({ line: "", body: EMPTY_BYTES }),
+};
 /** A connection that was idle for this many times `silenceTimeoutMs` is probed. */
 const IDLE_SILENCES = 2;
 
@@ -84,6 +124,10 @@ export class PeerLink implements ConnectionHandler {
   open = false;
   /** Whether the other side has the meta commands; undefined = not asked. */
   speaksMeta: boolean | undefined;
+  /** Whether it takes requests as forwarded by us; undefined = not asked. */
+  takesForwards: boolean | undefined;
+  /** The `forward` line sent last. */
+  announced: Uint8Array | undefined;
   readonly #runtime: Runtime;
   readonly #address: { readonly host: string; readonly port: number };
   readonly #options: PeerOptions;
@@ -119,12 +163,10 @@ export class PeerLink implements ConnectionHandler {
   }
 
   send(requests: readonly PendingRequest[]): void {
-    const [first] = requests;
-    const bytes = first !== undefined && requests.length === 1 ? first.bytes : concatBytes(requests.map((one) => one.bytes));
     if (!this.#isDue) this.#heardMs = this.#runtime.clock.monotonicMs();
-    if (!this.#connection.write(bytes)) this.#blocked = true;
+    if (!this.#connection.write(joined(requests))) this.#blocked = true;
     for (const request of requests) {
-      if (request.shape === undefined) request.resolve(NO_REPLY);
+      if (request.shape === undefined) request.answer(NO_REPLY);
       else this.outstanding.push(request);
     }
     if (this.#timer === undefined) this.#watch();
@@ -155,20 +197,22 @@ export class PeerLink implements ConnectionHandler {
 
   onData(chunk: Uint8Array): void {
     this.#heardMs = this.#runtime.clock.monotonicMs();
-    this.#parser.push(chunk);
+    const parser = this.#parser;
+    parser.push(chunk);
     while (this.outstanding.length > 0) {
       const pending = this.outstanding[0] as PendingRequest;
-      const reply = this.#parser.next(pending.shape as ReplyShape);
-      if (reply === undefined) return;
-      if (reply === MALFORMED) return this.fail(new FlareError("CONNECTION_FAILED", `malformed reply from "${this.#name}"`));
-      if (!this.#welcome && reply.line === TURNED_AWAY) return this.#turnedAway();
+      const found = parser.find(pending.shape as ReplyShape);
+      if (found === undefined) return;
+      if (found === MALFORMED) return this.fail(new FlareError("CONNECTION_FAILED", `malformed reply from "${this.#name}"`));
+      if (!this.#welcome && parser.reply().line === TURNED_AWAY) return this.#turnedAway();
       this.#welcome = true;
       this.outstanding.shift();
-      pending.resolve(reply);
+      pending.answer(parser);
     }
     // An answer to a noreply request (an error that the other side sends anyway) cannot be told from the next reply.
-    if (this.#parser.heldBytes > 0) this.fail(new FlareError("CONNECTION_FAILED", `unexpected reply from "${this.#name}"`));
-    else this.#owner.onIdle();
+    if (parser.heldBytes > 0) return this.fail(new FlareError("CONNECTION_FAILED", `unexpected reply from "${this.#name}"`));
+    parser.release();
+    this.#owner.onIdle();
   }
 
   onEnd(): void {
@@ -244,8 +288,7 @@ export class PeerLink implements ConnectionHandler {
   /** Probes an idle connection: some network devices silently drop those. */
   #tryOut(): void {
     const nobody = (): void => undefined;
-    const queuedMs = this.#runtime.clock.monotonicMs();
-    this.send([{ bytes: PING, shape: ReplyShape.line, resolve: nobody, reject: nobody, queuedMs, isMeta: false }]);
+    this.send([requestFor(PING, ReplyShape.line, nobody, nobody, this.#runtime.clock.monotonicMs())]);
   }
 
   async #askElsewhere(timeoutMs: number): Promise<void> {

@@ -17,6 +17,8 @@ export interface PeerTarget {
   readonly threadType: number;
   /** Connections to this node; absent = the default number. */
   readonly lanes?: number;
+  /** It belongs to another cluster: nothing is announced to it. */
+  readonly isForeign?: boolean;
 }
 
 /** How long a down node has to answer requests in flight: as long as it waits for us when it leaves gracefully. */
@@ -27,9 +29,18 @@ export class PeerPool {
   readonly #workers: WorkerRegistry;
   readonly #lanesPerNode: number;
   readonly #options: PeerOptions;
+  readonly #announcement: (() => Uint8Array) | undefined;
   readonly #lanes = new Map<string, Peer[]>();
 
-  constructor(runtime: Runtime, workers: WorkerRegistry, lanesPerNode: number, options: PeerOptions) {
+  /** @param announcement see `Peer` */
+  constructor(
+    runtime: Runtime,
+    workers: WorkerRegistry,
+    lanesPerNode: number,
+    options: PeerOptions,
+    announcement?: () => Uint8Array,
+  ) {
+    this.#announcement = announcement;
     this.#runtime = runtime;
     this.#workers = workers;
     this.#lanesPerNode = lanesPerNode;
@@ -72,10 +83,10 @@ export class PeerPool {
     let lanes = this.#lanes.get(node.key);
     if (lanes === undefined) {
       lanes = [];
+      const address = { host: node.host, port: node.port };
+      const announcement = node.isForeign === true ? undefined : this.#announcement;
       for (let i = 0; i < (node.lanes ?? this.#lanesPerNode); i++) {
-        lanes.push(
-          new Peer(this.#runtime, { host: node.host, port: node.port }, node.threadType, this.#workers, this.#options),
-        );
+        lanes.push(new Peer(this.#runtime, address, node.threadType, this.#workers, this.#options, announcement));
       }
       this.#lanes.set(node.key, lanes);
     }

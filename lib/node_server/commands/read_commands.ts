@@ -11,12 +11,13 @@ import type { EntryView, KeySlice } from "../../item/entry.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import { Command } from "../../protocol/command.ts";
-import type { Request } from "../../protocol/request.ts";
+import { Request } from "../../protocol/request.ts";
 import { BAD_LINE } from "../../protocol/text/refusal_lines.ts";
 import { faultLine } from "../../protocol/text/server_error.ts";
 import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
 import { hasLongKey, isTextKey, keysOf } from "../../protocol/text/text_key.ts";
 import { encodeValue, type TextReply } from "../../protocol/text/text_reply.ts";
+import { type GetOwner, PassedGet } from "../forward/passed_get.ts";
 import type { Answer, ReadForward } from "../forward/read_forward.ts";
 import { PROXY_FAILURE_TEXT } from "../forward/refusals.ts";
 import { type NodeComponents, nowSeconds } from "../node_components.ts";
@@ -35,7 +36,7 @@ const KEYS_SLICE_BYTES = MIB;
 /** What it takes of a node server. */
 type Parts = Pick<NodeComponents, "options" | "runtime" | "stats" | "storage" | "watchers">;
 
-export class ReadCommands {
+export class ReadCommands implements GetOwner {
   readonly #parts: Parts;
   readonly #forward: ReadForward;
   readonly #key: KeySlice = { bytes: EMPTY_BYTES, start: 0, end: 0 };
@@ -62,7 +63,10 @@ export class ReadCommands {
       key.start = at;
       while (at < keysEnd && bytes[at] !== SPACE) at++;
       key.end = at;
-      if (!this.#forward.isHere(key)) return this.#gather(request, key.start, reply, session);
+      if (!this.#forward.isHere(key)) {
+        if (this.#isPassedOn(request, reply, session)) return;
+        return this.#gather(request, key.start, reply, session);
+      }
       let entry: EntryView | undefined | Promise<EntryView | undefined>;
       try {
         entry = storage.get(key, now);
@@ -129,6 +133,31 @@ export class ReadCommands {
     } finally {
       await cursor.close();
     }
+  }
+
+  /** Passes a get of one key, `#key`, on to another node. */
+  #isPassedOn(request: Request, reply: TextReply, session: ClientSession): boolean {
+    const key = this.#key;
+    if (request.multiGet !== undefined || !isOnlyKey(request, key)) return false;
+    const lane = this.#forward.laneFor(key);
+    const late = lane === undefined ? undefined : session.answerLater(request, reply);
+    if (lane === undefined || late === undefined) return false;
+    lane.outbox.writeGet(request.command, key);
+    lane.pass(new PassedGet(request.command, session, late, this));
+    return true;
+  }
+
+  gotElsewhere(isHit: boolean): void {
+    const { stats } = this.#parts;
+    stats.cmdGet++;
+    if (isHit) stats.getHits++;
+    else stats.getMisses++;
+  }
+
+  getAgain({ command, session, late, bytes, keyStart, keyEnd }: PassedGet): Promise<void> {
+    const request = new Request();
+    Object.assign(request, { command, bytes, keysEnd: keyEnd });
+    return this.#gather(request, keyStart, late.reply, session);
   }
 
   /** Answers the keys from `keysStart` on, fetching in parallel. */
@@ -202,6 +231,13 @@ async function askForItem(lane: Peer, line: Uint8Array): Promise<Answer<Uint8Arr
 /** A client's answer for an error of another node. */
 function errorLine(line: string): string {
   return /^(SERVER|CLIENT)_ERROR /.test(line) ? line : PROXY_FAILURE_TEXT;
+}
+
+/** Whether a get or gets asks for nothing but this one of its keys. */
+function isOnlyKey({ bytes, keysStart, keysEnd }: Request, { start, end }: KeySlice): boolean {
+  for (let at = keysStart; at < start; at++) if (bytes[at] !== SPACE) return false;
+  for (let at = end; at < keysEnd; at++) if (bytes[at] !== SPACE) return false;
+  return true;
 }
 
 /** What `keys` may ask for at most. */

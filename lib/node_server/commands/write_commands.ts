@@ -6,8 +6,10 @@
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { FlareError } from "../../base/errors.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
-import { LOCAL, NO_PARTITION, PROXY_FAILURE } from "../../cluster/routing.ts";
+import { LOCAL, NO_PARTITION, type Route } from "../../cluster/routing.ts";
+import type { KeySlice } from "../../item/entry.ts";
 import { type Applied, MutationKind, MutationResult } from "../../item/mutation.ts";
+import type { ClientSession } from "../../net/connection/client_session.ts";
 import { PeerError } from "../../net/peer/peer_link.ts";
 import { Command } from "../../protocol/command.ts";
 import { absoluteExpire } from "../../protocol/expiry.ts";
@@ -20,8 +22,9 @@ import { type ClientReply, encodeForwarded, encodeTouch, ReplyShape } from "../.
 import { hasLongKey, isTextKey, keysOf } from "../../protocol/text/text_key.ts";
 import { encodeValue, type TextReply } from "../../protocol/text/text_reply.ts";
 import { askItem, type ItemAnswer } from "../forward/ask_item.ts";
+import { PassedWrite, type WriteOwner } from "../forward/passed_write.ts";
 import { failureText, NO_PARTITION_TEXT, PROXY_FAILURE_TEXT } from "../forward/refusals.ts";
-import type { WriteForward } from "../forward/write_forward.ts";
+import { askOwner, MOVED, type WriteForward } from "../forward/write_forward.ts";
 import { type NodeComponents, nowSeconds } from "../node_components.ts";
 
 const NOT_SAYABLE_TEXT = "SERVER_ERROR the node that owns this key cannot execute this request";
@@ -42,7 +45,7 @@ type Parts = Pick<
   | "watchers"
 >;
 
-export class WriteCommands {
+export class WriteCommands implements WriteOwner {
   readonly #parts: Parts;
   readonly #forward: WriteForward;
 
@@ -51,17 +54,19 @@ export class WriteCommands {
     this.#forward = forward;
   }
 
-  /** set add replace append prepend cas incr decr delete touch. */
-  write(request: Request, reply: TextReply): void | Promise<void> {
+  /** set add replace append prepend cas incr decr delete touch; without `session` the caller waits for a promise anyway. */
+  write(request: Request, reply: TextReply, session?: ClientSession): void | Promise<void> {
     if (this.#isUnsure(request)) return this.#whenSure(request.clone(), reply, (copy) => this.write(copy, reply));
     const { key, kind } = request.mutation;
     if (carriesData(kind)) this.#parts.stats.cmdSet++;
     const hash = this.#forward.hash(key);
     const route = this.#forward.route(request, hash);
     if (route === LOCAL) return this.#writeHere(request, reply, hash);
-    if (typeof route === "object") return this.#writeElsewhere(route, request.clone(), reply);
-    if (isSilent(request)) return;
-    reply.line(route === NO_PARTITION ? NO_PARTITION_TEXT : PROXY_FAILURE_TEXT);
+    if (typeof route === "object") {
+      if (session !== undefined && this.#isPassedOn(route, request, reply, session)) return;
+      return this.#writeElsewhere(route, request.clone(), reply);
+    }
+    if (!isSilent(request)) reply.line(this.#refusalLine(route, hash));
   }
 
   /** A write of the meta or the binary protocol: `request.mutation` has terms. */
@@ -76,9 +81,8 @@ export class WriteCommands {
     if (carriesData(kind)) stats.cmdSet++;
     const hash = this.#forward.hash(key);
     const route = this.#forward.route(request, hash);
-    if (route === NO_PARTITION) return reply.line(NO_PARTITION_TEXT);
-    if (route === PROXY_FAILURE) return reply.line(PROXY_FAILURE_TEXT);
-    if (route !== LOCAL) return this.#writeItemElsewhere(route, request.clone(), reply);
+    if (typeof route === "object") return this.#writeItemElsewhere(route, request.clone(), reply);
+    if (route !== LOCAL) return reply.line(this.#refusalLine(route, hash));
     if (!isTextKey(key.bytes, key.start, key.end) && replicator.concerns(hash, request.prefix !== undefined)) {
       return this.#writeUnsayable(request.clone(), reply, hash);
     }
@@ -135,13 +139,13 @@ export class WriteCommands {
   /** Answers one key of gat; returns the line that ends the whole request if it failed. */
   async #touchOne(request: Request, reply: TextReply): Promise<string | undefined> {
     const { storage } = this.#parts;
+    if (this.#forward.isBehind(request)) await this.#forward.catchUp(request);
     let hash = this.#forward.hash(request.mutation.key);
     const route = this.#forward.route(request, hash);
-    if (route === NO_PARTITION) return NO_PARTITION_TEXT;
-    if (route === PROXY_FAILURE) return PROXY_FAILURE_TEXT;
     const now = nowSeconds(this.#parts);
     const expire = absoluteExpire(request.exptime, now);
-    if (route !== LOCAL) return this.#touchElsewhere(route, request, expire, reply);
+    if (typeof route === "object") return this.#touchElsewhere(route, request, expire, reply);
+    if (route !== LOCAL) return this.#refusalLine(route, hash);
     if (!this.#parts.lease.mayWrite) {
       const fault = await this.#parts.lease.held();
       return fault === undefined ? this.#touchOne(request, reply) : faultLine(fault);
@@ -177,7 +181,7 @@ export class WriteCommands {
     const answer =
       isAmbiguous || request.command === Command.gats
         ? await this.#retrieveAndTouch(node, request, prefix, expire)
-        : await this.#ask(node, request, encodeForwarded(request, prefix, expire), ReplyShape.value);
+        : await this.#ask(node, request.mutation.key, prefix, encodeForwarded(request, "", expire), ReplyShape.value);
     if (answer instanceof PeerError) return failureText(answer);
     if (answer.body.length > 0) reply.raw(answer.body);
     else if (answer.line !== "NOT_FOUND") return answer.line;
@@ -199,16 +203,17 @@ export class WriteCommands {
     const found = await this.#retrieve(node, request);
     if (found instanceof PeerError) return found;
     if (found.body.length === 0) return found.line === "END" ? { ...found, line: "NOT_FOUND" } : found;
-    const { bytes, end } = request.mutation.key;
-    const touched = await this.#ask(node, request, encodeTouch(prefix, latin1(bytes, 0, end), expire, false), ReplyShape.line);
+    const { key } = request.mutation;
+    const touch = encodeTouch("", latin1(key.bytes, 0, key.end), expire, false);
+    const touched = await this.#ask(node, key, prefix, touch, ReplyShape.line);
     return touched instanceof PeerError || touched.line !== "TOUCHED" ? touched : found;
   }
 
   /** The node's item for a gat or gats. */
   #retrieve(node: ClusterNode, request: Request): Promise<ClientReply | PeerError> {
-    const { bytes, end } = request.mutation.key;
-    const line = `${request.command === Command.gats ? "gets" : "get"} ${latin1(bytes, 0, end)}\r\n`;
-    return this.#ask(node, request, fromLatin1(line), ReplyShape.values);
+    const { key } = request.mutation;
+    const line = fromLatin1(`${request.command === Command.gats ? "gets" : "get"} ${latin1(key.bytes, 0, key.end)}\r\n`);
+    return this.#forward.send(node, key, (lane) => lane.request(line, ReplyShape.values));
   }
 
   #writeHere(request: Request, reply: TextReply, hash: number): void | Promise<void> {
@@ -226,8 +231,13 @@ export class WriteCommands {
     return this.#applied(request, reply, hash, applied);
   }
 
-  /** Executes a write once this node is certainly the master, or sends it to the node that is. */
+  /** Executes a write once this node has the sender's map, and is certainly the master, or sends it to the node that is. */
   async #whenSure(request: Request, reply: TextReply, execute: (request: Request) => void | Promise<void>): Promise<void> {
+    if (this.#forward.isBehind(request)) {
+      await this.#forward.catchUp(request);
+      if (!this.#forward.isBehind(request)) return execute(request);
+      return reply.line(this.#refusalLine(MOVED, this.#forward.hash(request.mutation.key)));
+    }
     const fault = await this.#parts.lease.held();
     if (fault === undefined) return execute(request);
     if (!isSilent(request)) reply.line(faultLine(fault));
@@ -235,6 +245,7 @@ export class WriteCommands {
 
   /** Whether a write belongs here, but may belong to another node by now. */
   #isUnsure(request: Request): boolean {
+    if (request.forwardedBy !== undefined && this.#forward.isBehind(request)) return true;
     if (this.#parts.lease.mayWrite) return false;
     return this.#forward.route(request, this.#forward.hash(request.mutation.key)) === LOCAL;
   }
@@ -310,30 +321,63 @@ export class WriteCommands {
     else reply.segment.putText(text);
   }
 
+  /** Passes a write on to the node that owns its key. */
+  #isPassedOn(node: ClusterNode, request: Request, reply: TextReply, session: ClientSession): boolean {
+    const lane = isSilent(request) ? undefined : this.#forward.laneFor(node, request.mutation.key);
+    const late = lane === undefined ? undefined : session.answerLater(request, reply);
+    if (lane === undefined || late === undefined) return false;
+    // Read-your-writes: later requests of the client for this key wait until the answer confirms the write.
+    const write = new PassedWrite(node, this.#forward.prefix(request), lane.knowsForward === true, request.noreply, late, this);
+    const expire = absoluteExpire(request.exptime, nowSeconds(this.#parts));
+    lane.outbox.writeForwarded(request, write.sentList, expire, false);
+    lane.pass(write);
+    return true;
+  }
+
+  writeAgain({ node, key, list, line, noreply, late }: PassedWrite): Promise<void> {
+    return this.#deliver(node, key, list, line, ReplyShape.line, noreply, late.reply);
+  }
+
   async #writeElsewhere(node: ClusterNode, request: Request, reply: TextReply): Promise<void> {
     // A key that has just moved from here: its last write may still be committing, and must go first.
     if (this.#parts.routing.settling) await this.#committed(false);
     const { noreply } = request;
-    // Read-your-writes: later requests of the client for this key wait until the answer confirms the write.
-    request.noreply = noreply && request.prefix !== undefined;
-    const bytes = encodeForwarded(
-      request,
-      this.#forward.prefix(request),
-      absoluteExpire(request.exptime, nowSeconds(this.#parts)),
-    );
-    const answer = await this.#ask(node, request, bytes, request.noreply ? undefined : ReplyShape.line);
-    if (noreply) return;
-    if (answer instanceof PeerError) return reply.line(failureText(answer));
-    reply.line(answer.line);
+    const shape = isSilent(request) ? undefined : ReplyShape.line;
+    request.noreply = shape === undefined;
+    const line = encodeForwarded(request, "", absoluteExpire(request.exptime, nowSeconds(this.#parts)));
+    return this.#deliver(node, request.mutation.key, this.#forward.prefix(request), line, shape, noreply, reply);
   }
 
+  /** Sends a write to the owner of its key, and answers it. */
+  async #deliver(
+    node: ClusterNode,
+    key: KeySlice,
+    list: string,
+    line: Uint8Array,
+    shape: ReplyShape | undefined,
+    noreply: boolean,
+    reply: TextReply,
+  ): Promise<void> {
+    const answer = await this.#ask(node, key, list, line, shape);
+    if (noreply) return;
+    reply.line(answer instanceof PeerError ? failureText(answer) : answer.line);
+  }
+
+  /** Sends a request to the owner of its key; `list`: the nodes it has passed, for a node that needs it. */
   #ask(
     node: ClusterNode,
-    request: Request,
-    bytes: Uint8Array,
+    key: KeySlice,
+    list: string,
+    line: Uint8Array,
     shape: ReplyShape | undefined,
   ): Promise<ClientReply | PeerError> {
-    return this.#forward.send(node, request.mutation.key, (lane) => lane.request(bytes, shape));
+    return this.#forward.send(node, key, (lane) => askOwner(lane, list, line, shape));
+  }
+
+  /** Why a write runs nowhere, or not here. */
+  #refusalLine(route: Exclude<Route, ClusterNode> | typeof MOVED, hash: number): string {
+    if (route === MOVED) return this.#forward.movedLine(hash);
+    return route === NO_PARTITION ? NO_PARTITION_TEXT : PROXY_FAILURE_TEXT;
   }
 
   /** Why a write that waits for its copies must be refused here. */

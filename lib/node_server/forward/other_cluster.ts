@@ -27,7 +27,7 @@ export class OtherCluster {
   readonly #resolver: KeyResolver;
   readonly #peerOptions: PeerOptions;
   /** Mode forward: the node of the other cluster that answers every request, else undefined. */
-  node: (ClusterNode & { readonly lanes: number }) | undefined;
+  node: (ClusterNode & { readonly lanes: number; readonly isForeign: true }) | undefined;
   /** The settings of the current connections. */
   #settings = "";
 
@@ -65,7 +65,7 @@ export class OtherCluster {
     if (mode === "forward") {
       const threadType = WorkerType.clusterReplication;
       const place = { role: NodeRole.proxy, state: NodeState.active, partition: PARTITION_NONE, balance: 0 };
-      this.node = { ...createNode({ host, port, threadType, ...place }), lanes: concurrency };
+      this.node = { ...createNode({ host, port, threadType, ...place }), lanes: concurrency, isForeign: true };
       return;
     }
     const replicationOptions: ClusterReplicationOptions = {

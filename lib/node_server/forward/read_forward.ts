@@ -68,6 +68,16 @@ export class ReadForward {
     return entry;
   }
 
+  /** The lane to pass a get on; undefined = read it with `read`. */
+  laneFor(key: KeySlice): Peer | undefined {
+    const { routing, keyHash, peers } = this.#parts;
+    const hash = routing.partitionCount > 1 ? keyHash(key.bytes, key.start, key.end) : 0;
+    const route = this.#firstRoute(hash, key);
+    if (typeof route !== "object") return undefined;
+    const lane = peers.lane(route, key.bytes, key.start, key.end);
+    return lane.queue < QUEUE_MAX ? lane : undefined;
+  }
+
   /** Reads a key; with LOCAL the caller continues with `readHere`. @throws what `ask` throws, except PeerError */
   async read<T>(key: KeySlice, ask: AskReplica<T>): Promise<Reading<T>> {
     // A retry may see more partitions.

@@ -3,28 +3,46 @@
  * promoted slave; one that may have arrived is not, because incr or append would be executed twice.
  */
 
+import { concatBytes, fromLatin1 } from "../../base/bytes.ts";
 import { sleep } from "../../base/sleep.ts";
+import type { Uint64 } from "../../base/uint64.ts";
 import type { KeyHash } from "../../cluster/key_hash.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
+import { findNode } from "../../cluster/node_map.ts";
 import { LOCAL, PROXY_FAILURE, type Route, type Routing } from "../../cluster/routing.ts";
 import type { KeySlice } from "../../item/entry.ts";
 import { MutationKind } from "../../item/mutation.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import { PeerError } from "../../net/peer/peer_link.ts";
 import type { PeerPool } from "../../net/peer/peer_pool.ts";
+import { movedLine } from "../../protocol/forward_request.ts";
 import type { Request } from "../../protocol/request.ts";
+import type { ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Follower } from "../../replication/stream/follower.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { NodeSettings } from "../node_options.ts";
+import { Moved, unlessMoved } from "./moved.ts";
 import type { OtherCluster } from "./other_cluster.ts";
 import { FORWARD_ATTEMPTS, FORWARD_PAUSE_MS } from "./refusals.ts";
+
+/**
+ * A write that a node forwards, and that belongs to another one by this node's map: a guess would be to pass it on, but the two
+ * nodes may have different maps.
+ */
+export const MOVED = 3;
+
+/** Fetches a node map of at least this version; resolves when this node has it, or cannot have it for now. */
+export type ReachMap = (version: Uint64) => Promise<void>;
 
 /** What it needs from a node server. */
 export interface WriteForwardParts {
   readonly runtime: Pick<Runtime, "clock" | "log">;
   /** Reloadable. */
   readonly options: Pick<NodeSettings, "maxTotalThreadQueue">;
-  readonly routing: Pick<Routing, "gaveAway" | "masterIfSlave" | "partitionCount" | "routeWrite" | "self">;
+  readonly routing: Pick<
+    Routing,
+    "gaveAway" | "masterIfSlave" | "masterOf" | "nodeMap" | "partitionCount" | "routeWrite" | "self" | "settling"
+  >;
   readonly keyHash: KeyHash;
   readonly otherCluster: Pick<OtherCluster, "node">;
   readonly peers: Pick<PeerPool, "lane" | "queue">;
@@ -34,9 +52,13 @@ export interface WriteForwardParts {
 
 export class WriteForward {
   readonly #parts: WriteForwardParts;
+  readonly #reachMap: ReachMap;
+  readonly #ownList: string;
 
-  constructor(parts: WriteForwardParts) {
+  constructor(parts: WriteForwardParts, reachMap: ReachMap) {
     this.#parts = parts;
+    this.#ownList = `<${parts.selfKey}>`;
+    this.#reachMap = reachMap;
   }
 
   /** 0 while the hash of a key does not matter; a new map may change that. */
@@ -50,10 +72,14 @@ export class WriteForward {
    * replica: its master waits for it, and meanwhile delays our requests. A replica of the original executes every write that a
    * node forwards to it; ours only what its master replicates, and passes on to it what a node with another map takes for ours.
    */
-  route(request: Request, hash: number): Route {
+  route(request: Request, hash: number): Route | typeof MOVED {
     const { routing, selfKey, otherCluster, options, peers } = this.#parts;
     if (otherCluster.node !== undefined) return otherCluster.node;
-    const { prefix } = request;
+    const { prefix, forwardedBy } = request;
+    if (forwardedBy !== undefined && !routing.settling) {
+      const own = routing.routeWrite(hash, false);
+      return typeof own === "object" ? MOVED : own;
+    }
     let route = routing.routeWrite(hash, prefix !== undefined);
     const passed = prefix?.split(",") ?? [];
     const sender = passed.at(-1);
@@ -79,12 +105,41 @@ export class WriteForward {
     return mutation.kind === MutationKind.touch && sender === master && this.#parts.follower.source !== master;
   }
 
+  /** Whether another node forwards a write to us by a newer node map than ours, by which it may be ours. */
+  isBehind({ forwardedBy, mutation }: Request): boolean {
+    const { routing, otherCluster } = this.#parts;
+    if (forwardedBy === undefined || forwardedBy.mapVersion <= routing.nodeMap.version) return false;
+    return otherCluster.node === undefined && routing.routeWrite(this.hash(mutation.key), false) !== LOCAL;
+  }
+
+  /** Resolves when this node has the map by which a write was forwarded, or cannot have it for now. */
+  catchUp({ forwardedBy }: Request): Promise<void> {
+    return forwardedBy === undefined ? Promise.resolve() : this.#reachMap(forwardedBy.mapVersion);
+  }
+
+  /** The answer with MOVED. */
+  movedLine(hash: number): string {
+    const { routing } = this.#parts;
+    return movedLine({ mapVersion: routing.nodeMap.version, owner: routing.masterOf(hash)?.key });
+  }
+
+  /** The lane to pass a write on to its owner, `node`; undefined = send it with `send`. */
+  laneFor(node: ClusterNode, { bytes, start, end }: KeySlice): Peer | undefined {
+    const { peers, routing } = this.#parts;
+    // A key that has just moved from here: its last write may still be committing, and must go first.
+    if (routing.settling) return undefined;
+    const lane = peers.lane(node, bytes, start, end);
+    return lane.knowsForward === undefined ? undefined : lane;
+  }
+
   /** The received node list with us at its end. */
   prefix(request: Request): string {
     const { selfKey, otherCluster } = this.#parts;
     // A node of another cluster must not take this for replication.
     if (otherCluster.node !== undefined) return "";
-    return request.prefix === undefined || request.prefix === "" ? `<${selfKey}>` : `<${request.prefix},${selfKey}>`;
+    if (request.prefix === undefined && request.forwardedBy === undefined) return this.#ownList;
+    const passed = request.forwardedBy?.nodeKey ?? request.prefix ?? "";
+    return passed === "" ? this.#ownList : `<${passed},${selfKey}>`;
   }
 
   /** Calls `ask` to send a request for the key to its owner, first `node`. @throws what `ask` throws, except PeerError */
@@ -98,9 +153,20 @@ export class WriteForward {
         if (!(error instanceof PeerError)) throw error;
         runtime.log.write("info", `request to "${target.key}" failed: ${error.message}`);
         if (error.mayHaveHappened || attempt === FORWARD_ATTEMPTS) return error;
+        target =
+          (error instanceof Moved ? await this.#namedOwner(target, error) : undefined) ?? (await this.#nextTarget(key, target));
       }
-      target = await this.#nextTarget(key, target);
     }
+  }
+
+  /** The owner of the key by a node with a newer map; undefined if it is none we know. */
+  async #namedOwner(target: ClusterNode, { answer }: Moved): Promise<ClusterNode | undefined> {
+    const { routing } = this.#parts;
+    const reached = answer.mapVersion > routing.nodeMap.version ? this.#reachMap(answer.mapVersion) : undefined;
+    const find = (): ClusterNode | undefined => findNode(routing.nodeMap, answer.owner ?? "");
+    if (find() === undefined) await reached;
+    const owner = find();
+    return owner?.key === target.key ? undefined : owner;
   }
 
   /**
@@ -129,4 +195,20 @@ function isCopy(request: Request): boolean {
 /** Whether a write says which version the item gets: it does no harm where it is not needed. */
 function isVersioned({ mutation: { kind, version } }: Request): boolean {
   return version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete);
+}
+
+/**
+ * Sends a write to the node that owns its key: as forwarded by us, or, to a node that does not know that, with the list of the
+ * nodes it has passed.
+ * @throws PeerError, Moved
+ */
+export async function askOwner(
+  lane: Peer,
+  prefix: string,
+  line: Uint8Array,
+  shape: ReplyShape | undefined,
+): Promise<ClientReply> {
+  const takesForwards = lane.knowsForward ?? (await lane.takesForwards());
+  if (takesForwards) return unlessMoved(await lane.request(line, shape, "forward"));
+  return lane.request(concatBytes([fromLatin1(prefix), line]), shape);
 }

@@ -16,6 +16,8 @@ const FIRST_CHECK_MS = 400;
 const CHECK_MS = 4000;
 /** How long a push may take: some nodes must get a map before others, so none fetches it before its turn. */
 const PUSH_MS = 1000;
+/** How long a request waits for a map that another node has already. */
+const REACH_MS = 2000;
 
 /** The current map, and how to install another one. */
 export interface MapHolder {
@@ -33,6 +35,9 @@ export class MapCheck {
   #timer: Timer | undefined;
   #trouble: Trouble = "none";
   #stopped = false;
+  #checking: Promise<void> | undefined;
+  /** Called when a map is installed. */
+  readonly #waiting = new Set<() => void>();
 
   /** Starts at once. */
   constructor(runtime: Runtime, link: IndexLink, holder: MapHolder) {
@@ -45,13 +50,46 @@ export class MapCheck {
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
+    this.mapChanged();
+  }
+
+  /** Another node has a map of this version: resolves when we have one at least as new, or cannot have it for now. */
+  async reach(version: Uint64): Promise<void> {
+    if (this.#version >= version || this.#stopped) return;
+    void this.#checkOnce();
+    const { clock } = this.#runtime;
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (this.#version < version && !this.#stopped) return;
+        end();
+      };
+      const end = (): void => {
+        clock.clearTimer(timer);
+        this.#waiting.delete(look);
+        resolve();
+      };
+      const timer = clock.setTimer(end, REACH_MS);
+      this.#waiting.add(look);
+    });
+  }
+
+  /** Another map is in use now. */
+  mapChanged(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+
+  #checkOnce(): Promise<void> {
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = undefined;
+    });
+    return this.#checking;
   }
 
   #schedule(): void {
     if (this.#stopped) return;
     const isNew = this.#version === 0 && this.#trouble === "none";
     this.#timer = this.#runtime.clock.setTimer(
-      () => void this.#check().then(() => this.#schedule()),
+      () => void this.#checkOnce().then(() => this.#schedule()),
       isNew ? FIRST_CHECK_MS : CHECK_MS,
     );
   }

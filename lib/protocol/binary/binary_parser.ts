@@ -104,6 +104,7 @@ export class BinaryParser {
     request.opcode = this.opcode;
     request.opaque = this.opaque;
     request.prefix = undefined;
+    request.forwardedBy = undefined;
     request.noreply = false;
     request.syncMode = SyncMode.byDefault;
     request.exptime = 0;

@@ -6,8 +6,8 @@
 import { concatBytes, EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import { parseWholeNumber } from "../../base/whole_number.ts";
-import { commandName } from "../command.ts";
 import { type Request, SyncMode } from "../request.ts";
+import { RequestBuffer } from "./request_buffer.ts";
 
 /** The shape of an answer. */
 export const ReplyShape = {
@@ -38,13 +38,30 @@ export const MALFORMED = "malformed reply";
 
 const LF = 0x0a;
 const CR = 0x0d;
+const SPACE = 0x20;
+const VALUE = fromLatin1("VALUE ");
+const VA = fromLatin1("VA ");
+/** Up to here the loop for a line end is faster than the built-in search. */
+const LOOP_BYTES = 96;
+/** A larger buffer is not kept once its replies are read. */
+const KEPT_BYTES = 262144;
 const FINAL_WORDS = ["END", "OK", "ERROR", "CLIENT_ERROR", "SERVER_ERROR", "NOT_FOUND"];
 
 /** Splits a stream of replies, by the expected shapes. */
 export class ReplyParser {
-  #held: Uint8Array = EMPTY_BYTES;
+  /** All that `find` has found is the reply `bytes[start, end)`, valid until the next `push` … */
+  bytes: Uint8Array = EMPTY_BYTES;
+  start = 0;
+  end = 0;
+  /** … with its only or last line, without the line end … */
+  lineStart = 0;
+  lineEnd = 0;
+  /** … and what comes before it; in a meta reply the value after it. */
+  #bodyStart = 0;
+  #bodyEnd = 0;
+  /** The end of the bytes received. */
   #length = 0;
-  /** Bytes of the first reply that are already parsed. */
+  /** The lines and values of the next reply before this are complete. */
   #at = 0;
   readonly #replyBytesMax: number;
 
@@ -54,106 +71,131 @@ export class ReplyParser {
   }
 
   push(chunk: Uint8Array): void {
-    const length = this.#length + chunk.length;
-    if (length > this.#held.length) {
-      const grown = new Uint8Array(Math.max(length, this.#held.length * 2));
-      grown.set(this.#held.subarray(0, this.#length));
-      this.#held = grown;
-    }
-    this.#held.set(chunk, this.#length);
-    this.#length = length;
+    if (this.#length + chunk.length > this.bytes.length) this.#makeRoom(chunk.length);
+    this.bytes.set(chunk, this.#length);
+    this.#length += chunk.length;
   }
 
   /** Bytes of replies that are incomplete or not requested yet. */
   get heldBytes(): number {
-    return this.#length;
+    return this.#length - this.end;
   }
 
-  /** The next complete reply, undefined if there is none yet, or `MALFORMED`. */
+  /** The next complete reply in its own memory, undefined if there is none yet, or `MALFORMED`. */
   next(shape: ReplyShape): ClientReply | undefined | typeof MALFORMED {
+    const found = this.find(shape);
+    return found === true ? this.reply() : found;
+  }
+
+  /** What `find` has found, in its own memory. */
+  reply(): ClientReply {
+    const body = this.#bodyEnd === this.#bodyStart ? EMPTY_BYTES : this.bytes.slice(this.#bodyStart, this.#bodyEnd);
+    return { line: latin1(this.bytes, this.lineStart, this.lineEnd), body };
+  }
+
+  /** Whether the next reply is complete; undefined = not yet. */
+  find(shape: ReplyShape): true | undefined | typeof MALFORMED {
+    this.start = this.end;
     for (;;) {
-      const lineFeed = this.#held.subarray(0, this.#length).indexOf(LF, this.#at);
-      if ((lineFeed < 0 ? this.#length : lineFeed + 1) > this.#replyBytesMax) return MALFORMED;
+      const lineFeed = this.#findLineFeed();
+      if ((lineFeed < 0 ? this.#length : lineFeed + 1) - this.start > this.#replyBytesMax) return MALFORMED;
       if (lineFeed < 0) return undefined;
       const lineStart = this.#at;
-      const lineEnd = lineFeed > lineStart && this.#held[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
-      const line = latin1(this.#held, lineStart, lineEnd);
-      if (shape === ReplyShape.meta && line.startsWith("VA ")) {
-        const valueStart = lineFeed + 1;
-        const end = this.#blockEnd(valueStart, line.split(" ")[1]);
+      const lineEnd = lineFeed > lineStart && this.bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
+      if (shape === ReplyShape.meta && this.#beginsWith(VA, lineStart)) {
+        const end = this.#blockEnd(lineFeed + 1, this.#word(1, lineStart, lineEnd));
         if (end < 0) return MALFORMED;
-        return end > this.#length ? undefined : this.#take(line, end - 2, end, valueStart);
+        return end > this.#length ? undefined : this.#found(lineStart, lineEnd, end, lineFeed + 1, end - 2);
       }
-      if (shape === ReplyShape.line || shape === ReplyShape.meta) return this.#take(line, lineStart, lineFeed + 1);
-      const space = line.indexOf(" ");
-      const word = space < 0 ? line : line.slice(0, space);
+      if (shape === ReplyShape.line || shape === ReplyShape.meta) return this.#foundAt(lineStart, lineEnd, lineFeed + 1);
       const holdsValues = shape === ReplyShape.values || shape === ReplyShape.value || shape === ReplyShape.scan;
-      if (holdsValues && word === "VALUE") {
-        const end = this.#blockEnd(lineFeed + 1, line.split(" ")[3]);
+      if (holdsValues && this.#beginsWith(VALUE, lineStart)) {
+        const end = this.#blockEnd(lineFeed + 1, this.#word(3, lineStart, lineEnd));
         if (end < 0) return MALFORMED;
         if (end > this.#length) return undefined;
+        if (shape === ReplyShape.value) return this.#foundAt(end, end, end);
         this.#at = end;
-        if (shape === ReplyShape.value) return this.#take("", this.#at, this.#at);
         continue;
       }
-      if (FINAL_WORDS.includes(word)) return this.#take(line, lineStart, lineFeed + 1);
+      const word = this.#word(0, lineStart, lineEnd);
+      if (FINAL_WORDS.includes(word)) return this.#foundAt(lineStart, lineEnd, lineFeed + 1);
       if (shape === ReplyShape.scan) {
-        if (word === "NEXT") return this.#take(line, lineStart, lineFeed + 1);
+        if (word === "NEXT") return this.#foundAt(lineStart, lineEnd, lineFeed + 1);
         if (word !== "KEY") return MALFORMED;
       } else if (shape !== ReplyShape.lines) return MALFORMED;
       this.#at = lineFeed + 1;
     }
   }
 
+  /** Drops a large buffer that is not needed any more; the last reply is not valid after it. */
+  release(): void {
+    if (this.heldBytes > 0 || this.bytes.length <= KEPT_BYTES) return;
+    this.bytes = EMPTY_BYTES;
+    this.#length = 0;
+    this.#at = 0;
+    this.end = 0;
+  }
+
+  #makeRoom(count: number): void {
+    const { bytes, end } = this;
+    const length = this.#length - end;
+    if (length + count > bytes.length) {
+      this.bytes = new Uint8Array(Math.max(length + count, bytes.length * 2));
+      this.bytes.set(bytes.subarray(end, this.#length));
+    } else bytes.copyWithin(0, end, this.#length);
+    this.#length = length;
+    this.#at -= end;
+    this.end = 0;
+  }
+
+  #findLineFeed(): number {
+    const { bytes } = this;
+    const loopEnd = Math.min(this.#length, this.#at + LOOP_BYTES);
+    for (let i = this.#at; i < loopEnd; i++) if (bytes[i] === LF) return i;
+    return loopEnd === this.#length ? -1 : bytes.subarray(0, this.#length).indexOf(LF, loopEnd);
+  }
+
+  #beginsWith(word: Uint8Array, at: number): boolean {
+    for (let i = 0; i < word.length; i++) if (this.bytes[at + i] !== word[i]) return false;
+    return true;
+  }
+
+  /** The word of a line after this number of spaces; empty if there is none. */
+  #word(spaces: number, lineStart: number, lineEnd: number): string {
+    let from = lineStart;
+    for (let left = spaces; left > 0 && from <= lineEnd; from++) if (from < lineEnd && this.bytes[from] === SPACE) left--;
+    let to = from;
+    while (to < lineEnd && this.bytes[to] !== SPACE) to++;
+    return from > lineEnd ? "" : latin1(this.bytes, from, to);
+  }
+
   /** The end of a data block with its line end; -1 = `length` is not a number, or too large. */
-  #blockEnd(start: number, length = ""): number {
+  #blockEnd(start: number, length: string): number {
     const dataBytes = parseWholeNumber(length, this.#replyBytesMax);
     const end = start + (dataBytes ?? 0) + 2;
-    return dataBytes === undefined || end > this.#replyBytesMax ? -1 : end;
+    return dataBytes === undefined || end - this.start > this.#replyBytesMax ? -1 : end;
   }
 
-  #take(line: string, bodyEnd: number, replyEnd: number, bodyStart = 0): ClientReply {
-    const body = bodyEnd === bodyStart ? EMPTY_BYTES : this.#held.slice(bodyStart, bodyEnd);
-    this.#held.copyWithin(0, replyEnd, this.#length);
-    this.#length -= replyEnd;
-    this.#at = 0;
-    if (this.#length === 0 && this.#held.length > 65536) this.#held = EMPTY_BYTES;
-    return { line, body };
+  #foundAt(lineStart: number, lineEnd: number, end: number): true {
+    return this.#found(lineStart, lineEnd, end, this.start, lineStart);
   }
-}
 
-function options(request: Request, noreply: boolean): string {
-  let text = noreply ? " noreply" : "";
-  if (request.syncMode === SyncMode.sync) text += " sync";
-  else if (request.syncMode === SyncMode.async) text += " async";
-  return text;
+  #found(lineStart: number, lineEnd: number, end: number, bodyStart: number, bodyEnd: number): true {
+    this.lineStart = lineStart;
+    this.lineEnd = lineEnd;
+    this.#bodyStart = bodyStart;
+    this.#bodyEnd = bodyEnd;
+    this.end = end;
+    this.#at = end;
+    return true;
+  }
 }
 
 /** Encodes a write for the node that owns its key; `prefix` with its brackets, `expire` absolute. */
 export function encodeForwarded(request: Request, prefix: string, expire: number): Uint8Array {
-  const mutation = request.mutation;
-  const key = latin1(mutation.key.bytes, mutation.key.start, mutation.key.end);
-  const name = commandName(request.command);
-  switch (name) {
-    case "incr":
-    case "decr":
-      return fromLatin1(`${prefix}${name} ${key} ${mutation.delta}${options(request, request.noreply)}\r\n`);
-    case "delete": {
-      const version = mutation.version === 0 ? "" : ` ${mutation.version}`;
-      return fromLatin1(`${prefix}delete ${key} ${expire}${version}${options(request, request.noreply)}\r\n`);
-    }
-    case "touch":
-      return encodeTouch(prefix, key, expire, request.noreply);
-    case "gat":
-      return fromLatin1(`${prefix}gat ${key} ${expire}\r\n`);
-    default: {
-      const version = name === "cas" || mutation.version !== 0 ? ` ${mutation.version}` : "";
-      const length = mutation.valueEnd - mutation.valueStart;
-      const tail = `${version}${options(request, request.noreply)}`;
-      const head = `${prefix}${name} ${key} ${mutation.flags} ${expire} ${length}${tail}\r\n`;
-      return withData(head, mutation.value.subarray(mutation.valueStart, mutation.valueEnd));
-    }
-  }
+  const buffer = new RequestBuffer(0);
+  buffer.writeForwarded(request, prefix, expire, request.noreply);
+  return buffer.bytes.subarray(buffer.start, buffer.end);
 }
 
 /** A `set` with the complete value and its version: what replicas get for every write that stores. */
@@ -178,8 +220,10 @@ export function encodeTouch(prefix: string, key: string, expire: number, noreply
 }
 
 /** The options of a client's write as replication passes them on, with `noreply` instead of the client's. */
-export function encodeOptions(request: Request, noreply: boolean): string {
-  return options(request, noreply);
+export function encodeOptions({ syncMode }: Request, noreply: boolean): string {
+  const text = noreply ? " noreply" : "";
+  if (syncMode === SyncMode.sync) return `${text} sync`;
+  return syncMode === SyncMode.async ? `${text} async` : text;
 }
 
 function withData(head: string, data: Uint8Array): Uint8Array {

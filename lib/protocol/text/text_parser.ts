@@ -14,7 +14,7 @@ import { BLOCK_WORDS, Command, CommandShape, type CommandTable, shapeOf, wordsOf
 import { MetaFlag } from "../meta/meta_flags.ts";
 import { parseMetaFlags } from "../meta/meta_parser.ts";
 import { parseFlags, parseInteger } from "../numbers.ts";
-import { type Request, SyncMode } from "../request.ts";
+import { type ForwardedBy, type Request, SyncMode } from "../request.ts";
 import { announcedLength, DATA_BYTES_MAX, parseLength } from "./data_block.ts";
 import { beginsAsHttp, isHttpLine, mayBeHttp } from "./http_line.ts";
 import { MultiGet, PART_BYTES } from "./multi_get.ts";
@@ -82,6 +82,9 @@ export class TextParser {
   /** The multi-get whose line continues after an executed part; set by the caller that executes it. */
   multiGet: MultiGet | undefined = undefined;
 
+  /** The node that forwards the requests without a node list. */
+  forwardedBy: ForwardedBy | undefined = undefined;
+
   readonly #limits: TextLimits;
   readonly #commands: CommandTable;
   #tokenStart = 0;
@@ -112,10 +115,12 @@ export class TextParser {
     if (mayBeHttp(bytes, lineEnd) && isHttpLine(bytes, start, lineEnd)) return ParseStatus.http;
     let at = start;
     request.prefix = undefined;
+    request.forwardedBy = this.forwardedBy;
     if (bytes[at] === LESS) {
       const close = bytes.subarray(at, lineEnd).indexOf(GREATER);
       if (close < 0) return this.#rejected("ERROR");
       request.prefix = latin1(bytes, at + 1, at + close);
+      request.forwardedBy = undefined;
       at += close + 1;
     }
     if (!this.#token(bytes, at, lineEnd)) return this.#unknown(bytes, start, at, lineEnd);
@@ -380,7 +385,8 @@ export class TextParser {
     if (!this.#token(bytes, from, lineEnd)) return this.#rejected(BAD_LINE);
     const firstStart = this.#tokenStart;
     const firstEnd = this.#tokenEnd;
-    const isFromNode = request.prefix !== undefined && request.command === Command.gat;
+    const comesFromNode = request.prefix !== undefined || request.forwardedBy !== undefined;
+    const isFromNode = comesFromNode && request.command === Command.gat;
     const first = isFromNode ? Number.NaN : parseInteger(bytes, firstStart, firstEnd);
     const more = this.#token(bytes, firstEnd, lineEnd);
     request.mutation.kind = MutationKind.touch;
@@ -571,6 +577,7 @@ function partOf(
 ): ParseStatus {
   request.command = multiGet.command;
   request.prefix = undefined;
+  request.forwardedBy = undefined;
   request.noreply = false;
   request.syncMode = SyncMode.byDefault;
   request.opcode = -1;

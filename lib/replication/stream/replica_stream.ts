@@ -9,7 +9,7 @@
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
-import { PeerLink, type PeerOptions, type PendingRequest } from "../../net/peer/peer_link.ts";
+import { PeerLink, type PeerOptions, type PendingRequest, requestFor } from "../../net/peer/peer_link.ts";
 import type { Worker, WorkerRegistry } from "../../net/worker.ts";
 import { encodeBeacon, encodeStream, isWorthRepeating, STREAM_LOST, STREAM_OK } from "../../protocol/stream_request.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
@@ -331,14 +331,12 @@ export class ReplicaStream implements Worker {
 
   /** A connection that breaks is opened again: nobody needs its error. */
   #requestFor(bytes: Uint8Array, resolve: (line: string) => void): PendingRequest {
-    const queuedMs = this.#runtime.clock.monotonicMs();
-    return {
+    return requestFor(
       bytes,
-      shape: ReplyShape.line,
-      resolve: ({ line }) => resolve(line),
-      reject: () => undefined,
-      queuedMs,
-      isMeta: false,
-    };
+      ReplyShape.line,
+      ({ line }) => resolve(line),
+      () => undefined,
+      this.#runtime.clock.monotonicMs(),
+    );
   }
 }

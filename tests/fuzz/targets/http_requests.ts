@@ -68,6 +68,7 @@ class Place {
       monotonicMs: () => 1,
       opened: () => undefined,
       closed: () => undefined,
+      settleSoon: (session) => session.settle(),
       refusedHttp: () => void this.refused++,
       unexpected: (error) => {
         throw error;

@@ -126,7 +126,51 @@ describe("a segment", () => {
     segment.reset();
     assertEquals([segment.size, segment.closed, segment.hasUncommitted], [0, true, false]);
     assertEquals(drained(segment), "");
-    assert(pool.take() === bytes);
+    assert(pool.takeSmall() === bytes);
+  });
+});
+
+describe("a segment after another", () => {
+  const segmentWith = (text: string, pool = new BufferPool()): ReplySegment => {
+    const segment = new ReplySegment(pool);
+    segment.closed = false;
+    segment.putText(text);
+    segment.closed = true;
+    return segment;
+  };
+
+  it("is absorbed, so that both leave with one write", () => {
+    const pool = new BufferPool();
+    const first = segmentWith("abc", pool);
+    const second = segmentWith("d".repeat(600), pool);
+    assert(first.absorb(second));
+    assertEquals([drained(first), second.size], [`abc${"d".repeat(600)}`, 0]);
+  });
+
+  it("stays where it is if it is large, has parts of its own or awaits a commit", () => {
+    const first = segmentWith("abc");
+    assert(!first.absorb(segmentWith("d".repeat(POOLED_BYTES))));
+    const stable = segmentWith("d");
+    stable.putStable(fromLatin1("def"), 0, 3);
+    const uncommitted = segmentWith("d");
+    uncommitted.markUncommitted(0);
+    for (const other of [stable, uncommitted]) {
+      assert(!first.absorb(other));
+      assert(!other.absorb(segmentWith("e")));
+    }
+    assertEquals([drained(first), drained(stable)], ["abc", "ddef"]);
+  });
+
+  it("has a small buffer while it waits for little, and grows out of it", () => {
+    const pool = new BufferPool();
+    const segment = new ReplySegment(pool);
+    segment.closed = false;
+    segment.putText("a".repeat(512));
+    assertEquals(segment.bytes.length, 512);
+    segment.putText("b".repeat(512));
+    assertEquals(segment.bytes.length, POOLED_BYTES);
+    segment.putText("c".repeat(POOLED_BYTES));
+    assertEquals(drained(segment), `${"a".repeat(512)}${"b".repeat(512)}${"c".repeat(POOLED_BYTES)}`);
   });
 });
 
@@ -140,5 +184,16 @@ describe("a buffer pool", () => {
     assertEquals(again.filter((buffer) => buffers.includes(buffer)).length, 256);
     assertEquals(new Set(again).size, 300);
     assert(again.every(({ length }) => length === POOLED_BYTES));
+  });
+
+  it("has small ones, too", () => {
+    const pool = new BufferPool();
+    const small = Array.from({ length: 39 * 128 }, () => pool.takeSmall());
+    for (const [i, buffer] of small.entries()) buffer[0] = i % 251;
+    assert(small.every((buffer, i) => buffer[0] === i % 251));
+    for (const buffer of small) pool.give(buffer);
+    const again = new Set(Array.from({ length: 39 * 128 }, () => pool.takeSmall()));
+    assertEquals(small.filter((buffer) => again.has(buffer)).length, 4096);
+    assert(pool.take().length === POOLED_BYTES);
   });
 });

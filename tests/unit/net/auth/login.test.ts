@@ -97,6 +97,7 @@ describe("a session with a client that is not known", () => {
       monotonicMs: () => timers.nowMs,
       opened: () => undefined,
       closed: () => undefined,
+      settleSoon: (session) => session.settle(),
       refusedHttp: () => undefined,
       unexpected: (error) => assert(false, String(error)),
     };

@@ -69,6 +69,7 @@ describe("the reader of requests", () => {
       monotonicMs: () => 1,
       opened: () => undefined,
       closed: () => undefined,
+      settleSoon: (session) => session.settle(),
       refusedHttp: (peer) => void refusals.push(peer),
       unexpected: (error) => assert(false, String(error)),
     };

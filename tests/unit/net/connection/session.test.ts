@@ -1,7 +1,7 @@
 /**
  * A session between a scripted handler and a fake connection: order, waiting, committing, limits, ends.
  *
- * Covers lib/net/connection/outstanding.ts and lib/net/connection/reply_waiters.ts.
+ * Covers lib/net/connection/late_reply.ts, lib/net/connection/outstanding.ts and lib/net/connection/reply_waiters.ts.
  */
 
 import { describe, it } from "node:test";
@@ -19,8 +19,8 @@ import type { TextReply } from "../../../../lib/protocol/text/text_reply.ts";
 import { FakeConnection } from "../../../support/fake_connection.ts";
 
 /**
- * Answers `get x` with a line; keys that begin with "later" wait until released, writes until committed. "long" answers
- * three lines, each when there is room, "longer" once it is released.
+ * Answers `get x` with a line; keys that begin with "later" wait until released, writes until committed; "passed" ones wait
+ * without a promise. "long" answers three lines, each when there is room, "longer" once it is released.
  */
 class FakeHandler implements RequestHandler {
   readonly commands = new CommandTable(["get", "set", "delete", "quit", "stats", "version"]);
@@ -41,6 +41,7 @@ class FakeHandler implements RequestHandler {
     if (request.command === Command.version) throw new Error("a bug");
     if (request.command === Command.get) {
       const name = keysOf(request).join("+");
+      if (name.startsWith("passed")) return this.#pass(name, request, reply, session);
       return name === "long" || name === "longer" ? this.#long(name, reply, session) : this.#answer(name, reply);
     }
     const { bytes, start, end } = request.mutation.key;
@@ -63,6 +64,21 @@ class FakeHandler implements RequestHandler {
           resolve();
         },
       });
+    });
+  }
+
+  #pass(name: string, request: Request, reply: TextReply, session: Session): void {
+    this.executed.push(name);
+    const late = session.answerLater(request, reply);
+    assert(late !== undefined);
+    this.waiting.push({
+      name,
+      release: () => {
+        if (name.endsWith("Bug")) return late.follow(Promise.reject(new Error("a bug")));
+        late.reply.line(name);
+        if (name.endsWith("On")) late.follow(Promise.resolve());
+        else late.done();
+      },
     });
   }
 
@@ -104,6 +120,7 @@ function open(limits: { highWater?: number; memory?: number } = {}) {
     monotonicMs: () => 1,
     opened: () => undefined,
     closed: () => undefined,
+    settleSoon: (session) => session.settle(),
     refusedHttp: () => undefined,
     unexpected: (error) => errors.push(error),
   };
@@ -118,6 +135,34 @@ describe("session", () => {
     send("get a\r\nget b\r\nget c\r\n");
     assertEquals(connection.writes.length, 1);
     assertEquals(connection.text, "a\r\nb\r\nc\r\n");
+  });
+
+  it("answers in order what is answered later without a promise, and with one write for what is complete", async () => {
+    const { handler, connection, errors, send } = open();
+    send("get a\r\nget passed1\r\nget passed2\r\nget b\r\nget passed3\r\nget passed4On\r\nget passed5Bug\r\nget c\r\n");
+    assertEquals([connection.text, handler.executed.length], ["a\r\n", 8]);
+    for (const name of ["passed3", "passed5Bug", "passed2", "passed4On"]) await handler.release(name);
+    assertEquals(connection.text, "a\r\n");
+    await handler.release("passed1");
+    assertEquals(
+      connection.text,
+      "a\r\npassed1\r\npassed2\r\nb\r\npassed3\r\npassed4On\r\nSERVER_ERROR internal error\r\nc\r\n",
+    );
+    assertEquals([connection.writes.length, errors.length], [2, 1]);
+  });
+
+  it("lets requests for the same key wait for one that is answered later", async () => {
+    const { handler, connection, send } = open();
+    send("get passed\r\nset passed 0 0 1\r\nx\r\nget z\r\n");
+    assertEquals(handler.executed, ["passed"]);
+    await handler.release("passed");
+    assertEquals([handler.executed, connection.text], [["passed", "passed", "z"], "passed\r\nSTORED passed\r\nz\r\n"]);
+  });
+
+  it("has no reply to answer later once its handler has returned", () => {
+    const { session, handler } = open();
+    assertEquals(session.answerLater({} as Request, session.reply), undefined);
+    assertEquals(handler.executed, []);
   });
 
   it("answers the same at every split point", () => {

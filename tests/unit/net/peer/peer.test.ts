@@ -6,10 +6,11 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { fromLatin1 } from "../../../../lib/base/bytes.ts";
-import { Peer } from "../../../../lib/net/peer/peer.ts";
-import { PeerError, type PeerOptions } from "../../../../lib/net/peer/peer_link.ts";
+import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
+import { PassedRequest, Peer } from "../../../../lib/net/peer/peer.ts";
+import { type FoundReply, PeerError, type PeerFeature, type PeerOptions } from "../../../../lib/net/peer/peer_link.ts";
 import { WorkerRegistry } from "../../../../lib/net/worker.ts";
+import { Command } from "../../../../lib/protocol/command.ts";
 import { ReplyShape } from "../../../../lib/protocol/text/text_client.ts";
 import { type FarEnd, PlayedNetwork } from "../../../support/played_network.ts";
 
@@ -34,8 +35,10 @@ class Scene {
   pings = 0;
   answers: Record<string, string> = {};
 
-  constructor(options: Partial<PeerOptions> = {}) {
-    this.peer = new Peer(this.network.runtime, { host: "n", port: 1 }, 16, new WorkerRegistry(), { ...OPTIONS, ...options });
+  constructor(options: Partial<PeerOptions> = {}, announcement?: () => Uint8Array) {
+    const address = { host: "n", port: 1 };
+    const all = { ...OPTIONS, ...options };
+    this.peer = new Peer(this.network.runtime, address, 16, new WorkerRegistry(), all, announcement);
     this.network.onConnect = (_key, far) => {
       this.connections.push(far);
       let waits = false;
@@ -264,5 +267,110 @@ describe("a connection without requests", () => {
     await network.pass(600000);
     assertEquals(received, "a\r\n");
     peer.close();
+  });
+});
+
+/** Notes what comes of it. */
+class NotingRequest extends PassedRequest {
+  readonly shape = ReplyShape.values;
+  readonly outcomes: string[];
+
+  constructor(outcomes: string[], needs?: PeerFeature) {
+    super();
+    this.outcomes = outcomes;
+    this.needs = needs;
+  }
+
+  answer({ bytes, start, end }: FoundReply): void {
+    this.outcomes.push(latin1(bytes, start, end));
+  }
+
+  reject(error: PeerError): void {
+    const key = latin1(this.bytes, this.keyStart, this.keyEnd);
+    this.outcomes.push(`${key} ${error.mayHaveHappened ? "in doubt" : "not sent"}`);
+  }
+}
+
+describe("a lane to which requests are passed on", () => {
+  const pass = (scene: Scene, key: string, outcomes: string[], needs?: PeerFeature): void => {
+    const bytes = fromLatin1(key);
+    scene.peer.outbox.writeGet(Command.get, { bytes, start: 0, end: bytes.length });
+    scene.peer.pass(new NotingRequest(outcomes, needs));
+  };
+
+  it("sends them in order with all others, and gives their answers as they came", async () => {
+    const scene = new Scene();
+    scene.answers = { "get a": "VALUE a 0 1\r\nx\r\nEND\r\n", "get b": "END\r\n", c: "C\r\n", "get d": "END\r\n" };
+    const outcomes: string[] = [];
+    pass(scene, "a", outcomes);
+    pass(scene, "b", outcomes);
+    const between = scene.ask("c");
+    pass(scene, "d", outcomes);
+    assertEquals(scene.peer.queue, 4);
+    await scene.network.pass(10);
+    assertEquals(scene.requests, ["get a", "get b", "c", "get d"]);
+    assertEquals([outcomes, between.outcome], [["VALUE a 0 1\r\nx\r\nEND\r\n", "END\r\n", "END\r\n"], "C"]);
+    scene.peer.close();
+  });
+
+  it("says what was sent when it breaks, and what was not, at once if it has no room or is closed", async () => {
+    const scene = new Scene({ queueBytesMax: 20 });
+    const outcomes: string[] = [];
+    for (const key of ["a", "b", "c"]) pass(scene, key, outcomes);
+    assertEquals(outcomes, ["c not sent"]);
+    await scene.network.pass(10);
+    pass(scene, "d", outcomes);
+    scene.peer.close();
+    pass(scene, "e", outcomes);
+    assertEquals(outcomes.slice(1), ["a in doubt", "b in doubt", "d not sent", "e not sent"]);
+  });
+
+  it("forwards only to a node that takes it, asked once on each connection, and announces every change first", async () => {
+    let version = fromLatin1("<s:1>forward 1\r\n");
+    const scene = new Scene({}, () => version);
+    scene.answers = { "<s:1>forward 1": "OK.\r\n", "<s:1>forward 2": "OK.\r\n", "get a": "END\r\n" };
+    assertEquals(scene.peer.knowsForward, undefined);
+    const answers = Promise.all([scene.peer.takesForwards(), scene.peer.takesForwards()]);
+    await scene.network.pass(10);
+    // The scene takes a bare OK for the answer to a ping.
+    assertEquals([await answers, scene.requests], [[false, false], ["<s:1>forward 1"]]);
+    const outcomes: string[] = [];
+    pass(scene, "a", outcomes, "forward");
+    await scene.network.pass(10);
+    assertEquals([outcomes, scene.requests.length], [["a not sent"], 1]);
+    scene.peer.close();
+
+    const taking = new Scene({}, () => version);
+    taking.answers = { "<s:1>forward 1": "OK\r\n", "<s:1>forward 2": "OK\r\n", "get a": "END\r\n", "get b": "END\r\n" };
+    const isTaken = taking.peer.takesForwards();
+    await taking.network.pass(10);
+    assertEquals([await isTaken, taking.peer.knowsForward], [true, true]);
+    pass(taking, "a", outcomes, "forward");
+    await taking.network.pass(10);
+    version = fromLatin1("<s:1>forward 2\r\n");
+    taking.answers["<s:1>forward 2"] = "OK\r\n";
+    const received: string[] = [];
+    const [far] = taking.connections;
+    const before = far?.onReceived;
+    if (far !== undefined) {
+      far.onReceived = () => {
+        received.push(far.received);
+        before?.();
+      };
+    }
+    pass(taking, "a", outcomes, "forward");
+    pass(taking, "b", outcomes, "forward");
+    await taking.network.pass(10);
+    assertEquals(received.join(""), "<s:1>forward 2\r\nget a\r\nget b\r\n");
+    assertEquals(outcomes.slice(1), ["END\r\n", "END\r\n", "END\r\n"]);
+    taking.peer.kill();
+    assertEquals(taking.peer.knowsForward, undefined);
+    taking.peer.close();
+  });
+
+  it("forwards nothing without an announcement", async () => {
+    const scene = new Scene();
+    assertEquals([scene.peer.knowsForward, await scene.peer.takesForwards(), scene.requests], [false, false, []]);
+    scene.peer.close();
   });
 });

@@ -10,6 +10,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromLatin1 } from "../../../../lib/base/bytes.ts";
 import { FlareError } from "../../../../lib/base/errors.ts";
 import { type ClusterNode, createNode, NodeRole, NodeState } from "../../../../lib/cluster/node.ts";
+import { createNodeMap } from "../../../../lib/cluster/node_map.ts";
 import { LOCAL, NO_PARTITION, PROXY_FAILURE, type Route } from "../../../../lib/cluster/routing.ts";
 import type { Peer } from "../../../../lib/net/peer/peer.ts";
 import { PeerError } from "../../../../lib/net/peer/peer_link.ts";
@@ -58,6 +59,8 @@ function world(...routes: readonly Route[]) {
       routeWrite: next,
       partitionCount: 1,
       gaveAway: () => false,
+      nodeMap: createNodeMap(1, [A, B], 0),
+      settling: false,
       self: undefined,
     },
     keyHash: () => 0,
@@ -153,7 +156,7 @@ describe("a read of a key of another node", () => {
 describe("a write of a key of another node", () => {
   it("goes to whom the newest map names, as long as it has not left", async () => {
     const { parts, asked, state } = world(B);
-    const answer = await new WriteForward(parts).send(A, KEY, (lane) =>
+    const answer = await new WriteForward(parts, () => Promise.resolve()).send(A, KEY, (lane) =>
       lane.peer === "a:1" ? Promise.reject(lost(false)) : Promise.resolve("STORED"),
     );
     assertEquals([answer, asked, state.pauses], ["STORED", ["a:1", "b:1"], 0]);
@@ -161,14 +164,14 @@ describe("a write of a key of another node", () => {
 
   it("waits for the map to change, a few times", async () => {
     const { parts, asked, state } = world(A);
-    const error = await new WriteForward(parts).send(A, KEY, () => Promise.reject(lost(false)));
+    const error = await new WriteForward(parts, () => Promise.resolve()).send(A, KEY, () => Promise.reject(lost(false)));
     assert(error instanceof PeerError);
     assertEquals([failureText(error), asked.length, state.pauses], ["SERVER_ERROR proxy failure", 4, 3]);
   });
 
   it("is not sent again when it may have arrived", async () => {
     const { parts, asked } = world(B);
-    const error = await new WriteForward(parts).send(A, KEY, () => Promise.reject(lost(true)));
+    const error = await new WriteForward(parts, () => Promise.resolve()).send(A, KEY, () => Promise.reject(lost(true)));
     assert(error instanceof PeerError);
     assertEquals([failureText(error), asked], ["SERVER_ERROR proxy error", ["a:1"]]);
   });
@@ -176,7 +179,10 @@ describe("a write of a key of another node", () => {
   it("hides no bug", async () => {
     const { parts, asked } = world(B);
     const bug = new TypeError("x is not a function");
-    assertEquals(await assertRejects(() => new WriteForward(parts).send(A, KEY, () => Promise.reject(bug))), bug);
+    assertEquals(
+      await assertRejects(() => new WriteForward(parts, () => Promise.resolve()).send(A, KEY, () => Promise.reject(bug))),
+      bug,
+    );
     assertEquals(asked, ["a:1"]);
   });
 });
@@ -192,7 +198,10 @@ describe("a write that a node forwards to a slave", () => {
   const where = (line: string, streamOf?: string): string => {
     const { parts } = world(LOCAL);
     const routing = { ...parts.routing, masterIfSlave: () => A };
-    const route = new WriteForward({ ...parts, routing, follower: { source: streamOf } }).route(requestOf(line), 0);
+    const route = new WriteForward({ ...parts, routing, follower: { source: streamOf } }, () => Promise.resolve()).route(
+      requestOf(line),
+      0,
+    );
     return route === LOCAL ? "here" : typeof route === "object" ? route.key : "nowhere";
   };
 
