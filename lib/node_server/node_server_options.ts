@@ -297,6 +297,12 @@ export interface NodeServerOptions {
    */
   readonly logSegmentBytes?: number;
   /**
+   * How much of the change log is kept for replicas that were away, beyond what a restart needs.
+   *
+   * An integer from 0 to 1099511627776, in bytes; default 268435456. `log-retention` in files and flags.
+   */
+  readonly logRetentionBytes?: number;
+  /**
    * How long a deletion is remembered.
    *
    * An integer from 0 to 2147483647, in seconds; default 86400. `tombstone-retention` in files and flags.

@@ -192,6 +192,8 @@ export interface FileSystem {
   openAppend(path: string): AppendFile;
   /** The whole file, or undefined if there is none. @throws FlareError IO_ERROR */
   read(path: string): Promise<Uint8Array | undefined>;
+  /** Bytes `start` to `start + length` of a file, fewer at its end; undefined if there is none. @throws FlareError IO_ERROR */
+  readRange(path: string, start: number, length: number): Promise<Uint8Array | undefined>;
   /** Bytes in a file, or undefined if there is none. @throws FlareError IO_ERROR */
   size(path: string): Promise<number | undefined>;
   /**

@@ -135,6 +135,10 @@ export class Storage {
   #failure: FlareError | undefined;
   #closing: Promise<void> | undefined;
   #engineBytes = 0;
+  /** The newest log segment whose changes are all in the engine. */
+  #storedSegment = 0;
+  /** The last removal of segments. */
+  #disposing: Promise<void> = Promise.resolve();
   /** Of the change log, found at startup. */
   #corruptLogRecords = 0;
 
@@ -173,7 +177,10 @@ export class Storage {
         onStored: (place) => this.#onStored(place),
         tryRoomToReopen: async () => directory?.tryRoomToReopen(),
         onRoom: () => this.#onRoom(),
-        onEngineFault: (fault) => this.#waiting.onEngineFault(fault),
+        onEngineFault: (fault) => {
+          if (fault?.code === "DISK_FULL") this.#makeSpace();
+          this.#waiting.onEngineFault(fault);
+        },
       },
       meta,
     );
@@ -485,11 +492,26 @@ export class Storage {
       this.#runtime.log.write("warning", `a checkpoint could not be recorded: ${(error as FlareError).message}`);
     }
     try {
-      await this.#journal?.changes.removeThrough(finishedSegment);
+      this.#storedSegment = finishedSegment;
+      await this.#disposeLog(this.#settings.logRetentionBytes);
       this.#engineBytes = (await this.#engine.approximateBytes()) ?? 0;
     } catch (error) {
       this.#runtime.log.write("warning", `after a checkpoint: ${(error as FlareError).message}`);
     }
+  }
+
+  /** Removes the segments of the log that are in the engine, except the newest ones of about this size. */
+  #disposeLog(keptBytesMax: number): Promise<void> {
+    const changes = this.#journal?.changes;
+    this.#disposing = this.#disposing
+      .catch(() => undefined) // Its caller gets the error.
+      .then(() => changes?.removeThrough(changes.disposable(this.#storedSegment, keptBytesMax)));
+    return this.#disposing;
+  }
+
+  /** What is only kept for replicas goes. */
+  #makeSpace(): void {
+    this.#disposeLog(0).catch((error: Error) => this.#runtime.log.write("warning", `on a full disk: ${error.message}`));
   }
 
   /** A segment must exist once the record says so. */
@@ -527,6 +549,7 @@ export class Storage {
     const journal = new Journal(this.#runtime, directory.logPath, this.#settings, recovery, this.#undo, {
       onSynced: () => this.#onSynced(),
       onSegmentFull: () => this.#checkpointer.request(),
+      onDiskFull: () => this.#makeSpace(),
       onFailure: (error) => this.#onFailure(error),
     });
     this.#journal = journal;
@@ -551,6 +574,7 @@ export class Storage {
     const journal = new Journal({ clock, log, random, files: volatileFiles }, "", settings, recovery, this.#undo, {
       onSynced: () => undefined,
       onSegmentFull: () => undefined,
+      onDiskFull: () => undefined,
       onFailure: (error) => this.#onFailure(error),
     });
     this.#writer.journal = journal;

@@ -92,6 +92,17 @@ export const storageOptionTable = {
     since: "2.0.0",
     help: "size of a file of the change log",
   }),
+  logRetentionBytes: integerOption({
+    name: "log-retention",
+    default: 256,
+    min: 0,
+    max: 1048576,
+    unit: "MiB",
+    scale: MIB,
+    valueMin: 0,
+    since: "2.0.0",
+    help: "how much of the change log is kept for replicas that were away, beyond what a restart needs",
+  }),
   tombstoneRetentionSeconds: integerOption({
     name: "tombstone-retention",
     default: 86400,

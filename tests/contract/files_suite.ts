@@ -55,6 +55,23 @@ export function filesSuite(name: string, files: FileSystem): void {
       assertEquals(await files.size(path("nothing")), undefined);
     });
 
+    it("reads a part of a file, as far as there is one", async () => {
+      writeFileSync(path("parts"), "0123456789");
+      for (const [start, length] of [
+        [0, 10],
+        [3, 4],
+        [8, 100],
+        [10, 5],
+        [50, 5],
+        [2, 0],
+      ] as const) {
+        const part = await files.readRange(path("parts"), start, length);
+        assertEquals(textOf(part), "0123456789".slice(start, start + length));
+      }
+      assertEquals(await files.readRange(path("nothing"), 0, 5), undefined);
+      await assertRejects(() => files.readRange(root, 0, 5), FlareError, root);
+    });
+
     it("cuts a file and appends behind the cut", async () => {
       const file = files.openAppend(path("cut"));
       file.append(bytesOf("keep this, lose that"));

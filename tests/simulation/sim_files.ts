@@ -42,6 +42,10 @@ export class SimFiles implements FileSystem {
     return this.#disk.file(path)?.content();
   }
 
+  async readRange(path: string, start: number, length: number): Promise<Uint8Array | undefined> {
+    return (await this.read(path))?.slice(start, start + length);
+  }
+
   async size(path: string): Promise<number | undefined> {
     await this.#wait();
     return this.#disk.file(path)?.size;

@@ -131,6 +131,13 @@ export class MemoryFiles implements FileSystem {
     return this.files.get(path)?.content();
   }
 
+  async readRange(path: string, start: number, length: number): Promise<Uint8Array | undefined> {
+    return this.files
+      .get(path)
+      ?.content()
+      .slice(start, start + length);
+  }
+
   async size(path: string): Promise<number | undefined> {
     return this.files.get(path)?.size;
   }

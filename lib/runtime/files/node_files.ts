@@ -5,7 +5,7 @@
 
 import { randomUUID } from "node:crypto";
 import { closeSync, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { copyFile, type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { FlareError } from "../../base/errors.ts";
@@ -27,6 +27,20 @@ export class NodeFileSystem implements FileSystem {
     try {
       const content = await readFile(path);
       return new Uint8Array(content.buffer, content.byteOffset, content.length);
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return undefined;
+      throw ioFault(error, "read", path);
+    }
+  }
+
+  async readRange(path: string, start: number, length: number): Promise<Uint8Array | undefined> {
+    try {
+      const file = await open(path, "r");
+      try {
+        return await readFrom(file, start, length);
+      } finally {
+        await file.close();
+      }
     } catch (error) {
       if (systemCode(error) === "ENOENT") return undefined;
       throw ioFault(error, "read", path);
@@ -116,6 +130,17 @@ export class NodeFileSystem implements FileSystem {
   join(...parts: string[]): string {
     return join(...parts);
   }
+}
+
+async function readFrom(file: FileHandle, start: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, length - done, start + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return bytes.subarray(0, done);
 }
 
 async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {

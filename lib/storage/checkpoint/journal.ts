@@ -18,6 +18,8 @@ import type { LogPlace } from "./checkpointer.ts";
 export interface JournalOwner {
   /** The log segment was full, and a new one was begun. */
   onSegmentFull(): void;
+  /** An append has failed because the disk is full. */
+  onDiskFull(): void;
   /** More of the log is on disk, see `ChangeLog.syncedSegment`. */
   onSynced(): void;
   /** Durability cannot be guaranteed until a restart. */
@@ -107,5 +109,6 @@ export class Journal {
   #onAppendFailed(error: FlareError): void {
     this.#log.write("error", `changes rolled back: ${error.message}`);
     this.undo.rollBack();
+    if (error.code === "DISK_FULL") this.#owner.onDiskFull();
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Writing the change log: append-only segment files, one `append` for all the changes of a turn, rotation by size, grouped
- * syncs. It makes acknowledged writes durable; a checkpoint later brings them into the engine and removes whole segments. A
- * failed append leaves no trace: the file is truncated. log_recovery reads the log.
+ * syncs. It makes acknowledged writes durable; a checkpoint later brings them into the engine, and whole segments are removed
+ * once nobody needs them. A failed append leaves no trace: the file is truncated. log_recovery and log_cursor read the log.
  */
 
 import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
@@ -24,6 +24,8 @@ const BUFFER_BYTES = 1 << 18;
 const BUFFER_BYTES_KEPT_MAX = 1 << 23;
 /** Values of at least this size are appended from where they are instead of being copied. */
 const DIRECT_VALUE_BYTES_MIN = 1 << 18;
+/** Segments kept for replicas: a node with few writes begins one with each checkpoint. */
+const KEPT_SEGMENTS_MAX = 64;
 const SEGMENT_NAME = /^changes-(\d{16})\.log$/;
 
 /** The file name of a segment. */
@@ -37,11 +39,13 @@ export function logSegmentNumber(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** A segment that is no longer written. */
+/** A file of the log. */
 export interface LogSegment {
   readonly number: number;
   readonly path: string;
   readonly bytes: number;
+  /** The sequence of its first record. */
+  readonly firstSequence: number;
 }
 
 interface DirectValue {
@@ -73,6 +77,7 @@ export class ChangeLog {
   #number: number;
   #salt: number;
   #fileRecords = 0;
+  #fileFirst: number;
   #rotated: LogSegment[];
   #buffer = new Uint8Array(BUFFER_BYTES);
   #view = new DataView(this.#buffer.buffer);
@@ -97,6 +102,7 @@ export class ChangeLog {
     this.#number = number;
     this.#rotated = rotated;
     this.nextSequence = nextSequence;
+    this.#fileFirst = nextSequence;
     this.#salt = runtime.random.uint32();
     this.#file = this.#create(number, this.#salt);
   }
@@ -208,13 +214,30 @@ export class ChangeLog {
     if (this.#fileRecords === 0) return;
     const salt = this.#runtime.random.uint32();
     const file = this.#create(this.#number + 1, salt);
-    this.#rotated.push({ number: this.#number, path: this.#path(this.#number), bytes: this.#file.size });
+    this.#rotated.push(this.#current);
     this.#unsynced.push(this.#file);
     this.#file = file;
     this.#number++;
     this.#salt = salt;
     this.#fileRecords = 0;
+    this.#fileFirst = this.nextSequence;
     this.#directorySyncDue = true;
+  }
+
+  /** All segments, oldest first, as far as they are written now. */
+  get files(): readonly LogSegment[] {
+    return [...this.#rotated, this.#current];
+  }
+
+  /** The number of the newest segment up to `number` that is not needed to keep `bytesMax` bytes for replicas; 0 = none. */
+  disposable(number: number, bytesMax: number): number {
+    let bytes = 0;
+    const kept = this.#rotated.filter((segment) => segment.number <= number).reverse();
+    for (const [count, segment] of kept.entries()) {
+      bytes += segment.bytes;
+      if (bytes > bytesMax || count >= KEPT_SEGMENTS_MAX) return segment.number;
+    }
+    return 0;
   }
 
   /** Number of the newest segment that is no longer written, 0 = none. */
@@ -276,6 +299,11 @@ export class ChangeLog {
       this.#directorySyncDue = true;
       throw error;
     }
+  }
+
+  get #current(): LogSegment {
+    const number = this.#number;
+    return { number, path: this.#path(number), bytes: this.#file.size, firstSequence: this.#fileFirst };
   }
 
   #path(number: number): string {

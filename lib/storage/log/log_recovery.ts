@@ -15,6 +15,9 @@ import { decodeLogHeader, LOG_HEADER_BYTES, type LogDamage, LogReader, type LogS
 /** Records between two progress reports and, during replay, between two event loop turns. */
 const RECORDS_PER_SLICE = 10000;
 
+/** The first sequence of a segment without a readable header. */
+const UNREADABLE = Number.POSITIVE_INFINITY;
+
 /** What is known about a log before it is read. */
 export interface KnownLog {
   /** All changes before this sequence are in the engine; 0 = unknown. */
@@ -27,6 +30,7 @@ export interface KnownLog {
 
 /** What recovery found. */
 export interface LogRecovery {
+  /** Oldest first; the first ones may be kept for replicas only. */
   readonly segments: LogSegment[];
   /** Segments from here on are complete; 0 = not all that were read are. */
   readonly wholeFrom: number;
@@ -88,17 +92,55 @@ class LogRecoverer {
     const names = await this.#runtime.files.list(this.#directory);
     const numbers = names.map(logSegmentNumber).filter((number) => number !== undefined);
     numbers.sort((left, right) => left - right);
+    const old = await this.#takeOld(numbers);
     this.#checkNumbers(numbers);
     for (const number of numbers) this.#bytesTotal += (await this.#runtime.files.size(this.#path(number))) ?? 0;
     for (const number of numbers) await this.#readSegment(number, number === numbers.at(-1));
     for (const { path } of this.#segments) await this.#sync(path);
     return {
-      segments: this.#segments,
+      segments: [...old, ...this.#segments],
       wholeFrom: this.#corruptRecords > 0 ? 0 : (numbers[0] ?? 1),
       nextSequence: this.#nextSequence,
       records: this.#records,
       corruptRecords: this.#corruptRecords,
     };
+  }
+
+  /**
+   * Takes the segments out of `numbers` whose changes are all in the engine: those before one that begins in it. They are kept
+   * for replicas; what nobody could read without a gap is removed.
+   */
+  async #takeOld(numbers: number[]): Promise<LogSegment[]> {
+    const { engineSequence } = this.#known;
+    const found: LogSegment[] = [];
+    let oldCount = 0;
+    for (const [at, number] of numbers.entries()) {
+      const segment = await this.#look(number);
+      found.push(segment);
+      const { firstSequence } = segment;
+      if (firstSequence > engineSequence && firstSequence !== UNREADABLE) break;
+      if (firstSequence <= engineSequence) oldCount = at;
+    }
+    const old = found.slice(0, oldCount);
+    numbers.splice(0, oldCount);
+    let next = numbers[0] as number;
+    let usable = old.length;
+    for (; usable > 0 && isBefore(old[usable - 1] as LogSegment, next); usable--) next--;
+    for (const { path } of old.slice(0, usable)) {
+      this.#runtime.log.write(
+        "warning",
+        `log segment "${path}" is removed: no replica could continue with it, nothing is lost`,
+      );
+      await this.#runtime.files.remove(path);
+    }
+    return old.slice(usable);
+  }
+
+  async #look(number: number): Promise<LogSegment> {
+    const { files } = this.#runtime;
+    const path = this.#path(number);
+    const header = decodeLogHeader((await files.readRange(path, 0, LOG_HEADER_BYTES)) ?? EMPTY_BYTES, path);
+    return { number, path, bytes: (await files.size(path)) ?? 0, firstSequence: header?.firstSequence ?? UNREADABLE };
   }
 
   async #readSegment(number: number, last: boolean): Promise<void> {
@@ -121,7 +163,8 @@ class LogRecoverer {
     const tail = bytes.length - reader.end;
     if (tail > 0 && last) this.#cut(path, reader.end, tail);
     if (tail > 0 && !last) this.#reportDamage(number, path, { start: reader.end, end: bytes.length, records: 1 });
-    this.#segments.push({ number, path, bytes: last ? Math.min(reader.end, bytes.length) : bytes.length });
+    const { firstSequence } = header;
+    this.#segments.push({ number, path, firstSequence, bytes: last ? Math.min(reader.end, bytes.length) : bytes.length });
     this.#bytesBefore += bytes.length;
     this.#onProgress(this.#bytesBefore, this.#bytesTotal, this.#records);
   }
@@ -145,7 +188,7 @@ class LogRecoverer {
     }
     this.#corruptRecords++;
     this.#runtime.log.write("error", `log segment "${path}" has no readable header: ${length} bytes skipped`);
-    this.#segments.push({ number, path, bytes: length });
+    this.#segments.push({ number, path, bytes: length, firstSequence: this.#nextSequence });
   }
 
   #cut(path: string, size: number, tail: number): void {
@@ -221,4 +264,8 @@ class LogRecoverer {
       file.close();
     }
   }
+}
+
+function isBefore({ number, firstSequence }: LogSegment, next: number): boolean {
+  return number === next - 1 && firstSequence !== UNREADABLE;
 }

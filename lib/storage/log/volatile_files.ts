@@ -15,6 +15,7 @@ const file: AppendFile = Object.freeze({
 export const volatileFiles: FileSystem = Object.freeze({
   openAppend: () => file,
   read: nothing,
+  readRange: nothing,
   size: nothing,
   replace: nothing,
   create: () => Promise.resolve(true),

@@ -26,7 +26,8 @@ import {
 import { TestDatabase } from "../../support/test_database.ts";
 
 function open(world: StorageWorld, database: TestDatabase, more: StorageOptions = {}): Promise<Storage> {
-  return Storage.open(world.runtime, { dataDir: "data", engine: database.asEngine, memoryBytesMax: 1 << 20, ...more });
+  const engine = database.asEngine;
+  return Storage.open(world.runtime, { dataDir: "data", engine, memoryBytesMax: 1 << 20, logRetentionBytes: 0, ...more });
 }
 
 function disk(world: StorageWorld): MemoryFiles {

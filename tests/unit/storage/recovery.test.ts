@@ -12,7 +12,17 @@ import { MutationKind } from "../../../lib/item/mutation.ts";
 import { LOG_HEADER_BYTES } from "../../../lib/storage/log/log_record.ts";
 import { Storage, type StorageOptions } from "../../../lib/storage/storage.ts";
 import { MemoryFiles } from "../../support/memory_files.ts";
-import { committed, mutation, read, type Seen, StorageWorld, set, write, writeDurably } from "../../support/storage_world.ts";
+import {
+  committed,
+  mutation,
+  read,
+  type Seen,
+  StorageWorld,
+  set,
+  turns,
+  write,
+  writeDurably,
+} from "../../support/storage_world.ts";
 import { TestDatabase } from "../../support/test_database.ts";
 
 const FIRST = "data/log/changes-0000000000000001.log";
@@ -377,6 +387,79 @@ describe("a power cut", () => {
         await after.close();
       }
     }
+    await storage.close();
+  });
+});
+
+describe("log segments that are kept for replicas", () => {
+  /** A stopped storage with changes 1 to `rounds`, each in a segment of its own and in the engine. */
+  async function stoppedAfter(rounds: number, options: StorageOptions = {}) {
+    const database = new TestDatabase();
+    const world = new StorageWorld(new MemoryFiles());
+    const storage = await open(world, database, options);
+    for (let round = 1; round <= rounds; round++) {
+      await write(storage, set(`key${round}`, "value".repeat(100)), world.nowSeconds);
+      await storage.checkpoint();
+    }
+    const segments = storage.stats().logSegments;
+    await storage.close();
+    return { database, segments, files: world.files as MemoryFiles };
+  }
+
+  it("are as large together as log-retention says, and not too many", async () => {
+    assertEquals((await stoppedAfter(5, { logRetentionBytes: 0 })).segments, 1);
+    assertEquals((await stoppedAfter(10, { logRetentionBytes: 2000 })).segments, 4);
+    assertEquals((await stoppedAfter(10)).segments, 11);
+    assertEquals((await stoppedAfter(70)).segments, 65);
+  });
+
+  it("are not replayed by a restart", async () => {
+    const { database, files } = await stoppedAfter(5);
+    const world = new StorageWorld(files);
+    const storage = await open(world, database);
+    assert(storage.stats().logSegments > 5);
+    assertEquals(
+      world.messages("notice").filter((line) => line.includes("replayed")),
+      [],
+    );
+    await storage.close();
+  });
+
+  it("may be damaged or missing: then those before go, too, and no data is lost", async () => {
+    const path = (number: number) => `data/log/changes-${String(number).padStart(16, "0")}.log`;
+    for (const damage of ["remove", "empty"]) {
+      const { database, files } = await stoppedAfter(5);
+      // As after a kill: the record of a stop would refuse any change.
+      const running = new StorageWorld(files);
+      const opened = await open(running, database);
+      const killed = files.killed();
+      await opened.close();
+      if (damage === "remove") killed.files.delete(path(3));
+      else killed.write(path(3), new Uint8Array(0));
+      const world = new StorageWorld(killed);
+      const storage = await open(world, database);
+      assertEquals([killed.files.has(path(1)), killed.files.has(path(2)), killed.files.has(path(4))], [false, false, true]);
+      assert(world.messages("warning").every((line) => line.includes("nothing is lost")));
+      assertEquals(storage.stats().items, 5);
+      await storage.close();
+    }
+  });
+
+  it("go when the disk is full", async () => {
+    const world = new StorageWorld(new MemoryFiles());
+    const files = world.files as MemoryFiles;
+    const storage = await open(world, new TestDatabase());
+    for (let round = 1; round <= 5; round++) {
+      await write(storage, set(`key${round}`, "value"), world.nowSeconds);
+      await storage.checkpoint();
+    }
+    assertEquals(storage.stats().logSegments, 6);
+    files.appendFault = new FlareError("DISK_FULL", "no space left", { retriable: true });
+    await write(storage, set("key6", "value"), world.nowSeconds);
+    assertEquals((await committed(storage))?.code, "DISK_FULL");
+    files.appendFault = undefined;
+    await turns(20);
+    assertEquals(storage.stats().logSegments, 1);
     await storage.close();
   });
 });

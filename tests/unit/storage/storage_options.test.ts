@@ -38,7 +38,7 @@ describe("the options of a storage", () => {
         );
       }
     }
-    assertEquals(integers, 7);
+    assertEquals(integers, 8);
   });
 
   it("have the defaults of flared", () => {
