@@ -3,6 +3,7 @@
  * the same. If the arena has no room, its content is first written to the engine.
  */
 
+import { latin1 } from "../base/bytes.ts";
 import { copyBytes } from "../base/copy_bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { CurrentKind } from "../item/decide.ts";
@@ -11,6 +12,7 @@ import type { Keyspaces } from "./arena/keyspaces.ts";
 import { RecordState, stateOfMarks } from "./arena/record_state.ts";
 import type { Checkpointer } from "./checkpoint/checkpointer.ts";
 import { LogKind, type LogReader } from "./log/log_record.ts";
+import { decodeMark, type Positions } from "./log/positions.ts";
 import type { KeyLookup } from "./path/key_lookup.ts";
 import type { KeyWriter } from "./path/key_writer.ts";
 
@@ -21,6 +23,7 @@ export class LogReplay {
   readonly #checkpointer: Checkpointer;
   readonly #syncReads: boolean;
   readonly #nowSeconds: number;
+  readonly #positions: Positions;
 
   constructor(
     keyspaces: Keyspaces,
@@ -29,6 +32,7 @@ export class LogReplay {
     checkpointer: Checkpointer,
     syncReads: boolean,
     nowSeconds: number,
+    positions: Positions,
   ) {
     this.#keyspaces = keyspaces;
     this.#lookup = lookup;
@@ -36,6 +40,7 @@ export class LogReplay {
     this.#checkpointer = checkpointer;
     this.#syncReads = syncReads;
     this.#nowSeconds = nowSeconds;
+    this.#positions = positions;
   }
 
   /**
@@ -46,8 +51,11 @@ export class LogReplay {
     const { generation } = this.#keyspaces.current;
     if (reader.generation < generation) return;
     if (reader.generation > generation) this.#keyspaces.replace(reader.generation);
-    if (reader.kind === LogKind.flush) {
+    if (reader.kind === LogKind.state) {
       this.#keyspaces.flushPlannedFor = reader.expire;
+      const { bytes, keyStart, keyEnd, sequence, version } = reader;
+      const mark = decodeMark(latin1(bytes, keyStart, keyEnd), sequence, version);
+      if (mark !== undefined) this.#positions.add(mark);
       return;
     }
     const key = { bytes: reader.bytes, start: reader.keyStart, end: reader.keyEnd };

@@ -18,15 +18,18 @@ import { Keyspaces } from "./arena/keyspaces.ts";
 import { copyEntry } from "./arena/private_entry.ts";
 import { UndoList } from "./arena/undo_list.ts";
 import { Checkpointer, type LogPlace } from "./checkpoint/checkpointer.ts";
-import { Journal, type LogFollower } from "./checkpoint/journal.ts";
+import { Journal, type JournalOwner, type LogFollower } from "./checkpoint/journal.ts";
 import { SLICE_KEYS, Sweeper } from "./checkpoint/sweeper.ts";
 import { DataDirectory } from "./directory/data_directory.ts";
 import { newIdentity, nextIncarnation, type StorageIdentity } from "./directory/directory_record.ts";
 import type { Engine } from "./engine/engine.ts";
 import { checkEngineChoice, openEngine } from "./engine/engine_choice.ts";
 import { decodeMeta, type EngineMeta, META_KEY } from "./engine/engine_record.ts";
+import type { LogSegment } from "./log/change_log.ts";
 import type { CommitListener } from "./log/commit_group.ts";
+import { LogCursor } from "./log/log_cursor.ts";
 import { recoverLog } from "./log/log_recovery.ts";
+import { type CommonState, type Position, Positions } from "./log/positions.ts";
 import { volatileFiles } from "./log/volatile_files.ts";
 import { LogReplay } from "./log_replay.ts";
 import { Attempt } from "./path/attempt.ts";
@@ -48,6 +51,8 @@ export type { LogFollower } from "./checkpoint/journal.ts";
 export type { StorageIdentity } from "./directory/directory_record.ts";
 export type { CommitListener } from "./log/commit_group.ts";
 export type { LogBlock } from "./log/log_block.ts";
+export type { LogCursor } from "./log/log_cursor.ts";
+export type { CommonState, Position } from "./log/positions.ts";
 export type { Cursor, CursorOptions, StoredItem } from "./path/cursor.ts";
 export type { Snapshot } from "./path/snapshot.ts";
 export type { StorageOptions } from "./storage_options.ts";
@@ -124,6 +129,7 @@ export class Storage {
   readonly #engine: Engine;
   readonly #keyspaces: Keyspaces;
   readonly #undo: UndoList;
+  readonly #positions = new Positions();
   readonly #lookup: KeyLookup;
   readonly #writer: KeyWriter;
   readonly #waiting: WaitingRoom;
@@ -345,8 +351,46 @@ export class Storage {
 
   /** Passes the changes from the end of this turn on to a follower, in the order of the log; undefined = to nobody any more. */
   follow(follower: LogFollower | undefined): void {
-    if (follower !== undefined) this.#journal ??= this.#openVolatileJournal();
-    if (this.#journal !== undefined) this.#journal.follower = follower;
+    if (follower === undefined && this.#journal === undefined) return;
+    this.#openJournal().follower = follower;
+  }
+
+  /** The name of the log since this opening. Two storages never share one. */
+  get history(): string {
+    return this.#openJournal().changes.history;
+  }
+
+  /**
+   * Records that this storage now has exactly what another one's log has up to a position: a change like any other. What is
+   * written after it here is not in that log.
+   */
+  markPosition(position: Position): void {
+    this.#openJournal().mark(position);
+  }
+
+  /** Positions of states that this storage has had, in its own log and in others', newest first. */
+  get positions(): readonly Position[] {
+    const { changes } = this.#openJournal();
+    return this.#positions.named(changes.files, changes.lastSequence);
+  }
+
+  /** The newest state that this storage and one with these positions have both had; undefined if none is known. */
+  commonState(theirs: readonly Position[]): CommonState | undefined {
+    const { changes } = this.#openJournal();
+    return this.#positions.common(theirs, changes.files, changes.lastSequence);
+  }
+
+  /** Reads the log from a sequence on; of a storage without a data directory only what comes. */
+  readLog(first: number): LogCursor {
+    const { changes } = this.#openJournal();
+    if (this.#directory !== undefined) return new LogCursor(this.#runtime.files, () => changes.files, first);
+    const [file] = changes.files;
+    return new LogCursor(volatileFiles, () => [{ ...(file as LogSegment), firstSequence: changes.nextSequence }], first);
+  }
+
+  /** The current flush generation: it grows with each flush. */
+  get generation(): number {
+    return this.#keyspaces.current.generation;
   }
 
   /** An ordered walk over the live items. */
@@ -537,6 +581,7 @@ export class Storage {
       this.#checkpointer,
       this.#engine.syncReads,
       Math.floor(clock.nowMs() / 1000),
+      this.#positions,
     );
     const recovery = await recoverLog(
       this.#runtime,
@@ -546,7 +591,8 @@ export class Storage {
       (bytesDone, bytesTotal, records) => onProgress?.({ phase: "recover", bytesDone, bytesTotal, records }),
     );
     this.#corruptLogRecords = recovery.corruptRecords;
-    const journal = new Journal(this.#runtime, directory.logPath, this.#settings, recovery, this.#undo, {
+    const journal = new Journal(this.#runtime, directory.logPath, this.#settings, recovery, this.#undo, this.#positions, {
+      flushes: this.#flushes,
       onSynced: () => this.#onSynced(),
       onSegmentFull: () => this.#checkpointer.request(),
       onDiskFull: () => this.#makeSpace(),
@@ -563,6 +609,24 @@ export class Storage {
     if (recovery.segments.length > 0) this.#checkpointer.request();
   }
 
+  get #flushes(): JournalOwner["flushes"] {
+    const keyspaces = this.#keyspaces;
+    return {
+      get generation() {
+        return keyspaces.current.generation;
+      },
+      get flushPlannedFor() {
+        return keyspaces.flushPlannedFor;
+      },
+    };
+  }
+
+  /** A storage without a data directory has a log only once somebody asks for it. */
+  #openJournal(): Journal {
+    this.#journal ??= this.#openVolatileJournal();
+    return this.#journal;
+  }
+
   #openVolatileJournal(): Journal {
     const { clock, log, random } = this.#runtime;
     const settings = {
@@ -571,12 +635,21 @@ export class Storage {
       logSegmentBytes: Number.POSITIVE_INFINITY,
     };
     const recovery = { segments: [], nextSequence: 1 };
-    const journal = new Journal({ clock, log, random, files: volatileFiles }, "", settings, recovery, this.#undo, {
-      onSynced: () => undefined,
-      onSegmentFull: () => undefined,
-      onDiskFull: () => undefined,
-      onFailure: (error) => this.#onFailure(error),
-    });
+    const journal = new Journal(
+      { clock, log, random, files: volatileFiles },
+      "",
+      settings,
+      recovery,
+      this.#undo,
+      this.#positions,
+      {
+        flushes: this.#flushes,
+        onSynced: () => undefined,
+        onSegmentFull: () => undefined,
+        onDiskFull: () => undefined,
+        onFailure: (error) => this.#onFailure(error),
+      },
+    );
     this.#writer.journal = journal;
     return journal;
   }

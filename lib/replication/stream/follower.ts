@@ -197,7 +197,7 @@ export class Follower {
     const pending: Promise<Applied>[] = [];
     readBlock(block, (reader) => {
       // A flush reaches every node of the cluster in its own way.
-      if (reader.kind === LogKind.flush) return;
+      if (reader.kind === LogKind.state) return;
       const applied = this.#storage.apply(this.#mutationOf(reader), nowSeconds);
       if (applied instanceof Promise) pending.push(applied);
       else if (applied.result === MutationResult.failed) throw new FlareError("IO_ERROR", applied.error);

@@ -11,11 +11,14 @@ import { ChangeLog, type LogMachine } from "../log/change_log.ts";
 import { CommitGroup, type CommitListener } from "../log/commit_group.ts";
 import type { LogBlock } from "../log/log_block.ts";
 import type { LogRecovery } from "../log/log_recovery.ts";
+import type { Mark, Position, Positions } from "../log/positions.ts";
 import type { StorageSettings } from "../storage_options.ts";
 import type { LogPlace } from "./checkpointer.ts";
 
 /** What a journal tells the storage. */
 export interface JournalOwner {
+  /** The current flush generation, and for when the next flush is planned. */
+  readonly flushes: { readonly generation: number; readonly flushPlannedFor: number };
   /** The log segment was full, and a new one was begun. */
   onSegmentFull(): void;
   /** An append has failed because the disk is full. */
@@ -36,10 +39,14 @@ export class Journal {
   readonly changes: ChangeLog;
   readonly commits: CommitGroup;
   readonly undo: UndoList;
+  /** Of the storage in the logs of others. */
+  readonly positions: Positions;
 
   readonly #log: Log;
   readonly #owner: JournalOwner;
   #follower: LogFollower | undefined;
+  /** Those whose records are not appended yet. */
+  readonly #marks: Mark[] = [];
   /** The last attempt to begin a new log segment failed. */
   #isStuck = false;
 
@@ -50,11 +57,13 @@ export class Journal {
     settings: Pick<StorageSettings, "logSegmentBytes" | "fsync" | "fsyncIntervalMs">,
     recovery: Pick<LogRecovery, "segments" | "nextSequence">,
     undo: UndoList,
+    positions: Positions,
     owner: JournalOwner,
   ) {
     this.#log = runtime.log;
     this.#owner = owner;
     this.undo = undo;
+    this.positions = positions;
     this.changes = ChangeLog.open(runtime, directory, settings.logSegmentBytes, recovery.segments, recovery.nextSequence);
     this.commits = new CommitGroup(runtime, this.changes, settings.fsync, settings.fsyncIntervalMs, {
       onAppended: (block) => this.#onAppended(block),
@@ -62,6 +71,7 @@ export class Journal {
       onAppendFailed: (error) => this.#onAppendFailed(error),
       onFailure: (error) => this.#owner.onFailure(error),
     });
+    this.#repeatMarks();
   }
 
   /** Passes what is appended from now on to a follower; undefined = to nobody. */
@@ -73,8 +83,21 @@ export class Journal {
   /** Records a flush that begins `generation`, if that differs from the current one, and when the next one is scheduled. */
   flush(generation: number, plannedFor: number): void {
     this.undo.pushFlush();
-    this.changes.flush(generation, plannedFor);
+    this.changes.state(generation, plannedFor);
     this.commits.begin();
+  }
+
+  /** Records that the storage now has what another's log has up to a position. */
+  mark(position: Position): void {
+    const mark = { ...position, at: this.changes.nextSequence };
+    this.#writeMark(mark);
+    this.#marks.push(mark);
+    this.commits.begin();
+  }
+
+  #writeMark(mark: Mark): void {
+    const { generation, flushPlannedFor } = this.#owner.flushes;
+    this.changes.state(generation, flushPlannedFor, mark);
   }
 
   /**
@@ -82,8 +105,9 @@ export class Journal {
    * it works.
    */
   rotate(): LogPlace {
+    let isNew = false;
     try {
-      this.changes.rotate();
+      isNew = this.changes.rotate();
       if (this.#isStuck) this.#log.write("notice", "a new log segment was begun after all");
       this.#isStuck = false;
     } catch (error) {
@@ -92,11 +116,21 @@ export class Journal {
         this.#log.write("warning", `cannot begin a new log segment, the old one grows: ${(error as FlareError).message}`);
       this.#isStuck = true;
     }
-    return { sequence: this.changes.nextSequence, finishedSegment: this.changes.lastRotated };
+    const place = { sequence: this.changes.nextSequence, finishedSegment: this.changes.lastRotated };
+    if (isNew) this.#repeatMarks();
+    return place;
+  }
+
+  /** A segment says where the storage is, whatever becomes of the older ones. */
+  #repeatMarks(): void {
+    const { chosen } = this.positions;
+    for (const mark of chosen) this.#writeMark(mark);
+    if (chosen.length > 0) this.commits.begin();
   }
 
   #onAppended(block: LogBlock | undefined): CommitListener | undefined {
     this.undo.clear();
+    for (const mark of this.#marks.splice(0)) this.positions.add(mark);
     if (this.changes.isFull) {
       this.rotate();
       // Whatever the policy: a finished segment must be recorded, and must not keep its file descriptor.
@@ -109,6 +143,7 @@ export class Journal {
   #onAppendFailed(error: FlareError): void {
     this.#log.write("error", `changes rolled back: ${error.message}`);
     this.undo.rollBack();
+    this.#marks.length = 0;
     if (error.code === "DISK_FULL") this.#owner.onDiskFull();
   }
 }

@@ -4,11 +4,11 @@
  * once nobody needs them. A failed append leaves no trace: the file is truncated. log_recovery and log_cursor read the log.
  */
 
-import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
+import { concatBytes, EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 import { copyBytes } from "../../base/copy_bytes.ts";
 import { crc32 } from "../../base/crc32.ts";
 import { FlareError } from "../../base/errors.ts";
-import type { AppendFile, Runtime } from "../../runtime/runtime.ts";
+import type { AppendFile, Random, Runtime } from "../../runtime/runtime.ts";
 import type { LogBlock } from "./log_block.ts";
 import {
   encodeLogHeader,
@@ -18,6 +18,7 @@ import {
   LogKind,
   logRecordCrc,
 } from "./log_record.ts";
+import { encodeMark, type Mark } from "./positions.ts";
 
 const BUFFER_BYTES = 1 << 18;
 /** A buffer that one large turn has grown beyond this is freed. */
@@ -46,6 +47,8 @@ export interface LogSegment {
   readonly bytes: number;
   /** The sequence of its first record. */
   readonly firstSequence: number;
+  /** See `LogSegmentHeader`. */
+  readonly history: string;
 }
 
 interface DirectValue {
@@ -65,6 +68,8 @@ export class ChangeLog {
   fsyncs = 0;
   /** The newest segment that is on disk with its header, and whose predecessors are complete; 0 = none yet. */
   syncedSegment = 0;
+  /** The name of what is written since the storage was opened, see `LogSegmentHeader`. */
+  readonly history: string;
   /** Sequence of the next record. */
   nextSequence: number;
   /** Whether `append` returns what it has appended. */
@@ -104,6 +109,7 @@ export class ChangeLog {
     this.nextSequence = nextSequence;
     this.#fileFirst = nextSequence;
     this.#salt = runtime.random.uint32();
+    this.history = newHistory(runtime.random);
     this.#file = this.#create(number, this.#salt);
   }
 
@@ -175,10 +181,13 @@ export class ChangeLog {
 
   /**
    * Adds the state of flushes: the current generation (everything of earlier ones is gone), and the second for which the next
-   * flush is scheduled, 0 = none.
+   * flush is scheduled, 0 = none; and a mark, if there is one.
    */
-  flush(generation: number, plannedFor: number): void {
-    this.#short(LogKind.flush, generation, { ...NO_ENTRY, expire: plannedFor });
+  state(generation: number, plannedFor: number, mark?: Mark): void {
+    if (mark === undefined) return this.#short(LogKind.state, generation, { ...NO_ENTRY, expire: plannedFor });
+    const bytes = fromLatin1(encodeMark(mark, this.nextSequence));
+    const version = mark.sequence;
+    this.#short(LogKind.state, generation, { ...NO_ENTRY, bytes, keyEnd: bytes.length, expire: plannedFor, version });
   }
 
   /**
@@ -209,9 +218,12 @@ export class ChangeLog {
     }
   }
 
-  /** Continues in a new segment unless the current one is empty. @throws FlareError DISK_FULL | IO_ERROR (nothing changed) */
-  rotate(): void {
-    if (this.#fileRecords === 0) return;
+  /**
+   * Continues in a new segment unless the current one is empty; returns whether it does. @throws FlareError DISK_FULL | IO_ERROR
+   * (nothing changed)
+   */
+  rotate(): boolean {
+    if (this.#fileRecords === 0) return false;
     const salt = this.#runtime.random.uint32();
     const file = this.#create(this.#number + 1, salt);
     this.#rotated.push(this.#current);
@@ -222,6 +234,7 @@ export class ChangeLog {
     this.#fileRecords = 0;
     this.#fileFirst = this.nextSequence;
     this.#directorySyncDue = true;
+    return true;
   }
 
   /** All segments, oldest first, as far as they are written now. */
@@ -303,7 +316,8 @@ export class ChangeLog {
 
   get #current(): LogSegment {
     const number = this.#number;
-    return { number, path: this.#path(number), bytes: this.#file.size, firstSequence: this.#fileFirst };
+    const { history } = this;
+    return { number, path: this.#path(number), bytes: this.#file.size, firstSequence: this.#fileFirst, history };
   }
 
   #path(number: number): string {
@@ -315,7 +329,7 @@ export class ChangeLog {
     try {
       // A file of that name can only be the unfinished one of an earlier attempt.
       if (file.size > 0) file.truncate(0);
-      file.append(encodeLogHeader({ salt, epoch: 0, firstSequence: this.nextSequence }));
+      file.append(encodeLogHeader({ salt, history: this.history, firstSequence: this.nextSequence }));
     } catch (error) {
       file.close();
       throw error;
@@ -383,4 +397,8 @@ export class ChangeLog {
       });
     }
   }
+}
+
+function newHistory(random: Random): string {
+  return [random.uint32(), random.uint32()].map((word) => word.toString(16).padStart(8, "0")).join("");
 }

@@ -12,11 +12,14 @@ import { fromWords, highWord, lowWord, type Uint64 } from "../../base/uint64.ts"
 /** The version of this format; files with another one are refused. */
 export const LOG_FORMAT = 1;
 
-/** The kinds of records. */
-export const LogKind = { put: 1, delete: 2, flush: 3 } as const;
+/**
+ * The kinds of records. `state` is not about a key: it has the flush generation, for when a flush is planned, and, where its key
+ * is not empty, a mark (see `positions.ts`).
+ */
+export const LogKind = { put: 1, delete: 2, state: 3 } as const;
 export type LogKind = (typeof LogKind)[keyof typeof LogKind];
 
-// The segment header: "FLARELOG", format, salt, epoch, first sequence, crc.
+// The segment header: "FLARELOG", format, salt, history, first sequence, crc.
 const MAGIC_HIGH = 0x52414c46;
 const MAGIC_LOW = 0x474f4c45;
 const HEADER_COPY_BYTES = 36;
@@ -43,8 +46,8 @@ export const LOG_RECORD_HEADER_BYTES = 44;
 /** The header of a segment. */
 export interface LogSegmentHeader {
   readonly salt: number;
-  /** The partition's; every record of the segment belongs to it. */
-  readonly epoch: Uint64;
+  /** 16 hexadecimal digits, the same in all segments of one opening of the storage; zeroes in those of 2.0.0. */
+  readonly history: string;
   readonly firstSequence: number;
 }
 
@@ -57,7 +60,8 @@ export function encodeLogHeader(header: LogSegmentHeader): Uint8Array {
     view.setUint32(at + 4, MAGIC_LOW, true);
     view.setUint32(at + 8, LOG_FORMAT, true);
     view.setUint32(at + 12, header.salt, true);
-    setUint64(view, at + 16, header.epoch);
+    view.setUint32(at + 16, Number.parseInt(header.history.slice(8), 16), true);
+    view.setUint32(at + 20, Number.parseInt(header.history.slice(0, 8), 16), true);
     setUint64(view, at + 24, header.firstSequence);
     view.setUint32(at + 32, crc32(bytes, at, at + 32), true);
   }
@@ -79,7 +83,7 @@ export function decodeLogHeader(bytes: Uint8Array, path: string): LogSegmentHead
     }
     return {
       salt: view.getUint32(at + 12, true),
-      epoch: getUint64(view, at + 16),
+      history: hexadecimal(view.getUint32(at + 20, true)) + hexadecimal(view.getUint32(at + 16, true)),
       firstSequence: Number(getUint64(view, at + 24)),
     };
   }
@@ -225,4 +229,8 @@ function setUint64(view: DataView, at: number, value: Uint64): void {
 
 function getUint64(view: DataView, at: number): Uint64 {
   return fromWords(view.getUint32(at + 4, true), view.getUint32(at, true));
+}
+
+function hexadecimal(word: number): string {
+  return word.toString(16).padStart(8, "0");
 }

@@ -11,6 +11,7 @@ import { endOfTurn } from "../../base/sleep.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { type LogSegment, logSegmentName, logSegmentNumber } from "./change_log.ts";
 import { decodeLogHeader, LOG_HEADER_BYTES, type LogDamage, LogReader, type LogSegmentHeader } from "./log_record.ts";
+import { NO_HISTORY } from "./positions.ts";
 
 /** Records between two progress reports and, during replay, between two event loop turns. */
 const RECORDS_PER_SLICE = 10000;
@@ -140,7 +141,8 @@ class LogRecoverer {
     const { files } = this.#runtime;
     const path = this.#path(number);
     const header = decodeLogHeader((await files.readRange(path, 0, LOG_HEADER_BYTES)) ?? EMPTY_BYTES, path);
-    return { number, path, bytes: (await files.size(path)) ?? 0, firstSequence: header?.firstSequence ?? UNREADABLE };
+    const { firstSequence, history } = header ?? { firstSequence: UNREADABLE, history: NO_HISTORY };
+    return { number, path, bytes: (await files.size(path)) ?? 0, firstSequence, history };
   }
 
   async #readSegment(number: number, last: boolean): Promise<void> {
@@ -163,8 +165,9 @@ class LogRecoverer {
     const tail = bytes.length - reader.end;
     if (tail > 0 && last) this.#cut(path, reader.end, tail);
     if (tail > 0 && !last) this.#reportDamage(number, path, { start: reader.end, end: bytes.length, records: 1 });
-    const { firstSequence } = header;
-    this.#segments.push({ number, path, firstSequence, bytes: last ? Math.min(reader.end, bytes.length) : bytes.length });
+    const { firstSequence, history } = header;
+    const length = last ? Math.min(reader.end, bytes.length) : bytes.length;
+    this.#segments.push({ number, path, firstSequence, history, bytes: length });
     this.#bytesBefore += bytes.length;
     this.#onProgress(this.#bytesBefore, this.#bytesTotal, this.#records);
   }
@@ -188,7 +191,7 @@ class LogRecoverer {
     }
     this.#corruptRecords++;
     this.#runtime.log.write("error", `log segment "${path}" has no readable header: ${length} bytes skipped`);
-    this.#segments.push({ number, path, bytes: length, firstSequence: this.#nextSequence });
+    this.#segments.push({ number, path, bytes: length, firstSequence: this.#nextSequence, history: NO_HISTORY });
   }
 
   #cut(path: string, size: number, tail: number): void {

@@ -148,7 +148,7 @@ function runLog(input: Uint8Array): Met {
   const random = new SimRandom(latin1(input));
   const written: { text: string; start: number; end: number }[] = [];
   const salt = random.uint32();
-  const parts: Uint8Array[] = [encodeLogHeader({ salt, epoch: 1, firstSequence: 1 })];
+  const parts: Uint8Array[] = [encodeLogHeader({ salt, history: "00000000000000aa", firstSequence: 1 })];
   let length = LOG_HEADER_BYTES;
   for (let sequence = 1; sequence <= random.between(1, 8); sequence++) {
     const key = fromLatin1(`key${sequence}`);

@@ -32,7 +32,7 @@ function recordsOf(block: LogBlock): string[] {
   const records: string[] = [];
   readBlock(block, (reader) => {
     const key = latin1(reader.bytes, reader.keyStart, reader.keyEnd);
-    const kind = reader.kind === LogKind.put ? "put" : reader.kind === LogKind.delete ? "delete" : "flush";
+    const kind = reader.kind === LogKind.put ? "put" : reader.kind === LogKind.delete ? "delete" : "state";
     records.push(`${reader.sequence} ${kind} ${key} v${reader.version} ${reader.valueEnd - reader.valueStart}`);
   });
   return records;

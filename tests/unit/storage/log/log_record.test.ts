@@ -20,12 +20,12 @@ import {
   logRecordCrc,
 } from "../../../../lib/storage/log/log_record.ts";
 
-const HEADER = { salt: 0x12345678, epoch: 2n ** 60n, firstSequence: 5 };
+const HEADER = { salt: 0x12345678, history: "10000000fedcba98", firstSequence: 5 };
 /** What a record says, in words; the sequence in front. */
 const RECORDS = [
   [5, LogKind.put, 1, 1, 7, 0, 0, "a", "value"],
   [6, LogKind.delete, 1, 18446744073709551615n, 0, 4294967295, 0, "a", ""],
-  [7, LogKind.flush, 4294967295, 0, 0, 0, 0, "", ""],
+  [7, LogKind.state, 4294967295, 0, 0, 0, 0, "", ""],
   [8, LogKind.put, 2, 9007199254740993n, 4294967295, 1, 3, "k".repeat(250), "v".repeat(300)],
 ] as const;
 
