@@ -16,6 +16,7 @@ import { takeForwards } from "./commands/forward_commands.ts";
 import type { KeyListings } from "./commands/key_listings.ts";
 import type { MetaCommands } from "./commands/meta_commands.ts";
 import type { ReadCommands } from "./commands/read_commands.ts";
+import type { RejoinCommands } from "./commands/rejoin_commands.ts";
 import type { ScanCommands } from "./commands/scan_commands.ts";
 import type { StatsReports } from "./commands/stats_reports.ts";
 import type { StreamCommands } from "./commands/stream_commands.ts";
@@ -26,6 +27,7 @@ import type { Watchers } from "./stats/watchers.ts";
 /** The groups of commands of one node server. */
 export interface CommandGroups {
   readonly read: ReadCommands;
+  readonly rejoin: RejoinCommands;
   readonly write: WriteCommands;
   readonly stream: StreamCommands;
   readonly ttl: TtlCommand;
@@ -523,6 +525,23 @@ export const nodeCommands = {
           ["<host> <port>", "`OK` when the slave is in the [in-sync set](#between-servers); `SERVER_ERROR copy again: <why>`"],
         ],
       },
+      rejoin: {
+        access: "operators",
+        run: ({ rejoin }, request, reply) => rejoin.rejoin(request.words.slice(1), reply),
+        section: "nodes",
+        lines: [
+          [
+            "<host> <port> <history>:<sequence>…",
+            "`REJOIN <stream> <history> <sequence> <next sequence>`: the slave continues there; `COPY <why>`; `SERVER_ERROR <why>`",
+          ],
+        ],
+      },
+      rewrite: {
+        access: "operators",
+        run: ({ rejoin }, request, reply) => rejoin.rewrite(request.words.slice(1), reply),
+        section: "nodes",
+        lines: [["<partition>/<partitions> <key>:<version>…", "`OK` when the master has written these once more"]],
+      },
       flush: {
         access: "operators",
         run: ({ flush }, request, reply) => flush.nodeFlush(request.words.slice(1), reply),
@@ -595,7 +614,8 @@ export const nodeCommands = {
     section: "nodes",
     lines: [
       [
-        "<id> <number> <proved number> <master's milliseconds> <slave's milliseconds> <replicated sequence>",
+        "<id> <number> <proved number> <master's milliseconds> <slave's milliseconds> <replicated sequence> " +
+          "<newest sequence>",
         "`OK`: this slave takes the sender for its master for the first time, and may answer reads for the second; " +
           "`AGAIN <why>`",
       ],

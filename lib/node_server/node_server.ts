@@ -41,6 +41,7 @@ import { FlushCommands } from "./commands/flush_commands.ts";
 import { KeyListings } from "./commands/key_listings.ts";
 import { MetaCommands } from "./commands/meta_commands.ts";
 import { ReadCommands } from "./commands/read_commands.ts";
+import { RejoinCommands } from "./commands/rejoin_commands.ts";
 import { ScanCommands } from "./commands/scan_commands.ts";
 import { StatsReports } from "./commands/stats_reports.ts";
 import { StreamCommands } from "./commands/stream_commands.ts";
@@ -136,7 +137,8 @@ export class RunningNode implements NodeServer {
     const clusterScan = new ClusterScan(components, ownPart);
     const scan = new ScanCommands(components, clusterScan, ownPart, meta);
     const ownItems = new OwnItems(components, resolver);
-    const comparison = new ReplicaComparison(components, ownItems, new KeyRepair(components, ownItems));
+    const repair = new KeyRepair(components, ownItems);
+    const comparison = new ReplicaComparison(components, ownItems, repair);
     this.#antiEntropy = new AntiEntropy(components, comparison);
     this.#antiEntropy.start();
     components.otherCluster.configure(components.options);
@@ -156,6 +158,7 @@ export class RunningNode implements NodeServer {
         stats: new StatsReports(components, this.#antiEntropy, () => server),
         admin: new AdminCommands(components, (map) => this.#install(map)),
         compare: new CompareCommands(ownItems, comparison),
+        rejoin: new RejoinCommands(components, repair),
       }),
     );
   }

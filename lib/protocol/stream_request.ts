@@ -11,7 +11,7 @@ import { serverErrorLine } from "./text/server_error.ts";
 
 /** Opens a stream, or continues one that broke. */
 export interface StreamRequest {
-  /** The stream's name, new with each start of its master. */
+  /** The stream's name: the history of its master's log. */
   readonly id: string;
   /** The sequence of the next record; undefined = the stream begins with its first block. */
   readonly next: number | undefined;
@@ -42,6 +42,8 @@ export interface BeaconRequest {
   readonly slaveMs: number;
   /** As in a block. */
   readonly replicated: number;
+  /** The newest record that was sent before it, or preceded the stream; 0 = unknown. */
+  readonly reached: number;
 }
 
 /** The answer of a replica that follows, or has stored a block. */
@@ -52,7 +54,7 @@ export const STREAM_LOST = "LOST";
 const AGAIN = "AGAIN ";
 
 /** The numbers of a beacon. */
-const BEACON_NUMBERS = 5;
+const BEACON_NUMBERS = 6;
 const CRLF = fromLatin1("\r\n");
 const NAME = /^[0-9a-f]{16}$/;
 
@@ -90,10 +92,10 @@ export function parseBlock(words: readonly string[]): BlockRequest | undefined {
   return NAME.test(id) ? { id, mapVersion, firstSequence, records, salt, replicated } : undefined;
 }
 
-/** `<self>beacon <id> <number> <proved number> <master's milliseconds> <slave's milliseconds> <replicated sequence>` */
+/** `<self>beacon <id> <number> <proved number> <master's milliseconds> <slave's milliseconds> <replicated> <reached>` */
 export function encodeBeacon(selfKey: string, request: BeaconRequest): Uint8Array {
-  const { id, number, proved, masterMs, slaveMs, replicated } = request;
-  return fromLatin1(`<${selfKey}>beacon ${id} ${number} ${proved} ${masterMs} ${slaveMs} ${replicated}\r\n`);
+  const { id, number, proved, masterMs, slaveMs, replicated, reached } = request;
+  return fromLatin1(`<${selfKey}>beacon ${id} ${number} ${proved} ${masterMs} ${slaveMs} ${replicated} ${reached}\r\n`);
 }
 
 /** The words after `beacon`; undefined = malformed. */
@@ -101,8 +103,8 @@ export function parseBeacon(words: readonly string[]): BeaconRequest | undefined
   const [id = "", ...texts] = words;
   const numbers = texts.map((text) => parseWholeNumber(text, Number.MAX_SAFE_INTEGER));
   if (!NAME.test(id) || numbers.length !== BEACON_NUMBERS || numbers.includes(undefined)) return undefined;
-  const [number, proved, masterMs, slaveMs, replicated] = numbers as [number, number, number, number, number];
-  return { id, number, proved, masterMs, slaveMs, replicated };
+  const [number = 0, proved = 0, masterMs = 0, slaveMs = 0, replicated = 0, reached = 0] = numbers;
+  return { id, number, proved, masterMs, slaveMs, replicated, reached };
 }
 
 /** The node that sent a request: the last one of its prefix. */

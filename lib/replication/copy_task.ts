@@ -1,6 +1,6 @@
 /**
  * One reconstruction: a node that became a slave, or master of a new partition, copies the keys it will be responsible for from
- * the nodes that have them. It drops its old data first, as soon as a source is reachable: keys deleted elsewhere must not come
+ * the nodes that have them; unless its own data and its master's log are enough. It drops its old data first, as soon as a source is reachable: keys deleted elsewhere must not come
  * back, and the source's state wins even where ours has a higher version. `stats threads` shows it with its progress; the node
  * server handles its end.
  */
@@ -36,6 +36,8 @@ export interface CopyOptions {
   readonly selfKey: string;
   /** Whether a key belongs to the copied partition. */
   belongs(key: Uint8Array): boolean;
+  /** Whether this slave follows its master without a copy; `peer` is a connection to it. */
+  continues(master: ClusterNode, peer: Peer): Promise<boolean>;
 }
 
 /** The progress of a copy. */
@@ -148,6 +150,18 @@ export class CopyTask implements Worker {
       throw new FlareError("REFUSED", `partition ${this.#plan.missing.join(", ")} has no master to copy from`);
     }
     this.#workers.add(this);
+    try {
+      if (await this.#continues()) return;
+      if (this.#killed) throw stopped();
+      await this.#copy();
+    } finally {
+      this.#done = true;
+      if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
+      this.#workers.remove(this);
+    }
+  }
+
+  async #copy(): Promise<void> {
     this.#runtime.log.write(
       "notice",
       `copying partition ${this.#plan.partition} of ${this.#plan.partitionSize} from ${this.#names}`,
@@ -156,17 +170,26 @@ export class CopyTask implements Worker {
     void this.#estimate();
     try {
       await this.#checkSource();
-      if (this.#killed) throw new FlareError("CLOSED", "copy was stopped");
+      if (this.#killed) throw stopped();
       await Promise.all(this.#clients.map((client) => client.run()));
       await this.#cleaned;
       this.#runtime.log.write("notice", `copy complete: ${this.#text}`);
     } catch (error) {
       for (const client of this.#clients) client.abort();
       throw error;
+    }
+  }
+
+  async #continues(): Promise<boolean> {
+    const [master] = this.#plan.sources;
+    if (master === undefined || this.#plan.role !== NodeRole.slave) return false;
+    const peer = this.#peerTo(master, CHECK_TIMEOUT_MS, STATS_BYTES_MAX);
+    try {
+      if (!(await this.#options.continues(master, peer))) return false;
+      await this.#inheritFlushPlan(this.#storage);
+      return true;
     } finally {
-      this.#done = true;
-      if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
-      this.#workers.remove(this);
+      peer.close();
     }
   }
 
@@ -256,4 +279,8 @@ export class CopyTask implements Worker {
       this.#report();
     }, REPORT_MS);
   }
+}
+
+function stopped(): FlareError {
+  return new FlareError("CLOSED", "copy was stopped");
 }

@@ -314,6 +314,9 @@ export class InSyncReplicas {
   }
 }
 
+/** Begins the answer to a slave that is catching up. */
+export const STILL_BEHIND = "SERVER_ERROR still behind";
+
 /** Begins the answer to a slave that has to copy again. */
 export const COPY_AGAIN = "SERVER_ERROR copy again";
 

@@ -9,6 +9,7 @@ import { parseNodeLine } from "../../cluster/node_map_codec.ts";
 import type { Request } from "../../protocol/request.ts";
 import { BAD_NODE_MAP, STOPPING } from "../../protocol/text/refusal_lines.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
+import { STILL_BEHIND } from "../../replication/in_sync_replicas.ts";
 import { killWorker, refreshCertificates, verbosity } from "../../stats/stats_commands.ts";
 import { setMemoryLimit } from "../life/memory_limit.ts";
 import { prepareSwitchOver } from "../life/switch_over.ts";
@@ -101,6 +102,9 @@ export class AdminCommands {
     if (host === undefined || port === undefined || words.length !== 2) return reply.line("ERROR");
     const { inSync, replicator } = this.#parts;
     const key = `${host}:${port}`;
+    // From its admission on, writes wait for it.
+    const lack = replicator.streams.lack(key);
+    if (lack !== undefined) return reply.line(`${STILL_BEHIND}: ${lack}`);
     reply.line(await inSync.add(key, () => replicator.settled(key)));
   }
 

@@ -4,14 +4,19 @@
  * replica has one that is not lower: then the key gets the next one, so that no client takes one state for the other.
  */
 
+import { latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { increment } from "../../base/uint64.ts";
 import { LOCAL } from "../../cluster/routing.ts";
 import { type Applied, type Mutation, MutationKind, MutationResult } from "../../item/mutation.ts";
 import type { ItemState } from "../../protocol/comparison.ts";
+import type { RewriteRequest } from "../../protocol/rejoin.ts";
 import { Request } from "../../protocol/request.ts";
 import { type NodeComponents, nowSeconds } from "../node_components.ts";
 import type { OwnItems } from "./own_items.ts";
+
+/** How often a key is written that clients change at the same time. */
+const ATTEMPTS_MAX = 10;
 
 /** What it takes of a node server. */
 type Parts = Pick<NodeComponents, "handover" | "keyHash" | "partitionFlush" | "replicator" | "routing" | "runtime" | "storage">;
@@ -43,6 +48,26 @@ export class KeyRepair {
     const applied = storage.apply(request.mutation, nowSeconds(this.#parts));
     await handover.track(this.#finish(request, hash, applied));
     return true;
+  }
+
+  /**
+   * Writes keys once more that a replica may have in another state than we have.
+   * @throws FlareError REFUSED, retriable, if one of them cannot be written now | IO_ERROR and what a commit throws
+   */
+  async rewriteAll({ partition, count, keys }: RewriteRequest): Promise<void> {
+    const part = { partition, count };
+    const states = await this.#own.keys(
+      part,
+      keys.map(({ key }) => key),
+    );
+    const byKey = new Map(states.map((state) => [latin1(state.key), state]));
+    for (const { key, version } of keys) {
+      let master = byKey.get(latin1(key));
+      for (let attempt = 1; !(await this.rewrite(key, master, { key, version, expire: 0, digest: "" })); attempt++) {
+        if (attempt >= ATTEMPTS_MAX) throw new FlareError("REFUSED", "keys cannot be written now", { retriable: true });
+        [master] = await this.#own.keys(part, [key]);
+      }
+    }
   }
 
   async #finish(request: Request, hash: number, pending: Applied | Promise<Applied>): Promise<void> {

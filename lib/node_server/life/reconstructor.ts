@@ -14,13 +14,16 @@ import { Peer } from "../../net/peer/peer.ts";
 import { WorkerRegistry } from "../../net/worker.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 import { CopyTask } from "../../replication/copy_task.ts";
-import { COPY_AGAIN } from "../../replication/in_sync_replicas.ts";
+import { COPY_AGAIN, STILL_BEHIND } from "../../replication/in_sync_replicas.ts";
+import { rejoin } from "../../replication/rejoin_task.ts";
 import type { NodeComponents } from "../node_components.ts";
 import type { IndexLink } from "./index_link.ts";
 
 /** How often a copy that breaks off is attempted, with a pause, before the node becomes a proxy again. */
 const ATTEMPTS_MAX = 3;
 const PAUSE_MS = 1000;
+/** The pause before the master is asked again whether a slave has caught up. */
+const BEHIND_MS = 100;
 /** A slave that returns to the in-sync set tries for ever; the pause doubles up to this. */
 const PAUSE_MS_MAX = 8000;
 /** How long a master may take to add a slave, beside the time for the copies of writes that the slave has not answered. */
@@ -30,7 +33,7 @@ const ANSWER_BYTES_MAX = 8192;
 /** What it takes of a node server. */
 type Parts = Pick<
   NodeComponents,
-  "inSync" | "keyHash" | "options" | "routing" | "runtime" | "selfKey" | "storage" | "tls" | "watchers" | "workers"
+  "follower" | "inSync" | "keyHash" | "options" | "routing" | "runtime" | "selfKey" | "storage" | "tls" | "watchers" | "workers"
 >;
 
 export class Reconstructor {
@@ -52,6 +55,8 @@ export class Reconstructor {
   /** Executes the plan, in the background. */
   begin(plan: Reconstruction): void {
     this.#plan = plan;
+    if (plan.role === NodeRole.slave && this.#parts.inSync.isKept) this.#parts.follower.undecided();
+    else this.#parts.follower.decided();
     void this.#reconstruct(plan);
   }
 
@@ -64,6 +69,7 @@ export class Reconstructor {
   /** Ends the current copy, if there is one, without a report. */
   end(): void {
     this.#plan = undefined;
+    this.#parts.follower.decided();
     this.#copy?.kill();
     this.#copy = undefined;
   }
@@ -106,9 +112,22 @@ export class Reconstructor {
       valueBytesMax: options.valueBytesMax,
       selfKey,
       belongs: (key) => this.#belongs(key, plan),
+      continues: (master, peer) => this.#continues(plan, master, peer),
     });
     this.#copy = copy;
     return copy;
+  }
+
+  /** Whether this slave follows its master without a copy. */
+  async #continues({ partition, partitionSize }: Reconstruction, master: ClusterNode, peer: Peer): Promise<boolean> {
+    const { follower, inSync, options, runtime, storage } = this.#parts;
+    if (!inSync.isKept || master.state !== NodeState.active) {
+      follower.decided();
+      return false;
+    }
+    const self = { host: options.serverName, port: options.serverPort };
+    const { log } = runtime;
+    return rejoin({ storage, follower, log, self, peer, master: master.key, partition, partitionSize });
   }
 
   /** Resolves to why the copy failed. */
@@ -131,8 +150,11 @@ export class Reconstructor {
    * store its map now may do so later. Resolves to whether the copy has to be made again.
    */
   async #report(plan: Reconstruction, copy: CopyTask): Promise<boolean> {
+    const { follower, inSync } = this.#parts;
     for (;;) {
-      const line = plan.role === NodeRole.slave && this.#parts.inSync.isKept ? await this.#askMaster(plan) : "ERROR";
+      const { following } = follower;
+      const line = plan.role === NodeRole.slave && inSync.isKept ? await this.#askMaster(plan) : "ERROR";
+      if (line === "OK") follower.complete(following);
       if (this.#copy !== copy || line === "OK") return false;
       if (line?.startsWith(COPY_AGAIN) === true) {
         this.#parts.runtime.log.write("notice", `master answered "${line}"`);
@@ -141,7 +163,7 @@ export class Reconstructor {
       // A C++ master knows no in-sync set, and a new partition has none before it is active.
       if (line === "ERROR" && (await this.#link.tellState(plan.role === NodeRole.master ? "ready" : "active"))) return false;
       if (this.#copy !== copy || this.#parts.routing.self?.state !== NodeState.prepare) return false;
-      await this.#pause(PAUSE_MS);
+      await this.#pause(line?.startsWith(STILL_BEHIND) === true ? BEHIND_MS : PAUSE_MS);
     }
   }
 

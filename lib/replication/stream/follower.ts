@@ -1,7 +1,8 @@
 /**
  * The replica's end of the replication stream: applies the records of its master's change log, in order, each of them as it is
  * there. It accepts them only from the node that is its master by its own node map, so a former master that does not know of
- * its successor can no longer replicate. Its answer says that it has a block: appended, and synced if that is its policy.
+ * its successor can no longer replicate. Its answer says that it has a block: appended, and synced if that is its policy. Once
+ * it has all that its master has, the log here says with each block up to which record of the master's log that is.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -20,7 +21,7 @@ import {
 import type { BeaconRequest, BlockRequest, StreamRequest } from "../../protocol/stream_request.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { type LogBlock, readBlock } from "../../storage/log/log_block.ts";
-import { LogKind, type LogReader } from "../../storage/log/log_record.ts";
+import { FLUSHED, LogKind, type LogReader } from "../../storage/log/log_record.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { GivenLease } from "./given_lease.ts";
 
@@ -34,6 +35,8 @@ interface Followed {
   shown: number;
   /** Newer ones, oldest first: the master's sequence, and ours after it. */
   readonly unshown: { readonly there: number; here: number }[];
+  /** Nothing is missing here, and nothing here is not in the master's log up to `next`. */
+  isExact: boolean;
 }
 
 export class Follower {
@@ -48,6 +51,8 @@ export class Follower {
   #map: NodeMap | undefined;
   #master: string | undefined;
   #isOnlySlave = false;
+  /** It is not known yet where a stream continues here. */
+  #isUndecided = false;
   /** Blocks that wait for the engine or for room; later ones wait for them. */
   #waiting: Promise<unknown> | undefined;
   readonly #terms: MutationTerms = emptyTerms();
@@ -105,14 +110,58 @@ export class Follower {
    */
   open(source: string, { id, next }: StreamRequest): boolean {
     this.#checkMaster(source);
+    if (this.#isUndecided && this.#routing.self?.state !== NodeState.active)
+      throw new FlareError("REFUSED", "this replica is asking where it continues");
     const followed = this.#followed;
     if (next === undefined) {
-      this.lease.begin();
-      this.#followed = { id, source, next: undefined, shown: this.#storage.lastSequence, unshown: [] };
+      this.#follow(source, id, undefined, false);
       return true;
     }
     // Without a first block yet nothing can be missing.
     return followed !== undefined && followed.id === id && (followed.next === undefined || followed.next >= next);
+  }
+
+  /** Refuses streams until `expect` or `decided`: it is not known yet where the next one continues. */
+  undecided(): void {
+    this.#isUndecided = true;
+    this.#followed = undefined;
+    this.lease.begin();
+  }
+
+  /** A stream may begin with whatever comes next. */
+  decided(): void {
+    this.#isUndecided = false;
+  }
+
+  /**
+   * The stream `id` of `source` continues with `next`; this replica has what is before. `isExact`: it has nothing else.
+   */
+  expect(source: string, id: string, next: number, isExact: boolean): void {
+    this.#isUndecided = false;
+    this.#follow(source, id, next, isExact);
+  }
+
+  #follow(source: string, id: string, next: number | undefined, isExact: boolean): void {
+    this.lease.begin();
+    this.#followed = { id, source, next, shown: this.#storage.lastSequence, unshown: [], isExact };
+  }
+
+  /** The stream that is followed here now: an argument of `complete`. */
+  get following(): object | undefined {
+    return this.#followed;
+  }
+
+  /** The master has found that nothing is missing here, if it is still the same stream. */
+  complete(following: object | undefined): void {
+    const followed = this.#followed;
+    if (followed === undefined || followed !== following || followed.source !== this.master) return;
+    followed.isExact = true;
+    this.#mark(followed);
+  }
+
+  /** Records up to where this replica is like its master. */
+  #mark({ id, next, isExact }: Followed): void {
+    if (isExact && next !== undefined) this.#storage.markPosition({ history: id, sequence: next - 1 });
   }
 
   /** Whether this replica may answer reads now. */
@@ -129,6 +178,10 @@ export class Follower {
     if (beacon.masterMs > 0) this.#checkMaster(source);
     if (followed === undefined || followed.id !== beacon.id || followed.source !== source) throw notOpen(beacon.id);
     showUpTo(followed, beacon.replicated);
+    if (followed.next === undefined && beacon.reached > 0) {
+      followed.next = beacon.reached + 1;
+      this.#mark(followed);
+    }
     this.lease.take(beacon, this.#clock.monotonicMs());
   }
 
@@ -174,14 +227,18 @@ export class Follower {
     const pending = this.#applyRecords({ bytes, firstSequence, records, salt });
     followed.next = end;
     change.here = this.#storage.lastSequence;
-    if (pending.length === 0) return;
-    const all = Promise.all(pending).then((outcomes) => {
-      const failed = outcomes.find(({ result }) => result === MutationResult.failed);
-      change.here = this.#storage.lastSequence;
-      if (failed === undefined) return;
-      this.rolledBack(request);
-      throw new FlareError("IO_ERROR", failed.error);
-    });
+    if (pending === undefined) return this.#mark(followed);
+    const all = pending.then(
+      () => {
+        change.here = this.#storage.lastSequence;
+        this.#mark(followed);
+      },
+      (error) => {
+        change.here = this.#storage.lastSequence;
+        this.rolledBack(request);
+        throw error;
+      },
+    );
     const settled = all
       .catch(() => undefined)
       .then(() => {
@@ -191,19 +248,35 @@ export class Follower {
     return all;
   }
 
-  /** Applies the records of a block; returns what has to wait. @throws FlareError CORRUPT, or IO_ERROR at the first refusal */
-  #applyRecords(block: LogBlock): Promise<Applied>[] {
+  /**
+   * Applies the records of a block; a promise if it has to wait for some.
+   * @throws FlareError CORRUPT, or IO_ERROR at the first refusal (a promise rejects with it)
+   */
+  #applyRecords(block: LogBlock): Promise<void> | undefined {
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
-    const pending: Promise<Applied>[] = [];
+    let waiting: Promise<void> | undefined;
     readBlock(block, (reader) => {
-      // A flush reaches every node of the cluster in its own way.
-      if (reader.kind === LogKind.state) return;
-      const applied = this.#storage.apply(this.#mutationOf(reader), nowSeconds);
-      if (applied instanceof Promise) pending.push(applied);
-      else if (applied.result === MutationResult.failed) throw new FlareError("IO_ERROR", applied.error);
       this.records++;
+      if (reader.kind === LogKind.state) {
+        if (reader.flags !== FLUSHED) return;
+        // What waits for the engine was written before the flush, and later records after it.
+        if (waiting !== undefined) throw new FlareError("REFUSED", "a flush waits for the records before it");
+        return this.#storage.flushAll();
+      }
+      const applied = this.#storage.apply(this.#mutationOf(reader), nowSeconds);
+      if (applied instanceof Promise) waiting = this.#both(waiting, applied);
+      else this.#check(applied);
     });
-    return pending;
+    return waiting;
+  }
+
+  async #both(before: Promise<void> | undefined, pending: Promise<Applied>): Promise<void> {
+    const [applied] = await Promise.all([pending, before]);
+    this.#check(applied);
+  }
+
+  #check({ result, error }: Applied): void {
+    if (result === MutationResult.failed) throw new FlareError("IO_ERROR", error);
   }
 
   #mutationOf(reader: LogReader): Mutation {

@@ -1,19 +1,23 @@
 /**
  * The master's end of the replication stream to one replica: a connection of its own, on which the blocks of the change log
  * go out in order, pipelined. What is not acknowledged is kept, within a limit of bytes, and sent again when the connection
- * breaks; beyond the limit the stream has failed, and the replica is behind. Beacons in between renew the leases of both sides,
+ * breaks; beyond the limit the stream has failed, and the replica is behind. One that was away continues in the change log
+ * where it left off: blocks are read from there until it has caught up. Beacons in between renew the leases of both sides,
  * and show how long the replica has been silent. A replica that does not know the stream (the original's, or an older one) says
  * so, and gets every write as a line.
  */
 
+import { MIB } from "../../base/byte_units.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
+import { sleep } from "../../base/sleep.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { PeerLink, type PeerOptions, type PendingRequest, requestFor } from "../../net/peer/peer_link.ts";
 import type { Worker, WorkerRegistry } from "../../net/worker.ts";
 import { encodeBeacon, encodeStream, isWorthRepeating, STREAM_LOST, STREAM_OK } from "../../protocol/stream_request.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
+import type { LogBlock, LogCursor } from "../../storage/storage.ts";
 import { Beacons, type LeaseWords } from "./beacons.ts";
 import type { LeaseTimes } from "./lease_times.ts";
 
@@ -28,6 +32,10 @@ export interface SentBlock {
 
 /** What a stream tells its owner. */
 export interface StreamOwner {
+  /** The newest record, and the newest one that is committed. */
+  readonly written: { readonly lastSequence: number; readonly committedSequence: number };
+  /** A block as it is sent. */
+  encode(block: LogBlock): SentBlock;
   /** Resolves when no line with a write is on its way to the replica. */
   linesDone(nodeKey: string): Promise<void>;
   /** The stream carries the writes from now on, or does so no more. */
@@ -40,6 +48,7 @@ export interface StreamOwner {
 
 /** What all streams of a master have in common. */
 export interface StreamSettings {
+  /** The history of the change log. */
   readonly id: string;
   readonly selfKey: string;
   readonly peer: PeerOptions;
@@ -55,6 +64,11 @@ type Phase = "opening" | "draining" | "open" | "unknown" | "ended";
 const WRITE_BYTES_MAX = 262144;
 /** The pause before a broken connection is opened again, or a replica that refuses is asked again. */
 const RETRY_MS = 200;
+/** Read from the change log at a time, and at most so much is unacknowledged meanwhile. */
+const READ_BYTES = MIB;
+const CATCHING_UP_BYTES_MAX = 4 * MIB;
+/** The pause before the change log is looked at again whose newest records are not committed. */
+const UNCOMMITTED_MS = 10;
 /** How long a stream that ends waits for the answer to its last word. */
 const FAREWELL_MS = 1000;
 
@@ -84,13 +98,27 @@ export class ReplicaStream implements Worker {
   #bytes = 0;
   /** How many of them were sent on the current connection. */
   #sent = 0;
-  /** Whether the replica may have applied blocks. */
+  /** Whether the replica is asked to continue: it has everything before the oldest record that is not acknowledged. */
   #hasBegun = false;
   #retry: Timer | undefined;
+  /** Reads what a replica that was away lacks; undefined once it has caught up. */
+  #cursor: LogCursor | undefined;
+  /** The sequence of the next record to be queued; undefined = not known yet. */
+  #next: number | undefined;
+  /** Called at the next answer, or at the end. */
+  #onProgress: (() => void) | undefined;
   /** When the replica gave the last sign that it follows, on the monotonic clock; at first, when it was asked. */
   #heardMs: number;
 
-  constructor(runtime: Runtime, workers: WorkerRegistry, node: ClusterNode, settings: StreamSettings, owner: StreamOwner) {
+  /** @param cursor at what the replica lacks; absent: it gets what is written from now on */
+  constructor(
+    runtime: Runtime,
+    workers: WorkerRegistry,
+    node: ClusterNode,
+    settings: StreamSettings,
+    owner: StreamOwner,
+    cursor?: LogCursor,
+  ) {
     this.#runtime = runtime;
     this.#workers = workers;
     this.node = node;
@@ -100,6 +128,11 @@ export class ReplicaStream implements Worker {
     this.type = node.threadType;
     this.startedMs = runtime.clock.monotonicMs();
     this.#heardMs = this.startedMs;
+    this.#cursor = cursor;
+    if (cursor !== undefined) {
+      this.#hasBegun = true;
+      this.acknowledged = cursor.next - 1;
+    }
     workers.add(this);
     this.#connect();
   }
@@ -123,7 +156,12 @@ export class ReplicaStream implements Worker {
 
   /** Whether every write reaches the replica by the stream. */
   get covers(): boolean {
-    return this.#phase === "draining" || this.#phase === "open";
+    return this.#phase === "draining" || this.#phase === "open" || (this.#cursor !== undefined && this.#phase === "opening");
+  }
+
+  /** Whether it still gets what was written while it was away. */
+  get isCatchingUp(): boolean {
+    return this.#cursor !== undefined;
   }
 
   /** When the newest block was queued that is not acknowledged; now if there is none. */
@@ -138,17 +176,25 @@ export class ReplicaStream implements Worker {
 
   /** Whether everything was acknowledged. */
   get isIdle(): boolean {
-    return this.#blocks.length === 0;
+    return this.#blocks.length === 0 && this.#cursor === undefined;
   }
 
-  /** Queues a block; the stream must cover the writes. */
+  /** Queues a block that was just committed; the stream must cover the writes. */
   push(block: SentBlock): void {
-    this.#blocks.push(block);
-    this.#bytes += block.bytes.length;
+    // It is, or was, read from the log.
+    if (this.#cursor !== undefined || (this.#next !== undefined && block.last < this.#next)) return;
+    if (this.#next !== undefined && block.first > this.#next) return this.fail(`records from ${this.#next} on are missing`);
+    this.#queue(block);
     if (this.#bytes > this.#settings.peer.queueBytesMax && this.#blocks.length > 1) {
       return this.fail(`${this.#bytes} bytes are waiting for it`);
     }
     this.#send();
+  }
+
+  #queue(block: SentBlock): void {
+    this.#blocks.push(block);
+    this.#bytes += block.bytes.length;
+    this.#next = block.last + 1;
   }
 
   /** Whether it is a replica without streams: it gets lines, and no leases. */
@@ -199,7 +245,8 @@ export class ReplicaStream implements Worker {
   }
 
   #encodeBeacon(words: LeaseWords, replicated: number): Uint8Array {
-    return encodeBeacon(this.#settings.selfKey, { id: this.#settings.id, ...words, replicated });
+    const reached = this.#blocks[this.#sent - 1]?.last ?? this.acknowledged;
+    return encodeBeacon(this.#settings.selfKey, { id: this.#settings.id, ...words, replicated, reached });
   }
 
   /** The replica does not get everything any more. */
@@ -222,6 +269,7 @@ export class ReplicaStream implements Worker {
 
   #close(): void {
     const { clock } = this.#runtime;
+    this.#onProgress?.();
     if (this.#retry !== undefined) clock.clearTimer(this.#retry);
     this.#workers.remove(this);
     this.#link?.fail(new FlareError("CLOSED", `the stream to "${this.peer}" has ended`));
@@ -286,11 +334,55 @@ export class ReplicaStream implements Worker {
   #drain(): void {
     this.#phase = "draining";
     this.#owner.onCoverage(this);
+    const { lastSequence } = this.#owner.written;
+    const cursor = this.#cursor;
+    // What is in the log by now has gone as lines, unless it is read from there.
+    if (cursor === undefined) this.#next = lastSequence + 1;
     void this.#owner.linesDone(this.node.key).then(() => {
       if (this.#phase !== "draining") return;
       this.#phase = "open";
+      if (cursor === undefined) {
+        this.acknowledged = lastSequence;
+        this.#hasBegun = true;
+      } else {
+        void this.#catchUp(cursor, lastSequence);
+      }
       this.#send();
     });
+  }
+
+  /** Sends what is in the log. From some record after `first` on every block is pushed here. */
+  async #catchUp(cursor: LogCursor, first: number): Promise<void> {
+    const { clock } = this.#runtime;
+    try {
+      while (!this.#isEnded) {
+        const { committedSequence } = this.#owner.written;
+        const block = await cursor.read(committedSequence, READ_BYTES);
+        if (this.#isEnded) return;
+        if (block !== undefined) {
+          this.#queue(this.#owner.encode(block));
+          this.#send();
+          while (this.#bytes > CATCHING_UP_BYTES_MAX && !this.#isEnded) {
+            await new Promise<void>((resolve) => {
+              this.#onProgress = resolve;
+            });
+          }
+        } else if (cursor.next > first && cursor.next > this.#owner.written.committedSequence) {
+          this.#next = cursor.next;
+          this.#cursor = undefined;
+          this.#owner.onAcknowledged();
+          return;
+        } else if (cursor.next > committedSequence) {
+          await sleep(clock, UNCOMMITTED_MS);
+        }
+      }
+    } catch (error) {
+      this.fail((error as Error).message);
+    }
+  }
+
+  get #isEnded(): boolean {
+    return this.#phase === "ended";
   }
 
   #send(): void {
@@ -304,7 +396,6 @@ export class ReplicaStream implements Worker {
         requests.push(this.#requestFor(block.bytes, (line) => this.#onBlockAnswer(link, block, line)));
         bytes += block.bytes.length;
       }
-      this.#hasBegun = true;
       link.send(requests);
     }
   }
@@ -321,6 +412,7 @@ export class ReplicaStream implements Worker {
     this.#sent--;
     this.acknowledged = block.last;
     this.#heardMs = this.#runtime.clock.monotonicMs();
+    this.#onProgress?.();
     if (this.isIdle) this.isLetGo = false;
     this.#owner.onAcknowledged();
   }

@@ -13,7 +13,7 @@ import type { WorkerRegistry } from "../../net/worker.ts";
 import { encodeBlock } from "../../protocol/stream_request.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import { splitBlock } from "../../storage/log/log_block.ts";
-import type { CommitListener, LogBlock, LogFollower, Storage } from "../../storage/storage.ts";
+import type { CommitListener, LogBlock, LogCursor, LogFollower, Storage } from "../../storage/storage.ts";
 import type { GivenLease } from "./given_lease.ts";
 import { type LeaseTimes, leaseTimes } from "./lease_times.ts";
 import { ReplicaStream, type SentBlock, type StreamOwner, type StreamSettings } from "./replica_stream.ts";
@@ -97,7 +97,14 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#routing = routing;
     this.#storage = storage;
     this.#workers = workers;
-    this.#settings = { peer: self.peer, selfKey: self.key, id: newStreamId(runtime) };
+    this.#settings = {
+      peer: self.peer,
+      selfKey: self.key,
+      // A storage without a data directory keeps a log only for those who follow it.
+      get id() {
+        return storage.history;
+      },
+    };
     this.#timeoutMs = self.timeoutMs;
     this.#formerMaster = formerMaster;
     this.#owner = owner;
@@ -141,6 +148,32 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     }
   }
 
+  /** Continues the stream to a replica of ours at `cursor`: it has every earlier record. */
+  resume(node: ClusterNode, cursor: LogCursor): void {
+    const stream = this.#streams.get(node.key);
+    if (stream !== undefined) {
+      this.#remove(node.key);
+      this.#keepOut(node.key, stream.firstMissing - 1, stream.beacons.slaveUntilMs);
+      stream.end();
+      this.#wakeSettled();
+    }
+    this.#open(node, cursor);
+    this.#followIfNeeded();
+    this.#owner.onCoverage();
+  }
+
+  /** What a replica lacks before writes may wait for it; undefined: nothing, or it has no stream. */
+  lack(nodeKey: string): string | undefined {
+    const stream = this.#streams.get(nodeKey);
+    if (stream === undefined || stream.isUnknown) return undefined;
+    if (stream.isCatchingUp) return `${this.#storage.lastSequence - stream.acknowledged} records`;
+    return stream.covers ? undefined : "its stream is not open";
+  }
+
+  get written(): Pick<Storage, "lastSequence" | "committedSequence"> {
+    return this.#storage;
+  }
+
   /** Whether a write may have to wait for a replica. */
   get isInUse(): boolean {
     if (this.#isOver) return false;
@@ -155,7 +188,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#waiters.push({ sequence, listener });
   }
 
-  /** Resolves when every covered replica has everything. */
+  /** Resolves when every covered replica has everything, except those that are catching up. */
   idle(): Promise<void> {
     if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
@@ -255,8 +288,8 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     return self !== undefined && this.#isMaster ? this.#routing.replicaTargets(self.partition) : [];
   }
 
-  #open(node: ClusterNode): void {
-    this.#streams.set(node.key, new ReplicaStream(this.#runtime, this.#workers, node, this.#settings, this));
+  #open(node: ClusterNode, cursor?: LogCursor): void {
+    this.#streams.set(node.key, new ReplicaStream(this.#runtime, this.#workers, node, this.#settings, this, cursor));
     this.streams = [...this.#streams.values()];
     this.#beat ??= this.#nextBeat();
   }
@@ -352,20 +385,22 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   }
 
   #push(block: LogBlock): void {
-    const mapVersion = String(this.#routing.nodeMap.version);
-    const { id, selfKey } = this.#settings;
-    const queuedMs = this.#runtime.clock.monotonicMs();
-    const replicated = Math.min(this.replicated, block.firstSequence - 1);
     for (const piece of splitBlock(block, BLOCK_BYTES_MAX)) {
-      const { firstSequence, records, salt } = piece;
-      const sent: SentBlock = {
-        bytes: encodeBlock(selfKey, { id, mapVersion, firstSequence, records, salt, replicated }, piece.bytes),
-        first: firstSequence,
-        last: firstSequence + records - 1,
-        queuedMs,
-      };
+      const sent = this.encode(piece);
       for (const stream of this.streams) if (stream.covers) stream.push(sent);
     }
+  }
+
+  encode({ bytes, firstSequence, records, salt }: LogBlock): SentBlock {
+    const { id, selfKey } = this.#settings;
+    const mapVersion = String(this.#routing.nodeMap.version);
+    const replicated = Math.min(this.replicated, firstSequence - 1);
+    return {
+      bytes: encodeBlock(selfKey, { id, mapVersion, firstSequence, records, salt, replicated }, bytes),
+      first: firstSequence,
+      last: firstSequence + records - 1,
+      queuedMs: this.#runtime.clock.monotonicMs(),
+    };
   }
 
   /**
@@ -406,7 +441,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   }
 
   get #isIdle(): boolean {
-    for (const stream of this.streams) if (stream.covers && !stream.isIdle) return false;
+    for (const stream of this.streams) if (stream.covers && !stream.isIdle && !stream.isCatchingUp) return false;
     return true;
   }
 }
@@ -414,8 +449,4 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
 /** For a write that not every slave has: the new master may not have it. */
 export function noLongerMaster(): FlareError {
   return new FlareError("IN_DOUBT", "in doubt: written here, but this node is no longer the master");
-}
-
-function newStreamId({ random }: Runtime): string {
-  return [random.uint32(), random.uint32()].map((word) => word.toString(16).padStart(8, "0")).join("");
 }

@@ -83,7 +83,7 @@ export class Journal {
   /** Records a flush that begins `generation`, if that differs from the current one, and when the next one is scheduled. */
   flush(generation: number, plannedFor: number): void {
     this.undo.pushFlush();
-    this.changes.state(generation, plannedFor);
+    this.changes.state(generation, plannedFor, generation !== this.#owner.flushes.generation);
     this.commits.begin();
   }
 
@@ -97,7 +97,7 @@ export class Journal {
 
   #writeMark(mark: Mark): void {
     const { generation, flushPlannedFor } = this.#owner.flushes;
-    this.changes.state(generation, flushPlannedFor, mark);
+    this.changes.state(generation, flushPlannedFor, false, mark);
   }
 
   /**

@@ -13,6 +13,7 @@ import type { LogBlock } from "./log_block.ts";
 import {
   encodeLogHeader,
   encodeLogRecord,
+  FLUSHED,
   LOG_RECORD_HEADER_BYTES,
   type LogEntry,
   LogKind,
@@ -180,14 +181,15 @@ export class ChangeLog {
   }
 
   /**
-   * Adds the state of flushes: the current generation (everything of earlier ones is gone), and the second for which the next
-   * flush is scheduled, 0 = none; and a mark, if there is one.
+   * Adds the state of flushes: the current generation (everything of earlier ones is gone), which begins with a flush, and the
+   * second for which the next flush is scheduled, 0 = none; and a mark, if there is one.
    */
-  state(generation: number, plannedFor: number, mark?: Mark): void {
-    if (mark === undefined) return this.#short(LogKind.state, generation, { ...NO_ENTRY, expire: plannedFor });
+  state(generation: number, plannedFor: number, isFlush: boolean, mark?: Mark): void {
+    const entry = { ...NO_ENTRY, flags: isFlush ? FLUSHED : 0, expire: plannedFor };
+    if (mark === undefined) return this.#short(LogKind.state, generation, entry);
     const bytes = fromLatin1(encodeMark(mark, this.nextSequence));
     const version = mark.sequence;
-    this.#short(LogKind.state, generation, { ...NO_ENTRY, bytes, keyEnd: bytes.length, expire: plannedFor, version });
+    this.#short(LogKind.state, generation, { ...entry, bytes, keyEnd: bytes.length, version });
   }
 
   /**

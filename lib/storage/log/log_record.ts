@@ -19,6 +19,9 @@ export const LOG_FORMAT = 1;
 export const LogKind = { put: 1, delete: 2, state: 3 } as const;
 export type LogKind = (typeof LogKind)[keyof typeof LogKind];
 
+/** The flags of a `state` that begins its generation: everything before it is dropped. 2.0.0 writes 0 there, too. */
+export const FLUSHED = 1;
+
 // The segment header: "FLARELOG", format, salt, history, first sequence, crc.
 const MAGIC_HIGH = 0x52414c46;
 const MAGIC_LOW = 0x474f4c45;

@@ -16,7 +16,7 @@ const NEVER = Number.NEGATIVE_INFINITY;
 
 /** A beacon as the slave gets it. */
 function said(beacons: Beacons, nowMs: number, reads = true) {
-  return { ...beacons.next(nowMs, TIMES, reads), id: "", replicated: 0 };
+  return { ...beacons.next(nowMs, TIMES, reads), id: "", replicated: 0, reached: 0 };
 }
 
 describe("a lease", () => {

@@ -125,7 +125,7 @@ describe("a master", () => {
     assertEquals(toldTo(slave), ["stream", "<127.0.0.1:2001>set a 0 0 1 1", "stream"]);
     line?.send("STORED\r\n");
     await node.network.passUntil(() => toldTo(slave).length > 3, 1000);
-    assertEquals(toldTo(slave).slice(3), ["block 1: a v2"]);
+    assertEquals(toldTo(slave).slice(3), ["block 2: a v2"]);
     await node.stop();
   });
 

@@ -15,7 +15,7 @@ describe("ChangeLog", () => {
     const files = new MemoryFiles();
     const log = ChangeLog.open(new StorageWorld(files).runtime, "data", 4096, [], 1);
     for (let segment = 1; segment <= 3; segment++) {
-      log.state(segment, 0);
+      log.state(segment, 0, true);
       log.append();
       if (segment < 3) log.rotate();
     }
@@ -53,7 +53,7 @@ describe("ChangeLog", () => {
       };
     };
     const log = ChangeLog.open(new StorageWorld(files).runtime, "data", 4096, [], 1);
-    log.state(1, 0);
+    log.state(1, 0, true);
     assertThrows(() => log.append(), FlareError, "no space left");
     assertEquals(truncated, [LOG_HEADER_BYTES]);
   });

@@ -46,8 +46,8 @@ describe("Positions", () => {
       );
     // The other one has followed us: up to some record, or up to one that we lost when we were restarted.
     assertEquals(common(positions(), [B, 35]), { history: B, sequence: 35, at: 35 });
-    assertEquals(common(positions(), [A, 35]), { history: A, sequence: 29 });
-    assertEquals(common(positions(), [B, 99]), { history: B, sequence: 40 });
+    assertEquals(common(positions(), [A, 35]), { history: A, sequence: 29, at: 29 });
+    assertEquals(common(positions(), [B, 99]), { history: B, sequence: 40, at: 40 });
     assertEquals(common(positions(), [A, 9]), { history: A, sequence: 9, at: 9 });
     assertEquals(common(positions(), [A, 8]), undefined);
     // We have followed it, or both of us a third one.
