@@ -540,7 +540,12 @@ export const nodeCommands = {
         access: "operators",
         run: ({ rejoin }, request, reply) => rejoin.rewrite(request.words.slice(1), reply),
         section: "nodes",
-        lines: [["<partition>/<partitions> <key>:<version>…", "`OK` when the master has written these once more"]],
+        lines: [
+          [
+            "<partition>/<partitions> <key>:<digest>…",
+            "`OK` when the master has written once more what it has in another state",
+          ],
+        ],
       },
       flush: {
         access: "operators",

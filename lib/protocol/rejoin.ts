@@ -6,7 +6,6 @@
 
 import { base64, decodeBase64 } from "../base/base64.ts";
 import { fromLatin1 } from "../base/bytes.ts";
-import { parseUint64, type Uint64 } from "../base/uint64.ts";
 import { parseWholeNumber } from "../base/whole_number.ts";
 
 /** A record of the log of one opening of a storage. */
@@ -29,10 +28,11 @@ export interface RejoinAnswer extends NamedPosition {
   readonly next: number;
 }
 
-/** A key that a slave has changed, and its version there. */
+/** A key that a slave has changed, and what it has there. */
 export interface ChangedKey {
   readonly key: Uint8Array;
-  readonly version: Uint64;
+  /** Of the item (see `item_digest.ts`); undefined: it is deleted. */
+  readonly digest: string | undefined;
 }
 
 /** Keys to be written once more in a partition, out of `count` partitions. */
@@ -46,6 +46,7 @@ export interface RewriteRequest {
 export const COPY = "COPY";
 const REJOIN = "REJOIN";
 const HISTORY = /^[0-9a-f]{16}$/;
+const DIGEST = /^(?:[0-9a-f]{16}|-)$/;
 const PART = /^(\d{1,5})\/(\d{1,5})$/;
 const ENCODER = new TextEncoder();
 
@@ -76,9 +77,9 @@ export function parseRejoinLine(line: string): RejoinAnswer | undefined {
   return HISTORY.test(id) && HISTORY.test(history) ? { id, history, sequence, next } : undefined;
 }
 
-/** `node rewrite <partition>/<partitions> <key>:<version>…`, keys in base64. */
+/** `node rewrite <partition>/<partitions> <key>:<digest>…`, keys in base64, `-` for no item. */
 export function encodeRewrite({ partition, count, keys }: RewriteRequest): Uint8Array {
-  const words = keys.map(({ key, version }) => `${base64(key)}:${version}`);
+  const words = keys.map(({ key, digest }) => `${base64(key)}:${digest ?? "-"}`);
   return ENCODER.encode(`node rewrite ${partition}/${count} ${words.join(" ")}\r\n`);
 }
 
@@ -99,10 +100,9 @@ function positionOf(text: string): NamedPosition | undefined {
 }
 
 function changedKeyOf(text: string): ChangedKey | undefined {
-  const [keyText = "", versionText = "", ...rest] = text.split(":");
+  const [keyText = "", digest = "", ...rest] = text.split(":");
   const bytes = fromLatin1(keyText);
   const key = decodeBase64(bytes, 0, bytes.length);
-  const version = parseUint64(fromLatin1(versionText), 0, versionText.length);
-  if (key === undefined || key.length === 0 || version === undefined || rest.length > 0) return undefined;
-  return { key, version };
+  if (key === undefined || key.length === 0 || !DIGEST.test(digest) || rest.length > 0) return undefined;
+  return { key, digest: digest === "-" ? undefined : digest };
 }

@@ -48,6 +48,8 @@ export interface BeaconRequest {
 
 /** The answer of a replica that follows, or has stored a block. */
 export const STREAM_OK = "OK";
+/** The answer of one that follows and has exactly what a position has: see `storage/log/positions.ts`. */
+const FOLLOWS = /^OK ([0-9a-f]{16}) (\d{1,16})$/;
 /** The answer to a stream that cannot be continued: the replica does not know it, or has missed a part of it. */
 export const STREAM_LOST = "LOST";
 /** Begins a passing refusal: the replica has another node map, lacks an earlier block, or got damaged bytes. */
@@ -61,6 +63,17 @@ const NAME = /^[0-9a-f]{16}$/;
 /** `<self>stream <id> [<next>]` */
 export function encodeStream(selfKey: string, { id, next }: StreamRequest): Uint8Array {
   return fromLatin1(`<${selfKey}>stream ${id}${next === undefined ? "" : ` ${next}`}\r\n`);
+}
+
+/** The answer of a replica that follows; `position`: it has exactly that. */
+export function followsLine(position?: { readonly history: string; readonly sequence: number }): string {
+  return position === undefined ? STREAM_OK : `${STREAM_OK} ${position.history} ${position.sequence}`;
+}
+
+/** Parses the answer of a replica that follows from a position; undefined: another one. */
+export function parseFollows(line: string): { readonly history: string; readonly sequence: number } | undefined {
+  const [, history, sequence] = FOLLOWS.exec(line) ?? [];
+  return history === undefined ? undefined : { history, sequence: Number(sequence) };
 }
 
 /** The words after `stream`; undefined = malformed. */

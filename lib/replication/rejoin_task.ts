@@ -5,10 +5,10 @@
  * dropped.
  */
 
-import { fromLatin1, latin1 } from "../base/bytes.ts";
+import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
-import type { Uint64 } from "../base/uint64.ts";
+import { digestOf } from "../item/item_digest.ts";
 import type { Peer } from "../net/peer/peer.ts";
 import { type ChangedKey, COPY, encodeRejoin, encodeRewrite, parseRejoinLine, type RejoinAnswer } from "../protocol/rejoin.ts";
 import { ReplyShape } from "../protocol/text/text_client.ts";
@@ -80,7 +80,7 @@ async function ask({ log, master, peer, self, storage }: RejoinParts): Promise<R
 async function changedKeys(storage: Storage, { at }: CommonState): Promise<readonly ChangedKey[] | undefined> {
   await new Promise<void>((resolve) => storage.onCommit({ onCommitted: () => resolve() }));
   const { generation, lastSequence } = storage;
-  const versions = new Map<string, Uint64>();
+  const changed = new Map<string, ChangedKey>();
   const cursor = storage.readLog(at + 1);
   if (!cursor.isThere) return undefined;
   let isSame = true;
@@ -89,9 +89,13 @@ async function changedKeys(storage: Storage, { at }: CommonState): Promise<reado
       readBlock(block, (reader) => {
         isSame &&= reader.generation === generation;
         if (reader.kind === LogKind.state) return;
-        versions.set(latin1(reader.bytes.subarray(reader.keyStart, reader.keyEnd)), reader.version);
+        const { bytes, keyStart, valueStart, valueEnd, flags, expire, version, marks } = reader;
+        const key = bytes.slice(keyStart, reader.keyEnd);
+        const value = bytes.subarray(valueStart, valueEnd);
+        const digest = reader.kind === LogKind.delete ? undefined : digestOf({ key, value, flags, expire, version, marks });
+        changed.set(latin1(key), { key, digest });
       });
-      if (!isSame || versions.size > CHANGED_KEYS_MAX) return undefined;
+      if (!isSame || changed.size > CHANGED_KEYS_MAX) return undefined;
       block = await cursor.read(lastSequence, READ_BYTES);
     }
   } catch (error) {
@@ -99,7 +103,7 @@ async function changedKeys(storage: Storage, { at }: CommonState): Promise<reado
     if (!(error instanceof FlareError)) throw error;
     return undefined;
   }
-  return [...versions].map(([key, version]) => ({ key: fromLatin1(key), version }));
+  return [...changed.values()];
 }
 
 async function rewrite({ master, partition, partitionSize, peer }: RejoinParts, changed: readonly ChangedKey[]): Promise<void> {

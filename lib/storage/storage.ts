@@ -339,6 +339,11 @@ export class Storage {
     return this.#journal?.changes.lastSequence ?? 0;
   }
 
+  /** As `lastSequence`, without marks and plans of flushes; 0 = none since the opening. */
+  get changedSequence(): number {
+    return this.#journal?.changes.changedSequence ?? 0;
+  }
+
   /** The sequence of the newest change that is committed by the policy. */
   get committedSequence(): number {
     return this.#journal?.commits.committedSequence ?? 0;

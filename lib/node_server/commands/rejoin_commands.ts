@@ -46,7 +46,7 @@ export class RejoinCommands {
     reply.line(rejoinLine({ id: storage.history, history, sequence, next: cursor.next }));
   }
 
-  /** `node rewrite <partition>/<partitions> <key>:<version>…`. */
+  /** `node rewrite <partition>/<partitions> <key>:<digest>…`. */
   async rewrite(words: readonly string[], reply: TextReply): Promise<void> {
     const asked = parseRewrite(words);
     if (asked === undefined) return reply.line(BAD_LINE);

@@ -8,7 +8,6 @@ import {
   parseBeacon,
   parseBlock,
   parseStream,
-  STREAM_LOST,
   STREAM_OK,
   senderOf,
 } from "../../protocol/stream_request.ts";
@@ -33,7 +32,7 @@ export class StreamCommands {
     const stream = parseStream(request.words);
     if (source === undefined || stream === undefined) return reply.line(BAD_LINE);
     try {
-      reply.line(this.#parts.follower.open(source, stream) ? STREAM_OK : STREAM_LOST);
+      reply.line(this.#parts.follower.open(source, stream));
     } catch (error) {
       reply.line(refusalLine(error));
     }

@@ -4,7 +4,6 @@
  * replica has one that is not lower: then the key gets the next one, so that no client takes one state for the other.
  */
 
-import { latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { increment } from "../../base/uint64.ts";
 import { LOCAL } from "../../cluster/routing.ts";
@@ -51,21 +50,16 @@ export class KeyRepair {
   }
 
   /**
-   * Writes keys once more that a replica may have in another state than we have.
+   * Writes keys once more that a replica has in another state than we have; their versions stay.
    * @throws FlareError REFUSED, retriable, if one of them cannot be written now | IO_ERROR and what a commit throws
    */
   async rewriteAll({ partition, count, keys }: RewriteRequest): Promise<void> {
     const part = { partition, count };
-    const states = await this.#own.keys(
-      part,
-      keys.map(({ key }) => key),
-    );
-    const byKey = new Map(states.map((state) => [latin1(state.key), state]));
-    for (const { key, version } of keys) {
-      let master = byKey.get(latin1(key));
-      for (let attempt = 1; !(await this.rewrite(key, master, { key, version, expire: 0, digest: "" })); attempt++) {
+    for (const { key, digest } of keys) {
+      for (let attempt = 1; ; attempt++) {
+        const [master] = await this.#own.keys(part, [key]);
+        if (master?.digest === digest || (await this.rewrite(key, master, undefined))) break;
         if (attempt >= ATTEMPTS_MAX) throw new FlareError("REFUSED", "keys cannot be written now", { retriable: true });
-        [master] = await this.#own.keys(part, [key]);
       }
     }
   }

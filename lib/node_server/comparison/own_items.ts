@@ -10,11 +10,11 @@ import { endOfTurn } from "../../base/sleep.ts";
 import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import { NodeState } from "../../cluster/node.ts";
 import type { EntryView } from "../../item/entry.ts";
+import { digestOf, ItemDigest } from "../../item/item_digest.ts";
 import type { ItemState, KeyRange, PartName, RangeDigest, RangeItems } from "../../protocol/comparison.ts";
 import type { StoredItem } from "../../storage/storage.ts";
 import { type NodeComponents, nowSeconds } from "../node_components.ts";
 import { Turnstile } from "../scan/turnstile.ts";
-import { digestOf, ItemDigest } from "./item_digest.ts";
 
 /** Keys visited per event loop turn. */
 const SLICE_KEYS = 250;

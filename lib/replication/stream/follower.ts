@@ -18,11 +18,18 @@ import {
   MutationResult,
   type MutationTerms,
 } from "../../item/mutation.ts";
-import type { BeaconRequest, BlockRequest, StreamRequest } from "../../protocol/stream_request.ts";
+import {
+  type BeaconRequest,
+  type BlockRequest,
+  followsLine,
+  STREAM_LOST,
+  STREAM_OK,
+  type StreamRequest,
+} from "../../protocol/stream_request.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { type LogBlock, readBlock } from "../../storage/log/log_block.ts";
 import { FLUSHED, LogKind, type LogReader } from "../../storage/log/log_record.ts";
-import type { Storage } from "../../storage/storage.ts";
+import type { Position, Storage } from "../../storage/storage.ts";
 import { GivenLease } from "./given_lease.ts";
 
 /** The stream being followed. */
@@ -37,6 +44,8 @@ interface Followed {
   readonly unshown: { readonly there: number; here: number }[];
   /** Nothing is missing here, and nothing here is not in the master's log up to `next`. */
   isExact: boolean;
+  /** What this replica had, exactly, when the stream was opened. */
+  readonly position: Position | undefined;
 }
 
 export class Follower {
@@ -51,6 +60,8 @@ export class Follower {
   #map: NodeMap | undefined;
   #master: string | undefined;
   #isOnlySlave = false;
+  /** Our own sequence of the newest mark. */
+  #markedAt = 0;
   /** It is not known yet where a stream continues here. */
   #isUndecided = false;
   /** Blocks that wait for the engine or for room; later ones wait for them. */
@@ -105,20 +116,33 @@ export class Follower {
   }
 
   /**
-   * Follows a stream from `source`. False: it cannot be continued here.
+   * Follows a stream from `source`: returns the answer, which may say what this replica has. The master then continues there.
    * @throws FlareError REFUSED unless `source` is our master
    */
-  open(source: string, { id, next }: StreamRequest): boolean {
+  open(source: string, { id, next }: StreamRequest): string {
     this.#checkMaster(source);
     if (this.#isUndecided && this.#routing.self?.state !== NodeState.active)
       throw new FlareError("REFUSED", "this replica is asking where it continues");
     const followed = this.#followed;
     if (next === undefined) {
-      this.#follow(source, id, undefined, false);
-      return true;
+      const position = this.#position;
+      this.#follow(source, id, undefined, false, position);
+      return followsLine(position);
     }
+    if (followed === undefined || followed.id !== id) return STREAM_LOST;
+    if (followed.next !== undefined) return followed.next >= next ? STREAM_OK : STREAM_LOST;
     // Without a first block yet nothing can be missing.
-    return followed !== undefined && followed.id === id && (followed.next === undefined || followed.next >= next);
+    followed.next = next;
+    followed.isExact = followed.position !== undefined && this.#storage.changedSequence <= this.#markedAt;
+    return STREAM_OK;
+  }
+
+  /** What this replica has, if nothing else was changed here since its newest mark. */
+  get #position(): Position | undefined {
+    const followed = this.#followed;
+    if (followed?.next === undefined || !followed.isExact || this.#waiting !== undefined) return undefined;
+    if (this.#storage.changedSequence > this.#markedAt) return undefined;
+    return { history: followed.id, sequence: followed.next - 1 };
   }
 
   /** Refuses streams until `expect` or `decided`: it is not known yet where the next one continues. */
@@ -141,9 +165,9 @@ export class Follower {
     this.#follow(source, id, next, isExact);
   }
 
-  #follow(source: string, id: string, next: number | undefined, isExact: boolean): void {
+  #follow(source: string, id: string, next: number | undefined, isExact: boolean, position?: Position): void {
     this.lease.begin();
-    this.#followed = { id, source, next, shown: this.#storage.lastSequence, unshown: [], isExact };
+    this.#followed = { id, source, next, shown: this.#storage.lastSequence, unshown: [], isExact, position };
   }
 
   /** The stream that is followed here now: an argument of `complete`. */
@@ -161,7 +185,9 @@ export class Follower {
 
   /** Records up to where this replica is like its master. */
   #mark({ id, next, isExact }: Followed): void {
-    if (isExact && next !== undefined) this.#storage.markPosition({ history: id, sequence: next - 1 });
+    if (!isExact || next === undefined) return;
+    this.#storage.markPosition({ history: id, sequence: next - 1 });
+    this.#markedAt = this.#storage.lastSequence;
   }
 
   /** Whether this replica may answer reads now. */

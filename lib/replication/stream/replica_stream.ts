@@ -14,10 +14,17 @@ import { sleep } from "../../base/sleep.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { PeerLink, type PeerOptions, type PendingRequest, requestFor } from "../../net/peer/peer_link.ts";
 import type { Worker, WorkerRegistry } from "../../net/worker.ts";
-import { encodeBeacon, encodeStream, isWorthRepeating, STREAM_LOST, STREAM_OK } from "../../protocol/stream_request.ts";
+import {
+  encodeBeacon,
+  encodeStream,
+  isWorthRepeating,
+  parseFollows,
+  STREAM_LOST,
+  STREAM_OK,
+} from "../../protocol/stream_request.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
-import type { LogBlock, LogCursor } from "../../storage/storage.ts";
+import type { LogBlock, LogCursor, Position } from "../../storage/storage.ts";
 import { Beacons, type LeaseWords } from "./beacons.ts";
 import type { LeaseTimes } from "./lease_times.ts";
 
@@ -36,6 +43,10 @@ export interface StreamOwner {
   readonly written: { readonly lastSequence: number; readonly committedSequence: number };
   /** A block as it is sent. */
   encode(block: LogBlock): SentBlock;
+  /** From where on a replica lacks something that has what a position has and nothing else; undefined: that is not known. */
+  after(position: Position): LogCursor | undefined;
+  /** The replica follows, but it is not known what it has. */
+  onUnknown(stream: ReplicaStream): void;
   /** Resolves when no line with a write is on its way to the replica. */
   linesDone(nodeKey: string): Promise<void>;
   /** The stream carries the writes from now on, or does so no more. */
@@ -316,7 +327,9 @@ export class ReplicaStream implements Worker {
     this.#isAsking = false;
     if (this.#link !== link || this.#phase === "ended") return;
     if (line === STREAM_LOST) return this.fail("it has lost the stream");
-    if (line === STREAM_OK) {
+    const position = parseFollows(line);
+    if (line === STREAM_OK || position !== undefined) {
+      if (this.#phase === "opening" && this.#cursor === undefined && this.#continueAfter(position)) return this.#ask();
       this.#isFollowing = true;
       this.#heardMs = this.#runtime.clock.monotonicMs();
       this.beacons.begin(!this.#hasBegun);
@@ -328,6 +341,19 @@ export class ReplicaStream implements Worker {
       this.#phase = "unknown";
       link.fail(new FlareError("UNSUPPORTED", `"${this.peer}" does not know the replication stream`));
     }
+  }
+
+  /** The replica says what it has: continues there, if that is possible. */
+  #continueAfter(position: Position | undefined): boolean {
+    const cursor = position === undefined ? undefined : this.#owner.after(position);
+    if (cursor === undefined) {
+      this.#owner.onUnknown(this);
+      return false;
+    }
+    this.#cursor = cursor;
+    this.#hasBegun = true;
+    this.acknowledged = cursor.next - 1;
+    return true;
   }
 
   /** The replica has agreed: from now on blocks are kept, and they are sent once it has every earlier write. */

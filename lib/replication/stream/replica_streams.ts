@@ -13,7 +13,7 @@ import type { WorkerRegistry } from "../../net/worker.ts";
 import { encodeBlock } from "../../protocol/stream_request.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import { splitBlock } from "../../storage/log/log_block.ts";
-import type { CommitListener, LogBlock, LogCursor, LogFollower, Storage } from "../../storage/storage.ts";
+import type { CommitListener, LogBlock, LogCursor, LogFollower, Position, Storage } from "../../storage/storage.ts";
 import type { GivenLease } from "./given_lease.ts";
 import { type LeaseTimes, leaseTimes } from "./lease_times.ts";
 import { ReplicaStream, type SentBlock, type StreamOwner, type StreamSettings } from "./replica_stream.ts";
@@ -220,6 +220,19 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#owner.onCoverage();
   }
 
+  after(position: Position): LogCursor | undefined {
+    const common = this.#storage.commonState([position]);
+    if (common?.sequence !== position.sequence) return undefined;
+    const cursor = this.#storage.readLog(common.at + 1);
+    return cursor.isThere ? cursor : undefined;
+  }
+
+  onUnknown(stream: ReplicaStream): void {
+    if (!this.#owner.isAwaited(stream.node.key)) return;
+    const isOut = this.#owner.onBehind(stream.node, this.#runtime.clock.monotonicMs(), "it is not known what it has");
+    if (isOut !== undefined) this.#waitUntilOut(stream, isOut);
+  }
+
   onAcknowledged(): void {
     this.#wakeSettled();
     this.#renewOwn();
@@ -365,7 +378,8 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     const mayLend = nowMs < this.leaseUntilMs;
     const replicated = Math.min(this.replicated, this.#storage.committedSequence);
     for (const stream of this.streams) {
-      stream.beacon(this.#times, mayLend && this.#owner.isAwaited(stream.node.key), replicated);
+      const isReader = this.#owner.isAwaited(stream.node.key) && !this.#behind.has(stream) && !stream.isCatchingUp;
+      stream.beacon(this.#times, mayLend && isReader, replicated);
     }
   }
 

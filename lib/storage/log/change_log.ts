@@ -71,6 +71,8 @@ export class ChangeLog {
   syncedSegment = 0;
   /** The name of what is written since the storage was opened, see `LogSegmentHeader`. */
   readonly history: string;
+  /** Sequence of the newest record that is not only a mark or a plan, since the storage was opened. */
+  changedSequence = 0;
   /** Sequence of the next record. */
   nextSequence: number;
   /** Whether `append` returns what it has appended. */
@@ -161,6 +163,7 @@ export class ChangeLog {
     const start = this.#used;
     const valueLength = valueEnd - valueStart;
     const direct = valueLength >= DIRECT_VALUE_BYTES_MIN;
+    this.changedSequence = this.nextSequence;
     this.#reserve(LOG_RECORD_HEADER_BYTES + (keyEnd - keyStart) + (direct ? 0 : valueLength));
     const at = encodeLogRecord(this.#buffer, this.#view, start, LogKind.put, generation, this.nextSequence, entry, valueLength);
     if (direct) {
@@ -177,6 +180,7 @@ export class ChangeLog {
 
   /** Adds a tombstone to the pending changes: `flags` is the second of the deletion, `expire` until when the key is blocked. */
   delete(tombstone: LogEntry, generation: number): void {
+    this.changedSequence = this.nextSequence;
     this.#short(LogKind.delete, generation, tombstone);
   }
 
@@ -186,6 +190,7 @@ export class ChangeLog {
    */
   state(generation: number, plannedFor: number, isFlush: boolean, mark?: Mark): void {
     const entry = { ...NO_ENTRY, flags: isFlush ? FLUSHED : 0, expire: plannedFor };
+    if (isFlush) this.changedSequence = this.nextSequence;
     if (mark === undefined) return this.#short(LogKind.state, generation, entry);
     const bytes = fromLatin1(encodeMark(mark, this.nextSequence));
     const version = mark.sequence;

@@ -19,9 +19,9 @@ export interface Mark extends Position {
   readonly at: number;
 }
 
-/** A state that two storages have had. */
+/** What two storages have had: both have all records of the history up to the position. */
 export interface CommonState extends Position {
-  /** Our own record. */
+  /** One of our own records up to which we have nothing that is not in the history up to the position. */
   readonly at: number;
 }
 
@@ -88,8 +88,10 @@ export class Positions {
       const at = Math.min(sequence, own.last);
       yield { history, sequence: at, at };
     }
-    const mark = this.#marks.findLast((known) => known.history === history && known.sequence <= sequence);
-    if (mark !== undefined) yield mark;
+    const known = this.#marks.filter((mark) => mark.history === history);
+    const mark = known.findLast((each) => each.sequence <= sequence);
+    const last = known.at(-1)?.sequence ?? 0;
+    if (mark !== undefined) yield { history, sequence: Math.min(sequence, last), at: mark.at };
   }
 
   #isLastOfRun(at: number): boolean {

@@ -164,15 +164,15 @@ describe("a follower", () => {
   it("continues a stream only if it has everything up to there", async () => {
     const pair = await Pair.open();
     const { follower } = pair;
-    assertEquals(follower.open(MASTER, { id: ID, next: 1 }), false);
-    assertEquals(follower.open(MASTER, { id: ID, next: undefined }), true);
+    assertEquals(follower.open(MASTER, { id: ID, next: 1 }), "LOST");
+    assertEquals(follower.open(MASTER, { id: ID, next: undefined }), "OK");
     assertEquals(follower.source, undefined);
     await pair.send(await pair.set("a", "1"));
     assertEquals(follower.source, MASTER);
-    assertEquals(follower.open(MASTER, { id: ID, next: 2 }), true);
-    assertEquals(follower.open(MASTER, { id: ID, next: 1 }), true);
-    assertEquals(follower.open(MASTER, { id: ID, next: 3 }), false);
-    assertEquals(follower.open(MASTER, { id: "f".repeat(16), next: 2 }), false);
+    assertEquals(follower.open(MASTER, { id: ID, next: 2 }), "OK");
+    assertEquals(follower.open(MASTER, { id: ID, next: 1 }), "OK");
+    assertEquals(follower.open(MASTER, { id: ID, next: 3 }), "LOST");
+    assertEquals(follower.open(MASTER, { id: "f".repeat(16), next: 2 }), "LOST");
     await pair.close();
   });
 

@@ -3,9 +3,9 @@
  * the bytes, mixed with the numbers. It protects against faults, not against somebody who looks for two items with one digest.
  */
 
-import { crc32 } from "../../base/crc32.ts";
-import { crc32c } from "../../base/crc32c.ts";
-import { highWord, lowWord, type Uint64 } from "../../base/uint64.ts";
+import { crc32 } from "../base/crc32.ts";
+import { crc32c } from "../base/crc32c.ts";
+import { highWord, lowWord, type Uint64 } from "../base/uint64.ts";
 
 /** What a digest covers. */
 export interface DigestedItem {

@@ -2,8 +2,8 @@
 
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { fromLatin1 } from "../../../../lib/base/bytes.ts";
-import { type DigestedItem, digestOf, ItemDigest } from "../../../../lib/node_server/comparison/item_digest.ts";
+import { fromLatin1 } from "../../../lib/base/bytes.ts";
+import { type DigestedItem, digestOf, ItemDigest } from "../../../lib/item/item_digest.ts";
 
 const ITEM: DigestedItem = { key: fromLatin1("key"), value: fromLatin1("value"), flags: 1, expire: 2, version: 3, marks: 0 };
 
