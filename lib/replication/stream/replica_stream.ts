@@ -47,6 +47,9 @@ export interface StreamOwner {
   after(position: Position): LogCursor | undefined;
   /** The replica follows, but it is not known what it has. */
   onUnknown(stream: ReplicaStream): void;
+  /** Whether the node has answered as one that knows streams does. */
+  knows(nodeKey: string): boolean;
+  onKnown(nodeKey: string, knows: boolean): void;
   /** Resolves when no line with a write is on its way to the replica. */
   linesDone(nodeKey: string): Promise<void>;
   /** The stream carries the writes from now on, or does so no more. */
@@ -66,7 +69,7 @@ export interface StreamSettings {
 }
 
 /**
- * `opening`: the replica has not agreed yet; writes go to it as lines. `draining`: it has, and the last lines are on their way;
+ * `opening`: the replica has not agreed yet; writes go to it as lines, unless it is known that it knows streams. `draining`: it has, and the last lines are on their way;
  * blocks wait for them. `open`: blocks are sent. `unknown`: it does not know the stream. `ended`: nothing is sent any more.
  */
 type Phase = "opening" | "draining" | "open" | "unknown" | "ended";
@@ -143,6 +146,8 @@ export class ReplicaStream implements Worker {
     if (cursor !== undefined) {
       this.#hasBegun = true;
       this.acknowledged = cursor.next - 1;
+    } else if (owner.knows(node.key)) {
+      this.#next = owner.written.lastSequence + 1;
     }
     workers.add(this);
     this.#connect();
@@ -167,7 +172,13 @@ export class ReplicaStream implements Worker {
 
   /** Whether every write reaches the replica by the stream. */
   get covers(): boolean {
-    return this.#phase === "draining" || this.#phase === "open" || (this.#cursor !== undefined && this.#phase === "opening");
+    if (this.#phase === "opening") return this.#cursor !== undefined || this.#next !== undefined;
+    return this.#phase === "draining" || this.#phase === "open";
+  }
+
+  /** Whether the replica follows: blocks are sent to it. */
+  get isOpen(): boolean {
+    return this.#phase === "open";
   }
 
   /** Whether it still gets what was written while it was away. */
@@ -326,6 +337,8 @@ export class ReplicaStream implements Worker {
   #onAnswer(link: PeerLink, line: string): void {
     this.#isAsking = false;
     if (this.#link !== link || this.#phase === "ended") return;
+    if (line !== STREAM_LOST && !isWorthRepeating(line) && !line.startsWith(STREAM_OK)) return this.#onUnknown(link);
+    this.#owner.onKnown(this.node.key, true);
     if (line === STREAM_LOST) return this.fail("it has lost the stream");
     const position = parseFollows(line);
     if (line === STREAM_OK || position !== undefined) {
@@ -335,12 +348,18 @@ export class ReplicaStream implements Worker {
       this.beacons.begin(!this.#hasBegun);
       if (this.#phase === "opening") this.#drain();
       else this.#send();
-    } else if (isWorthRepeating(line)) {
-      this.#tryAgain();
     } else {
-      this.#phase = "unknown";
-      link.fail(new FlareError("UNSUPPORTED", `"${this.peer}" does not know the replication stream`));
+      this.#tryAgain();
     }
+  }
+
+  /** The replica does not know streams. */
+  #onUnknown(link: PeerLink): void {
+    this.#owner.onKnown(this.node.key, false);
+    // What was kept for it cannot be sent any more.
+    if (this.covers) return this.fail("it does not know the replication stream any more");
+    this.#phase = "unknown";
+    link.fail(new FlareError("UNSUPPORTED", `"${this.peer}" does not know the replication stream`));
   }
 
   /** The replica says what it has: continues there, if that is possible. */
@@ -353,6 +372,9 @@ export class ReplicaStream implements Worker {
     this.#cursor = cursor;
     this.#hasBegun = true;
     this.acknowledged = cursor.next - 1;
+    // They are read from the log.
+    this.#blocks.length = 0;
+    this.#bytes = 0;
     return true;
   }
 
@@ -362,19 +384,22 @@ export class ReplicaStream implements Worker {
     this.#owner.onCoverage(this);
     const { lastSequence } = this.#owner.written;
     const cursor = this.#cursor;
-    // What is in the log by now has gone as lines, unless it is read from there.
-    if (cursor === undefined) this.#next = lastSequence + 1;
+    // What is in the log by now has gone as lines, unless it is kept here or read from there.
+    if (cursor === undefined) this.#next ??= lastSequence + 1;
+    const first = this.#next;
     void this.#owner.linesDone(this.node.key).then(() => {
       if (this.#phase !== "draining") return;
       this.#phase = "open";
-      if (cursor === undefined) {
-        this.acknowledged = lastSequence;
-        this.#hasBegun = true;
-      } else {
-        void this.#catchUp(cursor, lastSequence);
-      }
+      if (cursor !== undefined) void this.#catchUp(cursor, lastSequence);
+      else if (first !== undefined) this.#beginAt(first);
       this.#send();
     });
+  }
+
+  /** The replica has everything before a record, or copies it. */
+  #beginAt(first: number): void {
+    this.acknowledged = (this.#blocks[0]?.first ?? first) - 1;
+    this.#hasBegun = true;
   }
 
   /** Sends what is in the log. From some record after `first` on every block is pushed here. */

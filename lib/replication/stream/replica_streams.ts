@@ -67,6 +67,8 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   streams: readonly ReplicaStream[] = [];
   /** Replicas that are behind, and from which record on; nothing newer counts as replicated until they are out. */
   readonly #behind = new Map<ReplicaStream, number>();
+  /** Nodes that have answered as those that know streams do. */
+  readonly #known = new Set<string>();
   /** By key. */
   readonly #former = new Map<string, Former>();
   /** Our fellow slaves while we are one. */
@@ -167,7 +169,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     const stream = this.#streams.get(nodeKey);
     if (stream === undefined || stream.isUnknown) return undefined;
     if (stream.isCatchingUp) return `${this.#storage.lastSequence - stream.acknowledged} records`;
-    return stream.covers ? undefined : "its stream is not open";
+    return stream.isOpen ? undefined : "its stream is not open";
   }
 
   get written(): Pick<Storage, "lastSequence" | "committedSequence"> {
@@ -188,7 +190,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#waiters.push({ sequence, listener });
   }
 
-  /** Resolves when every covered replica has everything, except those that are catching up. */
+  /** Resolves when every replica that follows has everything, except those that are catching up. */
   idle(): Promise<void> {
     if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
@@ -227,6 +229,15 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     return cursor.isThere ? cursor : undefined;
   }
 
+  knows(nodeKey: string): boolean {
+    return this.#known.has(nodeKey);
+  }
+
+  onKnown(nodeKey: string, knows: boolean): void {
+    if (knows) this.#known.add(nodeKey);
+    else this.#known.delete(nodeKey);
+  }
+
   onUnknown(stream: ReplicaStream): void {
     if (!this.#owner.isAwaited(stream.node.key)) return;
     const isOut = this.#owner.onBehind(stream.node, this.#runtime.clock.monotonicMs(), "it is not known what it has");
@@ -247,7 +258,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#remove(node.key);
     this.#keepOut(node.key, stream.firstMissing - 1, stream.beacons.slaveUntilMs);
     this.#wakeSettled();
-    // Its later writes go to it as lines until the next stream is open: if it copies, it needs them.
+    // Its later writes go into the next stream, or to it as lines: if it copies, it needs them.
     if (!this.#isStopped) this.#open(node);
     this.#followIfNeeded();
     this.#owner.onCoverage();
@@ -455,7 +466,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   }
 
   get #isIdle(): boolean {
-    for (const stream of this.streams) if (stream.covers && !stream.isIdle && !stream.isCatchingUp) return false;
+    for (const stream of this.streams) if (stream.isOpen && !stream.isIdle && !stream.isCatchingUp) return false;
     return true;
   }
 }
