@@ -41,6 +41,8 @@ export type Step =
    * whether the source has their data.
    */
   | { readonly kind: "clean"; readonly node: string; readonly source?: string | undefined }
+  /** What the node has is not to be trusted: its next copy is a whole one, though it could continue with its own data. */
+  | { readonly kind: "distrust"; readonly node: string }
   /** Check that the source has the node's data, by comparing their numbers of items. */
   | { readonly kind: "compare"; readonly node: string; readonly source: string }
   | {
@@ -144,6 +146,8 @@ export function describeStep(step: Step): string {
   switch (step.kind) {
     case "clean":
       return step.source === undefined ? `flush_all on ${step.node}` : `flush_all on ${step.node}, unless its copy does that`;
+    case "distrust":
+      return `node recopy on ${step.node}`;
     case "compare":
       return `check that ${step.source} has the data of ${step.node}`;
     case "role":

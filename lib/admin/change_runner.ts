@@ -45,6 +45,8 @@ export interface ChangeHost {
   answers(key: string): Promise<boolean>;
   /** Deletes all items of this one node. */
   clean(key: string): Promise<void>;
+  /** Makes the next copy of a node a whole one; nothing happens at nodes that make no others. */
+  distrust(key: string): Promise<void>;
   /** The number of items of a node. */
   itemsOf(key: string): Promise<number>;
   /** Whether a node is copying, by its threads, and its version of the node map. */
@@ -139,6 +141,8 @@ async function* runStep(host: ChangeHost, step: Step, options: RunOptions): Asyn
   switch (step.kind) {
     case "clean":
       return step.source === undefined ? host.clean(step.node) : cleanForCopy(host, step.node, step.source);
+    case "distrust":
+      return host.distrust(step.node);
     case "compare":
       return requireItems(host, step.node, step.source);
     case "wait":

@@ -354,6 +354,7 @@ function reconstructSteps(entry: ClusterNode, map: NodeMap, options: Reconstruct
     ...(master === undefined || options.unsafe === true ? [] : [{ kind: "compare", node: key, source: master.key } as const]),
     stateStep(key, NodeState.down),
     { kind: "wait", node: key, until: Awaited.activeProxy },
+    ...(options.unsafe === true ? [] : [{ kind: "distrust", node: key } as const]),
     ...copySteps(key, balance, partition, master?.key, options),
   ];
 }

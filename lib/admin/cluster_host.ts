@@ -21,6 +21,9 @@ export interface ClusterAccess {
   view(): Promise<ClusterView>;
 }
 
+/** The original's nodes, and those of 2.0.0, answer ERROR: each of their copies is a whole one. */
+const RECOPY = "node recopy";
+
 /** The number of items on some nodes together. @throws FlareError */
 export async function itemsOf(cluster: Pick<ClusterAccess, "client">, keys: readonly string[]): Promise<number> {
   const all = await Promise.all(keys.map((key) => cluster.client(key).stats()));
@@ -66,6 +69,12 @@ export class ClusterHost implements ChangeHost {
     // A C++ node does not have this form; its plain `flush_all` flushes only itself.
     if (line === "ERROR") return client.flushAll();
     if (line !== "OK") throw new FlareError("REFUSED", `"${key}" answered "${line}" to "${request}"`);
+  }
+
+  async distrust(key: string): Promise<void> {
+    const line = await this.#cluster.client(key).line(RECOPY);
+    this.#debug(`${key} < ${RECOPY} > ${line}`);
+    if (line !== "OK" && line !== "ERROR") throw new FlareError("REFUSED", `"${key}" answered "${line}" to "${RECOPY}"`);
   }
 
   async checksCopies(key: string): Promise<boolean> {

@@ -525,6 +525,12 @@ export const nodeCommands = {
           ["<host> <port>", "`OK` when the slave is in the [in-sync set](#between-servers); `SERVER_ERROR copy again: <why>`"],
         ],
       },
+      recopy: {
+        access: "operators",
+        run: ({ admin }, _request, reply) => admin.nodeRecopy(reply),
+        section: "nodes",
+        lines: [["", "`OK`: the next copy of this node is a whole one, whatever it has"]],
+      },
       rejoin: {
         access: "operators",
         run: ({ rejoin }, request, reply) => rejoin.rejoin(request.words.slice(1), reply),

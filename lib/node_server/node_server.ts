@@ -156,7 +156,11 @@ export class RunningNode implements NodeServer {
         flush: new FlushCommands(components, new ClusterFlush(components), () => this.#reconstructor.restart()),
         watchers: components.watchers,
         stats: new StatsReports(components, this.#antiEntropy, () => server),
-        admin: new AdminCommands(components, (map) => this.#install(map)),
+        admin: new AdminCommands(
+          components,
+          (map) => this.#install(map),
+          () => this.#reconstructor.distrust(),
+        ),
         compare: new CompareCommands(ownItems, comparison),
         rejoin: new RejoinCommands(components, repair),
       }),

@@ -36,10 +36,16 @@ export class AdminCommands {
   readonly #parts: Parts;
   readonly #install: (map: NodeMap) => void;
 
-  /** @param install installs a newer node map */
-  constructor(parts: Parts, install: (map: NodeMap) => void) {
+  readonly #recopy: () => void;
+
+  /**
+   * @param install installs a newer node map
+   * @param recopy makes the next copy a whole one
+   */
+  constructor(parts: Parts, install: (map: NodeMap) => void, recopy: () => void) {
     this.#parts = parts;
     this.#install = install;
+    this.#recopy = recopy;
   }
 
   /** The version text of both protocols. */
@@ -106,6 +112,12 @@ export class AdminCommands {
     const lack = replicator.streams.lack(key);
     if (lack !== undefined) return reply.line(`${STILL_BEHIND}: ${lack}`);
     reply.line(await inSync.add(key, () => replicator.settled(key)));
+  }
+
+  /** `node recopy`: an operator does not trust what this node has. */
+  nodeRecopy(reply: TextReply): void {
+    this.#recopy();
+    reply.line("OK");
   }
 
   /** `node handover <milliseconds>`: an operator wants to promote a slave in our place. */

@@ -35,7 +35,7 @@ export class RejoinCommands {
     const isMaster = self?.role === NodeRole.master && self.state === NodeState.active;
     const isOurs = isMaster && slave?.role === NodeRole.slave && slave.partition === self.partition;
     if (!isOurs) return reply.line(serverErrorLine(`"${key}" is not a slave of this node`));
-    if (inSync.isMember(slave)) return reply.line(serverErrorLine(`"${key}" is in the in-sync set`));
+    if (inSync.isMember(slave)) return reply.line(`${COPY} it is in the in-sync set`);
     const common = storage.commonState(asked.positions);
     if (common === undefined) return reply.line(`${COPY} nothing is known to be the same here`);
     const { history, sequence, at } = common;

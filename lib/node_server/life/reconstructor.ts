@@ -44,6 +44,7 @@ export class Reconstructor {
   #copy: CopyTask | undefined;
   /** The plan of the current or last copy. */
   #plan: Reconstruction | undefined;
+  #isDistrusted = false;
 
   constructor(parts: Parts, resolver: KeyResolver, link: IndexLink, connectTimeoutMs: number) {
     this.#parts = parts;
@@ -66,6 +67,11 @@ export class Reconstructor {
     if (this.#plan !== undefined && (state === NodeState.prepare || state === NodeState.ready)) this.begin(this.#plan);
   }
 
+  /** The next copy is a whole one, though this node could continue with what it has. */
+  distrust(): void {
+    this.#isDistrusted = true;
+  }
+
   /** Ends the current copy, if there is one, without a report. */
   end(): void {
     this.#plan = undefined;
@@ -81,6 +87,7 @@ export class Reconstructor {
       const fault = await this.#run(copy, attempt);
       if (this.#copy !== copy) return this.#parts.runtime.log.write("notice", "copy ended: it is no longer needed");
       if (fault === undefined) {
+        this.#isDistrusted = false;
         if (!(await this.#report(plan, copy))) return;
         attempt = 0;
       } else {
@@ -121,7 +128,7 @@ export class Reconstructor {
   /** Whether this slave follows its master without a copy. */
   async #continues({ partition, partitionSize }: Reconstruction, master: ClusterNode, peer: Peer): Promise<boolean> {
     const { follower, inSync, options, runtime, storage } = this.#parts;
-    if (!inSync.isKept || master.state !== NodeState.active) {
+    if (!inSync.isKept || master.state !== NodeState.active || this.#isDistrusted) {
       follower.decided();
       return false;
     }

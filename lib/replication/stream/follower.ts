@@ -60,6 +60,8 @@ export class Follower {
   #map: NodeMap | undefined;
   #master: string | undefined;
   #isOnlySlave = false;
+  /** Streams that were opened here. */
+  #openings = 0;
   /** Our own sequence of the newest mark. */
   #markedAt = 0;
   /** It is not known yet where a stream continues here. */
@@ -167,18 +169,19 @@ export class Follower {
 
   #follow(source: string, id: string, next: number | undefined, isExact: boolean, position?: Position): void {
     this.lease.begin();
+    this.#openings++;
     this.#followed = { id, source, next, shown: this.#storage.lastSequence, unshown: [], isExact, position };
   }
 
-  /** The stream that is followed here now: an argument of `complete`. */
-  get following(): object | undefined {
-    return this.#followed;
+  /** The stream that is followed here, or the next one if there is none yet: an argument of `complete`. */
+  get following(): number {
+    return this.#followed === undefined ? this.#openings + 1 : this.#openings;
   }
 
-  /** The master has found that nothing is missing here, if it is still the same stream. */
-  complete(following: object | undefined): void {
+  /** The master has found that nothing is missing here. It did so while its stream was open, the one of `following`. */
+  complete(following: number): void {
     const followed = this.#followed;
-    if (followed === undefined || followed !== following || followed.source !== this.master) return;
+    if (followed === undefined || this.#openings !== following || followed.source !== this.master) return;
     followed.isExact = true;
     this.#mark(followed);
   }

@@ -54,6 +54,8 @@ export interface StreamOwner {
   linesDone(nodeKey: string): Promise<void>;
   /** The stream carries the writes from now on, or does so no more. */
   onCoverage(stream: ReplicaStream): void;
+  /** It is known where the stream begins: the replica should hear it. */
+  onBegun(): void;
   /** `acknowledged` has grown, or a lease is renewed. */
   onAcknowledged(): void;
   /** The replica has not got everything. The stream has ended. */
@@ -400,6 +402,7 @@ export class ReplicaStream implements Worker {
   #beginAt(first: number): void {
     this.acknowledged = (this.#blocks[0]?.first ?? first) - 1;
     this.#hasBegun = true;
+    this.#owner.onBegun();
   }
 
   /** Sends what is in the log. From some record after `first` on every block is pushed here. */

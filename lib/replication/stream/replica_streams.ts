@@ -244,6 +244,10 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     if (isOut !== undefined) this.#waitUntilOut(stream, isOut);
   }
 
+  onBegun(): void {
+    this.#renew();
+  }
+
   onAcknowledged(): void {
     this.#wakeSettled();
     this.#renewOwn();

@@ -88,6 +88,10 @@ class FakeCluster implements ChangeHost {
     this.told.push(`flush_all ${key}`);
   }
 
+  async distrust(key: string): Promise<void> {
+    if (this.ours.has(key)) this.told.push(`recopy ${key}`);
+  }
+
   async itemsOf(key: string): Promise<number> {
     return this.items.get(key) ?? 0;
   }

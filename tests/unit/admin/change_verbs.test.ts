@@ -208,6 +208,7 @@ describe("reconstruct", () => {
       "check that n:1 has the data of n:2",
       "node state n 2 down",
       "wait until n:2 is proxy, active",
+      "node recopy on n:2",
       "flush_all on n:2, unless its copy does that",
       "node role n 2 slave 0 0",
       "wait until n:2 is slave, active",
