@@ -6,8 +6,9 @@ import { assertEquals } from "@std/assert";
 import { bench, run } from "mitata";
 import { fromLatin1 } from "../../lib/base/bytes.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
-import { ChangeLog, logSegmentName } from "../../lib/storage/log/change_log.ts";
+import { ChangeLog } from "../../lib/storage/log/change_log.ts";
 import { decodeLogHeader, LogReader, type LogSegmentHeader } from "../../lib/storage/log/log_record.ts";
+import { logSegmentName } from "../../lib/storage/log/log_segment.ts";
 import { MemoryFiles } from "../../tests/support/memory_files.ts";
 
 const CHANGES = 1000;

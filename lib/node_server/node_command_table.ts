@@ -538,7 +538,8 @@ export const nodeCommands = {
         lines: [
           [
             "<host> <port> <history>:<sequence>…",
-            "`REJOIN <stream> <history> <sequence> <next sequence>`: the slave continues there; `COPY <why>`; `SERVER_ERROR <why>`",
+            "`REJOIN <stream> <history> <sequence> <next sequence>`: the slave continues there; `COPY <why>`; " +
+              "`SERVER_ERROR <why>`",
           ],
         ],
       },

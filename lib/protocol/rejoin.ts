@@ -1,6 +1,6 @@
 /**
- * How a slave that returns continues where it left off. It names its positions to its master, which answers from which record of
- * its log on the slave lacks something, or that there is nothing in common; the slave's own later changes are keys that the
+ * How a slave that returns continues where it left off. It names its positions to its master, which answers from which record
+ * of its log on the slave lacks something, or that there is nothing in common; the slave's own later changes are keys that the
  * master writes once more. The original answers both with ERROR. Pure.
  */
 

@@ -1,8 +1,8 @@
 /**
- * One reconstruction: a node that became a slave, or master of a new partition, copies the keys it will be responsible for from
- * the nodes that have them; unless its own data and its master's log are enough. It drops its old data first, as soon as a source is reachable: keys deleted elsewhere must not come
- * back, and the source's state wins even where ours has a higher version. `stats threads` shows it with its progress; the node
- * server handles its end.
+ * One reconstruction: a node that became a slave, or master of a new partition, copies the keys it will be responsible for
+ * from the nodes that have them; unless its own data and its master's log are enough. It drops its old data first, as soon as
+ * a source is reachable: keys deleted elsewhere must not come back, and the source's state wins even where ours has a higher
+ * version. `stats threads` shows it with its progress; the node server handles its end.
  */
 
 import { KIB } from "../base/byte_units.ts";

@@ -25,10 +25,10 @@ import { newIdentity, nextIncarnation, type StorageIdentity } from "./directory/
 import type { Engine } from "./engine/engine.ts";
 import { checkEngineChoice, openEngine } from "./engine/engine_choice.ts";
 import { decodeMeta, type EngineMeta, META_KEY } from "./engine/engine_record.ts";
-import type { LogSegment } from "./log/change_log.ts";
 import type { CommitListener } from "./log/commit_group.ts";
 import { LogCursor } from "./log/log_cursor.ts";
 import { recoverLog } from "./log/log_recovery.ts";
+import type { LogSegment } from "./log/log_segment.ts";
 import { type CommonState, type Position, Positions } from "./log/positions.ts";
 import { volatileFiles } from "./log/volatile_files.ts";
 import { LogReplay } from "./log_replay.ts";

@@ -1,6 +1,6 @@
 /** The options of a storage with their bounds and defaults. `flared` includes them in its table. */
 
-import { MIB } from "../base/byte_units.ts";
+import { KIB, MIB } from "../base/byte_units.ts";
 import { type FieldsOf, functionField, stringField } from "../base/given_fields.ts";
 import { INT32_MAX } from "../base/number_bounds.ts";
 import { choiceOption, completeOptions, integerOption, type OptionTable, type OptionValues } from "../base/option_schema.ts";
@@ -96,7 +96,7 @@ export const storageOptionTable = {
     name: "log-retention",
     default: 256,
     min: 0,
-    max: 1048576,
+    max: 1024 * KIB,
     unit: "MiB",
     scale: MIB,
     valueMin: 0,

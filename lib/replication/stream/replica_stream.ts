@@ -71,8 +71,9 @@ export interface StreamSettings {
 }
 
 /**
- * `opening`: the replica has not agreed yet; writes go to it as lines, unless it is known that it knows streams. `draining`: it has, and the last lines are on their way;
- * blocks wait for them. `open`: blocks are sent. `unknown`: it does not know the stream. `ended`: nothing is sent any more.
+ * `opening`: the replica has not agreed yet; writes go to it as lines, unless it is sure to know streams. `draining`: it has,
+ * and the last lines are on their way; blocks wait for them. `open`: blocks are sent. `unknown`: it does not know the stream.
+ * `ended`: nothing is sent any more.
  */
 type Phase = "opening" | "draining" | "open" | "unknown" | "ended";
 

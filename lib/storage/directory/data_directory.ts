@@ -7,7 +7,7 @@ import { MIB } from "../../base/byte_units.ts";
 import { latin1 } from "../../base/bytes.ts";
 import { dataDamage } from "../../base/data_damage.ts";
 import type { FileLock, FileSystem, Random } from "../../runtime/runtime.ts";
-import { logSegmentNumber } from "../log/change_log.ts";
+import { logSegmentNumber } from "../log/log_segment.ts";
 import {
   type DirectoryRecord,
   decodeDirectoryRecord,

@@ -19,6 +19,7 @@ import {
   LogKind,
   logRecordCrc,
 } from "./log_record.ts";
+import { type LogSegment, logSegmentName } from "./log_segment.ts";
 import { encodeMark, type Mark } from "./positions.ts";
 
 const BUFFER_BYTES = 1 << 18;
@@ -28,29 +29,6 @@ const BUFFER_BYTES_KEPT_MAX = 1 << 23;
 const DIRECT_VALUE_BYTES_MIN = 1 << 18;
 /** Segments kept for replicas: a node with few writes begins one with each checkpoint. */
 const KEPT_SEGMENTS_MAX = 64;
-const SEGMENT_NAME = /^changes-(\d{16})\.log$/;
-
-/** The file name of a segment. */
-export function logSegmentName(number: number): string {
-  return `changes-${String(number).padStart(16, "0")}.log`;
-}
-
-/** The number in a segment's file name, undefined for other files. */
-export function logSegmentNumber(name: string): number | undefined {
-  const digits = SEGMENT_NAME.exec(name)?.[1];
-  return digits === undefined ? undefined : Number(digits);
-}
-
-/** A file of the log. */
-export interface LogSegment {
-  readonly number: number;
-  readonly path: string;
-  readonly bytes: number;
-  /** The sequence of its first record. */
-  readonly firstSequence: number;
-  /** See `LogSegmentHeader`. */
-  readonly history: string;
-}
 
 interface DirectValue {
   /** Its position in the buffer. */
@@ -226,8 +204,8 @@ export class ChangeLog {
   }
 
   /**
-   * Continues in a new segment unless the current one is empty; returns whether it does. @throws FlareError DISK_FULL | IO_ERROR
-   * (nothing changed)
+   * Continues in a new segment unless the current one is empty; returns whether it does. @throws FlareError DISK_FULL |
+   * IO_ERROR (nothing changed)
    */
   rotate(): boolean {
     if (this.#fileRecords === 0) return false;
@@ -249,7 +227,7 @@ export class ChangeLog {
     return [...this.#rotated, this.#current];
   }
 
-  /** The number of the newest segment up to `number` that is not needed to keep `bytesMax` bytes for replicas; 0 = none. */
+  /** The newest segment up to `number` that is not needed to keep `bytesMax` bytes for replicas; 0 = none. */
   disposable(number: number, bytesMax: number): number {
     let bytes = 0;
     const kept = this.#rotated.filter((segment) => segment.number <= number).reverse();

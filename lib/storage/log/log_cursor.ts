@@ -1,13 +1,13 @@
 /**
  * Reads the change log from a sequence on, up to what is appended, while it is written: blocks of records as they are in the
- * files. A replica that was away continues with them. Segments may be removed meanwhile; then there is nothing to continue with.
+ * files. A replica that was away continues with them. Segments may be removed meanwhile; then it cannot.
  */
 
 import { FlareError } from "../../base/errors.ts";
 import type { FileSystem } from "../../runtime/runtime.ts";
-import type { LogSegment } from "./change_log.ts";
 import type { LogBlock } from "./log_block.ts";
 import { decodeLogHeader, LOG_HEADER_BYTES, LogReader } from "./log_record.ts";
+import type { LogSegment } from "./log_segment.ts";
 
 /** The segment being read. */
 interface Place {

@@ -13,8 +13,8 @@ import { fromWords, highWord, lowWord, type Uint64 } from "../../base/uint64.ts"
 export const LOG_FORMAT = 1;
 
 /**
- * The kinds of records. `state` is not about a key: it has the flush generation, for when a flush is planned, and, where its key
- * is not empty, a mark (see `positions.ts`).
+ * The kinds of records. `state` is not about a key: it has the flush generation, for when a flush is planned, and, where its
+ * key is not empty, a mark (see `positions.ts`).
  */
 export const LogKind = { put: 1, delete: 2, state: 3 } as const;
 export type LogKind = (typeof LogKind)[keyof typeof LogKind];

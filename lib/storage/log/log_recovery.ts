@@ -9,8 +9,8 @@ import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { dataDamage } from "../../base/data_damage.ts";
 import { endOfTurn } from "../../base/sleep.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { type LogSegment, logSegmentName, logSegmentNumber } from "./change_log.ts";
 import { decodeLogHeader, LOG_HEADER_BYTES, type LogDamage, LogReader, type LogSegmentHeader } from "./log_record.ts";
+import { type LogSegment, logSegmentName, logSegmentNumber } from "./log_segment.ts";
 import { NO_HISTORY } from "./positions.ts";
 
 /** Records between two progress reports and, during replay, between two event loop turns. */

@@ -1,11 +1,11 @@
 /**
- * Where a storage is in the logs of others, so that two replicas find the last state that both have had. The log of each opening
- * of a storage is a history with a random name; a position is a record of a history. A mark says that the storage had, at one of
- * its own records, exactly what a position of another's log has. Each is a record of the log itself, so none outlives what it
- * speaks of. Pure.
+ * Where a storage is in the logs of others, so that two replicas find the last state that both have had. The log of each
+ * opening of a storage is a history with a random name; a position is a record of a history. A mark says that the storage
+ * had, at one of its own records, exactly what a position of another's log has. Each is a record of the log itself, so none
+ * outlives what it speaks of. Pure.
  */
 
-import type { LogSegment } from "./change_log.ts";
+import type { LogSegment } from "./log_segment.ts";
 
 /** A record of a history: of the log of one opening of a storage. */
 export interface Position {

@@ -1,13 +1,18 @@
-/** Reading a change log from any sequence on, in parts of any size, while it is written, rotated and removed. */
+/**
+ * Reading a change log from any sequence on, in parts of any size, while it is written, rotated and removed.
+ *
+ * Covers lib/storage/log/log_segment.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
 import { FlareError } from "../../../../lib/base/errors.ts";
-import { ChangeLog, logSegmentName } from "../../../../lib/storage/log/change_log.ts";
+import { ChangeLog } from "../../../../lib/storage/log/change_log.ts";
 import { readBlock } from "../../../../lib/storage/log/log_block.ts";
 import { LogCursor } from "../../../../lib/storage/log/log_cursor.ts";
 import { LOG_HEADER_BYTES } from "../../../../lib/storage/log/log_record.ts";
+import { logSegmentName } from "../../../../lib/storage/log/log_segment.ts";
 import { MemoryFiles } from "../../../support/memory_files.ts";
 import { StorageWorld } from "../../../support/storage_world.ts";
 

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { FlareError } from "../../../../lib/base/errors.ts";
 import { MutationKind } from "../../../../lib/item/mutation.ts";
-import type { LogSegment } from "../../../../lib/storage/log/change_log.ts";
+import type { LogSegment } from "../../../../lib/storage/log/log_segment.ts";
 import { decodeMark, encodeMark, NO_HISTORY, Positions } from "../../../../lib/storage/log/positions.ts";
 import { Storage, type StorageOptions } from "../../../../lib/storage/storage.ts";
 import { MemoryFiles } from "../../../support/memory_files.ts";
