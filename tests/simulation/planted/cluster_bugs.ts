@@ -115,4 +115,28 @@ export const clusterBugs: readonly PlantedBug[] = [
     find: "    if (this.#fault !== undefined) return this.#fault;",
     replace: "",
   },
+  {
+    name: "own-writes-kept",
+    about: "a slave that returns keeps what only it has written",
+    search: "cutOff",
+    file: "lib/replication/rejoin_task.ts",
+    find: "  await rewrite(parts, changed);\n",
+    replace: "",
+  },
+  {
+    name: "position-of-an-open-stream",
+    about: "a slave takes itself for equal to its master as soon as it follows",
+    search: "cutOff",
+    file: "lib/replication/stream/follower.ts",
+    find: "this.#follow(source, id, undefined, false, position);",
+    replace: "this.#follow(source, id, undefined, true, position);",
+  },
+  {
+    name: "returns-one-record-late",
+    about: "the stream to a slave that returns leaves out the first record that it lacks",
+    search: "missedCopies",
+    file: "lib/node_server/commands/rejoin_commands.ts",
+    find: "storage.readLog(at + 1)",
+    replace: "storage.readLog(at + 2)",
+  },
 ];
