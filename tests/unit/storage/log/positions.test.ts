@@ -50,11 +50,11 @@ describe("Positions", () => {
     assertEquals(common(positions(), [B, 99]), { history: B, sequence: 40, at: 40 });
     assertEquals(common(positions(), [A, 9]), { history: A, sequence: 9, at: 9 });
     assertEquals(common(positions(), [A, 8]), undefined);
-    // We have followed it, or both of us a third one.
+    // We have followed it, or both of us a third one: we have what is between two marks, too.
     const marks = positions([12, C, 3], [22, C, 7], [33, C, 8]);
     for (const [there, sequence, at] of [
       [3, 3, 12],
-      [6, 3, 12],
+      [6, 6, 12],
       [7, 7, 22],
       [99, 8, 33],
     ] as const) {
