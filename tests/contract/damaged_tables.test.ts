@@ -112,6 +112,15 @@ describe("damaged blocks of a table", () => {
     assert(failedWalks > CASES / 2, `${failedWalks} failed walks only`);
   });
 
+  it("make a snapshot fail before anything is read of it, after copying and while it is written to", async () => {
+    damageAt((bytes) => bytes.fill(0, good.length >> 1, (good.length >> 1) + 10));
+    const { storage } = await openLevel(directory);
+    for (let i = 0; i < KEYS; i += 3) await write(storage, set(keyOfNumber(i), valueFor(i)), 0);
+    const error = await assertRejects(() => storage.openSnapshot(), FlareError, "corrupt block");
+    assertEquals(error.code, "CORRUPT");
+    await storage.close();
+  });
+
   it("stand in the way of nothing else: other keys are read, walks over them end, a set in them is taken", async () => {
     damageAt((bytes) => bytes.fill(0, good.length >> 1, (good.length >> 1) + 10));
     const { storage } = await openLevel(directory);

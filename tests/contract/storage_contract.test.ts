@@ -13,6 +13,7 @@ import { FlareError } from "../../lib/base/errors.ts";
 import { MutationKind, MutationResult } from "../../lib/item/mutation.ts";
 import { NodeFileSystem } from "../../lib/runtime/files/node_files.ts";
 import { type Snapshot, Storage, type StorageOptions, type StoredItem } from "../../lib/storage/storage.ts";
+import { MemoryFiles } from "../support/memory_files.ts";
 import { committed, mutation, read, StorageWorld, set, turns, write } from "../support/storage_world.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import { TestDatabase } from "../support/test_database.ts";
@@ -396,6 +397,52 @@ async function allOf(snapshot: Snapshot): Promise<string[]> {
 function textOf({ key, value, flags, expire, version, tombstone }: StoredItem): string {
   return `${latin1(key)}${tombstone ? " deleted" : `=${latin1(value)}`} v${version} f${flags} e${expire}`;
 }
+
+describe("storage: a snapshot", () => {
+  it("is refused by a database without snapshots", async () => {
+    const engine = new TestDatabase({ snapshots: false }).asEngine;
+    const storage = await Storage.open(new StorageWorld().runtime, { dataDir: "data", engine });
+    const error = await assertRejects(() => storage.openSnapshot(), FlareError);
+    assertEquals([error.code, error.message], ["UNSUPPORTED", 'engine "custom" has no snapshots']);
+    await storage.close();
+  });
+
+  it("names a corrupt record instead of omitting it", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    const open = (): Promise<Storage> => Storage.open(world.runtime, { dataDir: "data", engine: database.asEngine });
+    const before = await open();
+    for (const key of ["a", "b", "c"]) await write(before, set(key, "value"), world.nowSeconds);
+    await before.close();
+    for (const [key, [, value]] of database.pairs) if (key.endsWith("b")) value[value.length - 1] = 0;
+    const storage = await open();
+    const snapshot = await storage.openSnapshot();
+    assertEquals((await snapshot.next(1, 1000)).map(textOf), ["a=value v1 f0 e0"]);
+    assertEquals((await assertRejects(() => snapshot.next(10, 1000), FlareError)).message, "corrupt record");
+    assert(storage.stats().corruptRecords > 0);
+    await snapshot.close();
+    await storage.close();
+  });
+
+  it("is not of a change whose append fails", async () => {
+    const files = new MemoryFiles();
+    const world = new StorageWorld(files);
+    const storage = await Storage.open(world.runtime, { dataDir: "data", engine: new MemoryLevel() });
+    await write(storage, set("a", "kept"), world.nowSeconds);
+    await committed(storage);
+    const opening = storage.openSnapshot();
+    files.freeBytes = 0;
+    const outcomes: (FlareError | undefined)[] = [];
+    for (let i = 0; i < 50; i++) {
+      await write(storage, set("a", `lost ${i}`), world.nowSeconds);
+      outcomes.push(await committed(storage));
+    }
+    files.freeBytes = Number.POSITIVE_INFINITY;
+    assert(outcomes.every((fault) => fault?.code === "DISK_FULL"));
+    assertEquals(await allOf(await opening), ["a=kept v1 f0 e0"]);
+    await storage.close();
+  });
+});
 
 describe("storage: a corrupt record in the engine", () => {
   it("is never served, counted and healed by a set", async () => {

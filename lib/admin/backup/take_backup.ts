@@ -21,7 +21,7 @@ const AT_A_TIME = 4;
 /** After about this many bytes there is an end line, so that damage is found where it is. */
 const SECTION_BYTES = 1 << 16;
 /** How often a partition is tried whose master is away or changes, and the pause in between. */
-const ATTEMPTS_MAX = 5;
+const ATTEMPTS_MAX = 30;
 const PAUSE_MS = 2000;
 /** The answer to a command that a node does not know. */
 const UNKNOWN = "ERROR";
