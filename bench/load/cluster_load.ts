@@ -1,18 +1,19 @@
 /**
  * What a cluster adds to a request: the same master asked through a proxy node, and a master with a slave, written to
- * asynchronously and synchronously. Every server is a process of its own under Node; the CPU time of all of them counts.
+ * asynchronously and synchronously, beside one without. Every server is a process of its own under Node; the CPU time of all of
+ * them counts.
  */
 
 import type { Load, LoadGenerator, Measurement, Target } from "./load_generator.ts";
 import { heading, medians, spread } from "./report.ts";
-import { type ServerProcess, startDaemon } from "./server_process.ts";
+import { runtimeCommand, type ServerProcess, startDaemon, startFlare } from "./server_process.ts";
 
 const STATE_MS = 20000;
 const POLL_MS = 20;
 
 const GET: Load = { depth: 1, keysPerGet: 1, getPercent: 100 };
 const SET: Load = { depth: 1, keysPerGet: 1, getPercent: 0 };
-const SET_16: Load = { depth: 16, keysPerGet: 1, getPercent: 0 };
+const DEPTHS = [1, 16];
 
 interface Case {
   readonly name: string;
@@ -46,23 +47,34 @@ export async function measureCluster(generator: LoadGenerator, effort: Effort): 
     const direct: Target = { port: master.port, pids: [master.pid] };
     const hop: Target = { port: proxy.port, pids: [proxy.pid, master.pid] };
     await generator.fill(direct);
-    await compare("one proxy hop", generator, effort, [
-      { name: "get, at the master", target: direct, load: GET },
-      { name: "get, through the proxy", target: hop, load: GET },
-      { name: "set, at the master", target: direct, load: SET },
-      { name: "set, through the proxy", target: hop, load: SET },
-    ]);
+    for (const depth of DEPTHS) {
+      for (const [name, load] of [
+        ["get", { ...GET, depth }],
+        ["set", { ...SET, depth }],
+      ] as const) {
+        await compare(`one proxy hop, ${depth} at a time`, generator, effort, [
+          { name: `${name}, at the master`, target: direct, load },
+          { name: `${name}, through the proxy`, target: hop, load },
+        ]);
+      }
+    }
 
     const slave = await start("flared", ...indexServers);
     await index.ask(`node role 127.0.0.1 ${slave.port} slave 0 0`);
     await stateReached(index, slave, "active");
     const pair: Target = { port: master.port, pids: [master.pid, slave.pid] };
-    await compare("a master with a slave", generator, effort, [
-      { name: "set, async", target: pair, load: { ...SET, setWord: "async" } },
-      { name: "set, sync", target: pair, load: { ...SET, setWord: "sync" } },
-      { name: "set, depth 16, async", target: pair, load: { ...SET_16, setWord: "async" } },
-      { name: "set, depth 16, sync", target: pair, load: { ...SET_16, setWord: "sync" } },
-    ]);
+    const single = await startFlare(runtimeCommand("node") ?? ["node"]);
+    servers.push(single);
+    await mastered(single);
+    const alone: Target = { port: single.port, pids: [single.pid] };
+    await generator.fill(alone);
+    for (const depth of DEPTHS) {
+      await compare(`a master with a slave, ${depth} at a time`, generator, effort, [
+        { name: "set, alone", target: alone, load: { ...SET, depth } },
+        { name: "set, async", target: pair, load: { ...SET, depth, setWord: "async" } },
+        { name: "set, sync", target: pair, load: { ...SET, depth, setWord: "sync" } },
+      ]);
+    }
   } finally {
     for (const server of servers) await server.stop();
   }
@@ -79,6 +91,15 @@ async function compare(title: string, generator: LoadGenerator, effort: Effort, 
     const own = found[i] ?? [];
     const ratios = own.map(({ serverCpuUs }, round) => serverCpuUs / (found[0]?.[round]?.serverCpuUs ?? Number.NaN));
     console.log(medians(name, own) + spread(ratios));
+  }
+}
+
+/** Waits until a cluster in one process takes writes. */
+async function mastered(server: ServerProcess): Promise<void> {
+  const deadline = performance.now() + STATE_MS;
+  while (!(await server.ask("delete ready")).startsWith("NOT_FOUND")) {
+    if (performance.now() > deadline) throw new Error("a node alone did not become a master");
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 

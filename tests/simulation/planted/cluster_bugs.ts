@@ -64,8 +64,16 @@ export const clusterBugs: readonly PlantedBug[] = [
     about: "a slave executes what a node with an older map takes for its own",
     search: "cutOff",
     file: "lib/node_server/forward/write_forward.ts",
-    find: "isVersioned(request) || this.#isMastersTouch(request, sender, master.key)",
-    replace: "sender !== undefined",
+    find: '      return typeof own === "object" ? MOVED : own;',
+    replace: "      return LOCAL;",
+  },
+  {
+    name: "in-doubt-and-repeated",
+    about: "a forwarded write whose connection breaks is sent again, although it may have been executed",
+    search: "resets",
+    file: "lib/node_server/forward/passed_write.ts",
+    find: "    if (!error.mayHaveHappened) return this.#again();",
+    replace: "    if (error.retriable) return this.#again();",
   },
   {
     name: "blocks-from-anyone",

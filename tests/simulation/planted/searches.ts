@@ -35,6 +35,9 @@ export const SEARCHES: { readonly [name: string]: (seed: string) => Promise<void
   /** Nodes stand still or are cut off, while their partition goes on without them. */
   cutOff: (seed) => clean(["sync-pause-1", "sync-indexCut-2", "sync-isolate-2", "sync-cut-1", "sync-indexCut-1"], seed),
 
+  /** Connections break at times. */
+  resets: (seed) => clean(["sync-reset-1", "sync-resetAll-2", "sync-resetAll-1"], seed),
+
   /** Links and disks are slow at times. */
   slowPeers: (seed) => clean(["slowPeers"], seed),
 
