@@ -31,7 +31,7 @@ describe("a backup of processes", () => {
         for (let i = 0; i < KEYS; i += 10) assert(await client.delete(`key${i}`));
         const path = join(directory, "backup");
         const index = { FLARE_INDEX_SERVER: `${cluster.index.host}:${cluster.index.port}` };
-        const taking = startProgram("flare", ["backup", path, "--bwlimit", "300k"], index);
+        const taking = startProgram("flare", ["backup", path, "--bwlimit", "100k"], index);
         await taking.waitFor(" items/s");
         await cluster.killNode(masterA);
         const { status, stderr } = await taking.finished;

@@ -4,10 +4,10 @@
  */
 
 import { DumpFileParser } from "../../../lib/admin/dump_file_parser.ts";
-import { DumpFormat, encodeItems } from "../../../lib/admin/dump_format.ts";
+import { DumpFormat, encodeItems, encodeRecords } from "../../../lib/admin/dump_format.ts";
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
-import type { DumpedItem } from "../../../lib/client/dump.ts";
+import type { BackupRecord } from "../../../lib/client/dump.ts";
 import { parseValues } from "../../../lib/client/value_blocks.ts";
 import { DUMP_LINE_BYTES_MAX, DumpParser } from "../../../lib/protocol/dump_parser.ts";
 import { parseMetaAnswer } from "../../../lib/protocol/meta/meta_client.ts";
@@ -125,7 +125,7 @@ function readReplies(chunks: readonly Uint8Array[], shapes: (at: number) => Repl
 function dump(random: SimRandom): string {
   let made = "";
   for (let i = random.between(0, 5); i > 0; i--) {
-    const tail = random.pick(["", "", " b", " X", " W", " b X W", " unknown"]);
+    const tail = random.pick(["", "", " b", " X", " W", " b X W", " D", " b D", " unknown"]);
     made += valueBlock(random, ` ${random.between(0, 9)} ${random.pick(["0", "1700000000", "4294967295"])}${tail}`);
   }
   return `${made}${random.pick(["END", "END", "SERVER_ERROR database busy", ""])}\r\n`;
@@ -150,11 +150,12 @@ function readDump(chunks: readonly Uint8Array[], met: Set<string>): string[] {
       met.add(what);
       if (what === "bad") return [...found, what];
       if (what === "end") return [...found, parser.lastLine];
-      const { bytes, keyStart, keyEnd, valueStart, valueEnd, flags, version, expire, marks } = parser.item;
+      const { bytes, keyStart, keyEnd, valueStart, valueEnd, flags, version, expire, marks, tombstone } = parser.item;
       if (flags > 0xffffffff || expire > 0xffffffff) throw new Error(`flags ${flags} or expire ${expire} do not fit`);
       if (valueEnd - valueStart > REPLY_BYTES_MAX) throw new Error(`a value of ${valueEnd - valueStart} bytes`);
-      met.add(`item ${marks}`);
-      found.push([latin1(bytes, keyStart, keyEnd), latin1(bytes, valueStart, valueEnd), flags, version, expire, marks].join());
+      met.add(`item ${marks} ${tombstone}`);
+      const [key, value] = [latin1(bytes, keyStart, keyEnd), latin1(bytes, valueStart, valueEnd)];
+      found.push([key, value, flags, version, expire, marks, tombstone].join());
     }
     const held = parser.heldBytes;
     if (held > DUMP_LINE_BYTES_MAX + REPLY_BYTES_MAX + 2) throw new Error(`${held} bytes are held of one item`);
@@ -165,14 +166,17 @@ function readDump(chunks: readonly Uint8Array[], met: Set<string>): string[] {
 /** The first byte tells the form. */
 function dumpFile(random: SimRandom): string {
   const format = random.pick(Object.values(DumpFormat));
-  const items = Array.from({ length: random.between(1, 4) }, () => ({
-    key: fromLatin1(`k${text(random)}`),
-    value: fromLatin1(text(random)),
-    flags: random.uint32(),
-    version: random.uint32(),
-    expire: random.uint32(),
-  }));
-  return (format === DumpFormat.csv ? "c" : "d") + latin1(encodeItems(items, format));
+  const items = Array.from({ length: random.between(1, 4) }, () => {
+    const tombstone = format === DumpFormat.default && random.chance(0.3);
+    const [key, value] = [fromLatin1(`k${text(random)}`), fromLatin1(tombstone ? "" : text(random))];
+    return { key, value, flags: random.uint32(), version: random.uint32(), expire: random.uint32(), tombstone };
+  });
+  return (format === DumpFormat.csv ? "c" : "d") + encoded(items, format);
+}
+
+/** Deletions have a form in the default format only. */
+function encoded(items: readonly BackupRecord[], format: DumpFormat): string {
+  return latin1(format === DumpFormat.csv ? encodeItems(items, format) : encodeRecords(items));
 }
 
 function runDumpFile(input: Uint8Array, random: SimRandom): Met {
@@ -180,18 +184,18 @@ function runDumpFile(input: Uint8Array, random: SimRandom): Met {
   const whole = readDumpFile([input.subarray(1)], format);
   const cutUp = readDumpFile(cut(input.subarray(1), random), format);
   if (whole.fault !== cutUp.fault) throw new Error(`whole: ${whole.fault}, cut: ${cutUp.fault}`);
-  const texts = [whole.items, cutUp.items].map((items) => latin1(encodeItems(items, format)));
+  const texts = [whole.items, cutUp.items].map((items) => encoded(items, format));
   if (texts[0] !== texts[1]) throw new Error(`whole: ${JSON.stringify(texts[0])}, cut: ${JSON.stringify(texts[1])}`);
   const again = readDumpFile([fromLatin1(texts[0] as string)], format);
-  if (again.fault !== "" || latin1(encodeItems(again.items, format)) !== texts[0]) {
+  if (again.fault !== "" || encoded(again.items, format) !== texts[0]) {
     throw new Error(`written out again: ${again.fault}, ${JSON.stringify(texts[0])}`);
   }
-  return new Set([`${format} ${kindOf(whole.fault)}`]);
+  return new Set([`${format} ${kindOf(whole.fault)}`, `${whole.items.some(({ tombstone }) => tombstone)}`]);
 }
 
-function readDumpFile(chunks: readonly Uint8Array[], format: DumpFormat): { items: DumpedItem[]; fault: string } {
+function readDumpFile(chunks: readonly Uint8Array[], format: DumpFormat): { items: BackupRecord[]; fault: string } {
   const parser = new DumpFileParser(format);
-  const items: DumpedItem[] = [];
+  const items: BackupRecord[] = [];
   try {
     for (const chunk of chunks) {
       parser.push(chunk);
