@@ -10,7 +10,6 @@
 import { MIB } from "../../base/byte_units.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
-import { sleep } from "../../base/sleep.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { PeerLink, type PeerOptions, type PendingRequest, requestFor } from "../../net/peer/peer_link.ts";
 import type { Worker, WorkerRegistry } from "../../net/worker.ts";
@@ -84,8 +83,6 @@ const RETRY_MS = 200;
 /** Read from the change log at a time, and at most so much is unacknowledged meanwhile. */
 const READ_BYTES = MIB;
 const CATCHING_UP_BYTES_MAX = 4 * MIB;
-/** The pause before the change log is looked at again whose newest records are not committed. */
-const UNCOMMITTED_MS = 10;
 /** How long a stream that ends waits for the answer to its last word. */
 const FAREWELL_MS = 1000;
 
@@ -118,6 +115,8 @@ export class ReplicaStream implements Worker {
   /** Whether the replica is asked to continue: it has everything before the oldest record that is not acknowledged. */
   #hasBegun = false;
   #retry: Timer | undefined;
+  /** From this record on blocks are pushed; what is not committed before may not be. */
+  readonly #pushedFrom: number;
   /** Reads what a replica that was away lacks; undefined once it has caught up. */
   #cursor: LogCursor | undefined;
   /** The sequence of the next record to be queued; undefined = not known yet. */
@@ -127,7 +126,11 @@ export class ReplicaStream implements Worker {
   /** When the replica gave the last sign that it follows, on the monotonic clock; at first, when it was asked. */
   #heardMs: number;
 
-  /** @param cursor at what the replica lacks; absent: it gets what is written from now on */
+  /**
+   * Every block that is appended from now on must be pushed here when it is committed.
+   * @param cursor at what the replica lacks; absent: it gets what is written from now on
+   * @param delayMs before it is opened
+   */
   constructor(
     runtime: Runtime,
     workers: WorkerRegistry,
@@ -135,6 +138,7 @@ export class ReplicaStream implements Worker {
     settings: StreamSettings,
     owner: StreamOwner,
     cursor?: LogCursor,
+    delayMs = 0,
   ) {
     this.#runtime = runtime;
     this.#workers = workers;
@@ -145,15 +149,17 @@ export class ReplicaStream implements Worker {
     this.type = node.threadType;
     this.startedMs = runtime.clock.monotonicMs();
     this.#heardMs = this.startedMs;
+    this.#pushedFrom = owner.written.lastSequence + 1;
     this.#cursor = cursor;
     if (cursor !== undefined) {
       this.#hasBegun = true;
       this.acknowledged = cursor.next - 1;
     } else if (owner.knows(node.key)) {
-      this.#next = owner.written.lastSequence + 1;
+      this.#next = owner.written.committedSequence + 1;
     }
     workers.add(this);
-    this.#connect();
+    if (delayMs > 0) this.#later(delayMs);
+    else this.#connect();
   }
 
   get peer(): string {
@@ -316,15 +322,15 @@ export class ReplicaStream implements Worker {
     if (this.#link !== link) return;
     this.#link = undefined;
     if (this.#phase === "ended" || this.#phase === "unknown") return;
-    this.#tryAgain();
+    this.#later(RETRY_MS);
   }
 
-  #tryAgain(): void {
+  #later(delayMs: number): void {
     this.#retry ??= this.#runtime.clock.setTimer(() => {
       this.#retry = undefined;
       if (this.#link === undefined) this.#connect();
       else this.#ask();
-    }, RETRY_MS);
+    }, delayMs);
   }
 
   /** Opens the stream on a new connection, or continues it there. */
@@ -340,6 +346,8 @@ export class ReplicaStream implements Worker {
   #onAnswer(link: PeerLink, line: string): void {
     this.#isAsking = false;
     if (this.#link !== link || this.#phase === "ended") return;
+    // It is not known whether what was appended before will ever be committed; the replica is asked again then.
+    if (this.#phase === "opening" && this.#owner.written.committedSequence + 1 < this.#pushedFrom) return this.#later(RETRY_MS);
     if (line !== STREAM_LOST && !isWorthRepeating(line) && !line.startsWith(STREAM_OK)) return this.#onUnknown(link);
     this.#owner.onKnown(this.node.key, true);
     if (line === STREAM_LOST) return this.fail("it has lost the stream");
@@ -352,16 +360,17 @@ export class ReplicaStream implements Worker {
       if (this.#phase === "opening") this.#drain();
       else this.#send();
     } else {
-      this.#tryAgain();
+      this.#later(RETRY_MS);
     }
   }
 
   /** The replica does not know streams. */
   #onUnknown(link: PeerLink): void {
+    const hasMore = this.covers;
+    if (!hasMore) this.#phase = "unknown";
     this.#owner.onKnown(this.node.key, false);
     // What was kept for it cannot be sent any more.
-    if (this.covers) return this.fail("it does not know the replication stream any more");
-    this.#phase = "unknown";
+    if (hasMore) return this.fail("it does not know the replication stream any more");
     link.fail(new FlareError("UNSUPPORTED", `"${this.peer}" does not know the replication stream`));
   }
 
@@ -383,17 +392,17 @@ export class ReplicaStream implements Worker {
 
   /** The replica has agreed: from now on blocks are kept, and they are sent once it has every earlier write. */
   #drain(): void {
+    const { committedSequence } = this.#owner.written;
     this.#phase = "draining";
     this.#owner.onCoverage(this);
-    const { lastSequence } = this.#owner.written;
     const cursor = this.#cursor;
-    // What is in the log by now has gone as lines, unless it is kept here or read from there.
-    if (cursor === undefined) this.#next ??= lastSequence + 1;
+    // What is committed has gone as lines, unless it is kept here or read from the log.
+    if (cursor === undefined) this.#next ??= committedSequence + 1;
     const first = this.#next;
     void this.#owner.linesDone(this.node.key).then(() => {
       if (this.#phase !== "draining") return;
       this.#phase = "open";
-      if (cursor !== undefined) void this.#catchUp(cursor, lastSequence);
+      if (cursor !== undefined) void this.#catchUp(cursor);
       else if (first !== undefined) this.#beginAt(first);
       this.#send();
     });
@@ -406,13 +415,11 @@ export class ReplicaStream implements Worker {
     this.#owner.onBegun();
   }
 
-  /** Sends what is in the log. From some record after `first` on every block is pushed here. */
-  async #catchUp(cursor: LogCursor, first: number): Promise<void> {
-    const { clock } = this.#runtime;
+  /** Sends what is in the log, until it has reached the blocks that are pushed here. */
+  async #catchUp(cursor: LogCursor): Promise<void> {
     try {
       while (!this.#isEnded) {
-        const { committedSequence } = this.#owner.written;
-        const block = await cursor.read(committedSequence, READ_BYTES);
+        const block = await cursor.read(this.#owner.written.committedSequence, READ_BYTES);
         if (this.#isEnded) return;
         if (block !== undefined) {
           this.#queue(this.#owner.encode(block));
@@ -422,13 +429,11 @@ export class ReplicaStream implements Worker {
               this.#onProgress = resolve;
             });
           }
-        } else if (cursor.next > first && cursor.next > this.#owner.written.committedSequence) {
+        } else if (cursor.next > this.#owner.written.committedSequence) {
           this.#next = cursor.next;
           this.#cursor = undefined;
           this.#owner.onAcknowledged();
           return;
-        } else if (cursor.next > committedSequence) {
-          await sleep(clock, UNCOMMITTED_MS);
         }
       }
     } catch (error) {

@@ -21,6 +21,9 @@ import { ReplicaStream, type SentBlock, type StreamOwner, type StreamSettings } 
 /** Records are combined into blocks of at most this size. */
 const BLOCK_BYTES_MAX = MIB;
 
+/** The pause before a stream that has failed is opened again. */
+const REOPENING_MS = 200;
+
 /** What they tell their owner. */
 export interface StreamsOwner {
   linesDone(nodeKey: string): Promise<void>;
@@ -236,6 +239,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   onKnown(nodeKey: string, knows: boolean): void {
     if (knows) this.#known.add(nodeKey);
     else this.#known.delete(nodeKey);
+    this.#followIfNeeded();
   }
 
   onUnknown(stream: ReplicaStream): void {
@@ -263,7 +267,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#keepOut(node.key, stream.firstMissing - 1, stream.beacons.slaveUntilMs);
     this.#wakeSettled();
     // Its later writes go into the next stream, or to it as lines: if it copies, it needs them.
-    if (!this.#isStopped) this.#open(node);
+    if (!this.#isStopped) this.#open(node, undefined, REOPENING_MS);
     this.#followIfNeeded();
     this.#owner.onCoverage();
     this.#release();
@@ -316,8 +320,10 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     return self !== undefined && this.#isMaster ? this.#routing.replicaTargets(self.partition) : [];
   }
 
-  #open(node: ClusterNode, cursor?: LogCursor): void {
-    this.#streams.set(node.key, new ReplicaStream(this.#runtime, this.#workers, node, this.#settings, this, cursor));
+  #open(node: ClusterNode, cursor?: LogCursor, delayMs?: number): void {
+    this.#storage.follow(this);
+    const stream = new ReplicaStream(this.#runtime, this.#workers, node, this.#settings, this, cursor, delayMs);
+    this.#streams.set(node.key, stream);
     this.streams = [...this.#streams.values()];
     this.#beat ??= this.#nextBeat();
   }
@@ -409,7 +415,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   }
 
   #followIfNeeded(): void {
-    const isNeeded = this.streams.some(({ covers }) => covers);
+    const isNeeded = this.streams.some(({ isUnknown }) => !isUnknown);
     this.#storage.follow(isNeeded ? this : undefined);
   }
 
