@@ -37,7 +37,7 @@ export interface CopyOptions {
   /** Whether a key belongs to the copied partition. */
   belongs(key: Uint8Array): boolean;
   /** Whether this slave follows its master without a copy; `peer` is a connection to it. */
-  continues(master: ClusterNode, peer: Peer): Promise<boolean>;
+  continues(master: ClusterNode, peer: Peer, checkSource: () => Promise<void>): Promise<boolean>;
 }
 
 /** The progress of a copy. */
@@ -185,7 +185,7 @@ export class CopyTask implements Worker {
     if (master === undefined || this.#plan.role !== NodeRole.slave) return false;
     const peer = this.#peerTo(master, CHECK_TIMEOUT_MS, STATS_BYTES_MAX);
     try {
-      if (!(await this.#options.continues(master, peer))) return false;
+      if (!(await this.#options.continues(master, peer, () => this.#checkSource()))) return false;
       await this.#inheritFlushPlan(this.#storage);
       return true;
     } finally {

@@ -30,6 +30,8 @@ export interface RejoinParts {
   readonly master: string;
   readonly partition: number;
   readonly partitionSize: number;
+  /** Checks that the master has this node's data, before what only this node has changed is given up. @throws FlareError */
+  checkSource(): Promise<void>;
 }
 
 /** More changed keys than this are not worth it: the partition is copied. */
@@ -41,8 +43,8 @@ const REWRITE_BYTES_MAX = 4096;
 
 /**
  * Resolves to whether this node follows its master's log now, without a copy.
- * @throws FlareError CONNECTION_FAILED | TIMED_OUT, or REFUSED, retriable, if the master cannot answer now; the follower is
- * still undecided then
+ * @throws FlareError CONNECTION_FAILED | TIMED_OUT, or REFUSED, retriable, if the master cannot answer now, or not, if it has
+ * less data than this node; the follower is still undecided then
  */
 export async function rejoin(parts: RejoinParts): Promise<boolean> {
   const { follower, log, storage } = parts;
@@ -55,6 +57,7 @@ export async function rejoin(parts: RejoinParts): Promise<boolean> {
     follower.decided();
     return false;
   }
+  if (changed.length > 0) await parts.checkSource();
   follower.expect(parts.master, answer.id, answer.next, changed.length === 0);
   const also = changed.length === 0 ? "" : `; it writes ${changed.length} key(s) once more that only this node has changed`;
   log.write("notice", `continuing with record ${answer.next} of the log of "${parts.master}", without a copy${also}`);

@@ -119,14 +119,19 @@ export class Reconstructor {
       valueBytesMax: options.valueBytesMax,
       selfKey,
       belongs: (key) => this.#belongs(key, plan),
-      continues: (master, peer) => this.#continues(plan, master, peer),
+      continues: (master, peer, checkSource) => this.#continues(plan, master, peer, checkSource),
     });
     this.#copy = copy;
     return copy;
   }
 
   /** Whether this slave follows its master without a copy. */
-  async #continues({ partition, partitionSize }: Reconstruction, master: ClusterNode, peer: Peer): Promise<boolean> {
+  async #continues(
+    { partition, partitionSize }: Reconstruction,
+    master: ClusterNode,
+    peer: Peer,
+    checkSource: () => Promise<void>,
+  ): Promise<boolean> {
     const { follower, inSync, options, runtime, storage } = this.#parts;
     if (!inSync.isKept || master.state !== NodeState.active || this.#isDistrusted) {
       follower.decided();
@@ -134,7 +139,8 @@ export class Reconstructor {
     }
     const self = { host: options.serverName, port: options.serverPort };
     const { log } = runtime;
-    return rejoin({ storage, follower, log, self, peer, master: master.key, partition, partitionSize });
+    const { key } = master;
+    return rejoin({ storage, follower, log, self, peer, master: key, partition, partitionSize, checkSource });
   }
 
   /** Resolves to why the copy failed. */
