@@ -28,7 +28,7 @@ import {
 } from "../../protocol/stream_request.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { type LogBlock, readBlock } from "../../storage/log/log_block.ts";
-import { FLUSHED, LogKind, type LogReader } from "../../storage/log/log_record.ts";
+import { FLUSHED, LOG_RECORD_HEADER_BYTES, LogKind, type LogReader } from "../../storage/log/log_record.ts";
 import type { Position, Storage } from "../../storage/storage.ts";
 import { GivenLease } from "./given_lease.ts";
 
@@ -284,19 +284,27 @@ export class Follower {
   #applyRecords(block: LogBlock): Promise<void> | undefined {
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
     let waiting: Promise<void> | undefined;
+    let rest: LogBlock | undefined;
     readBlock(block, (reader) => {
-      this.records++;
-      if (reader.kind === LogKind.state) {
-        if (reader.flags !== FLUSHED) return;
-        // What waits for the engine was written before the flush, and later records after it.
-        if (waiting !== undefined) throw new FlareError("REFUSED", "a flush waits for the records before it");
-        return this.#storage.flushAll();
+      if (rest !== undefined) return;
+      const isFlush = reader.kind === LogKind.state && reader.flags === FLUSHED;
+      if (isFlush && waiting !== undefined) {
+        // What waits for the engine was written before the flush.
+        const { sequence, keyStart } = reader;
+        const records = block.firstSequence + block.records - sequence;
+        const bytes = block.bytes.slice(keyStart - LOG_RECORD_HEADER_BYTES);
+        rest = { bytes, firstSequence: sequence, records, salt: block.salt };
+        return;
       }
+      this.records++;
+      if (isFlush) return this.#storage.flushAll();
+      if (reader.kind === LogKind.state) return;
       const applied = this.#storage.apply(this.#mutationOf(reader), nowSeconds);
       if (applied instanceof Promise) waiting = this.#both(waiting, applied);
       else this.#check(applied);
     });
-    return waiting;
+    const later = rest;
+    return later === undefined ? waiting : waiting?.then(() => this.#applyRecords(later));
   }
 
   async #both(before: Promise<void> | undefined, pending: Promise<Applied>): Promise<void> {

@@ -235,4 +235,70 @@ describe("a follower", () => {
     assertEquals(await contentOf(pair.slave), await contentOf(pair.master));
     await pair.close();
   });
+
+  it("marks with each block what it has, once nothing is missing, and says so when a stream is opened", async () => {
+    const pair = await Pair.open();
+    const { follower, slave } = pair;
+    const marked = () => slave.positions.find(({ history }) => history === ID)?.sequence;
+    const reopened = () => follower.open(MASTER, { id: "f".repeat(16), next: undefined });
+    follower.open(MASTER, { id: ID, next: undefined });
+    await pair.send(await pair.set("a", "1"));
+    assertEquals([marked(), reopened()], [undefined, "OK"]);
+
+    follower.open(MASTER, { id: ID, next: undefined });
+    await pair.send(await pair.set("b", "1"));
+    follower.complete(follower.following);
+    await committed(slave);
+    assertEquals(marked(), 2);
+    await pair.send(await pair.set("c", "1"));
+    assertEquals([marked(), reopened()], [3, `OK ${ID} 3`]);
+
+    // Of another stream than the one for which nothing was missing.
+    follower.expect(MASTER, ID, 4, false);
+    const before = follower.following;
+    follower.expect(MASTER, ID, 4, false);
+    follower.complete(before);
+    await pair.send(await pair.set("d", "1"));
+    assertEquals([marked(), reopened()], [3, "OK"]);
+
+    // Something was changed here that the master knows nothing of.
+    follower.expect(MASTER, ID, 5, true);
+    await pair.send(await pair.set("e", "1"));
+    assertEquals(marked(), 5);
+    await write(slave, set("stranger", "1"), pair.world.nowSeconds);
+    await committed(slave);
+    assertEquals(reopened(), "OK");
+    await pair.close();
+  });
+
+  it("follows nothing before it is known where it continues, unless it is in use", async () => {
+    const pair = await Pair.open();
+    const { follower } = pair;
+    const open = () => follower.open(MASTER, { id: ID, next: undefined });
+    pair.routing.install(mapOf(2, ["NODE a 1 0 0 0 1 16", "NODE b 2 1 1 0 1 17"]));
+    follower.undecided();
+    assertThrows(open, FlareError, "asking where it continues");
+    follower.decided();
+    assertEquals(open(), "OK");
+    follower.undecided();
+    pair.routing.install(mapOf(3, AS_SLAVE));
+    assertEquals(open(), "OK");
+    await pair.close();
+  });
+
+  it("drops everything where its master did, and not at what it has applied before", async () => {
+    for (const syncReads of [true, false]) {
+      const pair = await Pair.open(syncReads);
+      pair.follower.open(MASTER, { id: ID, next: undefined });
+      await write(pair.master, set("before", "1"), pair.world.nowSeconds);
+      pair.master.flushAll();
+      await write(pair.master, set("after", "1"), pair.world.nowSeconds);
+      await committed(pair.master);
+      assertEquals(pair.blocks.length, 1);
+      await pair.send(pair.blocks[0] as LogBlock);
+      assertEquals(await contentOf(pair.slave), await contentOf(pair.master));
+      assertEquals(pair.slave.stats().items, 1);
+      await pair.close();
+    }
+  });
 });
