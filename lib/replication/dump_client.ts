@@ -56,6 +56,8 @@ export class DumpClient implements ConnectionHandler {
   #settled = false;
   #timer: Timer | undefined;
   #heardMs = 0;
+  /** Of the storage, when the copy began. */
+  #rollbacks = 0;
   #resolve: () => void = () => undefined;
   #reject: (error: FlareError) => void = () => undefined;
 
@@ -85,6 +87,7 @@ export class DumpClient implements ConnectionHandler {
       this.#reject = reject;
       const { host, port, connectTimeoutMs, tls } = this.#request;
       this.#heardMs = this.#runtime.clock.monotonicMs();
+      this.#rollbacks = this.#storage.rollbacks;
       this.#connection = this.#runtime.transport.connect({ host, port }, connectTimeoutMs, this, { tls: tls?.client });
       this.#watch();
     });
@@ -178,7 +181,12 @@ export class DumpClient implements ConnectionHandler {
     }
     this.#settle();
     this.#storage.onCommit({
-      onCommitted: (error) => (error === undefined ? this.#resolve() : this.#reject(error)),
+      onCommitted: (error) => {
+        if (error !== undefined) return this.#reject(error);
+        if (this.#storage.rollbacks === this.#rollbacks) return this.#resolve();
+        const text = "cannot store the copy: items were rolled back because they could not be appended to the change log";
+        this.#reject(new FlareError("IO_ERROR", text, { retriable: true }));
+      },
     });
   }
 

@@ -67,7 +67,6 @@ export async function rejoin(parts: RejoinParts): Promise<boolean> {
 
 async function ask({ log, master, peer, self, storage }: RejoinParts): Promise<RejoinAnswer | undefined> {
   const { positions } = storage;
-  if (positions.length === 0) return undefined;
   const { line } = await peer.request(encodeRejoin({ host: self.host, port: String(self.port), positions }), ReplyShape.line);
   const answer = parseRejoinLine(line);
   if (answer !== undefined) return answer;

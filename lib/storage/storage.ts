@@ -344,6 +344,11 @@ export class Storage {
     return this.#journal?.changes.changedSequence ?? 0;
   }
 
+  /** How often changes were rolled back because they could not be appended; their listeners may hear of it later. */
+  get rollbacks(): number {
+    return this.#journal?.changes.appendErrors ?? 0;
+  }
+
   /** The sequence of the newest change that is committed by the policy. */
   get committedSequence(): number {
     return this.#journal?.commits.committedSequence ?? 0;

@@ -37,12 +37,15 @@ export class RejoinCommands {
     if (!isOurs) return reply.line(serverErrorLine(`"${key}" is not a slave of this node`));
     if (inSync.isMember(slave)) return reply.line(`${COPY} it is in the in-sync set`);
     const common = storage.commonState(asked.positions);
-    if (common === undefined) return reply.line(`${COPY} nothing is known to be the same here`);
-    const { history, sequence, at } = common;
-    const cursor = storage.readLog(at + 1);
-    if (!cursor.isThere) return reply.line(`${COPY} the change log begins after record ${at}`);
+    const cursor = common === undefined ? undefined : storage.readLog(common.at + 1);
+    if (common === undefined || cursor?.isThere !== true) {
+      replicator.streams.reopen(slave);
+      const why = common === undefined ? "nothing is known to be the same here" : "the change log does not reach back so far";
+      return reply.line(`${COPY} ${why}`);
+    }
     inSync.copyBegins(key);
-    replicator.streams.resume(slave, cursor);
+    replicator.streams.reopen(slave, cursor);
+    const { history, sequence } = common;
     reply.line(rejoinLine({ id: storage.history, history, sequence, next: cursor.next }));
   }
 

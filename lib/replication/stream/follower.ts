@@ -44,6 +44,8 @@ interface Followed {
   readonly unshown: { readonly there: number; here: number }[];
   /** Nothing is missing here, and nothing here is not in the master's log up to `next`. */
   isExact: boolean;
+  /** Of the storage: if there was one since then, a block is missing here, whose author has perhaps not heard of it yet. */
+  rollbacks: number;
   /** What this replica had, exactly, when the stream was opened. */
   readonly position: Position | undefined;
 }
@@ -143,7 +145,8 @@ export class Follower {
   get #position(): Position | undefined {
     const followed = this.#followed;
     if (followed?.next === undefined || !followed.isExact || this.#waiting !== undefined) return undefined;
-    if (this.#storage.changedSequence > this.#markedAt) return undefined;
+    const { changedSequence, rollbacks } = this.#storage;
+    if (changedSequence > this.#markedAt || rollbacks !== followed.rollbacks) return undefined;
     return { history: followed.id, sequence: followed.next - 1 };
   }
 
@@ -170,7 +173,8 @@ export class Follower {
   #follow(source: string, id: string, next: number | undefined, isExact: boolean, position?: Position): void {
     this.lease.begin();
     this.#openings++;
-    this.#followed = { id, source, next, shown: this.#storage.lastSequence, unshown: [], isExact, position };
+    const { lastSequence: shown, rollbacks } = this.#storage;
+    this.#followed = { id, source, next, shown, unshown: [], isExact, rollbacks, position };
   }
 
   /** The stream that is followed here, or the next one if there is none yet: an argument of `complete`. */
@@ -183,12 +187,15 @@ export class Follower {
     const followed = this.#followed;
     if (followed === undefined || this.#openings !== following || followed.source !== this.master) return;
     followed.isExact = true;
+    followed.rollbacks = this.#storage.rollbacks;
     this.#mark(followed);
   }
 
   /** Records up to where this replica is like its master. */
-  #mark({ id, next, isExact }: Followed): void {
-    if (!isExact || next === undefined) return;
+  #mark(followed: Followed): void {
+    const { id, next } = followed;
+    if (followed.rollbacks !== this.#storage.rollbacks) followed.isExact = false;
+    if (!followed.isExact || next === undefined) return;
     this.#storage.markPosition({ history: id, sequence: next - 1 });
     this.#markedAt = this.#storage.lastSequence;
   }

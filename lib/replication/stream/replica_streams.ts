@@ -153,8 +153,8 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     }
   }
 
-  /** Continues the stream to a replica of ours at `cursor`: it has every earlier record. */
-  resume(node: ClusterNode, cursor: LogCursor): void {
+  /** Begins a new stream to a replica of ours that has left its old one; at `cursor` if it has every earlier record. */
+  reopen(node: ClusterNode, cursor?: LogCursor): void {
     const stream = this.#streams.get(node.key);
     if (stream !== undefined) {
       this.#remove(node.key);
