@@ -124,16 +124,16 @@ async function fill(storage: Storage, data: Map<string, string>): Promise<void> 
   await storage.checkpoint();
 }
 
-async function stoppedInOrder(directory: string): Promise<Template> {
+async function stoppedInOrder(directory: string, options: StorageOptions = {}): Promise<Template> {
   const data = new Map<string, string>();
-  const storage = await openLevel(directory);
+  const storage = await openLevel(directory, options);
   await fill(storage, data);
   await write(storage, data, "four", 90, KEYS);
   await storage.close();
   return { directory, files: filesOf(directory), data: textOf(data), newest: undefined, earlier: new Set() };
 }
 
-/** What `kill -9` leaves, with four log segments at least that the engine knows nothing of. */
+/** What `kill -9` leaves, with four log segments at least that the engine knows nothing of, and those kept for replicas. */
 async function killed(directory: string): Promise<Template> {
   const scratch = makeQuickDirectory();
   const data = new Map<string, string>();
@@ -145,8 +145,10 @@ async function killed(directory: string): Promise<Template> {
   level.gate = new Promise((resolve) => {
     release = resolve;
   });
-  let segments = storage.stats().logSegments;
-  for (let i = 0; segments < 5 || earlier.size < 8; i = (i + 1) % KEYS) {
+  const kept = storage.stats().logSegments;
+  let segments = kept;
+  earlier.add(textOf(data));
+  for (let i = 0; segments < kept + 4 || earlier.size < 8; i = (i + 1) % KEYS) {
     await write(storage, data, `four ${earlier.size}`, i, i + 1);
     if (storage.stats().logSegments !== segments) earlier.clear();
     segments = storage.stats().logSegments;
@@ -274,7 +276,7 @@ describe("a data directory of 2.0.0", () => {
   let template: Template;
 
   before(async () => {
-    template = await stoppedInOrder(join(root, "template"));
+    template = await stoppedInOrder(join(root, "template"), { logRetentionBytes: 0 });
     writeFileSync(join(template.directory, "FORMAT"), "flare-kv data format 1\n");
   });
   beforeEach(() => {
