@@ -16,7 +16,7 @@ export interface KnownFindings {
 const { appliedTwice, differ, earlyRead, forgottenDeletion, lostWrite, notLinearizable, staleRead, unserved } = FindingKind;
 
 const DISK = "a slave whose disk fails is not fenced when it leaves";
-const LINES = "a slave accepts a former master's copies as lines, though not its stream; and a connection may hang for long";
+const LINES = "a slave may accept a former master's copies as lines, though not its stream; and a connection may hang for long";
 const SPLIT = [earlyRead, staleRead, lostWrite, appliedTwice, notLinearizable, differ, unserved];
 
 /** By scenario; those of one kind of fault with one and two slaves together. */
