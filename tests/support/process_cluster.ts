@@ -69,6 +69,11 @@ export class ProcessCluster {
     if (signal === "SIGTERM" && status !== 0) throw new Error(`"${this.key(number)}" ended with ${status}:\n${stderr}`);
   }
 
+  /** Sends a signal to a server that goes on running. */
+  signal(number: number, signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#running.get(number)?.kill(signal);
+  }
+
   /** Kills what still runs. */
   async clear(): Promise<void> {
     const running = [...this.#running.values()];

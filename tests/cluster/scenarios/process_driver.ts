@@ -48,6 +48,11 @@ export class ProcessDriver implements ClusterDriver {
     this.#cluster.sources = sources;
   }
 
+  /** What all servers have said so far. */
+  get output(): string {
+    return this.#cluster.programs.map(({ output }) => output).join("");
+  }
+
   get index(): HostPort {
     return this.#cluster.address(INDEX);
   }
@@ -72,6 +77,11 @@ export class ProcessDriver implements ClusterDriver {
 
   killNode(node: HostPort): Promise<void> {
     return this.#cluster.end(this.#number(node), "SIGKILL");
+  }
+
+  /** Lets a node stand still, or go on. */
+  signalNode(node: HostPort, signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#cluster.signal(this.#number(node), signal);
   }
 
   async restartIndex(): Promise<void> {
