@@ -142,17 +142,9 @@ export const clusterBugs: readonly PlantedBug[] = [
   {
     name: "returns-one-record-late",
     about: "the stream to a slave that returns leaves out the first record that it lacks",
-    search: "missedCopies",
+    search: "cutOff",
     file: "lib/node_server/commands/rejoin_commands.ts",
     find: "storage.readLog(common.at + 1)",
     replace: "storage.readLog(common.at + 2)",
-  },
-  {
-    name: "copy-without-its-middle",
-    about: "a copy is complete although some of its items were rolled back on a full disk",
-    search: "missedCopies",
-    file: "lib/replication/dump_client.ts",
-    find: "if (this.#storage.rollbacks === this.#rollbacks) return this.#resolve();",
-    replace: "return this.#resolve();",
   },
 ];
