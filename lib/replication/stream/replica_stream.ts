@@ -42,10 +42,8 @@ export interface StreamOwner {
   readonly written: { readonly lastSequence: number; readonly committedSequence: number };
   /** A block as it is sent. */
   encode(block: LogBlock): SentBlock;
-  /** From where on a replica lacks something that has what a position has and nothing else; undefined: that is not known. */
+  /** At what a replica lacks that has what a position has; undefined: that is not known, or not in the log. */
   after(position: Position): LogCursor | undefined;
-  /** The replica follows, but it is not known what it has. */
-  onUnknown(stream: ReplicaStream): void;
   /** Whether the node has answered as one that knows streams does. */
   knows(nodeKey: string): boolean;
   onKnown(nodeKey: string, knows: boolean): void;
@@ -376,11 +374,10 @@ export class ReplicaStream implements Worker {
 
   /** The replica says what it has: continues there, if that is possible. */
   #continueAfter(position: Position | undefined): boolean {
-    const cursor = position === undefined ? undefined : this.#owner.after(position);
-    if (cursor === undefined) {
-      this.#owner.onUnknown(this);
-      return false;
-    }
+    // Where nothing is said, lines of a master that does not know the stream yet may have come first.
+    if (position === undefined) return false;
+    const cursor = this.#owner.after(position);
+    if (cursor === undefined) return false;
     this.#cursor = cursor;
     this.#hasBegun = true;
     this.acknowledged = cursor.next - 1;

@@ -242,12 +242,6 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#followIfNeeded();
   }
 
-  onUnknown(stream: ReplicaStream): void {
-    if (!this.#owner.isAwaited(stream.node.key)) return;
-    const isOut = this.#owner.onBehind(stream.node, this.#runtime.clock.monotonicMs(), "it is not known what it has");
-    if (isOut !== undefined) this.#waitUntilOut(stream, isOut);
-  }
-
   onBegun(): void {
     this.#renew();
   }
