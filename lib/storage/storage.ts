@@ -28,7 +28,6 @@ import { decodeMeta, type EngineMeta, META_KEY } from "./engine/engine_record.ts
 import type { CommitListener } from "./log/commit_group.ts";
 import { LogCursor } from "./log/log_cursor.ts";
 import { recoverLog } from "./log/log_recovery.ts";
-import type { LogSegment } from "./log/log_segment.ts";
 import { type CommonState, type Position, Positions } from "./log/positions.ts";
 import { volatileFiles } from "./log/volatile_files.ts";
 import { LogReplay } from "./log_replay.ts";
@@ -390,12 +389,11 @@ export class Storage {
     return this.#positions.common(theirs, changes.files, changes.lastSequence);
   }
 
-  /** Reads the log from a sequence on; of a storage without a data directory only what comes. */
+  /** Reads the log from a sequence on; a storage without a data directory has none to read. */
   readLog(first: number): LogCursor {
     const { changes } = this.#openJournal();
     if (this.#directory !== undefined) return new LogCursor(this.#runtime.files, () => changes.files, first);
-    const [file] = changes.files;
-    return new LogCursor(volatileFiles, () => [{ ...(file as LogSegment), firstSequence: changes.nextSequence }], first);
+    return new LogCursor(volatileFiles, () => [], first);
   }
 
   /** The current flush generation: it grows with each flush. */
