@@ -35,7 +35,6 @@ type Parts = Pick<
 export class AdminCommands {
   readonly #parts: Parts;
   readonly #install: (map: NodeMap) => void;
-
   readonly #recopy: () => void;
 
   /**
