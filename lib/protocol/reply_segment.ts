@@ -12,6 +12,9 @@ import { type BufferPool, POOLED_BYTES, SMALL_BYTES } from "./buffer_pool.ts";
 /** Copies of up to this many bytes are faster in a loop than through `set`. */
 const LOOP_COPY_MAX = 48;
 
+/** Numbers kept for each uncommitted reply. */
+const MARK_FIELDS = 4;
+
 /** The receiver of the bytes; `false` = it keeps the memory and accepts no more for now (see `Connection.write`). */
 export interface ByteSink {
   write(bytes: Uint8Array): boolean;
@@ -29,6 +32,10 @@ export class ReplySegment {
   #partBytes = 0;
   /** Start and end of each reply to an uncommitted write, and how to answer its failure. */
   #uncommitted: number[] = [];
+  /** How many of them each requested commit covers, oldest first … */
+  readonly #requested: number[] = [];
+  /** … and how many none covers yet. */
+  #unrequested = 0;
   readonly #pool: BufferPool;
 
   constructor(pool: BufferPool) {
@@ -121,34 +128,59 @@ export class ReplySegment {
    */
   markUncommitted(start: number, how = -1, tag = 0): void {
     this.#uncommitted.push(start, this.length, how, tag);
+    this.#unrequested++;
   }
 
+  /** The caller requests a commit for what was marked since the last call; false: nothing was. */
+  requestCommit(): boolean {
+    if (this.#unrequested === 0) return false;
+    this.#requested.push(this.#unrequested);
+    this.#unrequested = 0;
+    return true;
+  }
+
+  /** The oldest requested commit is done; later ones still hold their replies back. */
   committed(): void {
-    this.#uncommitted.length = 0;
-    this.waitsForReplicas = false;
+    const count = this.#takeRequested();
+    if (count === this.#uncommitted.length) this.#uncommitted.length = 0;
+    else this.#uncommitted.splice(0, count);
   }
 
-  /** Replaces each reply to a write that could not be committed with the result of `encode`. */
+  /** Replaces each reply that the oldest requested commit covers, which failed, with the result of `encode`. */
   failUncommitted(encode: (how: number, tag: number) => Uint8Array): void {
     const old = this.bytes;
     const oldLength = this.length;
+    const failed = this.#uncommitted.splice(0, this.#takeRequested());
     this.bytes = EMPTY_BYTES;
     this.length = 0;
     let from = 0;
-    for (let i = 0; i < this.#uncommitted.length; i += 4) {
-      const start = this.#uncommitted[i] as number;
-      const end = this.#uncommitted[i + 1] as number;
+    for (let i = 0; i < failed.length; i += MARK_FIELDS) {
+      const start = failed[i] as number;
+      const end = failed[i + 1] as number;
       this.put(old, from, start);
-      const how = this.#uncommitted[i + 2] as number;
+      const how = failed[i + 2] as number;
       if (end > start || how >= 0) {
-        const bytes = encode(how, this.#uncommitted[i + 3] as number);
+        const bytes = encode(how, failed[i + 3] as number);
         this.put(bytes, 0, bytes.length);
       }
       from = end;
     }
     this.put(old, from, oldLength);
     this.#pool.give(old);
-    this.committed();
+    this.#moveMarks(this.length - oldLength);
+  }
+
+  /** The length of what the oldest requested commit covers in the list of marks. */
+  #takeRequested(): number {
+    return (this.#requested.shift() ?? 0) * MARK_FIELDS;
+  }
+
+  #moveMarks(by: number): void {
+    const marks = this.#uncommitted;
+    for (let i = 0; i < marks.length; i += MARK_FIELDS) {
+      marks[i] = (marks[i] as number) + by;
+      marks[i + 1] = (marks[i + 1] as number) + by;
+    }
   }
 
   /** Passes the bytes so far to the sink, buffer by buffer, until it returns false; true = all passed. */
@@ -169,8 +201,12 @@ export class ReplySegment {
     return true;
   }
 
-  /** Takes over the bytes of the segment after this one; false: one of them holds more than a buffer, or awaits a commit. */
+  /**
+   * Takes over the bytes of the segment after this one; false: that is still being written, or one of them holds more than a
+   * buffer or awaits a commit.
+   */
   absorb(next: ReplySegment): boolean {
+    if (!next.closed) return false;
     if (this.#parts.length > 0 || next.#parts.length > 0 || this.hasUncommitted || next.hasUncommitted) return false;
     if (this.length + next.length > POOLED_BYTES) return false;
     this.put(next.bytes, 0, next.length);
@@ -184,7 +220,10 @@ export class ReplySegment {
     this.bytes = EMPTY_BYTES;
     this.length = 0;
     this.closed = true;
-    this.committed();
+    this.waitsForReplicas = false;
+    this.#uncommitted.length = 0;
+    this.#requested.length = 0;
+    this.#unrequested = 0;
     this.#parts.length = 0;
     this.#partBytes = 0;
   }

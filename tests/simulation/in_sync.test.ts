@@ -10,6 +10,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { ClusterNode } from "../../lib/cluster/node.ts";
 import { compareReplicas } from "./checks.ts";
 import { first, play } from "./scene.ts";
+import { SimClient } from "./sim_client.ts";
 
 const TIMEOUT_MS = 5000;
 
@@ -73,6 +74,21 @@ describe("a cluster whose slave misses writes", () => {
       });
     });
   }
+
+  it("says that a prefix is deleted only when every slave has the deletions or is out", { timeout: 60_000 }, async () => {
+    await play("delete_prefix", 1, {}, async (scene) => {
+      const { master, writer } = scene;
+      const slave = first(scene.slaves);
+      writer.stop();
+      await scene.sleep(1000);
+      scene.cutLink(master, slave);
+      const client = new SimClient(scene.run.world.host("deleter").start(), master.host, master.port, 60_000);
+      const answer = await client.request("delete_prefix 1000 pkey\r\n", "line");
+      assertEquals(scene.place(slave), "slave prepare 1");
+      assertEquals(answer, { kind: "line", line: `DELETED ${writer.acknowledged.length}` });
+      client.close();
+    });
+  });
 
   it("goes on within the timeout when a link drops packets, and is whole when it works again", {
     timeout: 60_000,

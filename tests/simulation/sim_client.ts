@@ -41,7 +41,7 @@ interface Waiting {
 }
 
 const CONNECT_TIMEOUT_MS = 3000;
-const LINE = /^(STORED|NOT_STORED|EXISTS|NOT_FOUND|DELETED|TOUCHED|OK|\d{1,20})$/;
+const LINE = /^(STORED|NOT_STORED|EXISTS|NOT_FOUND|DELETED( \d+)?|TOUCHED|OK|\d{1,20})$/;
 const ERROR = /^(SERVER_ERROR .+|CLIENT_ERROR .+|ERROR.*)$/;
 const VALUE = /^VALUE (\S+) (\d+) (\d+)(?: (\d+))?$/;
 

@@ -87,7 +87,7 @@ export class Output {
     let joined = 0;
     while (joined + 2 < segments.length) {
       const next = segments[joined + 1] as ReplySegment;
-      if (!next.closed || !head.absorb(next)) break;
+      if (!head.absorb(next)) break;
       joined++;
     }
     if (joined > 0) this.#spare(...segments.splice(1, joined));

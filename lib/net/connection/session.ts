@@ -255,15 +255,16 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     const { segment } = reply;
     const late = new PendingReply(this, reply, this.#outstanding.add(request), request.opcode, request.opaque);
     segment.closed = false;
-    if (segment.hasUncommitted) this.#commit(segment);
+    // A commit that is done at once writes replies: this segment must not be the last one any more.
     this.#nextSegment();
+    this.#commit(segment);
     return late;
   }
 
   finish(segment: ReplySegment, claim: Claim): void {
     segment.closed = true;
     // A request that was held back may have been answered like an immediate one.
-    if (segment.hasUncommitted) this.#commit(segment);
+    this.#commit(segment);
     this.#outstanding.remove(claim);
     this.#output.gather();
     if (this.#isSettling) return;
@@ -287,19 +288,20 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     this.reply = new TextReply(this.#output.openNext());
   }
 
-  /** Requests the commit of the writes answered in this segment; `onCommitted` follows. */
+  /** Requests the commit of the writes answered in this segment since the last one; `onCommitted` follows. */
   #commit(segment: ReplySegment): void {
+    if (!segment.requestCommit()) return;
     this.#awaitingCommit.push(segment);
-    this.#host.handler.onCommit?.(this, segment.waitsForReplicas);
+    const { waitsForReplicas } = segment;
+    segment.waitsForReplicas = false;
+    this.#host.handler.onCommit?.(this, waitsForReplicas);
   }
 
   /** At the end of a chunk: one commit for all its writes, one write for all its replies. */
   #finishChunk(): void {
     const segment = this.reply.segment;
-    if (segment.hasUncommitted) {
-      this.#commit(segment);
-      if (segment.hasUncommitted) this.#nextSegment();
-    }
+    this.#commit(segment);
+    if (segment.hasUncommitted) this.#nextSegment();
     this.#output.flush();
     this.#closeWhenDone();
   }

@@ -29,7 +29,7 @@ const GROUP_KEYS = 64;
 const DELETION = new CommandTable(["md"]);
 
 /** What it takes of a node server. */
-type Parts = Pick<NodeComponents, "handover" | "options" | "partitionFlush" | "runtime" | "storage">;
+type Parts = Pick<NodeComponents, "handover" | "options" | "partitionFlush" | "replicator" | "runtime">;
 
 export class ScanCommands {
   readonly #parts: Parts;
@@ -127,8 +127,9 @@ export class ScanCommands {
       parser.parse(request, line, 0, line.length, 0);
       return { segment, waiting: this.#meta.write(request, new TextReply(segment)) };
     });
+    const waitsForReplicas = deletions.some(({ segment }) => segment.waitsForReplicas);
     const fault = await new Promise<FlareError | undefined>((resolve) => {
-      this.#parts.storage.onCommit({ onCommitted: resolve });
+      this.#parts.replicator.onCommit({ onCommitted: resolve }, waitsForReplicas);
     });
     const answers: string[] = [];
     for (const { segment, waiting } of deletions) {

@@ -95,10 +95,47 @@ describe("a segment", () => {
           segment.hasUncommitted,
           replies.some(({ fails }) => fails),
         );
+        assertEquals(
+          segment.requestCommit(),
+          replies.some(({ fails }) => fails),
+        );
         segment.failUncommitted((_how, tag) => fromLatin1(`failed ${tag};`));
         assertEquals(segment.hasUncommitted, false);
         assertEquals(drained(segment), expected);
       }),
+    );
+  });
+
+  it("settles with each commit the replies that this one covers, and no others", () => {
+    const write = fc.record({ length: fc.constantFrom(0, 1, 50, 600), commits: fc.boolean() });
+    fc.assert(
+      fc.property(
+        fc.array(write, { maxLength: 8 }),
+        fc.array(fc.boolean(), { minLength: 9, maxLength: 9 }),
+        (writes, faults) => {
+          const segment = new ReplySegment(new BufferPool());
+          let expected = "";
+          let commits = 0;
+          for (const [number, { length, commits: isRequested }] of writes.entries()) {
+            const start = segment.length;
+            const said = `${number}${"x".repeat(length)};`;
+            segment.putText(said);
+            segment.markUncommitted(start, -1, number);
+            segment.putText("seen;");
+            expected += faults[commits] ? `failed ${number};seen;` : `${said}seen;`;
+            if (isRequested && segment.requestCommit()) commits++;
+          }
+          if (segment.requestCommit()) commits++;
+          assert(!segment.requestCommit());
+          for (let commit = 0; commit < commits; commit++) {
+            assert(segment.hasUncommitted);
+            if (faults[commit]) segment.failUncommitted((_how, tag) => fromLatin1(`failed ${tag};`));
+            else segment.committed();
+          }
+          assert(!segment.hasUncommitted);
+          assertEquals(drained(segment), expected);
+        },
+      ),
     );
   });
 
@@ -109,6 +146,7 @@ describe("a segment", () => {
     const value = fromLatin1("value");
     segment.putStable(value, 0, value.length);
     value.fill(0x2a);
+    segment.requestCommit();
     segment.committed();
     segment.failUncommitted(() => fromLatin1("never"));
     assertEquals(drained(segment), "STORED value");
@@ -147,13 +185,16 @@ describe("a segment after another", () => {
     assertEquals([drained(first), second.size], [`abc${"d".repeat(600)}`, 0]);
   });
 
-  it("stays where it is if it is large, has parts of its own or awaits a commit", () => {
+  it("stays where it is if it is large or not complete, has parts of its own or awaits a commit", () => {
     const first = segmentWith("abc");
     assert(!first.absorb(segmentWith("d".repeat(POOLED_BYTES))));
     const stable = segmentWith("d");
     stable.putStable(fromLatin1("def"), 0, 3);
     const uncommitted = segmentWith("d");
     uncommitted.markUncommitted(0);
+    const open = segmentWith("f");
+    open.closed = false;
+    assert(!first.absorb(open));
     for (const other of [stable, uncommitted]) {
       assert(!first.absorb(other));
       assert(!other.absorb(segmentWith("e")));

@@ -29,10 +29,20 @@ class FakeHandler implements RequestHandler {
   commits: { onCommitted(error?: FlareError): void }[] = [];
   commitsAtOnce = true;
   readonly finished: string[] = [];
+  numbersWrites = false;
+  /** The writes so far, numbered from 1 … */
+  #written = 0;
+  /** … and the last one that is committed. */
+  committed = 0;
 
   onCommit(listener: { onCommitted(error?: FlareError): void }): void {
-    if (this.commitsAtOnce) listener.onCommitted();
-    else this.commits.push(listener);
+    const covered = this.#written;
+    const commit = (error?: FlareError): void => {
+      this.committed = covered;
+      listener.onCommitted(error);
+    };
+    if (this.commitsAtOnce && this.commits.length === 0) commit();
+    else this.commits.push({ onCommitted: commit });
   }
 
   handle(request: Request, reply: TextReply, session: Session): void | Promise<void> {
@@ -46,10 +56,24 @@ class FakeHandler implements RequestHandler {
     }
     const { bytes, start, end } = request.mutation.key;
     const key = String.fromCharCode(...bytes.subarray(start, end));
-    if (key.startsWith("later")) return this.#answer(key, reply);
     this.executed.push(key);
+    const { noreply } = request;
+    if (!key.startsWith("later")) return this.#store(key, noreply, reply);
+    return new Promise((resolve) => {
+      this.waiting.push({
+        name: key,
+        release: () => {
+          this.#store(key, noreply, reply);
+          resolve();
+        },
+      });
+    });
+  }
+
+  #store(key: string, noreply: boolean, reply: TextReply): void {
     const from = reply.segment.length;
-    if (!request.noreply) reply.line(`STORED ${key}`);
+    this.#written++;
+    if (!noreply) reply.line(`STORED ${key}${this.numbersWrites ? ` #${this.#written}` : ""}`);
     reply.segment.markUncommitted(from);
   }
 
@@ -239,7 +263,7 @@ describe("session", () => {
     await handler.release("later");
     assertEquals(handler.executed, ["later", "other", "later", "last"]);
     await handler.release("later");
-    assertEquals(connection.text, "later\r\nother\r\nlater\r\nlast\r\n");
+    assertEquals(connection.text, "STORED later\r\nother\r\nlater\r\nlast\r\n");
     assert(!connection.paused);
   });
 
@@ -375,12 +399,13 @@ describe("session", () => {
     assertEquals(errors.length, 1);
   });
 
-  it("never mixes up replies, whatever waits and however the stream is cut", async () => {
+  it("never mixes up replies, and shows none before its commit, whatever waits and however the stream is cut", async () => {
+    const key = fc.integer({ min: 0, max: 9 });
     const request = fc.oneof(
-      fc.integer({ min: 0, max: 9 }).map((n) => ({ text: `get k${n}\r\n`, answer: `k${n}\r\n` })),
-      fc.integer({ min: 0, max: 9 }).map((n) => ({ text: `get later${n}\r\n`, answer: `later${n}\r\n` })),
-      fc.integer({ min: 0, max: 9 }).map((n) => ({ text: `set k${n} 0 0 2\r\n\r\n\r\n`, answer: `STORED k${n}\r\n` })),
-      fc.integer({ min: 0, max: 9 }).map((n) => ({ text: `set later${n} 0 0 1\r\nx\r\n`, answer: `later${n}\r\n` })),
+      key.map((n) => ({ text: `get k${n}\r\n`, answer: `k${n}\r\n` })),
+      key.map((n) => ({ text: `get later${n}\r\n`, answer: `later${n}\r\n` })),
+      key.map((n) => ({ text: `set k${n} 0 0 2\r\n\r\n\r\n`, answer: `STORED k${n}\r\n` })),
+      key.map((n) => ({ text: `set later${n} 0 0 1\r\nx\r\n`, answer: `STORED later${n}\r\n` })),
       fc.constant({ text: "nonsense\r\n", answer: "ERROR\r\n" }),
     );
     await fc.assert(
@@ -389,26 +414,40 @@ describe("session", () => {
         fc.array(fc.nat(), { maxLength: 12 }),
         fc.infiniteStream(fc.nat()),
         async (requests, cuts, choice) => {
-          const { handler, connection, send } = open();
+          const pick = (count: number): number => (choice.next().value as number) % count;
+          const { handler, connection, host, send } = open();
+          const settling: (() => void)[] = [];
+          host.settleSoon = (session) => settling.push(() => session.settle());
           handler.commitsAtOnce = false;
+          handler.numbersWrites = true;
+          const check = (): void => {
+            for (const [, write] of connection.text.matchAll(/#(\d+)/g)) assert(Number(write) <= handler.committed);
+          };
+          const advance = async (): Promise<void> => {
+            const ways = [
+              ...(handler.commits.length > 0 ? [() => void handler.commits.shift()?.onCommitted()] : []),
+              ...(handler.waiting.length > 0 ? [() => handler.releaseAt(pick(handler.waiting.length))] : []),
+              ...(settling.length > 0 ? [() => void settling.shift()?.()] : []),
+            ];
+            if (ways.length > 0) await ways[pick(ways.length)]?.();
+            // A storage that has nothing to wait for commits at once.
+            handler.commitsAtOnce = handler.commits.length === 0 && pick(2) === 0;
+            check();
+          };
           const stream = requests.map(({ text }) => text).join("");
           const points = [...new Set(cuts.map((cut) => cut % (stream.length + 1)))].sort((left, right) => left - right);
           let from = 0;
           for (const point of [...points, stream.length]) {
             if (point > from) send(stream.slice(from, point));
             from = point;
+            check();
+            for (let steps = pick(3); steps > 0; steps--) await advance();
           }
-          while (handler.waiting.length + handler.commits.length > 0) {
-            const next = choice.next().value as number;
-            if (handler.commits.length > 0 && (handler.waiting.length === 0 || next % 2 === 0))
-              handler.commits.shift()?.onCommitted();
-            else await handler.releaseAt(next % handler.waiting.length);
-            await settled();
-          }
-          assertEquals(connection.text, requests.map(({ answer }) => answer).join(""));
+          while (handler.waiting.length + handler.commits.length + settling.length > 0) await advance();
+          assertEquals(connection.text.replaceAll(/ #\d+/g, ""), requests.map(({ answer }) => answer).join(""));
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 1000 },
     );
   });
 });
