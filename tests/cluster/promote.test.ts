@@ -98,6 +98,11 @@ describe("a planned switch-over", () => {
       );
       const places = (await admin.nodeMap()).nodes.map(({ role, state }) => `${role} ${state}`).sort();
       assertEquals(places, ["0 0", "1 0", "1 0", "2 0"]);
+      // The other slave continues with the new master.
+      const removals = await Promise.all(
+        cluster.nodes.map(async ({ key }) => (await admin.client(key).stats("replication")).get("replication_removals")),
+      );
+      assertEquals(removals, ["0", "0", "0", "0"]);
       // Replication is asynchronous here.
       await waitUntil(async () => {
         const [first, ...others] = await Promise.all(cluster.nodes.map(({ key }) => itemsOf(admin, [key])));

@@ -19,11 +19,13 @@ class Returns {
   copies = 0;
   continued = 0;
   rewritten = 0;
+  removals = 0;
 
   constructor(scene: Scene) {
     scene.run.world.trace.onLine = (line) => {
       if (line.includes("notice copying partition")) this.copies++;
       if (line.includes(", without a copy")) this.continued++;
+      if (line.includes("taken out of the in-sync set")) this.removals++;
       this.rewritten += Number(/it writes (\d+) key/.exec(line)?.[1] ?? 0);
     };
   }
@@ -141,6 +143,27 @@ describe("a slave that returns without a copy", () => {
       assertEquals(returns.figures, { copies: 0, continued: 1 });
     });
   });
+
+  for (const how of ["kill", "restart"] as const) {
+    it(`has another master, or the same one again, after a ${how} under load: it stays in the set`, LIMIT, async () => {
+      await play(`new master ${how}`, 2, {}, async (scene) => {
+        const { run, master, writer } = scene;
+        const returns = new Returns(scene);
+        const isServed = (): boolean => {
+          const { nodes = [] } = run.cluster.map ?? {};
+          const now = nodes.find(({ role, state }) => role === NodeRole.master && state === NodeState.active);
+          return now !== undefined && (how === "restart" || now.key !== master.key);
+        };
+        scene.daemon(master).kill();
+        if (how === "restart") scene.daemon(master).start();
+        await scene.until(isServed, 20_000, "there is a master");
+        await scene.sleep(5000);
+        writer.stop();
+        assertEquals([returns.removals, returns.figures], [0, { copies: 0, continued: 0 }]);
+        assertEquals(await compareReplicas(run.cluster), []);
+      });
+    });
+  }
 
   it("missed a flush", LIMIT, async () => {
     await play("flush", 1, {}, async (scene) => {

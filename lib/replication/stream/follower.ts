@@ -129,6 +129,7 @@ export class Follower {
       throw new FlareError("REFUSED", "this replica is asking where it continues");
     const followed = this.#followed;
     if (next === undefined) {
+      if (this.#waiting !== undefined) throw new FlareError("REFUSED", "this replica is still applying a block");
       const position = this.#position;
       this.#follow(source, id, undefined, false, position);
       return followsLine(position);
@@ -144,10 +145,12 @@ export class Follower {
   /** What this replica has, if nothing else was changed here since its newest mark. */
   get #position(): Position | undefined {
     const followed = this.#followed;
-    if (followed?.next === undefined || !followed.isExact || this.#waiting !== undefined) return undefined;
+    if (followed === undefined) return undefined;
     const { changedSequence, rollbacks } = this.#storage;
     if (changedSequence > this.#markedAt || rollbacks !== followed.rollbacks) return undefined;
-    return { history: followed.id, sequence: followed.next - 1 };
+    // A master that has only asked has changed nothing.
+    if (followed.next === undefined) return followed.position;
+    return followed.isExact ? { history: followed.id, sequence: followed.next - 1 } : undefined;
   }
 
   /** Refuses streams until `expect` or `decided`: it is not known yet where the next one continues. */

@@ -42,8 +42,12 @@ export interface StreamOwner {
   readonly written: { readonly lastSequence: number; readonly committedSequence: number };
   /** A block as it is sent. */
   encode(block: LogBlock): SentBlock;
-  /** At what a replica lacks that has what a position has; undefined: that is not known, or not in the log. */
-  after(position: Position): LogCursor | undefined;
+  /** Up to which record here a replica has everything, and nothing else, that has what a position has; undefined: not known. */
+  upTo(position: Position): number | undefined;
+  /** Reads the log from a record on; undefined: it is not there. */
+  readFrom(first: number): LogCursor | undefined;
+  /** A replica follows, but what it has is not known, or not in the log any more. */
+  onUncertain(stream: ReplicaStream): void;
   /** Whether the node has answered as one that knows streams does. */
   knows(nodeKey: string): boolean;
   onKnown(nodeKey: string, knows: boolean): void;
@@ -351,7 +355,7 @@ export class ReplicaStream implements Worker {
     if (line === STREAM_LOST) return this.fail("it has lost the stream");
     const position = parseFollows(line);
     if (line === STREAM_OK || position !== undefined) {
-      if (this.#phase === "opening" && this.#cursor === undefined && this.#continueAfter(position)) return this.#ask();
+      if (this.#phase === "opening" && !this.#hasBegun && this.#continueAfter(position)) return this.#ask();
       this.#isFollowing = true;
       this.#heardMs = this.#runtime.clock.monotonicMs();
       this.beacons.begin(!this.#hasBegun);
@@ -374,13 +378,17 @@ export class ReplicaStream implements Worker {
 
   /** The replica says what it has: continues there, if that is possible. */
   #continueAfter(position: Position | undefined): boolean {
-    // Where nothing is said, lines of a master that does not know the stream yet may have come first.
-    if (position === undefined) return false;
-    const cursor = this.#owner.after(position);
-    if (cursor === undefined) return false;
-    this.#cursor = cursor;
+    const at = position === undefined ? undefined : this.#owner.upTo(position);
+    const kept = this.#blocks[0]?.first ?? this.#owner.written.committedSequence + 1;
+    const cursor = at === undefined || at + 1 === kept ? undefined : this.#owner.readFrom(at + 1);
+    if (at === undefined || (cursor === undefined && at + 1 !== kept)) {
+      this.#owner.onUncertain(this);
+      return false;
+    }
     this.#hasBegun = true;
-    this.acknowledged = cursor.next - 1;
+    this.acknowledged = at;
+    if (cursor === undefined) return true;
+    this.#cursor = cursor;
     // They are read from the log.
     this.#blocks.length = 0;
     this.#bytes = 0;

@@ -225,11 +225,22 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#owner.onCoverage();
   }
 
-  after(position: Position): LogCursor | undefined {
+  upTo(position: Position): number | undefined {
     const common = this.#storage.commonState([position]);
-    if (common?.sequence !== position.sequence) return undefined;
-    const cursor = this.#storage.readLog(common.at + 1);
+    return common?.sequence === position.sequence ? common.at : undefined;
+  }
+
+  readFrom(first: number): LogCursor | undefined {
+    const cursor = this.#storage.readLog(first);
     return cursor.isThere ? cursor : undefined;
+  }
+
+  /** A slave of the in-sync set must have what this master has, and nothing else. */
+  onUncertain(stream: ReplicaStream): void {
+    if (!this.#owner.isAwaited(stream.node.key)) return;
+    const reason = "it has something else than this master, or that is not known";
+    const isOut = this.#owner.onBehind(stream.node, this.#runtime.clock.monotonicMs(), reason);
+    if (isOut !== undefined) this.#waitUntilOut(stream, isOut);
   }
 
   knows(nodeKey: string): boolean {

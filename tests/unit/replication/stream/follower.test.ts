@@ -1,6 +1,7 @@
 /** A replica that applies its master's change log: the same items in the same order, each block once, from its master alone. */
 
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { fromLatin1 } from "../../../../lib/base/bytes.ts";
 import { FlareError } from "../../../../lib/base/errors.ts";
@@ -268,6 +269,32 @@ describe("a follower", () => {
     await write(slave, set("stranger", "1"), pair.world.nowSeconds);
     await committed(slave);
     assertEquals(reopened(), "OK");
+    await pair.close();
+  });
+
+  it("says what it has to one master after the other, as long as none of them sends anything", async () => {
+    const pair = await Pair.open();
+    const { follower, slave } = pair;
+    const ask = (history: string) => follower.open(MASTER, { id: history.repeat(16), next: undefined });
+    follower.expect(MASTER, ID, 1, true);
+    await pair.send(await pair.set("a", "1"));
+    assertEquals([ask("e"), ask("f")], [`OK ${ID} 1`, `OK ${ID} 1`]);
+    await write(slave, set("stranger", "1"), pair.world.nowSeconds);
+    await committed(slave);
+    assertEquals(ask("e"), "OK");
+    await pair.close();
+  });
+
+  it("does not say what it has while a block waits for the engine", async () => {
+    const pair = await Pair.open(false);
+    const { follower } = pair;
+    follower.expect(MASTER, ID, 1, true);
+    const ask = () => follower.open(MASTER, { id: "f".repeat(16), next: undefined });
+    const waiting = pair.send(await pair.set("a", "1"));
+    assertThrows(ask, FlareError, "still applying a block");
+    await waiting;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    assertEquals(ask(), `OK ${ID} 1`);
     await pair.close();
   });
 

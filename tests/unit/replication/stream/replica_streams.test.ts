@@ -177,3 +177,42 @@ describe("a master", () => {
     await node.stop();
   });
 });
+
+describe("a new master whose index server keeps in-sync sets", () => {
+  const REMOVAL = "node state 127.0.0.1 2002 prepare 0\r\n";
+
+  async function withSets(slave: (host: PlayedHost) => void, options: object = SYNC): Promise<PlayedNode> {
+    const node = new PlayedNode();
+    node.keepsInSyncSet = true;
+    // The name of its log.
+    node.network.draws.push(...Array.from({ length: 100 }, (_, i) => i + 1));
+    slave(node.host(SLAVE));
+    await node.start(PAIR, options);
+    return node;
+  }
+
+  const removals = ({ index }: PlayedNode): string[] => index.requests.filter((request) => request.startsWith("node state"));
+
+  it("takes out a slave of which it does not know that it has the same", async () => {
+    for (const answer of ["OK\r\n", "OK 0123456789abcdef 7\r\n"]) {
+      const node = await withSets((host) => void following(host, { stream: answer }));
+      await node.network.settle();
+      assertEquals(removals(node), [REMOVAL], answer);
+      await node.stop();
+    }
+  });
+
+  it("continues where a slave says it is, and executes a write only then", async () => {
+    const node = await withSets((host) => void following(host, { stream: undefined }));
+    const slave = node.host(SLAVE);
+    const client = await node.send("set a 0 0 1\r\n1\r\n");
+    const [, history] = / ([0-9a-f]{16})\r/.exec(slave.requests[0] ?? "") ?? [];
+    following(slave);
+    assertEquals([client.received, toldTo(slave)], ["", ["stream"]]);
+    slave.connections.at(-1)?.send(`OK ${history} 0\r\n`);
+    await node.network.passUntil(() => client.received !== "", 1000);
+    assertEquals(toldTo(slave), ["stream", "stream 1", "block 1: a v1"]);
+    assertEquals([client.received, removals(node)], ["STORED\r\n", []]);
+    await node.stop();
+  });
+});
