@@ -169,6 +169,18 @@ export interface NodeServerOptions {
    */
   readonly replicationTimeoutMs?: number;
   /**
+   * How far a slave in the in-sync set may be behind its master; further writes are not answered then; 0 is no limit.
+   *
+   * An integer from 0 to 3600000, in milliseconds; default 10000. `replication-lag-max` in files and flags. Can be reloaded.
+   */
+  readonly replicationLagMaxMs?: number;
+  /**
+   * What happens at `replicationLagMaxMs`: writers wait for the slave, or it leaves the in-sync set.
+   *
+   * Default "wait". `replication-lag-policy` in files and flags. Can be reloaded.
+   */
+  readonly replicationLagPolicy?: "wait" | "leave";
+  /**
    * With a C++ index server: asynchronous copies in a row that request no answer; 0 is off.
    *
    * An integer from 0 to 2147483647; default 0. `noreply-window-limit` in files and flags. Can be reloaded.

@@ -111,10 +111,9 @@ export class InSyncReplicas {
     return this.#takeOut(key, reason);
   }
 
-  /** A slave has not answered a copy in time, but may still get it: as `missed`, unless it is not in the set. */
-  silent(key: string): Promise<FlareError | undefined> | undefined {
-    if (!this.isKept) return undefined;
-    return this.#takeOut(key, `it did not answer for ${this.options.replicationTimeoutMs} ms`);
+  /** A slave does not get every write in time, but may still get it: as `missed`, unless it is not in the set. */
+  late(key: string, reason: string): Promise<FlareError | undefined> | undefined {
+    return this.isKept ? this.#takeOut(key, reason) : undefined;
   }
 
   /** A slave lacks what others have now; resolves to whether it copies everything again before it counts. */

@@ -48,6 +48,10 @@ export interface ReplicatorOptions {
   readonly maxTotalThreadQueue: number;
   /** How long a replica may leave a copy unanswered. */
   readonly replicationTimeoutMs: number;
+  /** How far a slave may be behind before writers wait for it; 0 = any time. */
+  readonly replicationLagMaxMs: number;
+  /** What becomes of a slave that is further behind: writers wait for it, or it leaves the in-sync set. */
+  readonly replicationLagPolicy: "wait" | "leave";
 }
 
 /** One copy of one write to one node. */
@@ -136,7 +140,7 @@ export class Replicator implements StreamsOwner {
       routing,
       storage,
       workers,
-      { ...self, timeoutMs: () => this.options.replicationTimeoutMs },
+      { ...self, limits: () => ({ timeoutMs: this.options.replicationTimeoutMs, lagMaxMs: this.options.replicationLagMaxMs }) },
       formerMaster,
       this,
     );
@@ -149,12 +153,21 @@ export class Replicator implements StreamsOwner {
   }
 
   /**
-   * Calls the listener once everything applied so far is committed here and, with `isSync`, at every replica with a stream.
-   * Each listener is called in the order of its calls.
+   * Writers wait, because a replica is further behind than it may be; as of the last block or answer. Each of their requests
+   * should then be answered for itself, so that not too many of one connection wait.
+   */
+  get isHolding(): boolean {
+    return this.streams.lag.isHolding;
+  }
+
+  /**
+   * For writes: calls the listener once everything applied so far is committed here and, with `isSync`, at every replica with a
+   * stream; and not before those are close enough behind. Each listener is called in the order of its calls.
    */
   onCommit(listener: CommitListener, isSync: boolean): void {
     const before = this.#waitingCommits.get(listener) ?? 0;
-    if (before === 0 && !(isSync && this.streams.isInUse)) return this.#storage.onCommit(listener);
+    const waits = isSync ? this.streams.isInUse : this.streams.lag.isReached;
+    if (before === 0 && !waits) return this.#storage.onCommit(listener);
     this.#waitingCommits.set(listener, before + 1);
     const done: CommitListener = {
       onCommitted: (error) => {
@@ -170,7 +183,8 @@ export class Replicator implements StreamsOwner {
         const fault = error ?? (this.streams.endings === endings ? undefined : noLongerMaster());
         // A failed commit is answered after the writes before it, which may still wait for the replicas.
         const last = fault === undefined ? done : { onCommitted: () => done.onCommitted(fault) };
-        this.streams.whenReplicated(this.#storage.lastSequence, last);
+        if (isSync) this.streams.whenReplicated(this.#storage.lastSequence, last);
+        else this.streams.whenNotTooFar(last);
       },
     });
   }
@@ -184,8 +198,13 @@ export class Replicator implements StreamsOwner {
     return this.#inSync.missed(key, sentMs, reason);
   }
 
-  onLate({ key }: ClusterNode): Promise<FlareError | undefined> | undefined {
-    return this.#inSync.silent(key);
+  onLate({ key }: ClusterNode, reason: string): Promise<FlareError | undefined> | undefined {
+    return this.#inSync.late(key, reason);
+  }
+
+  onTooFar({ key }: ClusterNode, lagMs: number): Promise<FlareError | undefined> | undefined {
+    if (this.options.replicationLagPolicy === "wait") return undefined;
+    return this.#inSync.late(key, `it is ${lagMs} ms behind (replication-lag-max)`);
   }
 
   isAwaited(nodeKey: string): boolean {
@@ -497,7 +516,7 @@ export class Replicator implements StreamsOwner {
     const { node, done } = delivery;
     delivery.done = undefined;
     delivery.isLate = true;
-    const removed = this.#inSync.silent(node.key);
+    const removed = this.#inSync.late(node.key, `it did not answer for ${this.options.replicationTimeoutMs} ms`);
     if (removed === undefined) done?.();
     else if (done !== undefined) void removed.then(done);
     this.#release();

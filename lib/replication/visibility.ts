@@ -13,18 +13,18 @@ import type { Replicator } from "./replicator.ts";
 import type { Follower } from "./stream/follower.ts";
 
 /** What it needs of the storage. */
-type Sequences = Pick<Storage, "committedSequence" | "lastSequence" | "sequenceOf">;
+type Changes = Pick<Storage, "committedSequence" | "lastSequence" | "onCommit" | "sequenceOf">;
 
 export class Visibility {
   /** Reloadable. */
   replicationType: "async" | "sync";
-  readonly #storage: Sequences;
+  readonly #storage: Changes;
   readonly #replicator: Pick<Replicator, "onCommit" | "streams">;
   readonly #follower: Pick<Follower, "replicated">;
   readonly #lease: Pick<Lease, "confirmed" | "isHeld" | "master" | "mayWrite">;
 
   constructor(
-    storage: Sequences,
+    storage: Changes,
     replicator: Pick<Replicator, "onCommit" | "streams">,
     follower: Pick<Follower, "replicated">,
     lease: Pick<Lease, "confirmed" | "isHeld" | "master" | "mayWrite">,
@@ -60,9 +60,11 @@ export class Visibility {
   /** Resolves when everything that is stored now may be shown, with the reason if it may not. */
   async settled(): Promise<FlareError | undefined> {
     const { master } = this.#lease;
-    const fault = await new Promise<FlareError | undefined>((resolve) =>
-      this.#replicator.onCommit({ onCommitted: resolve }, this.#isSync),
-    );
+    const fault = await new Promise<FlareError | undefined>((resolve) => {
+      // A read does not wait where writers do because a slave is far behind.
+      if (this.#isSync) this.#replicator.onCommit({ onCommitted: resolve }, true);
+      else this.#storage.onCommit({ onCommitted: resolve });
+    });
     return fault ?? (this.mayBeLate ? undefined : this.#lease.confirmed(master));
   }
 

@@ -265,10 +265,13 @@ export class WriteCommands implements WriteOwner {
   #applied(request: Request, reply: TextReply, hash: number, applied: Applied): void | Promise<void> {
     const replicated = this.#spread(request, hash, applied);
     if (!changed(applied.result)) return this.#refused(request, reply, applied);
-    if (request.noreply) return;
-    if (replicated !== undefined && this.#waitsForCopies(request, hash)) {
-      return this.#answerAfter(replicated, request, reply, reply.appliedText(applied));
+    const copies = replicated !== undefined && this.#waitsForCopies(request, hash) ? replicated : undefined;
+    if (this.#parts.replicator.isHolding || (copies !== undefined && !request.noreply)) {
+      // A packet's reply may have to say an error when the request is another one.
+      if (request.opcode >= 0) reply.bind(request.clone());
+      return this.#answerAfter(copies, request, reply, request.noreply ? "" : reply.appliedText(applied));
     }
+    if (request.noreply) return;
     const start = reply.segment.length;
     reply.applied(applied);
     this.#marks(request, reply, start);

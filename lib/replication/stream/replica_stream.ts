@@ -176,6 +176,11 @@ export class ReplicaStream implements Worker {
     return this.#blocks.length;
   }
 
+  /** Bytes that are not acknowledged. */
+  get queuedBytes(): number {
+    return this.#bytes;
+  }
+
   get behindSeconds(): number {
     const [oldest] = this.#blocks;
     return oldest === undefined ? 0 : Math.floor((this.#runtime.clock.monotonicMs() - oldest.queuedMs) / 1000);

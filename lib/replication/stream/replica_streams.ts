@@ -15,6 +15,7 @@ import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import { splitBlock } from "../../storage/log/log_block.ts";
 import type { CommitListener, LogBlock, LogCursor, LogFollower, Position, Storage } from "../../storage/storage.ts";
 import type { GivenLease } from "./given_lease.ts";
+import { LagLimit } from "./lag_limit.ts";
 import { type LeaseTimes, leaseTimes } from "./lease_times.ts";
 import { ReplicaStream, type SentBlock, type StreamOwner, type StreamSettings } from "./replica_stream.ts";
 
@@ -36,8 +37,25 @@ export interface StreamsOwner {
    * nobody has to any longer, or to why a write that waits is in doubt.
    */
   onBehind(node: ClusterNode, sentMs: number, reason: string): Promise<FlareError | undefined> | undefined;
-  /** A replica has acknowledged nothing for too long, but may still do so. As `onBehind`. */
-  onLate(node: ClusterNode): Promise<FlareError | undefined> | undefined;
+  /** A replica was silent, or a write has waited for it, for too long; it may still get everything. As `onBehind`. */
+  onLate(node: ClusterNode, reason: string): Promise<FlareError | undefined> | undefined;
+  /** A replica is further behind than it may be. As `onBehind`; undefined also if it may stay so. */
+  onTooFar(node: ClusterNode, lagMs: number): Promise<FlareError | undefined> | undefined;
+}
+
+/** Settings of a master that can change at run time. */
+export interface StreamTimes {
+  /** How long a replica may be silent. */
+  readonly timeoutMs: number;
+  /** How far an awaited replica may be behind before writers wait for it; 0 = any time. */
+  readonly lagMaxMs: number;
+}
+
+/** How far a replica is behind its master. */
+export interface ReplicaLag {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly ms: number;
 }
 
 /** A slave without a stream that may still answer reads: nothing newer than `last` counts as replicated until then. */
@@ -54,6 +72,10 @@ export type FormerMaster = Pick<GivenLease, "othersUntilMs">;
 interface Waiter {
   readonly sequence: number;
   readonly listener: CommitListener;
+  /** It waits until the replicas are not too far behind, not for those that may only answer reads. */
+  readonly isHeld: boolean;
+  /** Since when, on the monotonic clock. */
+  sinceMs: number;
 }
 
 export class ReplicaStreams implements LogFollower, StreamOwner {
@@ -62,7 +84,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   readonly #storage: Storage;
   readonly #workers: WorkerRegistry;
   readonly #settings: StreamSettings;
-  readonly #timeoutMs: () => number;
+  readonly #limits: () => StreamTimes;
   readonly #formerMaster: FormerMaster;
   readonly #owner: StreamsOwner;
   readonly #streams = new Map<string, ReplicaStream>();
@@ -81,6 +103,9 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   #beat: Timer | undefined;
   #beatMs = 0;
   readonly #waiters: Waiter[] = [];
+  readonly lag: LagLimit;
+  /** Replicas that are being taken out because they are too far behind. */
+  readonly #leaving = new Set<ReplicaStream>();
   readonly #idle: (() => void)[] = [];
   readonly #settling: (() => void)[] = [];
   #isStopped = false;
@@ -94,7 +119,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     routing: Routing,
     storage: Storage,
     workers: WorkerRegistry,
-    self: { readonly key: string; readonly peer: StreamSettings["peer"]; readonly timeoutMs: () => number },
+    self: { readonly key: string; readonly peer: StreamSettings["peer"]; readonly limits: () => StreamTimes },
     formerMaster: FormerMaster,
     owner: StreamsOwner,
   ) {
@@ -110,7 +135,8 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
         return storage.history;
       },
     };
-    this.#timeoutMs = self.timeoutMs;
+    this.#limits = self.limits;
+    this.lag = new LagLimit(runtime, () => this.#limits().lagMaxMs);
     this.#formerMaster = formerMaster;
     this.#owner = owner;
   }
@@ -129,6 +155,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
       this.endings++;
       this.#failWaiters(noLongerMaster());
     }
+    if (wasOver && !this.#isOver) this.lag.begin();
     for (const stream of this.streams) {
       if (!replicas.some(({ key }) => key === stream.node.key)) this.#drop(stream);
     }
@@ -190,7 +217,30 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   /** Calls the listener when every covered replica has the records up to `sequence`; in order, if the sequences are. */
   whenReplicated(sequence: number, listener: CommitListener): void {
     if (this.#waiters.length === 0 && sequence <= this.replicated) return listener.onCommitted();
-    this.#waiters.push({ sequence, listener });
+    this.#waiters.push({ sequence, listener, isHeld: false, sinceMs: this.#runtime.clock.monotonicMs() });
+  }
+
+  /**
+   * Calls the listener when no awaited replica lacks a record that it should have by now. In order with `whenReplicated`, so it
+   * may wait longer.
+   */
+  whenNotTooFar(listener: CommitListener): void {
+    const sequence = this.lag.due;
+    if (this.#waiters.length === 0 && sequence <= this.#kept) return listener.onCommitted();
+    this.#waiters.push({ sequence, listener, isHeld: true, sinceMs: this.#runtime.clock.monotonicMs() });
+  }
+
+  /** How far a replica is behind; undefined if that is not known. */
+  lagOf(nodeKey: string): ReplicaLag | undefined {
+    const stream = this.#streams.get(nodeKey);
+    if (stream === undefined || !(stream.covers && (stream.isOpen || stream.isCatchingUp))) return undefined;
+    if (stream.isIdle) return { entries: 0, bytes: 0, ms: 0 };
+    const { firstMissing } = stream;
+    return {
+      entries: Math.max(0, this.#storage.committedSequence - firstMissing + 1),
+      bytes: stream.isCatchingUp ? this.lag.bytesFrom(firstMissing) : stream.queuedBytes,
+      ms: this.lag.ageMs(firstMissing),
+    };
   }
 
   /** Resolves when every replica that follows has everything, except those that are catching up. */
@@ -278,18 +328,14 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#release();
   }
 
-  /** A replica has given no sign for too long. */
-  #onLate(stream: ReplicaStream): void {
-    const isOut = this.#owner.onLate(stream.node);
+  /** A replica has given no sign, or has held a write up, for too long. */
+  #onLate(stream: ReplicaStream, reason: string): void {
+    const isOut = this.#owner.onLate(stream.node, reason);
     if (isOut === undefined) {
       stream.isLetGo = true;
       return;
     }
-    void isOut.then((doubt) => {
-      if (doubt !== undefined) this.#failWaiters(doubt);
-      this.#renew();
-      this.#release();
-    });
+    void isOut.then((doubt) => this.#onOut(doubt));
   }
 
   /** Resolves when a replica has acknowledged everything so far, or its stream has ended. */
@@ -338,7 +384,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     const isOver = this.#isOver;
     this.#remove(key);
     this.#keepOut(key, stream.firstMissing - 1, stream.beacons.slaveUntilMs);
-    stream.leave(isOver, this.#times, () => {
+    stream.leave(isOver, this.#leaseTimes, () => {
       if (!isOver) this.#letIn(key);
       this.#release();
     });
@@ -371,27 +417,36 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#former.delete(key);
   }
 
-  get #times(): LeaseTimes {
-    return leaseTimes(this.#timeoutMs());
+  get #leaseTimes(): LeaseTimes {
+    return leaseTimes(this.#limits().timeoutMs);
   }
 
   #nextBeat(): Timer {
     const { clock } = this.#runtime;
-    this.#beatMs = clock.monotonicMs() + this.#times.intervalMs;
+    this.#beatMs = clock.monotonicMs() + this.#leaseTimes.intervalMs;
     return clock.setTimer(() => {
       this.#beat = undefined;
       this.#onBeat();
       if (this.#streams.size > 0) this.#beat = this.#nextBeat();
-    }, this.#times.intervalMs);
+    }, this.#leaseTimes.intervalMs);
   }
 
   /** Looks who is silent, and renews the leases. */
   #onBeat(): void {
     const nowMs = this.#runtime.clock.monotonicMs();
     const pausedMs = nowMs - this.#beatMs;
+    if (pausedMs > this.#leaseTimes.intervalMs) {
+      for (const stream of this.streams) stream.forgive(pausedMs);
+      for (const waiter of this.#waiters) waiter.sinceMs += pausedMs;
+    }
+    const { timeoutMs } = this.#limits();
+    const [oldest] = this.#waiters;
+    const isHeldUp = oldest !== undefined && nowMs - oldest.sinceMs >= timeoutMs;
     for (const stream of this.streams) {
-      if (pausedMs > this.#times.intervalMs) stream.forgive(pausedMs);
-      if (stream.silentMs(nowMs) >= this.#timeoutMs()) this.#onLate(stream);
+      if (stream.silentMs(nowMs) >= timeoutMs) this.#onLate(stream, `it did not answer for ${timeoutMs} ms`);
+      // Its connections may break again and again, so that it answers sometimes.
+      else if (isHeldUp && this.#holdsUp(stream, oldest.sequence))
+        this.#onLate(stream, `a write has waited for it for ${timeoutMs} ms`);
     }
     this.#renew();
     this.#release();
@@ -405,7 +460,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     const replicated = Math.min(this.replicated, this.#storage.committedSequence);
     for (const stream of this.streams) {
       const isReader = this.#owner.isAwaited(stream.node.key) && !this.#behind.has(stream) && !stream.isCatchingUp;
-      stream.beacon(this.#times, mayLend && isReader, replicated);
+      stream.beacon(this.#leaseTimes, mayLend && isReader, replicated);
     }
   }
 
@@ -425,10 +480,45 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   }
 
   #push(block: LogBlock): void {
+    this.lag.note(block);
     for (const piece of splitBlock(block, BLOCK_BYTES_MAX)) {
       const sent = this.encode(piece);
       for (const stream of this.streams) if (stream.covers) stream.push(sent);
     }
+    this.#lookAtLag();
+  }
+
+  /** Looks how far the replicas are behind. */
+  #lookAtLag(): void {
+    let lacked = this.#storage.committedSequence;
+    for (const stream of this.streams) if (stream.covers && !stream.isIdle) lacked = Math.min(lacked, stream.firstMissing);
+    const kept = this.#kept;
+    const slowest = () =>
+      [...this.#behind.keys(), ...this.streams].find((stream) => stream.firstMissing > kept)?.node.key ?? "";
+    if (!this.lag.look(kept, lacked, slowest)) return;
+    const { due } = this.lag;
+    for (const stream of this.streams) {
+      if (!this.#holdsUp(stream, due) || this.#leaving.has(stream)) continue;
+      const isOut = this.#owner.onTooFar(stream.node, Math.round(this.lag.ageMs(stream.firstMissing)));
+      if (isOut === undefined) continue;
+      this.#leaving.add(stream);
+      void isOut.then((doubt) => {
+        this.#leaving.delete(stream);
+        this.#onOut(doubt);
+      });
+    }
+  }
+
+  /** Whether writers wait for this replica to have the records up to `sequence`. */
+  #holdsUp(stream: ReplicaStream, sequence: number): boolean {
+    return stream.covers && !stream.isIdle && this.#isKeeper(stream) && stream.firstMissing <= sequence;
+  }
+
+  /** A replica is out of the in-sync set, or it is in doubt whether. */
+  #onOut(doubt: FlareError | undefined): void {
+    if (doubt !== undefined) this.#failWaiters(doubt);
+    this.#renew();
+    this.#release();
   }
 
   encode({ bytes, firstSequence, records, salt }: LogBlock): SentBlock {
@@ -453,12 +543,28 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     for (let i = 0; i < this.streams.length; i++) {
       const stream = this.streams[i] as ReplicaStream;
       if (!stream.covers || stream.isIdle) continue;
-      if ((stream.isLetGo || !this.#owner.isAwaited(stream.node.key)) && !this.#reads(stream)) continue;
+      if (!this.#isKeeper(stream) && !this.#reads(stream)) continue;
       least = Math.min(least, stream.firstMissing - 1);
     }
     if (this.#behind.size > 0) for (const last of this.#behind.values()) least = Math.min(least, last);
     if (this.#former.size > 0) for (const { last } of this.#former.values()) least = Math.min(least, last);
     return least;
+  }
+
+  /** Every replica that could be promoted has the records up to this one; infinite if none lacks anything. */
+  get #kept(): number {
+    let least = Number.POSITIVE_INFINITY;
+    if (this.#isOver) return least;
+    for (const stream of this.streams) {
+      if (stream.covers && !stream.isIdle && this.#isKeeper(stream)) least = Math.min(least, stream.firstMissing - 1);
+    }
+    for (const last of this.#behind.values()) least = Math.min(least, last);
+    return least;
+  }
+
+  /** Whether a replica must have every write: it could be promoted. */
+  #isKeeper(stream: ReplicaStream): boolean {
+    return !stream.isLetGo && this.#owner.isAwaited(stream.node.key);
   }
 
   /** Whether a replica may answer reads. */
@@ -467,9 +573,12 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   }
 
   #release(): void {
+    this.#lookAtLag();
     // One at a time: a listener may wait again, and must then be behind all others.
     const replicated = this.replicated;
-    for (let first = this.#waiters[0]; first !== undefined && first.sequence <= replicated; first = this.#waiters[0]) {
+    const kept = this.#kept;
+    for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
+      if (first.sequence > (first.isHeld ? kept : replicated)) break;
       this.#waiters.shift();
       first.listener.onCommitted();
     }

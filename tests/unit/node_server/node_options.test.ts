@@ -57,6 +57,8 @@ describe("nodeOptionTable", () => {
       "noreply-window-limit",
       "reconstruction-bwlimit",
       "reconstruction-interval",
+      "replication-lag-max",
+      "replication-lag-policy",
       "replication-timeout",
       "replication-type",
       "request-timeout",

@@ -47,7 +47,13 @@ function becomeMaster() {
     workers,
     { key: "b:2", peer: PEER },
     { othersUntilMs: clock.monotonicMs() + 1000 },
-    { noreplyWindowLimit: 0, maxTotalThreadQueue: 0, replicationTimeoutMs: 5000 },
+    {
+      noreplyWindowLimit: 0,
+      maxTotalThreadQueue: 0,
+      replicationTimeoutMs: 5000,
+      replicationLagMaxMs: 0,
+      replicationLagPolicy: "wait",
+    },
   );
   replicator.onMap();
   const install = (version: number, lines: readonly string[]): void => {
