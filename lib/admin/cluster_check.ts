@@ -222,7 +222,7 @@ function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
   if (
     lost > 0 &&
     isMaster &&
-    seen.replication.get("replication_guarantees") !== "in_sync_set" &&
+    (seen.replication.get("replication_guarantees") ?? "legacy") === "legacy" &&
     map.nodes.some(({ role, partition }) => role === NodeRole.slave && partition === node.partition)
   ) {
     const advice = "slaves copied before that may lack writes: flare verify, then flare reconstruct for those";

@@ -225,7 +225,9 @@ export class RunningNode implements NodeServer {
       const components = buildComponents(runtime, options, storage, joined, resolver, workers, peerOptions, tls, link);
       const node = new RunningNode(runtime, checked, components, server, addresses, link, resolver);
       await history.noteJoined();
-      runtime.log.write("notice", `node "${node.key}" serves, engine ${storage.manifest.engine}, fsync ${options.fsync}`);
+      const { fsync, replicationType } = options;
+      const promises = `replication ${components.inSync.isLegacy ? "legacy" : replicationType}, fsync ${fsync}`;
+      runtime.log.write("notice", `node "${node.key}" serves, engine ${storage.manifest.engine}, ${promises}`);
       return node;
     } catch (error) {
       await server.stop(0);

@@ -41,6 +41,8 @@ interface SlaveRecord {
   copyBeganMs: number | undefined;
   /** Why it lacks a write that is not in its copy. */
   missed: string | undefined;
+  /** Why and when it was taken out last, on the monotonic clock; undefined while it is in the set. */
+  out: { readonly reason: string; readonly sinceMs: number } | undefined;
   /** Under way; resolves to why a write that waits for it is in doubt. */
   removal: Promise<FlareError | undefined> | undefined;
   /** Under way; resolves to the answer to the slave. */
@@ -84,11 +86,17 @@ export class InSyncReplicas {
     }
   }
 
-  /** What replication guarantees at this node. */
-  get guarantees(): "in_sync_set" | "legacy" {
-    if (!this.isKept) return "legacy";
-    for (const { legacyIn } of this.#records.values()) if (legacyIn !== undefined) return "legacy";
-    return "in_sync_set";
+  /** Whether slaves are not taken out that miss writes: replication is as safe as the original's. */
+  get isLegacy(): boolean {
+    if (!this.isKept) return true;
+    for (const { legacyIn } of this.#records.values()) if (legacyIn !== undefined) return true;
+    return false;
+  }
+
+  /** Why a slave is not in the set, if that is known. */
+  whyOut(key: string): string | undefined {
+    const record = this.#records.get(key);
+    return record?.missed ?? record?.out?.reason;
   }
 
   /** Whether a write must not be acknowledged before this slave of ours has it. */
@@ -160,6 +168,7 @@ export class InSyncReplicas {
       const slave = this.#slave(key);
       // It gets no writes any more.
       if (slave === undefined) record.copyBeganMs = undefined;
+      if (slave?.state === NodeState.active && record.removedIn === undefined) this.#isBack(key, record);
       // It became active without us.
       const isWrong = record.missed !== undefined && record.removal === undefined && record.addition === undefined;
       if (isWrong && slave !== undefined && this.isMember(slave)) void this.#beginRemoval(key, record, record.missed as string);
@@ -179,6 +188,14 @@ export class InSyncReplicas {
     const node = findNode(nodeMap, key);
     if (self?.role !== NodeRole.master || node?.role !== NodeRole.slave || node.state === NodeState.down) return undefined;
     return node.partition === self.partition ? node : undefined;
+  }
+
+  /** A slave that was out may be in the set again by the map. */
+  #isBack(key: string, record: SlaveRecord): void {
+    if (record.out === undefined || record.removal !== undefined || record.missed !== undefined) return;
+    const outMs = Math.round(this.#runtime.clock.monotonicMs() - record.out.sinceMs);
+    this.#runtime.log.write("notice", `replica "${key}" is in the in-sync set again, after ${outMs} ms`);
+    record.out = undefined;
   }
 
   /** Removes a slave that is in the set; see `missed` for the result. */
@@ -202,6 +219,7 @@ export class InSyncReplicas {
       isLegacyLogged: false,
       copyBeganMs: undefined,
       missed: undefined,
+      out: undefined,
       removal: undefined,
       addition: undefined,
     };
@@ -213,6 +231,7 @@ export class InSyncReplicas {
   #beginRemoval(key: string, record: SlaveRecord, reason: string): Promise<FlareError | undefined> {
     const { clock } = this.#runtime;
     this.#troubleLog.write(`replica "${key}" is not in sync: ${reason}`);
+    record.out = { reason, sinceMs: clock.monotonicMs() };
     record.removal = new Promise((resolve) => {
       const late = clock.setTimer(
         () => resolve(doubt(key, "no index server has taken it out of the in-sync set")),
@@ -242,12 +261,13 @@ export class InSyncReplicas {
           this.removals++;
           record.removedIn = nodeMap.version;
           record.addedIn = undefined;
-          this.#runtime.log.write("warning", `replica "${key}" was taken out of the in-sync set; it copies again`);
+          this.#runtime.log.write("warning", `replica "${key}" was taken out of the in-sync set: ${record.out?.reason}`);
           // The next map may be here already.
           this.mapChanged();
           return undefined;
         case "legacy":
           record.legacyIn = nodeMap.version;
+          record.out = undefined;
           if (!record.isLegacyLogged) {
             const text = `replica "${key}" cannot be taken out of the in-sync set: it stays active, replication is legacy`;
             this.#runtime.log.write("warning", text);

@@ -23,7 +23,7 @@ export class Lease {
   readonly #clock: Clock;
   readonly #routing: Pick<Routing, "ownMaster" | "self">;
   readonly #inSync: Pick<InSyncReplicas, "isKept" | "options">;
-  readonly #streams: Pick<ReplicaStreams, "leaseUntilMs">;
+  readonly #streams: Pick<ReplicaStreams, "leaseAgeMs" | "leaseUntilMs">;
   readonly #follower: Pick<Follower, "lease" | "mayRead">;
   #role: NodeRole | undefined;
   #master: string | undefined;
@@ -33,7 +33,7 @@ export class Lease {
     clock: Clock,
     routing: Pick<Routing, "ownMaster" | "self">,
     inSync: Pick<InSyncReplicas, "isKept" | "options">,
-    streams: Pick<ReplicaStreams, "leaseUntilMs">,
+    streams: Pick<ReplicaStreams, "leaseAgeMs" | "leaseUntilMs">,
     follower: Pick<Follower, "lease" | "mayRead">,
   ) {
     this.#clock = clock;
@@ -72,6 +72,14 @@ export class Lease {
     if (this.#role !== NodeRole.master && this.#role !== NodeRole.slave) return "not_needed";
     if (this.#role === NodeRole.master && this.#streams.leaseUntilMs === Number.POSITIVE_INFINITY) return "not_needed";
     return this.isHeld ? "held" : "lost";
+  }
+
+  /** How long ago it began to count for the last time; undefined if there is none. */
+  get ageMs(): number | undefined {
+    if (this.#role === NodeRole.master) return this.#streams.leaseAgeMs;
+    if (this.#role !== NodeRole.slave) return undefined;
+    const { readsFromMs } = this.#follower.lease;
+    return Number.isFinite(readsFromMs) ? this.#clock.monotonicMs() - readsFromMs : undefined;
   }
 
   /** The master of our partition, by our map: for what was read while that was this node. */

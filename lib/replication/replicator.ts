@@ -38,6 +38,7 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { CommitListener, Storage } from "../storage/storage.ts";
 import type { InSyncReplicas } from "./in_sync_replicas.ts";
 import { NoreplyWindow } from "./noreply_window.ts";
+import { PartitionEpoch } from "./partition_epoch.ts";
 import { type FormerMaster, noLongerMaster, ReplicaStreams, type StreamsOwner } from "./stream/replica_streams.ts";
 
 /** Settings that can change at run time. */
@@ -112,6 +113,7 @@ export class Replicator implements StreamsOwner {
   /** By replica, the copies it has not answered, oldest first; empty unless in-sync sets are kept. */
   readonly #unanswered = new Map<string, Set<Delivery>>();
   #lateTimer: Timer | undefined;
+  readonly epoch = new PartitionEpoch();
   /** Reloadable. */
   options: ReplicatorOptions;
 
@@ -148,6 +150,7 @@ export class Replicator implements StreamsOwner {
 
   /** The node map was replaced. */
   onMap(): void {
+    this.epoch.onMap(this.#routing.nodeMap, this.#routing.self?.partition);
     this.#uncovered.clear();
     this.streams.install();
   }

@@ -28,6 +28,12 @@ export class PlayedHost {
   readonly connections: FarEnd[] = [];
 }
 
+/** A replica's answer to a request of a stream when it has everything its master has, which is nothing yet. */
+export function agrees(request: string): string {
+  const [, history] = />stream ([0-9a-f]{16})\r/.exec(request) ?? [];
+  return history === undefined ? "OK\r\n" : `OK ${history} 0\r\n`;
+}
+
 const INDEX = "127.0.0.1:2000";
 const META = "META partition-type modular\r\nMETA partition-modular-hint 1\r\n";
 const IN_SYNC_SET = "META flare-kv-in-sync-set 1\r\n";

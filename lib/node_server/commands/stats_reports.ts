@@ -15,11 +15,13 @@ import { Counters } from "../stats/counters.ts";
 import { ItemSizes } from "../stats/item_sizes.ts";
 import { memcachedSettings } from "../stats/memcached_settings.ts";
 import { statsFurther, statsItems, statsSlabs } from "../stats/memcached_stats.ts";
+import { statsReplicas } from "../stats/replication_stats.ts";
 
 /** What it takes of a node server. */
 type Parts = Pick<
   NodeComponents,
   | "crawler"
+  | "follower"
   | "inSync"
   | "lease"
   | "options"
@@ -86,17 +88,15 @@ export class StatsReports {
     statsThreads(words, workers, new Set(slaves.map((node) => node.threadType)), runtime.clock.monotonicMs(), reply);
   }
 
-  /** Copies in flight to replicas and to another cluster, and failed ones; what the comparison with the slaves has found. */
+  /** What is promised, and how far the replicas are; copies on their way and failed ones; what the comparison has found. */
   replication(reply: TextReply): void {
-    const { peers, inSync, lease, replicator, otherCluster } = this.#parts;
+    const { peers, replicator, otherCluster } = this.#parts;
     const { replication } = otherCluster;
     reply.stat("replication_queue", peers.queue);
     reply.stat("replication_failures", replicator.failures);
     reply.stat("replication_dropped", replicator.dropped);
     reply.stat("replication_refused", replicator.refused);
-    reply.stat("replication_guarantees", inSync.guarantees);
-    reply.stat("replication_removals", inSync.removals);
-    reply.stat("replication_lease", lease.state);
+    statsReplicas(this.#parts, reply);
     reply.stat("anti_entropy_rounds", this.#antiEntropy.rounds);
     reply.stat("anti_entropy_items", this.#antiEntropy.items);
     reply.stat("anti_entropy_differences", this.#antiEntropy.differences);

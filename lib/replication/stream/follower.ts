@@ -46,6 +46,9 @@ interface Followed {
   isExact: boolean;
   /** Of the storage: if there was one since then, a block is missing here, whose author has perhaps not heard of it yet. */
   rollbacks: number;
+  /** The master's newest record that was sent before a beacon, and when this replica had everything up to there. */
+  reached: number;
+  evenMs: number | undefined;
   /** What this replica had, exactly, when the stream was opened. */
   readonly position: Position | undefined;
 }
@@ -105,6 +108,20 @@ export class Follower {
   get source(): string | undefined {
     const followed = this.#followed;
     return followed?.next !== undefined && followed.source === this.master ? followed.source : undefined;
+  }
+
+  /** The master's newest record that this replica has; undefined: that is not known yet. */
+  get sequence(): number | undefined {
+    const { source } = this;
+    return source === undefined ? undefined : (this.#followed?.next as number) - 1;
+  }
+
+  /** How far it is behind what its master had sent by the last beacon, and how long ago it had all of that. */
+  get lag(): { readonly entries: number; readonly ms: number } | undefined {
+    const { sequence } = this;
+    const followed = this.#followed;
+    if (sequence === undefined || followed?.evenMs === undefined) return undefined;
+    return { entries: Math.max(0, followed.reached - sequence), ms: this.#clock.monotonicMs() - followed.evenMs };
   }
 
   /** The master of the partition that this node is a slave of, by its own map. */
@@ -177,7 +194,18 @@ export class Follower {
     this.lease.begin();
     this.#openings++;
     const { lastSequence: shown, rollbacks } = this.#storage;
-    this.#followed = { id, source, next, shown, unshown: [], isExact, rollbacks, position };
+    this.#followed = {
+      id,
+      source,
+      next,
+      shown,
+      unshown: [],
+      isExact,
+      rollbacks,
+      reached: 0,
+      evenMs: undefined,
+      position,
+    };
   }
 
   /** The stream that is followed here, or the next one if there is none yet: an argument of `complete`. */
@@ -221,7 +249,10 @@ export class Follower {
       followed.next = beacon.reached + 1;
       this.#mark(followed);
     }
-    this.lease.take(beacon, this.#clock.monotonicMs());
+    const nowMs = this.#clock.monotonicMs();
+    followed.reached = Math.max(followed.reached, beacon.reached);
+    if (followed.next !== undefined && followed.next > followed.reached) followed.evenMs = nowMs;
+    this.lease.take(beacon, nowMs);
   }
 
   /**

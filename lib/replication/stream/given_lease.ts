@@ -12,6 +12,8 @@ const RECEIVED_MAX = 64;
 export class GivenLease {
   /** Until when this replica may answer reads, on the monotonic clock. */
   readsUntilMs = Number.NEGATIVE_INFINITY;
+  /** From when on that counts. */
+  readsFromMs = Number.NEGATIVE_INFINITY;
   /** Until when its master may answer for the partition. */
   masterUntilMs = Number.NEGATIVE_INFINITY;
   /** Until when the master's other slaves may answer reads. */
@@ -36,7 +38,10 @@ export class GivenLease {
     for (const old of this.#received.keys()) if (old < proved) this.#received.delete(old);
     if (this.#received.size < RECEIVED_MAX) this.#received.set(number, nowMs);
     if (slaveMs === 0) this.readsUntilMs = Number.NEGATIVE_INFINITY;
-    else if (provedMs !== undefined) this.readsUntilMs = Math.max(this.readsUntilMs, provedMs + slaveMs);
+    else if (provedMs !== undefined) {
+      this.readsUntilMs = Math.max(this.readsUntilMs, provedMs + slaveMs);
+      this.readsFromMs = Math.max(this.readsFromMs, provedMs);
+    }
     if (masterMs === 0) {
       // The last word of a master that is none any more; its slaves' leases last.
       this.masterUntilMs = Number.NEGATIVE_INFINITY;

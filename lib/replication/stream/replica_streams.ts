@@ -230,6 +230,32 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#waiters.push({ sequence, listener, isHeld: true, sinceMs: this.#runtime.clock.monotonicMs() });
   }
 
+  /** Whether a replica does not know streams: it is a C++ node, or an older one. */
+  get hasUnknown(): boolean {
+    return this.streams.some(({ isUnknown }) => isUnknown);
+  }
+
+  /** `none`, `opening`, `draining`, `catching_up`, `open` or `unknown`: what the stream to a replica does. */
+  stateOf(nodeKey: string): string {
+    const stream = this.#streams.get(nodeKey);
+    return stream === undefined ? "none" : stream.isOpen && stream.isCatchingUp ? "catching_up" : stream.state;
+  }
+
+  /** How old our lease is, if we need one. */
+  get leaseAgeMs(): number | undefined {
+    return this.#ageOf(this.leaseUntilMs);
+  }
+
+  /** How old the part of our lease is that a replica has confirmed. */
+  leaseAgeOf(nodeKey: string): number | undefined {
+    return this.#ageOf(this.#streams.get(nodeKey)?.beacons.masterUntilMs);
+  }
+
+  #ageOf(untilMs: number | undefined): number | undefined {
+    if (untilMs === undefined || !Number.isFinite(untilMs)) return undefined;
+    return this.#runtime.clock.monotonicMs() - (untilMs - this.#leaseTimes.masterMs);
+  }
+
   /** How far a replica is behind; undefined if that is not known. */
   lagOf(nodeKey: string): ReplicaLag | undefined {
     const stream = this.#streams.get(nodeKey);

@@ -152,7 +152,7 @@ describe("checkCluster", () => {
       seenWith({
         replication: new Map([
           ["replication_failures", "2"],
-          ["replication_guarantees", "in_sync_set"],
+          ["replication_guarantees", "async"],
           ["replication_removals", "1"],
         ]),
       }),

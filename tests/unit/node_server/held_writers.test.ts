@@ -5,7 +5,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { NodeServerOptions } from "../../../lib/node_server/node_server_options.ts";
 import { describeReplies, packet } from "../../support/binary_packets.ts";
 import type { FarEnd } from "../../support/played_network.ts";
-import { PlayedNode } from "../../support/played_node.ts";
+import { agrees, PlayedNode } from "../../support/played_node.ts";
 
 const SLAVE = "127.0.0.1:2002";
 const PAIR = ["2001 0 0 0 1 16", "2002 1 0 0 1 17"];
@@ -18,7 +18,9 @@ async function holding(options: Partial<NodeServerOptions> = {}): Promise<Played
   node.keepsInSyncSet = true;
   const slave = node.host(SLAVE);
   slave.knowsStreams = true;
-  slave.answer = () => "OK\r\n";
+  slave.answer = agrees;
+  // The name of its log.
+  node.network.draws.push(...Array.from({ length: 100 }, (_, at) => at + 1));
   await node.start(PAIR, { replicationLagMaxMs: LAG_MAX_MS, ...options });
   await node.push(5, PAIR);
   await node.network.pass(1000);

@@ -16,7 +16,7 @@ function world(role: NodeRole | undefined, isKept = true) {
     }
   };
   const routing = { self: role === undefined ? undefined : { role }, ownMaster: "a:1" as string | undefined };
-  const streams = { leaseUntilMs: ALWAYS };
+  const streams = { leaseAgeMs: undefined, leaseUntilMs: ALWAYS };
   const follower = { lease: { masterUntilMs: NEVER }, mayRead: false };
   const inSync = { isKept, options: { replicationTimeoutMs: 1000 } };
   const lease = new Lease(clock, routing as never, inSync, streams, follower as never);
