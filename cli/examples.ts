@@ -42,10 +42,12 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "flare restore --input backup.txt",
     "flare restore --input backup.txt --keep-versions --prefix-include user:",
     "flare restore --backup backups/monday",
+    "flare restore --backup backups --archive archive --at 2026-11-27T18:00:00Z",
   ],
   backup: [
     "flare backup backups/monday --bwlimit 10m",
     "flare backup list backups",
+    "flare backup list backups --archive archive",
     "flare backup verify backups/monday || mail -s 'the backup is damaged' ops < /dev/null",
   ],
   get: ["flare get greeting", "flare get greeting --node 127.0.0.1:12121 -o json"],

@@ -47,13 +47,13 @@ export interface RestoredItem {
 }
 
 /** Most items in flight. */
-const WINDOW_ITEMS_MAX = 256;
-const WINDOW_BYTES_MAX = 4 * MIB;
+export const WINDOW_ITEMS_MAX = 256;
+export const WINDOW_BYTES_MAX = 4 * MIB;
 
 /** Reads a dump to its end and resolves to the number of its items. @throws FlareError CORRUPT naming the line */
 export async function checkDump(chunks: AsyncIterable<Uint8Array>, format: DumpFormat): Promise<number> {
   let count = 0;
-  for await (const window of windows(chunks, { format })) count += window.length;
+  for await (const window of dumpRecords(chunks, { format })) count += window.length;
   return count;
 }
 
@@ -68,10 +68,20 @@ export async function* restoreItems(
   chunks: AsyncIterable<Uint8Array>,
   options: RestoreOptions,
 ): AsyncGenerator<RestoredItem[]> {
+  yield* restoreRecords(runtime, client, dumpRecords(chunks, options), options);
+}
+
+/** As `restoreItems`, with records that are not those of a dump; a batch is in flight at once. @throws FlareError */
+export async function* restoreRecords(
+  runtime: Runtime,
+  client: Client,
+  batches: AsyncIterable<BackupRecord[]>,
+  options: RestoreOptions,
+): AsyncGenerator<RestoredItem[]> {
   const startedMs = runtime.clock.monotonicMs();
   const store = await storeOf(client, options);
   let bytes = 0;
-  for await (const window of windows(chunks, options)) {
+  for await (const window of batches) {
     const nowSeconds = Math.floor(runtime.clock.nowMs() / 1000);
     yield await Promise.all(window.map((item) => restoreItem(store, item, nowSeconds, options)));
     if (options.bytesPerSecond === undefined || options.bytesPerSecond === 0) continue;
@@ -81,7 +91,8 @@ export async function* restoreItems(
   }
 }
 
-async function* windows(
+/** The records of a dump, in batches of which one may be in flight. @throws FlareError CORRUPT naming the line */
+export async function* dumpRecords(
   chunks: AsyncIterable<Uint8Array>,
   { format, acceptIncomplete }: Pick<RestoreOptions, "format" | "acceptIncomplete">,
 ): AsyncGenerator<BackupRecord[]> {

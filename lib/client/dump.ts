@@ -30,8 +30,11 @@ export interface BackupRecord extends DumpedItem {
 
 /** What a snapshot has. */
 export interface SnapshotEnd {
-  /** Of the change of the node's log that the snapshot is the state after. */
+  /** The change of the node's log that the snapshot is the state after: the name of the log, and its sequence. */
+  readonly history: string;
   readonly sequence: number;
+  /** The moment by the node's wall clock, in milliseconds since 1970. */
+  readonly momentMs: number;
   readonly items: number;
   readonly tombstones: number;
 }
@@ -77,9 +80,10 @@ export async function* snapshotRecords(
   let [items, tombstones] = [0, 0];
   const line = yield* records(runtime, address, command, options, ({ tombstone }) => (tombstone ? tombstones++ : items++));
   if (!line.startsWith("END ")) throw refused(name, command, line);
-  const numbers = line.split(" ").slice(1);
-  const [sequence, ...counts] = numbers.map((text) => parseWholeNumber(text, Number.MAX_SAFE_INTEGER));
-  if (sequence !== undefined && counts.join(" ") === `${items} ${tombstones}`) return { sequence, items, tombstones };
+  const [, sequenceText = "", itemsText, tombstonesText, history = "", momentText = ""] = line.split(" ");
+  const [sequence, momentMs] = [sequenceText, momentText].map((text) => parseWholeNumber(text, Number.MAX_SAFE_INTEGER));
+  const isWhole = itemsText === String(items) && tombstonesText === String(tombstones);
+  if (isWhole && sequence !== undefined && momentMs !== undefined) return { history, sequence, momentMs, items, tombstones };
   throw new FlareError(
     "CORRUPT",
     `"${name}" ended its snapshot with "${line}" after ${items} items and ${tombstones} deletions`,

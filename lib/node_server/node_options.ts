@@ -16,6 +16,7 @@ import {
   hostPortsOption,
   integerOption,
   portOption,
+  textOption,
 } from "../base/option_schema.ts";
 import { accessOptions, checkAccessOptions } from "../net/auth/access_options.ts";
 import {
@@ -266,6 +267,45 @@ export const nodeServerTable = {
   }),
   storageType: storageTypeOption,
   ...storageOptionTable,
+  logArchive: textOption({
+    name: "log-archive",
+    default: "",
+    placeholder: "path",
+    since: "2.0.0",
+    help: "keep the change log in this directory too, for restores to a point in time; empty is off",
+  }),
+  logArchiveIntervalMs: integerOption({
+    name: "log-archive-interval",
+    default: 30,
+    min: 1,
+    max: 86400,
+    unit: "s",
+    scale: 1000,
+    since: "2.0.0",
+    reloadable: true,
+    help: "how often new changes are archived",
+  }),
+  logArchiveRetentionSeconds: integerOption({
+    name: "log-archive-retention",
+    default: 604800,
+    min: 0,
+    max: INT32_MAX,
+    unit: "s",
+    since: "2.0.0",
+    reloadable: true,
+    help: "how long archived changes are kept; 0 is for ever",
+  }),
+  logArchiveBacklogBytes: integerOption({
+    name: "log-archive-backlog",
+    default: 1024,
+    min: 0,
+    max: 1024 * KIB,
+    unit: "MiB",
+    scale: MIB,
+    since: "2.0.0",
+    reloadable: true,
+    help: "how much of the change log is kept while it cannot be archived",
+  }),
   timeWatcherEnabled: booleanOption({
     name: "time-watcher-enabled",
     default: false,
@@ -329,6 +369,9 @@ export function nodeServerOptions(given: Partial<NodeSettings>): NodeSettings {
       "INVALID_OPTION",
       'option "data-dir" is missing: a directory is needed unless "storage-type" is "memory"',
     );
+  }
+  if (options.logArchive !== "" && (options.dataDir === "" || !isDurable(engineOfType(options.storageType)))) {
+    throw new FlareError("INVALID_OPTION", 'option "log-archive" needs "data-dir", and no "storage-type" of "memory"');
   }
   checkAccessOptions(options);
   checkTlsOptions(options, options.sslPort);

@@ -14,6 +14,7 @@ import { describeNode, mapEvents, mapEventText } from "../cluster/map_events.ts"
 import { NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import { buildPartitionMap } from "../cluster/partition_map.ts";
+import { placeLabel } from "../cluster/place_label.ts";
 import { reconstructionFor } from "../cluster/role_change.ts";
 import { Routing } from "../cluster/routing.ts";
 import { Access } from "../net/auth/access.ts";
@@ -34,6 +35,7 @@ import { Follower } from "../replication/stream/follower.ts";
 import { Visibility } from "../replication/visibility.ts";
 import type { Address, Runtime, TlsClient } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
+import { LogArchive } from "./archive/log_archive.ts";
 import { AdminCommands } from "./commands/admin_commands.ts";
 import { CompareCommands } from "./commands/compare_commands.ts";
 import { DumpCommands } from "./commands/dump_commands.ts";
@@ -101,6 +103,7 @@ export class RunningNode implements NodeServer {
   readonly #reconstructor: Reconstructor;
   readonly #mapCheck: MapCheck;
   readonly #antiEntropy: AntiEntropy;
+  readonly #archive: LogArchive | undefined;
   #stopping: Promise<void> | undefined;
 
   private constructor(
@@ -142,6 +145,8 @@ export class RunningNode implements NodeServer {
     this.#antiEntropy = new AntiEntropy(components, comparison);
     this.#antiEntropy.start();
     components.otherCluster.configure(components.options);
+    this.#archive = openArchive(components);
+    this.#stampLog();
     components.watchers.attach(server, components.storage);
     server.open(
       new NodeHandler(components, {
@@ -155,7 +160,7 @@ export class RunningNode implements NodeServer {
         listings: new KeyListings(components, clusterScan, () => scan.newScan()),
         flush: new FlushCommands(components, new ClusterFlush(components), () => this.#reconstructor.restart()),
         watchers: components.watchers,
-        stats: new StatsReports(components, this.#antiEntropy, () => server),
+        stats: new StatsReports(components, this.#antiEntropy, this.#archive, () => server),
         admin: new AdminCommands(
           components,
           (map) => this.#install(map),
@@ -285,6 +290,7 @@ export class RunningNode implements NodeServer {
     const options = nodeServerOptions(reloadedOptions(nodeOptionTable, this.#components.options, given, this.#givenAtStart));
     this.#components.options = options;
     this.#link.servers = options.indexServers;
+    if (this.#archive !== undefined) this.#archive.options = options;
     this.#components.inSync.options = options;
     this.#components.replicator.options = options;
     this.#components.visibility.replicationType = options.replicationType;
@@ -328,6 +334,7 @@ export class RunningNode implements NodeServer {
     this.#components.peers.close();
     this.#components.scanPeers.close();
     this.#components.otherCluster.close();
+    await this.#archive?.stop();
     await this.#components.storage.close();
     this.#runtime.log.write("notice", `node "${this.key}" has stopped`);
   }
@@ -343,6 +350,7 @@ export class RunningNode implements NodeServer {
     this.#dropLanes(map);
     this.#components.replicator.onMap();
     this.#components.lease.onMap();
+    this.#stampLog();
     if (handover.holding && !routing.hasSuccessor) handover.end();
     this.#logMap(first ? undefined : previous, map);
     this.#components.watchers.happened(`type=node_map version=${map.version}`);
@@ -355,6 +363,11 @@ export class RunningNode implements NodeServer {
     const wasMaster = findNode(previous, this.key)?.role === NodeRole.master;
     if (!wasMaster && routing.self?.role === NodeRole.master) this.#components.otherCluster.onBecameMaster();
     this.#components.partitionFlush.arm();
+  }
+
+  /** Only what is archived needs times. */
+  #stampLog(): void {
+    if (this.#archive !== undefined) this.storage.stampLog(placeLabel(this.#components.routing));
   }
 
   /** Logs the changes in a map, node by node; for the first map only our own role. */
@@ -391,6 +404,15 @@ export class RunningNode implements NodeServer {
       bytesPerSecond: options.reconstructionBwlimitBytesPerSecond,
     });
   }
+}
+
+/** Begins to archive the log, if that is wanted. */
+function openArchive({ lease, options, runtime, selfKey, storage }: NodeComponents): LogArchive | undefined {
+  if (options.logArchive === "") return undefined;
+  const archive = new LogArchive(runtime, storage, { key: selfKey, isSure: () => lease.isHeld }, options);
+  storage.holdLog(archive);
+  void archive.run();
+  return archive;
 }
 
 function countPartitions(map: NodeMap, partitionCountMax: number): number {

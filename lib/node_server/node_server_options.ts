@@ -321,6 +321,33 @@ export interface NodeServerOptions {
    */
   readonly tombstoneRetentionSeconds?: number;
   /**
+   * Keep the change log in this directory too, for restores to a point in time; empty is off.
+   *
+   * `log-archive` in files and flags.
+   */
+  readonly logArchive?: string;
+  /**
+   * How often new changes are archived.
+   *
+   * An integer from 1 to 86400000, in milliseconds; default 30000. `log-archive-interval` in files and flags. Can be
+   * reloaded.
+   */
+  readonly logArchiveIntervalMs?: number;
+  /**
+   * How long archived changes are kept; 0 is for ever.
+   *
+   * An integer from 0 to 2147483647, in seconds; default 604800. `log-archive-retention` in files and flags. Can be
+   * reloaded.
+   */
+  readonly logArchiveRetentionSeconds?: number;
+  /**
+   * How much of the change log is kept while it cannot be archived.
+   *
+   * An integer from 0 to 1099511627776, in bytes; default 1073741824. `log-archive-backlog` in files and flags. Can be
+   * reloaded.
+   */
+  readonly logArchiveBacklogBytes?: number;
+  /**
    * Measure the time of storage accesses.
    *
    * Default false. `time-watcher-enabled` in files and flags. Can be reloaded.

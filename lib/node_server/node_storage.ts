@@ -27,15 +27,18 @@ export const nodeServerPartFields: FieldsOf<NodeServerParts> = {
 };
 
 /** @throws FlareError INVALID_OPTION | DATA_DIR_LOCKED | UNSUPPORTED | CORRUPT | DISK_FULL | IO_ERROR */
-export function openStorage(runtime: Runtime, options: NodeSettings, parts: NodeServerParts): Promise<Storage> {
+export async function openStorage(runtime: Runtime, options: NodeSettings, parts: NodeServerParts): Promise<Storage> {
   const engine = engineOfType(options.storageType);
   const keepsNothing = options.dataDir === "" || (parts.engine === undefined && !isDurable(engine));
-  return Storage.open(runtime, {
+  const storage = await Storage.open(runtime, {
     ...pickOptions(storageOptionTable, options),
     ...(keepsNothing ? {} : { dataDir: options.dataDir }),
     engine: parts.engine ?? engine,
     onProgress: parts.onProgress ?? progressLog(runtime),
   });
+  // The first checkpoint must not remove what is not archived yet.
+  if (options.logArchive !== "") storage.holdLog({ sequence: 0, bytesMax: options.logArchiveBacklogBytes });
+  return storage;
 }
 
 function progressLog({ clock, log }: Runtime): (progress: StorageProgress) => void {

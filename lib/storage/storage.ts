@@ -28,7 +28,8 @@ import { decodeMeta, type EngineMeta, META_KEY } from "./engine/engine_record.ts
 import type { CommitListener } from "./log/commit_group.ts";
 import { LogCursor } from "./log/log_cursor.ts";
 import { recoverLog } from "./log/log_recovery.ts";
-import { type CommonState, type Position, Positions } from "./log/positions.ts";
+import type { LogSegment } from "./log/log_segment.ts";
+import { type CommonState, NO_HISTORY, type Position, Positions } from "./log/positions.ts";
 import { volatileFiles } from "./log/volatile_files.ts";
 import { LogReplay } from "./log_replay.ts";
 import { Attempt } from "./path/attempt.ts";
@@ -51,6 +52,7 @@ export type { StorageIdentity } from "./directory/directory_record.ts";
 export type { CommitListener } from "./log/commit_group.ts";
 export type { LogBlock } from "./log/log_block.ts";
 export type { LogCursor } from "./log/log_cursor.ts";
+export type { LogSegment } from "./log/log_segment.ts";
 export type { CommonState, Position } from "./log/positions.ts";
 export type { Cursor, CursorOptions, StoredItem } from "./path/cursor.ts";
 export type { Snapshot } from "./path/snapshot.ts";
@@ -66,6 +68,14 @@ export interface StorageManifest {
   readonly durable: boolean;
   /** `level`, `memory` or `custom`. */
   readonly engine: string;
+}
+
+/** A reader of the log for whom it is kept. */
+export interface LogHold {
+  /** The reader has all records up to this one. */
+  readonly sequence: number;
+  /** How much is kept at most for it. */
+  readonly bytesMax: number;
 }
 
 /** Statistics of a storage. */
@@ -142,6 +152,7 @@ export class Storage {
   #engineBytes = 0;
   /** The newest log segment whose changes are all in the engine. */
   #storedSegment = 0;
+  #hold: LogHold | undefined;
   /** The last removal of segments. */
   #disposing: Promise<void> = Promise.resolve();
   /** Of the change log, found at startup. */
@@ -396,6 +407,21 @@ export class Storage {
     return new LogCursor(volatileFiles, () => [], first);
   }
 
+  /** The files of the log, oldest first, as far as they are written now. */
+  get logFiles(): readonly LogSegment[] {
+    return this.#journal?.changes.files ?? [];
+  }
+
+  /** Keeps the log for a reader, until the disk is full: `hold` says at any time what it has. */
+  holdLog(hold: LogHold): void {
+    this.#hold = hold;
+  }
+
+  /** From now on the log says what is written in which second, and that this node was then what `label` says. */
+  stampLog(label: string): void {
+    this.#journal?.stamp(label);
+  }
+
   /** The current flush generation: it grows with each flush. */
   get generation(): number {
     return this.#keyspaces.current.generation;
@@ -425,8 +451,8 @@ export class Storage {
       checkpoint: () => this.checkpoint(),
       commit: () => this.#journal?.commits.commit(),
       committed: () => new Promise((resolve) => this.onCommit({ onCommitted: resolve })),
-      get lastSequence() {
-        return storage.lastSequence;
+      get position() {
+        return { history: storage.#journal?.changes.history ?? NO_HISTORY, sequence: storage.lastSequence };
       },
     });
   }
@@ -545,23 +571,27 @@ export class Storage {
     }
     try {
       this.#storedSegment = finishedSegment;
-      await this.#disposeLog(this.#settings.logRetentionBytes);
+      await this.#disposeLog(this.#settings.logRetentionBytes, this.#hold);
       this.#engineBytes = (await this.#engine.approximateBytes()) ?? 0;
     } catch (error) {
       this.#runtime.log.write("warning", `after a checkpoint: ${(error as FlareError).message}`);
     }
   }
 
-  /** Removes the segments of the log that are in the engine, except the newest ones of about this size. */
-  #disposeLog(keptBytesMax: number): Promise<void> {
+  /** Removes the segments of the log that are in the engine, except the newest ones of about this size, and what is held. */
+  #disposeLog(keptBytesMax: number, hold?: LogHold): Promise<void> {
     const changes = this.#journal?.changes;
     this.#disposing = this.#disposing
       .catch(() => undefined) // Its caller gets the error.
-      .then(() => changes?.removeThrough(changes.disposable(this.#storedSegment, keptBytesMax)));
+      .then(() => {
+        const number = changes?.disposable(this.#storedSegment, keptBytesMax) ?? 0;
+        const read = hold === undefined ? number : (changes?.readThrough(hold.sequence, hold.bytesMax) ?? 0);
+        return changes?.removeThrough(Math.min(number, read));
+      });
     return this.#disposing;
   }
 
-  /** What is only kept for replicas goes. */
+  /** What is only kept for replicas, or held, goes. */
   #makeSpace(): void {
     this.#disposeLog(0).catch((error: Error) => this.#runtime.log.write("warning", `on a full disk: ${error.message}`));
   }

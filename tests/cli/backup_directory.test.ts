@@ -56,7 +56,15 @@ async function writePartition(directory: BackupDirectory, partition: number, dra
     }
   });
   const deletions = Math.ceil(count / 4);
-  const counts = { sequence: 17, begunMs: 2, endedMs: 3, items: count - deletions, deletions };
+  const counts = {
+    history: "0123456789abcdef",
+    sequence: 17,
+    momentMs: 2,
+    begunMs: 2,
+    endedMs: 3,
+    items: count - deletions,
+    deletions,
+  };
   return { ...draft, files: [...draft.files, { partition, name, node: "127.0.0.1:12121", ...counts, ...written }] };
 }
 

@@ -222,6 +222,19 @@ describe("a backup", () => {
       }
     }),
   );
+
+  it("is restored to a point in time only with a time and an archive that are there", async () => {
+    for (const [args, status, message] of [
+      [["--at", "1700000000"], 2, 'option "at" needs "backup" and "archive", and "archive" needs "at"'],
+      [["--archive", directory], 2, 'option "at" needs "backup" and "archive", and "archive" needs "at"'],
+      [["--archive", directory, "--at", "2026-11-27 18:00"], 2, '"2026-11-27 18:00" is not a time with its zone'],
+      [["--archive", directory, "--at", "2026-11-27T18:00:00+09:00"], 1, "has no archived change log"],
+    ] as const) {
+      const refused = await flare(cluster, ["restore", "--backup", good, ...args]);
+      assertEquals(refused.status, status, refused.stderr);
+      assertStringIncludes(refused.stderr, message);
+    }
+  });
 });
 
 function keysOfSecondPartition(count: number): string[] {

@@ -231,11 +231,12 @@ for (const driver of drivers) {
           const opening = storage.openSnapshot();
           const [snapshot] = await Promise.all([opening, history.writeWhile(opening)]);
           const to = storage.lastSequence;
-          assert(from <= snapshot.sequence && snapshot.sequence <= to, `${from} <= ${snapshot.sequence} <= ${to}`);
+          const { sequence } = snapshot.position;
+          assert(from <= sequence && sequence <= to, `${from} <= ${sequence} <= ${to}`);
           const reading = allOf(snapshot);
           const [found] = await Promise.all([reading, history.writeWhile(reading)]);
           assert(storage.lastSequence > to);
-          assertEquals(found, history.stateAt(snapshot.sequence));
+          assertEquals(found, history.stateAt(sequence));
           if (round % 2 === 0) await storage.checkpoint();
         }
         assert(storage.stats().evictions > 0);

@@ -22,9 +22,15 @@ export interface BackupFile {
   readonly name: string;
   /** `host:port` of the master it was read from. */
   readonly node: string;
-  /** The partition as it was after this change of the master's log, and before the next; 0 if the master keeps no log. */
+  /**
+   * The partition as it was after a change of the master's log, and before the next: the name of the log, zeroes if the master
+   * keeps none, and the sequence in it.
+   */
+  readonly history: string;
   readonly sequence: number;
-  /** When it was asked for, in milliseconds since 1970 like all times here: everything acknowledged before is in it. */
+  /** That moment by the master's clock, in milliseconds since 1970 like all times here. */
+  readonly momentMs: number;
+  /** When it was asked for: everything acknowledged before is in it. */
   readonly begunMs: number;
   readonly endedMs: number;
   readonly items: number;

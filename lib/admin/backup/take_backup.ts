@@ -7,7 +7,7 @@
 import { FlareError } from "../../base/errors.ts";
 import { sleep } from "../../base/sleep.ts";
 import { VERSION } from "../../base/version.ts";
-import { snapshotRecords } from "../../client/dump.ts";
+import { type SnapshotEnd, snapshotRecords } from "../../client/dump.ts";
 import { buildPartitionMap } from "../../cluster/partition_map.ts";
 import type { ClusterAdmin } from "../cluster_admin.ts";
 import { DumpTally } from "../dump_end_line.ts";
@@ -123,7 +123,7 @@ async function takePartition(
   const begunMs = admin.runtime.clock.nowMs();
   const part = { partition, partitions, bytesPerSecond };
   const name = `partition-${partition}.dump`;
-  let end = { sequence: 0, items: 0, tombstones: 0 };
+  let end: SnapshotEnd = { history: "", sequence: 0, momentMs: 0, items: 0, tombstones: 0 };
   const written = await store.write(name, async (write) => {
     let section = new DumpTally();
     const reading = snapshotRecords(admin.runtime, addressOf(master.key), part, admin.connection);
@@ -144,9 +144,9 @@ async function takePartition(
       await reading.return(end);
     }
   });
-  const { sequence, items, tombstones } = end;
+  const { items, tombstones: deletions, ...moment } = end;
   const endedMs = admin.runtime.clock.nowMs();
-  return { partition, name, node: master.key, sequence, begunMs, endedMs, items, deletions: tombstones, ...written };
+  return { partition, name, node: master.key, ...moment, begunMs, endedMs, items, deletions, ...written };
 }
 
 function grown(how: string): FlareError {

@@ -87,7 +87,9 @@ export class DumpCommands {
     } catch (error) {
       return reply.line(faultLine(error));
     }
-    const lastLine = (items: number, tombstones: number): string => `END ${source.sequence} ${items} ${tombstones}`;
+    const { history, sequence } = source.position;
+    const lastLine = (items: number, tombstones: number): string =>
+      `END ${sequence} ${items} ${tombstones} ${history} ${source.momentMs}`;
     return this.#stream(given, source, completeBlock, reply, session, lastLine);
   }
 

@@ -8,6 +8,7 @@ import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { statsConnections } from "../../stats/connection_stats.ts";
 import { statsGeneral } from "../../stats/general_stats.ts";
 import { statsNodes, statsThreads } from "../../stats/stats_commands.ts";
+import type { LogArchive } from "../archive/log_archive.ts";
 import type { AntiEntropy } from "../comparison/anti_entropy.ts";
 import type { NodeComponents } from "../node_components.ts";
 import { nodeOptionTable } from "../node_options.ts";
@@ -39,15 +40,17 @@ type Parts = Pick<
 export class StatsReports {
   readonly #parts: Parts;
   readonly #antiEntropy: AntiEntropy;
+  readonly #archive: LogArchive | undefined;
   readonly #server: () => Server;
   readonly #startedMs: number;
   readonly #counters: Counters;
   /** `stats sizes` and its switch. */
   readonly sizes: ItemSizes;
 
-  constructor(parts: Parts, antiEntropy: AntiEntropy, server: () => Server) {
+  constructor(parts: Parts, antiEntropy: AntiEntropy, archive: LogArchive | undefined, server: () => Server) {
     this.#parts = parts;
     this.#antiEntropy = antiEntropy;
+    this.#archive = archive;
     this.#server = server;
     this.#startedMs = parts.runtime.clock.monotonicMs();
     this.#counters = new Counters(parts, server);
@@ -88,6 +91,18 @@ export class StatsReports {
     statsThreads(words, workers, new Set(slaves.map((node) => node.threadType)), runtime.clock.monotonicMs(), reply);
   }
 
+  #logArchive(reply: TextReply): void {
+    const archive = this.#archive;
+    if (archive === undefined) return;
+    const { clock } = this.#parts.runtime;
+    // Of a node whose archive has not been written yet, since its start.
+    const sinceMs = archive.reachedMs === 0 ? clock.monotonicMs() - this.#startedMs : clock.nowMs() - archive.reachedMs;
+    reply.stat("log_archive_lag_seconds", Math.max(0, Math.round(sinceMs / 1000)));
+    reply.stat("log_archive_missing", archive.missing);
+    reply.stat("log_archive_failures", archive.failures);
+    reply.stat("log_archive_state", archive.fault === undefined ? "ok" : "failing");
+  }
+
   /** What is promised, and how far the replicas are; copies on their way and failed ones; what the comparison has found. */
   replication(reply: TextReply): void {
     const { peers, replicator, otherCluster } = this.#parts;
@@ -101,6 +116,7 @@ export class StatsReports {
     reply.stat("anti_entropy_items", this.#antiEntropy.items);
     reply.stat("anti_entropy_differences", this.#antiEntropy.differences);
     reply.stat("anti_entropy_repairs", this.#antiEntropy.repairs);
+    this.#logArchive(reply);
     reply.stat("cluster_replication_queue", replication?.queue ?? 0);
     reply.stat("cluster_replication_queue_bytes", replication?.queuedBytes ?? 0);
     reply.stat("cluster_replication_dropped", replication?.dropped ?? 0);

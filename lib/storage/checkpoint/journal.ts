@@ -43,12 +43,17 @@ export class Journal {
   readonly positions: Positions;
 
   readonly #log: Log;
+  readonly #clock: Clock;
   readonly #owner: JournalOwner;
   #follower: LogFollower | undefined;
   /** Those whose records are not appended yet. */
   readonly #marks: Mark[] = [];
   /** The last attempt to begin a new log segment failed. */
   #isStuck = false;
+  /** Of stamps; undefined = the log has none. */
+  #label: string | undefined;
+  /** Of the newest stamp. */
+  #stampedSecond = 0;
 
   /** Continues after the segments that `recovery` has read. @throws FlareError DISK_FULL | IO_ERROR */
   constructor(
@@ -61,6 +66,7 @@ export class Journal {
     owner: JournalOwner,
   ) {
     this.#log = runtime.log;
+    this.#clock = runtime.clock;
     this.#owner = owner;
     this.undo = undo;
     this.positions = positions;
@@ -93,6 +99,24 @@ export class Journal {
     this.#writeMark(mark);
     this.#marks.push(mark);
     this.commits.begin();
+  }
+
+  /** From now on the log says what is written in which second; `label` says what this node is. */
+  stamp(label: string): void {
+    if (label === this.#label) return;
+    this.#label = label;
+    this.#stampedSecond = 0;
+    this.changes.onFirstChange = () => this.#writeStamp();
+    this.#writeStamp();
+    this.commits.begin();
+  }
+
+  #writeStamp(): void {
+    const second = Math.floor(this.#clock.nowMs() / 1000);
+    if (second === this.#stampedSecond) return;
+    this.#stampedSecond = second;
+    const { generation, flushPlannedFor } = this.#owner.flushes;
+    this.changes.stamp(generation, flushPlannedFor, { second, label: this.#label ?? "" });
   }
 
   #writeMark(mark: Mark): void {
@@ -144,6 +168,7 @@ export class Journal {
     this.#log.write("error", `changes rolled back: ${error.message}`);
     this.undo.rollBack();
     this.#marks.length = 0;
+    this.#stampedSecond = 0;
     if (error.code === "DISK_FULL") this.#owner.onDiskFull();
   }
 }

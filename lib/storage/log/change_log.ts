@@ -21,6 +21,7 @@ import {
 } from "./log_record.ts";
 import { type LogSegment, logSegmentName } from "./log_segment.ts";
 import { encodeMark, type Mark } from "./positions.ts";
+import { encodeStamp, type TimeStamp } from "./time_stamp.ts";
 
 const BUFFER_BYTES = 1 << 18;
 /** A buffer that one large turn has grown beyond this is freed. */
@@ -55,6 +56,8 @@ export class ChangeLog {
   nextSequence: number;
   /** Whether `append` returns what it has appended. */
   keepsBlocks = false;
+  /** Called before the first change of a turn; it may add a stamp. */
+  onFirstChange: (() => void) | undefined;
 
   readonly #runtime: LogMachine;
   readonly #directory: string;
@@ -137,6 +140,7 @@ export class ChangeLog {
 
   /** Adds an item to the pending changes. If the value is large, `bytes` must not change until `append`. */
   put(entry: LogEntry & { readonly valueStart: number; readonly valueEnd: number }, generation: number): void {
+    this.#begin();
     const { bytes, keyStart, keyEnd, valueStart, valueEnd } = entry;
     const start = this.#used;
     const valueLength = valueEnd - valueStart;
@@ -158,6 +162,7 @@ export class ChangeLog {
 
   /** Adds a tombstone to the pending changes: `flags` is the second of the deletion, `expire` until when the key is blocked. */
   delete(tombstone: LogEntry, generation: number): void {
+    this.#begin();
     this.changedSequence = this.nextSequence;
     this.#short(LogKind.delete, generation, tombstone);
   }
@@ -167,12 +172,16 @@ export class ChangeLog {
    * second for which the next flush is scheduled, 0 = none; and a mark, if there is one.
    */
   state(generation: number, plannedFor: number, isFlush: boolean, mark?: Mark): void {
+    this.#begin();
     const entry = { ...NO_ENTRY, flags: isFlush ? FLUSHED : 0, expire: plannedFor };
     if (isFlush) this.changedSequence = this.nextSequence;
     if (mark === undefined) return this.#short(LogKind.state, generation, entry);
-    const bytes = fromLatin1(encodeMark(mark, this.nextSequence));
-    const version = mark.sequence;
-    this.#short(LogKind.state, generation, { ...entry, bytes, keyEnd: bytes.length, version });
+    this.#short(LogKind.state, generation, { ...entry, ...named(encodeMark(mark, this.nextSequence), mark.sequence) });
+  }
+
+  /** Adds a stamp, with the state of flushes as it is. */
+  stamp(generation: number, plannedFor: number, stamp: TimeStamp): void {
+    this.#short(LogKind.state, generation, { ...NO_ENTRY, expire: plannedFor, ...named(encodeStamp(stamp), stamp.second) });
   }
 
   /**
@@ -234,6 +243,19 @@ export class ChangeLog {
     for (const [count, segment] of kept.entries()) {
       bytes += segment.bytes;
       if (bytes > bytesMax || count >= KEPT_SEGMENTS_MAX) return segment.number;
+    }
+    return 0;
+  }
+
+  /** The newest segment that a reader who has all up to a sequence does not need, if at most `bytesMax` are kept for it. */
+  readThrough(sequence: number, bytesMax: number): number {
+    let bytes = 0;
+    let { firstSequence } = this.#current;
+    for (const segment of this.#rotated.toReversed()) {
+      if (firstSequence - 1 <= sequence) return segment.number;
+      bytes += segment.bytes;
+      if (bytes > bytesMax) return segment.number;
+      firstSequence = segment.firstSequence;
     }
     return 0;
   }
@@ -335,6 +357,10 @@ export class ChangeLog {
     return { bytes: concatBytes(parts), firstSequence: this.nextSequence - records, records, salt: this.#salt };
   }
 
+  #begin(): void {
+    if (this.#bufferRecords === 0) this.onFirstChange?.();
+  }
+
   /** A record without a value. */
   #short(kind: LogKind, generation: number, entry: LogEntry): void {
     const start = this.#used;
@@ -382,6 +408,12 @@ export class ChangeLog {
       });
     }
   }
+}
+
+/** A record's key that is text, and its version. */
+function named(key: string, version: number): Pick<LogEntry, "bytes" | "keyEnd" | "version"> {
+  const bytes = fromLatin1(key);
+  return { bytes, keyEnd: bytes.length, version };
 }
 
 function newHistory(random: Random): string {

@@ -147,6 +147,11 @@ export function logRecordLength(view: DataView, at: number): number {
   return view.getUint32(at + AT_LENGTH, true);
 }
 
+/** Whether the record at `at`, which must be a whole one, is a `state`. */
+export function isStateRecord(view: DataView, at: number): boolean {
+  return view.getUint8(at + AT_KIND) === LogKind.state;
+}
+
 /** Reads the records of one segment; skips damaged bytes to the next record that is valid and newer. */
 export class LogReader {
   kind: LogKind = LogKind.put;

@@ -22,6 +22,7 @@ import {
   readEngineValue,
 } from "../engine/engine_record.ts";
 import { damageFault } from "../engine/table_audit.ts";
+import type { Position } from "../log/positions.ts";
 import type { StoredItem } from "./cursor.ts";
 import type { KeyLookup } from "./key_lookup.ts";
 import { storedItem } from "./slice_reader.ts";
@@ -39,7 +40,7 @@ export interface SnapshotOwner {
   /** Resolves when everything so far is committed by the policy, with the error if it is not. */
   committed(): Promise<FlareError | undefined>;
   /** Of the newest change. */
-  readonly lastSequence: number;
+  readonly position: Position;
 }
 
 /** A key of the arena that overrides the engine; without an item the key has nothing. */
@@ -50,7 +51,9 @@ interface Override {
 
 export class Snapshot {
   /** The items are those after this change of the log, and before the next. */
-  readonly sequence: number;
+  readonly position: Position;
+  /** Its moment by the wall clock. */
+  readonly momentMs: number;
   readonly #clock: Pick<Clock, "nowMs">;
   readonly #lookup: KeyLookup;
   readonly #walk: EngineWalk;
@@ -63,13 +66,15 @@ export class Snapshot {
   private constructor(
     clock: Pick<Clock, "nowMs">,
     lookup: KeyLookup,
-    sequence: number,
+    position: Position,
     walk: EngineWalk,
     overrides: readonly Override[],
+    momentMs: number,
   ) {
     this.#clock = clock;
     this.#lookup = lookup;
-    this.sequence = sequence;
+    this.position = position;
+    this.momentMs = momentMs;
     this.#walk = walk;
     this.#overrides = overrides;
   }
@@ -98,7 +103,8 @@ export class Snapshot {
     }
     // From here to the walk there is no await: all of it is one moment.
     const keyspace = keyspaces.current;
-    const sequence = owner.lastSequence;
+    const { position } = owner;
+    const momentMs = clock.nowMs();
     const overrides = overridesOf(keyspace);
     const walk = engine.openWalk(generationStart(keyspace.generation), generationStart(keyspace.generation + 1));
     try {
@@ -110,7 +116,7 @@ export class Snapshot {
       await walk.close();
       throw error;
     }
-    return new Snapshot(clock, lookup, sequence, walk, overrides);
+    return new Snapshot(clock, lookup, position, walk, overrides, momentMs);
   }
 
   /**

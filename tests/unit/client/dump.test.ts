@@ -138,7 +138,7 @@ describe("a snapshot that takes time", () => {
   }
 
   it("is waited for while its node answers pings", async () => {
-    const answer = "VALUE a 7 3 2 0\r\nxyz\r\nVALUE YiBj 0 0 4 0 b D\r\n\r\nEND 17 1 1\r\n";
+    const answer = "VALUE a 7 3 2 0\r\nxyz\r\nVALUE YiBj 0 0 4 0 b D\r\n\r\nEND 17 1 1 0123456789abcdef 1234\r\n";
     assertEquals(await ask(answer, () => true), { pings: 3, outcome: "a=xyz f7 v2, b c deleted v4" });
     assertEquals(await ask(answer, (asked) => asked < 2), {
       pings: 2,
@@ -151,6 +151,7 @@ describe("a snapshot that takes time", () => {
     const ended = '"127.0.0.1:2001" ended its snapshot with';
     for (const [end, outcome] of [
       ["END 17 0 1", `CORRUPT ${ended} "END 17 0 1" after 1 items and 0 deletions`],
+      ["END 17 1 0", `CORRUPT ${ended} "END 17 1 0" after 1 items and 0 deletions`],
       ["END 17", `CORRUPT ${ended} "END 17" after 1 items and 0 deletions`],
       ["END", 'REFUSED "127.0.0.1:2001" answered "END" to "node snapshot 0/1"'],
       ["SERVER_ERROR disk", 'REFUSED "127.0.0.1:2001" answered "SERVER_ERROR disk" to "node snapshot 0/1"'],

@@ -16,6 +16,8 @@ const file = {
   partition: 0,
   name: "partition-0.dump",
   node: "127.0.0.1:12121",
+  history: "0123456789abcdef",
+  momentMs: 2,
   sequence: 5,
   begunMs: 1,
   endedMs: 2,
