@@ -14,6 +14,7 @@ import type { DumpCommands } from "./commands/dump_commands.ts";
 import type { FlushCommands } from "./commands/flush_commands.ts";
 import { takeForwards } from "./commands/forward_commands.ts";
 import type { KeyListings } from "./commands/key_listings.ts";
+import type { LaneCommands } from "./commands/lane_commands.ts";
 import type { MetaCommands } from "./commands/meta_commands.ts";
 import type { ReadCommands } from "./commands/read_commands.ts";
 import type { RejoinCommands } from "./commands/rejoin_commands.ts";
@@ -35,6 +36,7 @@ export interface CommandGroups {
   readonly dump: DumpCommands;
   readonly scan: ScanCommands;
   readonly listings: KeyListings;
+  readonly lane: LaneCommands;
   readonly flush: FlushCommands;
   readonly stats: StatsReports;
   readonly admin: AdminCommands;
@@ -606,6 +608,19 @@ export const nodeCommands = {
     run: (_groups, request, reply, session) => takeForwards(request, reply, session),
     section: "nodes",
     lines: [["<map version>", "`OK`: requests that follow on this connection are [forwarded](#between-servers) by the sender"]],
+  },
+  lane: {
+    access: "operators",
+    run: ({ lane }, request, reply, session) => lane.lane(request, reply, session),
+    section: "nodes",
+    lines: [
+      ["open <id>", "`OK`: the sender's name for this connection"],
+      [
+        "ask <id>",
+        "`BUSY`: requests on the sender's connection of this name wait here for their answers; `IDLE`: none does, or no such " +
+          "connection is here",
+      ],
+    ],
   },
   // It replaces items whatever is there.
   stream: {

@@ -41,6 +41,7 @@ import { CompareCommands } from "./commands/compare_commands.ts";
 import { DumpCommands } from "./commands/dump_commands.ts";
 import { FlushCommands } from "./commands/flush_commands.ts";
 import { KeyListings } from "./commands/key_listings.ts";
+import { LaneCommands } from "./commands/lane_commands.ts";
 import { MetaCommands } from "./commands/meta_commands.ts";
 import { ReadCommands } from "./commands/read_commands.ts";
 import { RejoinCommands } from "./commands/rejoin_commands.ts";
@@ -157,6 +158,7 @@ export class RunningNode implements NodeServer {
         meta,
         dump: new DumpCommands(components, resolver),
         scan,
+        lane: new LaneCommands(server.sessions),
         listings: new KeyListings(components, clusterScan, () => scan.newScan()),
         flush: new FlushCommands(components, new ClusterFlush(components), () => this.#reconstructor.restart()),
         watchers: components.watchers,
@@ -434,7 +436,8 @@ function buildComponents(
   const keyHash = KEY_HASHES[joined.meta.keyHashAlgorithm];
   if (keyHash === undefined) throw new FlareError("UNSUPPORTED", `key hash "${joined.meta.keyHashAlgorithm}" is unknown`);
   const routing = new Routing(joined.map, { selfKey, resolver, proxyPriorNetmask: options.proxyPriorNetmask });
-  const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions, announcementOf(selfKey, routing));
+  const introduction = { nodeKey: selfKey, forwardLine: forwardLineOf(selfKey, routing) };
+  const peers = new PeerPool(runtime, workers, options.proxyConcurrency, peerOptions, introduction);
   const scanPeers = new PeerPool(runtime, workers, 1, peerOptions);
   const inSync = new InSyncReplicas(runtime, routing, link, joined.meta.keepsInSyncSet, options);
   const self = { key: selfKey, peer: peerOptions };
@@ -469,7 +472,7 @@ function buildComponents(
 }
 
 /** The `forward` line by the current node map. */
-function announcementOf(selfKey: string, routing: Routing): () => Uint8Array {
+function forwardLineOf(selfKey: string, routing: Routing): () => Uint8Array {
   let version = routing.nodeMap.version;
   let bytes = encodeForward(selfKey, version);
   return () => {

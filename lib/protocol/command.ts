@@ -82,6 +82,7 @@ const COMMANDS = {
   // On a node it includes flushes.
   node: { at: "both", shape: words, writes: true },
   forward: { at: "nodes", shape: words, writes: false },
+  lane: { at: "nodes", shape: words, writes: false },
   stream: { at: "nodes", shape: words, writes: false },
   beacon: { at: "nodes", shape: words, writes: false },
   block: { at: "nodes", shape: block, writes: true },

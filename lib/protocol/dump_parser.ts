@@ -31,6 +31,9 @@ export interface DumpItem {
 /** The longest line of a dump: the longest key in base64, with room for the numbers after it. */
 export const DUMP_LINE_BYTES_MAX = 131072;
 
+/** The last word of a `dump` that asks for tombstones, too. */
+export const DELETIONS = "deletions";
+
 const LF = 0x0a;
 const SPACE = 0x20;
 const VALUE = "VALUE ";

@@ -1,6 +1,7 @@
 /**
- * Copies from one other node: requests a dump and stores the items that are newer than the local ones. Reads no faster than the
- * storage can store, and ends with the dump or with an error.
+ * Copies from one other node: requests a dump and stores the items and deletions that are newer than what is here, so that the
+ * versions of a deleted key go on. A node that knows no deletions in a dump is asked for the items alone. Reads no faster than
+ * the storage can store, and ends with the dump or with an error.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
@@ -9,7 +10,7 @@ import { formatHostPort } from "../base/host_port.ts";
 import { emptyTerms, type Mutation, MutationKind, MutationResult } from "../item/mutation.ts";
 import { isThere } from "../net/peer/presence.ts";
 import type { TlsLink } from "../net/tls/tls_link.ts";
-import { DumpParser } from "../protocol/dump_parser.ts";
+import { DELETIONS, DumpParser } from "../protocol/dump_parser.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 
@@ -36,6 +37,9 @@ export interface DumpRequest {
   readonly onReachable: () => void;
 }
 
+/** How the answer begins of a node that knows no deletions in a dump. */
+const UNKNOWN = /^(CLIENT_)?ERROR/;
+
 /** How far a copy is. */
 export interface DumpProgress {
   items: number;
@@ -47,11 +51,13 @@ export class DumpClient implements ConnectionHandler {
   readonly #runtime: Runtime;
   readonly #storage: Storage;
   readonly #request: DumpRequest;
-  readonly #parser: DumpParser;
+  #parser: DumpParser;
   readonly #mutation: Mutation;
   /** Of items with marks. */
   readonly #terms = emptyTerms();
   #connection: Connection | undefined;
+  /** Deletions are asked for. */
+  #wantsDeletions = true;
   #busy = false;
   #settled = false;
   #timer: Timer | undefined;
@@ -104,8 +110,12 @@ export class DumpClient implements ConnectionHandler {
       // The storage accepts nothing more, so a copy is pointless.
       return this.#fail(error as FlareError);
     }
+    this.#ask();
+  }
+
+  #ask(): void {
     const { intervalUs, partition, partitionSize, kibPerSecond, selfKey } = this.#request;
-    const limit = kibPerSecond > 0 ? ` ${kibPerSecond}` : "";
+    const limit = this.#wantsDeletions ? ` ${kibPerSecond} ${DELETIONS}` : kibPerSecond > 0 ? ` ${kibPerSecond}` : "";
     // The prefix says that the client is a node that understands base64 keys and marks; the C++ Flare ignores it.
     this.#connection?.write(fromLatin1(`<${selfKey}>dump ${intervalUs} ${partition} ${partitionSize}${limit}\r\n`));
   }
@@ -143,6 +153,7 @@ export class DumpClient implements ConnectionHandler {
       const { item } = this.#parser;
       Object.assign(this.#mutation.key, { bytes: item.bytes, start: item.keyStart, end: item.keyEnd });
       Object.assign(this.#mutation, {
+        kind: item.tombstone ? MutationKind.delete : MutationKind.restore,
         flags: item.flags,
         expire: item.expire,
         version: item.version,
@@ -152,7 +163,7 @@ export class DumpClient implements ConnectionHandler {
         terms: item.marks === 0 ? undefined : this.#terms,
       });
       this.#terms.marks = item.marks;
-      this.progress.items++;
+      if (!item.tombstone) this.progress.items++;
       const applied = this.#storage.apply(this.#mutation, Math.floor(this.#runtime.clock.nowMs() / 1000));
       if (applied instanceof Promise) {
         this.#busy = true;
@@ -176,6 +187,11 @@ export class DumpClient implements ConnectionHandler {
 
   #finish(): void {
     const { lastLine } = this.#parser;
+    if (this.#wantsDeletions && UNKNOWN.test(lastLine)) {
+      this.#wantsDeletions = false;
+      this.#parser = new DumpParser(this.#request.valueBytesMax);
+      return this.#ask();
+    }
     if (lastLine !== "END") {
       return this.#fail(new FlareError("REFUSED", `"${this.#name}" answered "${lastLine}" to dump`, { retriable: true }));
     }

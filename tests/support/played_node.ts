@@ -16,7 +16,7 @@ const PING = "ping\r\n";
 
 /** A host as our node meets it. */
 export class PlayedHost {
-  /** Every request, whole, but for pings, and for those of a stream, or to forward, that it does not know. */
+  /** Every request, whole, but for pings, names of connections, and what it does not know of streams and forwarded requests. */
   readonly requests: string[] = [];
   /** Whether it is asked about the replication stream; else it does not know it. */
   knowsStreams = false;
@@ -139,6 +139,10 @@ export class PlayedNode {
         if (this.network.silent.has(key)) continue;
         if (request === PING) {
           far.send("OK\r\n");
+          continue;
+        }
+        if (request.includes(">lane ")) {
+          far.send("ERROR\r\n");
           continue;
         }
         if ((!host.knowsStreams && request.includes(">stream ")) || (!host.takesForwards && request.includes(">forward "))) {

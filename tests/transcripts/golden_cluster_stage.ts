@@ -109,7 +109,7 @@ const REQUEST = new RegExp(`^(?:<[^>]*>)?(?:${WORDS}) ?`);
 const STATS = "stats\r\n";
 const META_NOOP = "mn\r\n";
 const NODE_FLUSH = "node flush";
-const STREAM_OR_FORWARD = /^<[^>]*>(?:stream|forward) /;
+const ONLY_OURS = /^<[^>]*>(?:stream|forward|lane) |^dump .* deletions\r\n$/;
 const META =
   "META partition-size 1024\r\nMETA key-hash-algorithm simple\r\nMETA partition-type modular\r\n" +
   "META partition-modular-hint 1\r\nMETA partition-modular-virtual 4096\r\nEND\r\n";
@@ -608,7 +608,7 @@ export class Stage {
         this.#answer(request, "STAT curr_items 3\r\nEND\r\n");
         continue;
       }
-      if (text === META_NOOP || text.startsWith(NODE_FLUSH) || STREAM_OR_FORWARD.test(text)) {
+      if (text === META_NOOP || text.startsWith(NODE_FLUSH) || ONLY_OURS.test(text)) {
         // Before it says what only its own kind understands, ours asks; the recorded servers know none of it.
         this.#answer(request, "ERROR\r\n");
         continue;

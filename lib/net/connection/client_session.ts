@@ -22,6 +22,10 @@ export interface ClientSession {
   readonly user: string | undefined;
   /** Whether it connected to the admin address. */
   readonly isAdmin: boolean;
+  /** The name that the node at the other end has given this connection. */
+  lane: string | undefined;
+  /** Whether a request waits here for its answer; an answer that only waits for the client to read does not count. */
+  readonly isAnswering: boolean;
   /** Requests so far, including the current one. */
   readonly requests: number;
   /** True when the client has disconnected: long replies stop. */

@@ -53,6 +53,7 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
   lastActiveMs: number;
   /** Another node of the cluster has sent requests here. */
   isNode = false;
+  lane: string | undefined;
   requests = 0;
   /** The reply for the next request; a waiting request keeps its own. */
   reply: TextReply;
@@ -115,6 +116,10 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
   /** True while a request of this connection is waiting for its answer. */
   get busy(): boolean {
     return !this.#output.idle || this.#outstanding.size > 0;
+  }
+
+  get isAnswering(): boolean {
+    return this.busy && !this.#output.blocked;
   }
 
   /** Whether the client still has to log in. */

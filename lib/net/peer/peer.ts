@@ -7,12 +7,15 @@
 import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
+import { laneLines } from "../../protocol/lane_request.ts";
 import { RequestBuffer } from "../../protocol/text/request_buffer.ts";
 import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { Worker, WorkerRegistry } from "../worker.ts";
 import {
   type FoundReply,
+  type Introduction,
+  type LinkOwner,
   PeerError,
   type PeerFeature,
   PeerLink,
@@ -70,22 +73,22 @@ export class Peer implements Worker {
   #reconnecting: Timer | undefined;
   #askingMeta = false;
   #askingForward: Promise<boolean> | undefined;
-  readonly #announcement: (() => Uint8Array) | undefined;
+  readonly #introduction: Introduction | undefined;
   /** Where requests to pass on are written. */
   readonly outbox = new RequestBuffer();
   /** When the first request of this turn was queued. */
   #turnMs = 0;
 
-  /** @param announcement the `forward` line of now, the same bytes until it changes; absent = nothing is forwarded here */
+  /** @param introduction absent = nothing is forwarded here */
   constructor(
     runtime: Runtime,
     address: { host: string; port: number },
     type: number,
     workers: WorkerRegistry,
     options: PeerOptions,
-    announcement?: () => Uint8Array,
+    introduction?: Introduction,
   ) {
-    this.#announcement = announcement;
+    this.#introduction = introduction;
     this.#runtime = runtime;
     this.#address = address;
     this.#options = options;
@@ -202,14 +205,14 @@ export class Peer implements Worker {
 
   /** Whether the node takes forwarded requests without a node list; undefined = not asked yet on this connection. */
   get knowsForward(): boolean | undefined {
-    return this.#announcement === undefined ? false : this.#link?.takesForwards;
+    return this.#introduction === undefined ? false : this.#link?.takesForwards;
   }
 
   /** Whether the node takes forwarded requests without a node list; asked once per connection. @throws PeerError */
   async takesForwards(): Promise<boolean> {
     if (this.knowsForward !== undefined) return this.knowsForward;
     this.#askingForward ??= new Promise<boolean>((resolve, reject) => {
-      const bytes = this.#announcement?.() ?? EMPTY_BYTES;
+      const bytes = this.#introduction?.forwardLine() ?? EMPTY_BYTES;
       const answer = ({ line }: ClientReply): void => {
         const link = this.#link as PeerLink;
         link.takesForwards = line === FORWARD_OK;
@@ -249,7 +252,7 @@ export class Peer implements Worker {
   #connect(): PeerLink {
     if (this.#reconnecting !== undefined) this.#runtime.clock.clearTimer(this.#reconnecting);
     this.#reconnecting = undefined;
-    return new PeerLink(this.#runtime, this.#address, this.#options, {
+    const owner: LinkOwner = {
       onReady: () => {
         this.#silence = undefined;
         this.#send();
@@ -258,7 +261,10 @@ export class Peer implements Worker {
         if (this.#closed) this.close();
       },
       onGone: (link, error, unanswered, unread) => this.#onGone(link, error, unanswered, unread),
-    });
+    };
+    const nodeKey = this.#introduction?.nodeKey;
+    const lane = nodeKey === undefined ? undefined : laneLines(nodeKey, this.#workers.nextId());
+    return new PeerLink(this.#runtime, this.#address, this.#options, owner, lane);
   }
 
   #onGone(link: PeerLink, error: FlareError, unanswered: readonly PendingRequest[], unread: boolean): void {
@@ -332,7 +338,7 @@ export class Peer implements Worker {
 
   /** Says by which node map we forward, if that has changed. */
   #announce(link: PeerLink): void {
-    const bytes = this.#announcement?.();
+    const bytes = this.#introduction?.forwardLine();
     if (bytes === undefined || bytes === link.announced) return;
     link.announced = bytes;
     const answer = ({ line }: ClientReply): void => {

@@ -1,16 +1,18 @@
 /**
  * One TCP connection to another node, from connect to close: matches replies to requests in order. When it breaks, its owner
  * gets the unanswered requests back, which may have been executed. A reply that does not come in time breaks it, too, so that
- * no reply can ever shift to another request. A probe on another connection tells a busy node from one that is gone.
+ * no reply can ever shift to another request. A probe on another connection tells a busy node from one that is gone, and from a
+ * connection whose packets are lost.
  */
 
 import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
+import { LANE_IDLE, LANE_OK, type LaneLines } from "../../protocol/lane_request.ts";
 import { type ClientReply, MALFORMED, ReplyParser, ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../../runtime/runtime.ts";
 import type { TlsLink } from "../tls/tls_link.ts";
-import { isThere, PING } from "./presence.ts";
+import { firstLine, PING } from "./presence.ts";
 
 /** The timeouts and limits of a lane to another server. */
 export interface PeerOptions {
@@ -19,8 +21,9 @@ export interface PeerOptions {
   readonly replyTimeoutMs: number;
   /**
    * Detects a silent server within this time: after half of it without a byte the server is probed on another connection, and
-   * has the other half to answer. Idle connections are probed from time to time, too. Absent: only `replyTimeoutMs` applies,
-   * without probes.
+   * has the other half to answer. A node of our own cluster is asked there whether it works on what was sent here; if it does
+   * not, twice in a row, this connection has failed. Idle connections are probed from time to time, too. Absent: only
+   * `replyTimeoutMs` applies, without probes.
    */
   readonly silenceTimeoutMs?: number;
   /** Limit of unsent bytes; more is refused with LIMIT_EXCEEDED. */
@@ -28,6 +31,13 @@ export interface PeerOptions {
   readonly replyBytesMax: number;
   /** Absent: plain connections. */
   readonly tls?: TlsLink | undefined;
+}
+
+/** What we tell a node of our own cluster about ourselves. */
+export interface Introduction {
+  readonly nodeKey: string;
+  /** The `forward` line of now, the same bytes until it changes. */
+  forwardLine(): Uint8Array;
 }
 
 /** A request that nothing but its caller concerns. */
@@ -144,8 +154,20 @@ export class PeerLink implements ConnectionHandler {
   #thereMs = Number.NEGATIVE_INFINITY;
   #asking = false;
   #timer: Timer | undefined;
+  readonly #lane: LaneLines | undefined;
+  /** What is asked on another connection. */
+  #probe = PING;
+  /** The other side has said that it works on nothing that was sent here, when the last sign of life here was this one. */
+  #idleSinceMs: number | undefined;
 
-  constructor(runtime: Runtime, address: { host: string; port: number }, options: PeerOptions, owner: LinkOwner) {
+  /** @param lane absent: the other side is no node of our cluster */
+  constructor(
+    runtime: Runtime,
+    address: { host: string; port: number },
+    options: PeerOptions,
+    owner: LinkOwner,
+    lane?: LaneLines,
+  ) {
     this.#runtime = runtime;
     this.#address = address;
     this.#options = options;
@@ -153,6 +175,7 @@ export class PeerLink implements ConnectionHandler {
     this.#name = formatHostPort(address.host, address.port);
     this.#parser = new ReplyParser(options.replyBytesMax);
     this.#heardMs = runtime.clock.monotonicMs();
+    this.#lane = lane;
     this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this, {
       tls: options.tls?.client,
     });
@@ -186,6 +209,7 @@ export class PeerLink implements ConnectionHandler {
     this.open = true;
     this.#heardMs = this.#runtime.clock.monotonicMs();
     this.#watch();
+    this.#introduce();
     this.#owner.onReady();
   }
 
@@ -225,6 +249,16 @@ export class PeerLink implements ConnectionHandler {
       const text = `connection to "${this.#name}" broke${error === undefined ? "" : `: ${error.message}`}`;
       this.fail(new FlareError("CONNECTION_FAILED", text, { retriable: true, cause: error }));
     }
+  }
+
+  /** From now on the node can be asked about this connection, if it knows `lane`. */
+  #introduce(): void {
+    const lane = this.#lane;
+    if (lane === undefined) return;
+    const answer = ({ line }: ClientReply): void => {
+      if (line === LANE_OK) this.#probe = lane.ask;
+    };
+    this.send([requestFor(lane.open, ReplyShape.line, answer, () => undefined, this.#runtime.clock.monotonicMs())]);
   }
 
   #turnedAway(): void {
@@ -267,8 +301,9 @@ export class PeerLink implements ConnectionHandler {
   /** How long the other side may be silent here, whatever it answers elsewhere. */
   get #patienceMs(): number {
     const { replyTimeoutMs, silenceTimeoutMs } = this.#options;
-    // No request is ahead of a probe on an idle connection: no answer means that this connection is dead.
-    const isQuestion = this.outstanding[0]?.bytes === PING;
+    // No request is ahead of the first line, or of a probe on an idle connection: no answer means that this connection is dead.
+    const bytes = this.outstanding[0]?.bytes;
+    const isQuestion = bytes === PING || (bytes !== undefined && bytes === this.#lane?.open);
     return silenceTimeoutMs !== undefined && isQuestion ? Math.min(silenceTimeoutMs, replyTimeoutMs) : replyTimeoutMs;
   }
 
@@ -294,11 +329,15 @@ export class PeerLink implements ConnectionHandler {
   async #askElsewhere(timeoutMs: number): Promise<void> {
     this.#asking = true;
     const heardMs = this.#heardMs;
-    const there = await isThere(this.#runtime, this.#address, timeoutMs, this.#options.tls);
+    const line = await firstLine(this.#runtime, this.#address, this.#probe, timeoutMs, this.#options.tls);
     this.#asking = false;
     if (this.#failed) return;
     this.#thereMs = this.#runtime.clock.monotonicMs();
-    if (!there && this.#heardMs === heardMs && this.#isDue) return this.#giveUp();
+    if (this.#heardMs === heardMs && this.#isDue) {
+      // The first time its answer may be on its way.
+      if (line === undefined || (line === LANE_IDLE && this.#idleSinceMs === heardMs)) return this.#giveUp();
+      this.#idleSinceMs = line === LANE_IDLE ? heardMs : undefined;
+    }
     if (this.#timer !== undefined) this.#runtime.clock.clearTimer(this.#timer);
     this.#watch();
   }

@@ -7,7 +7,7 @@ import { hashMurmur } from "../../cluster/key_hash.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { WorkerRegistry } from "../worker.ts";
 import { Peer } from "./peer.ts";
-import type { PeerOptions } from "./peer_link.ts";
+import type { Introduction, PeerOptions } from "./peer_link.ts";
 
 /** What the pool needs to know about a node. */
 export interface PeerTarget {
@@ -17,7 +17,7 @@ export interface PeerTarget {
   readonly threadType: number;
   /** Connections to this node; absent = the default number. */
   readonly lanes?: number;
-  /** It belongs to another cluster: nothing is announced to it. */
+  /** It belongs to another cluster: we do not introduce ourselves to it. */
   readonly isForeign?: boolean;
 }
 
@@ -29,18 +29,18 @@ export class PeerPool {
   readonly #workers: WorkerRegistry;
   readonly #lanesPerNode: number;
   readonly #options: PeerOptions;
-  readonly #announcement: (() => Uint8Array) | undefined;
+  readonly #introduction: Introduction | undefined;
   readonly #lanes = new Map<string, Peer[]>();
 
-  /** @param announcement see `Peer` */
+  /** @param introduction see `Peer` */
   constructor(
     runtime: Runtime,
     workers: WorkerRegistry,
     lanesPerNode: number,
     options: PeerOptions,
-    announcement?: () => Uint8Array,
+    introduction?: Introduction,
   ) {
-    this.#announcement = announcement;
+    this.#introduction = introduction;
     this.#runtime = runtime;
     this.#workers = workers;
     this.#lanesPerNode = lanesPerNode;
@@ -84,9 +84,9 @@ export class PeerPool {
     if (lanes === undefined) {
       lanes = [];
       const address = { host: node.host, port: node.port };
-      const announcement = node.isForeign === true ? undefined : this.#announcement;
+      const introduction = node.isForeign === true ? undefined : this.#introduction;
       for (let i = 0; i < (node.lanes ?? this.#lanesPerNode); i++) {
-        lanes.push(new Peer(this.#runtime, address, node.threadType, this.#workers, this.#options, announcement));
+        lanes.push(new Peer(this.#runtime, address, node.threadType, this.#workers, this.#options, introduction));
       }
       this.#lanes.set(node.key, lanes);
     }

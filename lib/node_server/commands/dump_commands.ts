@@ -11,6 +11,7 @@ import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import { NodeRole, NodeState, PARTITION_NONE } from "../../cluster/node.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import { Command } from "../../protocol/command.ts";
+import { DELETIONS } from "../../protocol/dump_parser.ts";
 import { markWords } from "../../protocol/meta/meta_client.ts";
 import type { Request } from "../../protocol/request.ts";
 import { BAD_LINE } from "../../protocol/text/refusal_lines.ts";
@@ -39,6 +40,8 @@ interface DumpArguments {
   readonly partition: number;
   readonly partitionSize: number;
   readonly bytesPerSecond: number;
+  /** Tombstones are wanted, too; a node that does not know them would take them for items. */
+  readonly deletions: boolean;
 }
 
 /** A slice of a dump that was written to the reply. */
@@ -69,11 +72,16 @@ export class DumpCommands {
     const { command, words, prefix } = request;
     const given = command === Command.dump ? parseDump(words) : parseDump(["0", ...words]);
     if (given === undefined || given.partitionSize > this.#resolver.partitionCountMax) return reply.line("ERROR");
+    if (given.deletions && prefix === undefined) return reply.line("ERROR");
     const taker = prefix?.split(",").at(-1);
     if (taker !== undefined && command === Command.dump) this.#parts.inSync.copyBegins(taker);
     const keysOnly = command === Command.dump_key;
     const encode = prefix !== undefined ? completeBlock : keysOnly ? keyLine : valueBlock;
-    const cursor = this.#parts.storage.openCursor({ includeExpired: keysOnly, withoutValues: keysOnly });
+    const cursor = this.#parts.storage.openCursor({
+      includeExpired: keysOnly,
+      includeTombstones: given.deletions,
+      withoutValues: keysOnly,
+    });
     return this.#stream(given, cursor, encode, reply, session, () => "END");
   }
 
@@ -217,17 +225,19 @@ function completeBlock(item: StoredItem): Uint8Array {
 }
 
 /**
- * `[<wait_us> [<partition> <partition_size> [<bwlimit_KBps>]]]`; a first word that is not a number counts as no arguments, as
- * in the original. Undefined = malformed.
+ * `[<wait_us> [<partition> <partition_size> [<bwlimit_KBps> [deletions]]]]`; a first word that is not a number counts as no
+ * arguments, as in the original. Undefined = malformed.
  */
-function parseDump(words: readonly string[]): DumpArguments | undefined {
-  const everything = { waitUs: 0, partition: -1, partitionSize: 0, bytesPerSecond: 0 };
-  if (words.length === 0 || !/^[-\d]/.test(words[0] as string)) return everything;
+function parseDump(given: readonly string[]): DumpArguments | undefined {
+  const everything = { waitUs: 0, partition: -1, partitionSize: 0, bytesPerSecond: 0, deletions: false };
+  if (given.length === 0 || !/^[-\d]/.test(given[0] as string)) return everything;
+  const deletions = given.length === 5 && given[4] === DELETIONS;
+  const words = deletions ? given.slice(0, 4) : given;
   if (words.length > 4 || words.some((word) => !/^-?\d{1,10}$/.test(word))) return undefined;
   const [waitUs, partition = -1, partitionSize = 0, kibPerSecond = 0] = words.map(Number);
   if (waitUs === undefined || waitUs < 0 || kibPerSecond < 0 || partition < -1) return undefined;
   if (partition >= 0 ? partitionSize <= partition : partitionSize !== 0) return undefined;
-  return { waitUs, partition, partitionSize, bytesPerSecond: kibPerSecond * KIB };
+  return { waitUs, partition, partitionSize, bytesPerSecond: kibPerSecond * KIB, deletions };
 }
 
 /** `<partition>/<partitions> [<KiB/s>]`; undefined = malformed. */
@@ -236,5 +246,5 @@ function parseSnapshot(words: readonly string[]): DumpArguments | undefined {
   const [partition, partitionSize] = [Number(partitionText), Number(countText)];
   const [, limit = "0", ...rest] = words;
   if (!(partition < partitionSize) || !/^\d{1,10}$/.test(limit) || rest.length > 0) return undefined;
-  return { waitUs: 0, partition, partitionSize, bytesPerSecond: Number(limit) * KIB };
+  return { waitUs: 0, partition, partitionSize, bytesPerSecond: Number(limit) * KIB, deletions: true };
 }

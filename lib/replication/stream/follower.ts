@@ -288,13 +288,14 @@ export class Follower {
     const next = followed.next ?? firstSequence;
     // Sent again because our answer was lost.
     if (end <= next) return;
-    if (firstSequence !== next) {
+    if (firstSequence > next) {
       throw new FlareError("REFUSED", `stream ${id} continues with ${next} here, not with ${firstSequence}`);
     }
     // What it changes is not shown before every replica has it.
     const change = { there: end - 1, here: this.#storage.lastSequence };
     followed.unshown.push(change);
-    const pending = this.#applyRecords({ bytes, firstSequence, records, salt });
+    // Sent again, and cut in another way: its beginning is here.
+    const pending = this.#applyRecords({ bytes, firstSequence, records, salt }, next);
     followed.next = end;
     change.here = this.#storage.lastSequence;
     if (pending === undefined) return this.#mark(followed);
@@ -319,15 +320,15 @@ export class Follower {
   }
 
   /**
-   * Applies the records of a block; a promise if it has to wait for some.
+   * Applies the records of a block, without those before `next`; a promise if it has to wait for some.
    * @throws FlareError CORRUPT, or IO_ERROR at the first refusal (a promise rejects with it)
    */
-  #applyRecords(block: LogBlock): Promise<void> | undefined {
+  #applyRecords(block: LogBlock, next: number): Promise<void> | undefined {
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
     let waiting: Promise<void> | undefined;
     let rest: LogBlock | undefined;
     readBlock(block, (reader) => {
-      if (rest !== undefined) return;
+      if (rest !== undefined || reader.sequence < next) return;
       const isFlush = reader.kind === LogKind.state && reader.flags === FLUSHED;
       if (isFlush && waiting !== undefined) {
         // What waits for the engine was written before the flush.
@@ -345,7 +346,7 @@ export class Follower {
       else this.#check(applied);
     });
     const later = rest;
-    return later === undefined ? waiting : waiting?.then(() => this.#applyRecords(later));
+    return later === undefined ? waiting : waiting?.then(() => this.#applyRecords(later, next));
   }
 
   async #both(before: Promise<void> | undefined, pending: Promise<Applied>): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * What a node does with the copies of writes that go to nodes which are about to get, or have got, another place.
  *
- * Covers lib/node_server/node_components.ts.
+ * Covers lib/node_server/node_components.ts and lib/replication/dump_client.ts.
  */
 
 import { describe, it } from "node:test";
@@ -66,6 +66,54 @@ describe("a key that moves", () => {
     await node.network.passUntil(() => client.received.endsWith("END\r\n"), 1000);
     assertEquals(client.received, `VALUE ${once} 0 1 1 0\r\nx\r\nEND\r\n`);
     await node.stop();
+  });
+});
+
+describe("the deletions of a dump", () => {
+  it("come only to a node that asks for them", async () => {
+    const node = new PlayedNode();
+    await node.start(ALONE);
+    for (const key of ["a", "b"]) await node.ask(`set ${key} 0 0 1\r\nx\r\n`);
+    await node.ask("delete a\r\n");
+    const dump = async (command: string): Promise<string> => {
+      const client = await node.send(`${command}\r\n`);
+      await node.network.passUntil(() => /(END|ERROR)\r\n$/.test(client.received), 1000);
+      return client.received;
+    };
+    const [item, deletion] = ["VALUE b 0 1 1 0\r\nx\r\nEND\r\n", /^VALUE a \d+ 0 1 0 D\r\n\r\n/];
+    const complete = await dump(`<${SECOND}>dump 0 0 1 0 deletions`);
+    assertEquals([deletion.test(complete), complete.replace(deletion, "")], [true, item]);
+    assertEquals(await dump(`<${SECOND}>dump 0 0 1 0`), item);
+    assertEquals([await dump("dump 0 0 1 0 deletions"), await dump("dump 0 0 1 0 more")], ["ERROR\r\n", "ERROR\r\n"]);
+    await node.stop();
+  });
+
+  it("are copied, so that the versions of a deleted key go on; a newer item stays; others may not know them", async () => {
+    for (const isKnown of [true, false]) {
+      const node = new PlayedNode();
+      await node.start(["2001 2 0 -1 0 16", "2002 0 0 0 1 17"]);
+      const owner = node.host(SECOND);
+      const items = "VALUE a 0 1 3 0\r\nx\r\nVALUE c 0 1 5 0\r\nx\r\n";
+      const deletions =
+        "VALUE a 1700000000 0 3 0 D\r\n\r\nVALUE b 1700000000 0 7 0 D\r\n\r\nVALUE c 1700000000 0 4 0 D\r\n\r\n";
+      owner.answer = (request) => {
+        if (request.endsWith(" deletions\r\n")) return isKnown ? `${items}${deletions}END\r\n` : "ERROR\r\n";
+        if (request.includes("dump ")) return `${items}END\r\n`;
+        return request.startsWith("node flush") ? "FLUSH 0\r\n" : "END\r\n";
+      };
+      await node.push(2, ["2001 0 1 1 0 16", "2002 0 0 0 1 17"]);
+      await node.network.pass(1000);
+      const dumps = owner.requests.filter((request) => request.includes("dump "));
+      const asked = `<${node.key}>dump 0 1 2`;
+      assertEquals(dumps, isKnown ? [`${asked} 0 deletions\r\n`] : [`${asked} 0 deletions\r\n`, `${asked}\r\n`]);
+      await node.push(3, ["2001 0 0 0 1 16"]);
+      const version = async (key: string): Promise<string> => {
+        await node.ask(`set ${key} 0 0 1\r\ny\r\n`);
+        return (await node.ask(`gets ${key}\r\n`)).split(/[ \r]/)[4] ?? "";
+      };
+      assertEquals([await version("a"), await version("b"), await version("c")], ["4", isKnown ? "8" : "1", "6"]);
+      await node.stop();
+    }
   });
 });
 

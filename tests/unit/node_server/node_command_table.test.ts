@@ -56,6 +56,7 @@ const EXCHANGES: Readonly<Record<NodeWord, readonly [request: string, answer: Re
   cache_memlimit: ["cache_memlimit 64\r\n", /^OK\r\n$/],
   node: ["node flush now node\r\n", /^OK\r\n$/],
   forward: ["<127.0.0.1:1>forward 1\r\n", /^OK\r\n$/],
+  lane: ["<127.0.0.1:1>lane ask 1\r\n", /^IDLE\r\n$/],
   stream: [`<x:1>stream ${"0".repeat(16)}\r\n`, /^AGAIN this node is no slave, not of "x:1", by node map \d+\r\n$/],
   beacon: [`<x:1>beacon ${"0".repeat(16)} 1 0 9 9 0 0\r\n`, /^AGAIN this node is no slave, /],
   block: [`<x:1>block ${"0".repeat(16)} 1 1 0 0 0 1\r\n.\r\n`, /^AGAIN this node is no slave, /],

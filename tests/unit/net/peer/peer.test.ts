@@ -8,7 +8,13 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
 import { PassedRequest, Peer } from "../../../../lib/net/peer/peer.ts";
-import { type FoundReply, PeerError, type PeerFeature, type PeerOptions } from "../../../../lib/net/peer/peer_link.ts";
+import {
+  type FoundReply,
+  type Introduction,
+  PeerError,
+  type PeerFeature,
+  type PeerOptions,
+} from "../../../../lib/net/peer/peer_link.ts";
 import { WorkerRegistry } from "../../../../lib/net/worker.ts";
 import { Command } from "../../../../lib/protocol/command.ts";
 import { ReplyShape } from "../../../../lib/protocol/text/text_client.ts";
@@ -24,6 +30,8 @@ const OPTIONS: PeerOptions = {
   replyBytesMax: 100000,
 };
 
+const INTRODUCTION: Introduction = { nodeKey: "s:1", forwardLine: () => fromLatin1("<s:1>forward 1\r\n") };
+
 /** One lane to a host that answers pings on connections without other requests, and what `answers` has. */
 class Scene {
   readonly network = new PlayedNetwork();
@@ -34,11 +42,13 @@ class Scene {
   readonly requests: string[] = [];
   pings = 0;
   answers: Record<string, string> = {};
+  /** The answer to a question about a connection; undefined = the host does not know connections by name. */
+  lane: string | undefined;
 
-  constructor(options: Partial<PeerOptions> = {}, announcement?: () => Uint8Array) {
+  constructor(options: Partial<PeerOptions> = {}, introduction?: Introduction) {
     const address = { host: "n", port: 1 };
     const all = { ...OPTIONS, ...options };
-    this.peer = new Peer(this.network.runtime, address, 16, new WorkerRegistry(), all, announcement);
+    this.peer = new Peer(this.network.runtime, address, 16, new WorkerRegistry(), all, introduction);
     this.network.onConnect = (_key, far) => {
       this.connections.push(far);
       let waits = false;
@@ -46,6 +56,11 @@ class Scene {
         const lines = far.received.split("\r\n").slice(0, -1);
         far.received = "";
         for (const line of this.network.silent.has(KEY) ? [] : lines) {
+          const [, verb] = /^<s:1>lane (open|ask) \d+$/.exec(line) ?? [];
+          if (verb !== undefined) {
+            far.send(this.lane === undefined ? "ERROR\r\n" : verb === "open" ? "OK\r\n" : `${this.lane}\r\n`);
+            continue;
+          }
           const answer = `${line}\r\n` === PING ? "OK\r\n" : this.answers[line];
           if (answer === "OK\r\n") this.pings++;
           else this.requests.push(line);
@@ -193,6 +208,17 @@ describe("a lane to a node that is busy", () => {
     scene.peer.close();
   });
 
+  it("waits, too, for a node of its cluster that says that it works on what was sent here", async () => {
+    const scene = new Scene({}, INTRODUCTION);
+    scene.lane = "BUSY";
+    const slow = scene.ask("slow");
+    await scene.network.pass(29000);
+    assertEquals([slow.outcome, scene.pings], [undefined, 0]);
+    await scene.network.pass(2000);
+    assertEquals([slow.outcome, slow.afterMs], ["in doubt", 30000]);
+    scene.peer.close();
+  });
+
   it("cuts no answer that comes slowly", async () => {
     const scene = new Scene({ replyTimeoutMs: 6000 });
     let body = "";
@@ -224,6 +250,57 @@ describe("a lane to a node that is busy", () => {
     }
     await scene.network.settle();
     assertEquals([poison.outcome, ended], ["in doubt", 3]);
+    scene.peer.close();
+  });
+});
+
+describe("a lane to a node that is there and works on nothing that was sent", () => {
+  it("gives its connection up within the silence timeout, and opens another one", async () => {
+    const scene = new Scene({}, INTRODUCTION);
+    scene.lane = "IDLE";
+    const lost = scene.ask("lost");
+    const repeated = scene.repeat("repeated", []);
+    await scene.network.pass(4900);
+    assertEquals([lost.outcome, scene.connections.length], [undefined, 2]);
+    scene.answers = { repeated: "R\r\n", next: "N\r\n" };
+    await scene.network.pass(200);
+    assertEquals([lost.outcome, repeated.outcome], ["in doubt", undefined]);
+    await scene.network.pass(600);
+    const next = scene.ask("next");
+    await scene.network.settle();
+    assertEquals([repeated.outcome, next.outcome], ["R", "N"]);
+    scene.peer.close();
+  });
+
+  it("keeps it when an answer comes after the first question, or the node has begun to work", async () => {
+    const scene = new Scene({}, INTRODUCTION);
+    scene.lane = "IDLE";
+    const [first, second] = [scene.ask("first"), scene.ask("second")];
+    await scene.network.pass(2600);
+    scene.connections[0]?.send("A\r\n");
+    await scene.network.pass(4000);
+    assertEquals([first.outcome, second.outcome], ["A", undefined]);
+    scene.lane = "BUSY";
+    await scene.network.pass(3000);
+    scene.lane = "IDLE";
+    await scene.network.pass(2000);
+    scene.connections[0]?.send("B\r\n");
+    await scene.network.settle();
+    assertEquals(second.outcome, "B");
+    scene.peer.close();
+  });
+
+  it("opens another connection when the first line of one is not answered", async () => {
+    const scene = new Scene({}, INTRODUCTION);
+    scene.lane = "OK";
+    const { onConnect } = scene.network;
+    scene.network.onConnect = (key, far) => {
+      onConnect(key, far);
+      if (scene.connections.length === 1) far.onReceived = () => undefined;
+    };
+    const lost = scene.ask("lost");
+    await scene.network.pass(5100);
+    assertEquals(lost.outcome, "in doubt");
     scene.peer.close();
   });
 });
@@ -327,7 +404,7 @@ describe("a lane to which requests are passed on", () => {
 
   it("forwards only to a node that takes it, asked once on each connection, and announces every change first", async () => {
     let version = fromLatin1("<s:1>forward 1\r\n");
-    const scene = new Scene({}, () => version);
+    const scene = new Scene({}, { nodeKey: "s:1", forwardLine: () => version });
     scene.answers = { "<s:1>forward 1": "OK.\r\n", "<s:1>forward 2": "OK.\r\n", "get a": "END\r\n" };
     assertEquals(scene.peer.knowsForward, undefined);
     const answers = Promise.all([scene.peer.takesForwards(), scene.peer.takesForwards()]);
@@ -340,7 +417,7 @@ describe("a lane to which requests are passed on", () => {
     assertEquals([outcomes, scene.requests.length], [["a not sent"], 1]);
     scene.peer.close();
 
-    const taking = new Scene({}, () => version);
+    const taking = new Scene({}, { nodeKey: "s:1", forwardLine: () => version });
     taking.answers = { "<s:1>forward 1": "OK\r\n", "<s:1>forward 2": "OK\r\n", "get a": "END\r\n", "get b": "END\r\n" };
     const isTaken = taking.peer.takesForwards();
     await taking.network.pass(10);

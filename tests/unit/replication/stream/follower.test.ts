@@ -3,7 +3,7 @@
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { fromLatin1 } from "../../../../lib/base/bytes.ts";
+import { concatBytes, fromLatin1 } from "../../../../lib/base/bytes.ts";
 import { FlareError } from "../../../../lib/base/errors.ts";
 import { KeyResolver } from "../../../../lib/cluster/key_resolver.ts";
 import { createNodeMap } from "../../../../lib/cluster/node_map.ts";
@@ -148,6 +148,23 @@ describe("a follower", () => {
     assertEquals((await read(pair.slave, "a", pair.world.nowSeconds))?.value, "3");
     await pair.close();
   });
+
+  for (const syncReads of [true, false]) {
+    it(`takes the rest of a block whose beginning it has, with${syncReads ? "" : "out"} synchronous reads`, async () => {
+      const pair = await Pair.open(syncReads);
+      pair.follower.open(MASTER, { id: ID, next: undefined });
+      const [first, second, third] = [await pair.set("a", "1"), await pair.set("b", "2"), await pair.set("a", "3")];
+      await pair.send(first);
+      // Read from the log, the records lie in other blocks than they were first sent in.
+      const all = { ...first, records: 3, bytes: concatBytes([first.bytes, second.bytes, third.bytes]) };
+      await pair.send(all);
+      await pair.send(second);
+      assertEquals([pair.follower.records, await contentOf(pair.slave)], [3, await contentOf(pair.master)]);
+      await pair.send(await pair.set("a", "4"));
+      assertEquals(await contentOf(pair.slave), await contentOf(pair.master));
+      await pair.close();
+    });
+  }
 
   it("refuses a damaged block and takes it when it comes again", async () => {
     const pair = await Pair.open();
