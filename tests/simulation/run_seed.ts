@@ -7,6 +7,10 @@ import type { Finding } from "./judge.ts";
 import { CANARIES, RUN_MS_MAX, type Run, type RunFigures, SCENARIOS } from "./scenarios.ts";
 import { SimWorld } from "./sim_world.ts";
 
+/** The task `sim` under this runtime: under another one a seed may take another course. */
+const SIM_TASK =
+  "Bun" in globalThis ? "bun tests/simulation/sim.ts" : "Deno" in globalThis ? "deno task sim" : "npm run sim --";
+
 /** How one run ended. */
 export interface Outcome {
   readonly hash: string;
@@ -49,9 +53,10 @@ export async function runTwice(scenario: string, seed: string, prepare?: (world:
   return first;
 }
 
-function failed(scenario: string, seed: string, outcome: Outcome, message: string): Error {
+/** Tells how to run a failed seed again, and what it went through. */
+export function failed(scenario: string, seed: string, outcome: Outcome, message: string): Error {
   const faults = outcome.tail.filter((line) => line.includes(" fault: "));
-  const again = `npm run sim -- --scenario ${scenario} --seed ${seed}`;
+  const again = `${SIM_TASK} --scenario ${scenario} --seed ${seed}`;
   return new Error(
     `${scenario}, seed ${seed}: ${message}\n${faults.map((line) => `  ${line}`).join("\n")}\nto run it again: ${again}`,
   );

@@ -4,7 +4,7 @@
  */
 
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertGreater, assertNotEquals, fail } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch, assertNotEquals, fail } from "@std/assert";
 import { FINDINGS_TODAY, knownFindings } from "./findings_today.ts";
 import { type Outcome, runOnce, runTwice } from "./run_seed.ts";
 import { CANARIES, MIXTURES, ONE_FAULT } from "./scenarios.ts";
@@ -55,7 +55,10 @@ describe("simulated cluster", () => {
     );
     const [first, ...faults] = message.split("\n");
     assertEquals(first, "failover, seed 1: a failure (at 6000 ms)");
-    assertEquals(faults.pop(), "to run it again: npm run sim -- --scenario failover --seed 1");
+    assertMatch(
+      faults.pop() ?? "",
+      /^to run it again: (npm run sim --|deno task sim|bun \S+sim\.ts) --scenario failover --seed 1$/,
+    );
     assert(faults.length > 0 && faults.every((line) => /^ {2}\d+ fault: /.test(line)), message);
   });
 

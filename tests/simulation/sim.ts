@@ -1,21 +1,23 @@
 /**
  * The task `sim`: runs many seeds of the simulated scenarios and stops at the first that fails. One run prints what it found,
- * several end with a summary. `--scenario sync` runs all that begin with `sync-`.
- * `npm run sim -- [--scenario NAME] [--seed N] [--runs M] [--once] [--trace] [--keep-going]`
+ * several end with a summary. `--scenario sync` runs all that begin with `sync-`. `--minutes M` runs seeds that nobody has
+ * tried before, each once, for as long as that, and prints only the summary.
+ * `npm run sim -- [--scenario NAME] [--seed N] [--runs M | --minutes M] [--once] [--trace] [--keep-going]`
  */
 
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { FindingKind } from "./judge.ts";
-import { type Outcome, runOnce, runTwice } from "./run_seed.ts";
+import { failed, type Outcome, runOnce, runTwice } from "./run_seed.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import type { SimWorld } from "./sim_world.ts";
 
 const { values } = parseArgs({
   options: {
     scenario: { type: "string" },
-    seed: { type: "string", default: "1" },
-    runs: { type: "string", default: "1" },
+    seed: { type: "string" },
+    runs: { type: "string" },
+    minutes: { type: "string" },
     once: { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
@@ -33,17 +35,23 @@ interface Summary {
 }
 
 const summaries = new Map<string, Summary>();
+const isTimed = values.minutes !== undefined;
 
 async function main(): Promise<void> {
   const { scenario: wanted } = values;
   const all = Object.keys(SCENARIOS);
   const scenarios = all.filter((name) => wanted === undefined || name === wanted || name.startsWith(`${wanted}-`));
   if (scenarios.length === 0) throw new Error(`no scenario "${wanted}"; there are ${all.join(", ")}`);
-  const first = Number(values.seed);
-  for (let seed = first; seed < first + Number(values.runs); seed++) {
-    for (const scenario of scenarios) await report(scenario, String(seed));
+  const first = Number(values.seed ?? (isTimed ? crypto.getRandomValues(new Uint32Array(1))[0] : 1));
+  const endMs = isTimed ? performance.now() + Number(values.minutes) * 60_000 : Number.POSITIVE_INFINITY;
+  const runs = isTimed ? Number.POSITIVE_INFINITY : Number(values.runs ?? 1);
+  for (let seed = first; seed < first + runs; seed++) {
+    for (const scenario of scenarios) {
+      if (performance.now() >= endMs) return printAll(seed - first);
+      await report(scenario, String(seed));
+    }
   }
-  if (values.runs !== "1") for (const [scenario, summary] of summaries) print(scenario, summary);
+  if (runs > 1) printAll(runs);
 }
 
 /** The world of the run under way. */
@@ -62,13 +70,15 @@ async function report(scenario: string, seed: string): Promise<void> {
   const startedMs = performance.now();
   try {
     const outcome =
-      values.trace || values.once ? await runOnce(scenario, seed, prepare) : await runTwice(scenario, seed, prepare);
-    if (outcome.error !== undefined) throw outcome.error;
+      values.trace || values.once || isTimed ? await runOnce(scenario, seed, prepare) : await runTwice(scenario, seed, prepare);
+    if (outcome.error !== undefined) throw failed(scenario, seed, outcome, outcome.error.message);
+    add(scenario, seed, outcome);
+    if (isTimed) return;
     const figures = Object.entries(outcome.figures).filter(([name, value]) => value !== 0 || !Object.hasOwn(FindingKind, name));
     const shown = figures.map(([name, value]) => `${name} ${value}`).join(", ");
     console.log(`${scenario} seed ${seed}: ${outcome.hash} ${shown} (${Math.round(performance.now() - startedMs)} ms)`);
-    if (values.runs === "1") for (const { kind, explanation } of outcome.findings) console.log(`found ${kind}: ${explanation}`);
-    add(scenario, seed, outcome);
+    if (values.runs === undefined)
+      for (const { kind, explanation } of outcome.findings) console.log(`found ${kind}: ${explanation}`);
   } catch (error) {
     process.exitCode = 1;
     console.log(`FAILED ${scenario} seed ${seed}: ${(error as Error).message}`);
@@ -86,6 +96,13 @@ function add(scenario: string, seed: string, { figures, findings }: Outcome): vo
   for (const kind of new Set(findings.map((finding) => finding.kind))) {
     summary.findings.set(kind, [...(summary.findings.get(kind) ?? []), seed]);
   }
+}
+
+/** @param rounds of all scenarios that are complete */
+function printAll(rounds: number): void {
+  for (const [scenario, summary] of summaries) print(scenario, summary);
+  const runs = [...summaries.values()].reduce((sum, each) => sum + each.runs, 0);
+  console.log(`${runs} runs, at least ${rounds} of each scenario`);
 }
 
 function print(scenario: string, { runs, operations, keys, undecided, findings }: Summary): void {
