@@ -161,11 +161,11 @@ export interface ClusterOptions {
    */
   readonly storage?: "level" | "memory";
   /**
-   * When a write is answered: async before its replicas have it, sync after.
+   * When a write is answered: async before its replicas have it, sync after; auto is async with a C++ index server.
    *
-   * Default "async". `replication-type` in files and flags.
+   * Default "auto". `replication-type` in files and flags.
    */
-  readonly replicationType?: "async" | "sync";
+  readonly replicationType?: "async" | "sync" | "auto";
   /**
    * Memory for entries; one entry can use at most half of it.
    *

@@ -113,11 +113,11 @@ export const nodeServerTable = {
   }),
   replicationType: choiceOption({
     name: "replication-type",
-    default: "async",
-    choices: ["async", "sync"],
+    default: "auto",
+    choices: ["async", "sync", "auto"],
     since: "1.0.10",
     reloadable: true,
-    help: "when a write is answered: async before its replicas have it, sync after",
+    help: "when a write is answered: async before its replicas have it, sync after; auto is async with a C++ index server",
   }),
   replicationTimeoutMs: integerOption({
     name: "replication-timeout",

@@ -32,7 +32,7 @@ import { Lease } from "../replication/lease.ts";
 import { MovedKeys } from "../replication/moved_keys.ts";
 import { Replicator } from "../replication/replicator.ts";
 import { Follower } from "../replication/stream/follower.ts";
-import { Visibility } from "../replication/visibility.ts";
+import { replicationTypeOf, Visibility } from "../replication/visibility.ts";
 import type { Address, Runtime, TlsClient } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { LogArchive } from "./archive/log_archive.ts";
@@ -232,8 +232,8 @@ export class RunningNode implements NodeServer {
       const components = buildComponents(runtime, options, storage, joined, resolver, workers, peerOptions, tls, link);
       const node = new RunningNode(runtime, checked, components, server, addresses, link, resolver);
       await history.noteJoined();
-      const { fsync, replicationType } = options;
-      const promises = `replication ${components.inSync.isLegacy ? "legacy" : replicationType}, fsync ${fsync}`;
+      const { replicationType } = components.visibility;
+      const promises = `replication ${components.inSync.isLegacy ? "legacy" : replicationType}, fsync ${options.fsync}`;
       runtime.log.write("notice", `node "${node.key}" serves, engine ${storage.manifest.engine}, ${promises}`);
       return node;
     } catch (error) {
@@ -295,7 +295,7 @@ export class RunningNode implements NodeServer {
     if (this.#archive !== undefined) this.#archive.options = options;
     this.#components.inSync.options = options;
     this.#components.replicator.options = options;
-    this.#components.visibility.replicationType = options.replicationType;
+    this.#components.visibility.replicationType = replicationTypeOf(options.replicationType, this.#components.inSync);
     this.#components.otherCluster.configure(options);
     this.#components.timeWatcher.reload(options);
     this.#components.storage.resizeMemory(options.memoryBytesMax);
@@ -457,7 +457,7 @@ function buildComponents(
     replicator,
     follower,
     lease,
-    visibility: new Visibility(storage, replicator, follower, lease, options.replicationType),
+    visibility: new Visibility(storage, replicator, follower, lease, replicationTypeOf(options.replicationType, inSync)),
     otherCluster,
     workers,
     tls,

@@ -157,11 +157,11 @@ export interface NodeServerOptions {
    */
   readonly maxTotalThreadQueue?: number;
   /**
-   * When a write is answered: async before its replicas have it, sync after.
+   * When a write is answered: async before its replicas have it, sync after; auto is async with a C++ index server.
    *
-   * Default "async". `replication-type` in files and flags. Can be reloaded.
+   * Default "auto". `replication-type` in files and flags. Can be reloaded.
    */
-  readonly replicationType?: "async" | "sync";
+  readonly replicationType?: "async" | "sync" | "auto";
   /**
    * How long a slave may leave a write unanswered before it is taken out of the in-sync set.
    *

@@ -8,6 +8,7 @@
 import type { FlareError } from "../base/errors.ts";
 import type { KeySlice } from "../item/entry.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { InSyncReplicas } from "./in_sync_replicas.ts";
 import type { Lease } from "./lease.ts";
 import type { Replicator } from "./replicator.ts";
 import type { Follower } from "./stream/follower.ts";
@@ -15,9 +16,24 @@ import type { Follower } from "./stream/follower.ts";
 /** What it needs of the storage. */
 type Changes = Pick<Storage, "committedSequence" | "lastSequence" | "onCommit" | "sequenceOf">;
 
+/** When a write is answered: before its replicas have it, or after. */
+export type ReplicationType = "async" | "sync";
+
+/**
+ * What `replication-type` means: `auto` is synchronous where a slave that fails can be taken out of the in-sync set, and else
+ * what the original does.
+ */
+export function replicationTypeOf(
+  option: ReplicationType | "auto",
+  { isKept }: Pick<InSyncReplicas, "isKept">,
+): ReplicationType {
+  if (option !== "auto") return option;
+  return isKept ? "sync" : "async";
+}
+
 export class Visibility {
   /** Reloadable. */
-  replicationType: "async" | "sync";
+  replicationType: ReplicationType;
   readonly #storage: Changes;
   readonly #replicator: Pick<Replicator, "onCommit" | "streams">;
   readonly #follower: Pick<Follower, "replicated">;
@@ -28,7 +44,7 @@ export class Visibility {
     replicator: Pick<Replicator, "onCommit" | "streams">,
     follower: Pick<Follower, "replicated">,
     lease: Pick<Lease, "confirmed" | "isHeld" | "master" | "mayWrite">,
-    replicationType: "async" | "sync",
+    replicationType: ReplicationType,
   ) {
     this.#storage = storage;
     this.#replicator = replicator;

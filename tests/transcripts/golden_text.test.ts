@@ -84,7 +84,13 @@ class GoldenServers {
   async start(): Promise<void> {
     this.#freePorts = await freePorts(this.runtime, 6);
     const index = await this.#index("index", "22120", 1);
-    const master = await this.#node("master", "22121", index, { storageType: "tch", maxConnection: 128, backLog: 30 });
+    const master = await this.#node("master", "22121", index, {
+      storageType: "tch",
+      maxConnection: 128,
+      backLog: 30,
+      // The original's default.
+      replicationType: "async",
+    });
     const slave = await this.#node("slave", "22122", index, { storageType: "tch" });
     await this.#node("proxy", "22123", index, { storageType: "memory" });
     await this.#say(index, `node role 127.0.0.1 ${master.address.port} master 1 0`);

@@ -30,6 +30,7 @@ type Parts = Pick<
   | "tls"
   | "watchers"
   | "workers"
+  | "visibility"
 >;
 
 export class AdminCommands {
@@ -79,7 +80,7 @@ export class AdminCommands {
 
   show(words: readonly string[], reply: TextReply): void {
     if (words[0] !== "variables") return reply.line("ERROR");
-    for (const line of showNodeVariables(this.#parts.options)) reply.line(line);
+    for (const line of showNodeVariables(this.#parts.options, this.#parts.visibility.replicationType)) reply.line(line);
     reply.end();
   }
 

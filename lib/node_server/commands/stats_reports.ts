@@ -33,6 +33,7 @@ type Parts = Pick<
   | "runtime"
   | "stats"
   | "storage"
+  | "visibility"
   | "watchers"
   | "workers"
 >;

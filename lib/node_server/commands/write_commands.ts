@@ -396,7 +396,7 @@ export class WriteCommands implements WriteOwner {
   }
 
   #isSync(request: Request): boolean {
-    if (request.syncMode === SyncMode.byDefault) return this.#parts.options.replicationType === "sync";
+    if (request.syncMode === SyncMode.byDefault) return this.#parts.visibility.replicationType === "sync";
     return request.syncMode === SyncMode.sync;
   }
 

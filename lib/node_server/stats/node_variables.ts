@@ -5,6 +5,7 @@
 
 import { formatHostPort } from "../../base/host_port.ts";
 import { variableLines } from "../../base/variable_lines.ts";
+import type { ReplicationType } from "../../replication/visibility.ts";
 import { type NodeSettings, nodeOptionTable } from "../node_options.ts";
 
 const NAME_WIDTH = 24;
@@ -52,9 +53,10 @@ const shown: readonly (keyof NodeSettings)[] = [
   "clusterReplicationMode",
 ];
 
-/** The lines before `END`, without line ends. */
-export function showNodeVariables(options: NodeSettings): string[] {
+/** The lines before `END`, without line ends; `replicationType`: what that of the options means here. */
+export function showNodeVariables(options: NodeSettings, replicationType: ReplicationType): string[] {
   return variableLines(NAME_WIDTH, nodeOptionTable, options, shown, {
+    replicationType,
     indexServers: options.indexServers.map(({ host, port }) => formatHostPort(host, port)).join(", "),
     clusterReplication: options.clusterReplication ? "1" : "0",
   });

@@ -8,12 +8,15 @@ import type { TextReply } from "../../protocol/text/text_reply.ts";
 import type { NodeComponents } from "../node_components.ts";
 
 /** What it takes of a node server. */
-type Parts = Pick<NodeComponents, "follower" | "inSync" | "lease" | "options" | "replicator" | "routing" | "storage">;
+type Parts = Pick<
+  NodeComponents,
+  "follower" | "inSync" | "lease" | "options" | "replicator" | "routing" | "storage" | "visibility"
+>;
 
 export function statsReplicas(parts: Parts, reply: TextReply): void {
-  const { inSync, lease, options, replicator, routing } = parts;
+  const { inSync, lease, options, replicator, routing, visibility } = parts;
   const { streams } = replicator;
-  reply.stat("replication_guarantees", inSync.isLegacy || streams.hasUnknown ? "legacy" : options.replicationType);
+  reply.stat("replication_guarantees", inSync.isLegacy || streams.hasUnknown ? "legacy" : visibility.replicationType);
   reply.stat("replication_fsync", options.fsync);
   reply.stat("replication_epoch", replicator.epoch.value);
   reply.stat("replication_removals", inSync.removals);

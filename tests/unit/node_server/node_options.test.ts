@@ -157,7 +157,7 @@ describe("showNodeVariables", () => {
       serverPort: 22121,
       storageType: "tch",
     });
-    assertEquals([...showNodeVariables(options), "END", ""].join("\r\n"), recorded ?? "");
+    assertEquals([...showNodeVariables(options, "async"), "END", ""].join("\r\n"), recorded ?? "");
   });
 
   it("prints configured units and joins index servers", () => {
@@ -167,7 +167,9 @@ describe("showNodeVariables", () => {
     ];
     const lines = showNodeVariables(
       nodeServerOptions({ dataDir: "/d", indexServers, clusterReplication: true, netReadTimeoutMs: 7000 }),
+      "sync",
     );
+    assertEquals(lines.includes("replication_type:       sync"), true);
     assertEquals(lines.includes("index_server(s):        a:1, b:2"), true);
     assertEquals(lines.includes("net_read_timeout:       7"), true);
     assertEquals(lines.includes("cluster_replication:    1"), true);

@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
-import { Visibility } from "../../../lib/replication/visibility.ts";
+import { replicationTypeOf, Visibility } from "../../../lib/replication/visibility.ts";
 import { RecentChanges } from "../../../lib/storage/path/recent_changes.ts";
 import type { CommitListener } from "../../../lib/storage/storage.ts";
 
@@ -60,6 +60,15 @@ describe("an item", () => {
     assertEquals([await sync.visibility.settled(), sync.asked], [undefined, [true]]);
     const { visibility, asked } = world(10, {}, "async");
     assertEquals([(await visibility.settled())?.message, asked], ["disk on fire", []]);
+  });
+});
+
+describe("the type of replication", () => {
+  it("is synchronous unless set, where the index server can take a slave out", () => {
+    const typesOf = (isKept: boolean) =>
+      (["auto", "async", "sync"] as const).map((option) => replicationTypeOf(option, { isKept }));
+    assertEquals(typesOf(true), ["sync", "async", "sync"]);
+    assertEquals(typesOf(false), ["async", "async", "sync"]);
   });
 });
 
