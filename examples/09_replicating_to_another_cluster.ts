@@ -1,6 +1,6 @@
 /**
  * A second cluster with all data of the first, in another place and of another shape: every write at home is sent there as
- * well. While the other cluster is down its writes are queued; when it is back it catches up.
+ * well. While the other cluster is down its writes wait; when it is back it catches up.
  *
  *   node --import tsx examples/09_replicating_to_another_cluster.ts
  *   deno run --allow-all examples/09_replicating_to_another_cluster.ts
@@ -41,12 +41,12 @@ async function writeAtHome(prefix: string): Promise<number> {
   return stored;
 }
 
-/** How many writes are queued at home for the other cluster. */
+/** How many writes at home the other cluster does not have yet. */
 async function countWaiting(): Promise<number> {
   let waiting = 0;
   for (const address of home.addresses) {
     using client = new Client({ runtime, ...address });
-    waiting += Number((await client.stats("replication")).get("cluster_replication_queue"));
+    waiting += Number((await client.stats("replication")).get("cluster_replication_lag_entries"));
   }
   return waiting;
 }
@@ -65,8 +65,9 @@ await far.stop();
 console.log(`the other cluster is away; ${await writeAtHome("tuesday")} keys stored at home`);
 console.log(`${await countWaiting()} writes wait for the other cluster`);
 
-// It starts again at the same address. The queued writes arrive by themselves. If they had exceeded
-// `cluster-replication-queue`, or a node at home had been restarted, everything would be sent again; duplicates are harmless.
+// It starts again at the same address. The writes arrive by themselves. The nodes at home keep nothing on disk: if more had
+// waited than `cluster-replication-queue`, or one had been restarted, everything would be sent again. With a data directory
+// they would continue where they were.
 far = await startCluster({ runtime, dataDir, port: farAddress.port });
 await waitForArrival();
 console.log(`it is back and has caught up: ${far.nodes[0].items} keys in the other cluster`);

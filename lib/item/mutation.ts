@@ -34,6 +34,10 @@ export const MutationKind = {
 } as const;
 export type MutationKind = (typeof MutationKind)[keyof typeof MutationKind];
 
+/** Whether a write answers before or after the slaves have it; `byDefault` = as `replication-type` says. */
+export const SyncMode = { byDefault: 0, sync: 1, async: 2 } as const;
+export type SyncMode = (typeof SyncMode)[keyof typeof SyncMode];
+
 /** One write request. Its owner reuses it; the storage keeps no reference after the call. */
 export interface Mutation {
   kind: MutationKind;
@@ -52,6 +56,8 @@ export interface Mutation {
   delta: Uint64;
   /** Extras of the meta and the binary protocol; undefined for an ordinary write. */
   terms?: MutationTerms | undefined;
+  /** What the client asked for this write alone: the log notes it for another cluster. */
+  syncMode?: SyncMode | undefined;
 }
 
 /** Conditions and extras of a write. Reused by its owner, like the mutation. */

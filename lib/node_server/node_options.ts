@@ -254,7 +254,7 @@ export const nodeServerTable = {
     unit: "MiB",
     scale: MIB,
     since: "2.0.0",
-    help: "memory for writes queued while the other cluster is down; beyond it everything is sent again",
+    help: "memory for changes that wait for the other cluster, without data on disk; beyond it everything is sent again",
   }),
 
   versionFormat: choiceOption({

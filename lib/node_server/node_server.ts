@@ -362,8 +362,7 @@ export class RunningNode implements NodeServer {
     if (plan !== undefined && !pointless) this.#reconstructor.begin(plan);
     else if (routing.self?.role === NodeRole.proxy) this.#reconstructor.end();
     this.#removeMovedKeys(first ? 0 : countPartitions(previous, this.#partitionCountMax));
-    const wasMaster = findNode(previous, this.key)?.role === NodeRole.master;
-    if (!wasMaster && routing.self?.role === NodeRole.master) this.#components.otherCluster.onBecameMaster();
+    this.#components.otherCluster.onMap();
     this.#components.partitionFlush.arm();
   }
 
@@ -444,7 +443,7 @@ function buildComponents(
   const follower = new Follower(runtime.clock, routing, storage);
   const replicator = new Replicator(runtime, routing, peers, storage, inSync, workers, self, follower.lease, options);
   const lease = new Lease(runtime.clock, routing, inSync, replicator.streams, follower);
-  const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions);
+  const otherCluster = new OtherCluster(runtime, storage, workers, routing, keyHash, resolver, peerOptions, replicator.streams);
   return {
     runtime,
     options,

@@ -249,7 +249,7 @@ export interface NodeServerOptions {
    */
   readonly clusterReplicationMode?: "duplicate" | "forward";
   /**
-   * Memory for writes queued while the other cluster is down; beyond it everything is sent again.
+   * Memory for changes that wait for the other cluster, without data on disk; beyond it everything is sent again.
    *
    * An integer from 1 to 68719476736, in bytes; default 67108864. `cluster-replication-queue` in files and flags.
    */

@@ -5,14 +5,10 @@
 
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { Uint64 } from "../base/uint64.ts";
-import { emptyTerms, type Mutation, type MutationTerms } from "../item/mutation.ts";
+import { emptyTerms, type Mutation, type MutationTerms, SyncMode } from "../item/mutation.ts";
 import { Command } from "./command.ts";
 import { MetaFlags } from "./meta/meta_flags.ts";
 import type { MultiGet } from "./text/multi_get.ts";
-
-/** Whether a write answers before or after the slaves have it; `byDefault` = as `replication-type` says. */
-export const SyncMode = { byDefault: 0, sync: 1, async: 2 } as const;
-export type SyncMode = (typeof SyncMode)[keyof typeof SyncMode];
 
 /** The node that forwards its clients' requests on a connection. */
 export interface ForwardedBy {
@@ -41,6 +37,7 @@ export class Request {
     valueEnd: 0,
     delta: 0,
     terms: undefined,
+    syncMode: SyncMode.byDefault,
   };
   /** mg ms md ma me, and binary requests; the words after the key are `bytes[keysStart, keysEnd)`. */
   readonly meta = new MetaFlags();

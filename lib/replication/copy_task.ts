@@ -108,7 +108,7 @@ export class CopyTask implements Worker {
           onReachable: () => {
             // Once, before the first source is asked: live writes after that are in every answer, or newer.
             if (this.#cleaned !== undefined) return;
-            storage.flushAll();
+            storage.dropForCopy();
             this.#cleaned = this.#inheritFlushPlan(storage);
             this.#cleaned.catch(() => undefined); // `run` gets the error.
           },

@@ -549,7 +549,7 @@ export class Replicator implements StreamsOwner {
  * The outcome of a write as a line for other nodes, which makes them store the same.
  * @param prefix with its brackets, or empty
  */
-export function encodeOutcome(
+function encodeOutcome(
   request: Request,
   applied: Applied,
   prefix: string,

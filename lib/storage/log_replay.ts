@@ -11,6 +11,7 @@ import type { KeySlice } from "../item/entry.ts";
 import type { Keyspaces } from "./arena/keyspaces.ts";
 import { RecordState, stateOfMarks } from "./arena/record_state.ts";
 import type { Checkpointer } from "./checkpoint/checkpointer.ts";
+import { type Deliveries, decodeDelivery } from "./log/deliveries.ts";
 import { LogKind, type LogReader } from "./log/log_record.ts";
 import { decodeMark, type Positions } from "./log/positions.ts";
 import type { KeyLookup } from "./path/key_lookup.ts";
@@ -24,6 +25,7 @@ export class LogReplay {
   readonly #syncReads: boolean;
   readonly #nowSeconds: number;
   readonly #positions: Positions;
+  readonly #deliveries: Deliveries;
 
   constructor(
     keyspaces: Keyspaces,
@@ -33,6 +35,7 @@ export class LogReplay {
     syncReads: boolean,
     nowSeconds: number,
     positions: Positions,
+    deliveries: Deliveries,
   ) {
     this.#keyspaces = keyspaces;
     this.#lookup = lookup;
@@ -41,6 +44,7 @@ export class LogReplay {
     this.#syncReads = syncReads;
     this.#nowSeconds = nowSeconds;
     this.#positions = positions;
+    this.#deliveries = deliveries;
   }
 
   /**
@@ -54,8 +58,11 @@ export class LogReplay {
     if (reader.kind === LogKind.state) {
       this.#keyspaces.flushPlannedFor = reader.expire;
       const { bytes, keyStart, keyEnd, sequence, version } = reader;
-      const mark = decodeMark(latin1(bytes, keyStart, keyEnd), sequence, version);
+      const note = latin1(bytes, keyStart, keyEnd);
+      const mark = decodeMark(note, sequence, version);
+      const delivery = decodeDelivery(note, version);
       if (mark !== undefined) this.#positions.add(mark);
+      if (delivery !== undefined) this.#deliveries.note(delivery);
       return;
     }
     const key = { bytes: reader.bytes, start: reader.keyStart, end: reader.keyEnd };

@@ -26,6 +26,7 @@ import type { Engine } from "./engine/engine.ts";
 import { checkEngineChoice, openEngine } from "./engine/engine_choice.ts";
 import { decodeMeta, type EngineMeta, META_KEY } from "./engine/engine_record.ts";
 import type { CommitListener } from "./log/commit_group.ts";
+import { Deliveries, type Delivery } from "./log/deliveries.ts";
 import { LogCursor } from "./log/log_cursor.ts";
 import { recoverLog } from "./log/log_recovery.ts";
 import type { LogSegment } from "./log/log_segment.ts";
@@ -50,6 +51,7 @@ import {
 export type { LogFollower } from "./checkpoint/journal.ts";
 export type { StorageIdentity } from "./directory/directory_record.ts";
 export type { CommitListener } from "./log/commit_group.ts";
+export type { Delivery } from "./log/deliveries.ts";
 export type { LogBlock } from "./log/log_block.ts";
 export type { LogCursor } from "./log/log_cursor.ts";
 export type { LogSegment } from "./log/log_segment.ts";
@@ -139,6 +141,7 @@ export class Storage {
   readonly #keyspaces: Keyspaces;
   readonly #undo: UndoList;
   readonly #positions = new Positions();
+  readonly #deliveries = new Deliveries();
   readonly #lookup: KeyLookup;
   readonly #writer: KeyWriter;
   readonly #waiting: WaitingRoom;
@@ -310,9 +313,18 @@ export class Storage {
    * @throws FlareError the `failure`, or CLOSED
    */
   flushAll(): void {
+    this.#drop(false);
+  }
+
+  /** As `flushAll`, but what others have is copied then: nobody else has to drop anything. @throws FlareError likewise */
+  dropForCopy(): void {
+    this.#drop(true);
+  }
+
+  #drop(isForCopy: boolean): void {
     this.#checkOpen();
     const generation = this.#keyspaces.current.generation + 1;
-    this.#journal?.flush(generation, 0);
+    this.#journal?.flush(generation, 0, isForCopy);
     this.#writer.recent.noteAll(this.lastSequence);
     this.#keyspaces.replace(generation);
     this.#keyspaces.flushPlannedFor = 0;
@@ -326,7 +338,7 @@ export class Storage {
    */
   planFlush(seconds: number): void {
     this.#checkOpen();
-    this.#journal?.flush(this.#keyspaces.current.generation, seconds);
+    this.#journal?.flush(this.#keyspaces.current.generation, seconds, false);
     this.#keyspaces.flushPlannedFor = seconds;
   }
 
@@ -369,10 +381,14 @@ export class Storage {
     return this.#writer.recent.of(this.#keyspaces.current.cache.hash(bytes, start, end));
   }
 
-  /** Passes the changes from the end of this turn on to a follower, in the order of the log; undefined = to nobody any more. */
-  follow(follower: LogFollower | undefined): void {
-    if (follower === undefined && this.#journal === undefined) return;
-    this.#openJournal().follower = follower;
+  /** Passes the changes from the end of this turn on to a follower, in the order of the log. */
+  follow(follower: LogFollower): void {
+    this.#openJournal().follow(follower);
+  }
+
+  /** The opposite of `follow`. */
+  unfollow(follower: LogFollower): void {
+    this.#journal?.unfollow(follower);
   }
 
   /** The name of the log since this opening. Two storages never share one. */
@@ -386,6 +402,22 @@ export class Storage {
    */
   markPosition(position: Position): void {
     this.#openJournal().mark(position);
+  }
+
+  /** Records that another cluster has everything up to a position: a change like any other, which replicas get, too. */
+  noteDelivery(delivery: Delivery): void {
+    this.#openJournal().deliver(delivery);
+  }
+
+  /** Up to where another cluster, by its address, has everything; undefined: unknown. */
+  deliveredTo(target: string): Position | undefined {
+    return this.#deliveries.of(target);
+  }
+
+  /** The position of a record of the log; undefined: the log does not reach back there. */
+  positionAt(sequence: number): Position | undefined {
+    const segment = this.#openJournal().changes.files.findLast(({ firstSequence }) => firstSequence <= Math.max(sequence, 1));
+    return segment === undefined || segment.history === NO_HISTORY ? undefined : { history: segment.history, sequence };
   }
 
   /** Positions of states that this storage has had, in its own log and in others', newest first. */
@@ -620,6 +652,7 @@ export class Storage {
       this.#engine.syncReads,
       Math.floor(clock.nowMs() / 1000),
       this.#positions,
+      this.#deliveries,
     );
     const recovery = await recoverLog(
       this.#runtime,
@@ -629,7 +662,7 @@ export class Storage {
       (bytesDone, bytesTotal, records) => onProgress?.({ phase: "recover", bytesDone, bytesTotal, records }),
     );
     this.#corruptLogRecords = recovery.corruptRecords;
-    const journal = new Journal(this.#runtime, directory.logPath, this.#settings, recovery, this.#undo, this.#positions, {
+    const journal = new Journal(this.#runtime, directory.logPath, this.#settings, recovery, this.#undo, ...this.#notes, {
       flushes: this.#flushes,
       onSynced: () => this.#onSynced(),
       onSegmentFull: () => this.#checkpointer.request(),
@@ -645,6 +678,10 @@ export class Storage {
     onProgress?.({ phase: "open", bytesDone: 0, bytesTotal: 0, records: recovery.records });
     // Even without changes in them the old segments should be removed.
     if (recovery.segments.length > 0) this.#checkpointer.request();
+  }
+
+  get #notes(): readonly [Positions, Deliveries] {
+    return [this.#positions, this.#deliveries];
   }
 
   get #flushes(): JournalOwner["flushes"] {
@@ -679,7 +716,7 @@ export class Storage {
       settings,
       recovery,
       this.#undo,
-      this.#positions,
+      ...this.#notes,
       {
         flushes: this.#flushes,
         onSynced: () => undefined,

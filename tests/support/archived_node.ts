@@ -13,7 +13,7 @@ import { type Mutation, MutationKind } from "../../lib/item/mutation.ts";
 import { LogArchive, type LogArchiveOptions } from "../../lib/node_server/archive/log_archive.ts";
 import { type LogBlock, readBlock } from "../../lib/storage/log/log_block.ts";
 import { FLUSHED, LogKind } from "../../lib/storage/log/log_record.ts";
-import { Storage, type StorageOptions } from "../../lib/storage/storage.ts";
+import { type LogFollower, Storage, type StorageOptions } from "../../lib/storage/storage.ts";
 import type { MemoryFiles } from "./memory_files.ts";
 import { committed, read, StorageWorld, writeDurably } from "./storage_world.ts";
 import { TestDatabase } from "./test_database.ts";
@@ -129,15 +129,17 @@ export class ArchivedNode {
     return { start: { ...position, momentMs, partition: 0, partitions: 1 }, records };
   }
 
-  /** Follows another's log as an exact slave: each block is applied and marked. */
-  follow(master: ArchivedNode): void {
-    master.storage.follow({
+  /** Follows another's log as an exact slave: each block is applied and marked. Ends with a call of what it returns. */
+  follow(master: ArchivedNode): () => void {
+    const follower: LogFollower = {
       onAppended: (block) => {
         this.#apply(block);
         this.storage.markPosition({ history: master.storage.history, sequence: block.firstSequence + block.records - 1 });
         return { onCommitted: () => undefined };
       },
-    });
+    };
+    master.storage.follow(follower);
+    return () => master.storage.unfollow(follower);
   }
 
   #apply(block: LogBlock): void {

@@ -10,6 +10,7 @@ import { statsGeneral } from "../../stats/general_stats.ts";
 import { statsNodes, statsThreads } from "../../stats/stats_commands.ts";
 import type { LogArchive } from "../archive/log_archive.ts";
 import type { AntiEntropy } from "../comparison/anti_entropy.ts";
+import type { OtherCluster } from "../forward/other_cluster.ts";
 import type { NodeComponents } from "../node_components.ts";
 import { nodeOptionTable } from "../node_options.ts";
 import { Counters } from "../stats/counters.ts";
@@ -107,7 +108,6 @@ export class StatsReports {
   /** What is promised, and how far the replicas are; copies on their way and failed ones; what the comparison has found. */
   replication(reply: TextReply): void {
     const { peers, replicator, otherCluster } = this.#parts;
-    const { replication } = otherCluster;
     reply.stat("replication_queue", peers.queue);
     reply.stat("replication_failures", replicator.failures);
     reply.stat("replication_dropped", replicator.dropped);
@@ -118,11 +118,25 @@ export class StatsReports {
     reply.stat("anti_entropy_differences", this.#antiEntropy.differences);
     reply.stat("anti_entropy_repairs", this.#antiEntropy.repairs);
     this.#logArchive(reply);
+    this.#otherCluster(otherCluster, reply);
+    reply.end();
+  }
+
+  /** What another cluster has of this node's partition. */
+  #otherCluster({ replication, node }: Pick<OtherCluster, "replication" | "node">, reply: TextReply): void {
+    const position = replication?.position;
+    const lag = replication?.lag;
+    const isForward = node !== undefined;
+    reply.stat("cluster_replication_state", replication?.phase ?? (isForward ? "forward" : "off"));
+    reply.stat("cluster_replication_standstill", (replication?.standstill ?? "none").replaceAll(/\s/g, "%20"));
+    reply.stat("cluster_replication_position", position === undefined ? "none" : `${position.history}:${position.sequence}`);
+    reply.stat("cluster_replication_lag_entries", lag?.entries ?? 0);
+    reply.stat("cluster_replication_lag_bytes", lag?.bytes ?? 0);
+    reply.stat("cluster_replication_lag_seconds", lag?.seconds ?? 0);
     reply.stat("cluster_replication_queue", replication?.queue ?? 0);
     reply.stat("cluster_replication_queue_bytes", replication?.queuedBytes ?? 0);
     reply.stat("cluster_replication_dropped", replication?.dropped ?? 0);
     reply.stat("cluster_replication_refused", replication?.refused ?? 0);
-    reply.end();
   }
 
   /** The effective settings under the options' names; those that memcached has appear under its names, too. */

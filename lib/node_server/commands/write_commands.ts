@@ -8,14 +8,14 @@ import type { FlareError } from "../../base/errors.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { LOCAL, NO_PARTITION, type Route } from "../../cluster/routing.ts";
 import type { KeySlice } from "../../item/entry.ts";
-import { type Applied, MutationKind, MutationResult } from "../../item/mutation.ts";
+import { type Applied, MutationKind, MutationResult, SyncMode } from "../../item/mutation.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import { PeerError } from "../../net/peer/peer_link.ts";
 import { Command } from "../../protocol/command.ts";
 import { absoluteExpire } from "../../protocol/expiry.ts";
 import type { ItemReply } from "../../protocol/item_reply.ts";
 import { parseInteger } from "../../protocol/numbers.ts";
-import { type Request, SyncMode } from "../../protocol/request.ts";
+import type { Request } from "../../protocol/request.ts";
 import { BAD_LINE } from "../../protocol/text/refusal_lines.ts";
 import { faultLine, serverErrorLine } from "../../protocol/text/server_error.ts";
 import { type ClientReply, encodeForwarded, encodeTouch, ReplyShape } from "../../protocol/text/text_client.ts";
@@ -34,7 +34,6 @@ type Parts = Pick<
   NodeComponents,
   | "lease"
   | "options"
-  | "otherCluster"
   | "partitionFlush"
   | "replicator"
   | "routing"
@@ -222,6 +221,7 @@ export class WriteCommands implements WriteOwner {
     if (refusal !== undefined) return isSilent(request) ? undefined : reply.line(serverErrorLine(refusal));
     const now = nowSeconds(this.#parts);
     request.mutation.expire = absoluteExpire(request.exptime, now);
+    request.mutation.syncMode = request.syncMode;
     const applied = storage.apply(request.mutation, now);
     if (applied instanceof Promise) {
       const copy = request.clone();
@@ -279,14 +279,11 @@ export class WriteCommands implements WriteOwner {
 
   /** Counts a write that was executed here and replicates it; undefined if no other node needs it. */
   #spread(request: Request, hash: number, applied: Applied): Promise<FlareError | undefined> | undefined {
-    const { stats, replicator, otherCluster, routing, watchers } = this.#parts;
+    const { stats, replicator, watchers } = this.#parts;
     stats.countApplied(request.mutation.kind, applied.result);
     if (watchers.kinds !== 0) watchers.mutated(request.mutation, applied);
     if (!changed(applied.result)) return undefined;
     const { expire } = request.mutation;
-    if (otherCluster.replication !== undefined && routing.routeWrite(hash, false) === LOCAL) {
-      otherCluster.replication.replicate(request, applied, expire);
-    }
     if (!replicator.concerns(hash, request.prefix !== undefined)) return undefined;
     return replicator.replicate(request, applied, hash, expire, this.#waitsForCopies(request, hash));
   }

@@ -11,7 +11,8 @@ import { type ClusterNode, createNode, NodeRole, NodeState, PARTITION_NONE } fro
 import type { Routing } from "../../cluster/routing.ts";
 import type { PeerOptions } from "../../net/peer/peer_link.ts";
 import { type WorkerRegistry, WorkerType } from "../../net/worker.ts";
-import { ClusterReplication, type ClusterReplicationOptions } from "../../replication/cluster_replication.ts";
+import type { OwnReplicas } from "../../replication/other_cluster/change_feed.ts";
+import { ClusterReplication, type ClusterReplicationOptions } from "../../replication/other_cluster/cluster_replication.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { NodeSettings } from "../node_options.ts";
@@ -26,6 +27,7 @@ export class OtherCluster {
   readonly #keyHash: KeyHash;
   readonly #resolver: KeyResolver;
   readonly #peerOptions: PeerOptions;
+  readonly #replicas: OwnReplicas;
   /** Mode forward: the node of the other cluster that answers every request, else undefined. */
   node: (ClusterNode & { readonly lanes: number; readonly isForeign: true }) | undefined;
   /** The settings of the current connections. */
@@ -39,6 +41,7 @@ export class OtherCluster {
     keyHash: KeyHash,
     resolver: KeyResolver,
     peerOptions: PeerOptions,
+    replicas: OwnReplicas,
   ) {
     this.#runtime = runtime;
     this.#storage = storage;
@@ -47,6 +50,7 @@ export class OtherCluster {
     this.#keyHash = keyHash;
     this.#resolver = resolver;
     this.#peerOptions = peerOptions;
+    this.#replicas = replicas;
   }
 
   /** Applies new options; unchanged ones change nothing. */
@@ -75,14 +79,17 @@ export class OtherCluster {
       peerOptions: this.#peerOptions,
       queueBytesMax: options.clusterReplicationQueueBytesMax,
       owns: (key) => this.#owns(key),
+      ownsAll: () => this.#partitions === 1,
+      replicas: this.#replicas,
     };
     this.replication = new ClusterReplication(this.#runtime, this.#storage, this.#workers, replicationOptions, speed);
-    if (this.#routing.self?.role === NodeRole.master) this.replication.sendEverything();
+    this.onMap();
   }
 
-  /** We have become master of a partition: what the previous master had not sent is unknown. */
-  onBecameMaster(): void {
-    this.replication?.sendEverything();
+  /** The node map was replaced: the master of a partition sends its changes. */
+  onMap(): void {
+    if (this.#routing.self?.role === NodeRole.master) this.replication?.start();
+    else this.replication?.stop();
   }
 
   close(): void {
@@ -94,9 +101,14 @@ export class OtherCluster {
 
   /** Whether a key belongs to the partition we are master of. */
   #owns(key: Uint8Array): boolean {
-    const { self, partitionMap } = this.#routing;
+    const { self } = this.#routing;
     if (self?.role !== NodeRole.master) return false;
-    const count = Math.max(partitionMap.active.length, self.partition + 1);
-    return this.#resolver.resolve(this.#keyHash(key, 0, key.length), count) === self.partition;
+    return this.#resolver.resolve(this.#keyHash(key, 0, key.length), this.#partitions) === self.partition;
+  }
+
+  /** The number of partitions, with the one that we prepare. */
+  get #partitions(): number {
+    const { self, partitionMap } = this.#routing;
+    return Math.max(partitionMap.active.length, (self?.partition ?? 0) + 1);
   }
 }

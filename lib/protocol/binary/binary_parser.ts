@@ -8,9 +8,10 @@ import { latin1 } from "../../base/bytes.ts";
 import { UINT32_MAX } from "../../base/number_bounds.ts";
 import { fromWords } from "../../base/uint64.ts";
 import { isKeyTooLong } from "../../item/key_length.ts";
+import { SyncMode } from "../../item/mutation.ts";
 import { Command } from "../command.ts";
 import { MetaArgument, MetaFlag } from "../meta/meta_flags.ts";
-import { type Request, SyncMode } from "../request.ts";
+import type { Request } from "../request.ts";
 import { ParseStatus, type TextLimits } from "../text/text_parser.ts";
 import { BINARY_HEADER_BYTES, BinaryStatus, HeaderField, Opcode } from "./binary_protocol.ts";
 

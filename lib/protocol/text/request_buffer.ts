@@ -7,8 +7,9 @@ import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 import { UINT32_MAX } from "../../base/number_bounds.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import type { KeySlice } from "../../item/entry.ts";
+import { SyncMode } from "../../item/mutation.ts";
 import { Command, commandName } from "../command.ts";
-import { type Request, SyncMode } from "../request.ts";
+import type { Request } from "../request.ts";
 
 /** A full buffer is left to the requests in it, and a new one of this size begins. */
 const BUFFER_BYTES = 65536;

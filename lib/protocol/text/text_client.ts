@@ -6,7 +6,8 @@
 import { concatBytes, EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import { parseWholeNumber } from "../../base/whole_number.ts";
-import { type Request, SyncMode } from "../request.ts";
+import { SyncMode } from "../../item/mutation.ts";
+import type { Request } from "../request.ts";
 import { RequestBuffer } from "./request_buffer.ts";
 
 /** The shape of an answer. */
@@ -220,7 +221,7 @@ export function encodeTouch(prefix: string, key: string, expire: number, noreply
 }
 
 /** The options of a client's write as replication passes them on, with `noreply` instead of the client's. */
-export function encodeOptions({ syncMode }: Request, noreply: boolean): string {
+export function encodeOptions({ syncMode }: { readonly syncMode: SyncMode }, noreply: boolean): string {
   const text = noreply ? " noreply" : "";
   if (syncMode === SyncMode.sync) return `${text} sync`;
   return syncMode === SyncMode.async ? `${text} async` : text;

@@ -5,6 +5,7 @@
  * it has all that its master has, the log here says with each block up to which record of the master's log that is.
  */
 
+import { latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { NodeRole, NodeState } from "../../cluster/node.ts";
 import type { NodeMap } from "../../cluster/node_map.ts";
@@ -27,6 +28,7 @@ import {
   type StreamRequest,
 } from "../../protocol/stream_request.ts";
 import type { Clock } from "../../runtime/runtime.ts";
+import { decodeDelivery } from "../../storage/log/deliveries.ts";
 import { type LogBlock, readBlock } from "../../storage/log/log_block.ts";
 import { FLUSHED, LOG_RECORD_HEADER_BYTES, LogKind, type LogReader } from "../../storage/log/log_record.ts";
 import type { Position, Storage } from "../../storage/storage.ts";
@@ -340,13 +342,19 @@ export class Follower {
       }
       this.records++;
       if (isFlush) return this.#storage.flushAll();
-      if (reader.kind === LogKind.state) return;
+      if (reader.kind === LogKind.state) return this.#noteDelivery(reader);
       const applied = this.#storage.apply(this.#mutationOf(reader), nowSeconds);
       if (applied instanceof Promise) waiting = this.#both(waiting, applied);
       else this.#check(applied);
     });
     const later = rest;
     return later === undefined ? waiting : waiting?.then(() => this.#applyRecords(later, next));
+  }
+
+  /** Where another cluster is, in the master's log: a new master continues there. */
+  #noteDelivery({ bytes, keyStart, keyEnd, version }: LogReader): void {
+    const delivery = decodeDelivery(latin1(bytes, keyStart, keyEnd), version);
+    if (delivery !== undefined) this.#storage.noteDelivery(delivery);
   }
 
   async #both(before: Promise<void> | undefined, pending: Promise<Applied>): Promise<void> {
@@ -372,6 +380,7 @@ export class Follower {
     mutation.valueStart = reader.valueStart;
     mutation.valueEnd = reader.valueEnd;
     this.#terms.marks = reader.marks;
+    mutation.syncMode = reader.syncMode;
     mutation.terms = reader.marks === 0 ? undefined : this.#terms;
     return mutation;
   }

@@ -502,7 +502,8 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
 
   #followIfNeeded(): void {
     const isNeeded = this.streams.some(({ isUnknown }) => !isUnknown);
-    this.#storage.follow(isNeeded ? this : undefined);
+    if (isNeeded) this.#storage.follow(this);
+    else this.#storage.unfollow(this);
   }
 
   #push(block: LogBlock): void {

@@ -7,11 +7,13 @@
 import type { FlareError } from "../../base/errors.ts";
 import type { Clock, Log } from "../../runtime/runtime.ts";
 import type { UndoList } from "../arena/undo_list.ts";
-import { ChangeLog, type LogMachine } from "../log/change_log.ts";
+import { ChangeLog, type LogMachine, type StateNote } from "../log/change_log.ts";
 import { CommitGroup, type CommitListener } from "../log/commit_group.ts";
+import { type Deliveries, type Delivery, encodeDelivery } from "../log/deliveries.ts";
 import type { LogBlock } from "../log/log_block.ts";
+import { FOR_COPY } from "../log/log_record.ts";
 import type { LogRecovery } from "../log/log_recovery.ts";
-import type { Mark, Position, Positions } from "../log/positions.ts";
+import { encodeMark, type Mark, type Position, type Positions } from "../log/positions.ts";
 import type { StorageSettings } from "../storage_options.ts";
 import type { LogPlace } from "./checkpointer.ts";
 
@@ -41,13 +43,16 @@ export class Journal {
   readonly undo: UndoList;
   /** Of the storage in the logs of others. */
   readonly positions: Positions;
+  /** Where other clusters are. */
+  readonly deliveries: Deliveries;
 
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #owner: JournalOwner;
-  #follower: LogFollower | undefined;
+  readonly #followers = new Set<LogFollower>();
   /** Those whose records are not appended yet. */
   readonly #marks: Mark[] = [];
+  readonly #delivered: Delivery[] = [];
   /** The last attempt to begin a new log segment failed. */
   #isStuck = false;
   /** Of stamps; undefined = the log has none. */
@@ -63,6 +68,7 @@ export class Journal {
     recovery: Pick<LogRecovery, "segments" | "nextSequence">,
     undo: UndoList,
     positions: Positions,
+    deliveries: Deliveries,
     owner: JournalOwner,
   ) {
     this.#log = runtime.log;
@@ -70,6 +76,7 @@ export class Journal {
     this.#owner = owner;
     this.undo = undo;
     this.positions = positions;
+    this.deliveries = deliveries;
     this.changes = ChangeLog.open(runtime, directory, settings.logSegmentBytes, recovery.segments, recovery.nextSequence);
     this.commits = new CommitGroup(runtime, this.changes, settings.fsync, settings.fsyncIntervalMs, {
       onAppended: (block) => this.#onAppended(block),
@@ -77,26 +84,35 @@ export class Journal {
       onAppendFailed: (error) => this.#onAppendFailed(error),
       onFailure: (error) => this.#owner.onFailure(error),
     });
-    this.#repeatMarks();
+    this.#repeatNotes();
   }
 
-  /** Passes what is appended from now on to a follower; undefined = to nobody. */
-  set follower(follower: LogFollower | undefined) {
-    this.#follower = follower;
-    this.changes.keepsBlocks = follower !== undefined;
+  /** Passes what is appended from now on to a follower, too. */
+  follow(follower: LogFollower): void {
+    this.#followers.add(follower);
+    this.changes.keepsBlocks = true;
   }
 
-  /** Records a flush that begins `generation`, if that differs from the current one, and when the next one is scheduled. */
-  flush(generation: number, plannedFor: number): void {
+  unfollow(follower: LogFollower): void {
+    this.#followers.delete(follower);
+    this.changes.keepsBlocks = this.#followers.size > 0;
+  }
+
+  /**
+   * Records a flush that begins `generation`, if that differs from the current one, and when the next one is scheduled.
+   * @param isForCopy what is dropped is copied from others then
+   */
+  flush(generation: number, plannedFor: number, isForCopy: boolean): void {
     this.undo.pushFlush();
-    this.changes.state(generation, plannedFor, generation !== this.#owner.flushes.generation);
+    const note = isForCopy ? { key: () => "", version: FOR_COPY } : undefined;
+    this.changes.state(generation, plannedFor, generation !== this.#owner.flushes.generation, note);
     this.commits.begin();
   }
 
   /** Records that the storage now has what another's log has up to a position. */
   mark(position: Position): void {
     const mark = { ...position, at: this.changes.nextSequence };
-    this.#writeMark(mark);
+    this.#writeNote(noteOfMark(mark));
     this.#marks.push(mark);
     this.commits.begin();
   }
@@ -119,9 +135,16 @@ export class Journal {
     this.changes.stamp(generation, flushPlannedFor, { second, label: this.#label ?? "" });
   }
 
-  #writeMark(mark: Mark): void {
+  /** Records what another cluster has. */
+  deliver(delivery: Delivery): void {
+    this.#writeNote(noteOfDelivery(delivery));
+    this.#delivered.push(delivery);
+    this.commits.begin();
+  }
+
+  #writeNote(note: StateNote): void {
     const { generation, flushPlannedFor } = this.#owner.flushes;
-    this.changes.state(generation, flushPlannedFor, false, mark);
+    this.changes.state(generation, flushPlannedFor, false, note);
   }
 
   /**
@@ -141,27 +164,40 @@ export class Journal {
       this.#isStuck = true;
     }
     const place = { sequence: this.changes.nextSequence, finishedSegment: this.changes.lastRotated };
-    if (isNew) this.#repeatMarks();
+    if (isNew) this.#repeatNotes();
     return place;
   }
 
-  /** A segment says where the storage is, whatever becomes of the older ones. */
-  #repeatMarks(): void {
+  /** A segment says where the storage and other clusters are, whatever becomes of the older ones. */
+  #repeatNotes(): void {
     const { chosen } = this.positions;
-    for (const mark of chosen) this.#writeMark(mark);
-    if (chosen.length > 0) this.commits.begin();
+    const { all } = this.deliveries;
+    for (const mark of chosen) this.#writeNote(noteOfMark(mark));
+    for (const delivery of all) this.#writeNote(noteOfDelivery(delivery));
+    if (chosen.length > 0 || all.length > 0) this.commits.begin();
   }
 
   #onAppended(block: LogBlock | undefined): CommitListener | undefined {
     this.undo.clear();
     for (const mark of this.#marks.splice(0)) this.positions.add(mark);
+    for (const delivery of this.#delivered.splice(0)) this.deliveries.note(delivery);
     if (this.changes.isFull) {
       this.rotate();
       // Whatever the policy: a finished segment must be recorded, and must not keep its file descriptor.
       void this.commits.sync();
       this.#owner.onSegmentFull();
     }
-    return block === undefined ? undefined : this.#follower?.onAppended(block);
+    return block === undefined ? undefined : this.#tellFollowers(block);
+  }
+
+  #tellFollowers(block: LogBlock): CommitListener | undefined {
+    const listeners = [...this.#followers].map((follower) => follower.onAppended(block));
+    if (listeners.length < 2) return listeners[0];
+    return {
+      onCommitted: (error) => {
+        for (const listener of listeners) listener.onCommitted(error);
+      },
+    };
   }
 
   #onAppendFailed(error: FlareError): void {
@@ -169,6 +205,15 @@ export class Journal {
     this.undo.rollBack();
     this.#marks.length = 0;
     this.#stampedSecond = 0;
+    this.#delivered.length = 0;
     if (error.code === "DISK_FULL") this.#owner.onDiskFull();
   }
+}
+
+function noteOfMark(mark: Mark): StateNote {
+  return { key: (sequence) => encodeMark(mark, sequence), version: mark.sequence };
+}
+
+function noteOfDelivery(delivery: Delivery): StateNote {
+  return { key: () => encodeDelivery(delivery), version: delivery.sequence };
 }

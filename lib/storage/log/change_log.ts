@@ -20,7 +20,6 @@ import {
   logRecordCrc,
 } from "./log_record.ts";
 import { type LogSegment, logSegmentName } from "./log_segment.ts";
-import { encodeMark, type Mark } from "./positions.ts";
 import { encodeStamp, type TimeStamp } from "./time_stamp.ts";
 
 const BUFFER_BYTES = 1 << 18;
@@ -30,6 +29,13 @@ const BUFFER_BYTES_KEPT_MAX = 1 << 23;
 const DIRECT_VALUE_BYTES_MIN = 1 << 18;
 /** Segments kept for replicas: a node with few writes begins one with each checkpoint. */
 const KEPT_SEGMENTS_MAX = 64;
+
+/** What a `state` says besides. */
+export interface StateNote {
+  /** The key of its record, which has this sequence. */
+  key(sequence: number): string;
+  readonly version: number;
+}
 
 interface DirectValue {
   /** Its position in the buffer. */
@@ -138,16 +144,20 @@ export class ChangeLog {
     return this.nextSequence - 1;
   }
 
-  /** Adds an item to the pending changes. If the value is large, `bytes` must not change until `append`. */
-  put(entry: LogEntry & { readonly valueStart: number; readonly valueEnd: number }, generation: number): void {
+  /**
+   * Adds an item to the pending changes. If the value is large, `bytes` must not change until `append`.
+   * @param bits of `recordBits`
+   */
+  put(entry: LogEntry & { readonly valueStart: number; readonly valueEnd: number }, generation: number, bits = 0): void {
     this.#begin();
     const { bytes, keyStart, keyEnd, valueStart, valueEnd } = entry;
     const start = this.#used;
+    const sequence = this.nextSequence;
     const valueLength = valueEnd - valueStart;
     const direct = valueLength >= DIRECT_VALUE_BYTES_MIN;
     this.changedSequence = this.nextSequence;
     this.#reserve(LOG_RECORD_HEADER_BYTES + (keyEnd - keyStart) + (direct ? 0 : valueLength));
-    const at = encodeLogRecord(this.#buffer, this.#view, start, LogKind.put, generation, this.nextSequence, entry, valueLength);
+    const at = encodeLogRecord(this.#buffer, this.#view, start, LogKind.put, generation, sequence, entry, valueLength, bits);
     if (direct) {
       this.#used = at;
       this.#directs.push({ at, bytes: bytes.subarray(valueStart, valueEnd) });
@@ -161,22 +171,22 @@ export class ChangeLog {
   }
 
   /** Adds a tombstone to the pending changes: `flags` is the second of the deletion, `expire` until when the key is blocked. */
-  delete(tombstone: LogEntry, generation: number): void {
+  delete(tombstone: LogEntry, generation: number, bits = 0): void {
     this.#begin();
     this.changedSequence = this.nextSequence;
-    this.#short(LogKind.delete, generation, tombstone);
+    this.#short(LogKind.delete, generation, tombstone, bits);
   }
 
   /**
    * Adds the state of flushes: the current generation (everything of earlier ones is gone), which begins with a flush, and the
-   * second for which the next flush is scheduled, 0 = none; and a mark, if there is one.
+   * second for which the next flush is scheduled, 0 = none; and a note, if there is one.
    */
-  state(generation: number, plannedFor: number, isFlush: boolean, mark?: Mark): void {
+  state(generation: number, plannedFor: number, isFlush: boolean, note?: StateNote): void {
     this.#begin();
     const entry = { ...NO_ENTRY, flags: isFlush ? FLUSHED : 0, expire: plannedFor };
     if (isFlush) this.changedSequence = this.nextSequence;
-    if (mark === undefined) return this.#short(LogKind.state, generation, entry);
-    this.#short(LogKind.state, generation, { ...entry, ...named(encodeMark(mark, this.nextSequence), mark.sequence) });
+    if (note === undefined) return this.#short(LogKind.state, generation, entry);
+    this.#short(LogKind.state, generation, { ...entry, ...named(note.key(this.nextSequence), note.version) });
   }
 
   /** Adds a stamp, with the state of flushes as it is. */
@@ -362,10 +372,10 @@ export class ChangeLog {
   }
 
   /** A record without a value. */
-  #short(kind: LogKind, generation: number, entry: LogEntry): void {
+  #short(kind: LogKind, generation: number, entry: LogEntry, bits = 0): void {
     const start = this.#used;
     this.#reserve(LOG_RECORD_HEADER_BYTES + (entry.keyEnd - entry.keyStart));
-    const end = encodeLogRecord(this.#buffer, this.#view, start, kind, generation, this.nextSequence, entry, 0);
+    const end = encodeLogRecord(this.#buffer, this.#view, start, kind, generation, this.nextSequence, entry, 0, bits);
     this.#used = end;
     this.#view.setUint32(start, logRecordCrc(this.#buffer, start, end, this.#salt), true);
     this.#count();

@@ -61,6 +61,18 @@ export class LogCursor {
     return undefined;
   }
 
+  /** About how many bytes of records are still to be read. */
+  get bytesLeft(): number {
+    const place = this.#place;
+    const number = this.#segment()?.number ?? 0;
+    let bytes = 0;
+    for (const segment of this.#segments()) {
+      if (segment.number >= number)
+        bytes += segment.bytes - (place?.number === segment.number ? place.offset : LOG_HEADER_BYTES);
+    }
+    return bytes;
+  }
+
   /** The records of `bytes` that are wanted; an empty block with the bytes that were skipped, if there are none. */
   #take(place: Place, bytes: Uint8Array, last: number): LogBlock {
     const { salt, sequence } = place;

@@ -8,19 +8,38 @@ import { copyBytes } from "../../base/copy_bytes.ts";
 import { crc32 } from "../../base/crc32.ts";
 import { FlareError } from "../../base/errors.ts";
 import { fromWords, highWord, lowWord, type Uint64 } from "../../base/uint64.ts";
+import { EntryMark } from "../../item/entry.ts";
+import { SyncMode } from "../../item/mutation.ts";
 
 /** The version of this format; files with another one are refused. */
 export const LOG_FORMAT = 1;
 
 /**
  * The kinds of records. `state` is not about a key: it has the flush generation, for when a flush is planned, and, where its
- * key is not empty, a mark (see `positions.ts`).
+ * key is not empty, a mark (see `positions.ts`) or a note of what another cluster has (see `deliveries.ts`).
  */
 export const LogKind = { put: 1, delete: 2, state: 3 } as const;
 export type LogKind = (typeof LogKind)[keyof typeof LogKind];
 
 /** The flags of a `state` that begins its generation: everything before it is dropped. 2.0.0 writes 0 there, too. */
 export const FLUSHED = 1;
+/** The version of a `state` that begins its generation because this replica copies everything from others. */
+export const FOR_COPY = 1;
+
+/** What a record's marks say besides those of `EntryMark`. */
+export const RecordBit = {
+  /** It has the version of the item it replaces, which was touched or marked. */
+  keepsVersion: 0x80,
+  /** `SyncMode` of the write, from `SYNC_MODE_SHIFT` on. */
+  syncMode: 0x60,
+} as const;
+const SYNC_MODE_SHIFT = 5;
+const ENTRY_MARKS = EntryMark.stale | EntryMark.won;
+
+/** The bits of a record. */
+export function recordBits(keepsVersion: boolean, syncMode: SyncMode): number {
+  return (keepsVersion ? RecordBit.keepsVersion : 0) | (syncMode << SYNC_MODE_SHIFT);
+}
 
 // The segment header: "FLARELOG", format, salt, history, first sequence, crc.
 const MAGIC_HIGH = 0x52414c46;
@@ -105,7 +124,10 @@ export interface LogEntry {
   readonly marks: number;
 }
 
-/** Writes a record except its value and its checksum, and returns where the value belongs. */
+/**
+ * Writes a record except its value and its checksum, and returns where the value belongs.
+ * @param bits of `recordBits`
+ */
 export function encodeLogRecord(
   bytes: Uint8Array,
   view: DataView,
@@ -115,11 +137,12 @@ export function encodeLogRecord(
   sequence: number,
   entry: LogEntry,
   valueLength: number,
+  bits = 0,
 ): number {
   const keyLength = entry.keyEnd - entry.keyStart;
   view.setUint16(at + AT_MARKER, MARKER, true);
   view.setUint8(at + AT_KIND, kind);
-  view.setUint8(at + AT_MARKS, entry.marks);
+  view.setUint8(at + AT_MARKS, entry.marks | bits);
   view.setUint32(at + AT_LENGTH, LOG_RECORD_HEADER_BYTES + keyLength + valueLength, true);
   view.setUint32(at + AT_GENERATION, generation, true);
   setUint64(view, at + AT_SEQUENCE, sequence);
@@ -162,6 +185,9 @@ export class LogReader {
   expire = 0;
   /** Bits of `EntryMark`. */
   marks = 0;
+  /** See `RecordBit`. */
+  keepsVersion = false;
+  syncMode: SyncMode = SyncMode.byDefault;
   keyStart = 0;
   keyEnd = 0;
   valueStart = 0;
@@ -216,7 +242,10 @@ export class LogReader {
   #load(at: number): void {
     const view = this.#view;
     this.kind = view.getUint8(at + AT_KIND) as LogKind;
-    this.marks = view.getUint8(at + AT_MARKS);
+    const marks = view.getUint8(at + AT_MARKS);
+    this.marks = marks & ENTRY_MARKS;
+    this.keepsVersion = (marks & RecordBit.keepsVersion) !== 0;
+    this.syncMode = ((marks & RecordBit.syncMode) >> SYNC_MODE_SHIFT) as SyncMode;
     this.generation = view.getUint32(at + AT_GENERATION, true);
     this.sequence = Number(getUint64(view, at + AT_SEQUENCE));
     this.version = getUint64(view, at + AT_VERSION);

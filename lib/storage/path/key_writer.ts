@@ -8,7 +8,7 @@ import { FlareError } from "../../base/errors.ts";
 import { Change, Content, CurrentKind, type Decision, decide, emptyDecision } from "../../item/decide.ts";
 import { decideWithTerms } from "../../item/decide_terms.ts";
 import type { KeySlice } from "../../item/entry.ts";
-import { type Applied, type Mutation, MutationKind, MutationResult } from "../../item/mutation.ts";
+import { type Applied, type Mutation, MutationKind, MutationResult, SyncMode } from "../../item/mutation.ts";
 import { type CachedEntry, emptyEntry } from "../arena/cached_entry.ts";
 import type { Keyspaces } from "../arena/keyspaces.ts";
 import { copyEntry } from "../arena/private_entry.ts";
@@ -18,6 +18,7 @@ import type { UndoList } from "../arena/undo_list.ts";
 import type { Checkpointer } from "../checkpoint/checkpointer.ts";
 import type { Journal } from "../checkpoint/journal.ts";
 import { isDue } from "../checkpoint/sweeper.ts";
+import { recordBits } from "../log/log_record.ts";
 import type { StorageSettings } from "../storage_options.ts";
 import { Attempt } from "./attempt.ts";
 import type { KeyLookup } from "./key_lookup.ts";
@@ -169,6 +170,8 @@ export class KeyWriter {
     const valueLength = isTombstone ? 0 : this.#content.length(decision, current, mutation as Mutation);
     const kind = isTombstone ? CurrentKind.tombstone : CurrentKind.value;
     const { flags, expire, version, marks } = decision;
+    // The current state may be overwritten by what is appended.
+    const keepsVersion = !isTombstone && current.kind === CurrentKind.value && version === current.version;
     const size = cache.recordBytes(kind, key.end - key.start, flags, valueLength);
     this.applied.result = MutationResult.stored;
     if (size > cache.recordBytesMax) {
@@ -183,8 +186,9 @@ export class KeyWriter {
     if (!isTombstone) this.#content.write(decision, current, mutation as Mutation, written.bytes, written.valueStart);
     const { journal } = this;
     if (journal === undefined) return Attempt.done;
-    if (isTombstone) journal.changes.delete(written, generation);
-    else journal.changes.put(written, generation);
+    const bits = recordBits(keepsVersion, mutation?.syncMode ?? SyncMode.byDefault);
+    if (isTombstone) journal.changes.delete(written, generation, bits);
+    else journal.changes.put(written, generation, bits);
     this.recent.note(hash, journal.changes.lastSequence);
     journal.commits.begin();
     return Attempt.done;

@@ -88,7 +88,7 @@ export const storageBugs: readonly PlantedBug[] = [
     about: "`flush_all` is not in the log: what it dropped comes back",
     search: "power",
     file: "lib/storage/checkpoint/journal.ts",
-    find: "    this.changes.state(generation, plannedFor, generation !== this.#owner.flushes.generation);\n",
+    find: "    this.changes.state(generation, plannedFor, generation !== this.#owner.flushes.generation, note);\n",
     replace: "",
   },
 ];

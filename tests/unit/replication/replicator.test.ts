@@ -31,6 +31,7 @@ function becomeMaster() {
     committedSequence: 0,
     lastSequence: 7,
     follow: () => undefined,
+    unfollow: () => undefined,
     onCommit: (listener: CommitListener) => void commits.push(listener),
   };
   const routing = new Routing(mapOf(1, AS_SLAVE), {

@@ -104,7 +104,7 @@ describe("a replay", () => {
       other.nowMs = second * 1000;
     };
     const files = world.files as MemoryFiles;
-    b.follow(a);
+    const cutOff = b.follow(a);
     await a.write(set("key0", "before"));
     const snapshot = await a.snapshot();
     toSecond(START_SECOND + 1);
@@ -114,7 +114,7 @@ describe("a replay", () => {
     await a.write(set("key2", "not archived by a"));
     toSecond(START_SECOND + 3);
     // From here a is cut off: it writes alone, and b takes over.
-    a.storage.follow(undefined);
+    cutOff();
     await a.write(set("key3", "alone"));
     a.isSure = false;
     toSecond(START_SECOND + 4);

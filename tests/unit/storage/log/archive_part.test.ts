@@ -47,7 +47,7 @@ async function writePart(): Promise<{ bytes: Uint8Array; writer: ArchivePartWrit
   ] as const) {
     log.stamp(1, 0, { second, label });
     put(`key${second}`);
-    log.state(1, 0, false, { history: second < 13 ? OTHER : THIRD, sequence: second, at: log.nextSequence });
+    log.state(1, 0, false, { key: () => (second < 13 ? OTHER : THIRD), version: second });
     log.append();
   }
   const cursor = new LogCursor(files, () => log.files, 1);

@@ -11,21 +11,29 @@ import { FlareError } from "../../../../lib/base/errors.ts";
 import { MutationKind } from "../../../../lib/item/mutation.ts";
 import { readBlock, splitBlock } from "../../../../lib/storage/log/log_block.ts";
 import { LogKind } from "../../../../lib/storage/log/log_record.ts";
-import { type LogBlock, Storage } from "../../../../lib/storage/storage.ts";
+import { type LogBlock, type LogFollower, Storage } from "../../../../lib/storage/storage.ts";
 import { committed, mutation, StorageWorld, set, write } from "../../../support/storage_world.ts";
 
 const LARGE = "x".repeat(300_000);
 
+interface Followed {
+  readonly world: StorageWorld;
+  readonly storage: Storage;
+  readonly blocks: LogBlock[];
+  readonly follower: LogFollower;
+}
+
 /** A storage whose log is followed, and the blocks that were committed. */
-async function followed(dataDir?: string): Promise<{ world: StorageWorld; storage: Storage; blocks: LogBlock[] }> {
+async function followed(dataDir?: string): Promise<Followed> {
   const world = new StorageWorld();
   const engine = new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" });
   const storage = await Storage.open(world.runtime, dataDir === undefined ? { engine: "memory" } : { engine, dataDir });
   const blocks: LogBlock[] = [];
-  storage.follow({
+  const follower: LogFollower = {
     onAppended: (block) => ({ onCommitted: (error) => void (error === undefined && blocks.push(block)) }),
-  });
-  return { world, storage, blocks };
+  };
+  storage.follow(follower);
+  return { world, storage, blocks, follower };
 }
 
 function recordsOf(block: LogBlock): string[] {
@@ -62,12 +70,18 @@ for (const dataDir of [undefined, "/data"]) {
       await storage.close();
     });
 
-    it("passes nothing on to those who have stopped", async () => {
-      const { world, storage, blocks } = await followed(dataDir);
-      storage.follow(undefined);
+    it("passes nothing on to those who have stopped, and the same to all others", async () => {
+      const { world, storage, blocks, follower } = await followed(dataDir);
+      const others: LogBlock[] = [];
+      storage.follow({ onAppended: (block) => ({ onCommitted: () => void others.push(block) }) });
+      await write(storage, set("a", "0"), world.nowSeconds);
+      await committed(storage);
+      assertEquals(blocks.splice(0), others);
+      storage.unfollow(follower);
       await write(storage, set("a", "1"), world.nowSeconds);
       assertEquals(await committed(storage), undefined);
       assertEquals(blocks, []);
+      assertEquals(others.length, 2);
       await storage.close();
     });
   });
