@@ -21,7 +21,7 @@ async function holding(options: Partial<NodeServerOptions> = {}): Promise<Played
   slave.answer = agrees;
   // The name of its log.
   node.network.draws.push(...Array.from({ length: 100 }, (_, at) => at + 1));
-  await node.start(PAIR, { replicationLagMaxMs: LAG_MAX_MS, ...options });
+  await node.start(PAIR, { replicationType: "async", replicationLagMaxMs: LAG_MAX_MS, ...options });
   await node.push(5, PAIR);
   await node.network.pass(1000);
   slave.answer = () => undefined;

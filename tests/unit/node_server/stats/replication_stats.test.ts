@@ -59,7 +59,7 @@ describe("stats replication", () => {
 
   it("says what is promised, and by which map", async () => {
     for (const [options, knowsStreams, guarantees] of [
-      [{}, true, "async"],
+      [{ replicationType: "async" }, true, "async"],
       [{ replicationType: "sync", fsync: "always" }, true, "sync"],
       [{ replicationType: "sync" }, false, "legacy"],
     ] as const) {
