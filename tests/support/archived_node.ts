@@ -129,7 +129,7 @@ export class ArchivedNode {
     return { start: { ...position, momentMs, partition: 0, partitions: 1 }, records };
   }
 
-  /** Follows another's log as an exact slave: each block is applied and marked. Ends with a call of what it returns. */
+  /** Follows another's log as an exact slave, until the result is called: each block is applied and marked. */
   follow(master: ArchivedNode): () => void {
     const follower: LogFollower = {
       onAppended: (block) => {

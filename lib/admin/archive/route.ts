@@ -140,6 +140,7 @@ export class RouteFinder {
       const place = this.#covers(entry, second) ? this.#placeAt(entry, second) : undefined;
       if (place?.partition === partition && place.partitions === partitions) found.push({ entry, place });
     }
+    // Of two openings of one directory the first: only that one was certainly running then.
     return found.sort(({ place: left }, { place: right }) => rank(right, left))[0];
   }
 
@@ -163,8 +164,11 @@ export class RouteFinder {
   #placeAt(entry: Entry, second: number): Place | undefined {
     const { log, after, passage } = entry;
     const stop = log.stamps.find((stamp) => stamp.sequence > after && stamp.second >= second)?.sequence ?? passage.last + 1;
-    const label = this.#stampAt(log, Math.min(stop - 1, passage.last))?.label;
-    return label === undefined ? undefined : decodePlace(label);
+    const stamp = this.#stampAt(log, Math.min(stop - 1, passage.last));
+    if (stamp !== undefined) return decodePlace(stamp.label);
+    // It was the master when the snapshot was taken; a change would have a stamp.
+    const { history, partition, partitions } = this.#start;
+    return log.history === history ? { isMaster: true, partition, partitions, mapVersion: 0n } : undefined;
   }
 
   /** When the state after a record was there. */

@@ -14,6 +14,7 @@ import type { LogBlock } from "../log/log_block.ts";
 import { FOR_COPY } from "../log/log_record.ts";
 import type { LogRecovery } from "../log/log_recovery.ts";
 import { encodeMark, type Mark, type Position, type Positions } from "../log/positions.ts";
+import { encodeStamp } from "../log/time_stamp.ts";
 import type { StorageSettings } from "../storage_options.ts";
 import type { LogPlace } from "./checkpointer.ts";
 
@@ -131,8 +132,7 @@ export class Journal {
     const second = Math.floor(this.#clock.nowMs() / 1000);
     if (second === this.#stampedSecond) return;
     this.#stampedSecond = second;
-    const { generation, flushPlannedFor } = this.#owner.flushes;
-    this.changes.stamp(generation, flushPlannedFor, { second, label: this.#label ?? "" });
+    this.#writeNote({ key: () => encodeStamp(this.#label ?? ""), version: second });
   }
 
   /** Records what another cluster has. */

@@ -20,7 +20,6 @@ import {
   logRecordCrc,
 } from "./log_record.ts";
 import { type LogSegment, logSegmentName } from "./log_segment.ts";
-import { encodeStamp, type TimeStamp } from "./time_stamp.ts";
 
 const BUFFER_BYTES = 1 << 18;
 /** A buffer that one large turn has grown beyond this is freed. */
@@ -62,7 +61,7 @@ export class ChangeLog {
   nextSequence: number;
   /** Whether `append` returns what it has appended. */
   keepsBlocks = false;
-  /** Called before the first change of a turn; it may add a stamp. */
+  /** Called before the first change of a turn; it may add a note. */
   onFirstChange: (() => void) | undefined;
 
   readonly #runtime: LogMachine;
@@ -186,12 +185,8 @@ export class ChangeLog {
     const entry = { ...NO_ENTRY, flags: isFlush ? FLUSHED : 0, expire: plannedFor };
     if (isFlush) this.changedSequence = this.nextSequence;
     if (note === undefined) return this.#short(LogKind.state, generation, entry);
-    this.#short(LogKind.state, generation, { ...entry, ...named(note.key(this.nextSequence), note.version) });
-  }
-
-  /** Adds a stamp, with the state of flushes as it is. */
-  stamp(generation: number, plannedFor: number, stamp: TimeStamp): void {
-    this.#short(LogKind.state, generation, { ...NO_ENTRY, expire: plannedFor, ...named(encodeStamp(stamp), stamp.second) });
+    const bytes = fromLatin1(note.key(this.nextSequence));
+    this.#short(LogKind.state, generation, { ...entry, bytes, keyEnd: bytes.length, version: note.version });
   }
 
   /**
@@ -418,12 +413,6 @@ export class ChangeLog {
       });
     }
   }
-}
-
-/** A record's key that is text, and its version. */
-function named(key: string, version: number): Pick<LogEntry, "bytes" | "keyEnd" | "version"> {
-  const bytes = fromLatin1(key);
-  return { bytes, keyEnd: bytes.length, version };
 }
 
 function newHistory(random: Random): string {

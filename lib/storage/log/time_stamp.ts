@@ -16,7 +16,7 @@ export interface TimeStamp {
 const PREFIX = "@";
 
 /** The key of a stamp's record; its second is the record's version. */
-export function encodeStamp({ label }: TimeStamp): string {
+export function encodeStamp(label: string): string {
   return PREFIX + label;
 }
 

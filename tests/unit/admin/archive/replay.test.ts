@@ -138,5 +138,65 @@ describe("a replay", () => {
     assertEquals(early, "key0=before f0 e0 v1\nkey1=one f0 e0 v1");
     const between = await stateAt(files, snapshot, START_SECOND + 3);
     assertEquals(between, `${early}\nkey2=not archived by a f0 e0 v1`);
+
+    // A former master that has copied from the new one is like any other slave, and may be the master again.
+    a.storage.flushAll();
+    await a.write(set("key5", "after"));
+    a.storage.markPosition({ history: b.storage.history, sequence: b.storage.lastSequence });
+    await a.become("slave 0/1 7");
+    a.isSure = true;
+    const end = a.follow(b);
+    toSecond(START_SECOND + 8);
+    await b.write(set("key6", "both"));
+    end();
+    toSecond(START_SECOND + 9);
+    await a.become("master 0/1 8");
+    await a.write(set("key7", "a again"));
+    toSecond(START_SECOND + 10);
+    await a.archive.run();
+    await b.archive.run();
+    for (const [second, state] of expected) assertEquals(await stateAt(files, snapshot, second), state);
+    const [last, before] = [
+      await stateAt(files, snapshot, START_SECOND + 10),
+      await stateAt(files, snapshot, START_SECOND + 9),
+    ];
+    assertEquals(before, "key5=after f0 e0 v1\nkey6=both f0 e0 v1");
+    assertEquals(last, `${before}\nkey7=a again f0 e0 v1`);
+  });
+
+  it("has no change that a power cut took, although it was archived", async () => {
+    const node = await ArchivedNode.open(new StorageWorld(), "a", { fsync: "os" });
+    await node.write(set("key0", "kept"));
+    const snapshot = await node.snapshot();
+    await node.storage.checkpoint();
+    node.world.nowMs += 1000;
+    await node.write(set("key1", "lost"));
+    await node.archive.run();
+    node.world.nowMs += 1000;
+    await node.archive.run();
+    await node.kill((node.world.files as MemoryFiles).powerCut());
+    assertEquals(await node.state(), "key0=kept f0 e0 v1");
+    await node.write(set("key2", "after"));
+    node.world.nowMs += 1000;
+    await node.archive.run();
+    const files = node.world.files as MemoryFiles;
+    assertEquals(await stateAt(files, snapshot, START_SECOND + 2), "key0=kept f0 e0 v1\nkey1=lost f0 e0 v1");
+    assertEquals(await stateAt(files, snapshot, START_SECOND + 3), "key0=kept f0 e0 v1\nkey2=after f0 e0 v1");
+    assertEquals(node.archive.missing, 0);
+  });
+
+  it("knows the second of a change whose first attempt failed", async () => {
+    const node = await ArchivedNode.open(new StorageWorld(), "a");
+    const files = node.world.files as MemoryFiles;
+    const snapshot = await node.snapshot();
+    node.world.nowMs += 2000;
+    files.appendFault = new FlareError("DISK_FULL", "no space left", { retriable: true });
+    await assertRejects(() => node.write(set("key0", "refused")), FlareError, "no space left");
+    files.appendFault = undefined;
+    await node.write(set("key1", "stored"));
+    node.world.nowMs += 1000;
+    await node.archive.run();
+    assertEquals(await stateAt(files, snapshot, START_SECOND + 2), "");
+    assertEquals(await stateAt(files, snapshot, START_SECOND + 3), "key1=stored f0 e0 v1");
   });
 });

@@ -15,6 +15,7 @@ import {
 } from "../../../../lib/storage/log/archive_part.ts";
 import { ChangeLog } from "../../../../lib/storage/log/change_log.ts";
 import { LogCursor } from "../../../../lib/storage/log/log_cursor.ts";
+import { encodeStamp } from "../../../../lib/storage/log/time_stamp.ts";
 import { MemoryFiles } from "../../../support/memory_files.ts";
 import { StorageWorld } from "../../../support/storage_world.ts";
 
@@ -45,7 +46,7 @@ async function writePart(): Promise<{ bytes: Uint8Array; writer: ArchivePartWrit
     [13, "b"],
     [14, "a"],
   ] as const) {
-    log.stamp(1, 0, { second, label });
+    log.state(1, 0, false, { key: () => encodeStamp(label), version: second });
     put(`key${second}`);
     log.state(1, 0, false, { key: () => (second < 13 ? OTHER : THIRD), version: second });
     log.append();
