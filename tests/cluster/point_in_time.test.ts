@@ -136,6 +136,8 @@ describe("a restore to a point in time", () => {
           assert(first.restorable.last >= last && second.restorable.first > first.restorable.first, stdout);
           return first.restorable;
         });
+        const stats = await operator.stats(masterB, " replication");
+        assertEquals([stats.get("log_archive_state"), stats.get("log_archive_missing")], ["ok", "0"]);
         const verified = await flare("backup", "verify", path, "--archive", archive);
         assertEquals(verified.status, 0, verified.stdout + verified.stderr);
         assertStringIncludes(verified.stdout, " can be restored");
