@@ -16,7 +16,7 @@ import { type Worker, WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { FLUSH_QUERY, parseFlushPlan } from "../protocol/flush_request.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
-import type { Storage } from "../storage/storage.ts";
+import { FlushCause, type Storage } from "../storage/storage.ts";
 import { DumpClient } from "./dump_client.ts";
 import { checkSource } from "./source_check.ts";
 
@@ -108,7 +108,7 @@ export class CopyTask implements Worker {
           onReachable: () => {
             // Once, before the first source is asked: live writes after that are in every answer, or newer.
             if (this.#cleaned !== undefined) return;
-            storage.dropForCopy();
+            storage.flushAll(FlushCause.copy);
             this.#cleaned = this.#inheritFlushPlan(storage);
             this.#cleaned.catch(() => undefined); // `run` gets the error.
           },

@@ -28,6 +28,7 @@ import { decodeMeta, type EngineMeta, META_KEY } from "./engine/engine_record.ts
 import type { CommitListener } from "./log/commit_group.ts";
 import { Deliveries, type Delivery } from "./log/deliveries.ts";
 import { LogCursor } from "./log/log_cursor.ts";
+import { FlushCause } from "./log/log_record.ts";
 import { recoverLog } from "./log/log_recovery.ts";
 import type { LogSegment } from "./log/log_segment.ts";
 import { type CommonState, NO_HISTORY, type Position, Positions } from "./log/positions.ts";
@@ -54,6 +55,7 @@ export type { CommitListener } from "./log/commit_group.ts";
 export type { Delivery } from "./log/deliveries.ts";
 export type { LogBlock } from "./log/log_block.ts";
 export type { LogCursor } from "./log/log_cursor.ts";
+export { FlushCause } from "./log/log_record.ts";
 export type { LogSegment } from "./log/log_segment.ts";
 export type { CommonState, Position } from "./log/positions.ts";
 export type { Cursor, CursorOptions, StoredItem } from "./path/cursor.ts";
@@ -312,19 +314,10 @@ export class Storage {
    * fails, everything is restored.
    * @throws FlareError the `failure`, or CLOSED
    */
-  flushAll(): void {
-    this.#drop(false);
-  }
-
-  /** As `flushAll`, but what others have is copied then: nobody else has to drop anything. @throws FlareError likewise */
-  dropForCopy(): void {
-    this.#drop(true);
-  }
-
-  #drop(isForCopy: boolean): void {
+  flushAll(cause: FlushCause = FlushCause.request): void {
     this.#checkOpen();
     const generation = this.#keyspaces.current.generation + 1;
-    this.#journal?.flush(generation, 0, isForCopy);
+    this.#journal?.flush(generation, 0, cause);
     this.#writer.recent.noteAll(this.lastSequence);
     this.#keyspaces.replace(generation);
     this.#keyspaces.flushPlannedFor = 0;
@@ -338,7 +331,7 @@ export class Storage {
    */
   planFlush(seconds: number): void {
     this.#checkOpen();
-    this.#journal?.flush(this.#keyspaces.current.generation, seconds, false);
+    this.#journal?.flush(this.#keyspaces.current.generation, seconds, FlushCause.request);
     this.#keyspaces.flushPlannedFor = seconds;
   }
 

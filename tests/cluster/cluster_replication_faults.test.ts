@@ -100,6 +100,11 @@ class Clusters {
   get copies(): number {
     return this.near.output.split("sending everything to").length - 1;
   }
+
+  /** How often the other cluster has flushed. */
+  get flushes(): number {
+    return this.near.output.split("has flushed what this partition has flushed").length - 1;
+  }
 }
 
 describe("replication to another cluster", () => {
@@ -112,6 +117,9 @@ describe("replication to another cluster", () => {
       await clusters.write(first);
       await clusters.assertEqual([first]);
       const { copies } = clusters;
+      assertEquals(await operator.ask(first, "flush_all\r\n", /\r\n$/), "OK\r\n");
+      await clusters.assertEqual([first]);
+      assertEquals((await clusters.itemsOf(first)).length, 0);
 
       // The other cluster is away, and the master dies.
       for (const node of far.nodes) await far.killNode(node);
@@ -141,7 +149,25 @@ describe("replication to another cluster", () => {
       await operator.waitFor(first, { role: "master", state: "active" });
       await clusters.write(first);
       await clusters.assertEqual([first]);
-      assertEquals(clusters.copies, copies);
+      assertEquals([clusters.copies, clusters.flushes], [copies, 2]);
+    }),
+  );
+
+  it("flushes each of several partitions in its place", { timeout: 240_000 }, () =>
+    Clusters.during(2, async (clusters) => {
+      const { near, far, operator } = clusters;
+      const masters = [await near.addNode(), await near.addNode()] as const;
+      await operator.addPartition(masters[0], 0);
+      await operator.addPartition(masters[1], 1);
+      await clusters.write(masters[0]);
+      await clusters.assertEqual(masters);
+      for (const node of far.nodes) await far.killNode(node);
+      await clusters.write(masters[0]);
+      assertEquals(await operator.ask(masters[0], "flush_all\r\n", /\r\n$/), "OK\r\n");
+      await clusters.write(masters[1]);
+      for (const node of far.nodes) await far.startNode(node);
+      await clusters.assertEqual(masters);
+      assertEquals(clusters.flushes, 2);
     }),
   );
 });

@@ -16,7 +16,7 @@ import { ReplyShape } from "../../protocol/text/text_client.ts";
 import type { InSyncReplicas } from "../../replication/in_sync_replicas.ts";
 import type { Replicator } from "../../replication/replicator.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
-import type { Storage } from "../../storage/storage.ts";
+import { FlushCause, type Storage } from "../../storage/storage.ts";
 import { Gate, within } from "../life/gate.ts";
 
 /** A node that has not flushed, and why. */
@@ -111,7 +111,7 @@ export class PartitionFlush {
 
   /** Flushes this node alone, or schedules it; the change is uncommitted on return. @throws FlareError of the storage */
   apply(time: FlushTime): void {
-    if (time === "now") this.#storage.flushAll();
+    if (time === "now") this.#storage.flushAll(this.isMaster ? FlushCause.request : FlushCause.master);
     else this.#storage.planFlush(time === "none" ? 0 : time);
     this.#told.clear();
     this.arm();

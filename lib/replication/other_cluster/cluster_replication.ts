@@ -16,8 +16,8 @@ import { Peer } from "../../net/peer/peer.ts";
 import type { PeerOptions } from "../../net/peer/peer_link.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../../net/worker.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
-import { FLUSHED, FOR_COPY, LogKind, LogReader } from "../../storage/log/log_record.ts";
-import type { Cursor, LogBlock, Position, Storage } from "../../storage/storage.ts";
+import { FLUSHED, LogKind, LogReader } from "../../storage/log/log_record.ts";
+import { type Cursor, FlushCause, type LogBlock, type Position, type Storage } from "../../storage/storage.ts";
 import { BandwidthLimit } from "../bandwidth_limit.ts";
 import { ChangeFeed, type OwnReplicas } from "./change_feed.ts";
 import { type Change, canBeSaid, changeOf, copyOf } from "./change_lines.ts";
@@ -322,7 +322,7 @@ export class ClusterReplication implements Worker {
       const { sequence, kind, bytes, keyStart, keyEnd, flags, version } = reader;
       if (sequence <= this.#passed) continue;
       if (kind === LogKind.state) {
-        if (flags === FLUSHED) await this.#flush(sequence, version === FOR_COPY, run);
+        if (flags === FLUSHED) await this.#flush(sequence, Number(version) as FlushCause, run);
         if (run !== this.#run) return;
       } else if (this.#options.owns(bytes.subarray(keyStart, keyEnd))) {
         if (canBeSaid(bytes, keyStart, keyEnd)) {
@@ -371,8 +371,9 @@ export class ClusterReplication implements Worker {
    * Carries out a flush at the other cluster, between what was written before it and what is written after it.
    * @throws FlareError REFUSED: it was no flush, but the beginning of a copy to this node
    */
-  async #flush(sequence: number, isForCopy: boolean, run: number): Promise<void> {
-    if (isForCopy) throw new FlareError("REFUSED", "this node has copied its partition since then");
+  async #flush(sequence: number, cause: FlushCause, run: number): Promise<void> {
+    if (cause === FlushCause.copy) throw new FlareError("REFUSED", "this node has copied its partition since then");
+    if (cause === FlushCause.master) return;
     this.#isFlushing = true;
     try {
       while (run === this.#run && this.queue > 0) await this.#news();
@@ -386,6 +387,7 @@ export class ClusterReplication implements Worker {
         }
       }
       if (run !== this.#run) return;
+      this.#runtime.log.write("notice", `"${this.peer}" has flushed what this partition has flushed with record ${sequence}`);
       this.#passed = sequence;
       this.#onProgress();
       // Whoever continues from here must not flush what is written now.

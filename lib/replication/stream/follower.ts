@@ -31,7 +31,7 @@ import type { Clock } from "../../runtime/runtime.ts";
 import { decodeDelivery } from "../../storage/log/deliveries.ts";
 import { type LogBlock, readBlock } from "../../storage/log/log_block.ts";
 import { FLUSHED, LOG_RECORD_HEADER_BYTES, LogKind, type LogReader } from "../../storage/log/log_record.ts";
-import type { Position, Storage } from "../../storage/storage.ts";
+import type { FlushCause, Position, Storage } from "../../storage/storage.ts";
 import { GivenLease } from "./given_lease.ts";
 
 /** The stream being followed. */
@@ -341,7 +341,7 @@ export class Follower {
         return;
       }
       this.records++;
-      if (isFlush) return this.#storage.flushAll();
+      if (isFlush) return this.#storage.flushAll(Number(reader.version) as FlushCause);
       if (reader.kind === LogKind.state) return this.#noteDelivery(reader);
       const applied = this.#storage.apply(this.#mutationOf(reader), nowSeconds);
       if (applied instanceof Promise) waiting = this.#both(waiting, applied);

@@ -11,7 +11,7 @@ import { ChangeLog, type LogMachine, type StateNote } from "../log/change_log.ts
 import { CommitGroup, type CommitListener } from "../log/commit_group.ts";
 import { type Deliveries, type Delivery, encodeDelivery } from "../log/deliveries.ts";
 import type { LogBlock } from "../log/log_block.ts";
-import { FOR_COPY } from "../log/log_record.ts";
+import type { FlushCause } from "../log/log_record.ts";
 import type { LogRecovery } from "../log/log_recovery.ts";
 import { encodeMark, type Mark, type Position, type Positions } from "../log/positions.ts";
 import { encodeStamp } from "../log/time_stamp.ts";
@@ -101,11 +101,10 @@ export class Journal {
 
   /**
    * Records a flush that begins `generation`, if that differs from the current one, and when the next one is scheduled.
-   * @param isForCopy what is dropped is copied from others then
    */
-  flush(generation: number, plannedFor: number, isForCopy: boolean): void {
+  flush(generation: number, plannedFor: number, cause: FlushCause): void {
     this.undo.pushFlush();
-    const note = isForCopy ? { key: () => "", version: FOR_COPY } : undefined;
+    const note = { key: () => "", version: cause };
     this.changes.state(generation, plannedFor, generation !== this.#owner.flushes.generation, note);
     this.commits.begin();
   }

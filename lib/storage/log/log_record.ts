@@ -23,8 +23,16 @@ export type LogKind = (typeof LogKind)[keyof typeof LogKind];
 
 /** The flags of a `state` that begins its generation: everything before it is dropped. 2.0.0 writes 0 there, too. */
 export const FLUSHED = 1;
-/** The version of a `state` that begins its generation because this replica copies everything from others. */
-export const FOR_COPY = 1;
+/** Why a generation begins: the version of its `state`. */
+export const FlushCause = {
+  /** A client, or an operator, has asked for it. */
+  request: 0,
+  /** This replica copies everything from others: nobody else drops anything. */
+  copy: 1,
+  /** The master has flushed: its log, which this replica follows, has the flush at its place. */
+  master: 2,
+} as const;
+export type FlushCause = (typeof FlushCause)[keyof typeof FlushCause];
 
 /** What a record's marks say besides those of `EntryMark`. */
 export const RecordBit = {

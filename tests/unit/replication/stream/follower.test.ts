@@ -11,7 +11,9 @@ import { parseNodeLine } from "../../../../lib/cluster/node_map_codec.ts";
 import { Routing } from "../../../../lib/cluster/routing.ts";
 import { emptyTerms, MutationKind } from "../../../../lib/item/mutation.ts";
 import { Follower } from "../../../../lib/replication/stream/follower.ts";
-import { type LogBlock, Storage } from "../../../../lib/storage/storage.ts";
+import { readBlock } from "../../../../lib/storage/log/log_block.ts";
+import { FLUSHED, LogKind } from "../../../../lib/storage/log/log_record.ts";
+import { FlushCause, type LogBlock, Storage } from "../../../../lib/storage/storage.ts";
 import { SimRandom } from "../../../simulation/sim_random.ts";
 import { committed, mutation, read, StorageWorld, set, write } from "../../../support/storage_world.ts";
 import { TestDatabase } from "../../../support/test_database.ts";
@@ -124,6 +126,31 @@ describe("a follower", () => {
       });
     }
   }
+
+  it("notes where another cluster is, and why its master has flushed", async () => {
+    const pair = await Pair.open();
+    pair.follower.open(MASTER, { id: ID, next: undefined });
+    const found: string[] = [];
+    pair.slave.follow({
+      onAppended: (block) => ({
+        onCommitted: () =>
+          readBlock(block, ({ kind, flags, version }) => {
+            if (kind === LogKind.state && flags === FLUSHED) found.push(`flush ${version}`);
+          }),
+      }),
+    });
+    const delivery = { target: "127.0.0.1:3000", history: "0123456789abcdef", sequence: 7 };
+    for (const cause of Object.values(FlushCause)) {
+      pair.master.flushAll(cause);
+      pair.master.noteDelivery({ ...delivery, sequence: 7 + cause });
+      await committed(pair.master);
+    }
+    for (const block of pair.blocks) await pair.send(block);
+    assertEquals(pair.slave.deliveredTo(delivery.target), { ...delivery, sequence: 9 });
+    assertEquals(pair.slave.deliveredTo("127.0.0.1:3001"), undefined);
+    assertEquals(found, ["flush 0", "flush 1", "flush 2"]);
+    await pair.close();
+  });
 
   it("takes a lower version, too: its master decides", async () => {
     const pair = await Pair.open();
