@@ -228,7 +228,10 @@ export class ClusterReplication implements Worker {
     if (common !== undefined && storage.readLog(common.at + 1).isThere) {
       this.#isWhole = true;
       this.#runtime.log.write("notice", `"${this.peer}" has everything up to record ${common.at}: it continues there`);
-      return this.#follow(common.at + 1);
+      this.#follow(common.at + 1);
+      // In our own log no mark is needed to find it again.
+      this.#isNoteDue = position?.history !== storage.history;
+      return this.#note();
     }
     const why =
       position === undefined

@@ -351,10 +351,13 @@ export class Follower {
     return later === undefined ? waiting : waiting?.then(() => this.#applyRecords(later, next));
   }
 
-  /** Where another cluster is, in the master's log: a new master continues there. */
+  /** Where another cluster is: a new master continues there. In our own log, if possible: marks get sparse. */
   #noteDelivery({ bytes, keyStart, keyEnd, version }: LogReader): void {
     const delivery = decodeDelivery(latin1(bytes, keyStart, keyEnd), version);
-    if (delivery !== undefined) this.#storage.noteDelivery(delivery);
+    if (delivery === undefined) return;
+    const common = this.#storage.commonState([delivery]);
+    const own = common === undefined ? undefined : this.#storage.positionAt(common.at);
+    this.#storage.noteDelivery({ ...delivery, ...own });
   }
 
   async #both(before: Promise<void> | undefined, pending: Promise<Applied>): Promise<void> {
