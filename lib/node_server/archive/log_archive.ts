@@ -18,8 +18,8 @@ import { NO_HISTORY } from "../../storage/log/positions.ts";
 import type { LogCursor, LogHold, LogSegment, Position, Storage } from "../../storage/storage.ts";
 import type { NodeSettings } from "../node_options.ts";
 
-/** Parts are about this large, except where one record is larger. */
-const PART_BYTES = 1 << 24;
+/** Parts are about this large, except where one record is larger: a part is copied in one turn of the loop. */
+const PART_BYTES = 1 << 22;
 /** What is read and checked in one turn of the loop. */
 const READ_BYTES = 1 << 18;
 /** How long a stopping node waits for its last part. */
