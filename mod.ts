@@ -38,6 +38,7 @@ export {
 export { ClusterAdmin, type ClusterAdminOptions } from "./lib/admin/cluster_admin.ts";
 export type { NodeFigures, NodeReport, ThreadReport } from "./lib/admin/node_report.ts";
 export type { BalanceTarget, RoleTarget } from "./lib/admin/node_targets.ts";
+export type { ReplicationReport } from "./lib/admin/replication_report.ts";
 export { FlareError, type FlareErrorCode, type FlareErrorOptions } from "./lib/base/errors.ts";
 export type { HostPort } from "./lib/base/host_port.ts";
 export type { Uint64 } from "./lib/base/uint64.ts";

@@ -9,7 +9,17 @@ import { keyWord } from "../lib/admin/dump_format.ts";
 import { rebuildIndexFile } from "../lib/admin/index_file.ts";
 import type { NodeReport } from "../lib/admin/node_report.ts";
 import { parseNodeKey } from "../lib/admin/node_targets.ts";
-import { nodeRecord, nodeTable, reportRecord, statsTable, summaryTable, threadTable } from "../lib/admin/report_tables.ts";
+import type { ReplicationReport } from "../lib/admin/replication_report.ts";
+import {
+  nodeRecord,
+  nodeTable,
+  replicationRecord,
+  replicationTable,
+  reportRecord,
+  statsTable,
+  summaryTable,
+  threadTable,
+} from "../lib/admin/report_tables.ts";
 import { requestRates } from "../lib/admin/request_rates.ts";
 import { isUnreachable } from "../lib/admin/unreachable.ts";
 import {
@@ -30,6 +40,16 @@ import { ExitStatus } from "./main.ts";
 import { printJson, printLines } from "./output.ts";
 import { writeResult } from "./output_file.ts";
 
+const REPLICATION_HELP = "show who is in sync, or why not, and how far the slaves are behind";
+
+interface StatsFlags {
+  readonly qps?: true;
+  readonly replication?: true;
+  readonly wait: string;
+  readonly count: string;
+  readonly delimiter?: string;
+}
+
 /** The read-only verbs. */
 export function watchCommands(): Command[] {
   return [
@@ -47,8 +67,14 @@ export function watchCommands(): Command[] {
 function listCommand(): Command {
   const command = addTableOptions(createVerb("list", "list the nodes of the cluster with their roles and states"));
   command.option("--numeric-hosts", "show addresses instead of names");
-  return command.action((options: { numericHosts?: true }) =>
+  command.option("--replication", REPLICATION_HELP);
+  return command.action((options: { numericHosts?: true; replication?: true }) =>
     withAdmin(command, async (admin) => {
+      if (options.replication) {
+        const reports = await admin.replication();
+        const shown = options.numericHosts ? await Promise.all(reports.map(withReportedAddress)) : reports;
+        return printReplication(command, shown);
+      }
       const { nodes } = await admin.nodeMap();
       const shown = options.numericHosts ? await Promise.all(nodes.map(withAddress)) : nodes;
       if (isJson(command)) await printJson(shown.map(nodeRecord));
@@ -57,22 +83,33 @@ function listCommand(): Command {
   );
 }
 
+async function printReplication(command: Command, reports: readonly ReplicationReport[], delimiter?: string): Promise<void> {
+  if (isJson(command)) await printJson(reports.map(replicationRecord));
+  else await printLines(replicationTable(reports, delimiter));
+}
+
 function statsCommand(): Command {
   const command = addTableOptions(createVerb("stats", "show statistics of the nodes"));
   command
     .argument("[host:port...]", "only these nodes")
     .option("-q, --qps", "also requests per second: all, reads, writes")
+    .option("--replication", REPLICATION_HELP)
     .option("-w, --wait <seconds>", "pause between two tables", "1")
     .option("-c, --count <n>", "number of tables; 0 repeats until interrupted", "1")
     .option("-d, --delimiter <text>", "separate the columns with this instead of padding them");
-  return command.action((nodes: string[], options: { qps?: true; wait: string; count: string; delimiter?: string }) =>
+  return command.action((nodes: string[], options: StatsFlags) =>
     withAdmin(command, async (admin) => {
       const keys = nodes.map(parseNodeKey);
       const waitMs = secondsOption("wait", options.wait, 1);
       const count = countOption("count", options.count, 1);
       let before: { reports: NodeReport[]; atMs: number } | undefined;
+      if (options.replication && options.qps) throw new FlareError("INVALID_OPTION", "--qps and --replication are two tables");
       for (let round = options.qps ? 0 : 1; count === 0 || round <= count; round++) {
         if (round > 1 || before !== undefined) await sleep(admin.runtime.clock, waitMs, true);
+        if (options.replication) {
+          await printReplication(command, await admin.replication(keys), options.delimiter);
+          continue;
+        }
         const reports = await admin.stats(keys);
         const atMs = performance.now();
         const rates = before === undefined ? undefined : requestRates(before.reports, reports, atMs - before.atMs);
@@ -208,6 +245,10 @@ function verifyRecord(report: VerifyReport): unknown {
 
 function isJson(command: Command): boolean {
   return command.getOptionValue("outputFormat") === "json";
+}
+
+async function withReportedAddress(report: ReplicationReport): Promise<ReplicationReport> {
+  return { ...report, node: await withAddress(report.node) };
 }
 
 async function withAddress(node: ClusterNode): Promise<ClusterNode> {

@@ -18,6 +18,7 @@ import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_
 import { parseNodeMap } from "../cluster/node_map_stats.ts";
 import { INDEX_PORT } from "../net/daemon_options.ts";
 import { runtimeField } from "../net/given_runtime.ts";
+import type { Figures } from "../protocol/stat_lines.ts";
 import { detectRuntime } from "../runtime/detect.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Change, type ClusterView, type Preview, previewChange } from "./change.ts";
@@ -25,6 +26,7 @@ import { type ChangeEvent, type RunOptions, runChange } from "./change_runner.ts
 import { ClusterHost } from "./cluster_host.ts";
 import { byPartition, type NodeReport, parseFigures, parseThreads, type ThreadReport } from "./node_report.ts";
 import { addressOf } from "./node_targets.ts";
+import { type ReplicationReport, replicationReports } from "./replication_report.ts";
 
 /** The cluster's address and timeouts. */
 export interface ClusterAdminOptions extends ConnectionOptions {
@@ -130,10 +132,28 @@ export class ClusterAdmin {
   /** The statistics of the given nodes, default all: proxies first, then by partition. @throws FlareError */
   async stats(keys: readonly string[] = []): Promise<NodeReport[]> {
     const { nodes } = await this.nodeMap();
-    const unknown = keys.find((key) => !nodes.some((node) => node.key === key));
-    if (unknown !== undefined) throw new FlareError("REFUSED", `"${unknown}" is not in the node map`);
-    const wanted = nodes.filter((node) => keys.length === 0 || keys.includes(node.key)).sort(byPartition);
-    return Promise.all(wanted.map((node) => this.#report(node)));
+    return Promise.all([...wantedNodes(nodes, keys)].sort(byPartition).map((node) => this.#report(node)));
+  }
+
+  /** Who has what of each partition; of the given nodes, default all, in the order of `stats`. @throws FlareError */
+  async replication(keys: readonly string[] = []): Promise<ReplicationReport[]> {
+    const { nodes } = await this.nodeMap();
+    const wanted = wantedNodes(nodes, keys);
+    const figures = new Map<string, Figures>();
+    // A master knows most of its slaves.
+    await Promise.all(
+      nodes.map(async ({ key }) => {
+        try {
+          figures.set(key, await this.client(key).stats("replication"));
+        } catch (error) {
+          if (!(error instanceof FlareError)) throw error;
+          this.#debug(`no statistics of the replication from "${key}": ${error.message}`);
+        }
+      }),
+    );
+    return replicationReports(nodes, figures)
+      .filter(({ node }) => wanted.includes(node))
+      .sort((left, right) => byPartition(left.node, right.node));
   }
 
   /** The threads of any server. @throws FlareError */
@@ -185,6 +205,13 @@ export class ClusterAdmin {
   #debug(text: string): void {
     this.runtime.log.write("debug", text);
   }
+}
+
+/** The nodes with these keys, default all. @throws FlareError REFUSED */
+function wantedNodes(nodes: readonly ClusterNode[], keys: readonly string[]): readonly ClusterNode[] {
+  const unknown = keys.find((key) => !nodes.some((node) => node.key === key));
+  if (unknown !== undefined) throw new FlareError("REFUSED", `"${unknown}" is not in the node map`);
+  return nodes.filter((node) => keys.length === 0 || keys.includes(node.key));
 }
 
 /** The parameters of index servers from before `meta`. */

@@ -9,6 +9,7 @@ import type { NodeDifference } from "./change.ts";
 import { nodeText } from "./change.ts";
 import type { ClusterSummary } from "./cluster_summary.ts";
 import type { NodeReport, ThreadReport } from "./node_report.ts";
+import type { ReplicationReport } from "./replication_report.ts";
 import { type Column, formatTable } from "./text_table.ts";
 
 /** Requests per second of one node. */
@@ -48,6 +49,20 @@ const RATE_COLUMNS: readonly Column[] = [
   { title: "qps-w", align: "right" },
 ];
 
+const REPLICATION_COLUMNS: readonly Column[] = [
+  ...NODE_COLUMNS.slice(0, -1),
+  { title: "in-sync", align: "right" },
+  { title: "epoch", align: "right" },
+  { title: "sequence", align: "right" },
+  { title: "lag", align: "right" },
+  { title: "bytes", align: "right" },
+  { title: "seconds", align: "right" },
+  { title: "lease", align: "right" },
+  { title: "guarantees", align: "right" },
+  { title: "fsync", align: "right" },
+  { title: "why not", align: "left" },
+];
+
 const SUMMARY_COLUMNS: readonly Column[] = [
   { title: "#cluster", align: "left", width: 31 },
   { title: "part", align: "right" },
@@ -85,6 +100,34 @@ export function nodeTable(nodes: readonly ClusterNode[]): string[] {
       String(node.balance),
     ]),
   );
+}
+
+/** `list --replication` and `stats --replication`. */
+export function replicationTable(reports: readonly ReplicationReport[], delimiter?: string): string[] {
+  return formatTable(
+    REPLICATION_COLUMNS,
+    reports.map((report) => {
+      const { node, inSync, epoch, sequence, lagEntries, lagBytes, lagSeconds, leaseAgeSeconds } = report;
+      const figures = [epoch, sequence, lagEntries, lagBytes, lagSeconds, leaseAgeSeconds];
+      return [
+        node.key,
+        node.partition < 0 ? NOTHING : String(node.partition),
+        roleName(node.role),
+        stateName(node.state),
+        inSync === undefined ? NOTHING : inSync ? "yes" : "no",
+        ...figures.map((figure) => (figure === undefined ? NOTHING : String(figure))),
+        report.guarantees ?? NOTHING,
+        report.fsync ?? NOTHING,
+        report.whyNot ?? "",
+      ];
+    }),
+    delimiter,
+  );
+}
+
+/** The same as data; null = no value. */
+export function replicationRecord({ node, ...known }: ReplicationReport): Record<string, unknown> {
+  return { ...nodeRecord(node), ...Object.fromEntries(Object.entries(known).map(([name, value]) => [name, value ?? null])) };
 }
 
 /** `stats`; with rates by node key three more columns. */

@@ -80,6 +80,20 @@ describe("flare", () => {
     assertEquals(words(stats[0]).slice(-4), ["version", "qps", "qps-r", "qps-w"]);
     assertEquals([words(stats[1])[0], stats.length], [nodes[0], 3]);
     assertEquals((await flare("stats", "-c", "2", "-w", "0", "-d", ",")).stdout.split("\n").length, 9);
+    for (const verb of ["list", "stats"]) {
+      const rows = (await flare(verb, "--replication")).stdout.split("\n");
+      assertEquals(words(rows[0]).slice(4, 8), ["in-sync", "epoch", "sequence", "lag"]);
+      const slave = words(rows.find((row) => row.includes(" slave ")));
+      assertEquals([slave[0], slave[4], slave[7], rows.length], [nodes[1], "yes", "0", 5]);
+      const { stdout } = await flare(verb, "--replication", "-o", "json");
+      const records = JSON.parse(stdout) as { role: string; guarantees: string; inSync: boolean | null }[];
+      assertEquals(records.map(({ role, guarantees, inSync }) => [role, guarantees, inSync]).sort(), [
+        ["master", "sync", null],
+        ["proxy", "sync", null],
+        ["slave", "sync", true],
+      ]);
+    }
+    assertStringIncludes((await flare("stats", "--replication", "--qps")).stderr, "two tables");
     const summary = (await flare("summary")).stdout.split("\n");
     assertEquals(words(summary[1]).slice(0, 5), [index, "1", "3", "1", "1"]);
     assertStringIncludes((await flare("threads", nodes[0] as string)).stdout, "   id peer ");

@@ -1,0 +1,49 @@
+/**
+ * Who has what of each partition, from the `stats replication` of all nodes: what is said of a slave is what its master says,
+ * or what it says itself if the master does not answer. Pure: no connection, no clock.
+ */
+
+import { type ClusterNode, NodeRole } from "../cluster/node.ts";
+import type { Figures } from "../protocol/stat_lines.ts";
+
+/** A node of the map and what is known of its replication; undefined = not known, or not said of its role. */
+export interface ReplicationReport {
+  readonly node: ClusterNode;
+  /** `async`, `sync` or `legacy`. */
+  readonly guarantees: string | undefined;
+  readonly fsync: string | undefined;
+  readonly inSync: boolean | undefined;
+  readonly whyNot: string | undefined;
+  readonly epoch: number | undefined;
+  readonly sequence: number | undefined;
+  readonly lagEntries: number | undefined;
+  readonly lagBytes: number | undefined;
+  readonly lagSeconds: number | undefined;
+  readonly leaseAgeSeconds: number | undefined;
+}
+
+/** @param figures by node; nodes that did not answer, or do not have these statistics, are missing */
+export function replicationReports(nodes: readonly ClusterNode[], figures: ReadonlyMap<string, Figures>): ReplicationReport[] {
+  return nodes.map((node) => {
+    const own = figures.get(node.key);
+    const isMaster = (other: ClusterNode): boolean =>
+      other.role === NodeRole.master && other.partition === node.partition && node.role === NodeRole.slave;
+    const master = figures.get(nodes.find(isMaster)?.key ?? "");
+    const text = (name: string): string | undefined => master?.get(`${node.key}:${name}`) ?? own?.get(`replication_${name}`);
+    const number = (value: string | undefined): number | undefined => (value === undefined ? undefined : Number(value));
+    const inSync = text("in_sync");
+    return {
+      node,
+      guarantees: own?.get("replication_guarantees"),
+      fsync: own?.get("replication_fsync"),
+      inSync: inSync === undefined ? undefined : inSync === "yes",
+      whyNot: inSync === "no" ? text("why_not")?.replaceAll("%20", " ") : undefined,
+      epoch: number(own?.get("replication_epoch")),
+      sequence: number(text("sequence")),
+      lagEntries: number(text("lag_entries")),
+      lagBytes: number(text("lag_bytes")),
+      lagSeconds: number(text("lag_seconds")),
+      leaseAgeSeconds: number(own?.get("replication_lease_age_seconds")),
+    };
+  });
+}
