@@ -26,6 +26,8 @@ export class TestDatabase {
   #failed = false;
   batches = 0;
   opens = 0;
+  /** What a walk reads takes until this has ended; it is of the time before. */
+  walking: Promise<void> | undefined;
   /** Opening takes until this has ended. */
   opening: Promise<void> | undefined;
   #gate: Promise<void> | undefined;
@@ -122,6 +124,7 @@ export class TestDatabase {
     let at = 0;
     return {
       nextv: async (count) => {
+        await this.walking;
         this.#checkOpen();
         const part = found.slice(at, at + count);
         at += part.length;

@@ -89,6 +89,8 @@ export class EntryCache {
   spared = 0;
   /** Times a writer had to make room. */
   roomsMade = 0;
+  /** Everything evicted so far was appended before a block of this age was full. */
+  evictedTo = 0;
   /** Called for each evicted item, if set. */
   onEvicted: ((location: number) => void) | undefined;
   /** Bytes of live records that are not in the engine. */
@@ -443,6 +445,13 @@ export class EntryCache {
     return { smallSequence: head?.sequence ?? 0, smallOffset: head?.used ?? 0, largeSequence: this.#large.head?.sequence ?? 0 };
   }
 
+  /** The age of the oldest block that may have records which are not in the engine; compare it with a later `evictedTo`. */
+  get dirtyFrom(): number {
+    const { flushBlock: small } = this.#small;
+    const { flushBlock: large } = this.#large;
+    return Math.min(small?.sequence ?? Number.POSITIVE_INFINITY, large?.sequence ?? Number.POSITIVE_INFINITY);
+  }
+
   /** Collects the next dirty records up to `mark` in `batch`; they stay dirty until `completeBatch`. */
   takeBatch(mark: CacheMark): void {
     const { batch } = this;
@@ -583,6 +592,7 @@ export class EntryCache {
   /** Drops all entries of a block that has left its ring. */
   #clear(block: Block): Block {
     const { words } = block;
+    this.evictedTo = Math.max(this.evictedTo, block.sequence);
     for (let offset = 0; offset < block.used; ) {
       const at = offset >> 2;
       if (((words[at + STATE] as number) & RecordState.dead) === 0) {
@@ -612,6 +622,7 @@ export class EntryCache {
    */
   #recycle(block: Block): void {
     const { bytes, words } = block;
+    this.evictedTo = Math.max(this.evictedTo, block.sequence);
     const keptMax = bytes.length / 2;
     let kept = 0;
     for (let offset = 0; offset < block.used; ) {

@@ -1,6 +1,7 @@
 /**
- * Reads a cursor's slice: a part of the engine in key order, overridden by the arena, which is newer. Loads nothing into the
- * arena: a walk over everything must not evict the working set.
+ * Reads a cursor's slice: a part of the engine in key order, overridden by the arena, which is newer. What has left the arena
+ * for the engine while that was read is read there once more. Loads nothing into the arena: a walk over everything must not
+ * evict the working set.
  */
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
@@ -39,12 +40,11 @@ export class SliceReader {
 
   /** Visits up to `keysMax` keys (about `bytesMax` bytes) after `after`. @throws FlareError CORRUPT | IO_ERROR */
   async read(after: Uint8Array | undefined, options: CursorOptions, keysMax: number, bytesMax: number): Promise<CursorSlice> {
-    const { generation } = this.#keyspaces.current;
+    const { generation, cache } = this.#keyspaces.current;
+    const { dirtyFrom } = cache;
     const first = engineKeyOf(generation, options.prefix ?? EMPTY_BYTES);
     const start = after === undefined ? { from: first } : { after: engineKeyOf(generation, after) };
     const pairs = await this.#scan(start, upperBound(first), keysMax, bytesMax);
-    // A flush in between: the slice is obsolete, and the position applies to the new keys.
-    if (this.#keyspaces.current.generation !== generation) return this.read(after, options, keysMax, bytesMax);
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
     const items: StoredItem[] = [];
     let bytes = 0;
@@ -54,7 +54,9 @@ export class SliceReader {
       if (bytes >= bytesMax) break;
       lastKey = engineKey;
       const key = { bytes: engineKey, start: GENERATION_BYTES, end: engineKey.length };
-      this.#look(key, value);
+      const newest = cache.evictedTo < dirtyFrom ? value : await this.#newest(key, value);
+      if (newest === undefined) continue;
+      this.#look(key, newest);
       const { kind, expire } = this.#entry;
       if (kind === CurrentKind.absent || (kind === CurrentKind.tombstone && !options.includeTombstones)) continue;
       if (kind === CurrentKind.value && isExpired(expire, nowSeconds) && !options.includeExpired) continue;
@@ -62,6 +64,8 @@ export class SliceReader {
       items.push(item);
       bytes += item.key.length + item.value.length;
     }
+    // A flush in between: the slice is obsolete, and the position applies to the new keys.
+    if (this.#keyspaces.current.generation !== generation) return this.read(after, options, keysMax, bytesMax);
     return { items, lastKey: lastKey?.slice(GENERATION_BYTES) };
   }
 
@@ -76,14 +80,21 @@ export class SliceReader {
     }
   }
 
+  /** What the engine has now under a key, if the arena does not have it: `value` may be older than what that had then. */
+  async #newest(key: KeySlice, value: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#locate(key) === 0 ? this.#engine.get(key.bytes) : value;
+  }
+
+  /** Where the arena has a key; 0 = nowhere. */
+  #locate({ bytes, start, end }: KeySlice): number {
+    const { cache } = this.#keyspaces.current;
+    return cache.find(cache.hash(bytes, start, end), bytes, start, end);
+  }
+
   /** Fills `#entry` from the arena, else from the engine's value. @throws FlareError CORRUPT: a walk omits nothing */
   #look(key: KeySlice, value: Uint8Array): void {
-    const { cache } = this.#keyspaces.current;
-    const location = cache.find(cache.hash(key.bytes, key.start, key.end), key.bytes, key.start, key.end);
-    if (location !== 0) {
-      cache.read(location, this.#entry);
-      return;
-    }
+    const location = this.#locate(key);
+    if (location !== 0) return this.#keyspaces.current.cache.read(location, this.#entry);
     const record = this.#record;
     try {
       readEngineValue(value, key.bytes, key.start, key.end, record);

@@ -2,7 +2,7 @@
  * What the meta commands note about an item: kept in the log and in the engine, forgotten by a plain write; and what only
  * the memory knows of reads.
  *
- * Covers lib/storage/path/cursor.ts and lib/storage/path/slice_reader.ts.
+ * Covers lib/storage/path/cursor.ts.
  */
 
 import { describe, it } from "node:test";
