@@ -408,7 +408,7 @@ export class ClusterReplication implements Worker {
       if (ownsAll()) return await flushFar({ first, connect: (...address) => this.#connect(...address) });
       if (await removeFar(first, owns)) return;
       this.refused++;
-      const how = "send flush_all to each of its nodes, and send everything again";
+      const how = "flush each of its nodes, then name another of them in cluster-replication-server-name: it gets everything";
       this.#runtime.log.write(
         "error",
         `"${this.peer}" runs the C++ Flare, which cannot flush the keys of one partition: ${how}`,
