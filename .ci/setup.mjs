@@ -155,7 +155,14 @@ function installTools() {
 }
 
 function isStale(product) {
-  const sources = ["mod.ts", "package.json", "tsup.config.ts", ...filesUnder("lib", ".ts"), ...filesUnder("cli", ".ts")];
+  const sources = [
+    "mod.ts",
+    "testing.ts",
+    "package.json",
+    "tsup.config.ts",
+    ...filesUnder("lib", ".ts"),
+    ...filesUnder("cli", ".ts"),
+  ];
   const builtMs = changedMs(product);
   return sources.some((source) => changedMs(source) > builtMs);
 }

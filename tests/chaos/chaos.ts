@@ -8,7 +8,7 @@
 import { mkdirSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { countFindings, type Finding } from "../simulation/judge.ts";
+import { countFindings, type Finding } from "../../lib/testing/judge.ts";
 import { plantedBugs } from "../simulation/planted/bugs.ts";
 import { PlantedCopy } from "../simulation/planted/planted_copy.ts";
 import { OWN_RUNTIME, type RuntimeName } from "../support/spawn.ts";

@@ -6,8 +6,8 @@
 import { join } from "node:path";
 import type { NodeMap } from "../../lib/cluster/node_map.ts";
 import { nodeMapVersion } from "../../lib/cluster/node_map_stats.ts";
+import { INDEX_PORT, NODE_PORT } from "../../lib/net/daemon_options.ts";
 import { ClusterAdmin } from "../../mod.ts";
-import { INDEX_PORT, NODE_PORT } from "../simulation/sim_cluster.ts";
 import { LoopDisk } from "../support/loop_disk.ts";
 import { commandOn, type RuntimeName } from "../support/spawn.ts";
 import { SwitchedNetwork } from "../support/switched_network.ts";

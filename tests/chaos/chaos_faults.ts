@@ -3,7 +3,7 @@
  * decided elsewhere; a kind notes what it chose before it happens.
  */
 
-import type { SimRandom } from "../simulation/sim_random.ts";
+import type { SimRandom } from "../../lib/testing/sim_random.ts";
 import type { Undo } from "../support/switched_network.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
 import type { ChaosServer } from "./chaos_server.ts";

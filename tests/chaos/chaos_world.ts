@@ -4,8 +4,8 @@
  */
 
 import type { Runtime, Transport } from "../../lib/runtime/runtime.ts";
-import type { ClientProcess } from "../simulation/sim_client.ts";
-import { SimRandom } from "../simulation/sim_random.ts";
+import type { ClientProcess } from "../../lib/testing/sim_client.ts";
+import { SimRandom } from "../../lib/testing/sim_random.ts";
 import { clientRuntime } from "../support/daemon.ts";
 
 export class ChaosWorld {

@@ -6,11 +6,11 @@
 import { KEY_HASHES } from "../../lib/cluster/key_hash.ts";
 import { KeyResolver } from "../../lib/cluster/key_resolver.ts";
 import { NodeRole, NodeState } from "../../lib/cluster/node.ts";
-import { isRead } from "../simulation/item_model.ts";
-import { type Finding, FindingKind, type JudgedHistory, judge } from "../simulation/judge.ts";
-import { Operator } from "../simulation/operator.ts";
-import { SimClient } from "../simulation/sim_client.ts";
-import { Workload } from "../simulation/workload.ts";
+import { isRead } from "../../lib/testing/item_model.ts";
+import { type Finding, FindingKind, type JudgedHistory, judge } from "../../lib/testing/judge.ts";
+import { Operator } from "../../lib/testing/operator.ts";
+import { SimClient } from "../../lib/testing/sim_client.ts";
+import { Workload } from "../../lib/testing/workload.ts";
 import { longestSilence, type Span } from "./availability.ts";
 import { ChaosCluster, type ClusterOptions } from "./chaos_cluster.ts";
 import { type FaultKind, inflict } from "./chaos_faults.ts";

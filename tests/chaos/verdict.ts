@@ -1,6 +1,6 @@
 /** Which findings of a chaos run must not be there, and which faults a cluster stands today without any of them. */
 
-import { type Finding, FindingKind } from "../simulation/judge.ts";
+import { type Finding, FindingKind } from "../../lib/testing/judge.ts";
 import type { FaultKind } from "./chaos_faults.ts";
 
 /** docs/chaos.md says what the others show, and why. */

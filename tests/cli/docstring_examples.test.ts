@@ -35,7 +35,8 @@ async function linesOf(code: string): Promise<string[]> {
   const { log } = console;
   await withTemporaryDirectory(async (directory) => {
     const file = join(directory, "example.mts");
-    writeFileSync(file, code.replaceAll('"flare-kv"', JSON.stringify(pathToFileURL(`${repositoryRoot}mod.ts`).href)));
+    const url = (path: string): string => JSON.stringify(pathToFileURL(`${repositoryRoot}${path}`).href);
+    writeFileSync(file, code.replaceAll('"flare-kv"', url("mod.ts")).replaceAll('"flare-kv/testing"', url("testing.ts")));
     console.log = (...words: unknown[]) => void lines.push(format(...words));
     try {
       await import(pathToFileURL(file).href);
@@ -47,12 +48,20 @@ async function linesOf(code: string): Promise<string[]> {
 }
 
 describe("the examples in docstrings", () => {
-  const examples = ["mod.ts", ...repositoryFiles("lib", ".ts")].flatMap(examplesIn);
+  const examples = ["mod.ts", "testing.ts", ...repositoryFiles("lib", ".ts")].flatMap(examplesIn);
 
   it("are there for every way into the library", () => {
     const all = examples.map(({ code }) => code).join("");
     const starts = ["startCluster(", "startNodeServer(", "startIndexServer("];
-    for (const entry of [...starts, "new Client(", "new ClusterAdmin(", "FlareError", "detectRuntime(", ".scan("]) {
+    for (const entry of [
+      ...starts,
+      "new Client(",
+      "new ClusterAdmin(",
+      "FlareError",
+      "detectRuntime(",
+      ".scan(",
+      "startFailingCluster(",
+    ]) {
       assert(all.includes(entry), entry);
     }
   });

@@ -196,6 +196,15 @@ describe("a program with types", () => {
           export { ports, value };`),
         [],
       );
+      assertEquals(
+        problems(`
+          import { startFailingCluster } from ${JSON.stringify(`${repositoryRoot}dist/testing.js`)};
+          const failing = await startFailingCluster({ seed: 1, node: { maxConnection: 5 } });
+          const app = new flare.Client({ ...failing.address("node1.sim"), runtime: failing.runtime("app") });
+          const names: readonly string[] = (await failing.check()).findings.map(({ name }) => name);
+          export { app, names };`),
+        [],
+      );
       const [wrong, ...others] = problems("await flare.startCluster({ partitons: 2 });");
       assert(wrong?.includes("'partitons' does not exist") && others.length === 0, wrong);
     });

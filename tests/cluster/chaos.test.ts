@@ -8,10 +8,10 @@
 import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { FindingKind } from "../../lib/testing/judge.ts";
 import type { FaultKind } from "../chaos/chaos_faults.ts";
 import { type ChaosOptions, type ChaosReport, runChaos } from "../chaos/run_chaos.ts";
 import { CLEAN_KINDS, unexpectedFindings } from "../chaos/verdict.ts";
-import { FindingKind } from "../simulation/judge.ts";
 import { plantedBugs } from "../simulation/planted/bugs.ts";
 import { PlantedCopy } from "../simulation/planted/planted_copy.ts";
 import { ROUNDS_PART } from "../support/daemon.ts";

@@ -6,9 +6,9 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Address, TlsClient } from "../../lib/runtime/runtime.ts";
+import { SimRandom } from "../../lib/testing/sim_random.ts";
 import { type Cluster, startCluster } from "../../mod.ts";
 import { httpConnection } from "../fuzz/http_grammar.ts";
-import { SimRandom } from "../simulation/sim_random.ts";
 import { ClosedCluster, connectAs, loginOf, recordingRuntime } from "../support/access_world.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { testServerTls, testTlsClient } from "../support/test_certificates.ts";

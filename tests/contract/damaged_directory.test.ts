@@ -16,7 +16,7 @@ import { latin1 } from "../../lib/base/bytes.ts";
 import { FlareError } from "../../lib/base/errors.ts";
 import type { EngineDatabase } from "../../lib/storage/engine/engine.ts";
 import { Storage, type StorageOptions } from "../../lib/storage/storage.ts";
-import { SimRandom } from "../simulation/sim_random.ts";
+import { SimRandom } from "../../lib/testing/sim_random.ts";
 import { QuickFiles } from "../support/quick_files.ts";
 import { read, StorageWorld, set, turns, writeDurably } from "../support/storage_world.ts";
 import { makeQuickDirectory, removeTemporaryDirectory } from "../support/temporary_directory.ts";

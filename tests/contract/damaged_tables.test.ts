@@ -13,7 +13,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { latin1 } from "../../lib/base/bytes.ts";
 import { FlareError } from "../../lib/base/errors.ts";
 import { Storage } from "../../lib/storage/storage.ts";
-import { SimRandom } from "../simulation/sim_random.ts";
+import { SimRandom } from "../../lib/testing/sim_random.ts";
 import { QuickFiles } from "../support/quick_files.ts";
 import { read, StorageWorld, set, write } from "../support/storage_world.ts";
 import { makeQuickDirectory, removeTemporaryDirectory } from "../support/temporary_directory.ts";

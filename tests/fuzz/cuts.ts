@@ -3,7 +3,7 @@
  * headers end. Knows no protocol.
  */
 
-import type { SimRandom } from "../simulation/sim_random.ts";
+import type { SimRandom } from "../../lib/testing/sim_random.ts";
 
 /** Streams up to this length may be cut at every byte. */
 const EVERY_BYTE_MAX = 600;

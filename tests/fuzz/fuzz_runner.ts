@@ -3,7 +3,7 @@
  * failures. For a given program the inputs depend only on the seed.
  */
 
-import { SimRandom } from "../simulation/sim_random.ts";
+import { SimRandom } from "../../lib/testing/sim_random.ts";
 import { bytesOf, corpusOf, entryText } from "./corpus.ts";
 import type { FuzzSubject, FuzzTarget } from "./fuzz_target.ts";
 import { heldBytes } from "./held_bytes.ts";

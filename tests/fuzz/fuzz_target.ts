@@ -3,7 +3,7 @@
  * they are cut, who reads slowly) come from the generator that is passed in, so that an input and a seed determine everything.
  */
 
-import type { SimRandom } from "../simulation/sim_random.ts";
+import type { SimRandom } from "../../lib/testing/sim_random.ts";
 
 /** One thing that is fuzzed. */
 export interface FuzzTarget {

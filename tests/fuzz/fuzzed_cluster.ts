@@ -6,8 +6,8 @@
 import { fromLatin1 } from "../../lib/base/bytes.ts";
 import { LocalCluster } from "../../lib/local_cluster/local_cluster.ts";
 import type { Runtime } from "../../lib/runtime/runtime.ts";
+import { SimRandom } from "../../lib/testing/sim_random.ts";
 import { detectRuntime } from "../../mod.ts";
-import { SimRandom } from "../simulation/sim_random.ts";
 import { type Accept, recordedTransport } from "../support/recorded_transport.ts";
 import { FuzzedConnection } from "./fuzzed_connection.ts";
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./request_grammar.ts";

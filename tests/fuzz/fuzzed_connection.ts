@@ -7,7 +7,7 @@
 import { setImmediate } from "node:timers";
 import { concatBytes, latin1 } from "../../lib/base/bytes.ts";
 import type { Connection, ConnectionHandler } from "../../lib/runtime/runtime.ts";
-import type { SimRandom } from "../simulation/sim_random.ts";
+import type { SimRandom } from "../../lib/testing/sim_random.ts";
 
 /** How long answers may take that come from elsewhere. */
 const PATIENCE_MS = 5000;

@@ -3,7 +3,7 @@
  * that look like our commands, and bodies full of them in every coding there is.
  */
 
-import type { SimRandom } from "../simulation/sim_random.ts";
+import type { SimRandom } from "../../lib/testing/sim_random.ts";
 import { packet } from "../support/binary_packets.ts";
 
 const METHODS = [

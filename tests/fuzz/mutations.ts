@@ -4,7 +4,7 @@
  */
 
 import { concatBytes, fromLatin1 } from "../../lib/base/bytes.ts";
-import type { SimRandom } from "../simulation/sim_random.ts";
+import type { SimRandom } from "../../lib/testing/sim_random.ts";
 
 /** Longest input a mutation makes, in bytes. */
 const INPUT_BYTES_MAX = 16384;

@@ -7,7 +7,7 @@
 import { base64 } from "../../lib/base/base64.ts";
 import { fromLatin1 } from "../../lib/base/bytes.ts";
 import { Opcode } from "../../lib/protocol/binary/binary_protocol.ts";
-import type { SimRandom } from "../simulation/sim_random.ts";
+import type { SimRandom } from "../../lib/testing/sim_random.ts";
 import { packet, words } from "../support/binary_packets.ts";
 
 /** The forms an answer can have. */

@@ -4,9 +4,9 @@
  */
 
 import type { ClusterNode } from "../../lib/cluster/node.ts";
+import { SimClient } from "../../lib/testing/sim_client.ts";
+import type { SimProcess } from "../../lib/testing/sim_process.ts";
 import type { Scene } from "./scene.ts";
-import { SimClient } from "./sim_client.ts";
-import type { SimProcess } from "./sim_process.ts";
 
 const PAUSE_MS = 10;
 const TIMEOUT_MS = 60_000;

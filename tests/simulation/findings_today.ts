@@ -4,7 +4,7 @@
  * removes it here and in docs/simulation.md.
  */
 
-import { FindingKind } from "./judge.ts";
+import { FindingKind } from "../../lib/testing/judge.ts";
 
 export interface KnownFindings {
   readonly kinds: readonly FindingKind[];

@@ -8,9 +8,9 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { ClusterNode } from "../../lib/cluster/node.ts";
-import { compareReplicas } from "./checks.ts";
+import { compareReplicas } from "../../lib/testing/checks.ts";
+import { SimClient } from "../../lib/testing/sim_client.ts";
 import { first, play } from "./scene.ts";
-import { SimClient } from "./sim_client.ts";
 
 const TIMEOUT_MS = 5000;
 

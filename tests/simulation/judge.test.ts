@@ -1,11 +1,15 @@
-/** What the judge says of histories of one key: right ones, and each kind of violation. */
+/**
+ * What the judge says of histories of one key: right ones, and each kind of violation.
+ *
+ * Covers lib/testing/history.ts, lib/testing/item_model.ts and lib/testing/judge.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { ClientOperation, History } from "./history.ts";
-import type { ItemCommand } from "./item_model.ts";
-import { FindingKind, judge, judgeKey } from "./judge.ts";
-import type { ClientAnswer } from "./sim_client.ts";
+import { ClientOperation, History } from "../../lib/testing/history.ts";
+import type { ItemCommand } from "../../lib/testing/item_model.ts";
+import { FindingKind, judge, judgeKey } from "../../lib/testing/judge.ts";
+import type { ClientAnswer } from "../../lib/testing/sim_client.ts";
 
 const KEY = "k";
 const text = (value: string) => ({ flags: 0, expire: 0, value });

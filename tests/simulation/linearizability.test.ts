@@ -1,9 +1,13 @@
-/** The checker of linearizability: textbook histories of a register, and small random ones against a brute force. */
+/**
+ * The checker of linearizability: textbook histories of a register, and small random ones against a brute force.
+ *
+ * Covers lib/testing/linearizability.ts.
+ */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { checkLinearizability, type SequentialModel, type TimedOperation } from "./linearizability.ts";
-import { SimRandom } from "./sim_random.ts";
+import { checkLinearizability, type SequentialModel, type TimedOperation } from "../../lib/testing/linearizability.ts";
+import { SimRandom } from "../../lib/testing/sim_random.ts";
 
 /** An operation on a register that also counts; `answer` undefined: there was none. */
 interface RegisterOperation extends TimedOperation {

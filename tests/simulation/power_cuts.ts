@@ -5,13 +5,13 @@
  * nothing that was never written, and what it has shown once.
  */
 
+import { Operator } from "../../lib/testing/operator.ts";
+import { SimClient } from "../../lib/testing/sim_client.ts";
+import { SimCluster } from "../../lib/testing/sim_cluster.ts";
+import type { SimHost } from "../../lib/testing/sim_host.ts";
+import type { SimRandom } from "../../lib/testing/sim_random.ts";
+import { SimWorld } from "../../lib/testing/sim_world.ts";
 import { DurableKey, type KeyChange, NEVER_WRITTEN, shortened } from "./durable_key.ts";
-import { Operator } from "./operator.ts";
-import { SimClient } from "./sim_client.ts";
-import { SimCluster } from "./sim_cluster.ts";
-import type { SimHost } from "./sim_host.ts";
-import type { SimRandom } from "./sim_random.ts";
-import { SimWorld } from "./sim_world.ts";
 
 const WRITES = 18;
 const WRITES_LATER = 8;

@@ -6,11 +6,12 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { type ClusterNode, NodeRole } from "../../lib/cluster/node.ts";
+import { INDEX_PORT } from "../../lib/net/daemon_options.ts";
+import { SimClient } from "../../lib/testing/sim_client.ts";
+import { DATA_DIR, type SimClusterOptions } from "../../lib/testing/sim_cluster.ts";
+import type { SimHost } from "../../lib/testing/sim_host.ts";
 import { Audit } from "./audit.ts";
 import { first, play, type Scene } from "./scene.ts";
-import { SimClient } from "./sim_client.ts";
-import { DATA_DIR, INDEX_PORT, type SimClusterOptions } from "./sim_cluster.ts";
-import type { SimHost } from "./sim_host.ts";
 
 const TIMEOUT_MS = 5000;
 

@@ -3,9 +3,9 @@
  * it.
  */
 
-import type { Finding } from "./judge.ts";
+import type { Finding } from "../../lib/testing/judge.ts";
+import { SimWorld } from "../../lib/testing/sim_world.ts";
 import { CANARIES, RUN_MS_MAX, type Run, type RunFigures, SCENARIOS } from "./scenarios.ts";
-import { SimWorld } from "./sim_world.ts";
 
 /** The task `sim` under this runtime: under another one a seed may take another course. */
 const SIM_TASK =

@@ -6,9 +6,9 @@
 import { latin1 } from "../../lib/base/bytes.ts";
 import { FlareError } from "../../lib/base/errors.ts";
 import { Client } from "../../lib/client/client.ts";
-import type { SimCluster } from "./sim_cluster.ts";
-import type { SimProcess } from "./sim_process.ts";
-import type { SimRandom } from "./sim_random.ts";
+import type { SimCluster } from "../../lib/testing/sim_cluster.ts";
+import type { SimProcess } from "../../lib/testing/sim_process.ts";
+import type { SimRandom } from "../../lib/testing/sim_random.ts";
 
 const KEYS = 150;
 const PREFIX = "still:";

@@ -6,19 +6,19 @@
 
 import { NodeRole } from "../../lib/cluster/node.ts";
 import { type Mutation, MutationKind } from "../../lib/item/mutation.ts";
+import { compareReplicas, contentOf, MapWatch } from "../../lib/testing/checks.ts";
+import { FaultKind, Faults, PASSING_FAULTS } from "../../lib/testing/faults.ts";
+import type { ClientOperation } from "../../lib/testing/history.ts";
+import { countFindings, type Finding, FindingKind, judge } from "../../lib/testing/judge.ts";
+import { Operator, type Shape } from "../../lib/testing/operator.ts";
+import { SimClient } from "../../lib/testing/sim_client.ts";
+import { SimCluster, type SimClusterOptions } from "../../lib/testing/sim_cluster.ts";
+import type { SimRandom } from "../../lib/testing/sim_random.ts";
+import type { SimWorld } from "../../lib/testing/sim_world.ts";
+import { Workload } from "../../lib/testing/workload.ts";
 import { mutation } from "../support/storage_world.ts";
-import { compareReplicas, contentOf, MapWatch } from "./checks.ts";
-import { FaultKind, Faults, PASSING_FAULTS } from "./faults.ts";
 import { toleratedIn } from "./findings_today.ts";
-import type { ClientOperation } from "./history.ts";
-import { countFindings, type Finding, FindingKind, judge } from "./judge.ts";
-import { Operator, type Shape } from "./operator.ts";
 import { Scanner } from "./scanner.ts";
-import { SimClient } from "./sim_client.ts";
-import { SimCluster, type SimClusterOptions } from "./sim_cluster.ts";
-import type { SimRandom } from "./sim_random.ts";
-import type { SimWorld } from "./sim_world.ts";
-import { Workload } from "./workload.ts";
 
 /** What a run has seen. */
 export interface RunFigures {

@@ -5,12 +5,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { type ClusterNode, NodeRole, NodeState, roleName, stateName } from "../../lib/cluster/node.ts";
-import { compareReplicas, contentOf } from "./checks.ts";
+import { compareReplicas, contentOf } from "../../lib/testing/checks.ts";
+import { SimClient } from "../../lib/testing/sim_client.ts";
+import type { SimClusterOptions, SimDaemon } from "../../lib/testing/sim_cluster.ts";
+import type { SimHost } from "../../lib/testing/sim_host.ts";
+import { SimWorld } from "../../lib/testing/sim_world.ts";
 import { Run } from "./scenarios.ts";
-import { SimClient } from "./sim_client.ts";
-import type { SimClusterOptions, SimDaemon } from "./sim_cluster.ts";
-import type { SimHost } from "./sim_host.ts";
-import { SimWorld } from "./sim_world.ts";
 
 const RUN_MS_MAX = 600_000;
 const WRITE_PAUSE_MS = 10;

@@ -7,10 +7,10 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { FindingKind } from "./judge.ts";
+import { FindingKind } from "../../lib/testing/judge.ts";
+import type { SimWorld } from "../../lib/testing/sim_world.ts";
 import { failed, type Outcome, runOnce, runTwice } from "./run_seed.ts";
 import { SCENARIOS } from "./scenarios.ts";
-import type { SimWorld } from "./sim_world.ts";
 
 const { values } = parseArgs({
   options: {

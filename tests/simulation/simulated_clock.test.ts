@@ -1,11 +1,13 @@
 /**
  * Virtual time keeps what every clock promises, and nothing but the seed decides what happens.
+ *
+ * Covers lib/testing/sim_clock.ts.
  */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { SimRandom } from "./sim_random.ts";
-import { SimWorld } from "./sim_world.ts";
+import { SimRandom } from "../../lib/testing/sim_random.ts";
+import { SimWorld } from "../../lib/testing/sim_world.ts";
 
 describe("simulated clock", () => {
   it("calls once, in time and in order", async () => {

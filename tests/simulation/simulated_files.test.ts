@@ -1,6 +1,8 @@
 /**
  * The simulated disk keeps what every file system adapter promises, fails when it should, and loses in a power cut anything it
  * may lose and nothing else.
+ *
+ * Covers lib/testing/sim_disk.ts, lib/testing/sim_files.ts and lib/testing/sim_inode.ts.
  */
 
 import { describe, it } from "node:test";
@@ -8,9 +10,9 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
 import { FlareError } from "../../lib/base/errors.ts";
 import type { FileSystem } from "../../lib/runtime/runtime.ts";
-import { SimEngine } from "./sim_engine.ts";
-import type { SimProcess } from "./sim_process.ts";
-import { SimWorld } from "./sim_world.ts";
+import { SimEngine } from "../../lib/testing/sim_engine.ts";
+import type { SimProcess } from "../../lib/testing/sim_process.ts";
+import { SimWorld } from "../../lib/testing/sim_world.ts";
 
 async function inWorld(test: (files: FileSystem, world: SimWorld) => Promise<void>, seed = "files"): Promise<void> {
   const world = new SimWorld(seed);

@@ -1,12 +1,14 @@
 /**
  * The simulated transport keeps what every transport promises; and what only it can do: cuts, clogs and lost power.
+ *
+ * Covers lib/testing/sim_connection.ts, lib/testing/sim_network.ts and lib/testing/sim_transport.ts.
  */
 
 import { after, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { SimWorld } from "../../lib/testing/sim_world.ts";
 import { connectPeer, PeerListener, pattern } from "../contract/transport_peer.ts";
 import { transportSuite } from "../contract/transport_suite.ts";
-import { SimWorld } from "./sim_world.ts";
 
 describe("simulated network", () => {
   const world = new SimWorld("transport contract");

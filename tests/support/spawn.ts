@@ -182,7 +182,13 @@ function hasFreshBuild(): boolean {
     ((): boolean => {
       const changedMs = (path: string): number => statSync(repositoryRoot + path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
       const builtMs = Math.min(...["flare", "flared", "flarei"].map((name) => changedMs(`dist/cli/${name}.js`)));
-      const sources = ["mod.ts", "package.json", ...repositoryFiles("lib", ".ts"), ...repositoryFiles("cli", ".ts")];
+      const sources = [
+        "mod.ts",
+        "testing.ts",
+        "package.json",
+        ...repositoryFiles("lib", ".ts"),
+        ...repositoryFiles("cli", ".ts"),
+      ];
       return sources.every((path) => changedMs(path) < builtMs);
     })();
   return freshBuild;

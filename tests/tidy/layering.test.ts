@@ -23,6 +23,7 @@ const floors: Readonly<Record<string, number>> = {
   admin: 7,
   node_server: 7,
   local_cluster: 8,
+  testing: 8,
 };
 
 /** Floors within `lib/storage`; what lies in no folder joins them all. */
@@ -59,6 +60,13 @@ const bannedGlobals = new Set([
 ]);
 
 const seam = "lib/runtime/runtime.ts";
+/** What a program imports. */
+const faces = ["mod.ts", "testing.ts"];
+
+/** Whether a file may use what the runtimes have; a simulated world has to let promises settle between its events. */
+function isAdapter(path: string): boolean {
+  return path.startsWith("lib/runtime/") || path === "lib/testing/sim_world.ts";
+}
 /** What a program calls: it detects the runtime unless it is given one. */
 const entries = new Set([
   "lib/client/client.ts",
@@ -68,6 +76,11 @@ const entries = new Set([
   "lib/local_cluster/start_cluster.ts",
 ]);
 const sources = repositoryFiles("lib", ".ts").map((path) => ({ path, ...sourceFacts(path, readRepositoryFile(path)) }));
+
+/** The imports of a file without those of types alone. */
+function importsOfValues(path: string): readonly string[] {
+  return sourceFacts(path, readRepositoryFile(path).replaceAll(/^import type [^;]*;/gm, "")).imports;
+}
 
 /** The path from the top directory that a relative import means. */
 function resolve(importer: string, specifier: string): string {
@@ -134,11 +147,13 @@ describe("layering", () => {
     assertEquals(wrong, []);
   });
 
-  it("has no import cycles, types included", () => {
+  it("has no import cycles, types included, except those by which the parts of a simulated world know each other", () => {
     const graph = new Map(
-      sources.map(({ path, imports }) => [
+      sources.map(({ path, imports: all }) => [
         path,
-        imports.filter((each) => each.startsWith(".")).map((each) => resolve(path, each)),
+        (path.startsWith("lib/testing/") ? importsOfValues(path) : all)
+          .filter((each) => each.startsWith("."))
+          .map((each) => resolve(path, each)),
       ]),
     );
     assertEquals(cycleIn(graph), []);
@@ -160,7 +175,8 @@ describe("layering", () => {
 
   it("names runtime adapters only in the adapters", () => {
     const wrong = sources
-      .filter(({ path }) => floorOf(path).folder !== "runtime")
+      // A simulated machine is one more adapter.
+      .filter(({ path }) => !["runtime", "testing"].includes(floorOf(path).folder))
       .flatMap(({ path, imports }) => imports.map((specifier) => ({ path, specifier })))
       .filter(({ path, specifier }) => specifier.startsWith(".") && floorOf(resolve(path, specifier)).folder === "runtime")
       .filter(({ path, specifier }) => resolve(path, specifier) !== seam)
@@ -173,7 +189,7 @@ describe("layering", () => {
     const wrong: string[] = [];
     for (const { path, imports } of sources) {
       for (const specifier of imports.filter((each) => !each.startsWith("."))) {
-        const allowed = specifier.startsWith("node:") ? path.startsWith("lib/runtime/") : packages.has(specifier);
+        const allowed = specifier.startsWith("node:") ? isAdapter(path) : packages.has(specifier);
         if (!allowed) wrong.push(`${path} imports ${specifier}`);
       }
     }
@@ -187,7 +203,7 @@ describe("layering", () => {
 
   it("uses no clock, timer, randomness, process or runtime in the core", () => {
     const wrong = sources
-      .filter(({ path }) => !path.startsWith("lib/runtime/"))
+      .filter(({ path }) => !isAdapter(path))
       .flatMap(({ path, globals }) =>
         globals.filter(({ name }) => bannedGlobals.has(name)).map(({ name, line }) => `${path}:${line} uses ${name}`),
       );
@@ -214,10 +230,23 @@ describe("layering", () => {
     const wrong: string[] = [];
     for (const path of repositoryFiles("examples", ".ts")) {
       for (const specifier of sourceFacts(path, readRepositoryFile(path)).imports) {
-        const isFace = specifier.startsWith(".") && resolve(path, specifier) === "mod.ts";
+        const isFace = specifier.startsWith(".") && faces.includes(resolve(path, specifier));
         if (!isFace && !specifier.startsWith("node:") && !usersOwn.has(specifier)) wrong.push(`${path} imports ${specifier}`);
       }
     }
+    assertEquals(wrong, []);
+  });
+
+  it("keeps what is for tests out of the core and the programs", () => {
+    const takers = ["lib", "cli"]
+      .flatMap((place) => repositoryFiles(place, ".ts"))
+      .concat("mod.ts")
+      .filter((path) => floorOf(path).folder !== "testing");
+    const wrong = takers.filter((path) =>
+      sourceFacts(path, readRepositoryFile(path)).imports.some(
+        (specifier) => specifier.startsWith(".") && floorOf(resolve(path, specifier)).folder === "testing",
+      ),
+    );
     assertEquals(wrong, []);
   });
 

@@ -17,7 +17,7 @@ const tables: readonly OptionTable[] = [nodeOptionTable, indexOptionTable, upOpt
 const rows: readonly (readonly [field: string, option: Option<unknown>])[] = tables.flatMap((table) => Object.entries(table));
 const fields: ReadonlySet<string> = new Set(rows.map(([field]) => field));
 
-const sources = [...repositoryFiles("lib", ".ts"), ...repositoryFiles("cli", ".ts"), "mod.ts"].map((path) => ({
+const sources = [...repositoryFiles("lib", ".ts"), ...repositoryFiles("cli", ".ts"), "mod.ts", "testing.ts"].map((path) => ({
   path,
   source: ts.createSourceFile(path, readRepositoryFile(path), ts.ScriptTarget.ES2022, true),
 }));

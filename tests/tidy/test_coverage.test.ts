@@ -11,7 +11,7 @@ import { sourceFacts } from "./source_facts.ts";
 
 const library = repositoryFiles("lib", ".ts");
 const facts = new Map(
-  ["lib", "cli", "tests", "bench", "mod.ts"]
+  ["lib", "cli", "tests", "bench", "mod.ts", "testing.ts"]
     .flatMap((place) => (place.endsWith(".ts") ? [place] : repositoryFiles(place, ".ts")))
     .map((path) => [path, sourceFacts(path, readRepositoryFile(path))]),
 );

@@ -15,7 +15,7 @@ import {
   parsePage,
 } from "../../../lib/protocol/comparison.ts";
 import { ReplyParser, ReplyShape } from "../../../lib/protocol/text/text_client.ts";
-import type { SimRandom } from "../../simulation/sim_random.ts";
+import type { SimRandom } from "../../../lib/testing/sim_random.ts";
 import type { Met } from "../fuzz_target.ts";
 import { pureTarget } from "./reply_parsers.ts";
 

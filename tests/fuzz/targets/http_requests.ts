@@ -11,8 +11,8 @@ import { Session, type SessionHost } from "../../../lib/net/connection/session.t
 import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
 import { Command, CommandTable, commandName } from "../../../lib/protocol/command.ts";
 import type { Request } from "../../../lib/protocol/request.ts";
+import { SimRandom } from "../../../lib/testing/sim_random.ts";
 import { detectRuntime } from "../../../mod.ts";
-import { SimRandom } from "../../simulation/sim_random.ts";
 import { USERS } from "../../support/access_world.ts";
 import { FakeConnection } from "../../support/fake_connection.ts";
 import { MemoryFiles } from "../../support/memory_files.ts";

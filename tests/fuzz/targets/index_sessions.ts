@@ -7,7 +7,7 @@ import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import { encodeNodeLine, encodeNodeList, parseNodeLine } from "../../../lib/cluster/node_map_codec.ts";
 import { indexServerOptions } from "../../../lib/index_server/index_options.ts";
 import { startIndexServer } from "../../../lib/index_server/index_server.ts";
-import type { SimRandom } from "../../simulation/sim_random.ts";
+import type { SimRandom } from "../../../lib/testing/sim_random.ts";
 import { IndexWorld } from "../../support/index_world.ts";
 import { answerWord } from "../answer_reader.ts";
 import { cut } from "../cuts.ts";

@@ -6,7 +6,7 @@
 import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { LOGIN_BYTES_MAX } from "../../../lib/net/auth/login.ts";
 import { Opcode } from "../../../lib/protocol/binary/binary_protocol.ts";
-import type { SimRandom } from "../../simulation/sim_random.ts";
+import type { SimRandom } from "../../../lib/testing/sim_random.ts";
 import { packet } from "../../support/binary_packets.ts";
 import { answerWord } from "../answer_reader.ts";
 import { cut } from "../cuts.ts";

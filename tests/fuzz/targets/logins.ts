@@ -12,7 +12,7 @@ import { Opcode } from "../../../lib/protocol/binary/binary_protocol.ts";
 import { BufferPool } from "../../../lib/protocol/buffer_pool.ts";
 import { ReplySegment } from "../../../lib/protocol/reply_segment.ts";
 import { TextReply } from "../../../lib/protocol/text/text_reply.ts";
-import type { SimRandom } from "../../simulation/sim_random.ts";
+import type { SimRandom } from "../../../lib/testing/sim_random.ts";
 import { packet } from "../../support/binary_packets.ts";
 import { cut } from "../cuts.ts";
 import type { Met } from "../fuzz_target.ts";

@@ -12,7 +12,7 @@ import { parseValues } from "../../../lib/client/value_blocks.ts";
 import { DUMP_LINE_BYTES_MAX, DumpParser } from "../../../lib/protocol/dump_parser.ts";
 import { parseMetaAnswer } from "../../../lib/protocol/meta/meta_client.ts";
 import { MALFORMED, ReplyParser, ReplyShape } from "../../../lib/protocol/text/text_client.ts";
-import type { SimRandom } from "../../simulation/sim_random.ts";
+import type { SimRandom } from "../../../lib/testing/sim_random.ts";
 import { cut } from "../cuts.ts";
 import type { FuzzSubject, FuzzTarget, Met } from "../fuzz_target.ts";
 

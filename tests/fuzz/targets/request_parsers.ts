@@ -11,7 +11,7 @@ import { Request } from "../../../lib/protocol/request.ts";
 import { scanNumber } from "../../../lib/protocol/scan/scan_cursor.ts";
 import { encodeScan, parseDeletePrefix, parseScan } from "../../../lib/protocol/scan/scan_request.ts";
 import { ParseStatus, TextParser } from "../../../lib/protocol/text/text_parser.ts";
-import type { SimRandom } from "../../simulation/sim_random.ts";
+import type { SimRandom } from "../../../lib/testing/sim_random.ts";
 import { cut } from "../cuts.ts";
 import type { FuzzSubject, FuzzTarget, Met } from "../fuzz_target.ts";
 import { binaryExchange, metaExchange, refusedExchange, textExchange } from "../request_grammar.ts";

@@ -4,7 +4,7 @@
  */
 
 import { concatBytes, fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
-import { SimRandom } from "../../simulation/sim_random.ts";
+import { SimRandom } from "../../../lib/testing/sim_random.ts";
 import { AnswerReader, answerWord } from "../answer_reader.ts";
 import { cut } from "../cuts.ts";
 import type { FuzzSubject, FuzzTarget, Met } from "../fuzz_target.ts";

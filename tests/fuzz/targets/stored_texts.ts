@@ -21,7 +21,7 @@ import {
   LogReader,
   logRecordCrc,
 } from "../../../lib/storage/log/log_record.ts";
-import { SimRandom } from "../../simulation/sim_random.ts";
+import { SimRandom } from "../../../lib/testing/sim_random.ts";
 import type { Met } from "../fuzz_target.ts";
 import { corruption, kindOf, pureTarget } from "./reply_parsers.ts";
 

@@ -6,7 +6,7 @@
 import { setImmediate } from "node:timers";
 import { detectRuntime } from "../../../lib/runtime/detect.ts";
 import type { Address, Connection, ConnectionHandler, Transport } from "../../../lib/runtime/runtime.ts";
-import type { SimRandom } from "../../simulation/sim_random.ts";
+import type { SimRandom } from "../../../lib/testing/sim_random.ts";
 import { testTlsClient, testTlsServer } from "../../support/test_certificates.ts";
 import { bytesOf, corpusOf } from "../corpus.ts";
 import { cut } from "../cuts.ts";

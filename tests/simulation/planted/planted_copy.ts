@@ -14,6 +14,7 @@ const COPIED = [
   "lib",
   "cli",
   "mod.ts",
+  "testing.ts",
   "tests/simulation",
   "tests/support",
   "package.json",

@@ -4,16 +4,16 @@
  */
 
 import { NodeRole, NodeState } from "../../../lib/cluster/node.ts";
-import { compareReplicas, MapWatch } from "../checks.ts";
-import type { Daemon } from "../fault_kinds.ts";
-import { FaultKind, Faults } from "../faults.ts";
-import { FindingKind } from "../judge.ts";
-import { Operator, type Shape } from "../operator.ts";
+import { compareReplicas, MapWatch } from "../../../lib/testing/checks.ts";
+import type { Daemon } from "../../../lib/testing/fault_kinds.ts";
+import { FaultKind, Faults } from "../../../lib/testing/faults.ts";
+import { FindingKind } from "../../../lib/testing/judge.ts";
+import { Operator, type Shape } from "../../../lib/testing/operator.ts";
+import { SimCluster, type SimClusterOptions } from "../../../lib/testing/sim_cluster.ts";
+import type { SimRandom } from "../../../lib/testing/sim_random.ts";
+import { SimWorld } from "../../../lib/testing/sim_world.ts";
 import { liveWithCut } from "../power_cuts.ts";
 import { runOnce } from "../run_seed.ts";
-import { SimCluster, type SimClusterOptions } from "../sim_cluster.ts";
-import type { SimRandom } from "../sim_random.ts";
-import { SimWorld } from "../sim_world.ts";
 import { StrictLoad } from "./strict_load.ts";
 
 /** How many changes of the disk a life has, about. */

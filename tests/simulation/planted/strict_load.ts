@@ -3,11 +3,11 @@
  * acknowledged or shown once must be there in every answer that follows. Requests may fail, and are in doubt then.
  */
 
+import { SimClient } from "../../../lib/testing/sim_client.ts";
+import type { SimCluster } from "../../../lib/testing/sim_cluster.ts";
+import type { SimProcess } from "../../../lib/testing/sim_process.ts";
+import type { SimRandom } from "../../../lib/testing/sim_random.ts";
 import { DurableKey, type KeyChange, shortened } from "../durable_key.ts";
-import { SimClient } from "../sim_client.ts";
-import type { SimCluster } from "../sim_cluster.ts";
-import type { SimProcess } from "../sim_process.ts";
-import type { SimRandom } from "../sim_random.ts";
 
 const CLIENTS = 3;
 const KEYS_PER_CLIENT = 10;

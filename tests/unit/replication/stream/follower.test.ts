@@ -14,7 +14,7 @@ import { Follower } from "../../../../lib/replication/stream/follower.ts";
 import { readBlock } from "../../../../lib/storage/log/log_block.ts";
 import { FLUSHED, LogKind } from "../../../../lib/storage/log/log_record.ts";
 import { FlushCause, type LogBlock, Storage } from "../../../../lib/storage/storage.ts";
-import { SimRandom } from "../../../simulation/sim_random.ts";
+import { SimRandom } from "../../../../lib/testing/sim_random.ts";
 import { committed, mutation, read, StorageWorld, set, write } from "../../../support/storage_world.ts";
 import { TestDatabase } from "../../../support/test_database.ts";
 

@@ -9,7 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Beacons } from "../../../../lib/replication/stream/beacons.ts";
 import { GivenLease } from "../../../../lib/replication/stream/given_lease.ts";
 import { leaseEnds, leaseTimes } from "../../../../lib/replication/stream/lease_times.ts";
-import { SimRandom } from "../../../simulation/sim_random.ts";
+import { SimRandom } from "../../../../lib/testing/sim_random.ts";
 
 const TIMES = leaseTimes(5000);
 const NEVER = Number.NEGATIVE_INFINITY;

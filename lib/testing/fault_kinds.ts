@@ -3,8 +3,8 @@
  * happens. `faults.ts` decides which and when.
  */
 
-import type { RunningIndex } from "../../lib/index_server/index_server.ts";
-import { RunningNode } from "../../lib/node_server/node_server.ts";
+import type { RunningIndex } from "../index_server/index_server.ts";
+import { RunningNode } from "../node_server/node_server.ts";
 import { DATA_DIR, type SimCluster, type SimDaemon } from "./sim_cluster.ts";
 import type { AccessFaults } from "./sim_disk.ts";
 import type { SimHost } from "./sim_host.ts";

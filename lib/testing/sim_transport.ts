@@ -3,8 +3,8 @@
  * in, so connections with TLS are plain.
  */
 
-import { FlareError } from "../../lib/base/errors.ts";
-import type { Address, Connection, ConnectionHandler, Listener, Transport } from "../../lib/runtime/runtime.ts";
+import { FlareError } from "../base/errors.ts";
+import type { Address, Connection, ConnectionHandler, Listener, Transport } from "../runtime/runtime.ts";
 import type { SimProcess } from "./sim_process.ts";
 
 export class SimTransport implements Transport {

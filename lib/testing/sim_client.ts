@@ -3,8 +3,8 @@
  * An unexpected reply, or one of the wrong form, fails the run.
  */
 
-import { fromLatin1, latin1 } from "../../lib/base/bytes.ts";
-import type { Clock, Connection, ConnectionHandler, Timer, Transport } from "../../lib/runtime/runtime.ts";
+import { fromLatin1, latin1 } from "../base/bytes.ts";
+import type { Clock, Connection, ConnectionHandler, Timer, Transport } from "../runtime/runtime.ts";
 
 /** What a client needs of the process it lives in. */
 export interface ClientProcess {

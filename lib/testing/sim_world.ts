@@ -92,22 +92,31 @@ export class SimWorld {
         settled = true;
       };
       work.then(done, done);
-      // Callbacks instead of promises: some test runners follow every promise, and there is one event after the other.
-      const step = () => {
-        if (this.#failure !== undefined) return reject(this.#failure);
-        if (settled) return resolve(work);
-        const event = this.clock.next(untilMs * 1000);
-        if (event === undefined) return reject(new Error(`not finished after ${untilMs} ms of virtual time`));
-        try {
-          event();
-          this.onEvent();
-        } catch (error) {
-          return reject(error);
-        }
-        setImmediate(step);
-      };
-      setImmediate(step);
+      this.goOn(
+        untilMs,
+        () => settled,
+        (error) => (error === undefined ? resolve(work) : reject(error)),
+      );
     });
+  }
+
+  /** Lets the world go on until `isDone`; `end` gets the first failure, or that nothing happens any more up to `untilMs`. */
+  goOn(untilMs: number, isDone: () => boolean, end: (error?: unknown) => void): void {
+    // Callbacks instead of promises: some test runners follow every promise, and there is one event after the other.
+    const step = () => {
+      if (this.#failure !== undefined) return end(this.#failure);
+      if (isDone()) return end();
+      const event = this.clock.next(untilMs * 1000);
+      if (event === undefined) return end(new Error(`not finished after ${untilMs} ms of virtual time`));
+      try {
+        event();
+        this.onEvent();
+      } catch (error) {
+        return end(error);
+      }
+      setImmediate(step);
+    };
+    setImmediate(step);
   }
 }
 

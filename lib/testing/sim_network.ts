@@ -3,10 +3,10 @@
  * takes, and the ways it goes wrong. All times and chances come from the world. Its connections are `sim_connection.ts`.
  */
 
-import { latin1 } from "../../lib/base/bytes.ts";
-import { FlareError } from "../../lib/base/errors.ts";
-import type { Connection, ConnectionHandler } from "../../lib/runtime/runtime.ts";
-import { READ_BUFFER_BYTES } from "../../lib/runtime/sockets/socket_limits.ts";
+import { latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
+import { READ_BUFFER_BYTES } from "../runtime/sockets/socket_limits.ts";
 import { SimConnection } from "./sim_connection.ts";
 import type { SimHost } from "./sim_host.ts";
 import type { SimProcess } from "./sim_process.ts";

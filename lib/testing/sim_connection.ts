@@ -5,9 +5,9 @@
  * hosts and links, not what the bytes mean.
  */
 
-import { FlareError } from "../../lib/base/errors.ts";
-import type { Connection, ConnectionHandler } from "../../lib/runtime/runtime.ts";
-import { CLOSE_MS, LINGER_MS } from "../../lib/runtime/sockets/socket_limits.ts";
+import { FlareError } from "../base/errors.ts";
+import type { Connection, ConnectionHandler } from "../runtime/runtime.ts";
+import { CLOSE_MS, LINGER_MS } from "../runtime/sockets/socket_limits.ts";
 import type { SimNetwork } from "./sim_network.ts";
 import type { SimProcess } from "./sim_process.ts";
 

@@ -3,10 +3,10 @@
  * and keeps the cluster in the shape that is wanted, whatever breaks. It looks at the index server's map as a tool would.
  */
 
-import { type ClusterNode, NodeRole, NodeState } from "../../lib/cluster/node.ts";
-import type { NodeMap } from "../../lib/cluster/node_map.ts";
+import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import { INDEX_PORT } from "../net/daemon_options.ts";
 import { type ClientProcess, SimClient } from "./sim_client.ts";
-import { INDEX_PORT } from "./sim_cluster.ts";
 
 /** What an operator sees of a cluster, and of the world it is in. */
 export interface OperatedCluster {

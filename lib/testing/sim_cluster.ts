@@ -3,11 +3,12 @@
  * as an operator's service manager does it. It uses what the library offers and nothing below.
  */
 
-import type { NodeMap } from "../../lib/cluster/node_map.ts";
-import { indexServerOptions } from "../../lib/index_server/index_options.ts";
-import { type RunningIndex, startIndexServer } from "../../lib/index_server/index_server.ts";
-import { RunningNode } from "../../lib/node_server/node_server.ts";
-import type { NodeServerOptions } from "../../lib/node_server/node_server_options.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import { indexServerOptions } from "../index_server/index_options.ts";
+import { type RunningIndex, startIndexServer } from "../index_server/index_server.ts";
+import { INDEX_PORT, NODE_PORT } from "../net/daemon_options.ts";
+import { RunningNode } from "../node_server/node_server.ts";
+import type { NodeServerOptions } from "../node_server/node_server_options.ts";
 import { SimEngine } from "./sim_engine.ts";
 import type { SimHost } from "./sim_host.ts";
 import type { SimProcess } from "./sim_process.ts";
@@ -15,8 +16,6 @@ import type { SimWorld } from "./sim_world.ts";
 
 /** A pause before the service manager starts a daemon again that ended by itself. */
 const RESTART_MS = 1000;
-export const INDEX_PORT = 12120;
-export const NODE_PORT = 12121;
 export const DATA_DIR = "/flare";
 
 /** One daemon on one host. */

@@ -4,9 +4,9 @@
  * While it is paused, everything waits and then comes at once.
  */
 
-import { NameCache } from "../../lib/runtime/names/name_cache.ts";
-import { NamedTransport } from "../../lib/runtime/names/named_transport.ts";
-import type { FileSystem, Log, LogLevel, ProcessInfo, Random, Runtime, Transport } from "../../lib/runtime/runtime.ts";
+import { NameCache } from "../runtime/names/name_cache.ts";
+import { NamedTransport } from "../runtime/names/named_transport.ts";
+import type { FileSystem, Log, LogLevel, ProcessInfo, Random, Runtime, Transport } from "../runtime/runtime.ts";
 import { type Liveness, SimProcessClock } from "./sim_clock.ts";
 import { SimFiles } from "./sim_files.ts";
 import type { SimHost } from "./sim_host.ts";

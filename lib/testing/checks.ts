@@ -4,14 +4,14 @@
  * at its owner).
  */
 
-import { latin1 } from "../../lib/base/bytes.ts";
-import { FlareError } from "../../lib/base/errors.ts";
-import { hashSimple } from "../../lib/cluster/key_hash.ts";
-import { KeyResolver } from "../../lib/cluster/key_resolver.ts";
-import { NodeRole, NodeState } from "../../lib/cluster/node.ts";
-import type { NodeMap } from "../../lib/cluster/node_map.ts";
-import { encodeNodeList } from "../../lib/cluster/node_map_codec.ts";
-import type { RunningNode } from "../../lib/node_server/node_server.ts";
+import { latin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
+import { hashSimple } from "../cluster/key_hash.ts";
+import { KeyResolver } from "../cluster/key_resolver.ts";
+import { NodeRole, NodeState } from "../cluster/node.ts";
+import type { NodeMap } from "../cluster/node_map.ts";
+import { encodeNodeList } from "../cluster/node_map_codec.ts";
+import type { RunningNode } from "../node_server/node_server.ts";
 import type { SimCluster } from "./sim_cluster.ts";
 
 /** Looks at every map that comes into use. */

@@ -4,6 +4,7 @@
  * change it. Expiry stays out: no item of a simulation expires while it runs.
  */
 
+import { NON_NUMERIC } from "../protocol/text/refusal_lines.ts";
 import type { SequentialModel, TimedOperation } from "./linearizability.ts";
 import type { ClientAnswer } from "./sim_client.ts";
 
@@ -40,7 +41,6 @@ interface Outcome {
 }
 
 const MISS = "END";
-const NON_NUMERIC = "CLIENT_ERROR cannot increment or decrement non-numeric value";
 
 export function isRead({ name }: ItemCommand): boolean {
   return name === "get" || name === "gets";

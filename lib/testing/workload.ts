@@ -32,6 +32,8 @@ export interface WorkloadOptions {
   readonly pauseMsMax: number;
   /** Whether requests may fail. */
   readonly mayFail: boolean;
+  /** Ahead of the names of its clients and keys; absent: it is the only one. */
+  readonly name?: string;
 }
 
 const TIMEOUT_MS = 8000;
@@ -58,7 +60,7 @@ interface Key {
 }
 
 export class Workload {
-  readonly history = new History();
+  readonly history: History;
   readonly #cluster: LoadedCluster;
   readonly #options: WorkloadOptions;
   readonly #keys: Key[];
@@ -67,7 +69,8 @@ export class Workload {
   #lastKey = 0;
   #lastWrite = 0;
 
-  constructor(cluster: LoadedCluster, options: WorkloadOptions) {
+  constructor(cluster: LoadedCluster, options: WorkloadOptions, history = new History()) {
+    this.history = history;
     this.#cluster = cluster;
     this.#options = options;
     this.#keys = Array.from({ length: options.keys }, (_, i) => this.#newKey(KINDS[i % KINDS.length] as KeyKind));
@@ -76,8 +79,9 @@ export class Workload {
   start(): void {
     const { world } = this.#cluster;
     for (let number = 1; number <= this.#options.clients; number++) {
-      const process = world.host(`client${number}`).start();
-      this.#running.push(this.#client(process, world.random.split(`client ${number}`)));
+      const { name = "" } = this.#options;
+      const process = world.host(`${name}client${number}`).start();
+      this.#running.push(this.#client(process, world.random.split(`${name}client ${number}`)));
     }
   }
 
@@ -167,7 +171,7 @@ export class Workload {
   }
 
   #newKey(kind: KeyKind): Key {
-    return { name: `${kind}-${++this.#lastKey}`, kind, operations: 0, unknown: 0 };
+    return { name: `${this.#options.name ?? ""}${kind}-${++this.#lastKey}`, kind, operations: 0, unknown: 0 };
   }
 
   #command({ name, kind }: Key, versions: ReadonlyMap<string, string>, random: SimRandom): ItemCommand {

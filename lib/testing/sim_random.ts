@@ -3,7 +3,7 @@
  * faults of a run stay the same when its workload changes. Knows nothing of what is decided with it.
  */
 
-import type { Random } from "../../lib/runtime/runtime.ts";
+import type { Random } from "../runtime/runtime.ts";
 
 export class SimRandom implements Random {
   #a: number;

@@ -4,9 +4,9 @@
  * it can be interrupted between any two of them.
  */
 
-import { FlareError } from "../../lib/base/errors.ts";
-import { ioFault } from "../../lib/runtime/files/io_fault.ts";
-import type { AppendFile, FileLock, FileSystem } from "../../lib/runtime/runtime.ts";
+import { FlareError } from "../base/errors.ts";
+import { ioFault } from "../runtime/files/io_fault.ts";
+import type { AppendFile, FileLock, FileSystem } from "../runtime/runtime.ts";
 import { type AccessFaults, parentOf, type SimDisk } from "./sim_disk.ts";
 import { SimInode } from "./sim_inode.ts";
 import type { SimProcess } from "./sim_process.ts";

@@ -4,7 +4,7 @@
  * out one by one. `SimHostClock` is the clock of a machine, which may be wrong; `SimProcessClock` is what a process sees of it.
  */
 
-import type { Clock, Timer } from "../../lib/runtime/runtime.ts";
+import type { Clock, Timer } from "../runtime/runtime.ts";
 
 export interface SimEvent {
   readonly atUs: number;
