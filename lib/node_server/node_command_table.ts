@@ -331,7 +331,7 @@ export const nodeCommands = {
         access: "everyone",
         run: ({ stats }, _request, reply) => stats.replication(reply),
         section: "node",
-        lines: [["", "copies to other nodes and to another cluster: queued, failed, dropped"]],
+        lines: [["", "what replication promises, who is in sync and how far behind; copies on their way, failed, dropped"]],
       },
       settings: {
         access: "everyone",
