@@ -94,7 +94,9 @@ export class WriteForward {
     // A copy, but we do not know yet that we are a replica: forwarding it would make its sender wait for itself.
     const fromOwner = sender === route.key || request.mutation.version !== 0;
     const copied = fromOwner && isCopy(request) && !routing.gaveAway(hash);
-    return copied || (passed.includes(selfKey) && passed.includes(route.key)) ? PROXY_FAILURE : route;
+    // Its sender may have deleted the key since: what came back would be a newer item there.
+    const goesBack = sender === route.key && isVersioned(request);
+    return copied || goesBack || (passed.includes(selfKey) && passed.includes(route.key)) ? PROXY_FAILURE : route;
   }
 
   /**

@@ -128,6 +128,18 @@ describe("a copy", () => {
     await node.stop();
   });
 
+  it("does not go back to its sender from a node that was the master itself until recently", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 0 0 0 1 16", "2002 1 0 0 1 17"]);
+    await node.push(2, ["2001 2 0 -1 0 16", "2002 0 0 0 1 17"]);
+    node.host(SECOND).requests.length = 0;
+    for (const copy of ["set a 0 0 1 7\r\nx\r\n", "delete a 0 7\r\n"]) {
+      assertEquals(await node.ask(`<${SECOND}>${copy}`), "SERVER_ERROR proxy failure\r\n");
+    }
+    assertEquals(node.host(SECOND).requests, []);
+    await node.stop();
+  });
+
   it("does not go once more to a replica that has sent it back by way of others", async () => {
     const node = new PlayedNode();
     await node.start(["2001 0 0 0 1 16", "2002 1 0 0 0 17", "2003 2 0 -1 0 18"]);
