@@ -356,6 +356,8 @@ export class ReplicaStream implements Worker {
     // It is not known whether what was appended before will ever be committed; the replica is asked again then.
     if (this.#phase === "opening" && this.#owner.written.committedSequence + 1 < this.#pushedFrom) return this.#later(RETRY_MS);
     if (line !== STREAM_LOST && !isWorthRepeating(line) && !line.startsWith(STREAM_OK)) return this.#onUnknown(link);
+    // Lines would come back: a node whose map is older passes them on to the owner, behind what that has done since.
+    if (this.#phase === "opening" && this.#cursor === undefined) this.#next ??= this.#owner.written.committedSequence + 1;
     this.#owner.onKnown(this.node.key, true);
     if (line === STREAM_LOST) return this.fail("it has lost the stream");
     const position = parseFollows(line);

@@ -327,6 +327,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     if (knows) this.#known.add(nodeKey);
     else this.#known.delete(nodeKey);
     this.#followIfNeeded();
+    this.#owner.onCoverage();
   }
 
   onBegun(): void {
