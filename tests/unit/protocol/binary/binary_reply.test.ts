@@ -124,6 +124,7 @@ describe("BinaryReply", () => {
     segment.markUncommitted(textStart);
     segment.markUncommitted(segment.length);
     segment.putText("VERSION 1\r\n");
+    segment.requestCommit();
     segment.failUncommitted((opcode, opaque) =>
       opcode > 0 ? encodeBinaryError(opcode, opaque, BinaryStatus.internalError, "full") : fromLatin1("SERVER_ERROR full\r\n"),
     );
