@@ -8,17 +8,27 @@ import type { Figures } from "../protocol/stat_lines.ts";
 
 /** A node of the map and what is known of its replication; undefined = not known, or not said of its role. */
 export interface ReplicationReport {
+  /** The node, as the map has it. */
   readonly node: ClusterNode;
   /** `async`, `sync` or `legacy`. */
   readonly guarantees: string | undefined;
+  /** Its `fsync`. */
   readonly fsync: string | undefined;
+  /** Of a slave: whether it is in the in-sync set. */
   readonly inSync: boolean | undefined;
+  /** Why a slave is not in the set. */
   readonly whyNot: string | undefined;
+  /** The version of the node map by which it last saw its partition change. */
   readonly epoch: number | undefined;
+  /** Of a master: its newest change; of a slave: the newest one of its master that it has. */
   readonly sequence: number | undefined;
+  /** How many changes a slave lacks. */
   readonly lagEntries: number | undefined;
+  /** How many bytes of the change log that is; known at the master only. */
   readonly lagBytes: number | undefined;
+  /** For how long it has lacked the oldest of them. */
   readonly lagSeconds: number | undefined;
+  /** How long ago its lease was renewed. */
   readonly leaseAgeSeconds: number | undefined;
 }
 
