@@ -19,6 +19,8 @@ import type { Runtime } from "../runtime/runtime.ts";
 export interface SetKeeper {
   /** Asks it to remove (`prepare`) or to add (`active`) a slave, by the map of this version; undefined = none answered. */
   changeSet(slave: ClusterNode, state: "prepare" | "active", version: Uint64): Promise<SetAnswer | undefined>;
+  /** Reports this node as down, so that a slave is promoted; false = no index server has heard it. */
+  tellShutdown(): Promise<boolean>;
 }
 
 /** Settings that can change at run time. */
@@ -72,6 +74,7 @@ export class InSyncReplicas {
   /** Called with the next map. */
   readonly #waiting: (() => void)[] = [];
   #stopped = false;
+  #makingWay = false;
 
   constructor(runtime: Runtime, routing: Routing, keeper: SetKeeper, isKept: boolean, options: InSyncOptions) {
     this.#runtime = runtime;
@@ -122,6 +125,26 @@ export class InSyncReplicas {
   /** A slave does not get every write in time, but may still get it: as `missed`, unless it is not in the set. */
   late(key: string, reason: string): Promise<FlareError | undefined> | undefined {
     return this.isKept ? this.#takeOut(key, reason) : undefined;
+  }
+
+  /**
+   * A slave of the set has writes of this master that were lost here, with the power for example: it must be the master now.
+   * Returns whether it will be; called again until it is.
+   */
+  makeWay(key: string): boolean {
+    if (!this.isKept) return false;
+    if (this.#makingWay) return true;
+    this.#makingWay = true;
+    this.#runtime.log.write(
+      "warning",
+      `replica "${key}" has writes that this node has lost: this master makes way for a slave`,
+    );
+    void this.#keeper.tellShutdown().then(async (isTold) => {
+      if (!isTold) this.#troubleLog.write("no index server has heard that this master makes way for a slave");
+      await sleep(this.#runtime.clock, isTold ? this.options.replicationTimeoutMs : RETRY_MS);
+      this.#makingWay = false;
+    });
+    return true;
   }
 
   /** A slave lacks what others have now; resolves to whether it copies everything again before it counts. */

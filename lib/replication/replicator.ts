@@ -201,6 +201,10 @@ export class Replicator implements StreamsOwner {
     return this.#inSync.missed(key, sentMs, reason);
   }
 
+  onAhead({ key }: ClusterNode): boolean {
+    return this.#inSync.makeWay(key);
+  }
+
   onLate({ key }: ClusterNode, reason: string): Promise<FlareError | undefined> | undefined {
     return this.#inSync.late(key, reason);
   }

@@ -425,6 +425,12 @@ export class Storage {
     return this.#positions.common(theirs, changes.files, changes.lastSequence);
   }
 
+  /** Whether a storage with this position has something of our own log that we have lost. */
+  lacks(position: Position): boolean {
+    const { changes } = this.#openJournal();
+    return this.#positions.lacks(position, changes.files, changes.lastSequence);
+  }
+
   /** Reads the log from a sequence on; a storage without a data directory has none to read. */
   readLog(first: number): LogCursor {
     const { changes } = this.#openJournal();

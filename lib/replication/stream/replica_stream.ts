@@ -46,6 +46,8 @@ export interface StreamOwner {
   upTo(position: Position): number | undefined;
   /** Reads the log from a record on; undefined: it is not there. */
   readFrom(first: number): LogCursor | undefined;
+  /** Whether a replica that must have every write has some that were lost here: then nothing is sent. */
+  isAhead(stream: ReplicaStream, position: Position): boolean;
   /** A replica follows, but what it has is not known, or not in the log any more. */
   onUncertain(stream: ReplicaStream): void;
   /** Whether the node has answered as one that knows streams does. */
@@ -362,7 +364,9 @@ export class ReplicaStream implements Worker {
     if (line === STREAM_LOST) return this.fail("it has lost the stream");
     const position = parseFollows(line);
     if (line === STREAM_OK || position !== undefined) {
-      if (this.#phase === "opening" && !this.#hasBegun && this.#continueAfter(position)) return this.#ask();
+      const isFirst = this.#phase === "opening" && !this.#hasBegun;
+      if (isFirst && position !== undefined && this.#owner.isAhead(this, position)) return this.#later(RETRY_MS);
+      if (isFirst && this.#continueAfter(position)) return this.#ask();
       this.#isFollowing = true;
       this.#heardMs = this.#runtime.clock.monotonicMs();
       this.beacons.begin(!this.#hasBegun);

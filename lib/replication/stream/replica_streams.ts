@@ -37,6 +37,8 @@ export interface StreamsOwner {
    * nobody has to any longer, or to why a write that waits is in doubt.
    */
   onBehind(node: ClusterNode, sentMs: number, reason: string): Promise<FlareError | undefined> | undefined;
+  /** A replica in the in-sync set has writes that were lost here. Returns whether this node makes way for it. */
+  onAhead(node: ClusterNode): boolean;
   /** A replica was silent, or a write has waited for it, for too long; it may still get everything. As `onBehind`. */
   onLate(node: ClusterNode, reason: string): Promise<FlareError | undefined> | undefined;
   /** A replica is further behind than it may be. As `onBehind`; undefined also if it may stay so. */
@@ -309,6 +311,11 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   readFrom(first: number): LogCursor | undefined {
     const cursor = this.#storage.readLog(first);
     return cursor.isThere ? cursor : undefined;
+  }
+
+  isAhead({ node }: ReplicaStream, position: Position): boolean {
+    if (!this.#owner.isAwaited(node.key) || !this.#storage.lacks(position)) return false;
+    return this.#owner.onAhead(node);
   }
 
   /** A slave of the in-sync set must have what this master has, and nothing else. */

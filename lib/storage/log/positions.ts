@@ -81,6 +81,12 @@ export class Positions {
     return newest;
   }
 
+  /** Whether a position is in a log of our own, behind its last record here: what was written there is lost here. */
+  lacks({ history, sequence }: Position, files: readonly LogSegment[], lastSequence: number): boolean {
+    const own = ownHistories(files, lastSequence).findLast((each) => each.history === history);
+    return own !== undefined && sequence > own.last;
+  }
+
   /** The newest states of a history up to a sequence, in our own numbers. */
   *#states(history: string, sequence: number, files: readonly LogSegment[], lastSequence: number): Generator<CommonState> {
     for (const own of ownHistories(files, lastSequence)) {

@@ -217,6 +217,24 @@ describe("a new master whose index server keeps in-sync sets", () => {
     }
   });
 
+  it("makes way for a slave that has writes which were lost here, and executes none until then", async () => {
+    const node = await withSets((host) => void following(host, { stream: undefined }));
+    const slave = node.host(SLAVE);
+    const client = await node.send("set a 0 0 1\r\n1\r\n");
+    const [, history] = / ([0-9a-f]{16})\r/.exec(slave.requests[0] ?? "") ?? [];
+    following(slave, { stream: `OK ${history} 7\r\n` });
+    slave.connections.at(-1)?.send(`OK ${history} 7\r\n`);
+    await node.network.pass(1000);
+    assertEquals(
+      node.index.requests.filter((request) => request.startsWith("shutdown")),
+      ["shutdown 127.0.0.1 2001\r\n"],
+    );
+    assertEquals([removals(node), client.received, toldTo(slave).slice(0, 2)], [[], "", ["stream", "stream"]]);
+    assert(toldTo(slave).every((request) => request === "stream"));
+    assert(node.network.logged.some((line) => line.includes("has writes that this node has lost")));
+    await node.stop();
+  });
+
   it("continues where a slave says it is, and executes a write only then", async () => {
     const node = await withSets((host) => void following(host, { stream: undefined }));
     const slave = node.host(SLAVE);

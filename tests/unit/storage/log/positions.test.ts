@@ -66,6 +66,14 @@ describe("Positions", () => {
     assertEquals(common(marks), undefined);
   });
 
+  it("know what of its own log a storage has lost", () => {
+    const found = positions([15, C, 5]);
+    const lacks = (history: string, sequence: number) => found.lacks({ history, sequence }, log, 40);
+    assertEquals([lacks(A, 29), lacks(A, 30), lacks(B, 40), lacks(B, 41)], [false, true, false, true]);
+    // What another node has written may never have been acknowledged.
+    assertEquals([lacks(C, 9), lacks("d".repeat(16), 1)], [false, false]);
+  });
+
   it("keep the end of each history and get sparse before, in bounded memory", () => {
     const marks = positions([1, A, 1], [2, A, 2], [3, B, 1]);
     for (let at = 4; at < 100_000; at++) marks.add({ at, history: C, sequence: at * 2 });
