@@ -2,9 +2,9 @@
  * A test under failures: a counter of visits must count each of them once, whatever breaks. The cluster is real, its machines
  * are simulated: network, disks, clocks and time. Everything that happens depends on the seed, so a failure can be repeated.
  *
- *   node --import tsx examples/12_failing_cluster_inside_a_test.ts
- *   deno run --allow-all examples/12_failing_cluster_inside_a_test.ts
- *   bun examples/12_failing_cluster_inside_a_test.ts
+ *   node --import tsx examples/12_failing_cluster.ts
+ *   deno run --allow-all examples/12_failing_cluster.ts
+ *   bun examples/12_failing_cluster.ts
  */
 
 import { FlareError } from "../mod.ts"; // in a project of your own: from "flare-kv"
