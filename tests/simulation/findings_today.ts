@@ -13,12 +13,7 @@ export interface KnownFindings {
   readonly why: string;
 }
 
-const { appliedTwice, differ, earlyRead, forgottenDeletion, lostWrite, notLinearizable, staleRead, unserved } = FindingKind;
-
-const DISK = "a slave whose disk fails is not fenced when it leaves";
-const LINES = "a slave may accept a former master's copies as lines, though not its stream";
-const SPLIT = [earlyRead, staleRead, lostWrite, appliedTwice, notLinearizable, differ];
-const DISRUPTED = [...SPLIT, unserved];
+const { earlyRead, forgottenDeletion, lostWrite, staleRead } = FindingKind;
 
 /** By scenario; those of one kind of fault with one and two slaves together. */
 export const FINDINGS_TODAY: { readonly [scenario: string]: KnownFindings } = {
@@ -31,12 +26,6 @@ export const FINDINGS_TODAY: { readonly [scenario: string]: KnownFindings } = {
     shown: { scenario: "lateSlaves", seed: 1 },
     why: "asynchronous replication promises no more",
   },
-  "sync-isolate": { kinds: SPLIT, why: LINES },
-  "sync-loss": { kinds: SPLIT, why: LINES },
-  "sync-brokenDisk": { kinds: DISRUPTED, why: DISK },
-  "sync-failingSync": { kinds: DISRUPTED, why: DISK },
-  "sync-failingRead": { kinds: DISRUPTED, why: DISK },
-  "sync-secondIndex": { kinds: DISRUPTED, why: "a map is believed whatever index server it comes from" },
 };
 
 /** What is known of a scenario. */
