@@ -2,8 +2,12 @@
  * The store of the node map and of its leader's term: an interface with one method to read and one to replace, so that the map
  * can be in a file, in memory or in a service that several index servers share. Replacing is a compare-and-set: a writer that
  * has not seen the latest map cannot overwrite it. Does not know how maps change.
+ *
+ * Index servers that share a map elect a leader where the coordinator can: one at a time has a lease. Safety does not depend on
+ * it: a former leader that takes itself for the leader finds a higher term, or loses the compare-and-set.
  */
 
+import type { HostPort } from "../base/host_port.ts";
 import type { StoredMap } from "../cluster/stored_map.ts";
 
 /** What is stored, with the token of exactly this state. */
@@ -14,7 +18,42 @@ export interface RestoredMap extends StoredMap {
   readonly lost?: string;
 }
 
+/** The index server that leads. */
+export interface Leader {
+  /** Where the others and clients reach it. */
+  readonly address: HostPort;
+  /** Since when it leads, by its wall clock in milliseconds. */
+  readonly sinceMs: number;
+}
+
+/** How an election stands. */
+export interface Standing {
+  /** Who leads; undefined if nobody is known to. */
+  readonly leader: Leader | undefined;
+  /** It leads through this coordinator. */
+  readonly isOwn: boolean;
+  /** The lead ends that long after its last renewal unless it is renewed: what the coordinator grants. */
+  readonly leaseMs: number;
+}
+
+/** The election of one index server at a time. */
+export interface Election {
+  /**
+   * Takes the lead for `candidate` if nobody has it; renews it if this coordinator has it, as the candidate that it was taken
+   * for; else only says who has it. A lead that is taken or renewed lasts for at least `leaseMs` from the call on. After an
+   * error the outcome is unknown: the next call tells.
+   * @param leaseMs the wanted length; the coordinator may grant another one
+   * @param isRestart the candidate has just started: a lead of the same address is its former process's, and is taken over
+   * @throws FlareError IO_ERROR | CONNECTION_FAILED | IN_DOUBT | REFUSED | CORRUPT
+   */
+  campaign(candidate: Leader, leaseMs: number, isRestart: boolean): Promise<Standing>;
+  /** Gives up the lead, if this coordinator has it, so that another one need not wait. @throws FlareError as `campaign` */
+  resign(): Promise<void>;
+}
+
 export interface Coordinator {
+  /** Absent: the index server that started last leads, until it ends. */
+  readonly election?: Election | undefined;
   /**
    * Prepares for use by an index server, before anything else; others may read without it.
    * @throws FlareError DATA_DIR_LOCKED if another index server uses it and there can be only one | IO_ERROR

@@ -1,43 +1,50 @@
 /**
- * A coordinator that keeps the map in memory: for tests, examples and clusters in one process. Several index servers can share
- * one. It ends with the process.
+ * A coordinator that keeps the map in memory: for tests, examples and clusters in one process. Several index servers share one
+ * map with a coordinator each, and elect their leader. It ends with the process.
  */
 
 import type { NodeMap } from "../cluster/node_map.ts";
 import { EMPTY_NODE_MAP } from "../cluster/node_map.ts";
 import type { StoredMap } from "../cluster/stored_map.ts";
-import type { Coordinator, RestoredMap } from "./coordinator.ts";
+import type { Coordinator, Election, RestoredMap } from "./coordinator.ts";
+import { SharedMap } from "./shared_map.ts";
+
+/** There are no leases without an election. */
+const NO_CLOCK = { monotonicMs: () => 0 };
 
 export class MemoryCoordinator implements Coordinator {
-  #stored: StoredMap;
-  #stores = 0;
-  #listeners: (() => void)[] = [];
+  readonly election: Election | undefined;
+  readonly #shared: SharedMap;
+  readonly #endings: (() => void)[] = [];
 
-  constructor(map: NodeMap = EMPTY_NODE_MAP) {
-    this.#stored = { map, term: 0 };
+  /** @param content the first map, of this coordinator alone and without an election; or a map that others share */
+  constructor(content: NodeMap | SharedMap = EMPTY_NODE_MAP) {
+    const isShared = content instanceof SharedMap;
+    const shared = isShared ? content : new SharedMap(NO_CLOCK, content);
+    this.#shared = shared;
+    if (!isShared) return;
+    this.election = {
+      campaign: async (candidate, leaseMs, isRestart) => shared.campaign(this, candidate, leaseMs, isRestart),
+      resign: async () => shared.resign(this),
+    };
   }
 
   async open(): Promise<void> {}
 
   restore(): Promise<RestoredMap> {
-    return Promise.resolve({ ...this.#stored, token: String(this.#stores) });
+    return Promise.resolve(this.#shared.restore());
   }
 
   store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
-    if (expectedToken !== String(this.#stores)) return Promise.resolve(undefined);
-    this.#stored = stored;
-    this.#stores++;
-    const token = String(this.#stores);
-    for (const listener of this.#listeners) listener();
-    return Promise.resolve(token);
+    return Promise.resolve(this.#shared.store(stored, expectedToken));
   }
 
   onChange(listener: () => void): void {
-    this.#listeners.push(listener);
+    this.#endings.push(this.#shared.listen(listener));
   }
 
   close(): Promise<void> {
-    this.#listeners = [];
+    for (const end of this.#endings.splice(0)) end();
     return Promise.resolve();
   }
 }

@@ -5,12 +5,14 @@ import { assert, assertEquals } from "@std/assert";
 import { joinNode } from "../../lib/cluster/node_join.ts";
 import { EMPTY_NODE_MAP, type NodeMap } from "../../lib/cluster/node_map.ts";
 import type { StoredMap } from "../../lib/cluster/stored_map.ts";
-import type { Coordinator } from "../../lib/index_server/coordinator.ts";
+import type { Coordinator, Election, Leader } from "../../lib/index_server/coordinator.ts";
 
 /** A store of a node map that nobody has used. */
 export interface CoordinatorPlace {
   /** What an index server would use; called again, another one on the same map. */
   open(): Promise<Coordinator>;
+  /** Lets this time pass for its leases; absent: it has no elections. */
+  wait?(ms: number): Promise<void>;
   /** Removes the place. */
   dispose(): Promise<void>;
 }
@@ -29,6 +31,15 @@ const OTHER_TWO: StoredMap = { map: withNode(ONE.map, "c"), term: 1 };
 const NEXT_TERM: StoredMap = { ...ONE, term: 2 };
 
 const STORES = 20;
+
+/** The shortest that etcd grants. */
+const LEASE_MS = 2000;
+/** A service may end a lease later than it has to. */
+const LATE_MS = 2000;
+const CANDIDATES = 5;
+const leader = (host: string): Leader => ({ address: { host, port: 1 }, sinceMs: 1_800_000_000_000 });
+const A = leader("a");
+const B = leader("b");
 
 export function coordinatorSuite(
   name: string,
@@ -95,6 +106,90 @@ export function coordinatorSuite(
       assertEquals(won.length, 1);
       assertEquals((await coordinator.restore()).map, won[0]);
       await coordinator.close();
+    });
+  });
+}
+
+/** The contract of every coordinator with elections. */
+export function electionSuite(
+  name: string,
+  create: () => Promise<CoordinatorPlace>,
+  options: { readonly skip?: string | false } = {},
+): void {
+  describe(`elections ${name}`, { skip: options.skip ?? false }, () => {
+    const inPlace = (
+      text: string,
+      test: (open: () => Promise<Election>, wait: (ms: number) => Promise<void>) => Promise<void>,
+    ) =>
+      it(text, async () => {
+        const place = await create();
+        const opened: Coordinator[] = [];
+        const open = async () => {
+          const coordinator = await place.open();
+          opened.push(coordinator);
+          assert(coordinator.election !== undefined);
+          return coordinator.election;
+        };
+        try {
+          await test(open, async (ms) => place.wait?.(ms));
+        } finally {
+          for (const coordinator of opened) await coordinator.close();
+          await place.dispose();
+        }
+      });
+
+    inPlace("give one candidate the lead, tell the others who has it, and how long it lasts", async (open) => {
+      const [one, other] = [await open(), await open()];
+      assertEquals(await one.campaign(A, LEASE_MS, true), { leader: A, isOwn: true, leaseMs: LEASE_MS });
+      const { leader, isOwn } = await other.campaign(B, LEASE_MS, true);
+      assertEquals([leader, isOwn], [A, false]);
+      // It leads since it was elected, whatever it says later.
+      const later = { ...A, sinceMs: A.sinceMs + 5000 };
+      assertEquals(await one.campaign(later, LEASE_MS, false), { leader: A, isOwn: true, leaseMs: LEASE_MS });
+    });
+
+    inPlace("give it to one of many candidates at the same time, and all know to which", async (open) => {
+      const elections = await Promise.all(Array.from({ length: CANDIDATES }, open));
+      const standings = await Promise.all(elections.map((each, i) => each.campaign(leader(`host${i}`), LEASE_MS, true)));
+      const elected = standings.findIndex(({ isOwn }) => isOwn);
+      assertEquals(standings.filter(({ isOwn }) => isOwn).length, 1);
+      assertEquals(new Set(standings.map((standing) => standing.leader?.address.host)), new Set([`host${elected}`]));
+    });
+
+    inPlace("keep it for who renews it, and give it to another one when that ends", async (open, wait) => {
+      const [one, other] = [await open(), await open()];
+      await one.campaign(A, LEASE_MS, false);
+      for (let passedMs = 0; passedMs < 1.5 * LEASE_MS; passedMs += LEASE_MS / 4) {
+        await wait(LEASE_MS / 4);
+        assertEquals((await one.campaign(A, LEASE_MS, false)).isOwn, true);
+        assertEquals((await other.campaign(B, LEASE_MS, false)).leader, A);
+      }
+      await wait(LEASE_MS + LATE_MS);
+      assertEquals((await other.campaign(B, LEASE_MS, false)).isOwn, true);
+      const { leader, isOwn } = await one.campaign(A, LEASE_MS, false);
+      assertEquals([leader, isOwn], [B, false]);
+    });
+
+    inPlace("give it to another one at once when it is given up, and not by who does not have it", async (open) => {
+      const [one, other] = [await open(), await open()];
+      await one.campaign(A, LEASE_MS, false);
+      await other.campaign(B, LEASE_MS, false);
+      await other.resign();
+      assertEquals((await one.campaign(A, LEASE_MS, false)).isOwn, true);
+      await one.resign();
+      assertEquals((await other.campaign(B, LEASE_MS, false)).isOwn, true);
+    });
+
+    inPlace("let a restarted candidate take over the lead of its former process, and nobody else's", async (open) => {
+      const former = await open();
+      await former.campaign(A, LEASE_MS, false);
+      assertEquals((await (await open()).campaign(A, LEASE_MS, false)).isOwn, false);
+      assertEquals((await (await open()).campaign(B, LEASE_MS, true)).isOwn, false);
+      const again = await open();
+      const restarted = { ...A, sinceMs: A.sinceMs + 5000 };
+      assertEquals(await again.campaign(restarted, LEASE_MS, true), { leader: restarted, isOwn: true, leaseMs: LEASE_MS });
+      const { leader, isOwn } = await former.campaign(A, LEASE_MS, false);
+      assertEquals([leader, isOwn], [restarted, false]);
     });
   });
 }

@@ -1,7 +1,9 @@
 /**
- * Runs the contract of coordinators for each of them: memory, files in memory and on a disk, and Debian's etcd.
+ * Runs the contract of coordinators for each of them: memory, files in memory and on a disk, and Debian's etcd; and that of
+ * elections where they have them.
  *
- * Covers lib/index_server/etcd/etcd_coordinator.ts and lib/index_server/etcd/etcd_client.ts.
+ * Covers lib/index_server/etcd/etcd_coordinator.ts, lib/index_server/etcd/etcd_client.ts,
+ * lib/index_server/etcd/etcd_election.ts and lib/index_server/shared_map.ts.
  */
 
 import { join } from "node:path";
@@ -9,11 +11,12 @@ import { after, before, describe } from "node:test";
 import { EtcdCoordinator } from "../../lib/index_server/etcd/etcd_coordinator.ts";
 import { FileCoordinator } from "../../lib/index_server/file_coordinator.ts";
 import { MemoryCoordinator } from "../../lib/index_server/memory_coordinator.ts";
+import { SharedMap } from "../../lib/index_server/shared_map.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { Etcd, withoutEtcd } from "../support/etcd_server.ts";
 import { IndexWorld } from "../support/index_world.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "../support/temporary_directory.ts";
-import { coordinatorSuite } from "./coordinator_suite.ts";
+import { type CoordinatorPlace, coordinatorSuite, electionSuite } from "./coordinator_suite.ts";
 
 const runtime = detectRuntime();
 
@@ -21,6 +24,20 @@ coordinatorSuite("in memory", async () => {
   const coordinator = new MemoryCoordinator();
   return { open: async () => coordinator, dispose: async () => undefined };
 });
+
+const inSharedMemory = async (): Promise<CoordinatorPlace> => {
+  let nowMs = 0;
+  const shared = new SharedMap({ monotonicMs: () => nowMs });
+  return {
+    open: async () => new MemoryCoordinator(shared),
+    wait: async (ms) => {
+      nowMs += ms;
+    },
+    dispose: async () => undefined,
+  };
+};
+coordinatorSuite("in shared memory", inSharedMemory);
+electionSuite("in shared memory", inSharedMemory);
 
 coordinatorSuite("in a file in memory", async () => {
   const world = new IndexWorld();
@@ -43,12 +60,15 @@ describe(`etcd on ${runtime.name}`, { skip: withoutEtcd }, () => {
   });
   after(() => etcd.stop());
 
-  coordinatorSuite("in etcd", async () => {
+  const inEtcd = async (): Promise<CoordinatorPlace> => {
     const directory = makeTemporaryDirectory();
     const key = `/flare/${places++}`;
     return {
       open: async () => new EtcdCoordinator(runtime, { members: etcd.members, key, markPath: join(directory, "mark") }),
+      wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       dispose: async () => removeTemporaryDirectory(directory),
     };
-  });
+  };
+  coordinatorSuite("in etcd", inEtcd);
+  electionSuite("in etcd", inEtcd);
 });

@@ -9,8 +9,9 @@ import { fromLatin1, latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { decodeStoredMap, encodeStoredMap, NOTHING_STORED, type StoredMap } from "../../cluster/stored_map.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
-import type { Coordinator, RestoredMap } from "../coordinator.ts";
+import type { Coordinator, Election, RestoredMap } from "../coordinator.ts";
 import { EtcdClient, type EtcdServers, type Json } from "./etcd_client.ts";
+import { EtcdElection } from "./etcd_election.ts";
 
 export interface EtcdPlace extends EtcdServers {
   readonly key: string;
@@ -25,6 +26,7 @@ const TRANSACTION = "/v3/kv/txn";
 const ABSENT = "0";
 
 export class EtcdCoordinator implements Coordinator {
+  readonly election: Election;
   readonly #runtime: Runtime;
   readonly #client: EtcdClient;
   readonly #key: string;
@@ -40,12 +42,13 @@ export class EtcdCoordinator implements Coordinator {
   constructor(runtime: Runtime, place: EtcdPlace) {
     this.#runtime = runtime;
     this.#client = new EtcdClient(runtime, place);
+    this.election = new EtcdElection(this.#client, place.key);
     this.#key = place.key;
     this.#markPath = place.markPath;
     this.#mark = fromLatin1(`The node map is in etcd, under the key ${place.key}\n`);
   }
 
-  /** Several index servers may use it: who leads is decided by the terms. */
+  /** Several index servers may use it: the election says who leads, and the terms decide who may store. */
   async open(): Promise<void> {}
 
   async restore(): Promise<RestoredMap> {
