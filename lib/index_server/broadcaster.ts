@@ -48,12 +48,19 @@ export class Broadcaster {
   readonly #health: HealthListener;
   readonly #watches = new Map<string, NodeWatch>();
   #options: BroadcasterOptions;
+  #isOn = false;
 
   constructor(runtime: Runtime, workers: WorkerRegistry, options: BroadcasterOptions, health: HealthListener) {
     this.#runtime = runtime;
     this.#workers = workers;
     this.#options = options;
     this.#health = health;
+  }
+
+  /** Begins to monitor the nodes of `map`: nothing is known of any. */
+  start(map: NodeMap): void {
+    this.#isOn = true;
+    this.watch(map);
   }
 
   /** Monitors exactly the nodes of `map`. Pushes nothing at once: each node gets the map after its next answer. */
@@ -66,9 +73,11 @@ export class Broadcaster {
 
   /**
    * Sends a new map to the nodes. Resolves when the nodes that must know first have answered, or each group of them has had
-   * `readTimeoutMs` to do so; the others get the map after that and are not waited for, unless `awaitsAll`.
+   * `readTimeoutMs` to do so; the others get the map after that and are not waited for, unless `awaitsAll`. After `stop`
+   * nobody gets it: whoever leads now sends it.
    */
   async publish(map: NodeMap, changes: NodeMapChanges, awaitsAll = false): Promise<void> {
+    if (!this.#isOn) return;
     this.#dropMissing(map);
     const told = new Set<string>();
     for (const node of map.nodes) {
@@ -122,8 +131,9 @@ export class Broadcaster {
     for (const watch of this.#watches.values()) watch.options = options;
   }
 
-  /** Closes all connections; there are no more reports. */
+  /** Closes all connections; there are no more reports until it starts again. */
   stop(): void {
+    this.#isOn = false;
     for (const watch of this.#watches.values()) watch.stop();
     this.#watches.clear();
   }

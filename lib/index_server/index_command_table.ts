@@ -136,6 +136,18 @@ export const indexCommands = {
     section: "index",
     lines: [["<host> <port>", "`OK`; marks the node as down (a stopping `flared` sends it), stops nothing"]],
   },
+  relay: {
+    access: "operators",
+    run: (replies, request, reply, session) => replies.relay(request, reply, session),
+    section: "index",
+    lines: [
+      [
+        "<from> <node …|shutdown …>",
+        "the answer to the command if this server leads, else `SERVER_ERROR <failure>: no index server leads now`: how an " +
+          "index server passes a change on to the [leader](#between-servers)",
+      ],
+    ],
+  },
   kill: {
     access: "operators",
     run: (replies, request, reply) => replies.kill(request.words, reply),

@@ -34,6 +34,14 @@ export interface MapChange {
 /** A change as parsed from a command; its receiver adds who sent it. */
 export type AskedChange = Omit<MapChange, "cause">;
 
+/** A change as a command: the index server that leads gets it in this form. */
+export interface CommandedChange extends MapChange {
+  /** The command, without a line end. */
+  readonly command: string;
+  /** The address that it came from. */
+  readonly from: string;
+}
+
 /** After `node state … active`: whatever data the node has is accepted. Only our index server understands it. */
 const UNSAFE = "unsafe";
 
@@ -92,6 +100,14 @@ export type NodeFormWord = keyof typeof NODE_FORMS;
 export function nodeChange(form: NodeFormWord, words: readonly string[], partitionCountMax: number): AskedChange | undefined {
   const node = parseNode(words);
   return node === undefined ? undefined : NODE_FORMS[form](node, words.slice(2), partitionCountMax);
+}
+
+/** The change of a whole command, `node` or `shutdown`; undefined = `ERROR`. */
+export function commandedChange([command, ...words]: readonly string[], partitionCountMax: number): AskedChange | undefined {
+  if (command === "shutdown") return shutdownChange(words);
+  const [form = "", ...rest] = words;
+  if (command !== "node" || !Object.hasOwn(NODE_FORMS, form)) return undefined;
+  return nodeChange(form as NodeFormWord, rest, partitionCountMax);
 }
 
 function change(apply: (map: NodeMap) => Transition, failure: string): AskedChange {

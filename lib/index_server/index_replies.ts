@@ -4,6 +4,7 @@
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
+import { formatHostPort } from "../base/host_port.ts";
 import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, encodeMeta } from "../cluster/node_map_codec.ts";
@@ -17,13 +18,26 @@ import type { TextReply } from "../protocol/text/text_reply.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { statsGeneral } from "../stats/general_stats.ts";
 import { killWorker, refreshCertificates, statsNodes, statsThreads, verbosity } from "../stats/stats_commands.ts";
-import { type AskedChange, type MapChange, type NodeFormWord, nodeChange, shutdownChange } from "./index_commands.ts";
+import type { Leader } from "./coordinator.ts";
+import {
+  type AskedChange,
+  type CommandedChange,
+  commandedChange,
+  type MapChange,
+  type NodeFormWord,
+  nodeChange,
+  shutdownChange,
+} from "./index_commands.ts";
 
 /** Who leads the cluster, and whether it can: `node_map_service.ts` decides. */
 export interface Leadership {
-  /** This server's term. */
+  /** This server leads. */
+  readonly isLeading: boolean;
+  /** Who leads; undefined if that is not known. */
+  readonly leader: Leader | undefined;
+  /** The leader's term. */
   readonly term: number;
-  /** The term of the server that leads instead of this one; 0 while this one leads. */
+  /** Without an election: the term of the server that leads instead of this one; 0 while this one leads. */
   readonly replacedBy: number;
   /** For how long the stored node map has been out of reach. */
   readonly failingSeconds: number;
@@ -41,8 +55,10 @@ export interface IndexHost {
   readonly leadership: Leadership;
   /** The lines of `show variables` before `END`. */
   variables(): readonly string[];
-  /** Executes a change; resolves to the complete answer. */
-  change(change: MapChange): Promise<string>;
+  /** Executes a change, here or at the index server that leads; resolves to the complete answer. */
+  change(change: CommandedChange): Promise<string>;
+  /** Executes a change here, if this server leads; resolves to the complete answer. */
+  lead(change: MapChange): Promise<string>;
 }
 
 const NO_SLAVES: ReadonlySet<number> = new Set();
@@ -92,6 +108,10 @@ export class IndexReplies {
   statsGeneral(reply: TextReply): void {
     const { runtime, server, workers, nodeMap, leadership } = this.#host;
     statsGeneral(runtime, server, workers, this.#startedMs, VERSION, nodeMap.version, {}, reply);
+    const { leader } = leadership;
+    reply.stat("index_leads", leadership.isLeading ? 1 : 0);
+    reply.stat("index_leader", leader === undefined ? "none" : formatHostPort(leader.address.host, leader.address.port));
+    reply.stat("index_leader_since", leader === undefined ? 0 : Math.floor(leader.sinceMs / 1000));
     reply.stat("index_term", leadership.term);
     reply.stat("index_replaced_by", leadership.replacedBy);
     reply.stat("index_db_failing_seconds", leadership.failingSeconds);
@@ -109,25 +129,38 @@ export class IndexReplies {
 
   /** A form of `node`. */
   changeNode(form: NodeFormWord, request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
-    const asked = nodeChange(form, request.words.slice(1), this.#host.meta.partitionSize - 1);
-    return this.#change(asked, request, reply, session);
+    return this.#change(nodeChange(form, request.words.slice(1), this.#partitionCountMax), request, reply, session);
   }
 
   shutdown(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     return this.#change(shutdownChange(request.words), request, reply, session);
   }
 
-  #change(asked: AskedChange | undefined, request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
+  /** A change that another index server passes on to the leader. */
+  async relay(request: Request, reply: TextReply, session: ClientSession): Promise<void> {
+    const [from = "", ...words] = request.words;
+    const asked = commandedChange(words, this.#partitionCountMax);
     if (asked === undefined) return reply.line("ERROR");
-    return this.#answer({ ...asked, cause: causeOf(request, session) }, reply);
+    const cause = `"${words.join(" ")}" from ${from} through ${whoIs(session)}`;
+    reply.raw(fromLatin1(await this.#host.lead({ ...asked, cause })));
   }
 
-  async #answer(change: MapChange, reply: TextReply): Promise<void> {
+  get #partitionCountMax(): number {
+    return this.#host.meta.partitionSize - 1;
+  }
+
+  #change(asked: AskedChange | undefined, request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
+    if (asked === undefined) return reply.line("ERROR");
+    const command = [commandName(request.command), ...request.words].join(" ");
+    return this.#answer({ ...asked, command, from: session.peer, cause: `"${command}" from ${whoIs(session)}` }, reply);
+  }
+
+  async #answer(change: CommandedChange, reply: TextReply): Promise<void> {
     reply.raw(fromLatin1(await this.#host.change(change)));
   }
 }
 
-/** The command and who sent it: `"node state a 1 down" from 10.0.0.7:40612 as "ops"`. */
-function causeOf({ command, words }: Request, { peer, user }: ClientSession): string {
-  return `"${[commandName(command), ...words].join(" ")}" from ${peer}${user === undefined ? "" : ` as "${user}"`}`;
+/** `10.0.0.7:40612 as "ops"`. */
+function whoIs({ peer, user }: ClientSession): string {
+  return `${peer}${user === undefined ? "" : ` as "${user}"`}`;
 }

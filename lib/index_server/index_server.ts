@@ -19,12 +19,13 @@ import type { Address, FileLock, Runtime } from "../runtime/runtime.ts";
 import type { BroadcasterOptions } from "./broadcaster.ts";
 import type { Coordinator } from "./coordinator.ts";
 import { chooseCoordinator } from "./coordinator_choice.ts";
-import type { MapChange } from "./index_commands.ts";
+import type { CommandedChange, MapChange } from "./index_commands.ts";
 import { IndexHandler } from "./index_handler.ts";
 import { type IndexSettings, indexOptionTable, indexServerOptions } from "./index_options.ts";
 import type { IndexHost, Leadership } from "./index_replies.ts";
 import type { IndexServerOptions } from "./index_server_options.ts";
 import { showIndexVariables } from "./index_variables.ts";
+import { LeaderRelay } from "./leader_relay.ts";
 import { NodeMapService } from "./node_map_service.ts";
 import type { IndexServer } from "./public_index.ts";
 
@@ -62,6 +63,7 @@ export class RunningIndex implements IndexServer, IndexHost {
   readonly meta: ClusterMeta;
   readonly tls: DaemonTls;
   readonly #service: NodeMapService;
+  readonly #relay: LeaderRelay;
   readonly #addresses: Address[] = [];
   readonly #givenAtStart: IndexSettings;
   #options: IndexSettings;
@@ -81,7 +83,9 @@ export class RunningIndex implements IndexServer, IndexHost {
     });
     this.server = new Server(runtime, this.workers, { ...serverOptions(options, access), serversInProcess });
     this.tls = new DaemonTls(runtime, this.server, options);
-    this.#service = new NodeMapService(this.runtime, this.workers, coordinator, broadcasterOptions(options, this.tls));
+    const monitoring = broadcasterOptions(options, this.tls);
+    this.#service = new NodeMapService(this.runtime, this.workers, coordinator, monitoring, options.leaderLeaseMs);
+    this.#relay = new LeaderRelay(this.runtime, this.workers, this.tls);
   }
 
   /** @throws FlareError CLOSED before the start */
@@ -104,8 +108,8 @@ export class RunningIndex implements IndexServer, IndexHost {
   }
 
   get leadership(): Leadership {
-    const { term, replacedBy, failingSeconds } = this.#service;
-    return { term, replacedBy, failingSeconds };
+    const { term, replacedBy, failingSeconds, isLeading, leader } = this.#service;
+    return { term, replacedBy, failingSeconds, isLeading, leader };
   }
 
   /** @throws FlareError ADDRESS_IN_USE | DATA_DIR_LOCKED | CORRUPT | IO_ERROR */
@@ -117,7 +121,7 @@ export class RunningIndex implements IndexServer, IndexHost {
       await files.makeDirectory(dataDir);
       this.#lock = await files.lock(files.join(dataDir, "flarei.lock"));
     }
-    await this.#service.start();
+    await this.#service.open();
     this.server.open(new IndexHandler(this));
     const address = await this.tls.listen({ host: bind, port: serverPort }, enableSsl);
     this.#addresses.push(address);
@@ -125,6 +129,8 @@ export class RunningIndex implements IndexServer, IndexHost {
     if (serverSocket !== "") this.#addresses.push(await this.server.listen({ path: serverSocket }));
     const admin = adminAddress(this.#options);
     if (admin !== undefined) this.#addresses.push(await this.tls.listen(admin, enableSsl, { admin: true }));
+    // Those who elect it have to reach it.
+    await this.#service.start(this.address);
   }
 
   async reload(given: Partial<IndexSettings> = {}): Promise<void> {
@@ -154,7 +160,16 @@ export class RunningIndex implements IndexServer, IndexHost {
     return showIndexVariables({ ...this.#options, serverName: this.#serverName });
   }
 
-  change(change: MapChange): Promise<string> {
+  async change(change: CommandedChange): Promise<string> {
+    const leader = this.#service.isLeading ? undefined : this.#service.otherLeader;
+    if (leader === undefined) return this.lead(change);
+    const answer = await this.#relay.pass(leader, change);
+    // Who asks here next sees what was changed.
+    await this.#service.refresh();
+    return answer;
+  }
+
+  lead(change: MapChange): Promise<string> {
     return this.#service.change(change);
   }
 

@@ -42,6 +42,12 @@ export interface IndexServerOptions {
    */
   readonly indexDbKey?: string;
   /**
+   * With several index servers in etcd: after this time without a sign of the leader another one leads.
+   *
+   * An integer from 2 to 3600000, in milliseconds; default 5000. `leader-lease` in files and flags.
+   */
+  readonly leaderLeaseMs?: number;
+  /**
    * The name by which others reach this server; default: the host's full name.
    *
    * `server-name` in files and flags.

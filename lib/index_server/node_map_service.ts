@@ -1,9 +1,12 @@
 /**
  * The only place where the cluster's node map changes: one change at a time, each read, computed, stored and broadcast before
- * the next begins. Commands and monitors come here; `cluster/node_map.ts` has the rules.
+ * the next begins. Commands and monitors come here; `cluster/node_map.ts` has the rules. Of several index servers with one
+ * coordinator only the leader changes the map and monitors the nodes: the others show it.
  */
 
 import { FlareError } from "../base/errors.ts";
+import type { HostPort } from "../base/host_port.ts";
+import { NO_LEADER } from "../cluster/index_leader.ts";
 import { mapEvents, mapEventText } from "../cluster/map_events.ts";
 import { NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
@@ -13,7 +16,8 @@ import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { serverErrorLine } from "../protocol/text/server_error.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Broadcaster, type BroadcasterOptions } from "./broadcaster.ts";
-import type { Coordinator, RestoredMap } from "./coordinator.ts";
+import { Candidacy } from "./candidacy.ts";
+import type { Coordinator, Leader, RestoredMap } from "./coordinator.ts";
 import type { MapChange } from "./index_commands.ts";
 
 /** How often a change is recomputed because somebody else changed the map in the meantime. */
@@ -30,17 +34,38 @@ export class NodeMapService implements Worker {
   readonly #workers: WorkerRegistry;
   readonly #coordinator: Coordinator;
   readonly #broadcaster: Broadcaster;
-  /** The current map, and this server's term. */
+  /** The current map, and the highest term that was seen with it. */
   #current: StoredMap = NOTHING_STORED;
+  /** The last term in which this server led. */
+  #ownTerm = 0;
+  /** It leads in that term, as far as it knows. */
+  #isLeading = false;
+  /** Since when it leads, or when it ceased to, by the wall clock. */
+  #sinceMs = 0;
+  /** Without an election: the term of the server that leads instead. */
   #replacedBy = 0;
+  #candidacy: Candidacy | undefined;
+  /** Settles when the lead is taken, or cannot be. */
+  #taking: Promise<void> | undefined;
+  #self: HostPort | undefined;
+  readonly #leaseMs: number;
   /** Since when the coordinator has failed; undefined while it works. */
   #failingSinceMs: number | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   /** When each queued or running change arrived, oldest first. */
   readonly #queuedMs: number[] = [];
+  #isStarted = false;
   #stopped = false;
 
-  constructor(runtime: Runtime, workers: WorkerRegistry, coordinator: Coordinator, options: BroadcasterOptions) {
+  /** @param leaseMs how long the lead lasts that is not renewed, with an election */
+  constructor(
+    runtime: Runtime,
+    workers: WorkerRegistry,
+    coordinator: Coordinator,
+    options: BroadcasterOptions,
+    leaseMs: number,
+  ) {
+    this.#leaseMs = leaseMs;
     this.id = workers.nextId();
     this.startedMs = runtime.clock.monotonicMs();
     workers.add(this);
@@ -92,14 +117,32 @@ export class NodeMapService implements Worker {
     return this.#current.map;
   }
 
-  /** The term of this server, 0 before it has one: higher than that of every index server that led the cluster before. */
+  /** The term of the index server that leads, as far as this one knows: higher than that of every one before it. */
   get term(): number {
-    return this.#current.term;
+    return this.#isLeading ? this.#ownTerm : Math.max(this.#ownTerm, this.#current.term);
   }
 
-  /** The term of the index server that leads instead of this one; 0 while this one leads. */
+  /** Without an election: the term of the index server that leads instead of this one; 0 while this one leads. */
   get replacedBy(): number {
     return this.#replacedBy;
+  }
+
+  /** Whether this server may change the map and monitor nodes now. */
+  get isLeading(): boolean {
+    return this.#isLeading && (this.#candidacy === undefined || this.#candidacy.isElected);
+  }
+
+  /** Who leads; undefined if that is not known. */
+  get leader(): Leader | undefined {
+    if (this.isLeading) return this.#self === undefined ? undefined : { address: this.#self, sinceMs: this.#sinceMs };
+    const leader = this.#candidacy?.leader;
+    return leader === undefined || this.#isSelf(leader) ? undefined : leader;
+  }
+
+  /** Another server that may be the leader, to which a change can be passed on; undefined if none is known. */
+  get otherLeader(): HostPort | undefined {
+    const leader = this.#candidacy?.lastLeader;
+    return leader === undefined || this.#isSelf(leader) ? undefined : leader.address;
   }
 
   /** For how long the stored map has been out of reach: no change and no failover is possible then. */
@@ -108,20 +151,46 @@ export class NodeMapService implements Worker {
     return sinceMs === undefined ? 0 : Math.ceil((this.#runtime.clock.monotonicMs() - sinceMs) / 1000);
   }
 
-  /** Loads the map, takes the lead and starts monitoring the nodes; pushes nothing. @throws FlareError as the coordinator */
-  async start(): Promise<void> {
+  /** Loads the map; without an election it takes the lead, too. @throws FlareError as the coordinator */
+  async open(): Promise<void> {
     await this.#coordinator.open();
-    this.#current = await this.#lead();
-    const { map, term } = this.#current;
-    this.#runtime.log.write("notice", `node map ${map.version} with ${map.nodes.length} nodes in use, term ${term}`);
-    this.#broadcaster.watch(map);
-    this.#coordinator.onChange(() => void this.#inTurn(() => this.#refresh()));
+    if (this.#coordinator.election === undefined) await this.#lead();
+    else {
+      const { map, term, lost } = await this.#coordinator.restore();
+      if (lost !== undefined) throw new FlareError("CORRUPT", lost);
+      this.#current = { map, term };
+    }
+    this.#coordinator.onChange(() => void this.refresh());
+  }
+
+  /**
+   * Takes part in the election, if there is one: resolves when this server leads or follows. Pushes nothing at once.
+   * @param self where the others reach this server
+   * @throws FlareError as the coordinator
+   */
+  async start(self: HostPort): Promise<void> {
+    this.#self = self;
+    const { election } = this.#coordinator;
+    if (election !== undefined) {
+      this.#candidacy = new Candidacy(this.#runtime, election, this.#leaseMs, self, {
+        onElected: () => this.#onElected(),
+        onDeposed: (reason) => this.#follow(reason),
+      });
+      await this.#candidacy.start();
+      await this.#taking;
+    }
+    this.#isStarted = true;
   }
 
   /** Executes a change; resolves to the complete answer, `SERVER_ERROR …` if it was refused or could not be stored. */
   change(change: MapChange): Promise<string> {
     if (this.#stopped || this.queue >= QUEUE_MAX) return Promise.resolve(serverError(change.failure));
     return this.#inTurn(() => this.#carryOut(change));
+  }
+
+  /** Reads the stored map: for one that shows it, and another server has changed it. */
+  refresh(): Promise<void> {
+    return this.#inTurn(() => this.#refresh());
   }
 
   /** Applies new intervals and limits of the monitoring. */
@@ -134,6 +203,7 @@ export class NodeMapService implements Worker {
     this.#stopped = true;
     await this.#tail;
     this.#broadcaster.stop();
+    await this.#candidacy?.stop();
     this.#workers.remove(this);
     await this.#coordinator.close();
   }
@@ -145,25 +215,65 @@ export class NodeMapService implements Worker {
     return outcome;
   }
 
-  /** Stores the map with a term that is higher than the stored one: whoever led until now finds out when it wants to store. */
-  async #lead(): Promise<StoredMap> {
+  #isSelf({ address }: Leader): boolean {
+    return address.host === this.#self?.host && address.port === this.#self.port;
+  }
+
+  /** The coordinator has made this server the leader, or has confirmed it. */
+  #onElected(): void {
+    if (this.#isLeading || this.#taking !== undefined) return;
+    this.#taking = this.#inTurn(() => this.#lead()).finally(() => {
+      this.#taking = undefined;
+    });
+    this.#taking.catch((error: Error) => {
+      // At the start it is a reason not to start.
+      if (!this.#isStarted) return;
+      this.#runtime.log.write("error", `this index server is elected, but cannot take the lead: ${error.message}`);
+    });
+  }
+
+  /**
+   * Takes the lead: stores the map with a term that is higher than the stored one, so whoever led until now finds out when it
+   * wants to store. Nodes are monitored from now on: what their failures were before does not count.
+   */
+  async #lead(): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const { map, term, token, lost } = await this.#coordinator.restore();
       if (lost !== undefined) throw new FlareError("CORRUPT", lost);
-      const own = { map, term: term + 1 };
-      if (await this.#store(own, token)) return own;
+      const own = { map, term: Math.max(term, this.#ownTerm) + 1 };
+      if (!(await this.#store(own, token))) continue;
+      this.#current = own;
+      this.#ownTerm = own.term;
+      // The lead may have ended meanwhile.
+      if (this.#candidacy?.isElected === false) return;
+      this.#isLeading = true;
+      this.#sinceMs = this.#runtime.clock.nowMs();
+      const text = `node map ${map.version} with ${map.nodes.length} nodes in use, term ${own.term}`;
+      this.#runtime.log.write("notice", this.#candidacy === undefined ? text : `this index server leads: ${text}`);
+      this.#broadcaster.start(map);
+      return;
     }
-    throw new FlareError("IO_ERROR", `others changed the node map ${ATTEMPTS_MAX} times while this index server started`);
+    throw new FlareError("IO_ERROR", `others changed the node map ${ATTEMPTS_MAX} times while this index server took the lead`);
+  }
+
+  /** It leads no more: it answers reads, and neither changes the map nor monitors nodes. */
+  #follow(reason: string): void {
+    if (!this.#isLeading) return;
+    this.#isLeading = false;
+    this.#broadcaster.stop();
+    this.#runtime.log.write("warning", `this index server leads no more, its term was ${this.#ownTerm}: ${reason}`);
   }
 
   async #carryOut(change: MapChange): Promise<string> {
     try {
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        if (this.#candidacy !== undefined && !this.isLeading) return this.#refuseToLead(change);
         const { map, token } = await this.#restore();
         if (this.#replacedBy > 0) {
           this.#runtime.log.write("error", `${change.failure}: ${this.#replacement}; ${change.cause}`);
           return serverError(change.failure);
         }
+        if (!this.isLeading) return this.#refuseToLead(change);
         const outcome = change.apply(map, await this.#isSilent(map, change.asksAfter));
         if (!outcome.ok) {
           this.#runtime.log.write("warning", `${outcome.error}: ${outcome.reason}; ${change.cause}`);
@@ -171,7 +281,9 @@ export class NodeMapService implements Worker {
         }
         if (change.asksAfter !== undefined) this.#broadcaster.joined(change.asksAfter);
         if (!outcome.changes.stored) return change.reply(map);
-        const next = { map: outcome.map, term: this.term };
+        // Asking a node takes time: the lead may have ended.
+        if (!this.isLeading) continue;
+        const next = { map: outcome.map, term: this.#ownTerm };
         if (!(await this.#store(next, token))) continue;
         this.#current = next;
         this.#logEvents(map, outcome.map, change);
@@ -185,6 +297,11 @@ export class NodeMapService implements Worker {
       this.#runtime.log.write("error", `${change.failure}: ${error.message}`);
     }
     return serverError(change.failure);
+  }
+
+  #refuseToLead({ failure, cause }: MapChange): string {
+    this.#runtime.log.write("warning", `${failure}: this index server does not lead; ${cause}`);
+    return serverError(`${failure}: ${NO_LEADER}`);
   }
 
   #logEvents(before: NodeMap, after: NodeMap, { cause, asksAfter }: MapChange): void {
@@ -204,26 +321,32 @@ export class NodeMapService implements Worker {
   /** The map a change starts from: the stored one, unless it is older than the current one. */
   async #restore(): Promise<RestoredMap> {
     const restored = await this.#reach(() => this.#coordinator.restore());
-    if (restored.term > this.term && this.#replacedBy < restored.term) this.#stepDown(restored.term);
+    if (restored.term > this.#ownTerm) this.#stepDown(restored.term);
     if (restored.map.version < this.map.version) {
       const text = `stored node map has version ${restored.map.version}, keeping the current version ${this.map.version}`;
       this.#runtime.log.write("warning", text);
       return { ...restored, map: this.map };
     }
-    if (restored.map.version > this.map.version && this.#replacedBy === 0) this.#broadcaster.watch(restored.map);
-    this.#current = { map: restored.map, term: this.term };
+    if (restored.map.version > this.map.version && this.isLeading) this.#broadcaster.watch(restored.map);
+    this.#current = { map: restored.map, term: restored.term };
     return restored;
   }
 
-  /** Another index server has a higher term: this one answers reads, and neither changes the map nor monitors nodes. */
+  /**
+   * Another index server has a higher term. With an election it may be over already, so this one may lead again, in a higher
+   * one; without, it answers reads until its restart.
+   */
   #stepDown(term: number): void {
+    if (this.#candidacy !== undefined) return this.#follow(`an index server has led since then, with term ${term}`);
+    if (!this.#isLeading) return;
     this.#replacedBy = term;
+    this.#isLeading = false;
     this.#runtime.log.write("error", `${this.#replacement}: this one changes nothing and monitors no node until its restart`);
     this.#broadcaster.stop();
   }
 
   get #replacement(): string {
-    return `an index server with term ${this.#replacedBy} has taken over the node map from this one with term ${this.term}`;
+    return `an index server with term ${this.#replacedBy} has taken over the node map from this one with term ${this.#ownTerm}`;
   }
 
   /**

@@ -283,8 +283,8 @@ export class LocalCluster implements Cluster {
   async #change(form: NodeFormWord, words: readonly string[]): Promise<void> {
     const command = ["node", form, ...words].join(" ");
     const asked = nodeChange(form, words, this.index.meta.partitionSize - 1);
-    const cause = `"${command}" from the program`;
-    const answer = asked === undefined ? "ERROR" : (await this.index.change({ ...asked, cause })).trimEnd();
+    const origin = { command, from: "program", cause: `"${command}" from the program` };
+    const answer = asked === undefined ? "ERROR" : (await this.index.change({ ...asked, ...origin })).trimEnd();
     if (answer !== "OK") throw new FlareError("REFUSED", `index server answered "${answer}" to "${command}"`);
   }
 }

@@ -96,6 +96,7 @@ const COMMANDS = {
   quit: { at: "both", shape: words, writes: false, binary: true },
   meta: { at: "index servers", shape: words, writes: false },
   shutdown: { at: "index servers", shape: words, writes: false },
+  relay: { at: "index servers", shape: words, writes: false },
 } as const satisfies Readonly<Record<string, CommandFacts>>;
 
 type Rows = typeof COMMANDS;

@@ -20,6 +20,7 @@ const EXCHANGES: Readonly<Record<IndexWord, readonly [request: string, answer: R
   quit: ["quit\r\nping\r\n", /^$/],
   node: ["node remove host 1\r\n", /^SERVER_ERROR failed to remove node\r\n$/],
   shutdown: ["shutdown host 1\r\n", /^SERVER_ERROR failed to shutdown\r\n$/],
+  relay: ["relay 10.0.0.7:1 node remove host 1\r\n", /^SERVER_ERROR failed to remove node\r\n$/],
   kill: ["kill 999999\r\n", /^CLIENT_ERROR thread not found\r\n$/],
   refresh_certs: ["refresh_certs\r\n", /^Error TLS not enabled\r\n$/],
 };

@@ -320,7 +320,9 @@ describe("index server", () => {
     for (const term of [1, 2, 3]) {
       const { world, server } = await start(FOUR, coordinator);
       const { map, term: stored } = await coordinator.restore();
-      assertEquals([server.leadership, stored, map.version], [{ term, replacedBy: 0, failingSeconds: 0 }, term, 11]);
+      const leader = { address: { host: "index.example", port: 12120 }, sinceMs: world.clock.nowMs() };
+      const leadership = { isLeading: true, leader, term, replacedBy: 0, failingSeconds: 0 };
+      assertEquals([server.leadership, stored, map.version], [leadership, term, 11]);
       assert((await world.ask("stats\r\n")).reply.includes(`STAT index_term ${term}\r\nSTAT index_replaced_by 0\r\n`));
       await world.network.during(server.stop());
     }
@@ -336,7 +338,7 @@ describe("index server", () => {
     assertEquals(first.server.nodeMap, second.server.nodeMap, "it answers reads with what is stored");
     assertEquals(
       [first.server.leadership, second.server.leadership.replacedBy],
-      [{ term: 1, replacedBy: 2, failingSeconds: 0 }, 0],
+      [{ isLeading: false, leader: undefined, term: 2, replacedBy: 2, failingSeconds: 0 }, 0],
     );
     assert((await first.world.ask("stats\r\n")).reply.includes("STAT index_replaced_by 2\r\n"));
     first.world.trace.length = 0;
@@ -361,7 +363,12 @@ describe("index server", () => {
       leading.map(({ server }) => server.leadership.term),
       [4],
     );
-    assertEquals(new Set(scenes.map(({ server }) => server.leadership.term)).size, 4);
+    assertEquals(
+      scenes.map(({ server }) => server.leadership.term),
+      [4, 4, 4, 4],
+    );
+    const terms = scenes.flatMap(({ world }) => world.logged.filter((line) => / in use, term \d$/.test(line)));
+    assertEquals(new Set(terms).size, 4);
   });
 
   it("does not start if it cannot store its term", async () => {
@@ -371,7 +378,7 @@ describe("index server", () => {
     assertEquals([error.code, error.message], ["DISK_FULL", "no space left"]);
     coordinator.store = () => Promise.resolve(undefined);
     const lost = (await assertRejects(() => start(FOUR, coordinator), FlareError)) as FlareError;
-    assertEquals(lost.message, "others changed the node map 5 times while this index server started");
+    assertEquals(lost.message, "others changed the node map 5 times while this index server took the lead");
   });
 
   it("refuses what it cannot store, and tells nobody", async () => {
@@ -490,7 +497,7 @@ describe("index server", () => {
     await world.advance(5000);
     assertEquals(world.trace, []);
     assertEquals(
-      await server.change({
+      await server.lead({
         apply: () => ({ ok: false, error: "", reason: "" }),
         reply: () => "",
         failure: "stopped",
