@@ -18,6 +18,7 @@ import {
   serverOptions,
   serverPortOption,
 } from "../net/daemon_options.ts";
+import { checkHttpOptions, httpOptions } from "../net/http/http_options.ts";
 import { idleDaemonOptions, idleIndexOptions } from "../net/options_without_effect.ts";
 import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 
@@ -72,6 +73,7 @@ export const indexServerTable = {
   ...serverOptions,
   serverPort: serverPortOption(INDEX_PORT),
   ...tlsOptions,
+  ...httpOptions,
   netReadTimeoutMs: netReadTimeoutOption(600000),
   ...accessOptions,
 
@@ -165,5 +167,6 @@ export function indexServerOptions(given: Partial<IndexSettings>): IndexSettings
   }
   checkAccessOptions(options);
   checkTlsOptions(options);
+  checkHttpOptions(options);
   return { ...options, indexDb: options.indexDb || `file://${options.dataDir}` };
 }

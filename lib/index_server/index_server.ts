@@ -12,6 +12,8 @@ import { Access } from "../net/auth/access.ts";
 import { adminAddress } from "../net/auth/access_options.ts";
 import { withLogin } from "../net/auth/login_transport.ts";
 import { backLogOption } from "../net/daemon_options.ts";
+import { healthRoutes } from "../net/http/health.ts";
+import { HttpService } from "../net/http/http_service.ts";
 import { Server, type ServerOptions } from "../net/server.ts";
 import { DaemonTls } from "../net/tls/daemon_tls.ts";
 import { WorkerRegistry } from "../net/worker.ts";
@@ -22,6 +24,7 @@ import { chooseCoordinator } from "./coordinator_choice.ts";
 import type { CommandedChange, MapChange } from "./index_commands.ts";
 import { IndexHandler } from "./index_handler.ts";
 import { type IndexSettings, indexOptionTable, indexServerOptions } from "./index_options.ts";
+import { indexReadiness } from "./index_readiness.ts";
 import type { IndexHost, Leadership } from "./index_replies.ts";
 import type { IndexServerOptions } from "./index_server_options.ts";
 import { showIndexVariables } from "./index_variables.ts";
@@ -62,6 +65,7 @@ export class RunningIndex implements IndexServer, IndexHost {
   readonly server: Server;
   readonly meta: ClusterMeta;
   readonly tls: DaemonTls;
+  readonly #http: HttpService;
   readonly #service: NodeMapService;
   readonly #relay: LeaderRelay;
   readonly #addresses: Address[] = [];
@@ -83,6 +87,9 @@ export class RunningIndex implements IndexServer, IndexHost {
     });
     this.server = new Server(runtime, this.workers, { ...serverOptions(options, access), serversInProcess });
     this.tls = new DaemonTls(runtime, this.server, options);
+    this.#http = new HttpService(runtime, this.server, options, {
+      ...healthRoutes(() => indexReadiness(this.leadership, this.nodeMap.nodes.length)),
+    });
     const monitoring = broadcasterOptions(options, this.tls);
     this.#service = new NodeMapService(this.runtime, this.workers, coordinator, monitoring, options.leaderLeaseMs);
     this.#relay = new LeaderRelay(this.runtime, this.workers, this.tls);
@@ -121,6 +128,7 @@ export class RunningIndex implements IndexServer, IndexHost {
       await files.makeDirectory(dataDir);
       this.#lock = await files.lock(files.join(dataDir, "flarei.lock"));
     }
+    await this.#http.listen(this.#options, this.tls);
     await this.#service.open();
     this.server.open(new IndexHandler(this));
     const address = await this.tls.listen({ host: bind, port: serverPort }, enableSsl);
@@ -137,6 +145,7 @@ export class RunningIndex implements IndexServer, IndexHost {
     const options = indexServerOptions(reloadedOptions(indexOptionTable, this.#options, given, this.#givenAtStart));
     this.#options = options;
     this.#service.reload(broadcasterOptions(options, this.tls));
+    this.#http.reload(options);
     await this.tls.reload(options);
     await this.server.reload({
       maxConnections: options.maxConnection,

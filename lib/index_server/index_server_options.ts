@@ -96,6 +96,24 @@ export interface IndexServerOptions {
    */
   readonly serverPort?: number;
   /**
+   * The port for HTTP: health and metrics; 0 is none.
+   *
+   * An integer from 0 to 65535; default 0. `http-port` in files and flags.
+   */
+  readonly httpPort?: number;
+  /**
+   * The address to listen on for HTTP.
+   *
+   * Default "127.0.0.1". `http-bind` in files and flags.
+   */
+  readonly httpBind?: string;
+  /**
+   * Further names and addresses under which HTTP clients may reach this server.
+   *
+   * `http-hosts` in files and flags. Can be reloaded.
+   */
+  readonly httpHosts?: string;
+  /**
    * Idle timeout of connections.
    *
    * An integer from 1 to 2147483000, in milliseconds; default 600000000. `net-read-timeout` in files and flags. Can be

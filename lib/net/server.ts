@@ -12,7 +12,15 @@ import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer, 
 import type { Access } from "./auth/access.ts";
 import type { AccessOptions } from "./auth/access_options.ts";
 import { Session, type SessionHost } from "./connection/session.ts";
-import type { ListenerTraits, RawListener, RequestHandler, SessionLimits, Traffic } from "./connection/session_host.ts";
+import type {
+  Guest,
+  GuestHost,
+  ListenerTraits,
+  RawListener,
+  RequestHandler,
+  SessionLimits,
+  Traffic,
+} from "./connection/session_host.ts";
 import { WaitingConnection, type WaitingConnectionOwner } from "./connection/waiting_connection.ts";
 import { connectionsThatFit } from "./descriptor_budget.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
@@ -76,6 +84,8 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   readonly #opening = new Set<Session>();
   /** Connections that wait for `open`, and the function that then creates their session. */
   readonly #waiting = new Map<WaitingConnection, () => Session>();
+  /** Connections of other protocols. */
+  readonly #guests = new Set<Guest>();
   #isExpected = false;
   readonly #listeners: { readonly id: number; readonly listener: Listener }[] = [];
   readonly #secureListeners = new Set<Listener>();
@@ -111,9 +121,9 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     return this.#handler;
   }
 
-  /** Open connections, including those in their TLS handshake and those that wait for the server to open. */
+  /** Open connections, including those in their TLS handshake, those that wait for the server to open, and HTTP. */
   get connections(): number {
-    return this.#sessions.size + this.#opening.size + this.#waiting.size;
+    return this.#sessions.size + this.#opening.size + this.#waiting.size + this.#guests.size;
   }
 
   get sessions(): ReadonlySet<Session> {
@@ -185,6 +195,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     this.#sweepTimer = undefined;
     for (const waiting of this.#waiting.keys()) waiting.kill();
     for (const session of [...this.#opening]) session.kill();
+    for (const guest of [...this.#guests]) guest.drain();
     for (const session of [...this.#sessions]) {
       session.closeReason = "shutdown";
       session.drain();
@@ -201,6 +212,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
       };
     });
     for (const session of [...this.#sessions]) session.kill();
+    for (const guest of [...this.#guests]) guest.kill();
   }
 
   monotonicMs(): number {
@@ -293,14 +305,17 @@ export class Server implements SessionHost, WaitingConnectionOwner {
 
   #accept(connection: Connection, listenAddress: string, traits: ListenerTraits): ConnectionHandler {
     const isFull = this.connections >= this.maxConnections;
-    const isReady = this.#handler !== undefined || this.#isExpected;
+    const { guests } = traits;
+    // Other protocols do not wait for the server's handler.
+    const isReady = this.#handler !== undefined || this.#isExpected || guests !== undefined;
     if (!isReady || isFull) {
       if (isReady) this.#onRejected();
       // Sending the reason would take a handshake, which is what we cannot afford.
       if (traits.tls !== undefined || this.#rejected.size >= REJECTED_MAX) connection.destroy();
-      return new RejectedConnection(connection, isReady ? TOO_MANY : NOT_OPEN, this.#rejected);
+      return new RejectedConnection(connection, isReady ? (guests?.refusal ?? TOO_MANY) : NOT_OPEN, this.#rejected);
     }
     this.totalConnections++;
+    if (guests !== undefined) return this.#receive(connection, guests);
     const begin = (): Session => {
       const session = new Session(this.#workers.nextId(), connection, this, listenAddress, traits);
       this.#opening.add(session);
@@ -310,6 +325,17 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     const waiting = new WaitingConnection(connection, this);
     this.#waiting.set(waiting, begin);
     return waiting;
+  }
+
+  #receive(connection: Connection, guests: GuestHost): Guest {
+    const received = guests.receive(connection, (guest, error) => {
+      this.#guests.delete(guest);
+      // A connection that is not open yet can fail in no other way.
+      if (error !== undefined && !guest.isOpen) this.#handshakeFailed(error);
+      if (this.connections === 0) this.#emptied?.();
+    });
+    this.#guests.add(received);
+    return received;
   }
 
   #scheduleSweep(): void {
@@ -328,6 +354,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     const oldestLoginMs = nowMs - authTimeoutMs;
     const oldestRequestMs = nowMs - (requestTimeoutMs || Number.POSITIVE_INFINITY);
     for (const waiting of this.#waiting.keys()) if (nowMs - (waiting.heldSinceMs ?? nowMs) > OPENING_MS) waiting.refuse();
+    for (const guest of [...this.#guests]) if (guest.isLate(nowMs)) guest.kill();
     for (const session of this.#sessions) {
       const sinceMs = session.incompleteSinceMs;
       const isSilent = session.lastActiveMs < oldestMs && session.operation === "";

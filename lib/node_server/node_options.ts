@@ -29,6 +29,7 @@ import {
   serverOptions,
   serverPortOption,
 } from "../net/daemon_options.ts";
+import { checkHttpOptions, httpOptions } from "../net/http/http_options.ts";
 import { idleDaemonOptions, idleNodeOptions } from "../net/options_without_effect.ts";
 import { checkTlsOptions, tlsOptions } from "../net/tls/tls_options.ts";
 import { engineOfType, isDurable } from "../storage/engine/engine_choice.ts";
@@ -47,6 +48,7 @@ export const nodeServerTable = {
     since: "2.0.0",
     help: "an additional TLS port for clients; 0 is none",
   }),
+  ...httpOptions,
   backLog: backLogOption,
   netReadTimeoutMs: netReadTimeoutOption(600),
   peerReadTimeoutMs: integerOption({
@@ -375,6 +377,7 @@ export function nodeServerOptions(given: Partial<NodeSettings>): NodeSettings {
   }
   checkAccessOptions(options);
   checkTlsOptions(options, options.sslPort);
+  checkHttpOptions(options);
   return {
     ...options,
     indexServers: chooseIndexServers(options),

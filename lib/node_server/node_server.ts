@@ -21,6 +21,8 @@ import { Access } from "../net/auth/access.ts";
 import { adminAddress } from "../net/auth/access_options.ts";
 import { withLogin } from "../net/auth/login_transport.ts";
 import { checkRuntime } from "../net/given_runtime.ts";
+import { healthRoutes, notReady } from "../net/http/health.ts";
+import { HttpService } from "../net/http/http_service.ts";
 import type { PeerOptions } from "../net/peer/peer_link.ts";
 import { PeerPool } from "../net/peer/peer_pool.ts";
 import { Server } from "../net/server.ts";
@@ -64,6 +66,7 @@ import { Handover } from "./life/handover.ts";
 import { IndexLink, type Joined } from "./life/index_link.ts";
 import { leaveCluster } from "./life/leave_cluster.ts";
 import { MapCheck } from "./life/map_check.ts";
+import { nodeReadiness } from "./life/readiness.ts";
 import { Reconstructor } from "./life/reconstructor.ts";
 import { TimeWatcher } from "./life/time_watcher.ts";
 import type { NodeComponents } from "./node_components.ts";
@@ -97,6 +100,7 @@ export class RunningNode implements NodeServer {
   readonly #components: NodeComponents;
   readonly #givenAtStart: NodeSettings;
   readonly #server: Server;
+  readonly #http: HttpService;
   readonly #link: IndexLink;
   readonly #partitionCountMax: number;
   readonly #resolver: KeyResolver;
@@ -112,6 +116,7 @@ export class RunningNode implements NodeServer {
     givenAtStart: NodeSettings,
     components: NodeComponents,
     server: Server,
+    http: HttpService,
     addresses: readonly [Address, ...Address[]],
     link: IndexLink,
     resolver: KeyResolver,
@@ -120,6 +125,7 @@ export class RunningNode implements NodeServer {
     this.#components = components;
     this.#givenAtStart = givenAtStart;
     this.#server = server;
+    this.#http = http;
     this.addresses = addresses;
     this.#link = link;
     this.#partitionCountMax = resolver.partitionCountMax;
@@ -200,11 +206,19 @@ export class RunningNode implements NodeServer {
     const address = await tls.listen({ host: checked.bind, port: checked.serverPort }, checked.enableSsl);
     const addresses: [Address, ...Address[]] = [address];
     let storage: Storage | undefined;
+    let node: RunningNode | undefined;
+    const http = new HttpService(runtime, server, checked, {
+      ...healthRoutes(() => {
+        if (node !== undefined) return nodeReadiness(node.#components, node.isStopping);
+        return notReady(storage === undefined ? "it is opening its data" : "it is joining its cluster");
+      }),
+    });
     try {
       if (checked.serverSocket !== "") addresses.push(await server.listen({ path: checked.serverSocket }));
       if (checked.sslPort !== 0) addresses.push(await tls.listen({ host: checked.bind, port: checked.sslPort }, true));
       const admin = adminAddress(checked);
       if (admin !== undefined) addresses.push(await tls.listen(admin, checked.enableSsl, { admin: true }));
+      await http.listen(checked, tls);
       const options = {
         ...checked,
         serverName: checked.serverName === "" ? runtime.process.hostName() : checked.serverName,
@@ -230,7 +244,7 @@ export class RunningNode implements NodeServer {
       const joined = await link.join(history.identity);
       const resolver = new KeyResolver(joined.meta);
       const components = buildComponents(runtime, options, storage, joined, resolver, workers, peerOptions, tls, link);
-      const node = new RunningNode(runtime, checked, components, server, addresses, link, resolver);
+      node = new RunningNode(runtime, checked, components, server, http, addresses, link, resolver);
       await history.noteJoined();
       const { replicationType } = components.visibility;
       const promises = `replication ${components.inSync.isLegacy ? "legacy" : replicationType}, fsync ${options.fsync}`;
@@ -300,6 +314,7 @@ export class RunningNode implements NodeServer {
     this.#components.timeWatcher.reload(options);
     this.#components.storage.resizeMemory(options.memoryBytesMax);
     this.#dropLanes(this.nodeMap);
+    this.#http.reload(options);
     await this.#components.tls.reload(options);
     await this.#server.reload({
       maxConnections: options.maxConnection,

@@ -60,6 +60,24 @@ export interface NodeServerOptions {
    */
   readonly serverPort?: number;
   /**
+   * The port for HTTP: health and metrics; 0 is none.
+   *
+   * An integer from 0 to 65535; default 0. `http-port` in files and flags.
+   */
+  readonly httpPort?: number;
+  /**
+   * The address to listen on for HTTP.
+   *
+   * Default "127.0.0.1". `http-bind` in files and flags.
+   */
+  readonly httpBind?: string;
+  /**
+   * Further names and addresses under which HTTP clients may reach this server.
+   *
+   * `http-hosts` in files and flags. Can be reloaded.
+   */
+  readonly httpHosts?: string;
+  /**
    * Length of the kernel's queue of connections that are not accepted yet.
    *
    * An integer from 1 to 65535; default 1024. `back-log` in files and flags.

@@ -1,6 +1,7 @@
 /** The runtime of Bun: its own sockets, everything else through its `node:` modules. */
 
 import { NodeFileSystem } from "./files/node_files.ts";
+import { NodeHttp } from "./http/node_http.ts";
 import { NameCache } from "./names/name_cache.ts";
 import { NamedTransport } from "./names/named_transport.ts";
 import { createNameLookup } from "./names/system_names.ts";
@@ -22,5 +23,6 @@ export function createBunRuntime(options: RuntimeOptions = {}): Runtime {
     files: new NodeFileSystem(),
     log,
     process: createProcessInfo(),
+    http: new NodeHttp(),
   };
 }

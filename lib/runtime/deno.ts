@@ -1,6 +1,7 @@
 /** The runtime of Deno 2. Uses its `node:net`, not `Deno.listen`, where connections block each other when there are many. */
 
 import { NodeFileSystem } from "./files/node_files.ts";
+import { NodeHttp } from "./http/node_http.ts";
 import { NameCache } from "./names/name_cache.ts";
 import { NamedTransport } from "./names/named_transport.ts";
 import { createNameLookup } from "./names/system_names.ts";
@@ -30,5 +31,6 @@ export function createDenoRuntime(options: RuntimeOptions = {}): Runtime {
     files: new NodeFileSystem(),
     log,
     process,
+    http: new NodeHttp(),
   };
 }

@@ -3,6 +3,7 @@
  */
 
 import { NodeFileSystem } from "./files/node_files.ts";
+import { NodeHttp } from "./http/node_http.ts";
 import { NameCache } from "./names/name_cache.ts";
 import { NamedTransport } from "./names/named_transport.ts";
 import { createNameLookup } from "./names/system_names.ts";
@@ -24,5 +25,6 @@ export function createNodejsRuntime(options: RuntimeOptions = {}): Runtime {
     files: new NodeFileSystem(),
     log,
     process: createProcessInfo(),
+    http: new NodeHttp(),
   };
 }

@@ -22,6 +22,8 @@ export interface Runtime {
   readonly log: Log;
   /** What is known about the process and its machine. */
   readonly process: ProcessInfo;
+  /** HTTP; absent = this runtime does not speak it, so that nothing can be served by it. */
+  readonly http?: HttpProtocol | undefined;
 }
 
 // ---------------------------------------------------------------------------------------------------- sockets
@@ -157,6 +159,40 @@ export interface ConnectionHandler {
   onEnd(): void;
   /** The connection is closed; `error` says why unless it closed normally. Called exactly once. */
   onClose(error?: Error): void;
+}
+
+// ------------------------------------------------------------------------------------------------------- HTTP
+
+/** The HTTP protocol, as a server speaks it on connections that are accepted already. It has no timeouts of its own. */
+export interface HttpProtocol {
+  /**
+   * Serves requests on a connection, one after the other; the connection's events go to the returned handler. Malformed
+   * requests, and heads of more than `headBytesMax` bytes, are answered here, with a 4xx status, and end the connection.
+   */
+  serve(connection: Connection, headBytesMax: number, answer: HttpAnswer): ConnectionHandler;
+}
+
+/** Answers a request; the promise must not reject. */
+export type HttpAnswer = (request: HttpRequest) => Promise<HttpResponse>;
+
+/** The head of a request. Its body, if it has one, is dropped. */
+export interface HttpRequest {
+  /** `GET`. */
+  readonly method: string;
+  /** As in the request line: `/metrics?a=b`, or a whole URL. */
+  readonly target: string;
+  /** The headers in their order, names as they were sent. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+/** A response. */
+export interface HttpResponse {
+  /** Such as 200. */
+  readonly status: number;
+  /** Without `content-length` the length of the body is not known, and it is sent in chunks. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The parts of the body; nobody asks for the next one before the client has read enough. */
+  readonly body: AsyncIterable<Uint8Array>;
 }
 
 // ---------------------------------------------------------------------------------------- time and randomness

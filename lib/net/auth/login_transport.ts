@@ -19,8 +19,8 @@ const LF = 0x0a;
 
 /** The same runtime, whose outgoing connections log in if there are credentials; each connection asks for the current ones. */
 export function withLogin(runtime: Runtime, credentials: () => Credentials | undefined): Runtime {
-  const { name, clock, random, files, log, process } = runtime;
-  return { name, clock, random, files, log, process, transport: new LoginTransport(runtime, credentials) };
+  const { name, clock, random, files, log, process, http } = runtime;
+  return { name, clock, random, files, log, process, http, transport: new LoginTransport(runtime, credentials) };
 }
 
 class LoginTransport implements Transport {

@@ -9,7 +9,7 @@ import type { CommandTable } from "../../protocol/command.ts";
 import type { Request } from "../../protocol/request.ts";
 import type { TextLimits } from "../../protocol/text/text_parser.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
-import type { TlsServer } from "../../runtime/runtime.ts";
+import type { Connection, ConnectionHandler, TlsServer } from "../../runtime/runtime.ts";
 import type { Access } from "../auth/access.ts";
 import type { ClientSession } from "./client_session.ts";
 import type { RequestMemory } from "./received.ts";
@@ -56,6 +56,28 @@ export interface ListenerTraits {
   readonly admin?: boolean;
   /** They speak TLS; absent = plain text. */
   readonly tls?: TlsServer | undefined;
+  /** They speak another protocol than the server's; absent = memcached's. */
+  readonly guests?: GuestHost | undefined;
+}
+
+/** Serves connections of another protocol. */
+export interface GuestHost {
+  /** Called for each accepted connection, before it is open; `ended` must be called when it is closed. */
+  receive(connection: Connection, ended: (guest: Guest, error?: Error) => void): Guest;
+  /** The answer to a connection for which there is no room. */
+  readonly refusal: Uint8Array;
+}
+
+/** A connection of another protocol, which the server counts and ends. */
+export interface Guest extends ConnectionHandler {
+  /** The connection is established: its TLS handshake is done. */
+  readonly isOpen: boolean;
+  /** Whether its client is idle, too slow with its request, or does not read its answer. */
+  isLate(nowMs: number): boolean;
+  /** Answers what has been received, then closes. */
+  drain(): void;
+  /** Closes at once. */
+  kill(): void;
 }
 
 /** What all connections of a server share. */

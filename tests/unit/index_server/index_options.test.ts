@@ -31,6 +31,7 @@ describe("indexOptionTable", () => {
       "auth-file",
       "auth-timeout",
       "cluster-user",
+      "http-hosts",
       "log-facility",
       "max-connection",
       "monitor-interval",

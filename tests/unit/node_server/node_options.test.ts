@@ -45,6 +45,7 @@ describe("nodeOptionTable", () => {
       "cluster-replication-server-name",
       "cluster-replication-server-port",
       "cluster-user",
+      "http-hosts",
       "index-server-name",
       "index-server-port",
       "index-servers",

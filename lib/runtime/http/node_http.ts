@@ -1,0 +1,149 @@
+/**
+ * HTTP by `node:http`, which Node, Deno and Bun have, on our own sockets: so it has the same TLS, limits and addresses as every
+ * other connection. Its server never listens: it gets each accepted connection as a stream.
+ */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Duplex } from "node:stream";
+import type { Connection, ConnectionHandler, HttpAnswer, HttpProtocol, HttpResponse } from "../runtime.ts";
+
+/** Only for the header of this name: whoever accepted the connection ends it. */
+const KEEP_ALIVE_MS = 60000;
+const OVERFLOW = "HPE_HEADER_OVERFLOW";
+
+export class NodeHttp implements HttpProtocol {
+  /** By the limit of a head, which is a property of the server. */
+  readonly #servers = new Map<number, Server>();
+
+  serve(connection: Connection, headBytesMax: number, answer: HttpAnswer): ConnectionHandler {
+    const stream = new ConnectionStream(connection, answer);
+    const server = this.#servers.get(headBytesMax) ?? createHttpServer(headBytesMax);
+    this.#servers.set(headBytesMax, server);
+    return stream.handlerFor(server);
+  }
+}
+
+function createHttpServer(maxHeaderSize: number): Server {
+  const server = createServer({ maxHeaderSize, keepAliveTimeout: KEEP_ALIVE_MS });
+  // The length of the head is the limit; headers beyond a number would be ignored.
+  server.maxHeadersCount = 0;
+  // A client that has finished sending still gets its answers.
+  (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+  server.on("request", (request, response) => void exchange(request, response));
+  // Heads that are refused by the parser. Once a response has begun, nothing else can be said.
+  server.on("clientError", (error: Error & { code?: string }, socket) => {
+    const stream = socket as Duplex;
+    if (!(stream instanceof ConnectionStream) || stream.isAnswering || !stream.writable) return void stream.destroy();
+    const status = error.code === OVERFLOW ? "431 Request Header Fields Too Large" : "400 Bad Request";
+    stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  });
+  return server;
+}
+
+async function exchange(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const stream = request.socket as Duplex;
+  if (!(stream instanceof ConnectionStream)) return void stream.destroy();
+  stream.isAnswering = true;
+  response.on("close", () => {
+    stream.isAnswering = false;
+  });
+  request.resume();
+  const { rawHeaders } = request;
+  const headers: [string, string][] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.push([rawHeaders[i] as string, rawHeaders[i + 1] as string]);
+  try {
+    await send(response, await stream.answer({ method: request.method ?? "", target: request.url ?? "", headers }));
+  } catch {
+    // A head that cannot be sent, or a body that fails midway: the client must not take it for complete.
+    stream.destroy();
+  }
+}
+
+async function send(response: ServerResponse, { status, headers, body }: HttpResponse): Promise<void> {
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  for await (const part of body) {
+    if (response.destroyed) return;
+    if (!response.write(part)) await roomIn(response);
+  }
+  response.end();
+}
+
+/** Resolves when the client has read enough, or is gone. */
+function roomIn(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+  });
+}
+
+/** A connection as a stream. */
+class ConnectionStream extends Duplex {
+  readonly answer: HttpAnswer;
+  /** A request is being answered. */
+  isAnswering = false;
+  readonly #connection: Connection;
+  /** It closes once everything is sent. */
+  #isClosing = false;
+  #written: (() => void) | undefined;
+
+  constructor(connection: Connection, answer: HttpAnswer) {
+    super();
+    this.#connection = connection;
+    this.answer = answer;
+    // An error of the parser or the socket ends the connection, which is all there is to do.
+    this.on("error", () => undefined);
+  }
+
+  /** What the connection calls. */
+  handlerFor(server: Server): ConnectionHandler {
+    return {
+      onOpen: () => void server.emit("connection", this),
+      onData: (chunk) => {
+        if (this.destroyed || this.#isClosing) return;
+        if (!this.push(chunk.slice())) this.#connection.pause();
+      },
+      onDrain: () => this.#continue(),
+      onEnd: () => {
+        if (!this.destroyed) this.push(null);
+      },
+      onClose: () => {
+        this.#isClosing = true;
+        this.destroy();
+        this.#continue();
+      },
+    };
+  }
+
+  override _read(): void {
+    this.#connection.resume();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
+    if (this.#connection.write(chunk)) done();
+    else this.#written = done;
+  }
+
+  override _final(done: () => void): void {
+    this.#isClosing = true;
+    this.#connection.close();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    // A graceful end has begun, and must not lose what is still being sent.
+    if (!this.#isClosing) this.#connection.destroy();
+    done(error);
+  }
+
+  #continue(): void {
+    const written = this.#written;
+    this.#written = undefined;
+    written?.();
+  }
+}
