@@ -24,7 +24,7 @@ const ATTEMPTS_MAX = 3;
 const PAUSE_MS = 1000;
 /** The pause before the master is asked again whether a slave has caught up. */
 const BEHIND_MS = 100;
-/** A slave that returns to the in-sync set tries for ever; the pause doubles up to this. */
+/** The pause doubles up to this. A slave that returns to the in-sync set tries for ever. */
 const PAUSE_MS_MAX = 8000;
 /** How long a master may take to add a slave, beside the time for the copies of writes that the slave has not answered. */
 const ADDITION_MS_MAX = 15000;
@@ -94,11 +94,9 @@ export class Reconstructor {
         const isRepeated = plan.isReturn ? isCurable(fault, plan) : attempt < ATTEMPTS_MAX && fault.retriable;
         const next = isRepeated ? "retrying" : "this node becomes a proxy again";
         this.#parts.runtime.log.write("error", `copy failed: ${fault.message}; ${next}`);
-        if (!isRepeated) {
-          await this.#link.tellProxy();
-          return;
-        }
-        await this.#pause(plan.isReturn ? Math.min(PAUSE_MS * 2 ** (attempt - 1), PAUSE_MS_MAX) : PAUSE_MS);
+        // An index server that cannot store its map now leaves this node where it is: without a copy it would stay there for ever.
+        if (!isRepeated && (await this.#link.tellProxy())) return;
+        await this.#pause(Math.min(PAUSE_MS * 2 ** (attempt - 1), PAUSE_MS_MAX));
       }
       if (this.#copy !== copy) return;
       plan = this.#renewed(plan);

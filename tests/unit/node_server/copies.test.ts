@@ -5,7 +5,7 @@
  */
 
 import { describe, it } from "node:test";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { hashSimple } from "../../../lib/cluster/key_hash.ts";
 import { KeyResolver } from "../../../lib/cluster/key_resolver.ts";
 import { PlayedNode } from "../../support/played_node.ts";
@@ -112,6 +112,38 @@ describe("the deletions of a dump", () => {
         return (await node.ask(`gets ${key}\r\n`)).split(/[ \r]/)[4] ?? "";
       };
       assertEquals([await version("a"), await version("b"), await version("c")], ["4", isKnown ? "8" : "1", "6"]);
+      await node.stop();
+    }
+  });
+});
+
+describe("a copy that fails", () => {
+  it("is made again by a node that cannot become a proxy, until it is complete or the node has another role", async () => {
+    for (const [mended, ending] of [
+      ["copy", "node state 127.0.0.1 2001 active\r\n"],
+      ["index server", "node role 127.0.0.1 2001 proxy 0 -1\r\n"],
+    ]) {
+      const node = new PlayedNode();
+      await node.start(["2001 2 0 -1 0 16", "2002 0 0 0 1 17"]);
+      let isMended = false;
+      const told: string[] = [];
+      node.host(SECOND).answer = (request) => {
+        if (request.startsWith("node flush")) return "FLUSH 0\r\n";
+        if (!request.includes("dump ")) return "END\r\n";
+        return isMended && mended === "copy" ? "END\r\n" : "SERVER_ERROR disk failure\r\n";
+      };
+      node.index.answer = (request) => {
+        told.push(request);
+        if (isMended || !request.startsWith("node role")) return "OK\r\n";
+        return "SERVER_ERROR failed to set role (and balance)\r\n";
+      };
+      await node.push(2, ["2001 1 1 0 0 16", "2002 0 0 0 1 17"]);
+      await node.network.pass(60_000);
+      assert(told.filter((request) => request === "node role 127.0.0.1 2001 proxy 0 -1\r\n").length > 1);
+      isMended = true;
+      told.length = 0;
+      await node.network.pass(20_000);
+      assertEquals(told.filter((request) => request.startsWith("node ")), [ending]);
       await node.stop();
     }
   });
