@@ -1,7 +1,8 @@
 /**
  * The task `bench`: runs the micro benchmarks one after another on the runtime that executes this, then the load
  * measurements of the whole server. Arguments: the beginnings of the names to run (`load` for the load measurements), all
- * unless given; what follows `--` goes to the load measurements.
+ * unless given; the first option and what follows it go to the load measurements, with or without a `--` before it, which npm
+ * takes away.
  */
 
 import { spawnSync } from "node:child_process";
@@ -11,9 +12,9 @@ import { filesUnder, root, runtimeName, runtimeProgram, setUpDevelopment } from 
 setUpDevelopment();
 const runtimeArgs = { node: ["--import", "tsx"], deno: ["run", "--allow-all"], bun: [] }[runtimeName];
 const args = process.argv.slice(2);
-const dashes = args.indexOf("--");
-const wanted = dashes < 0 ? args : args.slice(0, dashes);
-const loadArgs = dashes < 0 ? [] : args.slice(dashes + 1);
+const options = args.findIndex((arg) => arg.startsWith("--"));
+const wanted = options < 0 ? args : args.slice(0, options);
+const loadArgs = options < 0 ? [] : args.slice(options).filter((arg) => arg !== "--");
 
 const runs = [...filesUnder("bench/micro", ".ts").map((file) => [file]), ["bench/load/load.ts", ...loadArgs]];
 for (const [file, ...more] of runs) {

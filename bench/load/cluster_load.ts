@@ -65,7 +65,6 @@ export async function measureCluster(generator: LoadGenerator, effort: Effort): 
     const pair: Target = { port: master.port, pids: [master.pid, slave.pid] };
     const single = await startFlare(runtimeCommand("node") ?? ["node"]);
     servers.push(single);
-    await mastered(single);
     const alone: Target = { port: single.port, pids: [single.pid] };
     await generator.fill(alone);
     for (const depth of DEPTHS) {
@@ -91,15 +90,6 @@ async function compare(title: string, generator: LoadGenerator, effort: Effort, 
     const own = found[i] ?? [];
     const ratios = own.map(({ serverCpuUs }, round) => serverCpuUs / (found[0]?.[round]?.serverCpuUs ?? Number.NaN));
     console.log(medians(name, own) + spread(ratios));
-  }
-}
-
-/** Waits until a cluster in one process takes writes. */
-async function mastered(server: ServerProcess): Promise<void> {
-  const deadline = performance.now() + STATE_MS;
-  while (!(await server.ask("delete ready")).startsWith("NOT_FOUND")) {
-    if (performance.now() > deadline) throw new Error("a node alone did not become a master");
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 

@@ -82,12 +82,21 @@ export class ServerProcess {
   }
 }
 
-/** A whole Flare with one node in one process. */
-export function startFlare(runtime: readonly string[]): Promise<ServerProcess> {
-  return ServerProcess.start((port, directory) => [
+/** A whole Flare with one node in one process; resolves when it takes writes. */
+export async function startFlare(runtime: readonly string[]): Promise<ServerProcess> {
+  const server = await ServerProcess.start((port, directory) => [
     ...[...runtime, join(root, "dist/cli/flare.js"), "up", "--data-dir", directory],
     ...["--port", String(port), "--index-port", "0"],
   ]);
+  const deadline = performance.now() + READY_MS;
+  while (!(await server.ask("delete ready")).startsWith("NOT_FOUND")) {
+    if (performance.now() > deadline) {
+      await server.stop();
+      throw new Error("a node alone did not become a master");
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  return server;
 }
 
 /** A `flared` or `flarei` under Node. */
