@@ -450,7 +450,7 @@ export const nodeCommands = {
   },
   keys: {
     access: "everyone",
-    run: ({ read }, request, reply, session) => read.keys(request.words, reply, session),
+    run: ({ read }, request, reply, session) => read.keys(request, reply, session),
     section: "node",
     lines: [["<prefix>… <limit>", "`KEY <key>` lines, up to `<limit>` for each prefix, then `END`"]],
   },

@@ -58,6 +58,7 @@ import { OwnItems } from "./comparison/own_items.ts";
 import { ReplicaComparison } from "./comparison/replica_comparison.ts";
 import { ClusterFlush } from "./flush/cluster_flush.ts";
 import { PartitionFlush } from "./flush/partition_flush.ts";
+import type { ReachMap } from "./forward/moved.ts";
 import { OtherCluster } from "./forward/other_cluster.ts";
 import { ReadForward } from "./forward/read_forward.ts";
 import { WriteForward } from "./forward/write_forward.ts";
@@ -140,8 +141,9 @@ export class RunningNode implements NodeServer {
     components.replicator.onMap();
     // A scheduled flush that is overdue runs before the first request.
     components.partitionFlush.arm();
-    const reads = new ReadForward(components);
-    const write = new WriteCommands(components, new WriteForward(components, (version) => this.#mapCheck.reach(version)));
+    const reachMap: ReachMap = (version) => this.#mapCheck.reach(version);
+    const reads = new ReadForward(components, reachMap);
+    const write = new WriteCommands(components, new WriteForward(components, reachMap));
     const meta = new MetaCommands(components, reads, write);
     const ownPart = new OwnPart(components, resolver);
     const clusterScan = new ClusterScan(components, ownPart);

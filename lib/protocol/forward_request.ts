@@ -1,7 +1,7 @@
 /**
  * How our nodes forward requests to each other: `forward` says once on a connection who forwards, and by which node map; what
- * follows are the clients' requests as they are. `MOVED` is the answer to a write of a key that another node owns by the node
- * map of the receiver. Pure.
+ * follows are the clients' requests as they are. `MOVED` is the answer to a request for a key that another node answers for by
+ * the node map of the receiver. Pure.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
@@ -14,7 +14,7 @@ export const FORWARD_OK = "OK";
 const MOVED_WORD = "MOVED";
 const MOVED_BYTES = fromLatin1(`${MOVED_WORD} `);
 
-/** Nothing was executed: by a node map of this version another node owns the key. */
+/** Nothing was executed: by a node map of this version another node answers for the key. */
 export interface MovedAnswer {
   readonly mapVersion: Uint64;
   /** `host:port`; undefined = none does. */

@@ -113,7 +113,7 @@ export const LOOSE: Readonly<Record<string, RegExp>> = {
   ),
   "index-stats": new RegExp(
     "^STAT pid \\d+\r\n(?:STAT [a-z_]+ [^\r]+\r\n)+STAT node_map_version \\d+\r\n" +
-      "STAT rejected_http_requests \\d+\r\n(?:STAT index_[a-z_]+ \\d+\r\n){3}END\r\n$",
+      "STAT rejected_http_requests \\d+\r\n(?:STAT index_[a-z_]+ [^\r]+\r\n)+END\r\n$",
   ),
   "stats-items": /^(?:STAT items:1:[a-z_]+ \d+\r\n){28}END\r\n$/,
   "stats-items-extra": /^(?:STAT items:1:[a-z_]+ \d+\r\n){28}END\r\n$/,

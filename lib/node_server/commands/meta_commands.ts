@@ -22,7 +22,7 @@ import type { Request } from "../../protocol/request.ts";
 import { faultLine, serverErrorLine } from "../../protocol/text/server_error.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { askItem } from "../forward/ask_item.ts";
-import type { Answer, ReadForward } from "../forward/read_forward.ts";
+import type { Answer, AskReplica, ReadForward } from "../forward/read_forward.ts";
 import { type NodeComponents, nowSeconds } from "../node_components.ts";
 import type { WriteCommands } from "./write_commands.ts";
 
@@ -183,7 +183,8 @@ export class MetaCommands {
   async #getElsewhere(request: Request, reply: TextReply): Promise<void> {
     const { stats } = this.#parts;
     const own = this.#replyTo(request, reply);
-    const reading = await this.#forward.read(request.mutation.key, (lane, node) => this.#ask(lane, node, request));
+    const ask: AskReplica<(own: ItemReply) => void> = (lane, node) => this.#ask(lane, node, request);
+    const reading = await this.#forward.read(request.mutation.key, ask, request.forwardedBy);
     if (reading === LOCAL) {
       try {
         const { key } = request.mutation;
@@ -198,7 +199,7 @@ export class MetaCommands {
     else reading.value(own);
   }
 
-  /** Asks another node; returns a function that writes its answer. @throws PeerError */
+  /** Asks another node; returns a function that writes its answer. @throws PeerError, Moved */
   async #ask(lane: Peer, node: ClusterNode, request: Request): Promise<Answer<(reply: ItemReply) => void>> {
     const answer = await askItem(lane, request, "", nowSeconds(this.#parts));
     if (answer === undefined) return { error: serverErrorLine(`node "${node.key}" cannot execute this request`) };

@@ -11,12 +11,13 @@ import type { EntryView, KeySlice } from "../../item/entry.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import { Command } from "../../protocol/command.ts";
-import { Request } from "../../protocol/request.ts";
+import { type ForwardedBy, Request } from "../../protocol/request.ts";
 import { BAD_LINE } from "../../protocol/text/refusal_lines.ts";
 import { faultLine } from "../../protocol/text/server_error.ts";
 import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
 import { hasLongKey, isTextKey, keysOf } from "../../protocol/text/text_key.ts";
 import { encodeValue, type TextReply } from "../../protocol/text/text_reply.ts";
+import { askNode } from "../forward/ask_node.ts";
 import { type GetOwner, PassedGet } from "../forward/passed_get.ts";
 import type { Answer, ReadForward } from "../forward/read_forward.ts";
 import { PROXY_FAILURE_TEXT } from "../forward/refusals.ts";
@@ -92,18 +93,23 @@ export class ReadCommands implements GetOwner {
    * `keys <prefix>… <limit>`: up to `limit` keys for each prefix, in key order; runs on the node that would own a key of that
    * name.
    */
-  keys(words: readonly string[], reply: TextReply, session: ClientSession): void | Promise<void> {
-    return isKeysRequest(words) ? this.#keys(words, reply, session) : reply.line("ERROR");
+  keys({ words, forwardedBy }: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
+    return isKeysRequest(words) ? this.#keys(words, forwardedBy, reply, session) : reply.line("ERROR");
   }
 
-  async #keys(words: readonly string[], reply: TextReply, session: ClientSession): Promise<void> {
+  async #keys(
+    words: readonly string[],
+    forwardedBy: ForwardedBy | undefined,
+    reply: TextReply,
+    session: ClientSession,
+  ): Promise<void> {
     const limit = Number(words[words.length - 1]);
     for (const prefix of words.slice(0, -1)) {
       this.#parts.stats.cmdGet++;
       const bytes = fromLatin1(prefix);
       const key = { bytes, start: 0, end: bytes.length };
       const line = fromLatin1(`keys ${prefix} ${limit}\r\n`);
-      const reading = await this.#forward.read(key, (lane) => askForKeys(lane, line));
+      const reading = await this.#forward.read(key, (lane) => askForKeys(lane, line), forwardedBy);
       if (reading === LOCAL) {
         try {
           await this.#keysHere(bytes, limit, reply, session);
@@ -139,11 +145,11 @@ export class ReadCommands implements GetOwner {
   #isPassedOn(request: Request, reply: TextReply, session: ClientSession): boolean {
     const key = this.#key;
     if (request.multiGet !== undefined || !isOnlyKey(request, key)) return false;
-    const lane = this.#forward.laneFor(key);
+    const lane = this.#forward.laneFor(key, request.forwardedBy);
     const late = lane === undefined ? undefined : session.answerLater(request, reply);
     if (lane === undefined || late === undefined) return false;
     lane.outbox.writeGet(request.command, key);
-    lane.pass(new PassedGet(request.command, session, late, this));
+    lane.pass(new PassedGet(request, session, late, this));
     return true;
   }
 
@@ -154,22 +160,23 @@ export class ReadCommands implements GetOwner {
     else stats.getMisses++;
   }
 
-  getAgain({ command, session, late, bytes, keyStart, keyEnd }: PassedGet): Promise<void> {
+  getAgain({ command, forwardedBy, session, late, bytes, keyStart, keyEnd }: PassedGet): Promise<void> {
     const request = new Request();
-    Object.assign(request, { command, bytes, keysEnd: keyEnd });
+    Object.assign(request, { command, forwardedBy, bytes, keysEnd: keyEnd });
     return this.#gather(request, keyStart, late.reply, session);
   }
 
   /** Answers the keys from `keysStart` on, fetching in parallel. */
   async #gather(request: Request, keysStart: number, reply: TextReply, session: ClientSession): Promise<void> {
     const withVersion = request.command === Command.gets;
+    const { forwardedBy } = request;
     request.keysStart = keysStart;
     const keys = keysOf(request);
     let count = FETCHES_FIRST;
     for (let from = 0; from < keys.length && !session.gone; ) {
       // The promises are awaited one after the other below: a failure must not count as unhandled in the meantime.
       const fetches = keys.slice(from, from + count).map((key) => {
-        const fetch = this.#fetch(fromLatin1(key), withVersion);
+        const fetch = this.#fetch(fromLatin1(key), withVersion, forwardedBy);
         fetch.catch(() => undefined);
         return fetch;
       });
@@ -193,12 +200,12 @@ export class ReadCommands implements GetOwner {
   }
 
   /** The VALUE block of a key, empty for a miss; or an error line. */
-  async #fetch(key: Uint8Array, withVersion: boolean): Promise<Uint8Array | string> {
+  async #fetch(key: Uint8Array, withVersion: boolean, forwardedBy: ForwardedBy | undefined): Promise<Uint8Array | string> {
     const { stats, watchers } = this.#parts;
     stats.cmdGet++;
     const slice = { bytes: key, start: 0, end: key.length };
     const line = concatBytes([withVersion ? GETS_WORD : GET_WORD, key, CRLF]);
-    const reading = await this.#forward.read(slice, (lane) => askForItem(lane, line));
+    const reading = await this.#forward.read(slice, (lane) => askForItem(lane, line), forwardedBy);
     if (reading !== LOCAL && "error" in reading) return reading.error;
     let block = EMPTY_BYTES;
     if (reading === LOCAL) {
@@ -217,14 +224,14 @@ const KEY_WORD = fromLatin1("KEY ");
 const GET_WORD = fromLatin1("get ");
 const GETS_WORD = fromLatin1("gets ");
 
-/** @throws PeerError */
+/** @throws PeerError, Moved */
 async function askForKeys(lane: Peer, line: Uint8Array): Promise<Answer<ClientReply>> {
-  return { value: await lane.request(line, ReplyShape.lines) };
+  return { value: await askNode(lane, "", line, ReplyShape.lines) };
 }
 
-/** The VALUE block from another node, empty for a miss. @throws PeerError */
+/** The VALUE block from another node, empty for a miss. @throws PeerError, Moved */
 async function askForItem(lane: Peer, line: Uint8Array): Promise<Answer<Uint8Array>> {
-  const answer = await lane.request(line, ReplyShape.values);
+  const answer = await askNode(lane, "", line, ReplyShape.values);
   return answer.line === "END" ? { value: answer.body } : { error: errorLine(answer.line) };
 }
 

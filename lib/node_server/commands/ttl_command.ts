@@ -13,6 +13,7 @@ import { ReplyShape } from "../../protocol/text/text_client.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Storage } from "../../storage/storage.ts";
+import { askNode } from "../forward/ask_node.ts";
 import type { Answer, ReadForward } from "../forward/read_forward.ts";
 import { nowSeconds } from "../node_components.ts";
 
@@ -61,16 +62,16 @@ export class TtlCommand {
   async #elsewhere(request: Request, reply: TextReply): Promise<void> {
     const { key } = request.mutation;
     const line = fromLatin1(`ttl ${latin1(key.bytes, key.start, key.end)}\r\n`);
-    const reading = await this.#forward.read(key, (lane) => ask(lane, line));
+    const reading = await this.#forward.read(key, (lane) => ask(lane, line), request.forwardedBy);
     const now = nowSeconds(this.#parts);
     if (reading === LOCAL) return this.#later(this.#forward.readHere(key, now, true), now, reply);
     reply.line("error" in reading ? reading.error : reading.value);
   }
 }
 
-/** @throws PeerError */
+/** @throws PeerError, Moved */
 async function ask(lane: Peer, request: Uint8Array): Promise<Answer<string>> {
-  const { line } = await lane.request(request, ReplyShape.line);
+  const { line } = await askNode(lane, "", request, ReplyShape.line);
   if (line === UNKNOWN) return { error: serverErrorLine(`node "${lane.peer}" cannot execute this request`) };
   return line.startsWith("SERVER_ERROR ") ? { error: line } : { value: line };
 }

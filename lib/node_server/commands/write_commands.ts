@@ -22,9 +22,10 @@ import { type ClientReply, encodeForwarded, encodeTouch, ReplyShape } from "../.
 import { hasLongKey, isTextKey, keysOf } from "../../protocol/text/text_key.ts";
 import { encodeValue, type TextReply } from "../../protocol/text/text_reply.ts";
 import { askItem, type ItemAnswer } from "../forward/ask_item.ts";
+import { askNode } from "../forward/ask_node.ts";
 import { PassedWrite, type WriteOwner } from "../forward/passed_write.ts";
 import { failureText, NO_PARTITION_TEXT, PROXY_FAILURE_TEXT } from "../forward/refusals.ts";
-import { askOwner, MOVED, type WriteForward } from "../forward/write_forward.ts";
+import { MOVED, type WriteForward } from "../forward/write_forward.ts";
 import { type NodeComponents, nowSeconds } from "../node_components.ts";
 
 const NOT_SAYABLE_TEXT = "SERVER_ERROR the node that owns this key cannot execute this request";
@@ -371,7 +372,7 @@ export class WriteCommands implements WriteOwner {
     line: Uint8Array,
     shape: ReplyShape | undefined,
   ): Promise<ClientReply | PeerError> {
-    return this.#forward.send(node, key, (lane) => askOwner(lane, list, line, shape));
+    return this.#forward.send(node, key, (lane) => askNode(lane, list, line, shape));
   }
 
   /** Why a write runs nowhere, or not here. */

@@ -4,6 +4,7 @@ import type { ClientSession, LateReply } from "../../net/connection/client_sessi
 import { PassedRequest } from "../../net/peer/peer.ts";
 import type { FoundReply } from "../../net/peer/peer_link.ts";
 import type { Command } from "../../protocol/command.ts";
+import type { ForwardedBy, Request } from "../../protocol/request.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 
 /** Who has passed it on. */
@@ -19,13 +20,15 @@ const END = [0x45, 0x4e, 0x44];
 export class PassedGet extends PassedRequest {
   readonly shape = ReplyShape.values;
   readonly command: Command;
+  readonly forwardedBy: ForwardedBy | undefined;
   readonly session: ClientSession;
   readonly late: LateReply;
   readonly #owner: GetOwner;
 
-  constructor(command: Command, session: ClientSession, late: LateReply, owner: GetOwner) {
+  constructor({ command, forwardedBy }: Request, session: ClientSession, late: LateReply, owner: GetOwner) {
     super();
     this.command = command;
+    this.forwardedBy = forwardedBy;
     this.session = session;
     this.late = late;
     this.#owner = owner;

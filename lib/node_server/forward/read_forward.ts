@@ -12,9 +12,12 @@ import type { EntryView, KeySlice } from "../../item/entry.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import { PeerError } from "../../net/peer/peer_link.ts";
 import type { PeerPool } from "../../net/peer/peer_pool.ts";
+import { movedLine } from "../../protocol/forward_request.ts";
+import type { ForwardedBy } from "../../protocol/request.ts";
 import type { Visibility } from "../../replication/visibility.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Storage } from "../../storage/storage.ts";
+import { Moved, type ReachMap } from "./moved.ts";
 import type { OtherCluster } from "./other_cluster.ts";
 import { FORWARD_ATTEMPTS, FORWARD_PAUSE_MS, NO_PARTITION_TEXT, PROXY_FAILURE_TEXT } from "./refusals.ts";
 
@@ -24,16 +27,16 @@ export type Answer<T> = { readonly value: T } | { readonly error: string };
 /** The result of a read: an answer, an error line, or that the key can be read here. */
 export type Reading<T> = Answer<T> | typeof LOCAL;
 
-/** Asks one node on its lane for the key. @throws PeerError if it does not answer */
+/** Asks one node on its lane for the key. @throws PeerError if it does not answer, Moved if others do */
 export type AskReplica<T> = (lane: Peer, node: ClusterNode) => Promise<Answer<T>>;
 
-/** With this many requests on a connection no reads are added: two nodes may consider each other the owner of a key. */
+/** With this many requests on a connection no reads are added: two C++ nodes may consider each other the owner of a key. */
 const QUEUE_MAX = 65536;
 
 /** What it needs from a node server. */
 export interface ReadForwardParts {
   readonly runtime: Pick<Runtime, "clock" | "log" | "random">;
-  readonly routing: Pick<Routing, "masterOf" | "partitionCount" | "routeRead" | "routeReadAgain">;
+  readonly routing: Pick<Routing, "masterOf" | "nodeMap" | "partitionCount" | "routeRead" | "routeReadAgain">;
   readonly keyHash: KeyHash;
   readonly otherCluster: Pick<OtherCluster, "node">;
   readonly peers: Pick<PeerPool, "lane">;
@@ -43,9 +46,11 @@ export interface ReadForwardParts {
 
 export class ReadForward {
   readonly #parts: ReadForwardParts;
+  readonly #reachMap: ReachMap;
 
-  constructor(parts: ReadForwardParts) {
+  constructor(parts: ReadForwardParts, reachMap: ReachMap) {
     this.#parts = parts;
+    this.#reachMap = reachMap;
   }
 
   /** Whether this node answers reads of a key, and at once. With one partition the hash of the key does not matter. */
@@ -69,19 +74,29 @@ export class ReadForward {
   }
 
   /** The lane to pass a get on; undefined = read it with `read`. */
-  laneFor(key: KeySlice): Peer | undefined {
+  laneFor(key: KeySlice, forwardedBy: ForwardedBy | undefined): Peer | undefined {
     const { routing, keyHash, peers } = this.#parts;
+    if (!this.#mayPassOn(forwardedBy)) return undefined;
     const hash = routing.partitionCount > 1 ? keyHash(key.bytes, key.start, key.end) : 0;
     const route = this.#firstRoute(hash, key);
     if (typeof route !== "object") return undefined;
     const lane = peers.lane(route, key.bytes, key.start, key.end);
-    return lane.queue < QUEUE_MAX ? lane : undefined;
+    if (lane.queue >= QUEUE_MAX) return undefined;
+    // The question goes ahead of the get. If it fails, so does the get.
+    if (lane.knowsForward === undefined) lane.takesForwards().catch(() => undefined);
+    return lane;
   }
 
-  /** Reads a key; with LOCAL the caller continues with `readHere`. @throws what `ask` throws, except PeerError */
-  async read<T>(key: KeySlice, ask: AskReplica<T>): Promise<Reading<T>> {
+  /**
+   * Reads a key; with LOCAL the caller continues with `readHere`.
+   * @param forwardedBy the node that forwards the read, if one does
+   * @throws what `ask` throws, except PeerError
+   */
+  async read<T>(key: KeySlice, ask: AskReplica<T>, forwardedBy?: ForwardedBy): Promise<Reading<T>> {
     // A retry may see more partitions.
     const hash = this.#parts.keyHash(key.bytes, key.start, key.end);
+    const moved = forwardedBy === undefined ? undefined : await this.#movedLine(hash, key, forwardedBy);
+    if (moved !== undefined) return { error: moved };
     for (let attempt = 1; ; attempt++) {
       const failed: string[] = [];
       let error = PROXY_FAILURE_TEXT;
@@ -103,9 +118,27 @@ export class ReadForward {
     }
   }
 
+  /**
+   * Whether a read may be passed on to another node. One that a node forwards by the same map as ours is a slave's, for its
+   * master. By different maps it could go round in a circle, and wait behind itself for ever.
+   */
+  #mayPassOn(forwardedBy: ForwardedBy | undefined): boolean {
+    const { otherCluster, routing } = this.#parts;
+    return forwardedBy === undefined || forwardedBy.mapVersion === routing.nodeMap.version || otherCluster.node !== undefined;
+  }
+
+  /** The answer to a read that a node forwards by a map that is not ours, unless it can be read here. */
+  async #movedLine(hash: number, key: KeySlice, forwardedBy: ForwardedBy): Promise<string | undefined> {
+    const { routing } = this.#parts;
+    const isOurs = () => this.#mayPassOn(forwardedBy) || typeof this.#firstRoute(hash, key) !== "object";
+    if (isOurs()) return undefined;
+    if (forwardedBy.mapVersion > routing.nodeMap.version) await this.#reachMap(forwardedBy.mapVersion);
+    return isOurs() ? undefined : movedLine({ mapVersion: routing.nodeMap.version, owner: routing.masterOf(hash)?.key });
+  }
+
   /** Undefined = it did not answer. */
   async #askOne<T>(node: ClusterNode, { bytes, start, end }: KeySlice, ask: AskReplica<T>): Promise<Answer<T> | undefined> {
-    const { peers, runtime } = this.#parts;
+    const { peers, routing, runtime } = this.#parts;
     const lane = peers.lane(node, bytes, start, end);
     if (lane.queue >= QUEUE_MAX) {
       runtime.log.write("warning", `read from "${node.key}" failed: "${QUEUE_MAX}" requests are already queued`);
@@ -118,6 +151,9 @@ export class ReadForward {
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
       runtime.log.write("info", `read from "${node.key}" failed: ${error.message}`);
+      if (error instanceof Moved && error.answer.mapVersion > routing.nodeMap.version) {
+        await this.#reachMap(error.answer.mapVersion);
+      }
       return undefined;
     }
   }

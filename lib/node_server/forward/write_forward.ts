@@ -3,9 +3,7 @@
  * promoted slave; one that may have arrived is not, because incr or append would be executed twice.
  */
 
-import { concatBytes, fromLatin1 } from "../../base/bytes.ts";
 import { sleep } from "../../base/sleep.ts";
-import type { Uint64 } from "../../base/uint64.ts";
 import type { KeyHash } from "../../cluster/key_hash.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { findNode } from "../../cluster/node_map.ts";
@@ -17,11 +15,10 @@ import { PeerError } from "../../net/peer/peer_link.ts";
 import type { PeerPool } from "../../net/peer/peer_pool.ts";
 import { movedLine } from "../../protocol/forward_request.ts";
 import type { Request } from "../../protocol/request.ts";
-import type { ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Follower } from "../../replication/stream/follower.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { NodeSettings } from "../node_options.ts";
-import { Moved, unlessMoved } from "./moved.ts";
+import { Moved, type ReachMap } from "./moved.ts";
 import type { OtherCluster } from "./other_cluster.ts";
 import { FORWARD_ATTEMPTS, FORWARD_PAUSE_MS } from "./refusals.ts";
 
@@ -30,9 +27,6 @@ import { FORWARD_ATTEMPTS, FORWARD_PAUSE_MS } from "./refusals.ts";
  * nodes may have different maps.
  */
 export const MOVED = 3;
-
-/** Fetches a node map of at least this version; resolves when this node has it, or cannot have it for now. */
-export type ReachMap = (version: Uint64) => Promise<void>;
 
 /** What it needs from a node server. */
 export interface WriteForwardParts {
@@ -197,20 +191,4 @@ function isCopy(request: Request): boolean {
 /** Whether a write says which version the item gets: it does no harm where it is not needed. */
 function isVersioned({ mutation: { kind, version } }: Request): boolean {
   return version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete);
-}
-
-/**
- * Sends a write to the node that owns its key: as forwarded by us, or, to a node that does not know that, with the list of the
- * nodes it has passed.
- * @throws PeerError, Moved
- */
-export async function askOwner(
-  lane: Peer,
-  prefix: string,
-  line: Uint8Array,
-  shape: ReplyShape | undefined,
-): Promise<ClientReply> {
-  const takesForwards = lane.knowsForward ?? (await lane.takesForwards());
-  if (takesForwards) return unlessMoved(await lane.request(line, shape, "forward"));
-  return lane.request(concatBytes([fromLatin1(prefix), line]), shape);
 }

@@ -94,7 +94,7 @@ export class Reconstructor {
         const isRepeated = plan.isReturn ? isCurable(fault, plan) : attempt < ATTEMPTS_MAX && fault.retriable;
         const next = isRepeated ? "retrying" : "this node becomes a proxy again";
         this.#parts.runtime.log.write("error", `copy failed: ${fault.message}; ${next}`);
-        // An index server that cannot store its map now leaves this node where it is: without a copy it would stay there for ever.
+        // An index server that cannot store its map now leaves this node where it is; without a copy it would stay there.
         if (!isRepeated && (await this.#link.tellProxy())) return;
         await this.#pause(Math.min(PAUSE_MS * 2 ** (attempt - 1), PAUSE_MS_MAX));
       }

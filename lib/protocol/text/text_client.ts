@@ -46,7 +46,7 @@ const VA = fromLatin1("VA ");
 const LOOP_BYTES = 96;
 /** A larger buffer is not kept once its replies are read. */
 const KEPT_BYTES = 262144;
-const FINAL_WORDS = ["END", "OK", "ERROR", "CLIENT_ERROR", "SERVER_ERROR", "NOT_FOUND"];
+const FINAL_WORDS = ["END", "OK", "ERROR", "CLIENT_ERROR", "SERVER_ERROR", "NOT_FOUND", "MOVED"];
 
 /** Splits a stream of replies, by the expected shapes. */
 export class ReplyParser {

@@ -143,7 +143,10 @@ describe("a copy that fails", () => {
       isMended = true;
       told.length = 0;
       await node.network.pass(20_000);
-      assertEquals(told.filter((request) => request.startsWith("node ")), [ending]);
+      assertEquals(
+        told.filter((request) => request.startsWith("node ")),
+        [ending],
+      );
       await node.stop();
     }
   });

@@ -2,7 +2,7 @@
  * Requests that nodes of this Flare forward to each other: how they are sent, what comes back, and who executes them when the
  * two nodes have different node maps.
  *
- * Covers lib/node_server/commands/forward_commands.ts, lib/node_server/forward/moved.ts,
+ * Covers lib/node_server/commands/forward_commands.ts, lib/node_server/forward/ask_node.ts, lib/node_server/forward/moved.ts,
  * lib/node_server/forward/passed_get.ts and lib/node_server/forward/passed_write.ts.
  */
 
@@ -121,6 +121,26 @@ describe("a node that forwards", () => {
     await node.stop();
   });
 
+  it("reads a key elsewhere, or not at all, when the node that it asks names another one", async () => {
+    const nodes = ["2001 2 0 -1 0 16", "2002 0 0 0 1 17", "2003 1 0 0 0 18"];
+    const { node, master } = await start(nodes);
+    await node.ask("set k 0 0 1\r\n1\r\n");
+    const other = node.host(OTHER);
+    other.takesForwards = true;
+    other.answer = (request) => (request.includes(">forward ") ? "OK\r\n" : "VALUE k 0 1\r\nx\r\nEND\r\n");
+    const refuse = (request: string): string => (request.includes(">forward ") ? "OK\r\n" : "MOVED 0\r\n");
+    master.answer = refuse;
+    for (const get of ["get k", "get k k", "mg k v", "ttl k", "keys k 1"]) {
+      const client = await node.send(`${get}\r\n`);
+      await node.network.pass(5000);
+      assertEquals(client.received, "SERVER_ERROR proxy failure\r\n", get);
+    }
+    await node.push(1, ["2001 2 0 -1 0 16", "2002 0 0 0 1 17", "2003 1 0 0 1 18"]);
+    for (let i = 0; i < 8; i++) assertEquals(await node.ask("get k\r\n"), "VALUE k 0 1\r\nx\r\nEND\r\n");
+    assertEquals(master.connections.length, 1);
+    await node.stop();
+  });
+
   it("sends nothing again that was sent, except reads", async () => {
     const { node, master } = await start();
     await node.ask("set a 0 0 1\r\n1\r\n");
@@ -133,7 +153,7 @@ describe("a node that forwards", () => {
     master.connections.at(-1)?.close();
     await node.network.pass(3000);
     assertEquals(client.received, "SERVER_ERROR proxy error\r\nSERVER_ERROR proxy error\r\nEND\r\nVERSION flare-2.0.0\r\n");
-    assertEquals(master.requests.slice(sent), ["get d\r\n"]);
+    assertEquals(master.requests.slice(sent), [`<${node.key}>forward 0\r\n`, "get d\r\n"]);
     await node.stop();
   });
 
@@ -201,6 +221,27 @@ describe("a node that gets forwarded requests", () => {
     await node.network.pass(100);
     assertEquals(far.received, "STORED\r\nHD\r\nVALUE k 0 2\r\n12\r\nEND\r\n");
     assertEquals(master.requests, []);
+    await node.stop();
+  });
+
+  it("passes a read on by the sender's map only: by two maps it could come back, behind itself", async () => {
+    const { node, master } = await start(PROXY);
+    await node.push(5, PROXY);
+    master.answer = (request) => (request.includes(">forward ") ? "OK\r\n" : "END\r\n");
+    const reads = ["get k", "gets k", "get k l", "mg k v", "ttl k", "keys k 1"].map((read) => `${read}\r\n`);
+    for (const version of [4, 6]) {
+      const far = await connect(node, version);
+      for (const read of reads) {
+        far.received = "";
+        far.send(read);
+        await node.network.pass(3000);
+        assertEquals(far.received, `MOVED 5 ${MASTER}\r\n`, read);
+      }
+    }
+    assertEquals(master.requests, []);
+    const far = await connect(node, 5);
+    assertEquals(await ask(node, far, "get k\r\n"), "END\r\n");
+    assertEquals(master.requests, [`<${node.key}>forward 5\r\n`, "get k\r\n"]);
     await node.stop();
   });
 

@@ -31,6 +31,9 @@ const [A, B] = ["a", "b"].map((host) =>
 const lost = (mayHaveHappened: boolean): PeerError =>
   new PeerError(new FlareError("CONNECTION_FAILED", "connection lost"), mayHaveHappened);
 
+/** No newer map can be had. */
+const stay = (): Promise<void> => Promise.resolve();
+
 /** Parts of a node whose map names `routes`, one after the other; pauses end at once and are counted. */
 function world(...routes: readonly Route[]) {
   const asked: string[] = [];
@@ -77,7 +80,7 @@ function world(...routes: readonly Route[]) {
 describe("a read of a key of another node", () => {
   it("is asked of the next replica when one is lost or answers an error, and says the first value", async () => {
     const { parts, asked, state } = world(A, B, PROXY_FAILURE);
-    const reads = new ReadForward(parts);
+    const reads = new ReadForward(parts, stay);
     assertEquals(
       await reads.read(KEY, (lane) => (lane.peer === "a:1" ? Promise.reject(lost(true)) : Promise.resolve({ value: 5 }))),
       { value: 5 },
@@ -88,10 +91,10 @@ describe("a read of a key of another node", () => {
   it("fails with what a replica answered, at once, and after some rounds where nobody answers", async () => {
     const answering = world(A, PROXY_FAILURE);
     const error = "SERVER_ERROR corrupt record";
-    assertEquals(await new ReadForward(answering.parts).read(KEY, () => Promise.resolve({ error })), { error });
+    assertEquals(await new ReadForward(answering.parts, stay).read(KEY, () => Promise.resolve({ error })), { error });
     assertEquals([answering.asked, answering.state.pauses], [["a:1"], 0]);
     const silent = world(A, PROXY_FAILURE, A, PROXY_FAILURE, A, PROXY_FAILURE, A, PROXY_FAILURE);
-    const reading = await new ReadForward(silent.parts).read(KEY, () => Promise.reject(lost(false)));
+    const reading = await new ReadForward(silent.parts, stay).read(KEY, () => Promise.reject(lost(false)));
     assertEquals(reading, { error: "SERVER_ERROR proxy failure" });
     assertEquals([silent.asked.length, silent.state.pauses], [4, 3]);
   });
@@ -101,15 +104,15 @@ describe("a read of a key of another node", () => {
     const hashes: number[] = [];
     const routeRead = (hash: number): Route => (hashes.push(hash) > 1 ? LOCAL : A);
     const routing = { ...parts.routing, routeRead, routeReadAgain: (): Route => PROXY_FAILURE };
-    const reads = new ReadForward({ ...parts, keyHash: () => 77, routing });
+    const reads = new ReadForward({ ...parts, keyHash: () => 77, routing }, stay);
     assertEquals([await reads.read(KEY, () => Promise.reject(lost(false))), hashes], [LOCAL, [77, 77]]);
     assertEquals([reads.isHere(KEY), hashes.at(-1)], [true, 0]);
   });
 
   it("is done here, or nowhere, as the map says", async () => {
     const never = (): Promise<never> => assert(false) as never;
-    assertEquals(await new ReadForward(world(LOCAL).parts).read(KEY, never), LOCAL);
-    assertEquals(await new ReadForward(world(NO_PARTITION).parts).read(KEY, never), {
+    assertEquals(await new ReadForward(world(LOCAL).parts, stay).read(KEY, never), LOCAL);
+    assertEquals(await new ReadForward(world(NO_PARTITION).parts, stay).read(KEY, never), {
       error: "SERVER_ERROR no partition available",
     });
   });
@@ -117,12 +120,12 @@ describe("a read of a key of another node", () => {
   it("is the master's while a slave may not show what it has, and fails if the master is silent", async () => {
     const { parts, asked } = world(LOCAL);
     const visibility = { ...parts.visibility, canShow: () => false, isShown: () => false };
-    const reads = new ReadForward({ ...parts, visibility });
+    const reads = new ReadForward({ ...parts, visibility }, stay);
     assertEquals([reads.isHere(KEY), await reads.read(KEY, () => Promise.resolve({ value: 5 }))], [false, { value: 5 }]);
     assertEquals(asked, ["a:1"]);
     const silent = () => Promise.reject(lost(true));
     assertEquals(await reads.read(KEY, silent), { error: "SERVER_ERROR proxy failure" });
-    const late = new ReadForward({ ...parts, visibility: { ...visibility, mayBeLate: true } });
+    const late = new ReadForward({ ...parts, visibility: { ...visibility, mayBeLate: true } }, stay);
     assertEquals(await late.read(KEY, silent), LOCAL);
   });
 
@@ -131,7 +134,7 @@ describe("a read of a key of another node", () => {
     const fault = new FlareError("IO_ERROR", "disk on fire");
     const outcomes = [undefined, fault];
     const settled = () => Promise.resolve(outcomes.shift());
-    const reads = new ReadForward({ ...parts, visibility: { ...parts.visibility, isShown: () => false, settled } });
+    const reads = new ReadForward({ ...parts, visibility: { ...parts.visibility, isShown: () => false, settled } }, stay);
     assertEquals([reads.isHere(KEY), await reads.read(KEY, () => assert(false) as never)], [false, LOCAL]);
     assertEquals(await reads.readHere(KEY, 0), undefined);
     assertEquals(await assertRejects(() => reads.readHere(KEY, 0)), fault);
@@ -140,14 +143,14 @@ describe("a read of a key of another node", () => {
   it("is not added to a lane on which very many wait", async () => {
     const { parts, state } = world(A, PROXY_FAILURE);
     state.queue = 65536;
-    const reading = await new ReadForward(parts).read(KEY, () => assert(false) as never);
+    const reading = await new ReadForward(parts, stay).read(KEY, () => assert(false) as never);
     assertEquals(reading, { error: "SERVER_ERROR proxy failure" });
   });
 
   it("hides no bug and no fault of this node: another replica is not asked", async () => {
     for (const fault of [new TypeError("x is not a function"), new FlareError("IO_ERROR", "disk")]) {
       const { parts, asked } = world(A, B, PROXY_FAILURE);
-      const error = await assertRejects(() => new ReadForward(parts).read(KEY, () => Promise.reject(fault)));
+      const error = await assertRejects(() => new ReadForward(parts, stay).read(KEY, () => Promise.reject(fault)));
       assertEquals([error, asked], [fault, ["a:1"]]);
     }
   });
@@ -156,7 +159,7 @@ describe("a read of a key of another node", () => {
 describe("a write of a key of another node", () => {
   it("goes to whom the newest map names, as long as it has not left", async () => {
     const { parts, asked, state } = world(B);
-    const answer = await new WriteForward(parts, () => Promise.resolve()).send(A, KEY, (lane) =>
+    const answer = await new WriteForward(parts, stay).send(A, KEY, (lane) =>
       lane.peer === "a:1" ? Promise.reject(lost(false)) : Promise.resolve("STORED"),
     );
     assertEquals([answer, asked, state.pauses], ["STORED", ["a:1", "b:1"], 0]);
@@ -164,14 +167,14 @@ describe("a write of a key of another node", () => {
 
   it("waits for the map to change, a few times", async () => {
     const { parts, asked, state } = world(A);
-    const error = await new WriteForward(parts, () => Promise.resolve()).send(A, KEY, () => Promise.reject(lost(false)));
+    const error = await new WriteForward(parts, stay).send(A, KEY, () => Promise.reject(lost(false)));
     assert(error instanceof PeerError);
     assertEquals([failureText(error), asked.length, state.pauses], ["SERVER_ERROR proxy failure", 4, 3]);
   });
 
   it("is not sent again when it may have arrived", async () => {
     const { parts, asked } = world(B);
-    const error = await new WriteForward(parts, () => Promise.resolve()).send(A, KEY, () => Promise.reject(lost(true)));
+    const error = await new WriteForward(parts, stay).send(A, KEY, () => Promise.reject(lost(true)));
     assert(error instanceof PeerError);
     assertEquals([failureText(error), asked], ["SERVER_ERROR proxy error", ["a:1"]]);
   });
@@ -179,10 +182,7 @@ describe("a write of a key of another node", () => {
   it("hides no bug", async () => {
     const { parts, asked } = world(B);
     const bug = new TypeError("x is not a function");
-    assertEquals(
-      await assertRejects(() => new WriteForward(parts, () => Promise.resolve()).send(A, KEY, () => Promise.reject(bug))),
-      bug,
-    );
+    assertEquals(await assertRejects(() => new WriteForward(parts, stay).send(A, KEY, () => Promise.reject(bug))), bug);
     assertEquals(asked, ["a:1"]);
   });
 });
@@ -198,10 +198,7 @@ describe("a write that a node forwards to a slave", () => {
   const where = (line: string, streamOf?: string): string => {
     const { parts } = world(LOCAL);
     const routing = { ...parts.routing, masterIfSlave: () => A };
-    const route = new WriteForward({ ...parts, routing, follower: { source: streamOf } }, () => Promise.resolve()).route(
-      requestOf(line),
-      0,
-    );
+    const route = new WriteForward({ ...parts, routing, follower: { source: streamOf } }, stay).route(requestOf(line), 0);
     return route === LOCAL ? "here" : typeof route === "object" ? route.key : "nowhere";
   };
 
