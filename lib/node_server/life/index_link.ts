@@ -1,6 +1,7 @@
 /**
  * A node server's connection to the index servers: joining the cluster and the few messages a node sends by itself. Each
- * conversation has its own short connection, as in Flare; with several index servers the first that answers is used.
+ * conversation has its own short connection, as in Flare. With several index servers any of them will do: the next one is asked
+ * if one does not answer, or knows none that leads.
  */
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -11,6 +12,7 @@ import { sleep } from "../../base/sleep.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import { type DataIdentity, encodeDataIdentity } from "../../cluster/data_identity.ts";
 import { parseSetAnswer, type SetAnswer } from "../../cluster/in_sync_set.ts";
+import { isUndecided } from "../../cluster/index_leader.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { createNodeMap, type NodeMap } from "../../cluster/node_map.ts";
 import { type ClusterMeta, parseMeta, parseNodeLine } from "../../cluster/node_map_codec.ts";
@@ -87,26 +89,29 @@ export class IndexLink {
   }
 
   /**
-   * The version of the index server's node map; undefined if it does not report one. Uses `stats`, so a C++ one works, too.
-   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED of the last index server
+   * The version of the index servers' node map, of the first one whose map is not older than version `own`, else the newest;
+   * undefined if none reports one. One that follows may be behind. Uses `stats`, so a C++ one works, too.
+   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED of the last index server, if none answered
    */
-  mapVersion(): Promise<Uint64 | undefined> {
-    return this.#askFirst(async (server) => nodeMapVersion((await this.#figures(server, ["stats"]))[0] as Figures));
+  async mapVersion(own: Uint64): Promise<Uint64 | undefined> {
+    return this.#askFirst(
+      async (server) => nodeMapVersion((await this.#figures(server, ["stats"]))[0] as Figures),
+      (version) => version !== undefined && version >= own,
+      (one, other) => (other ?? 0) > (one ?? 0),
+    );
   }
 
   /**
-   * The index server's node map; undefined if it changes all the time.
-   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED | CORRUPT of the last index server
+   * The index servers' node map, of the first one that has a newer one than version `own`, else the newest; undefined if it
+   * changes all the time.
+   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | REFUSED | CORRUPT of the last index server, if none answered
    */
-  fetchMap(): Promise<NodeMap | undefined> {
-    return this.#askFirst(async (server) => {
-      for (let attempt = 0; attempt < MAP_ATTEMPTS; attempt++) {
-        const [before, nodes, after] = (await this.#figures(server, ["stats", "stats nodes", "stats"])) as Figures[];
-        const map = parseNodeMap(nodes as Figures, after as Figures);
-        if (nodeMapVersion(before as Figures) === map.version) return map;
-      }
-      return undefined;
-    });
+  fetchMap(own: Uint64): Promise<NodeMap | undefined> {
+    return this.#askFirst(
+      (server) => this.#fetchFrom(server),
+      (map) => map !== undefined && map.version > own,
+      (one, other) => (other?.version ?? 0) > (one?.version ?? 0),
+    );
   }
 
   /** `node state <self> active|ready`: a copy is complete. */
@@ -114,15 +119,10 @@ export class IndexLink {
     return this.#tell(`node state ${this.#name} ${state}`);
   }
 
-  /** `node state <slave> prepare|active <version>`; one attempt. Undefined: no index server answered. */
+  /** `node state <slave> prepare|active <version>`; one attempt. Undefined: no index server has decided it. */
   async changeSet({ host, port }: ClusterNode, state: "prepare" | "active", version: Uint64): Promise<SetAnswer | undefined> {
-    const command = `node state ${host} ${port} ${state} ${version}`;
-    for (const server of this.servers) {
-      const answers = await this.#converse(server, [command]).catch((error: Error) => this.#noteFailure(command, error));
-      const line = answers?.[0]?.line;
-      if (line !== undefined) return parseSetAnswer(line);
-    }
-    return undefined;
+    const decision = await this.#askOnce(`node state ${host} ${port} ${state} ${version}`);
+    return decision === undefined ? undefined : parseSetAnswer(decision);
   }
 
   /** `node role <self> proxy 0 -1`: a copy failed. */
@@ -130,11 +130,17 @@ export class IndexLink {
     return this.#tell(`node role ${this.#name} proxy 0 -1`);
   }
 
-  /** `shutdown <self>`: hands over to another node; one attempt. */
+  /** `shutdown <self>`: hands over to another node; one attempt, and more while the index servers have no leader. */
   async tellShutdown(): Promise<boolean> {
-    for (const server of this.servers) {
-      const line = await this.#converse(server, [`shutdown ${this.#name}`]).catch(() => undefined);
-      if (line?.[0]?.line === "OK") return true;
+    for (let attempt = 0; attempt < TOLD_ATTEMPTS; attempt++) {
+      if (attempt > 0) await this.#pause(JOIN_PAUSE_MS);
+      let isUndone = false;
+      for (const server of this.servers) {
+        const line = (await this.#converse(server, [`shutdown ${this.#name}`]).catch(() => undefined))?.[0]?.line;
+        if (line === "OK") return true;
+        isUndone ||= line !== undefined && isUndecided(line);
+      }
+      if (!isUndone) return false;
     }
     return false;
   }
@@ -143,19 +149,29 @@ export class IndexLink {
     return `${this.#self.host} ${this.#self.port}`;
   }
 
-  /** Sends it until an index server has answered; false = it refused, or none was reachable for long. */
+  /** Sends it until an index server has decided it; false = it refused, or none was reachable for long. */
   async #tell(command: string): Promise<boolean> {
     for (let attempt = 0; attempt < TOLD_ATTEMPTS && !this.#stopped; attempt++) {
       if (attempt > 0) await this.#pause(JOIN_PAUSE_MS);
-      for (const server of this.servers) {
-        const answers = await this.#converse(server, [command]).catch((error: Error) => this.#noteFailure(command, error));
-        const line = answers?.[0]?.line;
-        if (line === undefined) continue;
-        if (line !== "OK") this.#runtime.log.write("warning", `index server answered "${line}" to "${command}"`);
-        return line === "OK";
-      }
+      const decision = await this.#askOnce(command);
+      if (decision === undefined) continue;
+      if (decision !== "OK") this.#runtime.log.write("warning", `index server answered "${decision}" to "${command}"`);
+      return decision === "OK";
     }
     return false;
+  }
+
+  /** Asks one index server after the other for a change, until one decides; undefined: none does. */
+  async #askOnce(command: string): Promise<string | undefined> {
+    for (const server of this.servers) {
+      const answers = await this.#converse(server, [command]).catch((error: Error) => this.#noteFailure(command, error));
+      const line = answers?.[0]?.line;
+      if (line === undefined) continue;
+      if (!isUndecided(line)) return line;
+      const name = formatHostPort(server.host, server.port);
+      this.#runtime.log.write("info", `index server "${name}" answered "${line}" to "${command}"`);
+    }
+    return undefined;
   }
 
   #noteFailure(command: string, error: Error): undefined {
@@ -190,18 +206,36 @@ export class IndexLink {
     return { map: createNodeMap(0, nodes as ClusterNode[], 0), meta };
   }
 
-  /** The result of the first index server that answers. @throws FlareError */
-  async #askFirst<T>(ask: (server: HostPort) => Promise<T>): Promise<T> {
-    let lastError: unknown;
+  /** Several attempts if the map changes meanwhile. */
+  async #fetchFrom(server: HostPort): Promise<NodeMap | undefined> {
+    for (let attempt = 0; attempt < MAP_ATTEMPTS; attempt++) {
+      const [before, nodes, after] = (await this.#figures(server, ["stats", "stats nodes", "stats"])) as Figures[];
+      const map = parseNodeMap(nodes as Figures, after as Figures);
+      if (nodeMapVersion(before as Figures) === map.version) return map;
+    }
+    return undefined;
+  }
+
+  /** The first result that is enough, else the best of those that answer. @throws FlareError if none does */
+  async #askFirst<T>(
+    ask: (server: HostPort) => Promise<T>,
+    isEnough: (result: T) => boolean,
+    isBetter: (one: T, other: T) => boolean,
+  ): Promise<T> {
+    let lastError: unknown = new FlareError("CONNECTION_FAILED", "no index server is configured");
+    const results: T[] = [];
     for (const server of this.servers) {
       try {
-        return await ask(server);
+        const result = await ask(server);
+        if (isEnough(result)) return result;
+        results.push(result);
       } catch (error) {
         if (!(error instanceof FlareError)) throw error;
         lastError = error;
       }
     }
-    throw lastError ?? new FlareError("CONNECTION_FAILED", "no index server is configured");
+    if (results.length === 0) throw lastError;
+    return results.reduce((one, other) => (isBetter(one, other) ? other : one));
   }
 
   /** An index server's answers to `stats` commands. @throws FlareError */

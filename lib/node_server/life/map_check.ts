@@ -97,7 +97,7 @@ export class MapCheck {
   async #check(): Promise<void> {
     const own = this.#version;
     try {
-      const version = await this.#link.mapVersion();
+      const version = await this.#link.mapVersion(own);
       if (version === undefined)
         this.#report("unversioned", "the index server does not report the version of its node map: a lost push goes unnoticed");
       else if (version < own)
@@ -106,7 +106,7 @@ export class MapCheck {
       if (version === undefined || version <= own) return;
       await sleep(this.#runtime.clock, PUSH_MS);
       if (this.#stopped || version <= this.#version) return;
-      const map = await this.#link.fetchMap();
+      const map = await this.#link.fetchMap(this.#version);
       if (this.#stopped || map === undefined || map.version <= this.#version) return;
       this.#runtime.log.write("notice", `node map ${map.version} was not received, ours is ${this.#version}: fetched it`);
       this.#holder.install(map);

@@ -2,7 +2,7 @@
  * What clients and other nodes meet while the cluster changes around a node: replicas that fail, copies that come too
  * late, a master that leaves.
  *
- * Covers lib/node_server/life/index_link.ts, lib/node_server/life/leave_cluster.ts and lib/node_server/node_handler.ts.
+ * Covers lib/node_server/life/leave_cluster.ts and lib/node_server/node_handler.ts.
  */
 
 import { describe, it } from "node:test";
