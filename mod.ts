@@ -36,6 +36,7 @@ export {
   slaveChange,
 } from "./lib/admin/change_verbs.ts";
 export { ClusterAdmin, type ClusterAdminOptions } from "./lib/admin/cluster_admin.ts";
+export type { IndexReport } from "./lib/admin/index_report.ts";
 export type { NodeFigures, NodeReport, ThreadReport } from "./lib/admin/node_report.ts";
 export type { BalanceTarget, RoleTarget } from "./lib/admin/node_targets.ts";
 export type { ReplicationReport } from "./lib/admin/replication_report.ts";

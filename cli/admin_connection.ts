@@ -32,8 +32,8 @@ export function createVerb(name: string, description: string, { lettersTaken = [
   const command = createCommand(name, description);
   command
     .option(
-      long("i", "--index-server <host[:port]>"),
-      `the index server (default ${defaultHost}; environment FLARE_INDEX_SERVER)`,
+      long("i", "--index-server <host[:port],...>"),
+      `the index server, or several of a cluster (default ${defaultHost}; environment FLARE_INDEX_SERVER)`,
     )
     .option(long("p", "--index-server-port <n>"), `its port (default ${INDEX_PORT}; environment FLARE_INDEX_SERVER_PORT)`)
     .option("--cluster <name>", "name of the cluster (no effect: each index server has one)")
@@ -62,24 +62,31 @@ export interface IndexServerTexts {
 }
 
 /**
- * The index server from the options or else from the environment. A host can include a port; a separate port overrides that if
- * it comes from the same or a stronger source.
+ * The index servers from the options or else from the environment, separated by commas. A host can include a port; a separate
+ * port overrides that if it comes from the same or a stronger source.
  * @throws FlareError INVALID_OPTION
  */
-export function indexServerAddress(
+export function indexServerAddresses(
+  options: IndexServerTexts,
+  environment: Readonly<Record<string, string | undefined>>,
+): readonly HostPort[] {
+  const given = nonEmpty(options.indexServer) ?? nonEmpty(environment.FLARE_INDEX_SERVER) ?? defaultHost;
+  return given.split(",").map((text) => indexServerAddress(text.trim(), options, environment));
+}
+
+function indexServerAddress(
+  text: string,
   options: IndexServerTexts,
   environment: Readonly<Record<string, string | undefined>>,
 ): HostPort {
-  const flag = splitHost(options.indexServer);
-  const variable = splitHost(environment.FLARE_INDEX_SERVER);
-  const given = flag ?? variable;
-  const portText =
-    options.indexServerPort ?? given?.port ?? nonEmpty(environment.FLARE_INDEX_SERVER_PORT) ?? String(INDEX_PORT);
+  const given = splitHost(text);
+  const portText = options.indexServerPort ?? given.port ?? nonEmpty(environment.FLARE_INDEX_SERVER_PORT) ?? String(INDEX_PORT);
   const port = Number(portText);
   if (!/^\d{1,5}$/.test(portText) || port < 1 || port > PORT_MAX) {
     throw new FlareError("INVALID_OPTION", `option "index-server-port": "${portText}" is not an integer from 1 to ${PORT_MAX}`);
   }
-  return { host: given?.host ?? defaultHost, port };
+  if (given.host === "") throw new FlareError("INVALID_OPTION", `option "index-server": a name in the list is empty`);
+  return { host: given.host, port };
 }
 
 /** An integer option. @throws FlareError INVALID_OPTION */
@@ -122,12 +129,12 @@ export async function withAdmin(command: Command, work: (admin: ClusterAdmin) =>
   type Texts = IndexServerTexts & CredentialTexts & TlsTexts;
   const options = command.opts<Texts & { timeout?: string; debug?: true; warn?: true; logFile?: string }>();
   const timeoutMs = timeoutOption(options.timeout);
-  const indexServer = indexServerAddress(options, process.env);
+  const indexServers = indexServerAddresses(options, process.env);
   const logLevel: LogLevel = options.debug ? "debug" : options.warn ? "warning" : "notice";
   const runtime = detectRuntime({ programName: "flare", logLevel });
   const admin = new ClusterAdmin({
     runtime: options.logFile === undefined ? runtime : logTo(runtime, options.logFile, logLevel),
-    indexServer,
+    indexServers,
     connectTimeoutMs: timeoutMs,
     replyTimeoutMs: timeoutMs,
     ...givenCredentials(options, process.env),
@@ -167,10 +174,9 @@ function openLog(path: string): number {
   }
 }
 
-function splitHost(text: string | undefined): { host: string; port: string | undefined } | undefined {
-  if (nonEmpty(text) === undefined) return undefined;
-  const [, host, port] = /^(.+):(\d+)$/.exec(text as string) ?? [undefined, text as string, undefined];
-  return { host: (host as string).replace(/^\[(.*)\]$/, "$1"), port };
+function splitHost(text: string): { host: string; port: string | undefined } {
+  const [, host = text, port] = /^(.+):(\d+)$/.exec(text) ?? [];
+  return { host: host.replace(/^\[(.*)\]$/, "$1"), port };
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

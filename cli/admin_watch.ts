@@ -11,6 +11,7 @@ import type { NodeReport } from "../lib/admin/node_report.ts";
 import { parseNodeKey } from "../lib/admin/node_targets.ts";
 import type { ReplicationReport } from "../lib/admin/replication_report.ts";
 import {
+  indexTable,
   nodeRecord,
   nodeTable,
   replicationRecord,
@@ -45,6 +46,7 @@ const REPLICATION_HELP = "show who is in sync, or why not, and how far the slave
 interface StatsFlags {
   readonly qps?: true;
   readonly replication?: true;
+  readonly index?: true;
   readonly wait: string;
   readonly count: string;
   readonly delimiter?: string;
@@ -94,6 +96,7 @@ function statsCommand(): Command {
     .argument("[host:port...]", "only these nodes")
     .option("-q, --qps", "also requests per second: all, reads, writes")
     .option("--replication", REPLICATION_HELP)
+    .option("--index", "the index servers instead: which one leads, since when, in which term")
     .option("-w, --wait <seconds>", "pause between two tables", "1")
     .option("-c, --count <n>", "number of tables; 0 repeats until interrupted", "1")
     .option("-d, --delimiter <text>", "separate the columns with this instead of padding them");
@@ -103,11 +106,19 @@ function statsCommand(): Command {
       const waitMs = secondsOption("wait", options.wait, 1);
       const count = countOption("count", options.count, 1);
       let before: { reports: NodeReport[]; atMs: number } | undefined;
-      if (options.replication && options.qps) throw new FlareError("INVALID_OPTION", "--qps and --replication are two tables");
+      const tables = ["qps", "replication", "index"] as const;
+      const [first, second] = tables.filter((name) => options[name]);
+      if (second !== undefined) throw new FlareError("INVALID_OPTION", `--${first} and --${second} are two tables`);
       for (let round = options.qps ? 0 : 1; count === 0 || round <= count; round++) {
         if (round > 1 || before !== undefined) await sleep(admin.runtime.clock, waitMs, true);
         if (options.replication) {
           await printReplication(command, await admin.replication(keys), options.delimiter);
+          continue;
+        }
+        if (options.index) {
+          const indexServers = await admin.indexReports();
+          if (isJson(command)) await printJson(indexServers);
+          else await printLines(indexTable(indexServers, timeText, options.delimiter));
           continue;
         }
         const reports = await admin.stats(keys);
@@ -121,6 +132,10 @@ function statsCommand(): Command {
       }
     }),
   );
+}
+
+function timeText(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
 }
 
 function summaryCommand(): Command {
@@ -137,11 +152,11 @@ function summaryCommand(): Command {
 function pingCommand(): Command {
   const command = addTableOptions(createVerb("ping", "check whether servers are alive"));
   command
-    .argument("[host:port...]", "node servers or index servers; default: the index server")
+    .argument("[host:port...]", "node servers or index servers; default: the index servers")
     .option("--wait", "wait until all of them answer");
   return command.action((names: string[], options: { wait?: true }) =>
     withAdmin(command, async (admin) => {
-      const keys = names.length === 0 ? [admin.index.server] : names.map(parseNodeKey);
+      const keys = names.length === 0 ? admin.indexKeys : names.map(parseNodeKey);
       if (options.wait) await Promise.all(keys.map((key) => admin.waitUntilAlive(key)));
       const answers = await Promise.all(keys.map((key) => pingAnswer(admin, key)));
       if (isJson(command)) await printJson(answers.map(({ node, problem }) => ({ node, alive: problem === "" })));

@@ -32,7 +32,7 @@ type UpSettings = Settings<typeof upOptionTable>;
 
 /** The verb `up`. */
 export function upCommand(): Command {
-  const up = createCommand("up", "run a whole cluster in this process: an index server and its nodes");
+  const up = createCommand("up", "run a whole cluster in this process: index servers and nodes");
   addOptions(up, upOptionTable);
   up.option("--print-config", "print the settings as a config file, with the origin of each, and exit");
   up.addHelpText(
@@ -130,7 +130,7 @@ async function runCluster(settings: UpSettings): Promise<void> {
   const text = memoryText(settings);
   if (readMemory(path) !== text) await runtime.files.replace(path, new TextEncoder().encode(text));
 
-  const ports = [cluster.indexAddress, ...cluster.addresses];
+  const ports = [...cluster.indexAddresses, ...cluster.addresses];
   const warning = exposureWarning(
     ports.map(({ port }) => ({ host: options.bind, port })),
     options,
@@ -146,7 +146,7 @@ function firstScreen(
   options: Pick<UpOptions, "dataDir" | "storage" | "fsync" | "enableSsl">,
 ): string[] {
   const [bold, green] = hasColours() ? [style(1, 22), style(32, 39)] : [plain, plain];
-  const index = formatHostPort(cluster.indexAddress.host, cluster.indexAddress.port);
+  const indexServers = cluster.indexAddresses.map(({ host, port }) => formatHostPort(host, port));
   const [first] = cluster.addresses;
   const kept = options.storage === "memory" ? "in memory only, nothing is kept" : `${options.storage}, fsync ${options.fsync}`;
   const flare = ownCommand();
@@ -156,11 +156,11 @@ function firstScreen(
   return [
     bold(`Flare ${VERSION} on ${runtimeText()}: ${shapeText(shape)}`),
     `data in ${resolve(options.dataDir)} (${kept})`,
-    `index server on ${index}`,
+    ...indexServers.map((index) => `index server on ${index}`),
     ...cluster.addresses.map(({ host, port }) => `node server on ${formatHostPort(host, port)}`),
     bold("try, in another terminal:"),
     ...client,
-    `  ${flare} list --index-server ${index}`,
+    `  ${flare} list --index-server ${indexServers.join(",")}`,
     `to stop: Ctrl-C; to start the same cluster again: ${flare} up --data-dir ${shellWord(options.dataDir)}`,
     green("ready: connect any memcached client to any of the node servers; Ctrl-C stops"),
   ];

@@ -12,26 +12,32 @@ import { isHostPort } from "../base/option_schema.ts";
 import { sleep } from "../base/sleep.ts";
 import { Client } from "../client/client.ts";
 import { type ConnectionOptions, connectionFields } from "../client/client_options.ts";
+import { isLeaderless } from "../cluster/index_leader.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
 import { parseNodeMap } from "../cluster/node_map_stats.ts";
 import { INDEX_PORT } from "../net/daemon_options.ts";
 import { runtimeField } from "../net/given_runtime.ts";
+import type { PeerError } from "../net/peer/peer_link.ts";
 import type { Figures } from "../protocol/stat_lines.ts";
 import { detectRuntime } from "../runtime/detect.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Change, type ClusterView, type Preview, previewChange } from "./change.ts";
 import { type ChangeEvent, type RunOptions, runChange } from "./change_runner.ts";
 import { ClusterHost } from "./cluster_host.ts";
+import { type IndexReport, indexReport } from "./index_report.ts";
 import { byPartition, type NodeReport, parseFigures, parseThreads, type ThreadReport } from "./node_report.ts";
 import { addressOf } from "./node_targets.ts";
 import { type ReplicationReport, replicationReports } from "./replication_report.ts";
+import { isUnreachable } from "./unreachable.ts";
 
 /** The cluster's address and timeouts. */
 export interface ClusterAdminOptions extends ConnectionOptions {
   /** Where the index server listens; default `{ host: "127.0.0.1", port: 12120 }`. */
   readonly indexServer?: HostPort;
+  /** Where several index servers of the cluster listen, instead of `indexServer`: the first one that answers is asked. */
+  readonly indexServers?: readonly HostPort[];
   /** What sockets, clocks and the log come from; default `detectRuntime({ logLevel: "warning" })`. */
   readonly runtime?: Runtime;
 }
@@ -40,12 +46,21 @@ const adminFields: FieldsOf<ClusterAdminOptions> = {
   ...connectionFields,
   runtime: runtimeField,
   indexServer: field('an object like { host: "127.0.0.1", port: 12120 }', isHostPort),
+  indexServers: field('an array of objects like { host: "127.0.0.1", port: 12120 }', isHostPorts),
 };
+
+function isHostPorts(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isHostPort);
+}
 
 const DEFAULT_INDEX_SERVER: HostPort = { host: "127.0.0.1", port: INDEX_PORT };
 /** Attempts to read a consistent node map while its version changes. */
 const MAP_ATTEMPTS = 5;
 const ALIVE_POLL_MS = 500;
+/** How long a change waits for the index servers to have a leader … */
+const LEADER_MS_MAX = 15_000;
+/** … and the pause between two attempts. */
+const LEADER_POLL_MS = 500;
 
 /**
  * An operator of a cluster: asks the index server and the nodes, and changes the cluster, over the wire protocol only, so that
@@ -69,15 +84,20 @@ export class ClusterAdmin {
   readonly runtime: Runtime;
   /** How its connections behave. */
   readonly connection: ConnectionOptions;
-  readonly #indexServer: HostPort;
+  readonly #indexServers: readonly HostPort[];
+  /** The index server that answered last, by its place. */
+  #current = 0;
   readonly #clients = new Map<string, Client>();
 
   /** Connects on the first request. @throws FlareError INVALID_OPTION */
   constructor(options: ClusterAdminOptions = {}) {
     checkFields(adminFields, options);
-    const { indexServer = DEFAULT_INDEX_SERVER, runtime, ...connection } = options;
+    const { indexServer, indexServers, runtime, ...connection } = options;
+    if (indexServer !== undefined && indexServers !== undefined) {
+      throw new FlareError("INVALID_OPTION", 'options "indexServer" and "indexServers" are both given: use only one');
+    }
     this.runtime = runtime ?? detectRuntime({ logLevel: LIBRARY_LOG_LEVEL });
-    this.#indexServer = indexServer;
+    this.#indexServers = indexServers ?? [indexServer ?? DEFAULT_INDEX_SERVER];
     this.connection = connection;
   }
 
@@ -101,24 +121,60 @@ export class ClusterAdmin {
     return client;
   }
 
-  /** The client of the index server. */
+  /** The index servers, each by its `host:port`, in their order. */
+  get indexKeys(): readonly string[] {
+    return this.#indexServers.map(({ host, port }) => formatHostPort(host, port));
+  }
+
+  /** The client of the index server that answered last; of the first one before. */
   get index(): Client {
-    return this.client(formatHostPort(this.#indexServer.host, this.#indexServer.port));
+    return this.client(this.indexKeys[this.#current] as string);
   }
 
   /** The index server's node map. @throws FlareError */
-  async nodeMap(): Promise<NodeMap> {
-    const { index } = this;
-    for (let attempt = 0; ; attempt++) {
-      const [before, nodes, after] = await Promise.all([index.stats(), index.stats("nodes"), index.stats()]);
-      const settled = before.get("node_map_version") === after.get("node_map_version");
-      if (settled || attempt === MAP_ATTEMPTS) return parseNodeMap(nodes, after);
+  nodeMap(): Promise<NodeMap> {
+    return this.#askIndex(async (index) => {
+      for (let attempt = 0; ; attempt++) {
+        const [before, nodes, after] = await Promise.all([index.stats(), index.stats("nodes"), index.stats()]);
+        const settled = before.get("node_map_version") === after.get("node_map_version");
+        if (settled || attempt === MAP_ATTEMPTS) return parseNodeMap(nodes, after);
+      }
+    });
+  }
+
+  /**
+   * Sends a command that changes the node map to an index server; resolves to its answer. If one is away or knows no leader,
+   * the next one gets it, for a while; if one may have executed it, no other one gets it.
+   * @throws FlareError
+   */
+  async changeMap(command: string): Promise<string> {
+    const { clock } = this.runtime;
+    const endMs = clock.monotonicMs() + LEADER_MS_MAX;
+    for (;;) {
+      let undone: string | undefined;
+      let failure: unknown;
+      for (let tried = 0; tried < this.#indexServers.length; tried++) {
+        const { index } = this;
+        try {
+          const line = await index.line(command);
+          this.#debug(`${index.server} < ${command} > ${line}`);
+          if (!isLeaderless(line)) return line;
+          undone = line;
+        } catch (error) {
+          if (!isUnreachable(error) || (error as PeerError).mayHaveHappened) throw error;
+          failure = error;
+        }
+        this.#askNext();
+      }
+      if (undone === undefined) throw failure;
+      if (clock.monotonicMs() >= endMs) return undone;
+      await sleep(clock, LEADER_POLL_MS, true);
     }
   }
 
   /** The cluster's partitioning parameters. @throws FlareError */
   async meta(): Promise<ClusterMeta> {
-    const meta = parseMeta(await this.index.lines("meta"));
+    const meta = parseMeta(await this.#askIndex((index) => index.lines("meta")));
     if (meta === undefined) throw new FlareError("CORRUPT", `"${this.index.server}" sent malformed key parameters`);
     return meta;
   }
@@ -127,6 +183,20 @@ export class ClusterAdmin {
   async view(): Promise<ClusterView> {
     const [map, meta] = await Promise.all([this.nodeMap(), this.meta().catch(originalMeta)]);
     return { map, partitionCountMax: meta.partitionSize - 1 };
+  }
+
+  /** What each index server says of itself and of the one that leads, in their order. */
+  indexReports(): Promise<IndexReport[]> {
+    return Promise.all(
+      this.indexKeys.map(async (key) => {
+        try {
+          return indexReport(key, await this.client(key).stats());
+        } catch (error) {
+          if (!(error instanceof FlareError)) throw error;
+          return indexReport(key, new Map(), error.message);
+        }
+      }),
+    );
   }
 
   /** The statistics of the given nodes, default all: proxies first, then by partition. @throws FlareError */
@@ -188,6 +258,24 @@ export class ClusterAdmin {
   /** Executes a change; it advances as its events are read. @throws FlareError completed steps are not undone */
   carryOut(change: Change, options: RunOptions = {}): AsyncGenerator<ChangeEvent> {
     return runChange(new ClusterHost(this), change, options);
+  }
+
+  /** The result of the first index server that can be reached, beginning with the one that answered last. */
+  async #askIndex<T>(ask: (index: Client) => Promise<T>): Promise<T> {
+    for (let tried = 1; ; tried++) {
+      const { index } = this;
+      try {
+        return await ask(index);
+      } catch (error) {
+        if (!isUnreachable(error) || tried === this.#indexServers.length) throw error;
+        this.#debug(`index server "${index.server}" does not answer: ${(error as FlareError).message}`);
+        this.#askNext();
+      }
+    }
+  }
+
+  #askNext(): void {
+    this.#current = (this.#current + 1) % this.#indexServers.length;
   }
 
   async #report(node: ClusterNode): Promise<NodeReport> {

@@ -6,6 +6,7 @@
 import type { Uint64 } from "../base/uint64.ts";
 import { type ClusterNode, NodeRole, NodeState, stateName } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
+import { type IndexReport, NOBODY } from "./index_report.ts";
 import { parseFigures } from "./node_report.ts";
 
 /** Severities, worst first: keys are out of reach; it works but needs attention; worth knowing, nothing is wrong. */
@@ -36,10 +37,10 @@ export interface SeenNode {
 
 /** What was observed of a cluster. */
 export interface SeenCluster {
-  /** `host:port` of the index server. */
+  /** `host:port` of the index server whose map this is. */
   readonly index: string;
-  /** Its `stats`. */
-  readonly indexGeneral: ReadonlyMap<string, string>;
+  /** All index servers that were asked. */
+  readonly indexServers: readonly IndexReport[];
   readonly map: NodeMap;
   readonly nodes: readonly SeenNode[];
 }
@@ -80,27 +81,54 @@ export function overallState(findings: readonly Finding[]): "healthy" | "degrade
   return has(Severity.broken) ? "broken" : has(Severity.degraded) ? "degraded" : "healthy";
 }
 
-function indexFindings({ index, indexGeneral }: SeenCluster): Finding[] {
+function indexFindings({ indexServers }: SeenCluster): Finding[] {
+  const { broken, degraded } = Severity;
+  // The others go on without one of several.
+  const severity = indexServers.length > 1 ? degraded : broken;
   const findings: Finding[] = [];
-  const term = indexGeneral.get("index_replaced_by") ?? "0";
-  if (term !== "0") {
-    findings.push({
-      severity: Severity.broken,
-      about: index,
-      problem: `another index server has taken over its node map, with term ${term}: this one changes nothing`,
-      advice: "give the other one with --index-server; if it should not run, stop it and start this one again",
-    });
+  for (const { server: about, silence, replacedBy, failingSeconds } of indexServers) {
+    if (silence !== undefined) {
+      const advice = "start it; until then the other index servers do without it";
+      findings.push({ severity, about, problem: `the index server does not answer: ${silence}`, advice });
+    }
+    if (replacedBy !== 0) {
+      findings.push({
+        severity,
+        about,
+        problem: `another index server has taken over its node map, with term ${replacedBy}: this one changes nothing`,
+        advice: "give the other one with --index-server; if it should not run, stop it and start this one again",
+      });
+    }
+    if (failingSeconds !== 0) {
+      const isAlone = indexServers.every((other) => other.leads !== true || other.server === about);
+      const effect = isAlone ? "there is no failover" : "it cannot lead";
+      findings.push({
+        severity: isAlone ? broken : degraded,
+        about,
+        problem: `its stored node map has been out of reach for ${failingSeconds} s: ${effect}`,
+        advice: "its log says why; see to what index-db names, an etcd or a disk",
+      });
+    }
   }
-  const seconds = indexGeneral.get("index_db_failing_seconds") ?? "0";
-  if (seconds !== "0") {
-    findings.push({
-      severity: Severity.broken,
-      about: index,
-      problem: `its stored node map has been out of reach for ${seconds} s: there is no failover`,
-      advice: "its log says why; see to what index-db names, an etcd or a disk",
-    });
+  return [...findings, ...leaderFindings(indexServers)];
+}
+
+/** Who leads, by the index servers that can reach their map and say it. */
+function leaderFindings(indexServers: readonly IndexReport[]): Finding[] {
+  const asked = indexServers.filter(
+    ({ leader, failingSeconds, replacedBy }) => leader !== undefined && failingSeconds + replacedBy === 0,
+  );
+  const leaders = [...new Set(asked.map(({ leader }) => leader as string).filter((leader) => leader !== NOBODY))];
+  const about = asked.map(({ server }) => server).join(", ");
+  if (asked.length > 0 && leaders.length === 0) {
+    const advice = "check again after leader-lease; their logs say why none is elected";
+    return [{ severity: Severity.broken, about, problem: "no index server leads: there is no failover", advice }];
   }
-  return findings;
+  if (leaders.length < 2) return [];
+  const problem = `the index servers name several leaders: ${leaders.join(", ")}`;
+  return [
+    { severity: Severity.degraded, about, problem, advice: "check again; if it stays so, give all of them the same index-db" },
+  ];
 }
 
 function partitionFindings({ index, map }: SeenCluster): Finding[] {

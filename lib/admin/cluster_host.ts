@@ -15,10 +15,10 @@ import { isUnreachable } from "./unreachable.ts";
 /** Access to a cluster: a `ClusterAdmin`. */
 export interface ClusterAccess {
   readonly runtime: Runtime;
-  readonly index: Client;
   client(key: string): Client;
   nodeMap(): Promise<NodeMap>;
   view(): Promise<ClusterView>;
+  changeMap(command: string): Promise<string>;
 }
 
 /** The original's nodes, and those of 2.0.0, answer ERROR: each of their copies is a whole one. */
@@ -105,9 +105,7 @@ export class ClusterHost implements ChangeHost {
   }
 
   async tellIndex(command: string): Promise<void> {
-    const { index } = this.#cluster;
-    const line = await index.line(command);
-    this.#debug(`${index.server} < ${command} > ${line}`);
+    const line = await this.#cluster.changeMap(command);
     if (line !== "OK") throw new FlareError("REFUSED", `index server answered "${line}" to "${command}"`);
   }
 

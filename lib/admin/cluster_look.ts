@@ -21,7 +21,7 @@ export async function inspectCluster(admin: ClusterAdmin): Promise<Finding[]> {
       seen = await lookAtCluster(admin);
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
-      return [indexSilent(admin.index.server, error.message)];
+      return admin.indexKeys.map((key) => indexSilent(key, error.message));
     }
     if (look === LOOKS_MAX || seen.nodes.every((node) => hasMap(node, seen))) return checkCluster(seen);
     await sleep(admin.runtime.clock, PAUSE_MS, true);
@@ -33,12 +33,11 @@ function hasMap({ silence, general }: SeenNode, { map }: SeenCluster): boolean {
   return silence !== undefined || version === undefined || version === String(map.version);
 }
 
-/** @throws FlareError when the index server does not answer */
+/** @throws FlareError when no index server answers */
 async function lookAtCluster(admin: ClusterAdmin): Promise<SeenCluster> {
-  await admin.index.ping();
-  const [map, indexGeneral] = await Promise.all([admin.nodeMap(), admin.index.stats()]);
+  const [map, indexServers] = await Promise.all([admin.nodeMap(), admin.indexReports()]);
   const nodes = await Promise.all(map.nodes.map((node) => lookAtNode(admin, node)));
-  return { index: admin.index.server, indexGeneral, map, nodes };
+  return { index: admin.index.server, indexServers, map, nodes };
 }
 
 async function lookAtNode(admin: ClusterAdmin, node: ClusterNode): Promise<SeenNode> {

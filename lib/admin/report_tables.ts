@@ -8,6 +8,7 @@ import { type ClusterNode, roleName, stateName } from "../cluster/node.ts";
 import type { NodeDifference } from "./change.ts";
 import { nodeText } from "./change.ts";
 import type { ClusterSummary } from "./cluster_summary.ts";
+import type { IndexReport } from "./index_report.ts";
 import type { NodeReport, ThreadReport } from "./node_report.ts";
 import type { ReplicationReport } from "./replication_report.ts";
 import { type Column, formatTable } from "./text_table.ts";
@@ -47,6 +48,15 @@ const RATE_COLUMNS: readonly Column[] = [
   { title: "qps", align: "right" },
   { title: "qps-r", align: "right" },
   { title: "qps-w", align: "right" },
+];
+
+const INDEX_COLUMNS: readonly Column[] = [
+  { title: "index server", align: "left", width: 32 },
+  { title: "state", align: "left" },
+  { title: "leader", align: "left" },
+  { title: "since", align: "left" },
+  { title: "term", align: "right" },
+  { title: "map", align: "right" },
 ];
 
 const REPLICATION_COLUMNS: readonly Column[] = [
@@ -99,6 +109,22 @@ export function nodeTable(nodes: readonly ClusterNode[]): string[] {
       stateName(node.state),
       String(node.balance),
     ]),
+  );
+}
+
+/** `stats --index`. @param timeOf a time in seconds since 1970, as text */
+export function indexTable(reports: readonly IndexReport[], timeOf: (seconds: number) => string, delimiter?: string): string[] {
+  return formatTable(
+    INDEX_COLUMNS,
+    reports.map(({ server, silence, leads, leader, leaderSince, term, mapVersion }) => [
+      server,
+      silence !== undefined ? "silent" : leads === undefined ? NOTHING : leads ? "leads" : "follows",
+      leader ?? NOTHING,
+      leaderSince === undefined ? NOTHING : timeOf(leaderSince),
+      term === undefined ? NOTHING : String(term),
+      mapVersion ?? NOTHING,
+    ]),
+    delimiter,
   );
 }
 

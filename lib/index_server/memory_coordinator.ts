@@ -24,8 +24,8 @@ export class MemoryCoordinator implements Coordinator {
     this.#shared = shared;
     if (!isShared) return;
     this.election = {
-      campaign: async (candidate, leaseMs, isRestart) => shared.campaign(this, candidate, leaseMs, isRestart),
-      resign: async () => shared.resign(this),
+      campaign: async (candidate, leaseMs, isRestart) => shared.lease.campaign(this, candidate, leaseMs, isRestart),
+      resign: async () => shared.lease.resign(this),
     };
   }
 

@@ -8,25 +8,19 @@ import type { NodeMap } from "../cluster/node_map.ts";
 import { EMPTY_NODE_MAP } from "../cluster/node_map.ts";
 import type { StoredMap } from "../cluster/stored_map.ts";
 import type { Clock } from "../runtime/runtime.ts";
-import type { Leader, RestoredMap, Standing } from "./coordinator.ts";
-
-interface Lease {
-  /** The client that has it. */
-  readonly holder: object;
-  readonly leader: Leader;
-  endMs: number;
-}
+import type { RestoredMap } from "./coordinator.ts";
+import { SharedLease } from "./shared_lease.ts";
 
 export class SharedMap {
-  readonly #clock: Pick<Clock, "monotonicMs">;
+  /** Of the index server that leads. */
+  readonly lease: SharedLease;
   readonly #listeners = new Set<() => void>();
   #stored: StoredMap;
   #stores = 0;
-  #lease: Lease | undefined;
 
   /** @param clock of the service: its leases end by it */
   constructor(clock: Pick<Clock, "monotonicMs">, map: NodeMap = EMPTY_NODE_MAP) {
-    this.#clock = clock;
+    this.lease = new SharedLease(clock);
     this.#stored = { map, term: 0 };
   }
 
@@ -44,40 +38,9 @@ export class SharedMap {
     return token;
   }
 
-  /** As `Election.campaign`. @param holder the client, always the same object */
-  campaign(holder: object, candidate: Leader, leaseMs: number, isRestart: boolean): Standing {
-    const lease = this.#currentLease();
-    if (lease !== undefined && lease.holder !== holder && !(isRestart && isSameServer(lease.leader, candidate))) {
-      return { leader: lease.leader, isOwn: false, leaseMs };
-    }
-    const leader = lease?.holder === holder ? lease.leader : candidate;
-    this.#lease = { holder, leader, endMs: this.#clock.monotonicMs() + leaseMs };
-    return { leader, isOwn: true, leaseMs };
-  }
-
-  /** As `Election.resign`. */
-  resign(holder: object): void {
-    if (this.#lease?.holder === holder) this.endLease();
-  }
-
-  /** Ends the lease before its time, whoever has it. */
-  endLease(): void {
-    this.#lease = undefined;
-  }
-
   /** Calls `listener` after every store; the result ends that. */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
-
-  #currentLease(): Lease | undefined {
-    if (this.#lease !== undefined && this.#lease.endMs <= this.#clock.monotonicMs()) this.#lease = undefined;
-    return this.#lease;
-  }
-}
-
-/** Whether two leaders are processes of one server. */
-export function isSameServer(one: Leader, other: Leader): boolean {
-  return one.address.host === other.address.host && one.address.port === other.address.port;
 }

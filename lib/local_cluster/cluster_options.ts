@@ -61,7 +61,15 @@ export const shapeOptions = {
     default: indexOptionTable.serverPort.default,
     min: 0,
     since: "2.0.0",
-    help: "port of the index server; 0 is any free one",
+    help: "port of the index server, further ones have those below it; 0 is any free ones",
+  }),
+  indexCount: integerOption({
+    name: "index-count",
+    default: 1,
+    min: 1,
+    max: 7,
+    since: "2.0.0",
+    help: "index servers; one of several leads, and when it fails another one does",
   }),
   dataDir: textOption({
     name: "data-dir",
@@ -143,11 +151,17 @@ export interface ClusterOptions {
    */
   readonly port?: number;
   /**
-   * Port of the index server; 0 is any free one.
+   * Port of the index server, further ones have those below it; 0 is any free ones.
    *
    * An integer from 0 to 65535; default 0. `index-port` in files and flags.
    */
   readonly indexPort?: number;
+  /**
+   * Index servers; one of several leads, and when it fails another one does.
+   *
+   * An integer from 1 to 7; default 1. `index-count` in files and flags.
+   */
+  readonly indexCount?: number;
   /**
    * Directory of all data, created if necessary; without one nothing is kept on disk.
    *

@@ -1,6 +1,6 @@
 /**
- * A whole cluster in one process: an index server and its nodes over real sockets, in the requested shape. For tests, for
- * applications that need a cluster, and for `flare up`. It uses the servers only as an operator could.
+ * A whole cluster in one process: an index server, or several, and its nodes over real sockets, in the requested shape. For
+ * tests, for applications that need a cluster, and for `flare up`. It uses the servers only as an operator could.
  */
 
 import { FlareError } from "../base/errors.ts";
@@ -10,10 +10,12 @@ import { Client } from "../client/client.ts";
 import type { ConnectionOptions } from "../client/client_options.ts";
 import { clientTlsOf } from "../client/client_tls.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
-import { findNode } from "../cluster/node_map.ts";
+import { findNode, type NodeMap } from "../cluster/node_map.ts";
+import { FileCoordinator } from "../index_server/file_coordinator.ts";
 import { type NodeFormWord, nodeChange } from "../index_server/index_commands.ts";
 import { indexServerOptions } from "../index_server/index_options.ts";
 import { type RunningIndex, startIndexServer } from "../index_server/index_server.ts";
+import { MemoryCoordinator } from "../index_server/memory_coordinator.ts";
 import { tlsOptionsOf } from "../net/tls/server_tls.ts";
 import type { NodeSettings } from "../node_server/node_options.ts";
 import { RunningNode } from "../node_server/node_server.ts";
@@ -23,6 +25,7 @@ import { type ClusterPaths, type ClusterShape, clusterPaths, plannedShape, remem
 import { type ClusterOptions, clusterOptionTable } from "./cluster_options.ts";
 import { findFreePorts, isWildcard, rememberNodes, renameNodes } from "./node_addresses.ts";
 import type { Cluster } from "./public_cluster.ts";
+import { SharedCoordinator } from "./shared_coordinator.ts";
 
 const POLL_MS = 10;
 const SHAPE_TIMEOUT_MS = 3600000;
@@ -32,7 +35,7 @@ const PROGRESS_MS = 1000;
 
 /** The parts of a cluster before its nodes start. */
 interface ClusterParts {
-  readonly index: RunningIndex;
+  readonly indexServers: readonly [RunningIndex, ...RunningIndex[]];
   /** Of the initial nodes; 0 = any free one. */
   readonly ports: readonly number[];
   /** The name by which the servers reach each other. */
@@ -43,7 +46,7 @@ interface ClusterParts {
 }
 
 export class LocalCluster implements Cluster {
-  readonly index: RunningIndex;
+  readonly indexServers: readonly [RunningIndex, ...RunningIndex[]];
   readonly #nodes: RunningNode[] = [];
   readonly #parts: ClusterParts;
   readonly #runtime: Runtime;
@@ -53,7 +56,7 @@ export class LocalCluster implements Cluster {
     this.#runtime = runtime;
     this.#options = options;
     this.#parts = parts;
-    this.index = parts.index;
+    this.indexServers = parts.indexServers;
   }
 
   /**
@@ -87,22 +90,9 @@ export class LocalCluster implements Cluster {
         await rememberShape(runtime, paths, shape, false);
         await renameNodes(runtime, paths.nodes, paths.index, addresses);
       }
-      const index = await startIndexServer(
-        runtime,
-        indexServerOptions({
-          bind,
-          serverName: name,
-          serverPort: options.indexPort ?? clusterOptionTable.indexPort.default,
-          monitorIntervalMs: options.monitorIntervalMs ?? clusterOptionTable.monitorIntervalMs.default,
-          ...access,
-          ...(options.tls === undefined ? {} : tlsOptionsOf(options.tls)),
-          ...(paths === undefined ? { indexDb: "memory://" } : { dataDir: paths.index }),
-        }),
-        undefined,
-        shape.nodes + 1,
-      );
-      cluster = new LocalCluster(runtime, options, { ports, index, name, paths, lock });
-      const held = index.nodeMap.nodes.filter(({ role }) => role === NodeRole.slave);
+      const indexServers = await startIndexServers(runtime, options, name, paths, shape.nodes);
+      cluster = new LocalCluster(runtime, options, { ports, indexServers, name, paths, lock });
+      const held = cluster.#map.nodes.filter(({ role }) => role === NodeRole.slave);
       for (let number = 0; number < shape.nodes; number++) await cluster.addNode();
       await cluster.#fill(shape, held);
       if (paths !== undefined) await rememberShape(runtime, paths, shape, true);
@@ -120,8 +110,17 @@ export class LocalCluster implements Cluster {
     return [first, ...others];
   }
 
+  get index(): RunningIndex {
+    return this.indexServers[0];
+  }
+
   get indexAddress(): HostPort {
     return this.index.address;
+  }
+
+  get indexAddresses(): readonly [HostPort, ...HostPort[]] {
+    const [first, ...others] = this.indexServers;
+    return [first.address, ...others.map(({ address }) => address)];
   }
 
   get addresses(): readonly [HostPort, ...HostPort[]] {
@@ -146,7 +145,7 @@ export class LocalCluster implements Cluster {
       bind,
       serverName: name,
       serverPort: port,
-      indexServers: [this.indexAddress],
+      indexServers: this.indexAddresses,
       storageType: memory ? "memory" : "level",
       ...(paths === undefined ? {} : { dataDir: paths.node(number) }),
       ...(this.#options.replicationType === undefined ? {} : { replicationType: this.#options.replicationType }),
@@ -182,7 +181,7 @@ export class LocalCluster implements Cluster {
     const { clock } = this.#runtime;
     const deadlineMs = clock.monotonicMs() + timeoutMs;
     for (;;) {
-      const entry = findNode(this.index.nodeMap, node.key);
+      const entry = findNode(this.#map, node.key);
       const known = findNode(node.nodeMap, node.key);
       if (entry !== undefined && done(entry) && known !== undefined && done(known)) return;
       if (clock.monotonicMs() > deadlineMs)
@@ -194,7 +193,7 @@ export class LocalCluster implements Cluster {
   async addSlave(node: NodeServer, partition: number): Promise<void> {
     await this.setRole(node, "slave", 0, partition);
     await this.waitFor(node, ({ role, state }) => {
-      if (findNode(this.index.nodeMap, node.key)?.role === NodeRole.proxy) {
+      if (findNode(this.#map, node.key)?.role === NodeRole.proxy) {
         throw new FlareError("REFUSED", `node "${node.key}" did not become a slave: its copy failed, see its log`);
       }
       return role === NodeRole.slave && state === NodeState.active;
@@ -212,13 +211,13 @@ export class LocalCluster implements Cluster {
   }
 
   async reload(): Promise<void> {
-    await this.index.reload();
+    for (const index of this.indexServers) await index.reload();
     for (const node of this.#nodes) await node.reload();
   }
 
   async stop(): Promise<void> {
-    // The index server stops first: no slave should be promoted because the whole cluster stops.
-    await this.index.stop();
+    // The index servers stop first: no slave should be promoted because the whole cluster stops.
+    await Promise.all(this.indexServers.map((index) => index.stop()));
     await Promise.all(this.#nodes.map((node) => node.stop({ announce: false })));
     await this.#parts.lock?.release();
   }
@@ -227,13 +226,22 @@ export class LocalCluster implements Cluster {
     return this.stop();
   }
 
+  /** The index server that leads; the first one if none does. */
+  get #leader(): RunningIndex {
+    return this.indexServers.find(({ leadership }) => leadership.isLeading) ?? this.index;
+  }
+
+  get #map(): NodeMap {
+    return this.#leader.nodeMap;
+  }
+
   /**
    * Assigns the missing roles; a restarted cluster keeps its own. @param held the previous slaves: a slave that joins again is
    * a proxy at first
    */
   async #fill({ partitions, slaves }: ClusterShape, held: readonly ClusterNode[]): Promise<void> {
     for (let partition = 0; partition < partitions; partition++) {
-      const members = (): readonly ClusterNode[] => this.index.nodeMap.nodes.filter((node) => node.partition === partition);
+      const members = (): readonly ClusterNode[] => this.#map.nodes.filter((node) => node.partition === partition);
       const master = members().find(({ role }) => role === NodeRole.master);
       if (master === undefined) await this.addPartition(await this.#spare(partition, held), partition);
       else await this.#waitForMaster(master);
@@ -244,7 +252,7 @@ export class LocalCluster implements Cluster {
       }
     }
     // Every node must have the last map before the first client request.
-    for (const node of this.nodes) await this.waitFor(node, () => node.nodeMap.version >= this.index.nodeMap.version);
+    for (const node of this.nodes) await this.waitFor(node, () => node.nodeMap.version >= this.#map.version);
   }
 
   async #waitForMaster(master: ClusterNode): Promise<void> {
@@ -266,10 +274,8 @@ export class LocalCluster implements Cluster {
     const deadlineMs = clock.monotonicMs() + SPARE_TIMEOUT_MS;
     const placeOf = ({ key }: RunningNode): number | undefined => held.find((node) => node.key === key)?.partition;
     for (;;) {
-      const proxies = this.nodes.filter(
-        (node) => (findNode(this.index.nodeMap, node.key)?.role ?? NodeRole.proxy) === NodeRole.proxy,
-      );
-      const spares = proxies.filter((node) => findNode(this.index.nodeMap, node.key)?.state === NodeState.active);
+      const proxies = this.nodes.filter((node) => (findNode(this.#map, node.key)?.role ?? NodeRole.proxy) === NodeRole.proxy);
+      const spares = proxies.filter((node) => findNode(this.#map, node.key)?.state === NodeState.active);
       const spare =
         spares.find((node) => placeOf(node) === partition) ?? spares.find((node) => placeOf(node) === undefined) ?? spares[0];
       if (spare !== undefined) return spare;
@@ -282,11 +288,49 @@ export class LocalCluster implements Cluster {
 
   async #change(form: NodeFormWord, words: readonly string[]): Promise<void> {
     const command = ["node", form, ...words].join(" ");
-    const asked = nodeChange(form, words, this.index.meta.partitionSize - 1);
+    const asked = nodeChange(form, words, this.#leader.meta.partitionSize - 1);
     const origin = { command, from: "program", cause: `"${command}" from the program` };
-    const answer = asked === undefined ? "ERROR" : (await this.index.change({ ...asked, ...origin })).trimEnd();
+    const answer = asked === undefined ? "ERROR" : (await this.#leader.change({ ...asked, ...origin })).trimEnd();
     if (answer !== "OK") throw new FlareError("REFUSED", `index server answered "${answer}" to "${command}"`);
   }
+}
+
+/** Starts the index servers of a cluster; several share one map. */
+async function startIndexServers(
+  runtime: Runtime,
+  options: ClusterOptions & { readonly bind: string },
+  name: string,
+  paths: ClusterPaths | undefined,
+  nodes: number,
+): Promise<readonly [RunningIndex, ...RunningIndex[]]> {
+  const count = options.indexCount ?? clusterOptionTable.indexCount.default;
+  const port = options.indexPort ?? clusterOptionTable.indexPort.default;
+  if (port > 0 && port < count) {
+    throw new FlareError("INVALID_OPTION", `option "index-port": "${port}" leaves no room below it for ${count} index servers`);
+  }
+  const map = paths === undefined ? new MemoryCoordinator() : new FileCoordinator(runtime, paths.index);
+  const shared = new SharedCoordinator(runtime.clock, map);
+  const started: RunningIndex[] = [];
+  try {
+    for (let number = 0; number < count; number++) {
+      const settings = indexServerOptions({
+        bind: options.bind,
+        serverName: name,
+        serverPort: port === 0 ? 0 : port - number,
+        monitorIntervalMs: options.monitorIntervalMs ?? clusterOptionTable.monitorIntervalMs.default,
+        ...options.access,
+        ...(options.tls === undefined ? {} : tlsOptionsOf(options.tls)),
+        // The first one has the lock of the directory; the map is shared.
+        ...(paths === undefined || number > 0 ? { indexDb: "memory://" } : { dataDir: paths.index }),
+      });
+      const coordinator = count === 1 ? map : shared.share();
+      started.push(await startIndexServer(runtime, settings, coordinator, nodes + count));
+    }
+  } catch (error) {
+    for (const index of started) await index.stop();
+    throw error;
+  }
+  return started as [RunningIndex, ...RunningIndex[]];
 }
 
 /** A host without brackets. @throws FlareError INVALID_OPTION */

@@ -7,14 +7,18 @@ import type { ClusterNode } from "../cluster/node.ts";
 import type { IndexServer } from "../index_server/public_index.ts";
 import type { NodeServer } from "../node_server/public_node.ts";
 
-/** A running cluster: an index server and its nodes, in this process. */
+/** A running cluster: an index server, or several, and its nodes, in this process. */
 export interface Cluster extends AsyncDisposable {
-  /** Its index server. */
+  /** Its first index server. */
   readonly index: IndexServer;
+  /** Its index servers in the order of their start, including stopped ones. */
+  readonly indexServers: readonly [IndexServer, ...IndexServer[]];
   /** Its nodes in the order of their start, including stopped ones. */
   readonly nodes: readonly [NodeServer, ...NodeServer[]];
-  /** The index server's address, for `ClusterAdmin` and nodes of other processes. */
+  /** The first index server's address, for `ClusterAdmin` and nodes of other processes. */
   readonly indexAddress: HostPort;
+  /** The addresses of all index servers. */
+  readonly indexAddresses: readonly [HostPort, ...HostPort[]];
   /** The nodes' addresses for clients: every node answers for every key. */
   readonly addresses: readonly [HostPort, ...HostPort[]];
   /**

@@ -2,7 +2,13 @@
 
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { bandwidthOption, countOption, indexServerAddress, secondsOption, timeoutOption } from "../../cli/admin_connection.ts";
+import {
+  bandwidthOption,
+  countOption,
+  indexServerAddresses,
+  secondsOption,
+  timeoutOption,
+} from "../../cli/admin_connection.ts";
 import { confirm, isWanted, type Terminal } from "../../cli/confirmation.ts";
 import { FlareError } from "../../mod.ts";
 
@@ -10,7 +16,7 @@ describe("the index server", () => {
   it("is the one named by option, environment or default", () => {
     const environment = { FLARE_INDEX_SERVER: "env:1", FLARE_INDEX_SERVER_PORT: "2" };
     const port = { FLARE_INDEX_SERVER_PORT: "2" };
-    const cases: readonly (readonly [Parameters<typeof indexServerAddress>[0], Record<string, string>, string])[] = [
+    const cases: readonly (readonly [Parameters<typeof indexServerAddresses>[0], Record<string, string>, string])[] = [
       [{}, {}, "127.0.0.1:12120"],
       [{}, port, "127.0.0.1:2"],
       [{}, environment, "env:1"],
@@ -21,18 +27,21 @@ describe("the index server", () => {
       [{ indexServerPort: "4" }, environment, "env:4"],
       [{ indexServer: "flag:3", indexServerPort: "4" }, environment, "flag:4"],
       [{ indexServer: "[::1]:5" }, {}, "::1:5"],
+      [{ indexServer: "a, b:3,[::1]:5" }, port, "a:2 b:3 ::1:5"],
+      [{}, { FLARE_INDEX_SERVER: "a:1,b" }, "a:1 b:12120"],
     ];
     for (const [options, variables, expected] of cases) {
-      const { host, port: number } = indexServerAddress(options, variables);
-      assertEquals(`${host}:${number}`, expected);
+      const addresses = indexServerAddresses(options, variables);
+      assertEquals(addresses.map(({ host, port: number }) => `${host}:${number}`).join(" "), expected);
     }
   });
 
   it("has a port that is one", () => {
     for (const text of ["0", "65536", "x", "-1", ""]) {
-      assertThrows(() => indexServerAddress({ indexServerPort: text }, {}), FlareError, `"${text}" is not an integer`);
+      assertThrows(() => indexServerAddresses({ indexServerPort: text }, {}), FlareError, `"${text}" is not an integer`);
     }
-    assertThrows(() => indexServerAddress({ indexServer: "h:99999" }, {}), FlareError, '"99999" is not an integer');
+    assertThrows(() => indexServerAddresses({ indexServer: "a,,b" }, {}), FlareError, "a name in the list is empty");
+    assertThrows(() => indexServerAddresses({ indexServer: "h:99999" }, {}), FlareError, '"99999" is not an integer');
   });
 });
 

@@ -35,6 +35,14 @@ describe("flare check", () => {
       /^broken {3}127.0.0.1:1: the index server does not answer: .*\n {9}-> start it, .*\n127.0.0.1:1: broken\n$/,
     );
 
+    const several = await flare("stats", "--index", "--delimiter", "|", "--index-server", `127.0.0.1:1,${index}`);
+    assertMatch(
+      several.stdout,
+      new RegExp(`^index server.*\\n127.0.0.1:1\\|silent.*\\n${index}\\|leads\\|${index}\\|\\d{4}-.*Z\\|1\\|\\d+\\n$`),
+    );
+    const listed = await flare("list", "--index-server", `127.0.0.1:1,${index}`);
+    assertEquals([listed.status, listed.stdout.split("\n").length], [0, 5]);
+
     assertEquals((await flare("down", nodes[1] as string, "--force")).status, 0);
     const degraded = await flare("check", "-o", "json");
     const { state, findings } = JSON.parse(degraded.stdout) as { state: string; findings: Record<string, string>[] };

@@ -3,7 +3,8 @@
  * elections where they have them.
  *
  * Covers lib/index_server/etcd/etcd_coordinator.ts, lib/index_server/etcd/etcd_client.ts,
- * lib/index_server/etcd/etcd_election.ts and lib/index_server/shared_map.ts.
+ * lib/index_server/etcd/etcd_election.ts, lib/index_server/shared_map.ts, lib/index_server/shared_lease.ts and
+ * lib/local_cluster/shared_coordinator.ts.
  */
 
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import { EtcdCoordinator } from "../../lib/index_server/etcd/etcd_coordinator.ts
 import { FileCoordinator } from "../../lib/index_server/file_coordinator.ts";
 import { MemoryCoordinator } from "../../lib/index_server/memory_coordinator.ts";
 import { SharedMap } from "../../lib/index_server/shared_map.ts";
+import { SharedCoordinator } from "../../lib/local_cluster/shared_coordinator.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { Etcd, withoutEtcd } from "../support/etcd_server.ts";
 import { IndexWorld } from "../support/index_world.ts";
@@ -38,6 +40,30 @@ const inSharedMemory = async (): Promise<CoordinatorPlace> => {
 };
 coordinatorSuite("in shared memory", inSharedMemory);
 electionSuite("in shared memory", inSharedMemory);
+
+const ofOneProcess = async (): Promise<CoordinatorPlace> => {
+  let nowMs = 0;
+  const world = new IndexWorld();
+  const shared = new SharedCoordinator({ monotonicMs: () => nowMs }, new FileCoordinator(world, "/data"));
+  return {
+    open: async () => {
+      const coordinator = shared.share();
+      await coordinator.open();
+      return coordinator;
+    },
+    wait: async (ms) => {
+      nowMs += ms;
+    },
+    dispose: async () => {
+      // The last one has closed the file.
+      const file = new FileCoordinator(world, "/data");
+      await file.open();
+      await file.close();
+    },
+  };
+};
+coordinatorSuite("of one process", ofOneProcess);
+electionSuite("of one process", ofOneProcess);
 
 coordinatorSuite("in a file in memory", async () => {
   const world = new IndexWorld();

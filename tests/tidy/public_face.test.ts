@@ -12,7 +12,8 @@ import { repositoryRoot } from "../support/repository.ts";
 /** Files whose exports are for programs; what lies elsewhere is nobody's business outside. */
 const PUBLIC = new RegExp(
   [
-    "^lib/admin/(change|change_runner|change_verbs|cluster_admin|node_report|node_targets|replication_report)\\.ts$",
+    "^lib/admin/(change|change_runner|change_verbs|cluster_admin|node_targets)\\.ts$",
+    "^lib/admin/(index_report|node_report|replication_report)\\.ts$",
     "^lib/base/(errors|host_port|log_levels|uint64|version)\\.ts$",
     "^lib/client/(client|client_options|client_tls|item|scan)\\.ts$",
     "^lib/cluster/(data_identity|key_hash|key_resolver|node|node_map|node_map_codec)\\.ts$",

@@ -7,7 +7,7 @@
 import { FlareError } from "../../base/errors.ts";
 import type { Election, Leader, Standing } from "../coordinator.ts";
 import { decodeLeader, encodeLeader } from "../leader_record.ts";
-import { isSameServer } from "../shared_map.ts";
+import { isSameServer } from "../shared_lease.ts";
 import type { EtcdClient, Json } from "./etcd_client.ts";
 
 const RANGE = "/v3/kv/range";

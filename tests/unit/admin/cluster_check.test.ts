@@ -1,13 +1,14 @@
 /**
  * What is found about a cluster, from what its servers say; and how it is asked.
  *
- * Covers lib/admin/cluster_look.ts.
+ * Covers lib/admin/cluster_look.ts and lib/admin/index_report.ts.
  */
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { checkCluster, type Finding, overallState, type SeenCluster, type SeenNode } from "../../../lib/admin/cluster_check.ts";
 import { inspectCluster } from "../../../lib/admin/cluster_look.ts";
+import { indexReport } from "../../../lib/admin/index_report.ts";
 import { type ClusterNode, createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 import { createNodeMap } from "../../../lib/cluster/node_map.ts";
 import { ClusterAdmin, detectRuntime, startCluster } from "../../../mod.ts";
@@ -30,7 +31,7 @@ function seenWith(master: Change = {}, slave: Change = {}, proxy: Change = {}): 
   ];
   return {
     index: "i:1",
-    indexGeneral: new Map(),
+    indexServers: [indexReport("i:1", new Map())],
     map: createNodeMap(
       7,
       nodes.map(({ node }) => node),
@@ -62,6 +63,14 @@ function seenNode(port: number, changed: Change): SeenNode {
   };
 }
 
+/** Index servers that say this of themselves; undefined: it does not answer. */
+function indexServersWith(...all: readonly (Record<string, string> | undefined)[]): SeenCluster {
+  const reports = all.map((figures, i) =>
+    indexReport(`i:${i + 1}`, new Map(Object.entries(figures ?? {})), figures === undefined ? "refused" : undefined),
+  );
+  return { ...seenWith(), indexServers: reports };
+}
+
 function texts(findings: readonly Finding[]): string[] {
   return findings.map(({ severity, about, problem }) => `${severity} ${about}: ${problem}`);
 }
@@ -81,13 +90,43 @@ describe("checkCluster", () => {
     ],
     [
       "an index server that was replaced",
-      { ...seenWith(), indexGeneral: new Map([["index_replaced_by", "4"]]) },
+      indexServersWith({ index_replaced_by: "4" }),
       ["broken i:1: another index server has taken over its node map, with term 4: this one changes nothing"],
     ],
     [
       "an index server that cannot reach its map",
-      { ...seenWith(), indexGeneral: new Map([["index_db_failing_seconds", "7"]]) },
+      indexServersWith({ index_db_failing_seconds: "7", index_leader: "none", index_leads: "0" }),
       ["broken i:1: its stored node map has been out of reach for 7 s: there is no failover"],
+    ],
+    [
+      "index servers of which one leads",
+      indexServersWith({ index_leader: "i:1", index_leads: "1" }, { index_leader: "i:1", index_leads: "0" }),
+      [],
+    ],
+    [
+      "index servers of which some are away",
+      indexServersWith(
+        undefined,
+        { index_leader: "i:3", index_leads: "0", index_db_failing_seconds: "4" },
+        { index_leader: "i:3", index_leads: "1" },
+      ),
+      [
+        "degraded i:1: the index server does not answer: refused",
+        "degraded i:2: its stored node map has been out of reach for 4 s: it cannot lead",
+      ],
+    ],
+    [
+      "index servers of which none leads",
+      indexServersWith({ index_leader: "none", index_leads: "0" }, undefined, { index_leader: "none", index_leads: "0" }),
+      [
+        "broken i:1, i:3: no index server leads: there is no failover",
+        "degraded i:2: the index server does not answer: refused",
+      ],
+    ],
+    [
+      "index servers of two clusters",
+      indexServersWith({ index_leader: "i:1", index_leads: "1" }, { index_leader: "i:2", index_leads: "1" }),
+      ["degraded i:1, i:2: the index servers name several leaders: i:1, i:2"],
     ],
     ["a partition without a master", seenWith(asProxy), ["broken partition 0: it has no master: its keys are out of reach"]],
     ["a master that does not answer", seenWith({ silence: "refused" }), ["broken n:1: it does not answer: refused"]],
@@ -187,7 +226,7 @@ describe("checkCluster", () => {
   }
 
   it("finds a cluster without nodes, and one without partitions", () => {
-    const empty = { index: "i:1", indexGeneral: new Map(), map: createNodeMap(0, [], 16), nodes: [] };
+    const empty = { index: "i:1", indexServers: [], map: createNodeMap(0, [], 16), nodes: [] };
     assertEquals(texts(checkCluster(empty)), ["broken i:1: the index server has no nodes"]);
     assertEquals(texts(checkCluster(seenWith(asProxy, asProxy))), ["broken i:1: the cluster has no partition"]);
   });

@@ -6,9 +6,11 @@
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
+import { indexReport } from "../../../lib/admin/index_report.ts";
 import type { NodeFigures, NodeReport } from "../../../lib/admin/node_report.ts";
 import {
   differenceTable,
+  indexTable,
   nodeRecord,
   nodeTable,
   reportRecord,
@@ -46,6 +48,29 @@ describe("tables", () => {
       "127.0.0.1:12122                          0 master active       1",
       "127.0.0.1:12125                          -  proxy active       0",
     ]);
+  });
+
+  it("show the index servers: of ours who leads, of the original's that they are there", () => {
+    const says = (text: string) => new Map(text.split(",").map((each) => each.split(" ") as [string, string]));
+    const common = "index_leader b:1,index_leader_since 90,index_term 7,node_map_version 24";
+    const reports = [
+      indexReport("a:1", new Map(), "refused"),
+      indexReport("b:1", says(`index_leads 1,${common}`)),
+      indexReport("c:1", says(`index_leads 0,${common}`)),
+      indexReport("d:1", says("index_leads 0,index_leader none,index_leader_since 0,index_term 7,node_map_version 24")),
+      indexReport("e:1", says("node_map_version 3")),
+    ];
+    assertEquals(
+      indexTable(reports, (seconds) => `${seconds} s`, "|"),
+      [
+        "index server|state|leader|since|term|map",
+        "a:1|silent|-|-|-|-",
+        "b:1|leads|b:1|90 s|7|24",
+        "c:1|follows|b:1|90 s|7|24",
+        "d:1|follows|none|-|7|24",
+        "e:1|-|-|-|-|3",
+      ],
+    );
   });
 
   it("show statistics", () => {
