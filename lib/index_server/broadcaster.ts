@@ -107,6 +107,11 @@ export class Broadcaster {
     this.#watches.get(key)?.joined();
   }
 
+  /** Failed pings of each node since its last answer. */
+  get failures(): ReadonlyMap<string, number> {
+    return new Map([...this.#watches].map(([key, { failures }]) => [key, failures]));
+  }
+
   /** Whether a node still counts as failed. */
   isFailing(key: string): boolean {
     return this.#watches.get(key)?.isFailing === true;
@@ -215,6 +220,11 @@ class NodeWatch {
       this.#waiters.set(map, [...(this.#waiters.get(map) ?? []), resolve]);
       this.#step({ kind: "map", map, down, push: true });
     });
+  }
+
+  /** Failed pings since its last answer. */
+  get failures(): number {
+    return this.#state.failures;
   }
 
   get isFailing(): boolean {

@@ -5,14 +5,14 @@ import type { RequestHandler } from "../net/connection/session_host.ts";
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
 import { indexCommandSet } from "./index_command_table.ts";
-import { type IndexHost, IndexReplies } from "./index_replies.ts";
+import type { IndexReplies } from "./index_replies.ts";
 
 export class IndexHandler implements RequestHandler {
   readonly commands = indexCommandSet.words;
   readonly #replies: IndexReplies;
 
-  constructor(host: IndexHost) {
-    this.#replies = new IndexReplies(host);
+  constructor(replies: IndexReplies) {
+    this.#replies = replies;
   }
 
   isPrivileged(request: Request): boolean {

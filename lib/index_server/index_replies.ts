@@ -17,6 +17,7 @@ import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { statsGeneral } from "../stats/general_stats.ts";
+import type { StatSink } from "../stats/stat_sink.ts";
 import { killWorker, refreshCertificates, statsNodes, statsThreads, verbosity } from "../stats/stats_commands.ts";
 import type { Leader } from "./coordinator.ts";
 import {
@@ -106,6 +107,12 @@ export class IndexReplies {
   }
 
   statsGeneral(reply: TextReply): void {
+    this.generalFigures(reply);
+    reply.end();
+  }
+
+  /** The lines of the general `stats`. */
+  generalFigures(reply: StatSink): void {
     const { runtime, server, workers, nodeMap, leadership } = this.#host;
     statsGeneral(runtime, server, workers, this.#startedMs, VERSION, nodeMap.version, {}, reply);
     const { leader } = leadership;
@@ -115,7 +122,6 @@ export class IndexReplies {
     reply.stat("index_term", leadership.term);
     reply.stat("index_replaced_by", leadership.replacedBy);
     reply.stat("index_db_failing_seconds", leadership.failingSeconds);
-    reply.end();
   }
 
   statsNodes(reply: TextReply): void {

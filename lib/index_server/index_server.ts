@@ -12,20 +12,23 @@ import { Access } from "../net/auth/access.ts";
 import { adminAddress } from "../net/auth/access_options.ts";
 import { withLogin } from "../net/auth/login_transport.ts";
 import { backLogOption } from "../net/daemon_options.ts";
-import { healthRoutes } from "../net/http/health.ts";
+import { healthRoutes, type Readiness } from "../net/http/health.ts";
 import { HttpService } from "../net/http/http_service.ts";
 import { Server, type ServerOptions } from "../net/server.ts";
 import { DaemonTls } from "../net/tls/daemon_tls.ts";
 import { WorkerRegistry } from "../net/worker.ts";
 import type { Address, FileLock, Runtime } from "../runtime/runtime.ts";
+import { metricsRoute } from "../stats/metrics/metrics_route.ts";
+import { StatFigures } from "../stats/stat_sink.ts";
 import type { BroadcasterOptions } from "./broadcaster.ts";
 import type { Coordinator } from "./coordinator.ts";
 import { chooseCoordinator } from "./coordinator_choice.ts";
 import type { CommandedChange, MapChange } from "./index_commands.ts";
 import { IndexHandler } from "./index_handler.ts";
+import { type IndexSource, indexMetrics } from "./index_metrics.ts";
 import { type IndexSettings, indexOptionTable, indexServerOptions } from "./index_options.ts";
 import { indexReadiness } from "./index_readiness.ts";
-import type { IndexHost, Leadership } from "./index_replies.ts";
+import { type IndexHost, IndexReplies, type Leadership } from "./index_replies.ts";
 import type { IndexServerOptions } from "./index_server_options.ts";
 import { showIndexVariables } from "./index_variables.ts";
 import { LeaderRelay } from "./leader_relay.ts";
@@ -66,6 +69,7 @@ export class RunningIndex implements IndexServer, IndexHost {
   readonly meta: ClusterMeta;
   readonly tls: DaemonTls;
   readonly #http: HttpService;
+  readonly #replies: IndexReplies;
   readonly #service: NodeMapService;
   readonly #relay: LeaderRelay;
   readonly #addresses: Address[] = [];
@@ -87,8 +91,10 @@ export class RunningIndex implements IndexServer, IndexHost {
     });
     this.server = new Server(runtime, this.workers, { ...serverOptions(options, access), serversInProcess });
     this.tls = new DaemonTls(runtime, this.server, options);
+    this.#replies = new IndexReplies(this);
     this.#http = new HttpService(runtime, this.server, options, {
-      ...healthRoutes(() => indexReadiness(this.leadership, this.nodeMap.nodes.length)),
+      ...healthRoutes(() => this.#readiness),
+      ...metricsRoute(indexMetrics, () => this.#source),
     });
     const monitoring = broadcasterOptions(options, this.tls);
     this.#service = new NodeMapService(this.runtime, this.workers, coordinator, monitoring, options.leaderLeaseMs);
@@ -130,7 +136,7 @@ export class RunningIndex implements IndexServer, IndexHost {
     }
     await this.#http.listen(this.#options, this.tls);
     await this.#service.open();
-    this.server.open(new IndexHandler(this));
+    this.server.open(new IndexHandler(this.#replies));
     const address = await this.tls.listen({ host: bind, port: serverPort }, enableSsl);
     this.#addresses.push(address);
     if ("port" in address) this.#options = { ...this.#options, serverPort: address.port };
@@ -180,6 +186,19 @@ export class RunningIndex implements IndexServer, IndexHost {
 
   lead(change: MapChange): Promise<string> {
     return this.#service.change(change);
+  }
+
+  get #readiness(): Readiness {
+    return indexReadiness(this.leadership, this.nodeMap.nodes.length);
+  }
+
+  /** What the metrics show now. */
+  get #source(): IndexSource {
+    const { server, nodeMap, runtime } = this;
+    const figures = new StatFigures();
+    this.#replies.generalFigures(figures);
+    const readiness = this.#readiness;
+    return { figures, readiness, server, process: runtime.process, nodeMap, failures: this.#service.monitorFailures };
   }
 
   get #serverName(): string {

@@ -112,6 +112,11 @@ export class NodeMapService implements Worker {
   /** Does nothing: without it the cluster would have no index server. */
   kill(): void {}
 
+  /** Failed pings of each monitored node since its last answer. */
+  get monitorFailures(): ReadonlyMap<string, number> {
+    return this.#broadcaster.failures;
+  }
+
   /** The current map. */
   get map(): NodeMap {
     return this.#current.map;

@@ -21,7 +21,7 @@ import { Access } from "../net/auth/access.ts";
 import { adminAddress } from "../net/auth/access_options.ts";
 import { withLogin } from "../net/auth/login_transport.ts";
 import { checkRuntime } from "../net/given_runtime.ts";
-import { healthRoutes, notReady } from "../net/http/health.ts";
+import { healthRoutes, notReady, type Readiness } from "../net/http/health.ts";
 import { HttpService } from "../net/http/http_service.ts";
 import type { PeerOptions } from "../net/peer/peer_link.ts";
 import { PeerPool } from "../net/peer/peer_pool.ts";
@@ -36,6 +36,7 @@ import { Replicator } from "../replication/replicator.ts";
 import { Follower } from "../replication/stream/follower.ts";
 import { replicationTypeOf, Visibility } from "../replication/visibility.ts";
 import type { Address, Runtime, TlsClient } from "../runtime/runtime.ts";
+import { metricsRoute } from "../stats/metrics/metrics_route.ts";
 import type { Storage } from "../storage/storage.ts";
 import { LogArchive } from "./archive/log_archive.ts";
 import { AdminCommands } from "./commands/admin_commands.ts";
@@ -79,6 +80,7 @@ import type { NodeServer, StopOptions } from "./public_node.ts";
 import { ClusterScan } from "./scan/cluster_scan.ts";
 import { OwnPart } from "./scan/own_part.ts";
 import { CrawlerSettings } from "./stats/crawler_settings.ts";
+import { type NodeSource, nodeMetrics, nodeSource } from "./stats/node_metrics.ts";
 import { NodeStats } from "./stats/node_stats.ts";
 import { Watchers } from "./stats/watchers.ts";
 
@@ -110,6 +112,7 @@ export class RunningNode implements NodeServer {
   readonly #mapCheck: MapCheck;
   readonly #antiEntropy: AntiEntropy;
   readonly #archive: LogArchive | undefined;
+  readonly #reports: StatsReports;
   #stopping: Promise<void> | undefined;
 
   private constructor(
@@ -156,6 +159,7 @@ export class RunningNode implements NodeServer {
     components.otherCluster.configure(components.options);
     this.#archive = openArchive(components);
     this.#stampLog();
+    this.#reports = new StatsReports(components, this.#antiEntropy, this.#archive, () => server);
     components.watchers.attach(server, components.storage);
     server.open(
       new NodeHandler(components, {
@@ -170,7 +174,7 @@ export class RunningNode implements NodeServer {
         listings: new KeyListings(components, clusterScan, () => scan.newScan()),
         flush: new FlushCommands(components, new ClusterFlush(components), () => this.#reconstructor.restart()),
         watchers: components.watchers,
-        stats: new StatsReports(components, this.#antiEntropy, this.#archive, () => server),
+        stats: this.#reports,
         admin: new AdminCommands(
           components,
           (map) => this.#install(map),
@@ -211,9 +215,10 @@ export class RunningNode implements NodeServer {
     let node: RunningNode | undefined;
     const http = new HttpService(runtime, server, checked, {
       ...healthRoutes(() => {
-        if (node !== undefined) return nodeReadiness(node.#components, node.isStopping);
+        if (node !== undefined) return node.#readiness;
         return notReady(storage === undefined ? "it is opening its data" : "it is joining its cluster");
       }),
+      ...metricsRoute(nodeMetrics, () => (node === undefined ? undefined : node.#source)),
     });
     try {
       if (checked.serverSocket !== "") addresses.push(await server.listen({ path: checked.serverSocket }));
@@ -286,6 +291,15 @@ export class RunningNode implements NodeServer {
   /** Whether it is stopping or has stopped. */
   get isStopping(): boolean {
     return this.#stopping !== undefined;
+  }
+
+  get #readiness(): Readiness {
+    return nodeReadiness(this.#components, this.isStopping);
+  }
+
+  /** What the metrics show now. */
+  get #source(): NodeSource {
+    return nodeSource(this.#components, this.#reports, this.#server, this.#readiness);
   }
 
   get nodeMap(): NodeMap {

@@ -6,8 +6,8 @@
 import type { Uint64 } from "../base/uint64.ts";
 import type { Server } from "../net/server.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
-import type { TextReply } from "../protocol/text/text_reply.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { StatSink } from "./stat_sink.ts";
 
 /** The values that do not come from the server. */
 export interface StorageFigures {
@@ -44,7 +44,7 @@ export function statsGeneral(
   version: string,
   nodeMapVersion: Uint64,
   figures: Partial<StorageFigures>,
-  reply: TextReply,
+  reply: StatSink,
 ): void {
   const { userUs, systemUs } = runtime.process.cpuUsage();
   reply.stat("pid", runtime.process.pid);

@@ -101,6 +101,8 @@ export interface StorageStats {
   readonly damagedTables: number;
   /** Completed checkpoints. */
   readonly checkpoints: number;
+  /** When the last one ended, by the monotonic clock; before that the start. */
+  readonly checkpointedMs: number;
   /** Items evicted from the arena, and related counts, see `EntryCache`. */
   readonly evictions: number;
   readonly evictedUnfetched: number;
@@ -511,6 +513,7 @@ export class Storage {
       corruptRecords: this.#corruptLogRecords + this.#lookup.corruptRecords,
       damagedTables: this.#engine.damagedTables,
       checkpoints: this.#checkpointer.count,
+      checkpointedMs: this.#checkpointer.endedMs,
       ...this.#keyspaces.counts,
       evictedIdleSeconds: cache.evictedIdleSeconds,
       arenaItems: cache.count - cache.tombstones,

@@ -73,7 +73,16 @@ describe("documents on options", () => {
       ...[...commandLine.matchAll(/--([a-z][a-z-]+)/g)].map(([, name]) => name),
       // Options of other programs that are shown in use, and names of packages and the like.
       ...["allow-all", "unsafe-proto", "import", "test"],
-      ...["flare-kv", "flare-server", "abstract-level", "memory-level", "classic-level", "rocks-level", "memcache-client"],
+      ...[
+        "flare-kv",
+        "flare-server",
+        "abstract-level",
+        "memory-level",
+        "classic-level",
+        "rocks-level",
+        "memcache-client",
+        "prom-client",
+      ],
     ]);
     const unknown: string[] = [];
     for (const path of repositoryFiles("", ".md")) {

@@ -7,6 +7,7 @@ import { BinaryReply } from "../../protocol/binary/binary_reply.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { statsConnections } from "../../stats/connection_stats.ts";
 import { statsGeneral } from "../../stats/general_stats.ts";
+import type { StatSink } from "../../stats/stat_sink.ts";
 import { statsNodes, statsThreads } from "../../stats/stats_commands.ts";
 import type { LogArchive } from "../archive/log_archive.ts";
 import type { AntiEntropy } from "../comparison/anti_entropy.ts";
@@ -60,13 +61,18 @@ export class StatsReports {
   }
 
   general(reply: TextReply): void {
+    this.generalFigures(reply);
+    reply.end();
+  }
+
+  /** The lines of the general `stats`. */
+  generalFigures(reply: StatSink): void {
     const { runtime, workers, routing, storage, options } = this.#parts;
     const { items, bytesOnDisk } = storage.stats();
     const counts = this.#counters.since();
     const figures = { ...counts, currItems: items, bytes: bytesOnDisk, limitMaxbytes: options.memoryBytesMax };
     statsGeneral(runtime, this.#server(), workers, this.#startedMs, VERSION, routing.nodeMap.version, figures, reply);
     statsFurther(counts, this.#parts, this.#server(), reply);
-    reply.end();
   }
 
   /** `stats detail on|off`. */
@@ -93,7 +99,7 @@ export class StatsReports {
     statsThreads(words, workers, new Set(slaves.map((node) => node.threadType)), runtime.clock.monotonicMs(), reply);
   }
 
-  #logArchive(reply: TextReply): void {
+  #logArchive(reply: StatSink): void {
     const archive = this.#archive;
     if (archive === undefined) return;
     const { clock } = this.#parts.runtime;
@@ -107,6 +113,12 @@ export class StatsReports {
 
   /** What is promised, and how far the replicas are; copies on their way and failed ones; what the comparison has found. */
   replication(reply: TextReply): void {
+    this.replicationFigures(reply);
+    reply.end();
+  }
+
+  /** The lines of `stats replication`. */
+  replicationFigures(reply: StatSink): void {
     const { peers, replicator, otherCluster } = this.#parts;
     reply.stat("replication_queue", peers.queue);
     reply.stat("replication_failures", replicator.failures);
@@ -119,11 +131,10 @@ export class StatsReports {
     reply.stat("anti_entropy_repairs", this.#antiEntropy.repairs);
     this.#logArchive(reply);
     this.#otherCluster(otherCluster, reply);
-    reply.end();
   }
 
   /** What another cluster has of this node's partition. */
-  #otherCluster({ replication, node }: Pick<OtherCluster, "replication" | "node">, reply: TextReply): void {
+  #otherCluster({ replication, node }: Pick<OtherCluster, "replication" | "node">, reply: StatSink): void {
     const position = replication?.position;
     const lag = replication?.lag;
     const isForward = node !== undefined;
@@ -157,6 +168,12 @@ export class StatsReports {
   }
 
   items(reply: TextReply): void {
+    this.itemFigures(reply);
+    reply.end();
+  }
+
+  /** The lines of `stats items`. */
+  itemFigures(reply: StatSink): void {
     statsItems(this.#counters.since(), this.#parts, reply);
   }
 

@@ -6,6 +6,7 @@
 
 import type { Server } from "../../net/server.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
+import type { StatSink } from "../../stats/stat_sink.ts";
 import type { NodeComponents } from "../node_components.ts";
 import type { Counts } from "./counters.ts";
 
@@ -17,7 +18,7 @@ export function statsFurther(
   counts: Counts,
   { storage, watchers }: Pick<NodeComponents, "storage" | "watchers">,
   server: Server,
-  reply: TextReply,
+  reply: StatSink,
 ): void {
   const { arenaLayout, arenaBytes, liveBytes, dirtyBytes, corruptRecords, damagedTables } = storage.stats();
   print(reply, "", {
@@ -64,11 +65,11 @@ export function statsFurther(
   });
 }
 
-/** `stats items`: the items in memory; those only on disk are in no class. */
+/** `stats items`: the items in memory; those only on disk are in no class. The caller ends the reply. */
 export function statsItems(
   counts: Counts,
   { storage, runtime }: Pick<NodeComponents, "runtime" | "storage">,
-  reply: TextReply,
+  reply: StatSink,
 ): void {
   const { arenaItems, liveBytes, arenaLayout, evictedIdleSeconds } = storage.stats();
   if (arenaItems > 0) {
@@ -105,7 +106,6 @@ export function statsItems(
       hits_to_temp: 0,
     });
   }
-  reply.end();
 }
 
 /** `stats slabs`; `mem_requested` is only in `stats items`, because memcached's exporter fails if both have it. */
@@ -134,6 +134,6 @@ export function statsSlabs(counts: Counts, { storage }: Pick<NodeComponents, "st
   reply.end();
 }
 
-function print(reply: TextReply, prefix: string, values: Readonly<Record<string, number>>): void {
+function print(reply: StatSink, prefix: string, values: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(values)) reply.stat(prefix + name, value);
 }

@@ -4,7 +4,7 @@
  */
 
 import { type ClusterNode, NodeRole, NodeState, stateName } from "../../cluster/node.ts";
-import type { TextReply } from "../../protocol/text/text_reply.ts";
+import type { StatSink } from "../../stats/stat_sink.ts";
 import type { NodeComponents } from "../node_components.ts";
 
 /** What it takes of a node server. */
@@ -13,7 +13,7 @@ type Parts = Pick<
   "follower" | "inSync" | "lease" | "options" | "replicator" | "routing" | "storage" | "visibility"
 >;
 
-export function statsReplicas(parts: Parts, reply: TextReply): void {
+export function statsReplicas(parts: Parts, reply: StatSink): void {
   const { inSync, lease, options, replicator, routing, visibility } = parts;
   const { streams } = replicator;
   reply.stat("replication_guarantees", inSync.isLegacy || streams.hasUnknown ? "legacy" : visibility.replicationType);
@@ -29,7 +29,7 @@ export function statsReplicas(parts: Parts, reply: TextReply): void {
   else if (self?.role === NodeRole.master) ofMaster(parts, self, reply);
 }
 
-function ofSlave({ follower }: Parts, self: ClusterNode, reply: TextReply): void {
+function ofSlave({ follower }: Parts, self: ClusterNode, reply: StatSink): void {
   statInSync(reply, "replication_", self.state === NodeState.active, notActive(self));
   const { lag, sequence } = follower;
   if (sequence !== undefined) reply.stat("replication_sequence", sequence);
@@ -38,7 +38,7 @@ function ofSlave({ follower }: Parts, self: ClusterNode, reply: TextReply): void
   statSeconds(reply, "replication_lag_seconds", lag.ms);
 }
 
-function ofMaster({ inSync, replicator: { streams }, routing, storage }: Parts, self: ClusterNode, reply: TextReply): void {
+function ofMaster({ inSync, replicator: { streams }, routing, storage }: Parts, self: ClusterNode, reply: StatSink): void {
   reply.stat("replication_sequence", storage.committedSequence);
   for (const slave of routing.replicaTargets(self.partition)) {
     const { key } = slave;
@@ -55,7 +55,7 @@ function ofMaster({ inSync, replicator: { streams }, routing, storage }: Parts, 
   }
 }
 
-function statInSync(reply: TextReply, prefix: string, isInSync: boolean, reason: string): void {
+function statInSync(reply: StatSink, prefix: string, isInSync: boolean, reason: string): void {
   reply.stat(`${prefix}in_sync`, yesNo(isInSync));
   // A space would add a word, and clients that split such lines fail.
   if (!isInSync) reply.stat(`${prefix}why_not`, reason.replaceAll(" ", "%20"));
@@ -66,7 +66,7 @@ function notActive({ state }: ClusterNode): string {
 }
 
 /** Nothing if it is not known. */
-function statSeconds(reply: TextReply, name: string, ms: number | undefined): void {
+function statSeconds(reply: StatSink, name: string, ms: number | undefined): void {
   if (ms !== undefined && Number.isFinite(ms)) reply.stat(name, (Math.max(0, ms) / 1000).toFixed(3));
 }
 

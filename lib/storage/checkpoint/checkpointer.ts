@@ -62,6 +62,8 @@ export interface CheckpointOwner {
 export class Checkpointer {
   /** Completed checkpoints. */
   count = 0;
+  /** When the last one ended, by the monotonic clock; before that the start. */
+  endedMs: number;
 
   readonly #clock: Clock;
   readonly #log: Log;
@@ -90,6 +92,7 @@ export class Checkpointer {
   /** `stored` is the engine's meta record. */
   constructor(clock: Clock, log: Log, engine: Engine, keyspaces: Keyspaces, owner: CheckpointOwner, stored: EngineMeta) {
     this.#clock = clock;
+    this.endedMs = clock.monotonicMs();
     this.#log = log;
     this.#engine = engine;
     this.#keyspaces = keyspaces;
@@ -229,6 +232,7 @@ export class Checkpointer {
     this.#storedSequence = place.sequence;
     this.#storedPlan = plan;
     this.count++;
+    this.endedMs = this.#clock.monotonicMs();
     if (!unsynced || (await this.#settle())) await owner.onStored(place);
     return true;
   }
