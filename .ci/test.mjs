@@ -1,9 +1,8 @@
 /**
  * The task `test`: runs the tests under Node, Deno and Bun, each as far as it is installed, every test file in a process of
  * its own. Arguments: runtimes (`node`, `deno`, `bun`) and test files or directories, all of both unless given; and
- * `--jobs=N`, how many files run at a time (as many as there are cores, at most four). Of those that run whole clusters as
- * programs and wait for what takes time there, one at a time runs; a file whose head says "Runs alone" has the machine
- * for itself.
+ * `--jobs=N`, how many files run at a time (one more than there are cores, because they wait a lot, at most four). Of those
+ * that run whole clusters as programs, two at a time run; a file whose head says "Runs alone" has the machine for itself.
  * A file that passes is one line; of one that fails, everything is printed. The end lists, for each runtime, what was
  * skipped and why, the slowest files, and again what failed.
  */
@@ -20,6 +19,8 @@ import { failuresIn, skipsIn, testsIn } from "./test_output.mjs";
 setUpDevelopment();
 
 const JOBS_MAX = 4;
+/** Files with whole clusters of programs that run at a time. */
+const HEAVY_MAX = 2;
 const SLOWEST = 10;
 const FAILURES_MAX = 20;
 /** A file that takes longer hangs. */
@@ -35,7 +36,7 @@ const runtimes = {
 const args = process.argv.slice(2);
 const names = args.filter((arg) => Object.hasOwn(runtimes, arg));
 const jobsGiven = args.find((arg) => arg.startsWith("--jobs="));
-const jobs = Number(jobsGiven?.slice("--jobs=".length) ?? Math.min(availableParallelism(), JOBS_MAX));
+const jobs = Number(jobsGiven?.slice("--jobs=".length) ?? Math.min(availableParallelism() + 1, JOBS_MAX));
 const places = args.filter((arg) => !Object.hasOwn(runtimes, arg) && arg !== jobsGiven);
 const files = filesUnder("tests", ".test.ts").filter(
   (file) => places.length === 0 || places.some((place) => file.startsWith(place)),
@@ -103,7 +104,7 @@ async function runFiles(name) {
   let heavy = 0;
   const work = async () => {
     for (;;) {
-      const at = waiting.findIndex((file) => heavy === 0 || !isHeavy(file));
+      const at = waiting.findIndex((file) => heavy < HEAVY_MAX || !isHeavy(file));
       if (at < 0) return;
       const [file] = waiting.splice(at, 1);
       if (isHeavy(file)) heavy++;
