@@ -275,6 +275,12 @@ export class Follower {
     if (followed?.id === id && followed.next !== undefined && followed.next > firstSequence) followed.next = firstSequence;
   }
 
+  /** @throws FlareError IO_ERROR */
+  #failPart(request: BlockRequest): never {
+    this.rolledBack(request);
+    throw new FlareError("IO_ERROR", "a part of the block was rolled back, because the log could not be appended");
+  }
+
   async #applyLater(before: Promise<unknown>, source: string, request: BlockRequest, bytes: Uint8Array): Promise<void> {
     await before;
     return this.apply(source, request, bytes);
@@ -294,7 +300,8 @@ export class Follower {
       throw new FlareError("REFUSED", `stream ${id} continues with ${next} here, not with ${firstSequence}`);
     }
     // What it changes is not shown before every replica has it.
-    const change = { there: end - 1, here: this.#storage.lastSequence };
+    const { lastSequence: here, rollbacks } = this.#storage;
+    const change = { there: end - 1, here };
     followed.unshown.push(change);
     // Sent again, and cut in another way: its beginning is here.
     const pending = this.#applyRecords({ bytes, firstSequence, records, salt }, next);
@@ -304,6 +311,8 @@ export class Follower {
     const all = pending.then(
       () => {
         change.here = this.#storage.lastSequence;
+        // What did not wait was to be committed in earlier turns.
+        if (this.#storage.rollbacks !== rollbacks) this.#failPart(request);
         this.#mark(followed);
       },
       (error) => {

@@ -3,7 +3,7 @@
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { concatBytes, fromLatin1 } from "../../../../lib/base/bytes.ts";
+import { concatBytes, fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
 import { FlareError } from "../../../../lib/base/errors.ts";
 import { KeyResolver } from "../../../../lib/cluster/key_resolver.ts";
 import { createNodeMap } from "../../../../lib/cluster/node_map.ts";
@@ -15,6 +15,7 @@ import { readBlock } from "../../../../lib/storage/log/log_block.ts";
 import { FLUSHED, LogKind } from "../../../../lib/storage/log/log_record.ts";
 import { FlushCause, type LogBlock, Storage } from "../../../../lib/storage/storage.ts";
 import { SimRandom } from "../../../../lib/testing/sim_random.ts";
+import { MemoryFiles } from "../../../support/memory_files.ts";
 import { committed, mutation, read, StorageWorld, set, write } from "../../../support/storage_world.ts";
 import { TestDatabase } from "../../../support/test_database.ts";
 
@@ -42,19 +43,25 @@ class Pair {
   readonly master: Storage;
   readonly slave: Storage;
   readonly follower: Follower;
+  readonly slaveFiles: MemoryFiles;
+  readonly slaveEngine: TestDatabase;
 
-  private constructor(master: Storage, slave: Storage) {
+  private constructor(master: Storage, slave: Storage, slaveFiles: MemoryFiles, slaveEngine: TestDatabase) {
     this.master = master;
     this.slave = slave;
+    this.slaveFiles = slaveFiles;
+    this.slaveEngine = slaveEngine;
     this.follower = new Follower(this.world.runtime.clock, this.routing, slave);
     master.follow({ onAppended: (block) => ({ onCommitted: () => void this.blocks.push(block) }) });
   }
 
   static async open(syncReads = true): Promise<Pair> {
-    const { runtime } = new StorageWorld();
+    const files = new MemoryFiles();
+    const { runtime } = new StorageWorld(files);
     const engine = new TestDatabase({ syncReads });
     const slave = await Storage.open(runtime, { engine, dataDir: "/slave", memoryBytesMax: 1 << 20 });
-    return new Pair(await Storage.open(runtime, { engine: "memory", memoryBytesMax: 1 << 20 }), slave);
+    const master = await Storage.open(runtime, { engine: "memory", memoryBytesMax: 1 << 20 });
+    return new Pair(master, slave, files, engine);
   }
 
   /** Applies a block, and waits for it. */
@@ -254,6 +261,34 @@ describe("a follower", () => {
     await pair.send(first);
     await pair.send(second);
     assertEquals((await read(pair.slave, "a", pair.world.nowSeconds))?.value, "2");
+    await pair.close();
+  });
+
+  it("refuses a block of which the log has lost a part while the rest waited for the engine", async () => {
+    const pair = await Pair.open(false);
+    pair.follower.open(MASTER, { id: ID, next: undefined });
+    const { master, slave, slaveEngine, slaveFiles, world } = pair;
+    await Promise.all(["early", "late"].map((key) => write(master, set(key, "1"), world.nowSeconds)));
+    await committed(master);
+    const block = pair.blocks.at(-1) as LogBlock;
+    assertEquals(block.records, 2);
+    const read = slaveEngine.get.bind(slaveEngine);
+    let release: () => void = () => undefined;
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    slaveEngine.get = async (key) => {
+      if (latin1(key).endsWith("late")) await released;
+      return read(key);
+    };
+    slaveFiles.appendFault = new FlareError("DISK_FULL", "no space left", { retriable: true });
+    const refused = assertRejects(() => pair.send(block), FlareError, "a part of the block was rolled back");
+    while (slave.rollbacks === 0) await new Promise((resolve) => setImmediate(resolve));
+    slaveFiles.appendFault = undefined;
+    release();
+    await refused;
+    await pair.send(block);
+    assertEquals(await contentOf(slave), await contentOf(master));
     await pair.close();
   });
 
