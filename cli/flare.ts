@@ -3,6 +3,7 @@
 
 import process from "node:process";
 import { backupCommand } from "./admin_backup.ts";
+import { callCommand } from "./admin_call.ts";
 import { changeCommands } from "./admin_changes.ts";
 import { dataCommands } from "./admin_data.ts";
 import { restoreCommand } from "./admin_restore.ts";
@@ -26,6 +27,7 @@ await runMain("flare", async () => {
     backupCommand(),
     restoreCommand(),
     ...scanCommands(),
+    callCommand(),
   ];
   for (const command of [...verbs, ...selfDescriptionCommands(flare)]) {
     command.showHelpAfterError(`(see flare ${command.name()} --help for what is allowed)`);

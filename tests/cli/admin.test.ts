@@ -35,7 +35,7 @@ describe("flare", () => {
     const { status, stdout } = await flare("--help");
     assertEquals(status, 0);
     const verbs =
-      "up list check stats summary ping threads index verify master slave part balance down activate reconstruct remove";
+      "up list check stats summary ping threads call index verify master slave part balance down activate reconstruct remove";
     for (const verb of `${verbs} dump dumpkey restore get set scan delete`.split(" ")) {
       assertMatch(stdout, new RegExp(`^  ${verb}\\b`, "m"), verb);
     }
@@ -51,6 +51,31 @@ describe("flare", () => {
     ]) {
       assertStringIncludes(help.stdout, option);
     }
+  });
+
+  it("sends a command to every node, and says which of them have not answered it", async () => {
+    const { status, stdout, stderr } = await flare("call", "version");
+    assertEquals([status, stderr], [0, ""]);
+    assertEquals(
+      stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => words(line).slice(0, 2)),
+      nodes.map((node) => [node, "VERSION"]),
+    );
+    const settings = await flare("call", "stats", "settings", "--node", nodes[1] as string);
+    assertMatch(settings.stdout, new RegExp(`^${nodes[1]} STAT maxbytes \\d+$`, "m"));
+    const far = await flare("call", "-o", "json", "--node", `${nodes[0]},127.0.0.1:1`, "stats reset");
+    assertEquals(far.status, 1);
+    const answers = JSON.parse(far.stdout) as { server: string; lines: string[]; problem?: string }[];
+    assertEquals(
+      answers.map(({ server, lines }) => [server, ...lines]),
+      [[nodes[0], "RESET"], ["127.0.0.1:1"]],
+    );
+    assertMatch(answers[1]?.problem ?? "", /cannot connect/);
+    assertMatch((await flare("call", "--index", "meta")).stdout, /META partition-size/);
+    assertEquals((await flare("call", "stats", "none of these", "--index")).status, 1);
+    assertEquals((await flare("call", "flush_all")).status, 2);
   });
 
   it("lists the nodes as a table and as JSON", async () => {
