@@ -5,12 +5,14 @@
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
+import { Histogram } from "../base/histogram.ts";
 import { formatHostPort } from "../base/host_port.ts";
 import { PacedLog } from "../base/paced_log.ts";
 import { BufferPool } from "../protocol/buffer_pool.ts";
 import type { Address, Connection, ConnectionHandler, Listener, Runtime, Timer, TlsServer } from "../runtime/runtime.ts";
 import type { Access } from "./auth/access.ts";
 import type { AccessOptions } from "./auth/access_options.ts";
+import { RequestTimes } from "./connection/request_times.ts";
 import { Session, type SessionHost } from "./connection/session.ts";
 import type {
   Guest,
@@ -60,6 +62,9 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   readonly access: Access;
   readonly requestMemory: { usedBytes: number; bytesMax: number };
   readonly buffers = new BufferPool();
+  readonly times = new RequestTimes();
+  /** How late the check of the connections begins, which is due once a second: that long the event loop was busy. */
+  readonly loopDelays = new Histogram();
   readonly traffic: Traffic = { bytesRead: 0, bytesWritten: 0, tooLarge: 0, noMemory: 0 };
   rawListener: RawListener | undefined = undefined;
   /** Called when a connection opens, and again when it is gone. */
@@ -339,7 +344,9 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   }
 
   #scheduleSweep(): void {
+    const dueMs = this.monotonicMs() + SWEEP_MS;
     this.#sweepTimer = this.#runtime.clock.setTimer(() => {
+      this.loopDelays.observeMs(this.monotonicMs() - dueMs);
       this.#closeLate();
       this.#lookForRoom();
       this.#scheduleSweep();

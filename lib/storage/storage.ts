@@ -8,6 +8,7 @@
 import { dataDamage } from "../base/data_damage.ts";
 import { FlareError } from "../base/errors.ts";
 import { checkFields } from "../base/given_fields.ts";
+import type { Histogram } from "../base/histogram.ts";
 import type { EntryView, KeySlice } from "../item/entry.ts";
 import { isKeyTooLong } from "../item/key_length.ts";
 import type { Applied, Mutation } from "../item/mutation.ts";
@@ -128,6 +129,10 @@ export interface StorageStats {
   readonly engineReads: number;
   readonly appendErrors: number;
   readonly fsyncs: number;
+  /** From the first change of an event loop turn until all of it is committed; undefined without a log. */
+  readonly commitTimes: Histogram | undefined;
+  /** Of syncs of the log; undefined without one. */
+  readonly syncTimes: Histogram | undefined;
 }
 
 /** Of an empty engine. */
@@ -528,6 +533,8 @@ export class Storage {
       engineReads: this.#engine.reads,
       appendErrors: changes?.appendErrors ?? 0,
       fsyncs: changes?.fsyncs ?? 0,
+      commitTimes: this.#journal?.commits.commitTimes,
+      syncTimes: this.#journal?.commits.syncTimes,
     };
   }
 

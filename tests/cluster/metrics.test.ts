@@ -50,8 +50,9 @@ async function scrape(port: number, accept = "*/*"): Promise<Metrics> {
 
 /** The value of a metric with these labels; undefined = there is none. */
 function value(metrics: Metrics, name: string, labels: Readonly<Record<string, string>> = {}): number | undefined {
-  const samples = metrics.get(name)?.samples ?? [];
-  return samples.find((sample) => Object.entries(labels).every(([label, text]) => sample.labels.get(label) === text))?.value;
+  const samples = metrics.get(name.replace(/_count$/, ""))?.samples ?? [];
+  const of = samples.filter((sample) => sample.name === name || !name.endsWith("_count"));
+  return of.find((sample) => Object.entries(labels).every(([label, text]) => sample.labels.get(label) === text))?.value;
 }
 
 interface World {
@@ -115,6 +116,10 @@ describe("the metrics of a node", () => {
         assert((value(metrics, "process_resident_memory_bytes") ?? 0) > 1e6);
         assertEquals(value(metrics, "flare_tombstones"), 1);
         assert((value(metrics, "flare_log_bytes") ?? 0) > 0);
+        // What each turn of the event loop has written, one or more of them in one.
+        const commits = value(metrics, "flare_commit_seconds_count") ?? 0;
+        assert(commits >= 1 && commits <= 20, String(commits));
+        assert(metrics.has("flare_event_loop_delay_seconds"));
       }
       client.close();
     }));
@@ -143,6 +148,21 @@ describe("the metrics of a node", () => {
       const atSlave = await scrape(slavePort);
       assertEquals([value(atSlave, "flare_replication_in_sync"), value(atSlave, "flare_in_sync_replicas")], [1, undefined]);
       assertEquals(value(metrics, "flare_node_map_version"), Number(master.nodeMap.version));
+    }));
+
+  it("have the times of requests, of a sample by command, and of syncs", () =>
+    withCluster(async ({ ports: [, port], master }) => {
+      const client = await TextClient.connect(runtime, master.address);
+      for (let i = 0; i < 100; i++) await client.ask("get none\r\n", /END\r\n$/);
+      const gets = (metrics: Metrics): number | undefined => {
+        const { samples = [] } = metrics.get("flare_request_seconds") ?? {};
+        return samples.find(({ name, labels }) => name.endsWith("_count") && labels.get("command") === "get")?.value;
+      };
+      assert((gets(await scrape(port)) ?? 0) >= 1);
+      await client.ask("set a 0 0 1\r\nx\r\n");
+      // fsync is "interval" by default.
+      await waitUntil(async () => (value(await scrape(port), "flare_log_fsync_seconds_count") ?? 0) > 0, "a sync");
+      client.close();
     }));
 
   it("count what was refused", () =>

@@ -72,6 +72,10 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
   #ended = false;
   #gone = false;
   #isSettling = false;
+  /** When the bytes arrived whose requests are being measured; 0 = none are. */
+  #measuredSinceMs = 0;
+  /** How many requests there were before those. */
+  #requestsBefore = 0;
   /** Since when the client has not read its last replies; 0 = there are none, or it is reading. */
   #untakenSinceMs = 0;
 
@@ -171,6 +175,10 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     this.#host.traffic.bytesRead += chunk.length;
     this.lastActiveMs = this.#host.monotonicMs();
     if (this.#reader.isStopped) return;
+    if (this.#host.times?.isDue() === true && this.#measuredSinceMs === 0) {
+      this.#measuredSinceMs = this.lastActiveMs;
+      this.#requestsBefore = this.requests;
+    }
     this.#reader.read(chunk);
     this.#finishChunk();
   }
@@ -285,8 +293,18 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
   /** Sends what may leave after requests that were answered later, and continues with those that waited for them. */
   settle(): void {
     this.#isSettling = false;
-    this.#output.flush();
+    this.#flush();
     this.#continue();
+  }
+
+  /** Sends what may leave; with it the requests that are being measured may be done. */
+  #flush(): void {
+    this.#output.flush();
+    if (this.#measuredSinceMs === 0 || this.busy) return;
+    const ms = this.#host.monotonicMs() - this.#measuredSinceMs;
+    this.#measuredSinceMs = 0;
+    // What is incomplete, or no request, is not measured.
+    if (this.requests > this.#requestsBefore) this.#host.times?.observe(this.#reader.request.command, ms);
   }
 
   #nextSegment(): void {
@@ -307,7 +325,7 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     const segment = this.reply.segment;
     this.#commit(segment);
     if (segment.hasUncommitted) this.#nextSegment();
-    this.#output.flush();
+    this.#flush();
     this.#closeWhenDone();
   }
 
@@ -321,12 +339,12 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
         opcode > 0 ? encodeBinaryError(opcode, opaque, BinaryStatus.internalError, error.message) : line,
       );
     }
-    this.#output.flush();
+    this.#flush();
     this.#continue();
   }
 
   onLateAnswer(): void {
-    this.#output.flush();
+    this.#flush();
     this.#continue();
   }
 

@@ -13,6 +13,7 @@ import type { Connection, ConnectionHandler, TlsServer } from "../../runtime/run
 import type { Access } from "../auth/access.ts";
 import type { ClientSession } from "./client_session.ts";
 import type { RequestMemory } from "./received.ts";
+import type { RequestTimes } from "./request_times.ts";
 
 /** Answers requests; a promise means the reply comes later (do not read the request object after the first `await`). */
 export interface RequestHandler {
@@ -89,6 +90,8 @@ export interface ConnectionHost {
   readonly requestMemory: RequestMemory;
   readonly buffers: BufferPool;
   readonly traffic: Traffic;
+  /** How long requests take; absent = nobody wants to know. */
+  readonly times?: RequestTimes;
   /** Receives each line of the text protocol, if set. */
   readonly rawListener?: RawListener | undefined;
   monotonicMs(): number;

@@ -275,6 +275,13 @@ const storageMetrics: readonly NodeMetric[] = [
     ({ stored }) => stored.appendErrors,
   ),
   metric("flare_log_fsyncs_total", "counter", "Syncs of the change log", ({ stored }) => stored.fsyncs),
+  metric("flare_log_fsync_seconds", "histogram", "Times of the syncs of the change log", ({ stored }) => stored.syncTimes),
+  metric(
+    "flare_commit_seconds",
+    "histogram",
+    "From the first change of an event loop turn until all of it is committed, by the policy of fsync",
+    ({ stored }) => stored.commitTimes,
+  ),
   metric(
     "flare_engine_bytes",
     "gauge",

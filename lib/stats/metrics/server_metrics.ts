@@ -5,6 +5,7 @@
 
 import type { Readiness } from "../../net/http/health.ts";
 import type { Server } from "../../net/server.ts";
+import { commandName } from "../../protocol/command.ts";
 import type { ProcessInfo } from "../../runtime/runtime.ts";
 import type { StatFigures } from "../stat_sink.ts";
 import { type Metric, type MetricKind, metric } from "./metric.ts";
@@ -14,7 +15,10 @@ export interface ServerSource {
   /** The lines of the reports. */
   readonly figures: StatFigures;
   readonly readiness: Readiness;
-  readonly server: Pick<Server, "access" | "handshakeErrors" | "httpRequests" | "rejectedConnections" | "traffic">;
+  readonly server: Pick<
+    Server,
+    "access" | "handshakeErrors" | "httpRequests" | "loopDelays" | "rejectedConnections" | "times" | "traffic"
+  >;
   readonly process: Pick<ProcessInfo, "cpuUsage" | "memoryBytes">;
 }
 
@@ -83,5 +87,17 @@ export const serverMetrics: readonly Metric<ServerSource>[] = [
       put(server.traffic.noMemory, "request_memory");
     },
   },
+  {
+    name: "flare_request_seconds",
+    kind: "histogram",
+    help: "From the arrival of a request until its reply is handed to the socket; of one in 64 chunks of requests",
+    labels: ["command"],
+    read: ({ server }, put) => {
+      for (const [command, times] of server.times.histograms) put(times, commandName(command));
+    },
+  },
+  metric("flare_event_loop_delay_seconds", "histogram", "How late a timer runs that is due every second", ({ server }) => {
+    return server.loopDelays;
+  }),
   fromStat("flare_certificate_age_seconds", "gauge", "Time since the certificates were read", "time_since_server_cert_refresh"),
 ];

@@ -5,6 +5,7 @@
  */
 
 import { FlareError } from "../../base/errors.ts";
+import { Histogram } from "../../base/histogram.ts";
 import { sleep } from "../../base/sleep.ts";
 import type { Clock, Log, Timer } from "../../runtime/runtime.ts";
 import { FsyncPolicy } from "../storage_options.ts";
@@ -42,6 +43,10 @@ interface CommitMachine {
 const TRANSIENT: ReadonlySet<string> = new Set(["DISK_FULL", "LIMIT_EXCEEDED"]);
 
 export class CommitGroup {
+  /** From the first change of a turn until all of it is committed, by the policy. */
+  readonly commitTimes = new Histogram();
+  /** Of syncs of the log. */
+  readonly syncTimes = new Histogram();
   readonly #runtime: CommitMachine;
   readonly #changeLog: ChangeLog;
   readonly #fsync: FsyncPolicy;
@@ -58,6 +63,8 @@ export class CommitGroup {
   #closed = false;
   /** True between a change and its append. */
   hasPending = false;
+  /** When it began. */
+  #pendingSinceMs = 0;
   /** The newest change that is committed by the policy. */
   committedSequence: number;
   /** The newest one in the log. */
@@ -80,6 +87,7 @@ export class CommitGroup {
   begin(): void {
     if (this.hasPending) return;
     this.hasPending = true;
+    this.#pendingSinceMs = this.#runtime.clock.monotonicMs();
     this.#runtime.clock.defer(this.#onTurnEnd);
   }
 
@@ -113,10 +121,12 @@ export class CommitGroup {
     const first = this.#owner.onAppended(block);
     if (first !== undefined) listeners.unshift(first);
     if (this.#fsync === FsyncPolicy.always) {
+      this.#awaitingSync.push(this.#timed());
       for (const listener of listeners) this.#awaitingSync.push(listener);
       this.#requestSync();
       return;
     }
+    this.commitTimes.observeMs(this.#runtime.clock.monotonicMs() - this.#pendingSinceMs);
     for (const listener of listeners) listener.onCommitted();
     if (this.#fsync === FsyncPolicy.interval && this.#timer === undefined && !this.#closed) {
       this.#timer = this.#runtime.clock.setTimer(() => {
@@ -124,6 +134,16 @@ export class CommitGroup {
         this.#requestSync();
       }, this.#intervalMs);
     }
+  }
+
+  /** Notes how long the changes of this turn take until they are synced. */
+  #timed(): CommitListener {
+    const sinceMs = this.#pendingSinceMs;
+    return {
+      onCommitted: (error) => {
+        if (error === undefined) this.commitTimes.observeMs(this.#runtime.clock.monotonicMs() - sinceMs);
+      },
+    };
   }
 
   /** Syncs the log whatever the policy; resolves when it is on disk, or has failed. */
@@ -188,7 +208,9 @@ export class CommitGroup {
     const { clock, log } = this.#runtime;
     for (let attempt = 1; ; attempt++) {
       try {
+        const sinceMs = clock.monotonicMs();
         await this.#changeLog.sync();
+        this.syncTimes.observeMs(clock.monotonicMs() - sinceMs);
         if (attempt > 1) log.write("notice", "change log sync works again");
         return undefined;
       } catch (error) {
