@@ -14,6 +14,7 @@ import { nodeMetrics } from "../../lib/node_server/stats/node_metrics.ts";
 import { clientRuntime, HOST, waitUntil } from "../support/daemon.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { type ParsedMetric, parseMetrics } from "../support/metrics_text.ts";
+import { allExpressions, namedIn } from "../support/monitoring_files.ts";
 import { startOpenIndex, startOpenNode } from "../support/open_servers.ts";
 import { responsesIn, talk } from "../support/raw_http.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
@@ -190,6 +191,39 @@ describe("the metrics of an index server", () => {
         assertEquals(value(metrics, "flare_index_monitor_failures", { node: master.key }), 0);
         assertEquals(value(metrics, "flare_ready"), 1);
       }
+    }));
+});
+
+describe("the alert rules and the dashboard of docs/monitoring", () => {
+  /** What a cluster without a copy, another cluster, an archive or TLS does not show. */
+  const ELSEWHERE = [
+    "flare_copy_items",
+    "flare_copy_expected_items",
+    "flare_log_archive_lag_seconds",
+    "flare_log_archive_missing_total",
+  ];
+
+  it("are about what a running cluster shows, with the labels that it has", () =>
+    withCluster(async ({ ports, master }) => {
+      const client = await TextClient.connect(runtime, master.address);
+      for (let i = 0; i < 100; i++) await client.ask(`set key${i} 0 0 1\r\nx\r\n`);
+      client.close();
+      const shown = new Map<string, Set<string>>();
+      for (const port of ports) {
+        for (const [name, { samples }] of await scrape(port)) {
+          const labels = shown.get(name) ?? new Set<string>();
+          for (const sample of samples) for (const label of sample.labels.keys()) labels.add(label);
+          shown.set(name, labels);
+        }
+      }
+      const missing = new Set<string>();
+      for (const expression of allExpressions()) {
+        for (const { name, labels } of namedIn(expression).metrics) {
+          if (!shown.has(name)) missing.add(name);
+          else for (const label of labels) if (!shown.get(name)?.has(label)) missing.add(`${name} ${label}`);
+        }
+      }
+      assertEquals([...missing].sort(), [...ELSEWHERE].sort());
     }));
 });
 

@@ -15,6 +15,9 @@ export const METRIC_TYPES: Readonly<Record<MetricFormat, string>> = {
   openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
 };
 
+/** What has to be escaped in the value of a label. */
+const SPECIAL = /["\\\n]/;
+
 /** The metrics of a source as text; one without samples is left out. */
 export function renderMetrics<Source>(metrics: readonly Metric<Source>[], source: Source, format: MetricFormat): string {
   const isOpen = format === "openmetrics";
@@ -26,7 +29,10 @@ export function renderMetrics<Source>(metrics: readonly Metric<Source>[], source
     lines.push(`# HELP ${family} ${escapeHelp(help)}`, `# TYPE ${family} ${kind}`);
     const put: PutSample = (value, ...values) => {
       if (value === undefined) return;
-      const pairs = labels.map((label, at) => `${label}="${escapeLabel(values[at] ?? "")}"`);
+      let pairs = "";
+      for (let at = 0; at < labels.length; at++) {
+        pairs += `${at === 0 ? "" : ","}${labels[at]}="${escapeLabel(values[at] ?? "")}"`;
+      }
       if (typeof value === "object") putHistogram(lines, name, pairs, value);
       else lines.push(`${name}${braced(pairs)} ${numberText(value)}`);
     };
@@ -53,19 +59,19 @@ export function metricFormat(accept: string | null): MetricFormat {
   return open > 0 && open >= plain ? "openmetrics" : "prometheus";
 }
 
-function putHistogram(lines: string[], name: string, pairs: readonly string[], { bounds, counts, sum }: HistogramView): void {
+function putHistogram(lines: string[], name: string, pairs: string, { bounds, counts, sum }: HistogramView): void {
   let total = 0;
   for (let i = 0; i <= bounds.length; i++) {
     total += counts[i] ?? 0;
     const bound = bounds[i];
     const le = bound === undefined ? "+Inf" : Number.isInteger(bound) ? `${bound}.0` : String(bound);
-    lines.push(`${name}_bucket${braced([...pairs, `le="${le}"`])} ${total}`);
+    lines.push(`${name}_bucket{${pairs}${pairs === "" ? "" : ","}le="${le}"} ${total}`);
   }
   lines.push(`${name}_sum${braced(pairs)} ${numberText(sum)}`, `${name}_count${braced(pairs)} ${total}`);
 }
 
-function braced(pairs: readonly string[]): string {
-  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+function braced(pairs: string): string {
+  return pairs === "" ? "" : `{${pairs}}`;
 }
 
 function numberText(value: number | bigint): string {
@@ -75,6 +81,7 @@ function numberText(value: number | bigint): string {
 }
 
 function escapeLabel(text: string): string {
+  if (!SPECIAL.test(text)) return text;
   return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
