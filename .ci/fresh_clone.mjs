@@ -45,7 +45,10 @@ try {
 /** Starts a fresh clone where nothing but `programs` is installed, and asks it for a value. */
 async function start(programs, [program, ...args]) {
   const { clone, environment } = machine(programs);
-  const child = spawn(program, [...args, "--port", "0", "--index-port", "0"], { cwd: clone, env: environment });
+  const child = spawn(program, [...args, "--port", "0", "--index-port", "0", "--http-port", "0"], {
+    cwd: clone,
+    env: environment,
+  });
   let said = "";
   const port = await new Promise((resolve, reject) => {
     const fail = (reason) => reject(new Error(`${program} ${args.join(" ")}: ${reason}:\n${said}`));

@@ -16,6 +16,7 @@ import { VERSION } from "../lib/base/version.ts";
 import { type ClusterShape, plannedShape } from "../lib/local_cluster/cluster_memory.ts";
 import { clusterAccessOptions } from "../lib/local_cluster/cluster_options.ts";
 import { exposureWarning } from "../lib/net/auth/exposure.ts";
+import { httpUrl } from "../lib/net/http/own_hosts.ts";
 import { serverTlsOf } from "../lib/net/tls/server_tls.ts";
 import { tlsOptions } from "../lib/net/tls/tls_options.ts";
 import { type Cluster, detectRuntime, startCluster } from "../mod.ts";
@@ -143,7 +144,7 @@ async function runCluster(settings: UpSettings): Promise<void> {
 function firstScreen(
   cluster: Cluster,
   shape: ClusterShape,
-  options: Pick<UpOptions, "dataDir" | "storage" | "fsync" | "enableSsl">,
+  options: Pick<UpOptions, "dataDir" | "storage" | "fsync" | "enableSsl" | "httpPort" | "httpBind">,
 ): string[] {
   const [bold, green] = hasColours() ? [style(1, 22), style(32, 39)] : [plain, plain];
   const indexServers = cluster.indexAddresses.map(({ host, port }) => formatHostPort(host, port));
@@ -158,12 +159,25 @@ function firstScreen(
     `data in ${resolve(options.dataDir)} (${kept})`,
     ...indexServers.map((index) => `index server on ${index}`),
     ...cluster.addresses.map(({ host, port }) => `node server on ${formatHostPort(host, port)}`),
+    ...httpLines(cluster, options),
     bold("try, in another terminal:"),
     ...client,
     `  ${flare} list --index-server ${indexServers.join(",")}`,
     `to stop: Ctrl-C; to start the same cluster again: ${flare} up --data-dir ${shellWord(options.dataDir)}`,
     green("ready: connect any memcached client to any of the node servers; Ctrl-C stops"),
   ];
+}
+
+/** Where HTTP is: what Prometheus and probes need. */
+function httpLines(
+  { indexAddresses, addresses }: Cluster,
+  { httpPort, httpBind, enableSsl }: Pick<UpOptions, "enableSsl" | "httpPort" | "httpBind">,
+): string[] {
+  if (httpPort === 0) return [];
+  const url = httpUrl({ host: httpBind, port: httpPort }, enableSsl);
+  const [first, last] = [httpPort + indexAddresses.length, httpPort + indexAddresses.length + addresses.length - 1];
+  const nodes = first === last ? `the node's at port ${first}` : `the nodes' at ports ${first} to ${last}`;
+  return [`HTTP on ${url}/metrics, /readyz and /livez for the index server, ${nodes}`];
 }
 
 function shapeText({ partitions, slaves, nodes }: ClusterShape): string {

@@ -6,6 +6,7 @@
 import type { OptionValues } from "../lib/base/option_schema.ts";
 import { clusterAccessOptions, shapeOptions } from "../lib/local_cluster/cluster_options.ts";
 import { processOptions } from "../lib/net/daemon_options.ts";
+import { checkHttpOptions } from "../lib/net/http/http_options.ts";
 import { checkTlsOptions, tlsOptions } from "../lib/net/tls/tls_options.ts";
 import { nodeOptionTable } from "../lib/node_server/node_options.ts";
 
@@ -32,5 +33,6 @@ export type UpOptions = OptionValues<typeof upOptionTable>;
 /** Checks that the options are consistent; the start checks them against the data directory. @throws FlareError */
 export function upOptions(given: UpOptions): UpOptions {
   checkTlsOptions(given);
+  checkHttpOptions(given);
   return given;
 }

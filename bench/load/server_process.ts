@@ -86,7 +86,7 @@ export class ServerProcess {
 export async function startFlare(runtime: readonly string[]): Promise<ServerProcess> {
   const server = await ServerProcess.start((port, directory) => [
     ...[...runtime, join(root, "dist/cli/flare.js"), "up", "--data-dir", directory],
-    ...["--port", String(port), "--index-port", "0"],
+    ...["--port", String(port), "--index-port", "0", "--http-port", "0"],
   ]);
   const deadline = performance.now() + READY_MS;
   while (!(await server.ask("delete ready")).startsWith("NOT_FOUND")) {

@@ -12,7 +12,7 @@ import { parseWholeNumber } from "../base/whole_number.ts";
 import { type ClusterNode, NodeRole } from "../cluster/node.ts";
 import { FileCoordinator } from "../index_server/file_coordinator.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { ClusterOptions } from "./cluster_options.ts";
+import { type ClusterOptions, clusterOptionTable } from "./cluster_options.ts";
 
 /** The numbers of partitions, slaves and nodes. */
 export interface ClusterShape {
@@ -135,6 +135,13 @@ export function chooseShape(options: ClusterOptions, memory: ClusterMemory): Clu
     throw new FlareError(
       "INVALID_OPTION",
       `option "port": "${options.port}" leaves no room for ${nodes} nodes up to ${PORT_MAX}`,
+    );
+  }
+  const servers = (options.indexCount ?? clusterOptionTable.indexCount.default) + nodes;
+  if (options.httpPort && options.httpPort + servers - 1 > PORT_MAX) {
+    throw new FlareError(
+      "INVALID_OPTION",
+      `option "http-port": "${options.httpPort}" leaves no room for ${servers} servers up to ${PORT_MAX}`,
     );
   }
   return { partitions, slaves, nodes };

@@ -9,6 +9,7 @@ import { choiceOption, hostOption, integerOption, portOption, textOption, withDe
 import { indexOptionTable } from "../index_server/index_options.ts";
 import { type AccessOptions, accessOptions } from "../net/auth/access_options.ts";
 import { processOptions, serverOptions } from "../net/daemon_options.ts";
+import { httpOptions } from "../net/http/http_options.ts";
 import { type ServerTls, serverTlsFields } from "../net/tls/server_tls.ts";
 import { nodeOptionTable } from "../node_server/node_options.ts";
 import type { NodeServerOptions } from "../node_server/node_server_options.ts";
@@ -71,6 +72,16 @@ export const shapeOptions = {
     since: "2.0.0",
     help: "index servers; one of several leads, and when it fails another one does",
   }),
+  httpPort: portOption({
+    name: "http-port",
+    // Above the ports of the largest number of nodes.
+    default: 13200,
+    min: 0,
+    since: "2.0.0",
+    help: "port for HTTP of the index server; those of further index servers and of the nodes follow; 0 is none",
+  }),
+  httpBind: httpOptions.httpBind,
+  httpHosts: httpOptions.httpHosts,
   dataDir: textOption({
     name: "data-dir",
     default: "flare-data",
@@ -97,6 +108,7 @@ export const clusterOptionTable = {
   ...shapeOptions,
   port: withDefault(shapeOptions.port, 0),
   indexPort: withDefault(shapeOptions.indexPort, 0),
+  httpPort: withDefault(shapeOptions.httpPort, 0),
   dataDir: {
     ...withDefault(shapeOptions.dataDir, ""),
     help: "directory of all data, created if necessary; without one nothing is kept on disk",
@@ -162,6 +174,24 @@ export interface ClusterOptions {
    * An integer from 1 to 7; default 1. `index-count` in files and flags.
    */
   readonly indexCount?: number;
+  /**
+   * Port for HTTP of the index server; those of further index servers and of the nodes follow; 0 is none.
+   *
+   * An integer from 0 to 65535; default 0. `http-port` in files and flags.
+   */
+  readonly httpPort?: number;
+  /**
+   * The address to listen on for HTTP.
+   *
+   * Default "127.0.0.1". `http-bind` in files and flags.
+   */
+  readonly httpBind?: string;
+  /**
+   * Further names and addresses under which HTTP clients may reach this server.
+   *
+   * `http-hosts` in files and flags.
+   */
+  readonly httpHosts?: string;
   /**
    * Directory of all data, created if necessary; without one nothing is kept on disk.
    *

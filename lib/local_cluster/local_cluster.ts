@@ -16,6 +16,7 @@ import { type NodeFormWord, nodeChange } from "../index_server/index_commands.ts
 import { indexServerOptions } from "../index_server/index_options.ts";
 import { type RunningIndex, startIndexServer } from "../index_server/index_server.ts";
 import { MemoryCoordinator } from "../index_server/memory_coordinator.ts";
+import type { HttpOptions } from "../net/http/http_options.ts";
 import { tlsOptionsOf } from "../net/tls/server_tls.ts";
 import type { NodeSettings } from "../node_server/node_options.ts";
 import { RunningNode } from "../node_server/node_server.ts";
@@ -151,6 +152,7 @@ export class LocalCluster implements Cluster {
       ...(this.#options.replicationType === undefined ? {} : { replicationType: this.#options.replicationType }),
       ...(this.#options.memoryBytesMax === undefined ? {} : { memoryBytesMax: this.#options.memoryBytesMax }),
       ...(this.#options.fsync === undefined ? {} : { fsync: this.#options.fsync }),
+      ...httpOf(this.#options, this.indexServers.length + number),
       ...this.#options.access,
       ...(this.#options.tls === undefined ? {} : tlsOptionsOf(this.#options.tls)),
       ...this.#options.node,
@@ -320,6 +322,7 @@ async function startIndexServers(
         monitorIntervalMs: options.monitorIntervalMs ?? clusterOptionTable.monitorIntervalMs.default,
         ...options.access,
         ...(options.tls === undefined ? {} : tlsOptionsOf(options.tls)),
+        ...httpOf(options, number),
         // The first one has the lock of the directory; the map is shared.
         ...(paths === undefined || number > 0 ? { indexDb: "memory://" } : { dataDir: paths.index }),
       });
@@ -331,6 +334,15 @@ async function startIndexServers(
     throw error;
   }
   return started as [RunningIndex, ...RunningIndex[]];
+}
+
+/** The HTTP options of a server: each has a port of its own, the index servers before the nodes. */
+function httpOf({ httpPort = 0, httpBind, httpHosts }: ClusterOptions, number: number): Partial<HttpOptions> {
+  return {
+    httpPort: httpPort === 0 ? 0 : httpPort + number,
+    ...(httpBind === undefined ? {} : { httpBind }),
+    ...(httpHosts === undefined ? {} : { httpHosts }),
+  };
 }
 
 /** A host without brackets. @throws FlareError INVALID_OPTION */

@@ -130,5 +130,8 @@ describe("wrong arguments", () => {
     const port = await runProgram("flare", ["up", "--port", "65535", "--nodes", "2"]);
     assertEquals(port.status, 2);
     assertStringIncludes(port.stderr, 'option "port": "65535" leaves no room for 2 nodes');
+    const http = await runProgram("flare", ["up", "--http-port", "65534", "--nodes", "2"]);
+    assertEquals(http.status, 2);
+    assertStringIncludes(http.stderr, 'option "http-port": "65534" leaves no room for 3 servers up to 65535');
   });
 });

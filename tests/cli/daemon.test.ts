@@ -219,7 +219,7 @@ describe("flared", () => {
 describe("flare up", () => {
   it("runs a cluster that answers, says ready, and stops on SIGTERM", async () => {
     await withTemporaryDirectory(async (directory) => {
-      const ports = ["--port", "0", "--index-port", "0"];
+      const ports = ["--port", "0", "--index-port", "0", "--http-port", "0"];
       const program = startProgram("flare", ["up", "--data-dir", directory, "--partitions", "2", "--slaves", "0", ...ports]);
       await program.waitFor("ready");
       program.kill("SIGTERM");

@@ -30,7 +30,18 @@ function servers(output: string): string[] {
 describe("flare up", () => {
   it("says what runs, where the data are, what to try and how to stop, in plain text where nobody sees colours", async () => {
     await withTemporaryDirectory(async (directory) => {
-      const output = await up(["--data-dir", directory, "--port", "0", "--index-port", "0", "--fsync", "os"]);
+      const output = await up([
+        "--data-dir",
+        directory,
+        "--port",
+        "0",
+        "--index-port",
+        "0",
+        "--http-port",
+        "0",
+        "--fsync",
+        "os",
+      ]);
       assertMatch(output, /^Flare \d+\.\d+\.\d+ on (Node|Deno|Bun) \d\S*: 1 node, 1 partition with 0 slaves$/m);
       assertStringIncludes(output, `data in ${directory} (level, fsync os)`);
       const [index, node] = servers(output).map((line) => line.split(" ").at(-1) ?? "");
@@ -44,15 +55,38 @@ describe("flare up", () => {
     });
   });
 
+  it("has the health and the metrics of every server, unless that is not wanted", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const port = await freePorts(2);
+      const ports = ["--port", "0", "--index-port", "0", "--http-port", String(port)];
+      const program = startProgram("flare", ["up", "--data-dir", directory, "--storage", "memory", ...ports]);
+      try {
+        await program.waitFor("\nready");
+        assertStringIncludes(program.output, `the node's at port ${port + 1}\n`);
+        for (const [at, ready] of ["it leads with term 1, 1 nodes in use", "active master of partition 0"].entries()) {
+          const response = await fetch(`http://127.0.0.1:${port + at}/readyz`);
+          assertEquals([response.status, await response.text()], [200, `ok: ${ready}\n`]);
+          const metrics = await fetch(`http://localhost:${port + at}/metrics`);
+          assertMatch(await metrics.text(), /^flare_ready 1$/m);
+        }
+      } finally {
+        program.kill("SIGTERM");
+        await program.finished;
+      }
+    });
+  });
+
   it("comes back as it was with its data directory alone, and settings given again count", async () => {
     await withTemporaryDirectory(async (directory) => {
-      const port = await freePorts(3);
-      const ports = ["--port", String(port), "--index-port", String(port + 2)];
+      const port = await freePorts(6);
+      const ports = ["--port", String(port), "--index-port", String(port + 2), "--http-port", String(port + 3)];
       const only = ["--data-dir", directory];
       const first = await up([...only, "--slaves", "1", ...ports, "--fsync", "os", "--log-level", "warning"]);
       assertEquals(servers(first).length, 3);
       const again = await up(only);
       assertEquals(servers(again), servers(first));
+      assertStringIncludes(again, `HTTP on http://127.0.0.1:${port + 3}/metrics, /readyz and /livez for the index server, `);
+      assertStringIncludes(again, `the nodes' at ports ${port + 4} to ${port + 5}\n`);
       assertStringIncludes(again, "(level, fsync os)");
       const printed = await runProgram("flare", ["up", ...only, "--fsync", "always", "--print-config"]);
       for (const line of [
@@ -76,7 +110,7 @@ describe("flare up", () => {
   it("goes on where a start was that was killed", async () => {
     for (const word of ["shape", "nodes", "index/flare.xml", "node-1/FORMAT", "node-3/FORMAT"]) {
       await withTemporaryDirectory(async (directory) => {
-        const args = ["--data-dir", directory, "--port", "0", "--index-port", "0"];
+        const args = ["--data-dir", directory, "--port", "0", "--index-port", "0", "--http-port", "0"];
         const program = startProgram("flare", ["up", ...args, "--partitions", "2", "--slaves", "1"]);
         await waitUntil(() => existsSync(join(directory, word)), word);
         program.kill("SIGKILL");
@@ -106,7 +140,7 @@ describe("flare up", () => {
 
   it("names its servers as configured, and names its own variables in its help", async () => {
     await withTemporaryDirectory(async (directory) => {
-      const ports = ["--port", "0", "--index-port", "0"];
+      const ports = ["--port", "0", "--index-port", "0", "--http-port", "0"];
       const output = await up(["--data-dir", directory, "--bind", "0.0.0.0", "--server-name", "localhost", ...ports]);
       for (const line of servers(output)) assertStringIncludes(line, " on localhost:");
       assertStringIncludes(output, "ANYBODY WHO CAN REACH 0.0.0.0:");
@@ -122,7 +156,8 @@ describe("flare up", () => {
   }, async () => {
     await withTemporaryDirectory(async (directory) => {
       const shown = async (noColor: string): Promise<string> => {
-        const flare = `${commandFor("cli/flare.ts").join(" ")} up --data-dir ${directory} --port 0 --index-port 0`;
+        const ports = "--port 0 --index-port 0 --http-port 0";
+        const flare = `${commandFor("cli/flare.ts").join(" ")} up --data-dir ${directory} ${ports}`;
         const command = `NO_COLOR=${noColor} exec ${flare}`;
         const program = new SpawnedProgram("script", ["-qec", command, "/dev/null"], { TERM: "xterm" });
         await program.waitFor("ready: connect");

@@ -451,7 +451,7 @@ describe("connections that take their time", () => {
 describe("servers that strangers can reach", () => {
   it("say so at the start, loudly, unless they ask who is there", async () => {
     const directory = makeTemporaryDirectory();
-    const up = ["up", "--storage", "memory", "--data-dir", directory, "--port", "0", "--index-port", "0"];
+    const up = ["up", "--storage", "memory", "--data-dir", directory, "--port", "0", "--index-port", "0", "--http-port", "0"];
     const authFile = writeUsers(directory);
     for (const [args, warned] of [
       [["--bind", "0.0.0.0"], true],

@@ -99,7 +99,7 @@ export class ClusterDaemon extends Daemon {
   /** @param nodes how many there will be in all */
   static async start(directory: string, nodes: number, args: readonly string[]): Promise<ClusterDaemon> {
     const port = await freePorts(nodes + 1);
-    const ports = ["--port", String(port), "--index-port", String(port + nodes)];
+    const ports = ["--port", String(port), "--index-port", String(port + nodes), "--http-port", "0"];
     const cluster = new ClusterDaemon(port, ["up", "--data-dir", directory, ...ports, ...args]);
     try {
       await cluster.start();

@@ -7,7 +7,7 @@
 import { Histogram } from "../../base/histogram.ts";
 import type { Command } from "../../protocol/command.ts";
 
-/** Every so many chunks of a server one is measured. */
+/** One of this many chunks of a server is measured. */
 export const SAMPLE_INTERVAL = 64;
 
 export class RequestTimes {
