@@ -106,7 +106,7 @@ function indexFindings({ indexServers }: SeenCluster): Finding[] {
         severity: isAlone ? broken : degraded,
         about,
         problem: `its stored node map has been out of reach for ${failingSeconds} s: ${effect}`,
-        advice: "its log says why; see to what index-db names, an etcd or a disk",
+        advice: "its log says why; see to what index-db names, an etcd, a ZooKeeper or a disk",
       });
     }
   }

@@ -32,6 +32,8 @@ export class Candidacy {
   /** Until when that counts, on the monotonic clock; for this server itself, until when it may lead. */
   #untilMs = Number.NEGATIVE_INFINITY;
   #isOwn = false;
+  /** The length that the coordinator granted last. */
+  #grantedMs: number;
   #timer: Timer | undefined;
   #ending: Timer | undefined;
   #isStopped = false;
@@ -40,6 +42,7 @@ export class Candidacy {
     this.#runtime = runtime;
     this.#election = election;
     this.#leaseMs = leaseMs;
+    this.#grantedMs = leaseMs;
     this.#self = self;
     this.#listener = listener;
   }
@@ -82,7 +85,8 @@ export class Candidacy {
   }
 
   #schedule(): void {
-    if (!this.#isStopped) this.#timer = this.#runtime.clock.setTimer(() => void this.#goOn(), this.#leaseMs / CAMPAIGNS);
+    const delayMs = Math.min(this.#leaseMs, this.#grantedMs) / CAMPAIGNS;
+    if (!this.#isStopped) this.#timer = this.#runtime.clock.setTimer(() => void this.#goOn(), delayMs);
   }
 
   async #goOn(): Promise<void> {
@@ -107,6 +111,7 @@ export class Candidacy {
   #take({ leader, isOwn, leaseMs }: Standing, askedMs: number): void {
     const before = this.leader;
     this.#leader = leader;
+    this.#grantedMs = leaseMs;
     this.#untilMs = leader === undefined ? Number.NEGATIVE_INFINITY : askedMs + leaseMs * (isOwn ? USED_PART : 1);
     const wasOwn = this.#isOwn;
     this.#isOwn = isOwn;

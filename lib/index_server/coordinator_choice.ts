@@ -10,49 +10,82 @@ import { EtcdCoordinator } from "./etcd/etcd_coordinator.ts";
 import { FileCoordinator } from "./file_coordinator.ts";
 import type { IndexSettings } from "./index_options.ts";
 import { MemoryCoordinator } from "./memory_coordinator.ts";
+import { ZooKeeperCoordinator } from "./zookeeper/zookeeper_coordinator.ts";
 
-const ETCD_PORT = 2379;
-const MARK = "etcd.known";
+/** A service with several servers that can have the map. */
+interface Service {
+  /** The scheme of its URL. */
+  readonly scheme: string;
+  /** The scheme with TLS. */
+  readonly secureScheme: string;
+  readonly port: number;
+  /** What the path of the URL names. */
+  readonly pathName: "key" | "cluster";
+  /** A valid path. */
+  readonly path: RegExp;
+}
+
+const ETCD: Service = {
+  scheme: "etcd",
+  secureScheme: "etcds",
+  port: 2379,
+  pathName: "key",
+  path: /^\/[\x21-\x7e]+$/,
+};
+const ZOOKEEPER: Service = {
+  scheme: "zookeeper",
+  secureScheme: "zookeepers",
+  port: 2181,
+  pathName: "cluster",
+  path: /^(?:\/(?!\.{1,2}(?:\/|$))[\x21-\x2e\x30-\x7e]+)+$/,
+};
+const SERVICES = [ETCD, ZOOKEEPER];
+const PLAIN_URLS = SERVICES.map(({ scheme }) => `${scheme}://`);
+const SECURE_URLS = SERVICES.map(({ secureScheme }) => `${secureScheme}://`);
 
 /** @throws FlareError INVALID_OPTION naming the option | IO_ERROR */
 export async function chooseCoordinator(runtime: Runtime, options: IndexSettings): Promise<Coordinator> {
   const { indexDb, dataDir, indexDbAuthFile } = options;
   const [, scheme = "", rest = ""] = /^(\w+):\/\/(.*)$/.exec(indexDb) ?? [];
-  const isEtcd = scheme === "etcd" || scheme === "etcds";
-  if (!isEtcd && indexDbAuthFile !== "") throw idle("index-db-auth-file", "etcd:// or etcds://");
-  const tls = await etcdTls(runtime, options, scheme === "etcds");
+  const service = SERVICES.find((each) => scheme === each.scheme || scheme === each.secureScheme);
+  if (service === undefined && indexDbAuthFile !== "") throw idle("index-db-auth-file", [...PLAIN_URLS, ...SECURE_URLS]);
+  const tls = await serviceTls(runtime, options, service?.secureScheme === scheme);
   if (scheme === "file") return new FileCoordinator(runtime, rest);
   if (scheme === "memory") return new MemoryCoordinator();
-  if (!isEtcd) {
-    const text = `option "index-db" must begin with "file://", "etcd://" or "etcds://", or be "memory://", not "${indexDb}"`;
+  if (service === undefined) {
+    const urls = ["file://", ...PLAIN_URLS, ...SECURE_URLS].map((url) => `"${url}"`);
+    const text = `option "index-db" must begin with ${eitherOf(urls)}, or be "memory://", not "${indexDb}"`;
     throw new FlareError("INVALID_OPTION", text);
   }
+  const { members, path } = parsePlace(indexDb, rest, service);
   const credentials = indexDbAuthFile === "" ? undefined : await readCredentials(runtime, indexDbAuthFile);
-  return new EtcdCoordinator(runtime, {
-    ...parsePlace(indexDb, rest),
-    tls,
-    credentials,
-    markPath: runtime.files.join(dataDir, MARK),
-  });
+  const servers = { members, tls, credentials, knownPath: runtime.files.join(dataDir, `${service.scheme}.known`) };
+  if (service === ETCD) return new EtcdCoordinator(runtime, { ...servers, key: path });
+  const host = options.serverName || runtime.process.hostName();
+  return new ZooKeeperCoordinator(runtime, { ...servers, cluster: path, indexServer: { host, port: options.serverPort } });
 }
 
-/** The members and the key of `host:port,host:port/key`; the key begins with the slash. */
-function parsePlace(indexDb: string, rest: string): { members: HostPort[]; key: string } {
-  const wrong = (what: string) =>
-    new FlareError("INVALID_OPTION", `option "index-db": "${indexDb}" ${what}; it is etcd://HOST:PORT[,HOST:PORT]/KEY`);
+/** The members and the path of `host:port,host:port/path`; the path begins with the slash. */
+function parsePlace(indexDb: string, rest: string, service: Service): { members: HostPort[]; path: string } {
+  const { scheme, pathName, port } = service;
+  const wrong = (what: string) => {
+    const form = `${scheme}://HOST:PORT[,HOST:PORT]/${pathName.toUpperCase()}`;
+    return new FlareError("INVALID_OPTION", `option "index-db": "${indexDb}" ${what}; it is ${form}`);
+  };
   const slash = rest.indexOf("/");
-  const key = slash < 0 ? "" : rest.slice(slash);
-  if (!/^\/[\x21-\x7e]+$/.test(key)) throw wrong("names no key");
+  const path = slash < 0 ? "" : rest.slice(slash);
+  if (path === "" || path === "/") throw wrong(`names no ${pathName}`);
+  if (!service.path.test(path)) throw wrong(`names an invalid ${pathName}, "${path}"`);
   const members = rest
     .slice(0, slash)
     .split(",")
     .map((text) => {
       const host = parseHost(text);
-      const member = host === undefined ? parseHostPort(text) : { host, port: ETCD_PORT };
+      const member = host === undefined ? parseHostPort(text) : { host, port };
       if (member === undefined || member.port === 0) throw wrong(`has no server "${text}"`);
       return member;
     });
-  return { members, key };
+  return { members, path };
 }
 
 async function readCredentials(runtime: Runtime, path: string): Promise<Credentials> {
@@ -61,11 +94,11 @@ async function readCredentials(runtime: Runtime, path: string): Promise<Credenti
   return first as Credentials;
 }
 
-async function etcdTls(runtime: Runtime, options: IndexSettings, isUsed: boolean): Promise<TlsClient | undefined> {
+async function serviceTls(runtime: Runtime, options: IndexSettings, isUsed: boolean): Promise<TlsClient | undefined> {
   const { indexDbCaCert, indexDbCert, indexDbKey } = options;
   const paths = { "index-db-ca-cert": indexDbCaCert, "index-db-cert": indexDbCert, "index-db-key": indexDbKey };
   if (!isUsed) {
-    for (const [option, path] of Object.entries(paths)) if (path !== "") throw idle(option, "etcds://");
+    for (const [option, path] of Object.entries(paths)) if (path !== "") throw idle(option, SECURE_URLS);
     return undefined;
   }
   if ((indexDbCert === "") !== (indexDbKey === "")) {
@@ -92,6 +125,11 @@ async function readFile(runtime: Runtime, option: string, path: string): Promise
   return bytes;
 }
 
-function idle(option: string, scheme: string): FlareError {
-  return new FlareError("INVALID_OPTION", `option "${option}" has no effect: "index-db" does not begin with ${scheme}`);
+function idle(option: string, urls: readonly string[]): FlareError {
+  const text = `option "${option}" has no effect: "index-db" does not begin with ${eitherOf(urls)}`;
+  return new FlareError("INVALID_OPTION", text);
+}
+
+function eitherOf(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }

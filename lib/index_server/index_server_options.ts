@@ -12,25 +12,25 @@ export interface IndexServerOptions {
    */
   readonly dataDir?: string;
   /**
-   * Where the node map is stored: file://DIR, etcd[s]://HOST:PORT[,HOST:PORT]/KEY; default: file://<data-dir>.
+   * Where the node map is: file://DIR, etcd[s]://HOSTS/KEY, zookeeper[s]://HOSTS/CLUSTER; default: file://<data-dir>.
    *
    * `index-db` in files and flags.
    */
   readonly indexDb?: string;
   /**
-   * File with the user:password for etcd.
+   * File with the user:password for etcd or ZooKeeper.
    *
    * `index-db-auth-file` in files and flags.
    */
   readonly indexDbAuthFile?: string;
   /**
-   * PEM file of the CAs that sign etcd's certificates; default: the runtime's CAs.
+   * PEM file of the CAs that sign the certificates of etcd or ZooKeeper; default: the runtime's CAs.
    *
    * `index-db-ca-cert` in files and flags.
    */
   readonly indexDbCaCert?: string;
   /**
-   * PEM file of the client certificate for etcd.
+   * PEM file of the client certificate for etcd or ZooKeeper.
    *
    * `index-db-cert` in files and flags.
    */
@@ -42,7 +42,7 @@ export interface IndexServerOptions {
    */
   readonly indexDbKey?: string;
   /**
-   * With several index servers in etcd: after this time without a sign of the leader another one leads.
+   * With several index servers on one map: after this time without a sign of the leader another one leads.
    *
    * An integer from 2 to 3600000, in milliseconds; default 5000. `leader-lease` in files and flags.
    */

@@ -1,9 +1,10 @@
 /**
- * Runs the contract of coordinators for each of them: memory, files in memory and on a disk, and Debian's etcd; and that of
- * elections where they have them.
+ * Runs the contract of coordinators for each of them: memory, files in memory and on a disk, and Debian's etcd and ZooKeeper;
+ * and that of elections where they have them.
  *
  * Covers lib/index_server/etcd/etcd_coordinator.ts, lib/index_server/etcd/etcd_client.ts,
- * lib/index_server/etcd/etcd_election.ts, lib/index_server/shared_map.ts, lib/index_server/shared_lease.ts and
+ * lib/index_server/etcd/etcd_election.ts, lib/index_server/zookeeper/zookeeper_coordinator.ts,
+ * lib/index_server/zookeeper/znode_layout.ts, lib/index_server/shared_map.ts, lib/index_server/shared_lease.ts and
  * lib/local_cluster/shared_coordinator.ts.
  */
 
@@ -13,11 +14,13 @@ import { EtcdCoordinator } from "../../lib/index_server/etcd/etcd_coordinator.ts
 import { FileCoordinator } from "../../lib/index_server/file_coordinator.ts";
 import { MemoryCoordinator } from "../../lib/index_server/memory_coordinator.ts";
 import { SharedMap } from "../../lib/index_server/shared_map.ts";
+import { ZooKeeperCoordinator } from "../../lib/index_server/zookeeper/zookeeper_coordinator.ts";
 import { SharedCoordinator } from "../../lib/local_cluster/shared_coordinator.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { Etcd, withoutEtcd } from "../support/etcd_server.ts";
 import { IndexWorld } from "../support/index_world.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "../support/temporary_directory.ts";
+import { withoutZooKeeper, ZooKeeper } from "../support/zookeeper_server.ts";
 import { type CoordinatorPlace, coordinatorSuite, electionSuite } from "./coordinator_suite.ts";
 
 const runtime = detectRuntime();
@@ -90,11 +93,35 @@ describe(`etcd on ${runtime.name}`, { skip: withoutEtcd }, () => {
     const directory = makeTemporaryDirectory();
     const key = `/flare/${places++}`;
     return {
-      open: async () => new EtcdCoordinator(runtime, { members: etcd.members, key, markPath: join(directory, "mark") }),
+      open: async () => new EtcdCoordinator(runtime, { members: etcd.members, key, knownPath: join(directory, "known") }),
       wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       dispose: async () => removeTemporaryDirectory(directory),
     };
   };
   coordinatorSuite("in etcd", inEtcd);
   electionSuite("in etcd", inEtcd);
+});
+
+describe(`ZooKeeper on ${runtime.name}`, { skip: withoutZooKeeper }, () => {
+  let zooKeeper: ZooKeeper;
+  let places = 0;
+  before(async () => {
+    zooKeeper = await ZooKeeper.start();
+  });
+  after(() => zooKeeper.stop());
+
+  const inZooKeeper = async (): Promise<CoordinatorPlace> => {
+    const directory = makeTemporaryDirectory();
+    const cluster = `/flare/${places++}`;
+    const { members } = zooKeeper;
+    const knownPath = join(directory, "known");
+    const indexServer = { host: "index.example", port: 12120 };
+    return {
+      open: async () => new ZooKeeperCoordinator(runtime, { members, cluster, knownPath, indexServer }),
+      wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      dispose: async () => removeTemporaryDirectory(directory),
+    };
+  };
+  coordinatorSuite("in ZooKeeper", inZooKeeper);
+  electionSuite("in ZooKeeper", inZooKeeper);
 });

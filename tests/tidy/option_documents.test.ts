@@ -82,6 +82,7 @@ describe("documents on options", () => {
         "rocks-level",
         "memcache-client",
         "prom-client",
+        "node-zookeeper-client",
       ],
     ]);
     const unknown: string[] = [];

@@ -1,22 +1,22 @@
 /**
  * A coordinator that keeps the map under one key of etcd, as the text of a `flare.xml`. A token is the key's revision of
  * modification, and a store is a transaction that compares it. Whether the map changed, or etcd went away, is asked every
- * second: a watch would say the first a little earlier and the second not at all. A mark file in the data directory tells
- * a cluster whose map is gone from a new one.
+ * second: a watch would say the first a little earlier and the second not at all. A file in the data directory tells a
+ * cluster whose map is gone, or was taken back by a backup of etcd, from a new one.
  */
 
-import { fromLatin1, latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { decodeStoredMap, encodeStoredMap, NOTHING_STORED, type StoredMap } from "../../cluster/stored_map.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { Coordinator, Election, RestoredMap } from "../coordinator.ts";
+import { KnownMap } from "../known_map.ts";
 import { EtcdClient, type EtcdServers, type Json } from "./etcd_client.ts";
 import { EtcdElection } from "./etcd_election.ts";
 
 export interface EtcdPlace extends EtcdServers {
   readonly key: string;
-  /** The mark file. */
-  readonly markPath: string;
+  /** The file in which the newest map that was seen is remembered. */
+  readonly knownPath: string;
 }
 
 const POLL_MS = 1000;
@@ -30,13 +30,13 @@ export class EtcdCoordinator implements Coordinator {
   readonly #runtime: Runtime;
   readonly #client: EtcdClient;
   readonly #key: string;
-  readonly #markPath: string;
-  readonly #mark: Uint8Array;
+  readonly #known: KnownMap;
   readonly #listeners: (() => void)[] = [];
-  /** The last revision the poll has seen; undefined: etcd did not answer. */
+  /** The last revision that was seen. */
   #polled: string | undefined;
+  /** The last poll had no answer. */
+  #isAway = false;
   #timer: Timer | undefined;
-  #isMarked = false;
   #isClosed = false;
 
   constructor(runtime: Runtime, place: EtcdPlace) {
@@ -44,24 +44,29 @@ export class EtcdCoordinator implements Coordinator {
     this.#client = new EtcdClient(runtime, place);
     this.election = new EtcdElection(this.#client, place.key);
     this.#key = place.key;
-    this.#markPath = place.markPath;
-    this.#mark = fromLatin1(`The node map is in etcd, under the key ${place.key}\n`);
+    this.#known = new KnownMap(runtime, place.knownPath, `The node map is in etcd, under the key ${place.key}`);
   }
 
   /** Several index servers may use it: the election says who leads, and the terms decide who may store. */
   async open(): Promise<void> {}
 
   async restore(): Promise<RestoredMap> {
+    const known = await this.#known.read();
     const found = await this.#range({});
     const token = revisionOf(found);
     this.#polled = token;
     if (found === undefined) {
-      const lost = (await this.#wasStored()) ? this.#lost("is missing") : undefined;
-      return { ...NOTHING_STORED, token, ...(lost === undefined ? {} : { lost }) };
+      return { ...NOTHING_STORED, token, ...(known === undefined ? {} : { lost: this.#lost("is missing") }) };
     }
-    await this.#keepMark();
     try {
-      return { ...decodeStoredMap(atob(String(found.value ?? ""))), token };
+      const stored = decodeStoredMap(atob(String(found.value ?? "")));
+      if (known !== undefined && stored.map.version < known.version) {
+        const problem = `has version ${stored.map.version}, and this index server has seen version ${known.version}`;
+        return { ...NOTHING_STORED, token, lost: this.#lost(problem, "accept it, remove") };
+      }
+      await this.#known.keep(stored);
+      // Terms never go back: what an operator stores has none.
+      return { map: stored.map, term: Math.max(stored.term, known?.term ?? 0), token };
     } catch (error) {
       if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
       return { ...NOTHING_STORED, token, lost: this.#lost(`is damaged: ${error.message}`) };
@@ -77,7 +82,7 @@ export class EtcdCoordinator implements Coordinator {
     if (answer.succeeded !== true) return undefined;
     const token = String((answer.header as Json | undefined)?.revision);
     this.#polled = token;
-    await this.#keepMark();
+    await this.#known.keep(stored);
     return token;
   }
 
@@ -104,11 +109,12 @@ export class EtcdCoordinator implements Coordinator {
       if (!(error instanceof FlareError)) throw error;
     }
     if (this.#isClosed) return;
+    const isAway = revision === undefined;
     // Not if a request of our own has read or stored something in the meantime.
-    if (revision !== before && this.#polled === before) {
-      this.#polled = revision;
-      for (const listener of this.#listeners) listener();
-    }
+    const isOther = !isAway && revision !== before && this.#polled === before;
+    if (isOther) this.#polled = revision;
+    if (isOther || isAway !== this.#isAway) for (const listener of this.#listeners) listener();
+    this.#isAway = isAway;
     this.#schedule();
   }
 
@@ -118,29 +124,12 @@ export class EtcdCoordinator implements Coordinator {
     return Array.isArray(kvs) ? (kvs[0] as Json | undefined) : undefined;
   }
 
-  #lost(problem: string): string {
+  #lost(problem: string, otherwise = "start a cluster without nodes, remove the key and"): string {
     return (
       `the node map in etcd under "${this.#key}" ${problem}; restore etcd, or get the map of a running node ` +
       `(flare index --index-server NODE --increment 1 --output FILE) and store it (etcdctl put "${this.#key}" < FILE); ` +
-      `to start a cluster without nodes, remove the key and "${this.#markPath}"`
+      `to ${otherwise} "${this.#known.path}"`
     );
-  }
-
-  /** Whether this index server has seen a map under this key before. */
-  async #wasStored(): Promise<boolean> {
-    const mark = await this.#runtime.files.read(this.#markPath);
-    return mark !== undefined && latin1(mark) === latin1(this.#mark);
-  }
-
-  async #keepMark(): Promise<void> {
-    if (this.#isMarked) return;
-    try {
-      if (!(await this.#wasStored())) await this.#runtime.files.replace(this.#markPath, this.#mark);
-      this.#isMarked = true;
-    } catch (error) {
-      if (!(error instanceof FlareError)) throw error;
-      this.#runtime.log.write("warning", `a loss of the map in etcd would go unnoticed: ${error.message}`);
-    }
   }
 }
 

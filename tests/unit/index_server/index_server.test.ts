@@ -470,7 +470,7 @@ describe("index server", () => {
     assertEquals(await world.files.list("/elsewhere"), names);
     assertEquals(await world.files.list("/data"), []);
     const error = (await assertRejects(
-      () => startIndexServer(world, indexServerOptions({ dataDir: "/data", indexDb: "zookeeper://h:1/c" })),
+      () => startIndexServer(world, indexServerOptions({ dataDir: "/data", indexDb: "consul://h:1/c" })),
       FlareError,
     )) as FlareError;
     assertEquals(error.code, "INVALID_OPTION");
