@@ -671,6 +671,9 @@ export class Storage {
       (bytesDone, bytesTotal, records) => onProgress?.({ phase: "recover", bytesDone, bytesTotal, records }),
     );
     this.#corruptLogRecords = recovery.corruptRecords;
+    const { firstMissing, nextSequence } = recovery;
+    // In the log before anything else, so that it is known as long as what it speaks of.
+    if (firstMissing !== undefined) this.#positions.addGap(firstMissing, nextSequence - 1);
     const journal = new Journal(this.#runtime, directory.logPath, this.#settings, recovery, this.#undo, ...this.#notes, {
       flushes: this.#flushes,
       onSynced: () => this.#onSynced(),

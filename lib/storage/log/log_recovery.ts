@@ -38,6 +38,8 @@ export interface LogRecovery {
   readonly nextSequence: number;
   readonly records: number;
   readonly corruptRecords: number;
+  /** The first change that is missing although later ones are there; undefined: there is none. */
+  readonly firstMissing: number | undefined;
 }
 
 /** Reports the progress in bytes and records. */
@@ -70,6 +72,9 @@ class LogRecoverer {
   #isSequenceKnown: boolean;
   #records = 0;
   #corruptRecords = 0;
+  #firstMissing: number | undefined;
+  /** The newest change that was read. */
+  #lastRead: number;
   #bytesBefore = 0;
   #bytesTotal = 0;
 
@@ -84,6 +89,7 @@ class LogRecoverer {
     this.#directory = directory;
     this.#known = known;
     this.#nextSequence = Math.max(known.engineSequence, 1);
+    this.#lastRead = this.#nextSequence - 1;
     this.#isSequenceKnown = known.engineSequence > 0;
     this.#replay = replay;
     this.#onProgress = onProgress;
@@ -104,6 +110,7 @@ class LogRecoverer {
       nextSequence: this.#nextSequence,
       records: this.#records,
       corruptRecords: this.#corruptRecords,
+      firstMissing: this.#firstMissing,
     };
   }
 
@@ -157,6 +164,7 @@ class LogRecoverer {
     while (reader.next()) {
       if (reader.damages.length > damages) this.#reportDamage(number, path, reader.damages[damages++] as LogDamage);
       this.#records++;
+      this.#lastRead = Math.max(this.#lastRead, reader.sequence);
       const replayed = this.#replay(reader);
       if (replayed !== undefined) await replayed;
       if (this.#records % RECORDS_PER_SLICE === 0) await this.#breathe(this.#bytesBefore + reader.end);
@@ -189,7 +197,7 @@ class LogRecoverer {
       await this.#runtime.files.remove(path);
       return;
     }
-    this.#corruptRecords++;
+    this.#skip(1);
     this.#runtime.log.write("error", `log segment "${path}" has no readable header: ${length} bytes skipped`);
     this.#segments.push({ number, path, bytes: length, firstSequence: this.#nextSequence, history: NO_HISTORY });
   }
@@ -211,11 +219,16 @@ class LogRecoverer {
         `is damaged from byte ${damage.start} to ${damage.end}, at least ${damage.records} change(s) are lost`,
       );
     }
-    this.#corruptRecords += damage.records;
+    this.#skip(damage.records);
     this.#runtime.log.write(
       "error",
       `log segment "${path}" is corrupt from byte ${damage.start} to ${damage.end}: ${damage.records} record(s) skipped`,
     );
+  }
+
+  #skip(records: number): void {
+    this.#corruptRecords += records;
+    this.#firstMissing ??= this.#lastRead + 1;
   }
 
   /** The segments are numbered without a gap, at least up to the last known one. */
@@ -250,7 +263,7 @@ class LogRecoverer {
       throw dataDamage(this.#path(number - 1), what);
     }
     if (this.#isWhole(before.number)) throw dataDamage(before.path, `ends ${records} change(s) too early`);
-    this.#corruptRecords += records;
+    this.#skip(records);
     this.#runtime.log.write("error", `${records} change(s) before log segment "${path}" are missing`);
   }
 

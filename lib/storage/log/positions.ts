@@ -25,7 +25,7 @@ export interface CommonState extends Position {
   readonly at: number;
 }
 
-/** The history of a log without one, from 2.0.0. */
+/** The history of a log without one, from 2.0.0; and of a gap. */
 export const NO_HISTORY = "0".repeat(16);
 
 /** Marks remembered. */
@@ -40,17 +40,23 @@ export class Positions {
   /** Oldest first. */
   #marks: Mark[] = [];
 
-  /** Adds a mark, which is newer than all others. */
+  /** Adds a mark, which is newer than all others, or a gap. */
   add(mark: Mark): void {
+    if (isGap(mark)) return this.addGap(mark.sequence, mark.at);
     // Repeated at the beginning of a segment.
     if (mark.at <= (this.#marks.at(-1)?.at ?? 0)) return;
     this.#marks.push(mark);
     if (this.#marks.length > MARKS_MAX) this.#thin();
   }
 
-  /** The newest mark. */
-  get newest(): Mark | undefined {
-    return this.#marks.at(-1);
+  /**
+   * From the record `first` on some may be missing, up to `last`: what the storage had there is not what any position says. A
+   * gap is kept as a mark of no history, so it is repeated in the log as they are.
+   */
+  addGap(first: number, last: number): void {
+    this.#marks = this.#marks.filter(({ at }) => at < first || at > last);
+    this.#marks.push({ history: NO_HISTORY, sequence: first, at: last });
+    this.#marks.sort((left, right) => left.at - right.at);
   }
 
   /** A few marks that stand for all: the last of each history, and others at growing distances. Oldest first. */
@@ -61,8 +67,10 @@ export class Positions {
 
   /** Positions of what a storage has or has had, the newest of each history; newest first. `files` is its own log. */
   named(files: readonly LogSegment[], lastSequence: number): readonly Position[] {
-    const own = ownHistories(files, lastSequence).map(({ history, last }) => ({ history, sequence: last, at: last }));
-    const others = this.#marks.filter((_, at) => this.#isLastOfRun(at));
+    const own = this.#ownHistories(files, lastSequence)
+      .filter(hasBegun)
+      .map(({ history, last }) => ({ history, sequence: last, at: last }));
+    const others = this.#marks.filter((mark, at) => !isGap(mark) && this.#isLastOfRun(at));
     const found = new Map<string, Mark>();
     for (const mark of [...own, ...others].sort((left, right) => right.at - left.at)) {
       if (!found.has(mark.history)) found.set(mark.history, mark);
@@ -83,14 +91,15 @@ export class Positions {
 
   /** Whether a position is in a log of our own, behind its last record here: what was written there is lost here. */
   lacks({ history, sequence }: Position, files: readonly LogSegment[], lastSequence: number): boolean {
-    const own = ownHistories(files, lastSequence).findLast((each) => each.history === history);
+    const own = this.#ownHistories(files, lastSequence).findLast((each) => each.history === history);
     return own !== undefined && sequence > own.last;
   }
 
   /** The newest states of a history up to a sequence, in our own numbers. */
   *#states(history: string, sequence: number, files: readonly LogSegment[], lastSequence: number): Generator<CommonState> {
-    for (const own of ownHistories(files, lastSequence)) {
-      if (own.history !== history || sequence < own.first - 1) continue;
+    if (history === NO_HISTORY) return;
+    for (const own of this.#ownHistories(files, lastSequence)) {
+      if (own.history !== history || !hasBegun(own) || sequence < own.first - 1) continue;
       const at = Math.min(sequence, own.last);
       yield { history, sequence: at, at };
     }
@@ -100,8 +109,18 @@ export class Positions {
     if (mark !== undefined) yield { history, sequence: Math.min(sequence, last), at: mark.at };
   }
 
+  /** Each as far as nothing is missing, which may be before it began. */
+  #ownHistories(files: readonly LogSegment[], lastSequence: number): OwnHistory[] {
+    const gaps = this.#marks.filter(isGap);
+    return ownHistories(files, lastSequence).map((own) => {
+      const gap = gaps.find(({ sequence, at }) => sequence <= own.last && own.first <= at);
+      return gap === undefined ? own : { ...own, last: gap.sequence - 1 };
+    });
+  }
+
   #isLastOfRun(at: number): boolean {
-    return this.#marks[at]?.history !== this.#marks[at + 1]?.history;
+    const mark = this.#marks[at];
+    return (mark !== undefined && isGap(mark)) || mark?.history !== this.#marks[at + 1]?.history;
   }
 
   #thin(): void {
@@ -128,9 +147,25 @@ export function decodeMark(key: string, recordSequence: number, version: number 
   return { history, sequence: Number(version), at: at === undefined ? recordSequence : Number(at) };
 }
 
+function isGap({ history }: Mark): boolean {
+  return history === NO_HISTORY;
+}
+
+/** Whether it is had at least as it was when it began. */
+function hasBegun({ first, last }: OwnHistory): boolean {
+  return last >= first - 1;
+}
+
+/** The records of one opening of a storage. */
+interface OwnHistory {
+  readonly history: string;
+  readonly first: number;
+  last: number;
+}
+
 /** Which records of a log belong to which of its own histories. */
-function ownHistories(files: readonly LogSegment[], lastSequence: number): { history: string; first: number; last: number }[] {
-  const found: { history: string; first: number; last: number }[] = [];
+function ownHistories(files: readonly LogSegment[], lastSequence: number): OwnHistory[] {
+  const found: OwnHistory[] = [];
   for (const [at, { history, firstSequence }] of files.entries()) {
     const last = (files[at + 1]?.firstSequence ?? lastSequence + 1) - 1;
     const before = found.at(-1);

@@ -2,6 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { latin1 } from "../../../../lib/base/bytes.ts";
 import { FlareError } from "../../../../lib/base/errors.ts";
 import { MutationKind } from "../../../../lib/item/mutation.ts";
 import type { LogSegment } from "../../../../lib/storage/log/log_segment.ts";
@@ -74,6 +75,30 @@ describe("Positions", () => {
     assertEquals([lacks(C, 9), lacks("d".repeat(16), 1)], [false, false]);
   });
 
+  it("say nothing of what comes after a gap in the log, until there is a new mark", () => {
+    const common = (marks: Positions, history: string, sequence: number) =>
+      marks.common([{ history, sequence }], log, 40)?.sequence;
+    for (const isRead of [false, true]) {
+      const marks = positions([12, C, 3], [22, C, 7], [33, C, 8]);
+      // As it is found, and as it comes from the log, before or after what is repeated there.
+      if (isRead) for (const mark of [...marks.chosen, { history: NO_HISTORY, sequence: 16, at: 35 }]) marks.add(mark);
+      else marks.addGap(16, 35);
+      assertEquals([common(marks, A, 29), common(marks, B, 40), common(marks, C, 9)], [15, undefined, 3]);
+      assertEquals(marks.named(log, 40), [
+        { history: A, sequence: 15 },
+        { history: C, sequence: 3 },
+      ]);
+      const lacks = (history: string, sequence: number) => marks.lacks({ history, sequence }, log, 40);
+      assertEquals([lacks(A, 15), lacks(A, 16), lacks(B, 30)], [false, true, true]);
+      marks.add({ at: 38, history: C, sequence: 20 });
+      assertEquals(common(marks, C, 30), 20);
+      assertEquals(
+        marks.chosen.map(({ at }) => at),
+        [12, 35, 38],
+      );
+    }
+  });
+
   it("keep the end of each history and get sparse before, in bounded memory", () => {
     const marks = positions([1, A, 1], [2, A, 2], [3, B, 1]);
     for (let at = 4; at < 100_000; at++) marks.add({ at, history: C, sequence: at * 2 });
@@ -86,7 +111,7 @@ describe("Positions", () => {
     assertEquals(marks.chosen.at(-1)?.at, 99_999);
     for (let at = 200_000; at < 202_000; at++) marks.add({ at, history: at.toString(16).padStart(16, "0"), sequence: 1 });
     assertEquals(newest(A, 50), undefined);
-    assertEquals(marks.newest?.at, 201_999);
+    assertEquals(marks.chosen.at(-1)?.at, 201_999);
   });
 
   it("are read from the keys of records, and from nothing else", () => {
@@ -148,6 +173,53 @@ describe("the marks of a storage", () => {
     assertEquals(again.commonState([{ history: A, sequence: 17 }])?.at, 1);
     assertEquals(again.readLog(2).isThere, false);
     await again.close();
+  });
+
+  it("end where a record of the log is missing, for as long as anything is known of the time after it", async () => {
+    const database = new TestDatabase();
+    const files = new MemoryFiles();
+    let world = new StorageWorld(files);
+    const storage = await open(world, database, { fsync: "os" });
+    const first = storage.history;
+    for (const [key, sequence] of [
+      ["a", 10],
+      ["b", 11],
+      ["c", 12],
+    ] as const) {
+      await writeDurably(storage, set(key, key.repeat(50)), world.nowSeconds);
+      storage.markPosition({ history: A, sequence });
+      await committed(storage);
+    }
+    // As after a power cut: later records have reached the disk, this one has not.
+    const left = files.killed();
+    const [path = ""] = [...left.files.keys()]
+      .filter((each) => each.includes("changes-"))
+      .sort()
+      .slice(-1);
+    const bytes = left.content(path);
+    const at = latin1(bytes).indexOf("b".repeat(50));
+    assert(at > 0);
+    bytes[at] = 0;
+    left.write(path, bytes);
+    world = new StorageWorld(left);
+    const images = [];
+    for (let restart = 0; restart < 3; restart++) {
+      const again = await open(world, database, { fsync: "os" });
+      const common = (history: string) => again.commonState([{ history, sequence: 99 }])?.sequence;
+      images.push([common(A), common(first)]);
+      await again.checkpoint();
+      if (restart === 1) {
+        again.markPosition({ history: A, sequence: 50 });
+        await committed(again);
+        assertEquals(common(A), 50);
+      }
+      await again.close();
+    }
+    assertEquals(images, [
+      [10, 2],
+      [10, 2],
+      [50, 2],
+    ]);
   });
 
   it("vanish with an append that fails", async () => {
