@@ -1,7 +1,7 @@
 /**
- * What must hold in a simulated cluster: always (`MapWatch`: versions never go back, one version is one map, no partition
- * has two active masters), and once the faults are over (`compareReplicas`: replicas equal key by key, every key readable
- * at its owner).
+ * What must hold in a simulated cluster: always (`MapWatch`: versions and terms never go back, one version is one map, no
+ * partition has two active masters), and once the faults are over (`compareReplicas`: replicas equal key by key, every key
+ * readable at its owner).
  */
 
 import { latin1 } from "../base/bytes.ts";
@@ -11,6 +11,7 @@ import { KeyResolver } from "../cluster/key_resolver.ts";
 import { NodeRole, NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { encodeNodeList } from "../cluster/node_map_codec.ts";
+import { NOTHING_STORED, type StoredMap } from "../cluster/stored_map.ts";
 import type { RunningNode } from "../node_server/node_server.ts";
 import type { SimCluster } from "./sim_cluster.ts";
 
@@ -21,6 +22,7 @@ export class MapWatch {
   readonly #lastSeen = new Map<object, NodeMap>();
   /** The nodes of each version of the index server's map. */
   readonly #contents = new Map<string, string>();
+  #stored: StoredMap = NOTHING_STORED;
 
   constructor(cluster: SimCluster, report: (message: string) => void) {
     this.#cluster = cluster;
@@ -29,9 +31,19 @@ export class MapWatch {
 
   /** To be called after every event. */
   look(): void {
-    const { index, nodes } = this.#cluster;
-    if (index.server !== undefined) this.#see(index.server, index.server.nodeMap, "index server");
+    const { indexServers, nodes, service } = this.#cluster;
+    if (service !== undefined) this.#seeStored(service.shared.restore());
+    for (const { server, host } of indexServers) if (server !== undefined) this.#see(server, server.nodeMap, host.name);
     for (const { server } of nodes) if (server !== undefined) this.#see(server, server.nodeMap, server.key);
+  }
+
+  /** What several index servers share: a former leader must not replace it. */
+  #seeStored(stored: StoredMap): void {
+    const { map, term } = this.#stored;
+    this.#stored = stored;
+    if (stored.map.version >= map.version && stored.term >= term) return;
+    const now = `version ${stored.map.version} of term ${stored.term}`;
+    this.#report(`the stored map went from version ${map.version} of term ${term} back to ${now}`);
   }
 
   #see(server: object, map: NodeMap, name: string): void {
@@ -68,7 +80,7 @@ type Content = ReadonlyMap<string, string>;
 /** The differences between the replicas of each partition. */
 export async function compareReplicas(cluster: SimCluster): Promise<string[]> {
   const { map } = cluster;
-  if (map === undefined) return ["the index server does not run"];
+  if (map === undefined) return ["no index server leads"];
   const masters = map.nodes.filter(({ role }) => role === NodeRole.master);
   const differences: string[] = [];
   /** A storage that cannot be read differs from every other. */

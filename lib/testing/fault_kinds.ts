@@ -28,6 +28,8 @@ const FAILURE_PROBABILITY = 0.2;
 const CLOG_US_MAX = 400_000;
 const DISK_DELAY_US_MAX = 500_000;
 const LOOKUP_MS_MAX = 40_000;
+/** A request to the map service, or its answer, takes up to this much longer: less than it is waited for, or more. */
+const SERVICE_DELAYS_US = [100_000, 500_000, 1_000_000, 4_000_000];
 /** What a full disk still takes, at most. */
 const ROOM_BYTES_MAX = 20_000;
 /** What a connection carries while its link is flaky, at most. */
@@ -87,6 +89,73 @@ export const FAULTS = {
     note("the second index server is gone, the first one starts again");
     index.kill();
     index.start();
+  },
+
+  // ------------------------------------------------------------------------------------ several index servers
+
+  /** The one that leads is killed. */
+  async leaderKill(site: FaultSite): Promise<void> {
+    const { leader } = site.cluster;
+    if (leader !== undefined) await FAULTS.kill({ ...site, daemon: leader as Daemon });
+  },
+
+  /** The one that leads stands still. */
+  async leaderPause(site: FaultSite): Promise<void> {
+    const { leader } = site.cluster;
+    if (leader !== undefined) await FAULTS.pause({ ...site, daemon: leader as Daemon });
+  },
+
+  /** The one that leads is cut from what they share, or from the nodes, or from the others. */
+  async leaderCut({ cluster, random, durationMs, note }: FaultSite): Promise<void> {
+    const { world, leader, service, nodes, indexServers } = cluster;
+    if (leader === undefined || service === undefined) return;
+    const others = indexServers.filter((each) => each !== leader);
+    const groups = [[service.host], nodes.map(({ host }) => host), others.map(({ host }) => host)];
+    const hosts = groups.filter(() => random.chance(0.5)).flat();
+    const isOneWay = random.chance(0.3);
+    note(`cut ${leader.host.name} ${isOneWay ? ">" : "<>"} ${hosts.map(({ name }) => name).join(" ")} for ${durationMs} ms`);
+    for (const host of hosts) {
+      world.network.cut(leader.host, host);
+      if (!isOneWay) world.network.cut(host, leader.host);
+    }
+    await world.sleep(durationMs);
+    for (const host of hosts) mendBoth(cluster, leader.host, host);
+  },
+
+  /**
+   * What they share is slow, for the one that leads or for all; it is away; it loses answers to what it has done; or it ends
+   * the lease of the one that leads.
+   */
+  async mapService({ cluster, random, durationMs, note }: FaultSite): Promise<void> {
+    const { world, service, leader, indexServers } = cluster;
+    if (service === undefined || leader === undefined) return;
+    const trouble = random.pick(["slow", "away", "lost", "end"] as const);
+    if (trouble === "slow") {
+      const victims = random.chance(0.7) ? [leader] : indexServers;
+      const delayUs = random.pick(SERVICE_DELAYS_US);
+      note(
+        `the map service is slower by ${delayUs} us for ${victims.map(({ host }) => host.name).join(" ")}, ${durationMs} ms`,
+      );
+      for (const { host } of victims) service.extraDelayUs.set(host, delayUs);
+      await world.sleep(durationMs / 2);
+      if (random.chance(0.5)) service.shared.lease.end();
+      await world.sleep(durationMs / 2);
+      for (const { host } of victims) service.extraDelayUs.delete(host);
+    } else if (trouble === "away") {
+      note(`the map service is away, ${durationMs} ms`);
+      service.isAway = true;
+      await world.sleep(durationMs);
+      service.isAway = false;
+    } else if (trouble === "lost") {
+      const percent = random.between(1, 100);
+      note(`the map service loses ${percent} % of its answers, ${durationMs} ms`);
+      service.lostAnswers = percent / 100;
+      await world.sleep(durationMs);
+      service.lostAnswers = 0;
+    } else {
+      note(`the map service ends the lease of ${leader.host.name}`);
+      service.shared.lease.end();
+    }
   },
 
   async pause({ cluster: { world }, daemon: { host }, random, note }: FaultSite): Promise<void> {

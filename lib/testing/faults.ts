@@ -16,8 +16,17 @@ export const FaultKind = Object.fromEntries(Object.keys(FAULTS).map((kind) => [k
 
 /** Faults that need an operator's decision: what the cluster knew of itself, or all of a node's data, is gone. */
 export const DISASTERS: readonly FaultKind[] = [FaultKind.lostData, FaultKind.oldMap, FaultKind.secondIndex];
+/** Faults of several index servers, and of what they share. */
+export const LEADER_FAULTS: readonly FaultKind[] = [
+  FaultKind.leaderKill,
+  FaultKind.leaderPause,
+  FaultKind.leaderCut,
+  FaultKind.mapService,
+];
 /** All others: once they are over, a cluster is whole again without anybody's help. */
-export const PASSING_FAULTS: readonly FaultKind[] = Object.values(FaultKind).filter((kind) => !DISASTERS.includes(kind));
+export const PASSING_FAULTS: readonly FaultKind[] = Object.values(FaultKind).filter(
+  (kind) => !DISASTERS.includes(kind) && !LEADER_FAULTS.includes(kind),
+);
 
 const DURATION_MS_MAX = 8000;
 /** One fault in ten takes longer than anything waits for an answer. */

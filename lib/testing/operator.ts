@@ -3,6 +3,7 @@
  * and keeps the cluster in the shape that is wanted, whatever breaks. It looks at the index server's map as a tool would.
  */
 
+import { isUndecided } from "../cluster/index_leader.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { INDEX_PORT } from "../net/daemon_options.ts";
@@ -15,7 +16,7 @@ export interface OperatedCluster {
     sleep(delayMs: number): Promise<void>;
     note(line: string): void;
   };
-  readonly index: { readonly host: { readonly name: string } };
+  readonly indexServers: readonly { readonly host: { readonly name: string } }[];
   /** The index server's map; undefined while that does not answer. */
   readonly map: NodeMap | undefined;
   /** The version of each node's map; undefined where the node does not answer. */
@@ -38,6 +39,8 @@ export class Operator {
   readonly #cluster: OperatedCluster;
   readonly #process: ClientProcess;
   #client: SimClient | undefined;
+  /** The place of the index server that is asked. */
+  #asked = 0;
   #stopped = false;
 
   constructor(cluster: OperatedCluster) {
@@ -70,14 +73,21 @@ export class Operator {
     while (!this.settled) await this.#cluster.world.sleep(ROUND_MS);
   }
 
-  /** Says `node <words>` to the index server; true if it said OK. */
+  /** Says `node <words>` to an index server, another one than the last if that did not lead; true if it said OK. */
   async node(words: string): Promise<boolean> {
+    const { indexServers } = this.#cluster;
     if (this.#client === undefined || this.#client.closed) {
-      this.#client = new SimClient(this.#process, this.#cluster.index.host.name, INDEX_PORT, TIMEOUT_MS);
+      const { name } = (indexServers[this.#asked % indexServers.length] as (typeof indexServers)[number]).host;
+      this.#client = new SimClient(this.#process, name, INDEX_PORT, TIMEOUT_MS);
     }
     const answer = await this.#client.request(`node ${words}\r\n`, "line");
     const text = answer.kind === "line" ? answer.line : answer.kind === "error" ? answer.error : answer.kind;
     this.#cluster.world.note(`operator: node ${words}: ${text}`);
+    if (answer.kind === "error" || isUndecided(text)) {
+      this.#client.close();
+      this.#client = undefined;
+      this.#asked++;
+    }
     return text === "OK";
   }
 

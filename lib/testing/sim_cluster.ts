@@ -1,6 +1,6 @@
 /**
- * A cluster in a simulated world: an index server and nodes, each on a host of its own, started, killed and started again
- * as an operator's service manager does it. It uses what the library offers and nothing below.
+ * A cluster in a simulated world: an index server, or several, and nodes, each on a host of its own, started, killed and
+ * started again as an operator's service manager does it. It uses what the library offers and nothing below.
  */
 
 import type { NodeMap } from "../cluster/node_map.ts";
@@ -9,6 +9,7 @@ import { type RunningIndex, startIndexServer } from "../index_server/index_serve
 import { INDEX_PORT, NODE_PORT } from "../net/daemon_options.ts";
 import { RunningNode } from "../node_server/node_server.ts";
 import type { NodeServerOptions } from "../node_server/node_server_options.ts";
+import { SimService } from "./sim_coordinator.ts";
 import { SimEngine } from "./sim_engine.ts";
 import type { SimHost } from "./sim_host.ts";
 import type { SimProcess } from "./sim_process.ts";
@@ -17,6 +18,8 @@ import type { SimWorld } from "./sim_world.ts";
 /** A pause before the service manager starts a daemon again that ended by itself. */
 const RESTART_MS = 1000;
 export const DATA_DIR = "/flare";
+/** Of several index servers. */
+export const LEADER_LEASE_MS = 3000;
 
 /** One daemon on one host. */
 export class SimDaemon<Server extends { stop(): Promise<void> }> {
@@ -85,11 +88,17 @@ export interface SimClusterOptions {
   readonly fsync: "always" | "interval" | "os";
   /** Any other option of the nodes. */
   readonly node?: Partial<NodeServerOptions>;
+  /** Several share a service with the map, and elect a leader; default 1, whose map is in a file. */
+  readonly indexMachines?: number;
 }
 
 export class SimCluster {
   readonly world: SimWorld;
+  /** The first index server. */
   readonly index: SimDaemon<RunningIndex>;
+  readonly indexServers: readonly SimDaemon<RunningIndex>[];
+  /** What several index servers share. */
+  readonly service: SimService | undefined;
   readonly nodes: SimDaemon<RunningNode>[] = [];
   readonly #options: SimClusterOptions;
   #second: SimDaemon<RunningIndex> | undefined;
@@ -97,7 +106,12 @@ export class SimCluster {
   constructor(world: SimWorld, options: SimClusterOptions) {
     this.world = world;
     this.#options = options;
-    this.index = indexDaemon(world.host("index.sim"), DATA_DIR);
+    const count = options.indexMachines ?? 1;
+    this.service = count > 1 ? new SimService(world) : undefined;
+    const { service } = this;
+    this.index = indexDaemon(world.host("index.sim"), DATA_DIR, service);
+    const others = Array.from({ length: count - 1 }, (_, i) => indexDaemon(world.host(`index${i + 2}.sim`), DATA_DIR, service));
+    this.indexServers = [this.index, ...others];
   }
 
   /** A second index server that uses the first one's map; nobody has started it. */
@@ -109,12 +123,23 @@ export class SimCluster {
 
   /** Every daemon. */
   get daemons(): readonly SimDaemon<RunningIndex | RunningNode>[] {
-    return [this.index, ...this.nodes] as SimDaemon<RunningIndex | RunningNode>[];
+    return [...this.indexServers, ...this.nodes] as SimDaemon<RunningIndex | RunningNode>[];
   }
 
-  /** The index server's map, an empty one while it does not run. */
+  /** The index server that leads; undefined while none of several does. */
+  get leader(): SimDaemon<RunningIndex> | undefined {
+    if (this.service === undefined) return this.index;
+    return this.indexServers.find(({ server }) => server?.leadership.isLeading === true);
+  }
+
+  /** The map of the index server that leads; undefined while none does. */
   get map(): NodeMap | undefined {
-    return this.index.server?.nodeMap;
+    return this.leader?.server?.nodeMap;
+  }
+
+  /** Starts all index servers. */
+  startIndex(): void {
+    for (const index of this.indexServers) index.start();
   }
 
   /** The version of each node's map; undefined where the node does not run. */
@@ -150,7 +175,7 @@ export class SimCluster {
         bind: "0.0.0.0",
         serverName: host.name,
         serverPort: NODE_PORT,
-        indexServers: [{ host: this.index.host.name, port: INDEX_PORT }],
+        indexServers: this.indexServers.map(({ host: { name } }) => ({ host: name, port: INDEX_PORT })),
         dataDir: DATA_DIR,
         replicationType,
         fsync,
@@ -165,8 +190,11 @@ export class SimCluster {
   }
 }
 
-/** @param dataDir of this index server alone; the map is the same for all */
-function indexDaemon(host: SimHost, dataDir: string): SimDaemon<RunningIndex> {
+/**
+ * @param dataDir of this index server alone; the map is the same for all
+ * @param service absent: the map is in a file
+ */
+function indexDaemon(host: SimHost, dataDir: string, service?: SimService): SimDaemon<RunningIndex> {
   return new SimDaemon(host, (process) =>
     startIndexServer(
       process,
@@ -176,10 +204,12 @@ function indexDaemon(host: SimHost, dataDir: string): SimDaemon<RunningIndex> {
         serverPort: INDEX_PORT,
         dataDir,
         indexDb: `file://${DATA_DIR}`,
+        leaderLeaseMs: LEADER_LEASE_MS,
         monitorIntervalMs: 1000,
         monitorReadTimeoutMs: 1000,
         monitorThreshold: 3,
       }),
+      service?.coordinator(process),
     ),
   );
 }

@@ -174,7 +174,7 @@ export class SimNetwork {
     if (client.gone || client.open || client.knocked) return;
     const from = client.process;
     const delayUs = this.#delayUs(from.host, target);
-    if (!this.#reaches(from.host, target) || !this.#reaches(target, from.host)) return;
+    if (!this.reaches(from.host, target) || !this.reaches(target, from.host)) return;
     if (this.random.chance(this.#lossy.get(`${from.host.name}>${target.name}`) ?? 0)) return;
     client.knocked = true;
     this.later(delayUs, () => {
@@ -227,7 +227,7 @@ export class SimNetwork {
 
   /** Whether a packet gets there now. */
   carries(from: SimProcess, to: SimProcess): boolean {
-    return this.#reaches(from.host, to.host);
+    return this.reaches(from.host, to.host);
   }
 
   /** To be tried again when anything has got better. */
@@ -261,7 +261,8 @@ export class SimNetwork {
     return bytesMax === undefined ? Number.POSITIVE_INFINITY : this.random.between(0, bytesMax);
   }
 
-  #reaches(from: SimHost, to: SimHost): boolean {
+  /** Whether what `from` sends gets to `to` now. */
+  reaches(from: SimHost, to: SimHost): boolean {
     return from.up && to.up && !this.#cut.has(`${from.name}>${to.name}`);
   }
 

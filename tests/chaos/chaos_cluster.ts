@@ -40,6 +40,7 @@ export class ChaosCluster {
   readonly world: ChaosWorld;
   readonly network: SwitchedNetwork;
   readonly index: ChaosServer;
+  readonly indexServers: readonly ChaosServer[];
   readonly nodes: readonly ChaosServer[];
   map: NodeMap | undefined;
   mapVersions: readonly (NodeMap["version"] | undefined)[] = [];
@@ -51,6 +52,7 @@ export class ChaosCluster {
     this.world = world;
     this.network = network;
     this.index = index as ChaosServer;
+    this.indexServers = [this.index];
     this.nodes = nodes;
     const timeouts = { connectTimeoutMs: REPLY_MS_MAX, replyTimeoutMs: REPLY_MS_MAX };
     const indexServer = { host: this.index.host.name, port: INDEX_PORT };

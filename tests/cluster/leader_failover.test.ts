@@ -55,7 +55,7 @@ class Writer {
     this.#isStopped = true;
   }
 
-  /** Resolves when so many more writes are acknowledged. */
+  /** Resolves when enough further writes are acknowledged. */
   async progress(): Promise<void> {
     const wanted = this.acknowledged.length + WRITES_MIN;
     await waitUntil(() => this.acknowledged.length >= wanted, "writes are acknowledged");

@@ -3,9 +3,9 @@
  * found. The task `sim` runs any number.
  *
  * Covers lib/testing/checks.ts, lib/testing/fault_kinds.ts, lib/testing/faults.ts, lib/testing/operator.ts,
- * lib/testing/sim_client.ts, lib/testing/sim_cluster.ts, lib/testing/sim_engine.ts, lib/testing/sim_host.ts,
- * lib/testing/sim_process.ts, lib/testing/sim_random.ts, lib/testing/sim_trace.ts, lib/testing/sim_world.ts and
- * lib/testing/workload.ts.
+ * lib/testing/sim_client.ts, lib/testing/sim_cluster.ts, lib/testing/sim_coordinator.ts, lib/testing/sim_engine.ts,
+ * lib/testing/sim_host.ts, lib/testing/sim_process.ts, lib/testing/sim_random.ts, lib/testing/sim_trace.ts,
+ * lib/testing/sim_world.ts and lib/testing/workload.ts.
  */
 
 import { describe, it } from "node:test";

@@ -4,10 +4,10 @@
  * values and maps; otherwise none.
  */
 
-import { NodeRole } from "../../lib/cluster/node.ts";
+import { NodeRole, NodeState } from "../../lib/cluster/node.ts";
 import { type Mutation, MutationKind } from "../../lib/item/mutation.ts";
 import { compareReplicas, contentOf, MapWatch } from "../../lib/testing/checks.ts";
-import { FaultKind, Faults, PASSING_FAULTS } from "../../lib/testing/faults.ts";
+import { FaultKind, Faults, LEADER_FAULTS, PASSING_FAULTS } from "../../lib/testing/faults.ts";
 import type { ClientOperation } from "../../lib/testing/history.ts";
 import { countFindings, type Finding, FindingKind, judge } from "../../lib/testing/judge.ts";
 import { Operator, type Shape } from "../../lib/testing/operator.ts";
@@ -55,7 +55,7 @@ export class Run {
     this.faults = new Faults(this.cluster, world.random.split("faults"), kinds);
     const watch = new MapWatch(this.cluster, (message) => this.#found(FindingKind.mapConflict, message));
     world.onEvent = () => watch.look();
-    this.cluster.index.start();
+    this.cluster.startIndex();
     this.operator = new Operator(this.cluster);
   }
 
@@ -80,6 +80,25 @@ export class Run {
   async reshape(shape: Shape, restMs: number): Promise<void> {
     await this.operator.reshape(shape);
     await this.world.sleep(restMs);
+  }
+
+  /** Changes the map all the time: the balance of a slave, until the result is called. */
+  startChanges(): () => void {
+    let isStopped = false;
+    const work = async (): Promise<void> => {
+      for (let change = 0; !isStopped; change++) {
+        const slave = this.cluster.map?.nodes.find(({ role, state }) => role === NodeRole.slave && state === NodeState.active);
+        if (slave !== undefined && slave.balance > 0) {
+          const balance = 1 + (change % 3);
+          await this.operator.node(`role ${slave.host} ${slave.port} slave ${balance} ${slave.partition}`);
+        }
+        await this.world.sleep(CHANGE_MS);
+      }
+    };
+    void work();
+    return () => {
+      isStopped = true;
+    };
   }
 
   /** Ends the load and compares everything with everything. */
@@ -199,6 +218,7 @@ export class Run {
   }
 }
 
+const CHANGE_MS = 100;
 /** The time without writes after which every copy has arrived. */
 const QUIET_MS = 3000;
 /** After faults with synchronous replication, everything is served and equal within this time. */
@@ -326,16 +346,25 @@ export const MIXTURES: { readonly [name: string]: Scenario } = {
       5,
     ),
 
+  /** Three index servers, of which the leading one fails, and with it what they share, masters and links. */
+  leaders: (world) =>
+    withLeaders(world, [...LEADER_FAULTS, FaultKind.kill, FaultKind.pause, FaultKind.isolate, FaultKind.drift]),
+
   /** Everything at once, while the cluster also grows. */
   chaos: (world) => withFaults(world, PASSING_FAULTS, { partitions: 2, slaves: 2 }, 8, { partitions: 3, slaves: 1 }),
 };
+
+/** One kind of fault of three index servers, whose map changes all the time; by name. */
+const LEADERS: { readonly [name: string]: Scenario } = Object.fromEntries(
+  LEADER_FAULTS.map((kind) => [`sync-${kind}`, (world) => withLeaders(world, [kind])]),
+);
 
 /** Every kind of fault after which nobody has to help, and two of the others: they may hurt the service, but not the data. */
 const ONE_FAULT_KINDS = [...PASSING_FAULTS, FaultKind.oldMap, FaultKind.secondIndex];
 
 /** One kind of fault, synchronous replication, one or two slaves; by name. */
 export const ONE_FAULT: { readonly [name: string]: Scenario } = Object.fromEntries(
-  ONE_FAULT_KINDS.flatMap((kind) => [keepsEverything(kind, 1), keepsEverything(kind, 2)]),
+  ONE_FAULT_KINDS.flatMap((kind) => [keepsEverything(kind, 1), keepsEverything(kind, 2)]).concat(Object.entries(LEADERS)),
 );
 
 export const SCENARIOS: { readonly [name: string]: Scenario } = { ...MIXTURES, ...ONE_FAULT };
@@ -390,6 +419,21 @@ async function withFaults(
   await run.operator.releaseSlaves();
   await run.reshape(grown, 0);
   await run.finish(workload);
+  return run;
+}
+
+/** Three index servers while synchronous replication is to keep everything, and somebody changes the map all the time. */
+async function withLeaders(world: SimWorld, kinds: readonly FaultKind[]): Promise<Run> {
+  const options: Partial<SimClusterOptions> = { replicationType: "sync", fsync: "always", indexMachines: 3 };
+  const run = new Run(world, kinds, options);
+  run.addNodes(3);
+  await run.reshape({ partitions: 1, slaves: 1 }, 0);
+  const workload = run.startLoad(true);
+  const stopChanges = run.startChanges();
+  await world.sleep(500);
+  await run.faults.rage(run.random.between(10_000, 20_000), 3000);
+  stopChanges();
+  await run.recover(workload);
   return run;
 }
 

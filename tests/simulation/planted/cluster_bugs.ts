@@ -44,6 +44,14 @@ export const clusterBugs: readonly PlantedBug[] = [
     replace: '  return before.kind === "passing" ? "passing" : "same";',
   },
   {
+    name: "unconditional-store",
+    about: "the store of the node map takes a map from an index server that has not seen the latest one",
+    search: "leaders",
+    file: "lib/index_server/shared_map.ts",
+    find: "    if (expectedToken !== String(this.#stores)) return undefined;\n",
+    replace: "    if (expectedToken.length < 0) return undefined;\n",
+  },
+  {
     name: "lease-ignored",
     about: "a master answers for its partition whether its slaves confirm it or not",
     search: "cutOff",

@@ -34,6 +34,9 @@ export const SEARCHES: { readonly [name: string]: (seed: string) => Promise<void
   /** Nodes stand still or are cut off, while their partition goes on without them. */
   cutOff: (seed) => clean(["sync-pause-1", "sync-indexCut-2", "sync-isolate-2", "sync-cut-1", "sync-indexCut-1"], seed),
 
+  /** What three index servers share fails, while the map changes. */
+  leaders: (seed) => clean(["sync-mapService"], seed),
+
   /** Connections break at times. */
   resets: (seed) => clean(["sync-reset-1", "sync-resetAll-2", "sync-resetAll-1"], seed),
 
@@ -135,7 +138,7 @@ async function run(
   const watch = new MapWatch(cluster, (message) => world.fail(message));
   world.onEvent = () => watch.look();
   const faults = new Faults(cluster, world.random.split("faults"), kinds);
-  cluster.index.start();
+  cluster.startIndex();
   const operator = new Operator(cluster);
   for (let node = 0; node < nodes; node++) cluster.addNode();
   const load = new StrictLoad(cluster);
