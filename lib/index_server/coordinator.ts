@@ -59,6 +59,8 @@ export interface Coordinator {
    * @throws FlareError DATA_DIR_LOCKED if another index server uses it and there can be only one | IO_ERROR
    */
   open(): Promise<void>;
+  /** What is stored about partitioning, by the names of options, which it overrides. Absent: nothing. @throws as `restore` */
+  partitioning?(): Promise<ReadonlyMap<string, string>>;
   /** The latest map; an empty one if nothing was ever stored. @throws FlareError IO_ERROR */
   restore(): Promise<RestoredMap>;
   /**

@@ -34,6 +34,7 @@ import { showIndexVariables } from "./index_variables.ts";
 import { LeaderRelay } from "./leader_relay.ts";
 import { NodeMapService } from "./node_map_service.ts";
 import type { IndexServer } from "./public_index.ts";
+import { overridingLines, type Partitioning, withStored } from "./stored_partitioning.ts";
 
 /** How long requests in flight may take when the server stops. */
 const STOP_GRACE_MS = 1000;
@@ -66,7 +67,6 @@ export class RunningIndex implements IndexServer, IndexHost {
   readonly runtime: Runtime;
   readonly workers = new WorkerRegistry();
   readonly server: Server;
-  readonly meta: ClusterMeta;
   readonly tls: DaemonTls;
   readonly #http: HttpService;
   readonly #replies: IndexReplies;
@@ -74,6 +74,8 @@ export class RunningIndex implements IndexServer, IndexHost {
   readonly #relay: LeaderRelay;
   readonly #addresses: Address[] = [];
   readonly #givenAtStart: IndexSettings;
+  readonly #coordinator: Coordinator;
+  #meta: ClusterMeta;
   #options: IndexSettings;
   #lock: FileLock | undefined;
 
@@ -81,14 +83,8 @@ export class RunningIndex implements IndexServer, IndexHost {
     this.runtime = withLogin(runtime, () => access.clusterCredentials);
     this.#givenAtStart = options;
     this.#options = options;
-    this.meta = Object.freeze({
-      partitionSize: options.partitionSize,
-      keyHashAlgorithm: options.keyHashAlgorithm,
-      hint: options.partitionModularHint,
-      virtual: options.partitionModularVirtual,
-      takesNodeData: true,
-      keepsInSyncSet: true,
-    });
+    this.#coordinator = coordinator;
+    this.#meta = metaOf(options);
     this.server = new Server(runtime, this.workers, { ...serverOptions(options, access), serversInProcess });
     this.tls = new DaemonTls(runtime, this.server, options);
     this.#replies = new IndexReplies(this);
@@ -116,6 +112,10 @@ export class RunningIndex implements IndexServer, IndexHost {
     return this.#options;
   }
 
+  get meta(): ClusterMeta {
+    return this.#meta;
+  }
+
   get nodeMap(): NodeMap {
     return this.#service.map;
   }
@@ -136,6 +136,7 @@ export class RunningIndex implements IndexServer, IndexHost {
     }
     await this.#http.listen(this.#options, this.tls);
     await this.#service.open();
+    await this.#readPartitioning();
     this.server.open(new IndexHandler(this.#replies));
     const address = await this.tls.listen({ host: bind, port: serverPort }, enableSsl);
     this.#addresses.push(address);
@@ -145,6 +146,15 @@ export class RunningIndex implements IndexServer, IndexHost {
     if (admin !== undefined) this.#addresses.push(await this.tls.listen(admin, enableSsl, { admin: true }));
     // Those who elect it have to reach it.
     await this.#service.start(this.address);
+  }
+
+  /** Takes over what is stored about partitioning beside the map. @throws FlareError INVALID_OPTION */
+  async #readPartitioning(): Promise<void> {
+    const stored = await this.#coordinator.partitioning?.();
+    if (stored === undefined) return;
+    const merged = withStored(this.#options, stored);
+    for (const line of overridingLines(this.#options, merged)) this.runtime.log.write("notice", line);
+    this.#meta = metaOf(merged);
   }
 
   async reload(given: Partial<IndexSettings> = {}): Promise<void> {
@@ -204,6 +214,17 @@ export class RunningIndex implements IndexServer, IndexHost {
   get #serverName(): string {
     return this.#options.serverName || this.runtime.process.hostName();
   }
+}
+
+function metaOf(settings: Partitioning): ClusterMeta {
+  return Object.freeze({
+    partitionSize: settings.partitionSize,
+    keyHashAlgorithm: settings.keyHashAlgorithm,
+    hint: settings.partitionModularHint,
+    virtual: settings.partitionModularVirtual,
+    takesNodeData: true,
+    keepsInSyncSet: true,
+  });
 }
 
 function broadcasterOptions(options: IndexSettings, tls: DaemonTls): BroadcasterOptions {

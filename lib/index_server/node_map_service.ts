@@ -49,6 +49,8 @@ export class NodeMapService implements Worker {
   #taking: Promise<void> | undefined;
   #self: HostPort | undefined;
   readonly #leaseMs: number;
+  /** Why it could not take the lead, last. */
+  #leadProblem: string | undefined;
   /** Since when the coordinator has failed; undefined while it works. */
   #failingSinceMs: number | undefined;
   #tail: Promise<unknown> = Promise.resolve();
@@ -233,6 +235,9 @@ export class NodeMapService implements Worker {
     this.#taking.catch((error: Error) => {
       // At the start it is a reason not to start.
       if (!this.#isStarted) return;
+      // The next campaign tries again.
+      if (error.message === this.#leadProblem) return;
+      this.#leadProblem = error.message;
       this.#runtime.log.write("error", `this index server is elected, but cannot take the lead: ${error.message}`);
     });
   }
@@ -252,6 +257,7 @@ export class NodeMapService implements Worker {
       // The lead may have ended meanwhile.
       if (this.#candidacy?.isElected === false) return;
       this.#isLeading = true;
+      this.#leadProblem = undefined;
       this.#sinceMs = this.#runtime.clock.nowMs();
       const text = `node map ${map.version} with ${map.nodes.length} nodes in use, term ${own.term}`;
       this.#runtime.log.write("notice", this.#candidacy === undefined ? text : `this index server leads: ${text}`);

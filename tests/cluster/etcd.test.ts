@@ -128,6 +128,70 @@ describe("index servers on etcd", { skip: withoutEtcd, timeout: 300_000 }, () =>
       assertEquals(keysOf(server), [1, 2, 3]);
     }));
 
+  it("serve their map while etcd's disk quota is used up, and change it again when there is room", () =>
+    withEtcd(Etcd.start(1, false, { "quota-backend-bytes": String(1 << 20) }), async (scene, etcd) => {
+      const server = await scene.start(scene.newDirectory());
+      await ask(server, node(1));
+      const key = btoa("/filler");
+      const value = btoa("x".repeat(1 << 16));
+      const full = async (): Promise<string> => {
+        for (;;) await etcd.ask("/v3/kv/put", { key, value });
+      };
+      assertStringIncludes(await failureOf(full), "database space exceeded");
+      assertMatch(await ask(server, node(2)), REFUSED);
+      assert(scene.logged.some((line) => /^error failed to add node: etcd at .* database space exceeded$/.test(line)));
+      assertStringIncludes(await ask(server, "stats nodes\r\n"), "STAT 127.0.0.1:1:role proxy");
+      assertEquals([server.leadership.isLeading, server.leadership.failingSeconds], [true, 0]);
+      const { header } = await etcd.ask("/v3/kv/range", { key });
+      await etcd.ask("/v3/kv/compaction", { revision: (header as { revision: string }).revision, physical: true });
+      await etcd.ask("/v3/maintenance/defragment", {});
+      const { alarms } = await etcd.ask("/v3/maintenance/alarm", { action: "GET" });
+      const { memberID } = (alarms as { memberID: string }[])[0] as { memberID: string };
+      await etcd.ask("/v3/maintenance/alarm", { action: "DEACTIVATE", memberID, alarm: "NOSPACE" });
+      assertStringIncludes(await ask(server, node(3)), "NODE 127.0.0.1 3 ");
+      assertEquals(keysOf(server), [1, 3]);
+    }));
+
+  it("work slowly with an etcd that answers after a second, and without one that takes longer than two", () =>
+    withEtcd(Etcd.start(), async (scene, etcd) => {
+      const relay = await TcpRelay.start(etcd.members[0] as HostPort);
+      try {
+        const indexDb = scene.url([relay.address]);
+        const server = await scene.start(scene.newDirectory(), { indexDb, leaderLeaseMs: 20_000 });
+        relay.delayMs = 1000;
+        assertStringIncludes(await ask(server, node(1), 30_000), "NODE 127.0.0.1 1 ");
+        assertEquals(server.leadership.failingSeconds, 0);
+        relay.delayMs = 2500;
+        assertMatch(await ask(server, node(2), 60_000), REFUSED);
+        await until("the fault is seen", () => server.leadership.failingSeconds > 0);
+        assertStringIncludes(await ask(server, "stats nodes\r\n"), "STAT 127.0.0.1:1:role proxy");
+        relay.delayMs = 0;
+        await until("it is over", () => server.leadership.failingSeconds === 0 && server.leadership.isLeading);
+        assertStringIncludes(await ask(server, node(3)), "NODE 127.0.0.1 3 ");
+        assertEquals(keysOf(server), [1, 3]);
+      } finally {
+        relay.close();
+      }
+    }));
+
+  it("put their newer map back where an older one was restored while they run", () =>
+    withEtcd(Etcd.start(), async (scene, etcd) => {
+      const server = await scene.start(scene.newDirectory());
+      await ask(server, node(1));
+      const key = btoa("/flare/test");
+      const { kvs } = await etcd.ask("/v3/kv/range", { key });
+      const { value } = (kvs as { value: string }[])[0] as { value: string };
+      await ask(server, node(2));
+      await etcd.ask("/v3/kv/put", { key, value });
+      await until("it is noticed", () => scene.logged.some((line) => line.includes("keeping the current version 2")));
+      assertEquals(keysOf(server), [1, 2]);
+      assertStringIncludes(await ask(server, node(3)), "NODE 127.0.0.1 3 ");
+      const stored = await etcd.ask("/v3/kv/range", { key });
+      const text = atob(((stored.kvs as { value: string }[])[0] as { value: string }).value);
+      assertStringIncludes(text, "<version>3</version>");
+      assertStringIncludes(text, "<count>3</count>");
+    }));
+
   it("log in, again when etcd has forgotten it, and say if they cannot", () =>
     withEtcd(Etcd.start(), async (scene, etcd) => {
       await etcd.demandLogin("flare", "geheim");

@@ -5,7 +5,7 @@
  * Covers lib/index_server/zookeeper/znode_lock.ts and lib/index_server/zookeeper/zookeeper_election.ts.
  */
 
-import { writeFileSync } from "node:fs";
+import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
@@ -28,6 +28,7 @@ import { ZooKeeperClient } from "../../lib/index_server/zookeeper/zookeeper_clie
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { ask, failureOf, type IndexScene, keysOf, node, REFUSED, until, withScene } from "../support/index_scene.ts";
 import { TcpRelay } from "../support/tcp_relay.ts";
+import { removeTemporaryDirectory } from "../support/temporary_directory.ts";
 import { certificatePath } from "../support/test_certificates.ts";
 import { withoutZooKeeper, ZooKeeper } from "../support/zookeeper_server.ts";
 
@@ -137,6 +138,20 @@ describe("index servers on ZooKeeper", { skip: withoutZooKeeper, timeout: 300_00
       await server.stop();
       const next = await scene.start(scene.newDirectory());
       assertEquals(next.leadership.term, 2);
+    }));
+
+  it("say what the original's tool has stored about partitioning, and refuse what they cannot do", () =>
+    withZooKeeper(ZooKeeper.start(), async (scene, zooKeeper) => {
+      await layOut(zooKeeper, "");
+      await zooKeeper.ask(create(`${INDEX}/meta/partition-size`, fromLatin1("512"), ANYBODY));
+      const server = await scene.start(scene.newDirectory(), { partitionSize: 2048 });
+      assertStringIncludes(await ask(server, "meta\r\n"), "META partition-size 512\r\n");
+      // As in the original, the options are shown as they were given.
+      assertMatch(await ask(server, "show variables\r\n"), /\npartition_size: +2048\r\n/);
+      assert(scene.logged.some((line) => line.startsWith('notice "partition-size" is 512, ')));
+      await zooKeeper.ask(setData(`${INDEX}/meta/partition-size`, fromLatin1("many"), ANY_VERSION));
+      const failure = await failureOf(() => scene.start(scene.newDirectory()));
+      assertStringIncludes(failure, 'INVALID_OPTION "partition-size", stored beside the node map: "many" is not ');
     }));
 
   it("start on the empty map that the original's tool has made", () =>
@@ -354,6 +369,38 @@ describe("index servers on ZooKeeper", { skip: withoutZooKeeper, timeout: 300_00
       await until("it is noticed", () => scene.logged.some((line) => line.includes("keeping the current version 2")));
       assertEquals(keysOf(server), [1, 2]);
       await ask(server, node(3));
+      assertEquals(decodeFlareXml((await contentOf(zooKeeper, NODEMAP)) as string).nodes.length, 3);
+    }));
+
+  it("do not lead on the map of a backup of ZooKeeper, which does not know their session either, until it is repaired", () =>
+    withZooKeeper(ZooKeeper.start({ sessionMsMax: 2000 }), async (scene, zooKeeper) => {
+      const server = await scene.start(scene.newDirectory());
+      await ask(server, node(1));
+      const backup = scene.newDirectory();
+      await zooKeeper.kill();
+      cpSync(zooKeeper.dataDirectory(), backup, { recursive: true });
+      await zooKeeper.revive();
+      const isWell = () => server.leadership.isLeading && server.leadership.failingSeconds === 0;
+      await until("it leads again", isWell);
+      assertStringIncludes(await ask(server, node(2)), "NODE 127.0.0.1 2 ");
+      await zooKeeper.kill();
+      await until("the fault is seen", () => server.leadership.failingSeconds > 0);
+      removeTemporaryDirectory(zooKeeper.dataDirectory());
+      cpSync(backup, zooKeeper.dataDirectory(), { recursive: true });
+      await zooKeeper.revive();
+      // It lost the lead while ZooKeeper was away, and takes none on a map that it knows to be old.
+      const problem = `cannot take the lead: the node map in ZooKeeper under "${NODEMAP}" has version 1, and this index`;
+      await until("it says why it does not lead", () => scene.logged.some((line) => line.includes(problem)));
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      assertEquals(scene.logged.filter((line) => line.includes(problem)).length, 1);
+      assertEquals([server.leadership.isLeading, ...keysOf(server)], [false, 1, 2]);
+      assertMatch(await ask(server, node(3)), REFUSED);
+      // What an operator does: the map of a running server, one version later.
+      const { nodes, nextThreadType } = server.nodeMap;
+      const repaired = fromLatin1(encodeFlareXml(createNodeMap(3, nodes, nextThreadType)));
+      await zooKeeper.ask(setData(NODEMAP, repaired, ANY_VERSION));
+      await until("it leads once more", isWell);
+      assertStringIncludes(await ask(server, node(3)), "NODE 127.0.0.1 3 ");
       assertEquals(decodeFlareXml((await contentOf(zooKeeper, NODEMAP)) as string).nodes.length, 3);
     }));
 

@@ -24,17 +24,19 @@ export class Etcd {
   readonly tls: TlsClient | undefined;
   readonly #directory = makeQuickDirectory();
   readonly #peers: string;
+  readonly #flags: Readonly<Record<string, string>>;
   readonly #processes: (ChildProcess | undefined)[] = [];
 
-  private constructor(first: number, count: number, secure: boolean) {
+  private constructor(first: number, count: number, secure: boolean, flags: Readonly<Record<string, string>>) {
+    this.#flags = flags;
     this.members = Array.from({ length: count }, (_, i) => ({ host: "127.0.0.1", port: first + 2 * i }));
     this.#peers = this.members.map(({ host, port }, i) => `m${i}=http://${host}:${port + 1}`).join(",");
     this.tls = secure ? testTlsClient("operator") : undefined;
   }
 
-  /** Resolves when it answers. @param secure with TLS for clients, who need a certificate */
-  static async start(count = 1, secure = false): Promise<Etcd> {
-    const etcd = new Etcd(await freePorts(2 * count), count, secure);
+  /** Resolves when it answers. @param secure with TLS for clients, who need a certificate @param flags more flags of etcd */
+  static async start(count = 1, secure = false, flags: Readonly<Record<string, string>> = {}): Promise<Etcd> {
+    const etcd = new Etcd(await freePorts(2 * count), count, secure, flags);
     for (let i = 0; i < count; i++) etcd.#spawn(i);
     await etcd.#answers();
     return etcd;
@@ -88,6 +90,7 @@ export class Etcd {
       "listen-peer-urls": peer,
       "initial-advertise-peer-urls": peer,
       "initial-cluster": this.#peers,
+      ...this.#flags,
       ...(this.tls === undefined
         ? {}
         : {

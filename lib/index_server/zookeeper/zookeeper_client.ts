@@ -137,8 +137,8 @@ export class ZooKeeperClient {
     const { members, tls, credentials } = this.#servers;
     const { timeoutMs, isKept } = this.#life;
     const server = members[this.#current] as HostPort;
-    if (this.#runtime.clock.monotonicMs() - this.#lostMs >= TIMEOUTS_MAX * timeoutMs) {
-      // It has expired. Servers that were restored from a backup would refuse it for ever, for what it has seen.
+    if (this.#runtime.clock.monotonicMs() - this.#lostMs >= TIMEOUTS_MAX * this.#session.timeoutMs) {
+      // It has expired, or there is none. Servers that were restored from a backup would refuse it for what it has seen.
       this.#session = NONE;
       this.#lastZxid = 0n;
     }

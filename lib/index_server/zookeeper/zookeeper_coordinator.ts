@@ -12,6 +12,7 @@ import { decodeStoredMap, encodeStoredMap, NOTHING_STORED, type StoredMap } from
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { Coordinator, Election, RestoredMap } from "../coordinator.ts";
 import { KnownMap } from "../known_map.ts";
+import { PARTITIONING_NAMES } from "../stored_partitioning.ts";
 import {
   ANY_VERSION,
   ANYBODY,
@@ -106,6 +107,12 @@ export class ZooKeeperCoordinator implements Coordinator {
     this.#isOpen = true;
     if ((await this.#known.read()) === undefined) await this.#prepare();
     await this.#register();
+  }
+
+  async partitioning(): Promise<ReadonlyMap<string, string>> {
+    const { meta } = this.#layout;
+    const found = await Promise.all(PARTITIONING_NAMES.map((name) => this.#client.ask(getData(`${meta}/${name}`))));
+    return new Map(found.flatMap((each, i) => (each.ok ? [[PARTITIONING_NAMES[i] as string, latin1(each.value.data)]] : [])));
   }
 
   async restore(): Promise<RestoredMap> {

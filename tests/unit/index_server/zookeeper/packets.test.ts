@@ -210,6 +210,23 @@ describe("a packet of ZooKeeper", () => {
     }
   });
 
+  it("that is cut short or changed anywhere is read or refused, and nothing else", () => {
+    const read = (request: Request<unknown>, packet: Uint8Array) => {
+      try {
+        answerOf(request, decodeReply(packet));
+      } catch (error) {
+        assert(error instanceof FlareError, String(error));
+      }
+    };
+    for (const [, request, , reply] of [...RECORDED, ...TRANSACTIONS]) {
+      const packet = packetOf(reply);
+      for (let at = 0; at < packet.length; at++) {
+        read(request, packet.subarray(0, at));
+        for (const byte of [0, 1, 0x7f, 0x80, 0xff]) read(request, packet.with(at, byte));
+      }
+    }
+  });
+
   it("without the result that was asked for is refused", () => {
     const reply = decodeReply(packetOf("0000001900000001000000000000000400000000ffffffff01ffffffff"));
     const error = assertThrows(() => answerOf(transaction([], ONE), reply), FlareError) as FlareError;

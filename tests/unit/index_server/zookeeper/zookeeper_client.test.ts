@@ -175,7 +175,7 @@ describe("a session with ZooKeeper", () => {
       [
         [0n, 0n],
         [1n, 100n],
-        [0n, 100n],
+        [0n, 0n],
       ],
     );
   });
