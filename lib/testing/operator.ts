@@ -75,16 +75,13 @@ export class Operator {
 
   /** Says `node <words>` to an index server, another one than the last if that did not lead; true if it said OK. */
   async node(words: string): Promise<boolean> {
-    const { indexServers } = this.#cluster;
-    if (this.#client === undefined || this.#client.closed) {
-      const { name } = (indexServers[this.#asked % indexServers.length] as (typeof indexServers)[number]).host;
-      this.#client = new SimClient(this.#process, name, INDEX_PORT, TIMEOUT_MS);
-    }
-    const answer = await this.#client.request(`node ${words}\r\n`, "line");
+    const client = this.#connected();
+    const answer = await client.request(`node ${words}\r\n`, "line");
     const text = answer.kind === "line" ? answer.line : answer.kind === "error" ? answer.error : answer.kind;
     this.#cluster.world.note(`operator: node ${words}: ${text}`);
-    if (answer.kind === "error" || isUndecided(text)) {
-      this.#client.close();
+    // Of several requests at a time one moves on.
+    if (client === this.#client && (answer.kind === "error" || isUndecided(text))) {
+      client.close();
       this.#client = undefined;
       this.#asked++;
     }
@@ -96,6 +93,15 @@ export class Operator {
     for (const node of this.#cluster.map?.nodes ?? []) {
       if (node.role === NodeRole.slave) await this.#role(node, "proxy", 0, -1);
     }
+  }
+
+  #connected(): SimClient {
+    if (this.#client === undefined || this.#client.closed) {
+      const { indexServers } = this.#cluster;
+      const { name } = (indexServers[this.#asked % indexServers.length] as (typeof indexServers)[number]).host;
+      this.#client = new SimClient(this.#process, name, INDEX_PORT, TIMEOUT_MS);
+    }
+    return this.#client;
   }
 
   async #work(): Promise<void> {
