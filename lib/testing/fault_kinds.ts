@@ -25,6 +25,8 @@ export interface FaultSite {
 }
 
 const FAILURE_PROBABILITY = 0.2;
+/** How often it is looked whether a node that starts has started. */
+const START_POLL_MS = 500;
 const CLOG_US_MAX = 400_000;
 const DISK_DELAY_US_MAX = 500_000;
 const LOOKUP_MS_MAX = 40_000;
@@ -335,7 +337,8 @@ async function whileFailing(site: FaultSite, accesses: readonly (keyof AccessFau
   for (const access of accesses) disk.faults[access] = FAILURE_PROBABILITY;
   await site.cluster.world.sleep(durationMs);
   for (const access of accesses) disk.faults[access] = 0;
-  // A node whose storage has failed says so to the index server and waits for somebody to start it again.
+  // A node whose storage has failed, perhaps while it started, says so and waits for somebody to start it again.
+  while (daemon.server === undefined) await site.cluster.world.sleep(START_POLL_MS);
   if (!(daemon.server instanceof RunningNode) || daemon.server.storage.failure === undefined) return;
   note(`restart ${name} because of its disk`);
   daemon.kill();
