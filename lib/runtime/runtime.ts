@@ -167,7 +167,8 @@ export interface ConnectionHandler {
 export interface HttpProtocol {
   /**
    * Serves requests on a connection, one after the other; the connection's events go to the returned handler. Malformed
-   * requests, and heads of more than `headBytesMax` bytes, are answered here, with a 4xx status, and end the connection.
+   * requests, and heads of more than `headBytesMax` bytes, are answered here, with a 4xx status, and end the connection, as
+   * too many requests do that are sent without waiting for answers.
    */
   serve(connection: Connection, headBytesMax: number, answer: HttpAnswer): ConnectionHandler;
 }

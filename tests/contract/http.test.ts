@@ -21,6 +21,7 @@ import type {
 import { waitUntil } from "../support/daemon.ts";
 import { type Conversation, type RawResponse, responsesIn, talk } from "../support/raw_http.ts";
 import { testTlsClient, testTlsServer } from "../support/test_certificates.ts";
+import { TextClient } from "../support/text_client.ts";
 
 const runtime = detectRuntime({ logLevel: "error" });
 const http = runtime.http as HttpProtocol;
@@ -118,9 +119,16 @@ for (const secure of [false, true]) {
 
     it("keeps the connection for the next request", async () => {
       await using world = await start();
-      const received = await world.talk(GET, { done: (text) => text.includes("GET /a") });
-      assertEquals(responsesIn(received)[0]?.headers.get("connection"), "keep-alive");
-      assertEquals(world.connections.length, 1);
+      const client = await TextClient.connect(runtime, world.address, secure ? testTlsClient() : undefined);
+      for (let i = 1; i <= 30; i++) {
+        await client.send(GET.replace("/a", `/${i}`));
+        const received = await client.until((text) => text.includes(`GET /${i} `));
+        const response = responsesIn(received).at(-1);
+        assertEquals([response?.headers.get("connection"), response?.body], ["keep-alive", `GET /${i} Host=here`]);
+        client.received = "";
+      }
+      assertEquals([world.connections.length, world.closed], [1, 0]);
+      client.close();
     });
 
     it("sends no body in answer to HEAD, and its length all the same", async () => {
@@ -202,6 +210,15 @@ for (const secure of [false, true]) {
         responses.map(({ body }) => body.split(" ").slice(0, 2).join(" ")),
         ["POST /p", "GET /last"],
       );
+    });
+
+    it("asks nobody to continue with a body", async () => {
+      await using world = await start();
+      const expecting = "GET /e HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\n\r\n";
+      const received = await world.talk(GET + expecting + LAST);
+      // The connection may end with it, because the client may send the body or not.
+      const [first, second] = responsesIn(received).map(({ status, body }) => `${status} ${body.split(" ")[1]}`);
+      assertEquals([first, second], ["200 /a", "200 /e"]);
     });
 
     it("sends a body of unknown length in chunks, each when it is there", async () => {
@@ -306,6 +323,19 @@ for (const secure of [false, true]) {
       }));
       await world.talk(GET, { done: (text) => text.includes("tick") });
       await waitUntil(() => isEnded && world.closed === 1, "the end of the answer");
+    });
+
+    it("ends a connection that sends many requests in one go, before it has answered many of them", async () => {
+      let asked = 0;
+      await using world = await start(async (request) => {
+        asked++;
+        return echo(request);
+      });
+      assertEquals((await world.ask(GET.repeat(7) + LAST)).length, 8);
+      asked = 0;
+      await world.talk(GET.repeat(1000));
+      assert(asked <= 16, `${asked} of 1000 were answered`);
+      await waitUntil(() => world.closed === 2, "the end of the connection");
     });
 
     it("answers many connections at once", async () => {

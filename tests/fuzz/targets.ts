@@ -3,6 +3,7 @@
 import type { FuzzTarget } from "./fuzz_target.ts";
 import { comparisonTarget } from "./targets/comparisons.ts";
 import { httpTarget } from "./targets/http_requests.ts";
+import { httpServiceTarget } from "./targets/http_service.ts";
 import { indexTarget } from "./targets/index_sessions.ts";
 import { lockedTarget } from "./targets/locked_sessions.ts";
 import { accessListTarget, authFileTarget, loginTarget } from "./targets/logins.ts";
@@ -34,5 +35,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   lockedTarget,
   indexTarget,
   httpTarget,
+  httpServiceTarget,
   tlsTarget,
 ];

@@ -10,6 +10,8 @@ import type { Connection, ConnectionHandler, HttpAnswer, HttpProtocol, HttpRespo
 /** Only for the header of this name: whoever accepted the connection ends it. */
 const KEEP_ALIVE_MS = 60000;
 const OVERFLOW = "HPE_HEADER_OVERFLOW";
+/** A connection with more requests than this in one go is ended: they would all be answered in one turn of the event loop. */
+const UNANSWERED_MAX = 16;
 
 export class NodeHttp implements HttpProtocol {
   /** By the limit of a head, which is a property of the server. */
@@ -27,13 +29,17 @@ function createHttpServer(maxHeaderSize: number): Server {
   const server = createServer({ maxHeaderSize, keepAliveTimeout: KEEP_ALIVE_MS });
   // The length of the head is the limit; headers beyond a number would be ignored.
   server.maxHeadersCount = 0;
+  // A server that does not listen is closing, and would keep no connection for the next request.
+  Object.defineProperty(server, "listening", { value: true });
   // A client that has finished sending still gets its answers.
   (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
   server.on("request", (request, response) => void exchange(request, response));
+  // No body is read, so nobody is asked to continue: an interim response would come in the middle of the one before it.
+  server.on("checkContinue", (request, response) => void exchange(request, response));
   // Heads that are refused by the parser. Once a response has begun, nothing else can be said.
   server.on("clientError", (error: Error & { code?: string }, socket) => {
     const stream = socket as Duplex;
-    if (!(stream instanceof ConnectionStream) || stream.isAnswering || !stream.writable) return void stream.destroy();
+    if (!(stream instanceof ConnectionStream) || stream.unanswered > 0 || !stream.writable) return void stream.destroy();
     const status = error.code === OVERFLOW ? "431 Request Header Fields Too Large" : "400 Bad Request";
     stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   });
@@ -43,9 +49,9 @@ function createHttpServer(maxHeaderSize: number): Server {
 async function exchange(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const stream = request.socket as Duplex;
   if (!(stream instanceof ConnectionStream)) return void stream.destroy();
-  stream.isAnswering = true;
+  if (stream.destroyed || ++stream.unanswered > UNANSWERED_MAX) return void stream.destroy();
   response.on("close", () => {
-    stream.isAnswering = false;
+    stream.unanswered--;
   });
   request.resume();
   const { rawHeaders } = request;
@@ -85,8 +91,8 @@ function roomIn(response: ServerResponse): Promise<void> {
 /** A connection as a stream. */
 class ConnectionStream extends Duplex {
   readonly answer: HttpAnswer;
-  /** A request is being answered. */
-  isAnswering = false;
+  /** Requests that are being answered, or wait for that. */
+  unanswered = 0;
   readonly #connection: Connection;
   /** It closes once everything is sent. */
   #isClosing = false;
@@ -96,6 +102,8 @@ class ConnectionStream extends Duplex {
     super();
     this.#connection = connection;
     this.answer = answer;
+    // Each of them may listen.
+    this.setMaxListeners(0);
     // An error of the parser or the socket ends the connection, which is all there is to do.
     this.on("error", () => undefined);
   }
@@ -118,6 +126,11 @@ class ConnectionStream extends Duplex {
         this.#continue();
       },
     };
+  }
+
+  /** A socket has this; timeouts are those of whoever accepted the connection. */
+  setTimeout(): this {
+    return this;
   }
 
   override _read(): void {
