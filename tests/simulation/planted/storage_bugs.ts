@@ -16,8 +16,8 @@ export const storageBugs: readonly PlantedBug[] = [
     about: "with `fsync always` a write is acknowledged once it is appended",
     search: "power",
     file: "lib/storage/log/commit_group.ts",
-    find: "    if (this.#fsync === FsyncPolicy.always) {\n      for",
-    replace: "    if (this.#fsync === FsyncPolicy.always && this.#closed) {\n      for",
+    find: "    if (this.#fsync === FsyncPolicy.always) {\n      this",
+    replace: "    if (this.#fsync === FsyncPolicy.always && this.#closed) {\n      this",
   },
   {
     name: "joins-running-sync",
