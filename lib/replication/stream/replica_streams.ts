@@ -100,6 +100,8 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   readonly #former = new Map<string, Former>();
   /** Our fellow slaves while we are one. */
   #fellows: readonly ClusterNode[] = [];
+  /** Until when those that we had may answer reads, by key. */
+  readonly #formerFellows = new Map<string, number>();
   /** Until when we may answer for our partition, on the monotonic clock; infinite without slaves. */
   leaseUntilMs = Number.POSITIVE_INFINITY;
   #beat: Timer | undefined;
@@ -168,18 +170,21 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#release();
   }
 
-  /** Our former master's other slaves may answer reads for as long as it has let them. */
+  /**
+   * Our former master's other slaves may answer reads for as long as it has let them; also one that was promoted or lost
+   * since then, and does not know it.
+   */
   #succeed(): void {
     const { self } = this.#routing;
-    if (this.#isMaster) {
-      for (const { key } of this.#fellows) this.#keepOut(key, 0, this.#formerMaster.othersUntilMs);
-      this.#fellows = [];
-    } else if (self?.role === NodeRole.slave) {
-      const slaves = this.#routing.replicaTargets(self.partition);
-      this.#fellows = slaves.filter(({ key, state }) => key !== self.key && state === NodeState.active);
-    } else {
-      this.#fellows = [];
+    const before = this.#fellows;
+    const slaves = self?.role === NodeRole.slave ? this.#routing.replicaTargets(self.partition) : [];
+    this.#fellows = slaves.filter(({ key, state }) => key !== self?.key && state === NodeState.active);
+    for (const { key } of before) {
+      if (!this.#fellows.some((fellow) => fellow.key === key)) this.#formerFellows.set(key, this.#formerMaster.othersUntilMs);
     }
+    if (!this.#isMaster) return;
+    for (const [key, untilMs] of this.#formerFellows) this.#keepOut(key, 0, untilMs);
+    this.#formerFellows.clear();
   }
 
   /** Begins a new stream to a replica of ours that has left its old one; at `cursor` if it has every earlier record. */
