@@ -209,8 +209,14 @@ export class InSyncReplicas {
   #slave(key: string): ClusterNode | undefined {
     const { self, nodeMap } = this.#routing;
     const node = findNode(nodeMap, key);
-    if (self?.role !== NodeRole.master || node?.role !== NodeRole.slave || node.state === NodeState.down) return undefined;
-    return node.partition === self.partition ? node : undefined;
+    if (!this.#isMaster || node?.role !== NodeRole.slave || node.state === NodeState.down) return undefined;
+    return node.partition === self?.partition ? node : undefined;
+  }
+
+  /** One that is down in the map sends its slaves nothing. */
+  get #isMaster(): boolean {
+    const { self } = this.#routing;
+    return self?.role === NodeRole.master && self.state !== NodeState.down;
   }
 
   /** A slave that was out may be in the set again by the map. */
@@ -223,8 +229,8 @@ export class InSyncReplicas {
 
   /** Removes a slave that is in the set; see `missed` for the result. */
   #takeOut(key: string, reason: string): Promise<FlareError | undefined> | undefined {
-    const { self, nodeMap } = this.#routing;
-    if (self?.role !== NodeRole.master) return Promise.resolve(doubt(key, NOT_MASTER));
+    const { nodeMap } = this.#routing;
+    if (!this.#isMaster) return Promise.resolve(doubt(key, NOT_MASTER));
     const slave = this.#slave(key);
     if (slave === undefined || !this.isMember(slave)) return undefined;
     const record = this.#record(key);
@@ -273,8 +279,8 @@ export class InSyncReplicas {
   async #remove(key: string, record: SlaveRecord): Promise<FlareError | undefined> {
     while (!this.#stopped) {
       await record.addition;
-      const { self, nodeMap } = this.#routing;
-      if (self?.role !== NodeRole.master) return doubt(key, NOT_MASTER);
+      const { nodeMap } = this.#routing;
+      if (!this.#isMaster) return doubt(key, NOT_MASTER);
       const slave = this.#slave(key);
       if (slave === undefined || !this.isMember(slave) || record.legacyIn === nodeMap.version) return undefined;
       const answer = await this.#keeper.changeSet(slave, "prepare", nodeMap.version);

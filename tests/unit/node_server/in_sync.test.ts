@@ -276,6 +276,15 @@ describe("a slave that has copied", () => {
     await node.stop();
   });
 
+  it("is not added when its master was down since then, and its stream has ended", async () => {
+    const node = await startMaster(OUT);
+    await node.ask(DUMP);
+    await node.push(6, ["2001 0 2 0 1 16", "2002 1 1 0 1 17"]);
+    await node.push(7, OUT);
+    assertEquals([await node.ask(ADMIT), changes(node)], [UNSENT, []]);
+    await node.stop();
+  });
+
   it("is added by the next map when the index server has another one", async () => {
     const node = await startMaster(OUT);
     await node.ask(DUMP);
