@@ -394,10 +394,27 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   #waitUntilOut(stream: ReplicaStream, isOut: Promise<FlareError | undefined>): void {
     this.#behind.set(stream, stream.firstMissing - 1);
     void isOut.then((doubt) => {
-      if (doubt !== undefined) this.#failWaiters(doubt);
-      this.#behind.delete(stream);
-      this.#release();
+      if (doubt === undefined) return this.#dropBehind(stream);
+      this.#failWaiters(doubt);
+      this.#askIfOut(stream);
     });
+  }
+
+  /** It is not known whether it is out: it could be promoted, so what it lacks is not shown, unless it has it by now. */
+  #askIfOut(stream: ReplicaStream): void {
+    const { node } = stream;
+    this.#runtime.clock.setTimer(() => {
+      const next = this.#streams.get(node.key);
+      const saysWhatItHas = next !== undefined && next !== stream && next.isOpen && !this.#behind.has(next);
+      const isOut = saysWhatItHas || this.#isOver ? undefined : this.#owner.onLate(node, "it is not known whether it is out");
+      if (isOut === undefined) return this.#dropBehind(stream);
+      void isOut.then((doubt) => (doubt === undefined ? this.#dropBehind(stream) : this.#askIfOut(stream)));
+    }, REOPENING_MS);
+  }
+
+  #dropBehind(stream: ReplicaStream): void {
+    this.#behind.delete(stream);
+    this.#release();
   }
 
   get #isMaster(): boolean {

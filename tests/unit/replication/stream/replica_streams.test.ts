@@ -8,7 +8,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
 import { parseBlock } from "../../../../lib/protocol/stream_request.ts";
 import { readBlock } from "../../../../lib/storage/log/log_block.ts";
-import { type PlayedHost, PlayedNode } from "../../../support/played_node.ts";
+import { agrees, type PlayedHost, PlayedNode } from "../../../support/played_node.ts";
 
 const SLAVE = "127.0.0.1:2002";
 const OTHER = "127.0.0.1:2003";
@@ -213,6 +213,33 @@ describe("a new master whose index server keeps in-sync sets", () => {
       const node = await withSets((host) => void following(host, { stream: answer }));
       await node.network.settle();
       assertEquals(removals(node), [REMOVAL], answer);
+      await node.stop();
+    }
+  });
+
+  it("shows no write in doubt that a slave may lack, until it is out, or says that it has it", async () => {
+    for (const has of [1, 2]) {
+      let stream: (request: string) => string | undefined = agrees;
+      let block = "OK\r\n";
+      const node = await withSets((host) => {
+        host.knowsStreams = true;
+        host.answer = (request) =>
+          request.includes(">stream ") ? stream(request) : request.includes(">beacon ") ? "OK\r\n" : block;
+      });
+      await node.network.settle();
+      assertEquals(await node.ask("set a 0 0 1\r\n1\r\n"), "STORED\r\n");
+      node.network.unreachable.add("127.0.0.1:2000");
+      block = "SERVER_ERROR disk full\r\n";
+      stream = (request) => agrees(request).replace(" 0\r", ` ${has}\r`);
+      const writer = await node.send("set a 0 0 1\r\n2\r\n");
+      // The slave's lease has ended, too, by then.
+      await node.network.pass(9000);
+      assertMatch(writer.received, /^SERVER_ERROR in doubt: .*no index server has taken it out|^STORED/);
+      const shown = "VALUE a 0 1\r\n2\r\nEND\r\n";
+      assertEquals((await node.ask("get a\r\n")) === shown, has === 2);
+      node.network.unreachable.delete("127.0.0.1:2000");
+      await node.network.pass(3000);
+      assertEquals([await node.ask("get a\r\n"), removals(node).length], [shown, 1]);
       await node.stop();
     }
   });
