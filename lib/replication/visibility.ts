@@ -73,15 +73,23 @@ export class Visibility {
     return !this.#isSync && this.#lease.mayWrite;
   }
 
-  /** Resolves when everything that is stored now may be shown, with the reason if it may not. */
-  async settled(): Promise<FlareError | undefined> {
-    const { master } = this.#lease;
+  /** The master of our partition, to be known before something is read: another map may come while the engine is asked. */
+  get master(): string | undefined {
+    return this.#lease.master;
+  }
+
+  /**
+   * Resolves when everything that is stored now may be shown, with the reason if it may not.
+   * @param master when it was read; else what was read is not what the partition has
+   */
+  async settled(master = this.#lease.master): Promise<FlareError | undefined> {
     const fault = await new Promise<FlareError | undefined>((resolve) => {
       // A read does not wait where writers do because a slave is far behind.
       if (this.#isSync) this.#replicator.onCommit({ onCommitted: resolve }, true);
       else this.#storage.onCommit({ onCommitted: resolve });
     });
-    return fault ?? (this.mayBeLate ? undefined : this.#lease.confirmed(master));
+    const isLate = this.mayBeLate && this.#lease.master === master;
+    return fault ?? (isLate ? undefined : this.#lease.confirmed(master));
   }
 
   /** Whether a key has no change after this one. */

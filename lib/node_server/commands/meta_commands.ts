@@ -57,7 +57,11 @@ export class MetaCommands {
     } catch (error) {
       return this.#replyTo(request, reply).line(faultLine(error));
     }
-    if (entry instanceof Promise) return this.#getLater(request.clone(), reply, entry);
+    if (entry instanceof Promise) {
+      // It is read again there: what may be shown at once now may not be then.
+      entry.catch(() => undefined);
+      return this.#getElsewhere(request.clone(), reply);
+    }
     stats.cmdGet++;
     if (watchers.kinds !== 0) watchers.fetched(key, entry);
     if (entry === undefined) {
@@ -153,17 +157,6 @@ export class MetaCommands {
       return reply.line(faultLine(error));
     }
     return this.#write.writeItem(request, reply);
-  }
-
-  async #getLater(request: Request, reply: TextReply, pending: Promise<EntryView | undefined>): Promise<void> {
-    const own = this.#replyTo(request, reply);
-    let entry: EntryView | undefined;
-    try {
-      entry = await pending;
-    } catch (error) {
-      return own.line(faultLine(error));
-    }
-    return this.#found(request, own, entry);
   }
 
   /** Answers a cloned request with the local item. */

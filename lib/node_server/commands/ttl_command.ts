@@ -44,7 +44,11 @@ export class TtlCommand {
     const now = nowSeconds(this.#parts);
     try {
       const entry = this.#parts.storage.get(request.mutation.key, now, true);
-      if (entry instanceof Promise) return this.#later(entry, now, reply);
+      if (entry instanceof Promise) {
+        // It is read again there: what may be shown at once now may not be then.
+        entry.catch(() => undefined);
+        return this.#elsewhere(request.clone(), reply);
+      }
       reply.line(answerLine(entry, now));
     } catch (error) {
       reply.line(faultLine(error));

@@ -153,13 +153,15 @@ export class WriteCommands implements WriteOwner {
     const refusal = this.#refusal(request, hash);
     if (refusal !== undefined) return serverErrorLine(refusal);
     request.mutation.expire = expire;
+    const { visibility } = this.#parts;
+    const { master } = visibility;
     const pending = storage.apply(request.mutation, now);
     const applied = pending instanceof Promise ? await this.#parts.partitionFlush.track(pending) : pending;
     if (pending instanceof Promise) hash = this.#forward.hash(request.mutation.key);
     if (applied.result === MutationResult.failed) return serverErrorLine(applied.error);
     if (applied.result !== MutationResult.touched) {
-      const { visibility } = this.#parts;
-      const fault = visibility.isShown(request.mutation.key) ? undefined : await visibility.settled();
+      const isShown = visibility.master === master && visibility.isShown(request.mutation.key);
+      const fault = isShown ? undefined : await visibility.settled(master);
       if (fault !== undefined) return faultLine(fault);
       return request.flareOrder ? "NOT_FOUND" : undefined;
     }
@@ -253,12 +255,19 @@ export class WriteCommands implements WriteOwner {
 
   /** The storage had to wait: the chunk of this request is done, so the commit is awaited here. */
   async #writeLater(request: Request, reply: TextReply, pending: Promise<Applied>): Promise<void> {
+    const { visibility } = this.#parts;
+    const { master } = visibility;
     const applied = await pending;
     // The current map decides which nodes are concerned.
     const { key } = request.mutation;
     const hash = this.#forward.hash(key);
     const replicated = this.#spread(request, hash, applied);
-    if (!changed(applied.result)) return this.#refused(request, reply, applied);
+    if (!changed(applied.result)) {
+      const isStale = applied.result !== MutationResult.failed && visibility.master !== master;
+      const fault = isStale ? await visibility.settled(master) : undefined;
+      if (fault === undefined) return this.#refused(request, reply, applied);
+      return request.noreply ? undefined : reply.line(faultLine(fault));
+    }
     const text = request.noreply ? "" : reply.appliedText(applied);
     return this.#answerAfter(this.#waitsForCopies(request, hash) ? replicated : undefined, request, reply, text);
   }

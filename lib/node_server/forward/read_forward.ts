@@ -41,7 +41,7 @@ export interface ReadForwardParts {
   readonly otherCluster: Pick<OtherCluster, "node">;
   readonly peers: Pick<PeerPool, "lane">;
   readonly storage: Pick<Storage, "read">;
-  readonly visibility: Pick<Visibility, "canShow" | "isShown" | "mayBeLate" | "settled">;
+  readonly visibility: Pick<Visibility, "canShow" | "isShown" | "master" | "mayBeLate" | "settled">;
 }
 
 export class ReadForward {
@@ -67,8 +67,10 @@ export class ReadForward {
    */
   async readHere(key: KeySlice, nowSeconds: number, peek = false): Promise<EntryView | undefined> {
     const { storage, visibility } = this.#parts;
+    const { master } = visibility;
     const entry = await storage.read(key, nowSeconds, peek);
-    const fault = visibility.isShown(key) ? undefined : await visibility.settled();
+    const isShown = visibility.master === master && visibility.isShown(key);
+    const fault = isShown ? undefined : await visibility.settled(master);
     if (fault !== undefined) throw fault;
     return entry;
   }

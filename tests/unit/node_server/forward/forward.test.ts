@@ -71,7 +71,13 @@ function world(...routes: readonly Route[]) {
     peers: { lane, queue: 0 },
     follower: { source: undefined as string | undefined },
     storage: { read: () => Promise.resolve(undefined) },
-    visibility: { canShow: () => true, isShown: () => true, mayBeLate: false, settled: () => Promise.resolve(undefined) },
+    visibility: {
+      canShow: () => true,
+      isShown: () => true,
+      master: "a:1" as string | undefined,
+      mayBeLate: false,
+      settled: (_: string | undefined) => Promise.resolve<FlareError | undefined>(undefined),
+    },
     selfKey: "self:1",
   };
   return { asked, state, parts };
@@ -138,6 +144,22 @@ describe("a read of a key of another node", () => {
     assertEquals([reads.isHere(KEY), await reads.read(KEY, () => assert(false) as never)], [false, LOCAL]);
     assertEquals(await reads.readHere(KEY, 0), undefined);
     assertEquals(await assertRejects(() => reads.readHere(KEY, 0)), fault);
+  });
+
+  it("shows nothing that was read before the master changed, whatever this node may show since then", async () => {
+    const { parts } = world(LOCAL);
+    const fault = new FlareError("REFUSED", "the master has changed");
+    const visibility = {
+      ...parts.visibility,
+      settled: (master: string | undefined) => Promise.resolve(master === visibility.master ? undefined : fault),
+    };
+    const read = async () => {
+      visibility.master = undefined;
+      return undefined;
+    };
+    const reads = new ReadForward({ ...parts, storage: { read }, visibility }, stay);
+    assertEquals(await assertRejects(() => reads.readHere(KEY, 0)), fault);
+    assertEquals(await reads.readHere(KEY, 0), undefined);
   });
 
   it("is not added to a lane on which very many wait", async () => {
