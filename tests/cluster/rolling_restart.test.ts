@@ -1,6 +1,8 @@
 /**
  * Nodes of clusters of real processes are away for a while under load, restarted in turn or standing still: no answer is wrong,
  * nothing is lost, and no node copies what it has.
+ *
+ * Runs alone: a node that is slow to say goodbye leaves its partition without answers until its lease has ended.
  */
 
 import { describe, it } from "node:test";

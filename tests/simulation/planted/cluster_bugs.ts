@@ -155,4 +155,20 @@ export const clusterBugs: readonly PlantedBug[] = [
     find: "storage.readLog(common.at + 1)",
     replace: "storage.readLog(common.at + 2)",
   },
+  {
+    name: "part-of-a-block-lost",
+    about: "a block counts as stored although its beginning was rolled back while its end waited for the engine",
+    search: "fullDisks",
+    file: "lib/replication/stream/follower.ts",
+    find: "if (this.#storage.rollbacks !== rollbacks) this.#failPart(request);",
+    replace: "",
+  },
+  {
+    name: "read-passed-on-by-another-map",
+    about: "a read goes round between two nodes with different maps, and waits behind itself",
+    search: "cutOff",
+    file: "lib/node_server/forward/read_forward.ts",
+    find: "return forwardedBy === undefined || forwardedBy.mapVersion === routing.nodeMap.version || otherCluster.node !== undefined;",
+    replace: "return true;",
+  },
 ];

@@ -43,6 +43,9 @@ export const SEARCHES: { readonly [name: string]: (seed: string) => Promise<void
   /** Links and disks are slow at times. */
   slowPeers: (seed) => clean(["slowPeers"], seed),
 
+  /** Disks are full at times. */
+  fullDisks: (seed) => clean(["sync-fullDisk-1", "sync-fullDisk-2"], seed),
+
   /** Disks fail at times. */
   failingDisks: (seed) => clean(["sync-brokenDisk-1", "sync-failingAppend-2", "sync-descriptors-1"], seed),
 
