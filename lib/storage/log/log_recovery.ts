@@ -125,6 +125,8 @@ class LogRecoverer {
     for (const [at, number] of numbers.entries()) {
       const segment = await this.#look(number);
       found.push(segment);
+      // Where it begins says nothing of the one before, which may have grown since.
+      if (this.#isUnfinished(number, segment.bytes)) break;
       const { firstSequence } = segment;
       if (firstSequence > engineSequence && firstSequence !== UNREADABLE) break;
       if (firstSequence <= engineSequence) oldCount = at;
@@ -159,6 +161,7 @@ class LogRecoverer {
     if (header === undefined) return this.#skipSegment(number, path, bytes.length);
     if (this.#isSequenceKnown && header.firstSequence > this.#nextSequence) this.#countMissing(number, path, header);
     this.#isSequenceKnown = true;
+    if (this.#isUnfinished(number, bytes.length) && header.firstSequence < this.#nextSequence) return this.#drop(path);
     const reader = new LogReader(bytes, header);
     let damages = 0;
     while (reader.next()) {
@@ -192,14 +195,20 @@ class LogRecoverer {
    */
   async #skipSegment(number: number, path: string, length: number): Promise<void> {
     if (number <= this.#known.lastSegment) throw dataDamage(path, `has no readable header, its length is ${length} bytes`);
-    if (length <= LOG_HEADER_BYTES) {
-      this.#runtime.log.write("notice", `log segment "${path}" was not fully created: removed`);
-      await this.#runtime.files.remove(path);
-      return;
-    }
+    if (length <= LOG_HEADER_BYTES) return this.#drop(path);
     this.#skip(1);
     this.#runtime.log.write("error", `log segment "${path}" has no readable header: ${length} bytes skipped`);
     this.#segments.push({ number, path, bytes: length, firstSequence: this.#nextSequence, history: NO_HISTORY });
+  }
+
+  /** Whether a segment has no records, and may be left from an attempt to begin it that failed. */
+  #isUnfinished(number: number, length: number): boolean {
+    return length <= LOG_HEADER_BYTES && number > this.#known.lastSegment;
+  }
+
+  async #drop(path: string): Promise<void> {
+    this.#runtime.log.write("notice", `log segment "${path}" was not fully created: removed`);
+    await this.#runtime.files.remove(path);
   }
 
   #cut(path: string, size: number, tail: number): void {

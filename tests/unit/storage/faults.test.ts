@@ -10,6 +10,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { type Applied, MutationKind, MutationResult } from "../../../lib/item/mutation.ts";
+import { LOG_HEADER_BYTES } from "../../../lib/storage/log/log_record.ts";
 import { Storage, type StorageOptions } from "../../../lib/storage/storage.ts";
 import type { MemoryFiles } from "../../support/memory_files.ts";
 import {
@@ -33,6 +34,38 @@ function open(world: StorageWorld, database: TestDatabase, more: StorageOptions 
 function disk(world: StorageWorld): MemoryFiles {
   return world.files as MemoryFiles;
 }
+
+describe("a log segment that could not be begun", () => {
+  it("is not taken for the end of the one before, which has grown since", async () => {
+    const world = new StorageWorld();
+    const database = new TestDatabase();
+    const storage = await open(world, database);
+    await writeDurably(storage, set("a", "1"), world.nowSeconds);
+    const files = disk(world);
+    const known = new Set(files.files.keys());
+    const openAppend = files.openAppend.bind(files);
+    let refused = "";
+    files.openAppend = (path) => {
+      const file = openAppend(path);
+      if (known.has(path) || !path.includes("changes-")) return file;
+      refused = path;
+      const append = (bytes: Uint8Array): never => {
+        // A readable header is left.
+        file.append(bytes.subarray(0, LOG_HEADER_BYTES / 2));
+        throw new FlareError("IO_ERROR", "disk on fire");
+      };
+      return { size: 0, append, sync: () => file.sync(), truncate: (size) => file.truncate(size), close: () => file.close() };
+    };
+    await storage.checkpoint();
+    await writeDurably(storage, set("b", "1"), world.nowSeconds);
+    assert(files.content(refused).length > 0);
+    const later = new StorageWorld(files.killed());
+    const again = await open(later, database.powerCut(database.unsyncedBatches));
+    const values = ["a", "b"].map(async (key) => (await read(again, key, later.nowSeconds))?.value);
+    assertEquals(await Promise.all(values), ["1", "1"]);
+    await again.close();
+  });
+});
 
 describe("a full disk", () => {
   it("takes back all changes of the turn and heals with freed space", async () => {
