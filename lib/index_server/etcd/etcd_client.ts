@@ -22,6 +22,12 @@ export interface EtcdServers {
 /** A JSON object. */
 export type Json = Readonly<Record<string, unknown>>;
 
+/** The paths of a read and of a transaction. */
+export const RANGE = "/v3/kv/range";
+export const TRANSACTION = "/v3/kv/txn";
+/** The revision of a key that is not there. */
+export const ABSENT = "0";
+
 /** How long a member may take to answer. */
 const TIMEOUT_MS = 2000;
 const AUTHENTICATE = "/v3/auth/authenticate";

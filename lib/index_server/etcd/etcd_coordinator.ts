@@ -10,7 +10,7 @@ import { decodeStoredMap, encodeStoredMap, NOTHING_STORED, type StoredMap } from
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { Coordinator, Election, RestoredMap } from "../coordinator.ts";
 import { KnownMap } from "../known_map.ts";
-import { EtcdClient, type EtcdServers, type Json } from "./etcd_client.ts";
+import { ABSENT, EtcdClient, type EtcdServers, type Json, RANGE, TRANSACTION } from "./etcd_client.ts";
 import { EtcdElection } from "./etcd_election.ts";
 
 export interface EtcdPlace extends EtcdServers {
@@ -20,10 +20,6 @@ export interface EtcdPlace extends EtcdServers {
 }
 
 const POLL_MS = 1000;
-const RANGE = "/v3/kv/range";
-const TRANSACTION = "/v3/kv/txn";
-/** The revision of a key that is not there. */
-const ABSENT = "0";
 
 export class EtcdCoordinator implements Coordinator {
   readonly election: Election;

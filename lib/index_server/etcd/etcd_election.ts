@@ -8,17 +8,13 @@ import { FlareError } from "../../base/errors.ts";
 import type { Election, Leader, Standing } from "../coordinator.ts";
 import { decodeLeader, encodeLeader } from "../leader_record.ts";
 import { isSameServer } from "../shared_lease.ts";
-import type { EtcdClient, Json } from "./etcd_client.ts";
+import { ABSENT, type EtcdClient, type Json, RANGE, TRANSACTION } from "./etcd_client.ts";
 
-const RANGE = "/v3/kv/range";
-const TRANSACTION = "/v3/kv/txn";
 const GRANT = "/v3/lease/grant";
 const KEEP_ALIVE = "/v3/lease/keepalive";
 const REVOKE = "/v3/lease/revoke";
 /** What is appended to the map's key. */
 const KEY_END = "/leader";
-/** The revision of a key that is not there. */
-const ABSENT = "0";
 
 /** A lease of our own. */
 interface Lease {

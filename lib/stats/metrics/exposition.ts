@@ -15,7 +15,7 @@ export const METRIC_TYPES: Readonly<Record<MetricFormat, string>> = {
   openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
 };
 
-/** What has to be escaped in the value of a label. */
+/** The characters that `escapeQuoted` escapes. */
 const SPECIAL = /["\\\n]/;
 
 /** The metrics of a source as text; one without samples is left out. */
@@ -26,12 +26,12 @@ export function renderMetrics<Source>(metrics: readonly Metric<Source>[], source
     const head = lines.length;
     // OpenMetrics names the family of a counter without the suffix of its samples.
     const family = isOpen && kind === "counter" ? name.replace(/_total$/, "") : name;
-    lines.push(`# HELP ${family} ${escapeHelp(help)}`, `# TYPE ${family} ${kind}`);
+    lines.push(`# HELP ${family} ${isOpen ? escapeQuoted(help) : escapeHelp(help)}`, `# TYPE ${family} ${kind}`);
     const put: PutSample = (value, ...values) => {
       if (value === undefined) return;
       let pairs = "";
       for (let at = 0; at < labels.length; at++) {
-        pairs += `${at === 0 ? "" : ","}${labels[at]}="${escapeLabel(values[at] ?? "")}"`;
+        pairs += `${at === 0 ? "" : ","}${labels[at]}="${escapeQuoted(values[at] ?? "")}"`;
       }
       if (typeof value === "object") putHistogram(lines, name, pairs, value);
       else lines.push(`${name}${braced(pairs)} ${numberText(value)}`);
@@ -80,12 +80,13 @@ function numberText(value: number | bigint): string {
   return String(value);
 }
 
-function escapeLabel(text: string): string {
+/** The value of a label, and the help of OpenMetrics. */
+function escapeQuoted(text: string): string {
   if (!SPECIAL.test(text)) return text;
   return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
-/** Both formats know these escapes; quotes need none in Prometheus', and none of our texts has any. */
+/** The help of Prometheus' format, in which a quote stands for itself. */
 function escapeHelp(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }

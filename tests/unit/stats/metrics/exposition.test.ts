@@ -40,6 +40,12 @@ const METRICS: readonly Metric<Source>[] = [
 ];
 
 describe("metrics as text", () => {
+  it("escape a quote in the help for OpenMetrics alone", () => {
+    const quoted = [metric<Source>("a_size", "gauge", 'How "large"', () => 1)];
+    assert(renderMetrics(quoted, { size: 1 }, "prometheus").startsWith('# HELP a_size How "large"\n'));
+    assert(renderMetrics(quoted, { size: 1 }, "openmetrics").startsWith('# HELP a_size How \\"large\\"\n'));
+  });
+
   it("are what Prometheus reads", () => {
     assertEquals(
       renderMetrics(METRICS, { size: 1.5 }, "prometheus"),
