@@ -3,8 +3,9 @@
  * its own. Arguments: runtimes (`node`, `deno`, `bun`) and test files or directories, all of both unless given; and
  * `--jobs=N`, how many files run at a time (one more than there are cores, because they wait a lot, at most four). Of those
  * that run whole clusters as programs, two at a time run; a file whose head says "Runs alone" has the machine for itself.
- * A file that passes is one line; of one that fails, everything is printed. The end lists, for each runtime, what was
- * skipped and why, the slowest files, and again what failed.
+ * A file that passes is one line; of one that fails, everything is printed. A file with whole clusters that failed while
+ * others ran beside it runs a second time, alone: what it finds then counts. The end lists, for each runtime, what was skipped
+ * and why, the slowest files, what passed only the second time, and what failed.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -114,6 +115,11 @@ async function runFiles(name) {
   };
   await Promise.all(Array.from({ length: jobs }, work));
   for (const file of alone) results.push(await runFile(name, file));
+  for (const [i, first] of results.entries()) {
+    if (first.problem === undefined || !isHeavy(first.file) || files.length === 1) continue;
+    const second = await runFile(name, first.file);
+    if (second.problem === undefined) results[i] = { ...second, first };
+  }
   return results;
 }
 
@@ -134,6 +140,7 @@ function summary(name, results) {
 const outcomes = [];
 const summaries = [];
 const failures = [];
+const unsteady = [];
 let failed = false;
 let filesPassed = 0;
 let filesFailed = 0;
@@ -153,15 +160,16 @@ for (const name of names.length > 0 ? names : Object.keys(runtimes)) {
   failed ||= bad.length > 0;
   filesPassed += results.length - bad.length;
   filesFailed += bad.length;
-  for (const { file, problem, output } of bad) {
-    failures.push(`== ${name}: ${file}: ${problem}\n${failuresIn(name, output).join("\n\n")}`);
-  }
+  const report = ({ file, problem, output }) => `== ${name}: ${file}: ${problem}\n${failuresIn(name, output).join("\n\n")}`;
+  failures.push(...bad.map(report));
+  for (const { first } of results) if (first !== undefined) unsteady.push(`${report(first)}\n    (passed when it ran alone)`);
   summaries.push(summary(name, results));
   const tests = results.reduce((sum, each) => sum + each.tests, 0);
   const how = bad.length === 0 ? "passed" : `FAILED in ${bad.length} files`;
   outcomes.push(`${name}: ${how}, ${files.length} test files, ${tests} tests, ${minutes} minutes`);
 }
 console.log(`\n${summaries.join("\n")}`);
+if (unsteady.length > 0) console.log(`\nTO BE LOOKED INTO: passed only the second time\n${unsteady.join("\n\n")}`);
 if (failures.length > 0) console.log(`\n${failures.slice(0, FAILURES_MAX).join("\n\n")}`);
 console.log(`\n${outcomes.join("\n")}\nfiles: ${filesPassed} passed, ${filesFailed} failed`);
 process.exit(failed ? 1 : 0);

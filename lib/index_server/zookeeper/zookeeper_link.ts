@@ -240,15 +240,15 @@ export class ZooKeeperLink {
   #tick(): void {
     const nowMs = this.#runtime.clock.monotonicMs();
     const oldestMs = this.#session === undefined ? this.#startedMs : (this.#sent[0]?.sentMs ?? this.#pingedMs);
-    if (oldestMs !== undefined && nowMs - oldestMs >= ANSWER_MS) {
-      return this.#end(new FlareError("TIMED_OUT", `no answer in ${ANSWER_MS} ms`, { retriable: true }));
-    }
+    const leftMs = oldestMs === undefined ? ANSWER_MS : oldestMs + ANSWER_MS - nowMs;
+    if (leftMs <= 0) return this.#end(new FlareError("TIMED_OUT", `no answer in ${ANSWER_MS} ms`, { retriable: true }));
     const isIdle = this.#pingedMs === undefined && nowMs - this.#lastSentMs >= this.#tickMs;
     if (this.#session !== undefined && this.#options.pings && isIdle) {
       this.#pingedMs = nowMs;
       this.#send(encodePing());
     }
-    this.#schedule();
+    // Not later than the oldest request runs out of time; a younger one has more of it than a tick.
+    this.#schedule(Math.min(this.#tickMs, leftMs));
   }
 
   #end(error: FlareError): void {

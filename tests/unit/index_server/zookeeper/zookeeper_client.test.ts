@@ -95,6 +95,17 @@ describe("a session with ZooKeeper", () => {
     }
   });
 
+  it("waits for an answer two seconds, whenever its pings are due", async () => {
+    for (let phaseMs = 0; phaseMs < 1700; phaseMs += 100) {
+      const world = new World();
+      await world.ask();
+      await world.network.pass(phaseMs);
+      world.servers.answer = () => undefined;
+      const failure = await world.failure(REMOVE);
+      assertEquals(failure, 'IN_DOUBT ZooKeeper: no answer, "a:1": no answer in 2000 ms after 2000 ms', `after ${phaseMs} ms`);
+    }
+  });
+
   it("pings while there is nothing to ask, and leaves a server that is silent", async () => {
     const world = new World(["a", "b"]);
     await world.ask();
