@@ -20,6 +20,7 @@ import { WorkerRegistry } from "../net/worker.ts";
 import type { Address, FileLock, Runtime } from "../runtime/runtime.ts";
 import { metricsRoute } from "../stats/metrics/metrics_route.ts";
 import { StatFigures } from "../stats/stat_sink.ts";
+import { WebService, webRoutes } from "../web/web_service.ts";
 import type { BroadcasterOptions } from "./broadcaster.ts";
 import type { Coordinator } from "./coordinator.ts";
 import { chooseCoordinator } from "./coordinator_choice.ts";
@@ -69,6 +70,7 @@ export class RunningIndex implements IndexServer, IndexHost {
   readonly server: Server;
   readonly tls: DaemonTls;
   readonly #http: HttpService;
+  #web: WebService | undefined;
   readonly #replies: IndexReplies;
   readonly #service: NodeMapService;
   readonly #relay: LeaderRelay;
@@ -91,6 +93,7 @@ export class RunningIndex implements IndexServer, IndexHost {
     this.#http = new HttpService(runtime, this.server, options, {
       ...healthRoutes(() => this.#readiness),
       ...metricsRoute(indexMetrics, () => this.#source),
+      ...webRoutes(() => this.#web),
     });
     const monitoring = broadcasterOptions(options, this.tls);
     this.#service = new NodeMapService(this.runtime, this.workers, coordinator, monitoring, options.leaderLeaseMs);
@@ -146,6 +149,27 @@ export class RunningIndex implements IndexServer, IndexHost {
     if (admin !== undefined) this.#addresses.push(await this.tls.listen(admin, enableSsl, { admin: true }));
     // Those who elect it have to reach it.
     await this.#service.start(this.address);
+    this.#startWeb();
+  }
+
+  #startWeb(): void {
+    if (this.#options.httpPort === 0) return;
+    const { runtime, address, tls } = this;
+    const nodeMap = (): NodeMap => this.nodeMap;
+    this.#web = new WebService({
+      runtime,
+      kind: "index",
+      address,
+      indexServers: [address],
+      get nodeMap() {
+        return nodeMap();
+      },
+      get tlsClient() {
+        return tls.client;
+      },
+    });
+    this.#service.onMap = () => this.#web?.mapChanged();
+    this.#web.start();
   }
 
   /** Takes over what is stored about partitioning beside the map. @throws FlareError INVALID_OPTION */
@@ -163,6 +187,7 @@ export class RunningIndex implements IndexServer, IndexHost {
     this.#service.reload(broadcasterOptions(options, this.tls));
     this.#http.reload(options);
     await this.tls.reload(options);
+    this.#web?.reload();
     await this.server.reload({
       maxConnections: options.maxConnection,
       idleTimeoutMs: options.netReadTimeoutMs,
@@ -171,6 +196,7 @@ export class RunningIndex implements IndexServer, IndexHost {
   }
 
   async stop(): Promise<void> {
+    this.#web?.stop();
     await this.server.stop(STOP_GRACE_MS);
     await this.#service.stop();
     await this.#lock?.release();

@@ -58,6 +58,8 @@ export class NodeMapService implements Worker {
   readonly #queuedMs: number[] = [];
   #isStarted = false;
   #stopped = false;
+  /** Called when there is another map. */
+  onMap: () => void = () => undefined;
 
   /** @param leaseMs how long the lead lasts that is not renewed, with an election */
   constructor(
@@ -254,6 +256,7 @@ export class NodeMapService implements Worker {
       if (!(await this.#store(own, token))) continue;
       this.#current = own;
       this.#ownTerm = own.term;
+      this.onMap();
       // The lead may have ended meanwhile.
       if (this.#candidacy?.isElected === false) return;
       this.#isLeading = true;
@@ -298,6 +301,7 @@ export class NodeMapService implements Worker {
         if (!(await this.#store(next, token))) continue;
         this.#current = next;
         this.#logEvents(map, outcome.map, change);
+        this.onMap();
         if (outcome.warning !== undefined) this.#runtime.log.write("warning", outcome.warning);
         await this.#broadcaster.publish(outcome.map, outcome.changes, change.awaitsAll);
         return change.reply(outcome.map);
@@ -340,6 +344,7 @@ export class NodeMapService implements Worker {
     }
     if (restored.map.version > this.map.version && this.isLeading) this.#broadcaster.watch(restored.map);
     this.#current = { map: restored.map, term: restored.term };
+    this.onMap();
     return restored;
   }
 

@@ -38,6 +38,7 @@ import { replicationTypeOf, Visibility } from "../replication/visibility.ts";
 import type { Address, Runtime, TlsClient } from "../runtime/runtime.ts";
 import { metricsRoute } from "../stats/metrics/metrics_route.ts";
 import type { Storage } from "../storage/storage.ts";
+import { WebService, webRoutes } from "../web/web_service.ts";
 import { LogArchive } from "./archive/log_archive.ts";
 import { AdminCommands } from "./commands/admin_commands.ts";
 import { CompareCommands } from "./commands/compare_commands.ts";
@@ -113,6 +114,7 @@ export class RunningNode implements NodeServer {
   readonly #antiEntropy: AntiEntropy;
   readonly #archive: LogArchive | undefined;
   readonly #reports: StatsReports;
+  readonly #web: WebService | undefined;
   #stopping: Promise<void> | undefined;
 
   private constructor(
@@ -160,6 +162,7 @@ export class RunningNode implements NodeServer {
     this.#archive = openArchive(components);
     this.#stampLog();
     this.#reports = new StatsReports(components, this.#antiEntropy, this.#archive, () => server);
+    this.#web = this.#startWeb();
     components.watchers.attach(server, components.storage);
     server.open(
       new NodeHandler(components, {
@@ -219,6 +222,7 @@ export class RunningNode implements NodeServer {
         return notReady(storage === undefined ? "it is opening its data" : "it is joining its cluster");
       }),
       ...metricsRoute(nodeMetrics, () => (node === undefined ? undefined : node.#source)),
+      ...webRoutes(() => (node === undefined ? undefined : node.#web)),
     });
     try {
       if (checked.serverSocket !== "") addresses.push(await server.listen({ path: checked.serverSocket }));
@@ -332,6 +336,7 @@ export class RunningNode implements NodeServer {
     this.#dropLanes(this.nodeMap);
     this.#http.reload(options);
     await this.#components.tls.reload(options);
+    this.#web?.reload();
     await this.#server.reload({
       maxConnections: options.maxConnection,
       idleTimeoutMs: options.netReadTimeoutMs,
@@ -361,6 +366,7 @@ export class RunningNode implements NodeServer {
     if (announce) await leaveCluster(this.#components, this.#link, this.#server);
     this.#components.watchers.close();
     this.#components.timeWatcher.stop();
+    this.#web?.stop();
     await this.#server.stop(DRAIN_MS);
     this.#components.inSync.stop();
     this.#components.replicator.streams.stop();
@@ -395,6 +401,29 @@ export class RunningNode implements NodeServer {
     this.#removeMovedKeys(first ? 0 : countPartitions(previous, this.#partitionCountMax));
     this.#components.otherCluster.onMap();
     this.#components.partitionFlush.arm();
+    this.#web?.mapChanged();
+  }
+
+  #startWeb(): WebService | undefined {
+    const components = this.#components;
+    const { runtime, options, routing, tls } = components;
+    if (options.httpPort === 0) return undefined;
+    const web = new WebService({
+      runtime,
+      kind: "node",
+      address: this.address,
+      get indexServers() {
+        return components.options.indexServers;
+      },
+      get nodeMap() {
+        return routing.nodeMap;
+      },
+      get tlsClient() {
+        return tls.client;
+      },
+    });
+    web.start();
+    return web;
   }
 
   /** Only what is archived needs times. */

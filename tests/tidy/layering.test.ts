@@ -19,11 +19,12 @@ const floors: Readonly<Record<string, number>> = {
   stats: 6,
   replication: 6,
   client: 6,
-  index_server: 7,
   admin: 7,
-  node_server: 7,
-  local_cluster: 8,
-  testing: 8,
+  web: 8,
+  index_server: 9,
+  node_server: 9,
+  local_cluster: 10,
+  testing: 10,
 };
 
 /** Floors within `lib/storage`; what lies in no folder joins them all. */

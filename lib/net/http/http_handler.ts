@@ -10,6 +10,9 @@ const ENCODER = new TextEncoder();
 /** The type of plain text. */
 export const PLAIN_TEXT = "text/plain; charset=utf-8";
 
+/** The type of JSON. */
+export const JSON_TYPE = "application/json; charset=utf-8";
+
 /** A response that is a text. */
 export function textResponse(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Response {
   const bytes = ENCODER.encode(text);
@@ -17,6 +20,11 @@ export function textResponse(status: number, text: string, headers: Readonly<Rec
     status,
     headers: { "content-type": PLAIN_TEXT, "content-length": String(bytes.length), ...headers },
   });
+}
+
+/** A response that is a JSON value; an error is `{ error: "what was wrong and what to do" }`. */
+export function jsonResponse(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  return textResponse(status, JSON.stringify(value), { "content-type": JSON_TYPE, ...headers });
 }
 
 /** Handlers by their paths; anything else is not found. */
