@@ -52,6 +52,7 @@ export type { DeletePrefixOptions, DeleteProgress, ScanItem, ScanOptions } from 
 export type { DataIdentity } from "./lib/cluster/data_identity.ts";
 export { KeyHashAlgorithm } from "./lib/cluster/key_hash.ts";
 export type { KeyResolverOptions } from "./lib/cluster/key_resolver.ts";
+export type { MapRecord } from "./lib/cluster/map_record.ts";
 export { type ClusterNode, NodeRole, NodeState } from "./lib/cluster/node.ts";
 export type { NodeMap } from "./lib/cluster/node_map.ts";
 export type { ClusterMeta } from "./lib/cluster/node_map_codec.ts";

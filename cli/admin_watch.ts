@@ -1,4 +1,4 @@
-/** The read-only verbs: list, check, stats, summary, ping, threads, index, verify. */
+/** The read-only verbs: list, check, stats, summary, ping, threads, verify. */
 
 import { lookup } from "node:dns/promises";
 import process from "node:process";
@@ -6,7 +6,6 @@ import type { Command } from "commander";
 import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
 import { summarize } from "../lib/admin/cluster_summary.ts";
 import { keyWord } from "../lib/admin/dump_format.ts";
-import { rebuildIndexFile } from "../lib/admin/index_file.ts";
 import type { NodeReport } from "../lib/admin/node_report.ts";
 import { parseNodeKey } from "../lib/admin/node_targets.ts";
 import type { ReplicationReport } from "../lib/admin/replication_report.ts";
@@ -33,13 +32,14 @@ import {
 } from "../lib/admin/verify.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import { sleep } from "../lib/base/sleep.ts";
+import { utcText } from "../lib/base/utc_time.ts";
 import { parseKeyHashAlgorithm } from "../lib/cluster/key_hash.ts";
 import type { ClusterNode } from "../lib/cluster/node.ts";
 import { checkCommand } from "./admin_check.ts";
 import { addTableOptions, countOption, createVerb, secondsOption, withAdmin } from "./admin_connection.ts";
+import { indexCommand } from "./admin_index.ts";
 import { ExitStatus } from "./main.ts";
 import { printJson, printLines } from "./output.ts";
-import { writeResult } from "./output_file.ts";
 
 const REPLICATION_HELP = "show who is in sync, or why not, and how far the slaves are behind";
 
@@ -118,7 +118,7 @@ function statsCommand(): Command {
         if (options.index) {
           const indexServers = await admin.indexReports();
           if (isJson(command)) await printJson(indexServers);
-          else await printLines(indexTable(indexServers, timeText, options.delimiter));
+          else await printLines(indexTable(indexServers, utcText, options.delimiter));
           continue;
         }
         const reports = await admin.stats(keys);
@@ -132,10 +132,6 @@ function statsCommand(): Command {
       }
     }),
   );
-}
-
-function timeText(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
 }
 
 function summaryCommand(): Command {
@@ -185,21 +181,6 @@ function threadsCommand(): Command {
       const threads = await admin.threads(parseNodeKey(name));
       if (isJson(command)) await printJson(threads);
       else await printLines(threadTable(threads));
-    }),
-  );
-}
-
-function indexCommand(): Command {
-  const command = createVerb("index", "print a flare.xml, rebuilt from the map of the index server (or any node)");
-  command
-    .option("--output <path>", "write it to a file instead of stdout")
-    .option("--increment <n>", "increase the version of the node map by this", "0");
-  return command.action((options: { output?: string; increment: string }) =>
-    withAdmin(command, async (admin) => {
-      const text = rebuildIndexFile(await admin.nodeMap(), countOption("increment", options.increment, 0));
-      // One character is one byte here.
-      const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-      await writeResult(options.output, (write) => write(bytes));
     }),
   );
 }

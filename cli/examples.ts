@@ -26,7 +26,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ping: ["flare ping", "flare ping --wait 127.0.0.1:12121 127.0.0.1:12122"],
   threads: ["flare threads 127.0.0.1:12121"],
   call: ["flare call stats settings", "flare call verbosity 2", "flare call stats --index -o json"],
-  index: ["flare index --index-server 127.0.0.1:12121 --increment 1 --output flare.xml"],
+  index: ["flare index --index-server 127.0.0.1:12121 --increment 1 --output flare.xml", "flare index history --count 10"],
   verify: ["flare verify", "flare verify --repair", "flare verify --use-test-data --keys 100"],
   master: ["flare master 127.0.0.1:12123:1:1", "flare master 127.0.0.1:12123:1:1 --activate --force"],
   slave: ["flare slave 127.0.0.1:12122:1:0 --dry-run", "flare slave 127.0.0.1:12122:1:0 127.0.0.1:12124:1:1"],

@@ -13,6 +13,7 @@ import { sleep } from "../base/sleep.ts";
 import { Client } from "../client/client.ts";
 import { type ConnectionOptions, connectionFields } from "../client/client_options.ts";
 import { isLeaderless } from "../cluster/index_leader.ts";
+import { decodeMapRecord, HISTORY_MAX, type MapRecord } from "../cluster/map_record.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, META_DEFAULTS, parseMeta } from "../cluster/node_map_codec.ts";
@@ -57,6 +58,8 @@ const DEFAULT_INDEX_SERVER: HostPort = { host: "127.0.0.1", port: INDEX_PORT };
 /** Attempts to read a consistent node map while its version changes. */
 const MAP_ATTEMPTS = 5;
 const ALIVE_POLL_MS = 500;
+/** How a line with a record of the history begins. */
+const RECORD = "MAP ";
 /** How long a change waits for the index servers to have a leader … */
 const LEADER_MS_MAX = 15_000;
 /** … and the pause between two attempts. */
@@ -197,6 +200,15 @@ export class ClusterAdmin {
         }
       }),
     );
+  }
+
+  /**
+   * The last maps that the index servers have stored, the oldest first: what changed, why and when.
+   * @param count of them; at most 100 are kept @throws FlareError; REFUSED by a C++ index server
+   */
+  async mapHistory(count: number = HISTORY_MAX): Promise<MapRecord[]> {
+    const lines = await this.#askIndex((index) => index.lines(`index history ${count}`));
+    return lines.flatMap((line) => (line.startsWith(RECORD) ? (decodeMapRecord(line.slice(RECORD.length)) ?? []) : []));
   }
 
   /** The statistics of the given nodes, default all: proxies first, then by partition. @throws FlareError */

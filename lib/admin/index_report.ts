@@ -16,6 +16,8 @@ export interface IndexReport {
   readonly leaderSince: number | undefined;
   /** The leader's term. */
   readonly term: number | undefined;
+  /** Where the node map is stored, in the form of `index-db`. */
+  readonly place: string | undefined;
   /** The version of its node map. */
   readonly mapVersion: string | undefined;
   /** Of servers without an election: the term of the one that leads instead of this one; 0 = none does. */
@@ -39,6 +41,7 @@ export function indexReport(server: string, figures: Figures, silence?: string):
     leader,
     leaderSince: leader === undefined || leader === NOBODY ? undefined : number("index_leader_since"),
     term: number("index_term"),
+    place: figures.get("index_db"),
     mapVersion: figures.get("node_map_version"),
     replacedBy: number("index_replaced_by") ?? 0,
     failingSeconds: number("index_db_failing_seconds") ?? 0,

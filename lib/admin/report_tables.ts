@@ -4,6 +4,7 @@
  */
 
 import { GIB } from "../base/byte_units.ts";
+import type { MapRecord } from "../cluster/map_record.ts";
 import { type ClusterNode, roleName, stateName } from "../cluster/node.ts";
 import type { NodeDifference } from "./change.ts";
 import { nodeText } from "./change.ts";
@@ -57,6 +58,16 @@ const INDEX_COLUMNS: readonly Column[] = [
   { title: "since", align: "left" },
   { title: "term", align: "right" },
   { title: "map", align: "right" },
+  { title: "stored in", align: "left" },
+];
+
+const HISTORY_COLUMNS: readonly Column[] = [
+  { title: "time", align: "left" },
+  { title: "map", align: "right" },
+  { title: "term", align: "right" },
+  { title: "index server", align: "left" },
+  { title: "change", align: "left" },
+  { title: "cause", align: "left" },
 ];
 
 const REPLICATION_COLUMNS: readonly Column[] = [
@@ -116,16 +127,39 @@ export function nodeTable(nodes: readonly ClusterNode[]): string[] {
 export function indexTable(reports: readonly IndexReport[], timeOf: (seconds: number) => string, delimiter?: string): string[] {
   return formatTable(
     INDEX_COLUMNS,
-    reports.map(({ server, silence, leads, leader, leaderSince, term, mapVersion }) => [
+    reports.map(({ server, silence, leads, leader, leaderSince, term, mapVersion, place }) => [
       server,
       silence !== undefined ? "silent" : leads === undefined ? NOTHING : leads ? "leads" : "follows",
       leader ?? NOTHING,
       leaderSince === undefined ? NOTHING : timeOf(leaderSince),
       term === undefined ? NOTHING : String(term),
       mapVersion ?? NOTHING,
+      place ?? NOTHING,
     ]),
     delimiter,
   );
+}
+
+/** `index history`: a line for each node that a map changed. @param timeOf a time in seconds since 1970, as text */
+export function historyTable(records: readonly MapRecord[], timeOf: (seconds: number) => string): string[] {
+  return formatTable(
+    HISTORY_COLUMNS,
+    records.flatMap(({ version, term, atMs, server, cause, events }) =>
+      (events.length === 0 ? [NOTHING] : events).map((event) => [
+        timeOf(Math.floor(atMs / 1000)),
+        String(version),
+        String(term),
+        server,
+        event,
+        cause,
+      ]),
+    ),
+  );
+}
+
+/** The same as data. @param timeOf as above */
+export function historyRecord({ version, term, atMs, server, cause, events }: MapRecord, timeOf: (seconds: number) => string) {
+  return { time: timeOf(Math.floor(atMs / 1000)), map: String(version), term, indexServer: server, cause, changes: events };
 }
 
 /** `list --replication` and `stats --replication`. */

@@ -52,10 +52,15 @@ export function mapEvents(before: NodeMap, after: NodeMap): MapEvent[] {
 }
 
 /** @example mapEventText(7, event) // node map 7: lost "10.0.0.1:12121": proxy, active, balance 0 -> proxy, down, balance 0 */
-export function mapEventText(version: NodeMap["version"], { kind, before, after }: MapEvent): string {
+export function mapEventText(version: NodeMap["version"], event: MapEvent): string {
+  return `node map ${version}: ${eventText(event)}`;
+}
+
+/** @example eventText(event) // lost "10.0.0.1:12121": proxy, active, balance 0 -> proxy, down, balance 0 */
+export function eventText({ kind, before, after }: MapEvent): string {
   const states = [before, after].flatMap((node) => (node === undefined ? [] : [describeNode(node)]));
   const change = kind === "joined" || kind === "accepted" ? states.slice(-1) : states;
-  return `node map ${version}: ${kind} "${(after ?? before)?.key}": ${change.join(" -> ")}`;
+  return `${kind} "${(after ?? before)?.key}": ${change.join(" -> ")}`;
 }
 
 /** Role, partition, state and balance in words. */

@@ -8,6 +8,7 @@
  */
 
 import type { HostPort } from "../base/host_port.ts";
+import type { MapRecord } from "../cluster/map_record.ts";
 import type { StoredMap } from "../cluster/stored_map.ts";
 
 /** What is stored, with the token of exactly this state. */
@@ -52,6 +53,8 @@ export interface Election {
 }
 
 export interface Coordinator {
+  /** Where the map is, in the form of `index-db`. */
+  readonly place: string;
   /** Absent: the index server that started last leads, until it ends. */
   readonly election?: Election | undefined;
   /**
@@ -67,9 +70,12 @@ export interface Coordinator {
    * Replaces the map, durably, if the state is still that of `expectedToken`. Of several stores with one token at most one
    * succeeds. Resolves to the token of the new state, or to undefined if somebody else was faster and nothing was stored. After
    * an error the outcome is unknown: only `restore` can tell, and another `store` would be a second attempt.
+   * @param record goes into the history with the map, or not at all; absent: the history does not have this store
    * @throws FlareError DISK_FULL | IO_ERROR
    */
-  store(stored: StoredMap, expectedToken: string): Promise<string | undefined>;
+  store(stored: StoredMap, expectedToken: string, record?: MapRecord): Promise<string | undefined>;
+  /** The records of the last stores, `HISTORY_MAX` at most, the oldest first. @throws as `restore` */
+  history(): Promise<readonly MapRecord[]>;
   /** Calls `listener` after anybody, including this program, stored another map. */
   onChange(listener: () => void): void;
   /** Closes it; `onChange` listeners are no longer called. */

@@ -3,7 +3,7 @@
  * is a numbered copy of each of the last stores, `flare.xml.<number>`. The next number can be created only once: that
  * makes a store a compare-and-set, also between machines that share the directory. Then `flare.xml` becomes the same;
  * after a crash in between the copy counts. A change of `flare.xml` by the original or by an operator is taken over,
- * unless it is older.
+ * unless it is older. `flare.xml.history` has the records of the last stores.
  *
  * A lock keeps a second index server of this machine out. A map that is missing or damaged is never guessed: `lost` says
  * what to do, and a mark file tells a cluster that has lost its map from a new one.
@@ -12,9 +12,11 @@
 import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 import { FlareError } from "../base/errors.ts";
+import type { MapRecord } from "../cluster/map_record.ts";
 import { decodeStoredMap, encodeStoredMap, NOTHING_STORED, type StoredMap } from "../cluster/stored_map.ts";
 import type { FileLock, Runtime } from "../runtime/runtime.ts";
 import type { Coordinator, RestoredMap } from "./coordinator.ts";
+import { FileHistory } from "./file_history.ts";
 
 const NAME = "flare.xml";
 /** How many copies are kept. */
@@ -46,10 +48,12 @@ interface Look {
 }
 
 export class FileCoordinator implements Coordinator {
+  readonly place: string;
   readonly #runtime: Runtime;
   readonly #directory: string;
   readonly #path: string;
   readonly #archiveVersion: number | undefined;
+  readonly #history: FileHistory;
   #lock: FileLock | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   /** The mark is known to exist. */
@@ -58,8 +62,10 @@ export class FileCoordinator implements Coordinator {
   constructor(runtime: Runtime, directory: string, options: FileCoordinatorOptions = {}) {
     this.#runtime = runtime;
     this.#directory = directory;
+    this.place = `file://${directory}`;
     this.#path = runtime.files.join(directory, NAME);
     this.#archiveVersion = options.archiveVersion;
+    this.#history = new FileHistory(runtime.files, `${this.#path}.history`, (number) => this.#copyPath(number));
   }
 
   async open(): Promise<void> {
@@ -74,11 +80,16 @@ export class FileCoordinator implements Coordinator {
     return { map: content.map, term: content.term, token };
   }
 
-  store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
+  store(stored: StoredMap, expectedToken: string, record?: MapRecord): Promise<string | undefined> {
     // One at a time: a number that is created twice here would be a lost race, and it is not one.
-    const outcome = this.#tail.then(() => this.#store(stored, expectedToken));
+    const outcome = this.#tail.then(() => this.#store(stored, expectedToken, record));
     this.#tail = outcome.catch(() => undefined);
     return outcome;
+  }
+
+  async history(): Promise<readonly MapRecord[]> {
+    await this.#tail;
+    return this.#history.read((await this.#numbers()).at(-1) ?? 0);
   }
 
   /** There are no notifications for files: every operation reads it again. */
@@ -90,7 +101,7 @@ export class FileCoordinator implements Coordinator {
     this.#lock = undefined;
   }
 
-  async #store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
+  async #store(stored: StoredMap, expectedToken: string, record?: MapRecord): Promise<string | undefined> {
     const { files } = this.#runtime;
     const { token, numbers, content, isFileBehind, lacksCopy } = await this.#look();
     if (token !== expectedToken) return undefined;
@@ -101,6 +112,7 @@ export class FileCoordinator implements Coordinator {
       if (isFileBehind) await files.replace(this.#path, content.bytes);
     }
     const bytes = fromLatin1(encodeStoredMap(stored, this.#archiveVersion));
+    if (record !== undefined) await this.#history.add(record, number, number + 1, bytes);
     if (!(await files.create(this.#copyPath(++number), bytes))) return undefined;
     await files.replace(this.#path, bytes);
     await this.#mark();

@@ -148,6 +148,17 @@ export const indexCommands = {
       ],
     ],
   },
+  index: {
+    forms: {
+      history: {
+        access: "operators",
+        run: (replies, request, reply) => replies.history(request.words.slice(1), reply),
+        section: "index",
+        lines: [["[<count>]", "`MAP <record>` for each of the last stored [maps](#between-servers), then `END`"]],
+      },
+    },
+    others: "operators",
+  },
   kill: {
     access: "operators",
     run: (replies, request, reply) => replies.kill(request.words, reply),

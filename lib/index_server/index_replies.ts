@@ -4,8 +4,10 @@
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
 import { formatHostPort } from "../base/host_port.ts";
 import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
+import { encodeMapRecord, HISTORY_MAX, type MapRecord } from "../cluster/map_record.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, encodeMeta } from "../cluster/node_map_codec.ts";
 import type { ClientSession } from "../net/connection/client_session.ts";
@@ -14,6 +16,7 @@ import type { DaemonTls } from "../net/tls/daemon_tls.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
 import { commandName } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
+import { serverErrorLine } from "../protocol/text/server_error.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { statsGeneral } from "../stats/general_stats.ts";
@@ -54,8 +57,12 @@ export interface IndexHost {
   readonly nodeMap: NodeMap;
   readonly meta: ClusterMeta;
   readonly leadership: Leadership;
+  /** Where the map is stored, in the form of `index-db`. */
+  readonly place: string;
   /** The lines of `show variables` before `END`. */
   variables(): readonly string[];
+  /** The records of the last stored maps, the oldest first. @throws FlareError */
+  history(): Promise<readonly MapRecord[]>;
   /** Executes a change, here or at the index server that leads; resolves to the complete answer. */
   change(change: CommandedChange): Promise<string>;
   /** Executes a change here, if this server leads; resolves to the complete answer. */
@@ -121,7 +128,22 @@ export class IndexReplies {
     reply.stat("index_leader_since", leader === undefined ? 0 : Math.floor(leader.sinceMs / 1000));
     reply.stat("index_term", leadership.term);
     reply.stat("index_replaced_by", leadership.replacedBy);
+    reply.stat("index_db", this.#host.place);
     reply.stat("index_db_failing_seconds", leadership.failingSeconds);
+  }
+
+  /** The last stored maps. */
+  async history(words: readonly string[], reply: TextReply): Promise<void> {
+    const [text = String(HISTORY_MAX), ...rest] = words;
+    if (!/^[1-9]\d{0,8}$/.test(text) || rest.length > 0) return reply.line("ERROR");
+    try {
+      const records = await this.#host.history();
+      for (const record of records.slice(-Number(text))) reply.line(`MAP ${encodeMapRecord(record)}`);
+      reply.end();
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      reply.line(serverErrorLine(`the history of the node map is out of reach: ${error.message}`));
+    }
   }
 
   statsNodes(reply: TextReply): void {

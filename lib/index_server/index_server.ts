@@ -6,6 +6,7 @@
 import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
 import { reloadedOptions } from "../base/option_schema.ts";
+import type { MapRecord } from "../cluster/map_record.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { ClusterMeta } from "../cluster/node_map_codec.ts";
 import { Access } from "../net/auth/access.ts";
@@ -128,6 +129,10 @@ export class RunningIndex implements IndexServer, IndexHost {
     return { term, replacedBy, failingSeconds, isLeading, leader };
   }
 
+  get place(): string {
+    return this.#coordinator.place;
+  }
+
   /** @throws FlareError ADDRESS_IN_USE | DATA_DIR_LOCKED | CORRUPT | IO_ERROR */
   async start(): Promise<void> {
     const { dataDir, bind, serverPort, serverSocket, enableSsl } = this.#options;
@@ -138,7 +143,7 @@ export class RunningIndex implements IndexServer, IndexHost {
       this.#lock = await files.lock(files.join(dataDir, "flarei.lock"));
     }
     await this.#http.listen(this.#options, this.tls);
-    await this.#service.open();
+    await this.#service.open(this.address);
     await this.#readPartitioning();
     this.server.open(new IndexHandler(this.#replies));
     const address = await this.tls.listen({ host: bind, port: serverPort }, enableSsl);
@@ -218,6 +223,10 @@ export class RunningIndex implements IndexServer, IndexHost {
     // Who asks here next sees what was changed.
     await this.#service.refresh();
     return answer;
+  }
+
+  history(): Promise<readonly MapRecord[]> {
+    return this.#service.history();
   }
 
   lead(change: MapChange): Promise<string> {

@@ -41,6 +41,13 @@ export class KnownMap {
     return this.#known;
   }
 
+  /** What is wrong with a map that is older than one that was seen; undefined: nothing. @throws FlareError IO_ERROR */
+  async problemOf({ map }: Pick<StoredMap, "map">): Promise<string | undefined> {
+    const known = await this.read();
+    if (known === undefined || map.version >= known.version) return undefined;
+    return `has version ${map.version}, and this index server has seen version ${known.version}`;
+  }
+
   /** Remembers a map that was read or stored; if it cannot, the log says so. */
   async keep({ map, term }: StoredMap): Promise<void> {
     try {

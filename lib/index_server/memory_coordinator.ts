@@ -3,6 +3,7 @@
  * map with a coordinator each, and elect their leader. It ends with the process.
  */
 
+import type { MapRecord } from "../cluster/map_record.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { EMPTY_NODE_MAP } from "../cluster/node_map.ts";
 import type { StoredMap } from "../cluster/stored_map.ts";
@@ -13,6 +14,7 @@ import { SharedMap } from "./shared_map.ts";
 const NO_CLOCK = { monotonicMs: () => 0 };
 
 export class MemoryCoordinator implements Coordinator {
+  readonly place = "memory://";
   readonly election: Election | undefined;
   readonly #shared: SharedMap;
   readonly #endings: (() => void)[] = [];
@@ -35,8 +37,12 @@ export class MemoryCoordinator implements Coordinator {
     return Promise.resolve(this.#shared.restore());
   }
 
-  store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
-    return Promise.resolve(this.#shared.store(stored, expectedToken));
+  store(stored: StoredMap, expectedToken: string, record?: MapRecord): Promise<string | undefined> {
+    return Promise.resolve(this.#shared.store(stored, expectedToken, record));
+  }
+
+  history(): Promise<readonly MapRecord[]> {
+    return Promise.resolve(this.#shared.history);
   }
 
   onChange(listener: () => void): void {

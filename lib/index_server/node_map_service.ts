@@ -5,9 +5,10 @@
  */
 
 import { FlareError } from "../base/errors.ts";
-import type { HostPort } from "../base/host_port.ts";
+import { formatHostPort, type HostPort } from "../base/host_port.ts";
 import { NO_LEADER } from "../cluster/index_leader.ts";
-import { mapEvents, mapEventText } from "../cluster/map_events.ts";
+import { eventText, type MapEvent, mapEvents, mapEventText } from "../cluster/map_events.ts";
+import type { MapRecord } from "../cluster/map_record.ts";
 import { NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { findNode, nodeDown, nodeUp, unchanged } from "../cluster/node_map.ts";
@@ -160,8 +161,12 @@ export class NodeMapService implements Worker {
     return sinceMs === undefined ? 0 : Math.ceil((this.#runtime.clock.monotonicMs() - sinceMs) / 1000);
   }
 
-  /** Loads the map; without an election it takes the lead, too. @throws FlareError as the coordinator */
-  async open(): Promise<void> {
+  /**
+   * Loads the map; without an election it takes the lead, too.
+   * @param self this server's address, for the history @throws FlareError as the coordinator
+   */
+  async open(self: HostPort): Promise<void> {
+    this.#self = self;
     await this.#coordinator.open();
     if (this.#coordinator.election === undefined) await this.#lead();
     else {
@@ -200,6 +205,11 @@ export class NodeMapService implements Worker {
   /** Reads the stored map: for one that shows it, and another server has changed it. */
   refresh(): Promise<void> {
     return this.#inTurn(() => this.#refresh());
+  }
+
+  /** The records of the last stored maps, the oldest first. @throws FlareError as the coordinator */
+  history(): Promise<readonly MapRecord[]> {
+    return this.#coordinator.history();
   }
 
   /** Applies new intervals and limits of the monitoring. */
@@ -253,7 +263,7 @@ export class NodeMapService implements Worker {
       const { map, term, token, lost } = await this.#coordinator.restore();
       if (lost !== undefined) throw new FlareError("CORRUPT", lost);
       const own = { map, term: Math.max(term, this.#ownTerm) + 1 };
-      if (!(await this.#store(own, token))) continue;
+      if (!(await this.#store(own, token, "it has taken the lead", []))) continue;
       this.#current = own;
       this.#ownTerm = own.term;
       this.onMap();
@@ -298,9 +308,12 @@ export class NodeMapService implements Worker {
         // Asking a node takes time: the lead may have ended.
         if (!this.isLeading) continue;
         const next = { map: outcome.map, term: this.#ownTerm };
-        if (!(await this.#store(next, token))) continue;
+        const events = eventsOf(map, outcome.map, change);
+        if (!(await this.#store(next, token, change.cause, events))) continue;
         this.#current = next;
-        this.#logEvents(map, outcome.map, change);
+        for (const event of events) {
+          this.#runtime.log.write("notice", `${mapEventText(outcome.map.version, event)}; ${change.cause}`);
+        }
         this.onMap();
         if (outcome.warning !== undefined) this.#runtime.log.write("warning", outcome.warning);
         await this.#broadcaster.publish(outcome.map, outcome.changes, change.awaitsAll);
@@ -317,13 +330,6 @@ export class NodeMapService implements Worker {
   #refuseToLead({ failure, cause }: MapChange): string {
     this.#runtime.log.write("warning", `${failure}: this index server does not lead; ${cause}`);
     return serverError(`${failure}: ${NO_LEADER}`);
-  }
-
-  #logEvents(before: NodeMap, after: NodeMap, { cause, asksAfter }: MapChange): void {
-    const events = mapEvents(before, after);
-    const joined = asksAfter === undefined ? undefined : findNode(after, asksAfter);
-    if (joined !== undefined && !events.some((event) => event.after === joined)) events.push({ kind: "joined", after: joined });
-    for (const event of events) this.#runtime.log.write("notice", `${mapEventText(after.version, event)}; ${cause}`);
   }
 
   /** Whether a node that is up in the map does not answer. */
@@ -369,9 +375,17 @@ export class NodeMapService implements Worker {
    * Whether the map was stored; false if the stored one is not that of `token` any more. An error leaves that open, so the
    * stored map is read again: it was stored if it is there. It is never stored a second time.
    */
-  async #store(stored: StoredMap, token: string): Promise<boolean> {
+  async #store(stored: StoredMap, token: string, cause: string, events: readonly MapEvent[]): Promise<boolean> {
+    const record = {
+      version: stored.map.version,
+      term: stored.term,
+      atMs: this.#runtime.clock.nowMs(),
+      server: this.#self === undefined ? "" : formatHostPort(this.#self.host, this.#self.port),
+      cause,
+      events: events.map(eventText),
+    };
     try {
-      return (await this.#coordinator.store(stored, token)) !== undefined;
+      return (await this.#coordinator.store(stored, token, record)) !== undefined;
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
       const found = await this.#coordinator.restore();
@@ -414,6 +428,14 @@ export class NodeMapService implements Worker {
     const answer = await this.change(change);
     if (answer !== "") this.#runtime.log.write("notice", answer.trimEnd());
   }
+}
+
+/** What a change did to each node; a node that joins is one of them in any case. */
+function eventsOf(before: NodeMap, after: NodeMap, { asksAfter }: MapChange): MapEvent[] {
+  const events = mapEvents(before, after);
+  const joined = asksAfter === undefined ? undefined : findNode(after, asksAfter);
+  if (joined !== undefined && !events.some((event) => event.after === joined)) events.push({ kind: "joined", after: joined });
+  return events;
 }
 
 function serverError(text: string): string {

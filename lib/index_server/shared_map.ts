@@ -4,6 +4,7 @@
  * faults.
  */
 
+import { HISTORY_MAX, type MapRecord } from "../cluster/map_record.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { EMPTY_NODE_MAP } from "../cluster/node_map.ts";
 import type { StoredMap } from "../cluster/stored_map.ts";
@@ -15,6 +16,7 @@ export class SharedMap {
   /** Of the index server that leads. */
   readonly lease: SharedLease;
   readonly #listeners = new Set<() => void>();
+  #history: readonly MapRecord[] = [];
   #stored: StoredMap;
   #stores = 0;
 
@@ -29,13 +31,19 @@ export class SharedMap {
   }
 
   /** The token of the new state; undefined if `expectedToken` is not that of the current one. */
-  store(stored: StoredMap, expectedToken: string): string | undefined {
+  store(stored: StoredMap, expectedToken: string, record?: MapRecord): string | undefined {
     if (expectedToken !== String(this.#stores)) return undefined;
     this.#stored = stored;
+    if (record !== undefined) this.#history = [...this.#history, record].slice(-HISTORY_MAX);
     this.#stores++;
     const token = String(this.#stores);
     for (const listener of this.#listeners) listener();
     return token;
+  }
+
+  /** The records of the last stores, the oldest first. */
+  get history(): readonly MapRecord[] {
+    return this.#history;
   }
 
   /** Calls `listener` after every store; the result ends that. */

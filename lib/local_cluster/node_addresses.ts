@@ -81,7 +81,12 @@ export async function renameNodes(
       const address = addresses[oldKeys.indexOf(node.key)];
       return address === undefined ? node : createNode({ ...node, host: address.host, port: address.port });
     });
-    await coordinator.store({ map: createNodeMap(map.version, nodes, map.nextThreadType), term }, token);
+    const record = {
+      ...{ version: map.version, term, atMs: runtime.clock.nowMs(), server: "flare up" },
+      cause: "the nodes have other addresses",
+      events: [`${oldKeys.join(", ")} -> ${newKeys.join(", ")}`],
+    };
+    await coordinator.store({ map: createNodeMap(map.version, nodes, map.nextThreadType), term }, token, record);
     await coordinator.close();
   }
   if (stored === undefined || changed || oldKeys.length !== newKeys.length) await rememberNodes(runtime, path, addresses);

@@ -3,6 +3,7 @@
  * one of them at a time leads.
  */
 
+import type { MapRecord } from "../cluster/map_record.ts";
 import type { StoredMap } from "../cluster/stored_map.ts";
 import type { Coordinator, Election } from "../index_server/coordinator.ts";
 import { SharedLease } from "../index_server/shared_lease.ts";
@@ -30,13 +31,15 @@ export class SharedCoordinator {
       resign: async () => this.#lease.resign(holder),
     };
     return {
+      place: this.#coordinator.place,
       election,
       open: async () => {
         await this.#open();
         isOpen = true;
       },
       restore: () => this.#coordinator.restore(),
-      store: (stored, expectedToken) => this.#store(stored, expectedToken),
+      store: (stored, expectedToken, record) => this.#store(stored, expectedToken, record),
+      history: () => this.#coordinator.history(),
       onChange: (listener) => {
         this.#listeners.add(listener);
         endings.push(() => this.#listeners.delete(listener));
@@ -55,8 +58,8 @@ export class SharedCoordinator {
     this.#openings++;
   }
 
-  async #store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
-    const token = await this.#coordinator.store(stored, expectedToken);
+  async #store(stored: StoredMap, expectedToken: string, record?: MapRecord): Promise<string | undefined> {
+    const token = await this.#coordinator.store(stored, expectedToken, record);
     for (const listener of this.#listeners) listener();
     return token;
   }

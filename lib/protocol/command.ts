@@ -97,6 +97,7 @@ const COMMANDS = {
   meta: { at: "index servers", shape: words, writes: false },
   shutdown: { at: "index servers", shape: words, writes: false },
   relay: { at: "index servers", shape: words, writes: false },
+  index: { at: "index servers", shape: words, writes: false },
 } as const satisfies Readonly<Record<string, CommandFacts>>;
 
 type Rows = typeof COMMANDS;

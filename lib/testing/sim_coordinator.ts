@@ -5,6 +5,7 @@
  */
 
 import { FlareError } from "../base/errors.ts";
+import type { MapRecord } from "../cluster/map_record.ts";
 import type { StoredMap } from "../cluster/stored_map.ts";
 import type { Coordinator, Election, RestoredMap } from "../index_server/coordinator.ts";
 import { SharedMap } from "../index_server/shared_map.ts";
@@ -77,6 +78,7 @@ export class SimService {
 
 /** One process's client of the service. */
 class SimCoordinator implements Coordinator {
+  readonly place: string;
   readonly election: Election;
   readonly #service: SimService;
   readonly #process: SimProcess;
@@ -88,6 +90,7 @@ class SimCoordinator implements Coordinator {
     const { lease } = service.shared;
     this.#service = service;
     this.#process = process;
+    this.place = `sim://${service.host.name}`;
     this.election = {
       campaign: (candidate, leaseMs, isRestart) =>
         service.ask(process, true, () => lease.campaign(this, candidate, leaseMs, isRestart)),
@@ -103,10 +106,15 @@ class SimCoordinator implements Coordinator {
     return restored;
   }
 
-  async store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
-    const token = await this.#service.ask(this.#process, true, () => this.#service.shared.store(stored, expectedToken));
+  async store(stored: StoredMap, expectedToken: string, record?: MapRecord): Promise<string | undefined> {
+    const { shared } = this.#service;
+    const token = await this.#service.ask(this.#process, true, () => shared.store(stored, expectedToken, record));
     if (token !== undefined) this.#token = token;
     return token;
+  }
+
+  history(): Promise<readonly MapRecord[]> {
+    return this.#service.ask(this.#process, false, () => this.#service.shared.history);
   }
 
   onChange(listener: () => void): void {

@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type Cluster, detectRuntime, startCluster } from "../../mod.ts";
 import { type Finished, runProgram } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
@@ -121,6 +121,17 @@ describe("flare", () => {
     assertEquals(words(summary[1]).slice(0, 5), [index, "1", "3", "1", "1"]);
     assertStringIncludes((await flare("threads", nodes[0] as string)).stdout, "   id peer ");
     assertStringIncludes((await flare("index", "--increment", "1000")).stdout, "<version>10");
+    const records = JSON.parse((await flare("index", "history", "-o", "json")).stdout) as { map: string; changes: string[] }[];
+    assertEquals([records[0]?.map, records.at(-1)?.map], ["0", /<version>(\d+)/.exec((await flare("index")).stdout)?.[1]]);
+    assert(records.some(({ changes }) => changes.some((text) => text.startsWith(`role "${nodes[0]}": proxy`))));
+    const last = (await flare("index", "history", "--count", "1")).stdout.split("\n");
+    assertEquals([words(last[0]).slice(0, 3), last.length >= 3], [["time", "map", "term"], true]);
+    assertStringIncludes(
+      (await flare("index", "history", "--increment", "1")).stderr,
+      '"increment" is not for "index history"',
+    );
+    assertStringIncludes((await flare("index", "--count", "1")).stderr, 'option "count" is not for "index"');
+    assertStringIncludes((await flare("index", "future")).stderr, '"future" is not "history"');
   });
 
   it("pings", async () => {

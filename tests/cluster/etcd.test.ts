@@ -11,6 +11,7 @@ import type { HostPort } from "../../lib/base/host_port.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { Etcd, withoutEtcd } from "../support/etcd_server.ts";
 import { ask, failureOf, type IndexScene, keysOf, node, REFUSED, until, withScene } from "../support/index_scene.ts";
+import { leadInTurn, workSlowly } from "../support/map_service_tests.ts";
 import { TcpRelay } from "../support/tcp_relay.ts";
 import { certificatePath } from "../support/test_certificates.ts";
 
@@ -18,29 +19,8 @@ const runtime = detectRuntime({ programName: "test", logLevel: "error" });
 const withEtcd = (etcd: Promise<Etcd>, test: (scene: IndexScene, etcd: Etcd) => Promise<void>) => withScene("etcd", etcd, test);
 
 describe("index servers on etcd", { skip: withoutEtcd, timeout: 300_000 }, () => {
-  it("keep their map there; the first one leads, and another one when that stops", () =>
-    withEtcd(Etcd.start(), async (scene) => {
-      const directory = scene.newDirectory();
-      const first = await scene.start(directory);
-      assertStringIncludes(await ask(first, node(1)), "NODE 127.0.0.1 1 2 0 -1 0 16\r\n");
-      await first.stop();
-      const again = await scene.start(directory);
-      assertEquals([keysOf(again), again.leadership.term], [[1], 2]);
-      const second = await scene.start(scene.newDirectory());
-      assertEquals([second.leadership.isLeading, second.leadership.leader?.address], [false, again.address]);
-      assertStringIncludes(await ask(second, node(2)), "NODE 127.0.0.1 2 2 0 -1 0 17\r\n");
-      assertEquals(
-        [keysOf(again), keysOf(second)],
-        [
-          [1, 2],
-          [1, 2],
-        ],
-      );
-      await again.stop();
-      await until("the other one leads", () => second.leadership.isLeading);
-      assertEquals(second.leadership.term, 3);
-      assertStringIncludes(await ask(second, node(3)), "NODE 127.0.0.1 3 2 0 -1 0 18\r\n");
-    }));
+  it("keep their map there; the first one leads, and another one when that stops; the history has both", () =>
+    withEtcd(Etcd.start(), leadInTurn));
 
   it("serve their map while etcd is away, say so, and go on afterwards", () =>
     withEtcd(Etcd.start(), async (scene, etcd) => {
@@ -153,26 +133,7 @@ describe("index servers on etcd", { skip: withoutEtcd, timeout: 300_000 }, () =>
     }));
 
   it("work slowly with an etcd that answers after a second, and without one that takes longer than two", () =>
-    withEtcd(Etcd.start(), async (scene, etcd) => {
-      const relay = await TcpRelay.start(etcd.members[0] as HostPort);
-      try {
-        const indexDb = scene.url([relay.address]);
-        const server = await scene.start(scene.newDirectory(), { indexDb, leaderLeaseMs: 20_000 });
-        relay.delayMs = 1000;
-        assertStringIncludes(await ask(server, node(1), 30_000), "NODE 127.0.0.1 1 ");
-        assertEquals(server.leadership.failingSeconds, 0);
-        relay.delayMs = 2500;
-        assertMatch(await ask(server, node(2), 60_000), REFUSED);
-        await until("the fault is seen", () => server.leadership.failingSeconds > 0);
-        assertStringIncludes(await ask(server, "stats nodes\r\n"), "STAT 127.0.0.1:1:role proxy");
-        relay.delayMs = 0;
-        await until("it is over", () => server.leadership.failingSeconds === 0 && server.leadership.isLeading);
-        assertStringIncludes(await ask(server, node(3)), "NODE 127.0.0.1 3 ");
-        assertEquals(keysOf(server), [1, 3]);
-      } finally {
-        relay.close();
-      }
-    }));
+    withEtcd(Etcd.start(), workSlowly));
 
   it("put their newer map back where an older one was restored while they run", () =>
     withEtcd(Etcd.start(), async (scene, etcd) => {

@@ -27,6 +27,7 @@ import {
 import { ZooKeeperClient } from "../../lib/index_server/zookeeper/zookeeper_client.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import { ask, failureOf, type IndexScene, keysOf, node, REFUSED, until, withScene } from "../support/index_scene.ts";
+import { leadInTurn, workSlowly } from "../support/map_service_tests.ts";
 import { TcpRelay } from "../support/tcp_relay.ts";
 import { removeTemporaryDirectory } from "../support/temporary_directory.ts";
 import { certificatePath } from "../support/test_certificates.ts";
@@ -70,29 +71,14 @@ async function withSession<T>(zooKeeper: ZooKeeper, work: (client: ZooKeeperClie
 }
 
 describe("index servers on ZooKeeper", { skip: withoutZooKeeper, timeout: 300_000 }, () => {
-  it("keep their map there; the first one leads, and another one when that stops", () =>
-    withZooKeeper(ZooKeeper.start(), async (scene) => {
-      const directory = scene.newDirectory();
-      const first = await scene.start(directory);
-      assertStringIncludes(await ask(first, node(1)), "NODE 127.0.0.1 1 2 0 -1 0 16\r\n");
-      await first.stop();
-      const again = await scene.start(directory);
-      assertEquals([keysOf(again), again.leadership.term], [[1], 2]);
-      const second = await scene.start(scene.newDirectory());
-      assertEquals([second.leadership.isLeading, second.leadership.leader?.address], [false, again.address]);
-      assertStringIncludes(await ask(second, node(2)), "NODE 127.0.0.1 2 2 0 -1 0 17\r\n");
-      assertEquals([...keysOf(again), ...keysOf(second)], [1, 2, 1, 2]);
-      await again.stop();
-      await until("the other one leads", () => second.leadership.isLeading);
-      assertEquals(second.leadership.term, 3);
-      assertStringIncludes(await ask(second, node(3)), "NODE 127.0.0.1 3 2 0 -1 0 18\r\n");
-    }));
+  it("keep their map there; the first one leads, and another one when that stops; the history has both", () =>
+    withZooKeeper(ZooKeeper.start(), leadInTurn));
 
   it("make the original's znodes, list themselves, and write a map that the original reads", () =>
     withZooKeeper(ZooKeeper.start(), async (scene, zooKeeper) => {
       const server = await scene.start(scene.newDirectory(), { serverPort: 20_001 });
       await ask(server, node(1));
-      const own = ["flare-kv-leader", "flare-kv-term"];
+      const own = ["flare-kv-history", "flare-kv-leader", "flare-kv-term"];
       assertEquals(await childrenOf(zooKeeper, INDEX), [...own, "lock", "meta", "nodemap", "primary", "servers"]);
       assertEquals(await childrenOf(zooKeeper, LOCK), []);
       assertEquals(await childrenOf(zooKeeper, `${INDEX}/servers`), ["127.0.0.1:20001"]);
@@ -306,26 +292,7 @@ describe("index servers on ZooKeeper", { skip: withoutZooKeeper, timeout: 300_00
     }));
 
   it("work slowly with a ZooKeeper that answers after a second, and without one that takes longer than two", () =>
-    withZooKeeper(ZooKeeper.start(), async (scene, zooKeeper) => {
-      const relay = await TcpRelay.start(zooKeeper.members[0] as HostPort);
-      try {
-        const indexDb = scene.url([relay.address]);
-        const server = await scene.start(scene.newDirectory(), { indexDb, leaderLeaseMs: 20_000 });
-        relay.delayMs = 1000;
-        assertStringIncludes(await ask(server, node(1), 30_000), "NODE 127.0.0.1 1 ");
-        assertEquals(server.leadership.failingSeconds, 0);
-        relay.delayMs = 2500;
-        assertMatch(await ask(server, node(2), 60_000), REFUSED);
-        await until("the fault is seen", () => server.leadership.failingSeconds > 0);
-        assertStringIncludes(await ask(server, "stats nodes\r\n"), "STAT 127.0.0.1:1:role proxy");
-        relay.delayMs = 0;
-        await until("it is over", () => server.leadership.failingSeconds === 0 && server.leadership.isLeading);
-        assertStringIncludes(await ask(server, node(3)), "NODE 127.0.0.1 3 ");
-        assertEquals(keysOf(server), [1, 3]);
-      } finally {
-        relay.close();
-      }
-    }));
+    withZooKeeper(ZooKeeper.start(), workSlowly));
 
   it("do not start as a cluster without nodes when their map is gone, damaged or older than known", () =>
     withZooKeeper(ZooKeeper.start(), async (scene, zooKeeper) => {

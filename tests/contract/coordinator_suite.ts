@@ -2,6 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { HISTORY_MAX, type MapRecord } from "../../lib/cluster/map_record.ts";
 import { joinNode } from "../../lib/cluster/node_join.ts";
 import { EMPTY_NODE_MAP, type NodeMap } from "../../lib/cluster/node_map.ts";
 import type { StoredMap } from "../../lib/cluster/stored_map.ts";
@@ -31,6 +32,13 @@ const OTHER_TWO: StoredMap = { map: withNode(ONE.map, "c"), term: 1 };
 const NEXT_TERM: StoredMap = { ...ONE, term: 2 };
 
 const STORES = 20;
+/** More than the history keeps. */
+const RECORDED_STORES = HISTORY_MAX + 5;
+
+function recordOf({ map, term }: StoredMap, cause: string): MapRecord {
+  const node = map.nodes.at(-1)?.key;
+  return { version: map.version, term, atMs: 1_800_000_000_000, server: "index:1", cause, events: [`added "${node}": proxy`] };
+}
 
 /** The shortest that etcd grants. */
 const LEASE_MS = 2000;
@@ -105,6 +113,43 @@ export function coordinatorSuite(
       const won = maps.filter((_, i) => outcomes[i] !== undefined);
       assertEquals(won.length, 1);
       assertEquals((await coordinator.restore()).map, won[0]);
+      await coordinator.close();
+    });
+
+    inPlace("has a history of what was stored, for who comes later, too", async (place) => {
+      const coordinator = await place.open();
+      assertEquals(await coordinator.history(), []);
+      const { token } = await coordinator.restore();
+      const next = await coordinator.store(ONE, token, recordOf(ONE, "first"));
+      assertEquals(await coordinator.store(OTHER_TWO, token, recordOf(OTHER_TWO, "too late")), undefined);
+      const third = await coordinator.store(TWO, next as string, recordOf(TWO, "second"));
+      assert((await coordinator.store({ ...TWO, term: 8 }, third as string)) !== undefined);
+      const expected = [recordOf(ONE, "first"), recordOf(TWO, "second")];
+      assertEquals(await coordinator.history(), expected);
+      await coordinator.close();
+      const later = await place.open();
+      assertEquals(await later.history(), expected);
+      await later.close();
+    });
+
+    inPlace("keeps as much of the history as it should, the newest part of it", async (place) => {
+      const coordinator = await place.open();
+      for (let count = 1; count <= RECORDED_STORES; count++) {
+        const { token } = await coordinator.restore();
+        const stored = { map: ONE.map, term: count };
+        assert((await coordinator.store(stored, token, recordOf(stored, `store ${count}`))) !== undefined);
+      }
+      const kept = Array.from({ length: HISTORY_MAX }, (_, i) => `store ${RECORDED_STORES - HISTORY_MAX + 1 + i}`);
+      assertEquals(
+        (await coordinator.history()).map(({ cause }) => cause),
+        kept,
+      );
+      await coordinator.close();
+    });
+
+    inPlace("says where the map is", async (place) => {
+      const coordinator = await place.open();
+      assert(/^\w+:\/\//.test(coordinator.place), coordinator.place);
       await coordinator.close();
     });
   });

@@ -4,8 +4,8 @@
  *
  * Covers lib/index_server/etcd/etcd_coordinator.ts, lib/index_server/etcd/etcd_client.ts,
  * lib/index_server/etcd/etcd_election.ts, lib/index_server/zookeeper/zookeeper_coordinator.ts,
- * lib/index_server/zookeeper/znode_layout.ts, lib/index_server/shared_map.ts, lib/index_server/shared_lease.ts and
- * lib/local_cluster/shared_coordinator.ts.
+ * lib/index_server/zookeeper/znode_layout.ts, lib/index_server/shared_map.ts, lib/index_server/shared_lease.ts,
+ * lib/index_server/zookeeper/znode_history.ts, lib/index_server/place_text.ts and lib/local_cluster/shared_coordinator.ts.
  */
 
 import { join } from "node:path";

@@ -16,7 +16,7 @@ const PUBLIC = new RegExp(
     "^lib/admin/(index_report|node_report|replication_report)\\.ts$",
     "^lib/base/(errors|host_port|log_levels|uint64|version)\\.ts$",
     "^lib/client/(client|client_options|client_tls|item|scan)\\.ts$",
-    "^lib/cluster/(data_identity|key_hash|key_resolver|node|node_map|node_map_codec)\\.ts$",
+    "^lib/cluster/(data_identity|key_hash|key_resolver|map_record|node|node_map|node_map_codec)\\.ts$",
     "^lib/index_server/(index_server_options|public_index|start_index)\\.ts$",
     "^lib/local_cluster/(cluster_options|public_cluster|start_cluster)\\.ts$",
     "^lib/net/(auth/access_options|tls/server_tls)\\.ts$",

@@ -1,15 +1,18 @@
 /**
  * A coordinator that keeps the map under one key of etcd, as the text of a `flare.xml`. A token is the key's revision of
- * modification, and a store is a transaction that compares it. Whether the map changed, or etcd went away, is asked every
+ * modification, with the number of its stores, and a store is a transaction that compares the revision. The records of the
+ * last stores are in a ring of keys below it. Whether the map changed, or etcd went away, is asked every
  * second: a watch would say the first a little earlier and the second not at all. A file in the data directory tells a
  * cluster whose map is gone, or was taken back by a backup of etcd, from a new one.
  */
 
 import { FlareError } from "../../base/errors.ts";
+import { decodeMapRecord, encodeMapRecord, HISTORY_MAX, type MapRecord } from "../../cluster/map_record.ts";
 import { decodeStoredMap, encodeStoredMap, NOTHING_STORED, type StoredMap } from "../../cluster/stored_map.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { Coordinator, Election, RestoredMap } from "../coordinator.ts";
 import { KnownMap } from "../known_map.ts";
+import { placeText } from "../place_text.ts";
 import { ABSENT, EtcdClient, type EtcdServers, type Json, RANGE, TRANSACTION } from "./etcd_client.ts";
 import { EtcdElection } from "./etcd_election.ts";
 
@@ -20,8 +23,12 @@ export interface EtcdPlace extends EtcdServers {
 }
 
 const POLL_MS = 1000;
+/** What is appended to the map's key for the keys of the history, and the end of their range. */
+const HISTORY = "/history/";
+const HISTORY_END = "/history0";
 
 export class EtcdCoordinator implements Coordinator {
+  readonly place: string;
   readonly election: Election;
   readonly #runtime: Runtime;
   readonly #client: EtcdClient;
@@ -40,6 +47,7 @@ export class EtcdCoordinator implements Coordinator {
     this.#client = new EtcdClient(runtime, place);
     this.election = new EtcdElection(this.#client, place.key);
     this.#key = place.key;
+    this.place = placeText("etcd", place, place.key);
     this.#known = new KnownMap(runtime, place.knownPath, `The node map is in etcd, under the key ${place.key}`);
   }
 
@@ -49,17 +57,15 @@ export class EtcdCoordinator implements Coordinator {
   async restore(): Promise<RestoredMap> {
     const known = await this.#known.read();
     const found = await this.#range({});
-    const token = revisionOf(found);
-    this.#polled = token;
+    const token = tokenOf(found);
+    this.#polled = revisionOf(found);
     if (found === undefined) {
       return { ...NOTHING_STORED, token, ...(known === undefined ? {} : { lost: this.#lost("is missing") }) };
     }
     try {
       const stored = decodeStoredMap(atob(String(found.value ?? "")));
-      if (known !== undefined && stored.map.version < known.version) {
-        const problem = `has version ${stored.map.version}, and this index server has seen version ${known.version}`;
-        return { ...NOTHING_STORED, token, lost: this.#lost(problem, "accept it, remove") };
-      }
+      const problem = await this.#known.problemOf(stored);
+      if (problem !== undefined) return { ...NOTHING_STORED, token, lost: this.#lost(problem, "accept it, remove") };
       await this.#known.keep(stored);
       // Terms never go back: what an operator stores has none.
       return { map: stored.map, term: Math.max(stored.term, known?.term ?? 0), token };
@@ -69,17 +75,33 @@ export class EtcdCoordinator implements Coordinator {
     }
   }
 
-  async store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
+  async store(stored: StoredMap, expectedToken: string, record?: MapRecord): Promise<string | undefined> {
     const key = btoa(this.#key);
+    const [modRevision, stores] = expectedToken.split(" ");
+    const number = Number(stores) + 1;
+    const put = (of: string, value: string) => ({ requestPut: { key: btoa(of), value: btoa(value) } });
+    const place = `${this.#key}${HISTORY}${number % HISTORY_MAX}`;
     const answer = await this.#client.write(TRANSACTION, {
-      compare: [{ key, target: "MOD", result: "EQUAL", modRevision: expectedToken }],
-      success: [{ requestPut: { key, value: btoa(encodeStoredMap(stored)) } }],
+      compare: [{ key, target: "MOD", result: "EQUAL", modRevision }],
+      success: [
+        put(this.#key, encodeStoredMap(stored)),
+        ...(record === undefined ? [] : [put(place, encodeMapRecord(record))]),
+      ],
     });
     if (answer.succeeded !== true) return undefined;
-    const token = String((answer.header as Json | undefined)?.revision);
-    this.#polled = token;
+    const revision = String((answer.header as Json | undefined)?.revision);
+    this.#polled = revision;
     await this.#known.keep(stored);
-    return token;
+    return `${revision} ${number}`;
+  }
+
+  async history(): Promise<readonly MapRecord[]> {
+    const range = { key: btoa(`${this.#key}${HISTORY}`), rangeEnd: btoa(`${this.#key}${HISTORY_END}`) };
+    const { kvs } = await this.#client.read(RANGE, range);
+    const entries = Array.isArray(kvs) ? (kvs as Json[]) : [];
+    return entries
+      .sort((one, other) => Number(one.mod_revision) - Number(other.mod_revision))
+      .flatMap(({ value }) => decodeMapRecord(atob(String(value ?? ""))) ?? []);
   }
 
   onChange(listener: () => void): void {
@@ -127,6 +149,11 @@ export class EtcdCoordinator implements Coordinator {
       `to ${otherwise} "${this.#known.path}"`
     );
   }
+}
+
+/** The revision of a key's last modification, and how often it was stored since it was created. */
+function tokenOf(found: Json | undefined): string {
+  return `${revisionOf(found)} ${found === undefined ? 0 : Number(found.version)}`;
 }
 
 function revisionOf(found: Json | undefined): string {

@@ -35,6 +35,8 @@ export interface Request<Result> {
 export interface Stat {
   /** The transaction that created it: another one, if it was removed and created again. */
   readonly created: bigint;
+  /** The transaction that set its content last. */
+  readonly modified: bigint;
   /** How often its content was set. */
   readonly version: number;
   /** The session with which it ends; 0: it stays. */
@@ -194,7 +196,9 @@ function decodeTransaction<Result>(
 
 function decodeStat(reader: JuteReader): Stat {
   const created = reader.long();
-  for (let skipped = 0; skipped < 3; skipped++) reader.long();
+  const modified = reader.long();
+  reader.long();
+  reader.long();
   const version = reader.int();
   reader.int();
   reader.int();
@@ -202,5 +206,5 @@ function decodeStat(reader: JuteReader): Stat {
   reader.int();
   reader.int();
   reader.long();
-  return { created, version, owner };
+  return { created, modified, version, owner };
 }

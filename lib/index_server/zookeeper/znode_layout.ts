@@ -1,5 +1,5 @@
 /**
- * The znodes of a cluster, as the original's index servers and its tool for ZooKeeper lay them out, and two of our own. Pure.
+ * The znodes of a cluster, as the original's index servers and its tool for ZooKeeper lay them out, and three of our own. Pure.
  */
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
@@ -21,6 +21,8 @@ export interface Layout {
   readonly primary: string;
   /** Our own: the highest term. The original rewrites the map without it. */
   readonly term: string;
+  /** Our own: one child for each of the last stores. */
+  readonly history: string;
   /** Our own, ephemeral: which of our index servers leads. */
   readonly leader: string;
 }
@@ -35,15 +37,16 @@ export function layoutOf(cluster: string): Layout {
     servers: `${index}/servers`,
     primary: `${index}/primary`,
     term: `${index}/flare-kv-term`,
+    history: `${index}/flare-kv-history`,
     leader: `${index}/flare-kv-leader`,
   };
 }
 
 /** All persistent znodes of a cluster, parents first. */
-export function pathsOf({ index, nodemap, meta, lock, servers, primary, term }: Layout): string[] {
+export function pathsOf({ index, nodemap, meta, lock, servers, primary, term, history }: Layout): string[] {
   const parts = index.slice(1).split("/");
   const parents = parts.map((_, i) => `/${parts.slice(0, i + 1).join("/")}`);
-  return [...parents, lock, meta, primary, servers, term, nodemap];
+  return [...parents, lock, meta, primary, servers, term, history, nodemap];
 }
 
 /** Makes a znode without content. */

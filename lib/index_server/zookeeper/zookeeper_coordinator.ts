@@ -1,17 +1,19 @@
 /**
  * A coordinator that keeps the map in ZooKeeper, where the original's index servers have it: they and ours can share a cluster.
  * A token is the znode's creation and version. The original replaces the map whatever its version is, but under a lock: so a
- * store takes that lock, and is a transaction that compares the version and gives the lock back. Watches say that the map has
- * changed. A file in the data directory tells a cluster whose map is gone from a new one.
+ * store takes that lock, and is a transaction that compares the version, adds to the history and gives the lock back. Watches
+ * say that the map has changed. A file in the data directory tells a cluster whose map is gone from a new one.
  */
 
 import { EMPTY_BYTES, fromLatin1, latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort, type HostPort } from "../../base/host_port.ts";
+import type { MapRecord } from "../../cluster/map_record.ts";
 import { decodeStoredMap, encodeStoredMap, NOTHING_STORED, type StoredMap } from "../../cluster/stored_map.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { Coordinator, Election, RestoredMap } from "../coordinator.ts";
 import { KnownMap } from "../known_map.ts";
+import { placeText } from "../place_text.ts";
 import { PARTITIONING_NAMES } from "../stored_partitioning.ts";
 import {
   ANY_VERSION,
@@ -29,6 +31,7 @@ import {
   transaction,
   type Znode,
 } from "./requests.ts";
+import { ZnodeHistory } from "./znode_history.ts";
 import { createEmpty, type Layout, layoutOf, pathsOf } from "./znode_layout.ts";
 import { ZnodeLock } from "./znode_lock.ts";
 import { ZooKeeperClient, type ZooKeeperServers } from "./zookeeper_client.ts";
@@ -53,6 +56,7 @@ const PACKET_BYTES_MAX = 1_000_000;
 const ATTEMPTS_MAX = 3;
 
 export class ZooKeeperCoordinator implements Coordinator {
+  readonly place: string;
   readonly election: Election;
   readonly #runtime: Runtime;
   readonly #place: ZooKeeperPlace;
@@ -60,6 +64,7 @@ export class ZooKeeperCoordinator implements Coordinator {
   readonly #layout: Layout;
   readonly #permission: Permission;
   readonly #lock: ZnodeLock;
+  readonly #history: ZnodeHistory;
   readonly #known: KnownMap;
   readonly #listeners: (() => void)[] = [];
   #tail: Promise<unknown> = Promise.resolve();
@@ -69,6 +74,8 @@ export class ZooKeeperCoordinator implements Coordinator {
   #isAway = false;
   /** The znode of the term is known to exist. */
   #hasTerm = false;
+  /** The directory of the history is known to exist. */
+  #hasHistory = false;
   /** The znodes of the cluster are known to have existed. */
   #isPrepared = false;
   #registerTimer: Timer | undefined;
@@ -78,6 +85,7 @@ export class ZooKeeperCoordinator implements Coordinator {
     const { cluster, knownPath, credentials, indexServer } = place;
     this.#runtime = runtime;
     this.#place = place;
+    this.place = placeText("zookeeper", place, cluster);
     this.#layout = layoutOf(cluster);
     this.#permission = credentials === undefined ? ANYBODY : CREATOR;
     this.#client = new ZooKeeperClient(runtime, place, {
@@ -99,6 +107,7 @@ export class ZooKeeperCoordinator implements Coordinator {
       lock: lockFor("takes the lead"),
       prepare: () => this.#prepare(),
     });
+    this.#history = new ZnodeHistory(this.#client, this.#layout.history, this.#permission);
     this.#known = new KnownMap(runtime, knownPath, `The node map is in ZooKeeper, under ${this.#layout.nodemap}`);
   }
 
@@ -135,10 +144,8 @@ export class ZooKeeperCoordinator implements Coordinator {
     }
     try {
       const stored = decodeStoredMap(latin1(found.value.data));
-      if (known !== undefined && stored.map.version < known.version) {
-        const problem = `has version ${stored.map.version}, and this index server has seen version ${known.version}`;
-        return lose(problem, `accept it, remove "${this.#known.path}"`);
-      }
+      const problem = await this.#known.problemOf(stored);
+      if (problem !== undefined) return lose(problem, `accept it, remove "${this.#known.path}"`);
       // Terms never go back: the original stores none.
       const highest = Math.max(stored.term, termFound.ok ? termIn(termFound.value) : 0, known?.term ?? 0);
       await this.#known.keep({ map: stored.map, term: highest });
@@ -149,19 +156,25 @@ export class ZooKeeperCoordinator implements Coordinator {
     }
   }
 
-  store(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
+  store(stored: StoredMap, expectedToken: string, record?: MapRecord): Promise<string | undefined> {
     // One at a time: the lock has one owner.
     const outcome = this.#tail.then(async () => {
-      const token = expectedToken === ABSENT ? await this.#create(stored) : await this.#replace(stored, expectedToken);
+      const isNew = expectedToken === ABSENT;
+      const token = isNew ? await this.#create(stored, record) : await this.#replace(stored, expectedToken, record);
       if (token === undefined) return undefined;
       this.#hasTerm = true;
+      this.#hasHistory = true;
       this.#seen = token;
       await this.#known.keep(stored);
-      if (expectedToken === ABSENT) await this.#whileConnected(() => this.#register());
+      if (isNew) await this.#whileConnected(() => this.#register());
       return token;
     });
     this.#tail = outcome.catch(() => undefined);
     return outcome;
+  }
+
+  history(): Promise<readonly MapRecord[]> {
+    return this.#history.read();
   }
 
   onChange(listener: () => void): void {
@@ -204,30 +217,39 @@ export class ZooKeeperCoordinator implements Coordinator {
   }
 
   /** Makes all znodes that are missing, with the map; undefined if that one is there. */
-  async #create(stored: StoredMap): Promise<string | undefined> {
+  async #create(stored: StoredMap, record: MapRecord | undefined): Promise<string | undefined> {
     const { nodemap, term } = this.#layout;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const missing = await this.#missing();
       if (!missing.some(({ path }) => path === nodemap)) return undefined;
       // Its content is set once more, because that says which transaction it was.
       const map = setData(nodemap, contentOf(stored), 0);
-      const answer = await this.#change(stored, [...missing, setData(term, termOf(stored), ANY_VERSION), map], map);
+      const recording = await this.#history.changesFor(record, 1);
+      const changes = [...missing, setData(term, termOf(stored), ANY_VERSION), ...recording, map];
+      const answer = await this.#change(stored, changes, map);
       if (answer.ok) return tokenOf(answer.value);
     }
     throw this.#disturbed();
   }
 
-  async #replace(stored: StoredMap, expectedToken: string): Promise<string | undefined> {
-    const { nodemap, term } = this.#layout;
+  async #replace(stored: StoredMap, expectedToken: string, record: MapRecord | undefined): Promise<string | undefined> {
+    const { nodemap, term, history } = this.#layout;
     const held = await this.#lock.take();
     let isDone = false;
     try {
-      const found = await this.#client.ask(exists(nodemap));
+      const number = Number(expectedToken.split(" ")[1]) + 1;
+      const [found, recording, isReady] = await Promise.all([
+        this.#client.ask(exists(nodemap)),
+        this.#history.changesFor(record, number),
+        this.#hasHistory || this.#client.ask(exists(history)).then(({ ok }) => ok),
+      ]);
       if (!found.ok || tokenOf(found.value) !== expectedToken) return undefined;
       const map = setData(nodemap, contentOf(stored), found.value.version);
       const content = termOf(stored);
       const termChange = this.#hasTerm ? setData(term, content, ANY_VERSION) : create(term, content, this.#permission);
-      const answer = await this.#change(stored, [map, termChange, held.removal], map);
+      const directory = isReady ? [] : [createEmpty(history, this.#permission)];
+      const changes = [map, termChange, ...directory, ...recording, held.removal];
+      const answer = await this.#change(stored, changes, map);
       isDone = answer.ok;
       if (answer.ok) return tokenOf(answer.value);
       if (answer.path !== held.removal.path) return undefined;

@@ -10,6 +10,8 @@ import { indexReport } from "../../../lib/admin/index_report.ts";
 import type { NodeFigures, NodeReport } from "../../../lib/admin/node_report.ts";
 import {
   differenceTable,
+  historyRecord,
+  historyTable,
   indexTable,
   nodeRecord,
   nodeTable,
@@ -19,6 +21,7 @@ import {
   threadTable,
   uptimeText,
 } from "../../../lib/admin/report_tables.ts";
+import type { MapRecord } from "../../../lib/cluster/map_record.ts";
 import { createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 
 function node(port: number, role: NodeRole, partition: number, balance: number) {
@@ -50,9 +53,33 @@ describe("tables", () => {
     ]);
   });
 
+  it("show the history, one line for each node that a map changed", () => {
+    const record = { version: 24, term: 7, atMs: 1_790_000_000_999, server: "b:1", cause: '"shutdown a 1" from c:5' };
+    const records = [
+      { ...record, version: 23, cause: "it has taken the lead", events: [] },
+      { ...record, events: ['promoted "s:1": slave -> master', 'lost "a:1": master -> proxy'] },
+    ];
+    assertEquals(
+      historyTable(records, (seconds) => `${seconds}s`),
+      [
+        "time        map term index server change                          cause",
+        "1790000000s  23    7 b:1          -                               it has taken the lead",
+        `1790000000s  24    7 b:1          promoted "s:1": slave -> master "shutdown a 1" from c:5`,
+        `1790000000s  24    7 b:1          lost "a:1": master -> proxy     "shutdown a 1" from c:5`,
+      ],
+    );
+    assertEquals(
+      historyRecord(records[1] as MapRecord, (seconds) => `${seconds}s`),
+      {
+        ...{ time: "1790000000s", map: "24", term: 7, indexServer: "b:1", cause: '"shutdown a 1" from c:5' },
+        changes: ['promoted "s:1": slave -> master', 'lost "a:1": master -> proxy'],
+      },
+    );
+  });
+
   it("show the index servers: of ours who leads, of the original's that they are there", () => {
     const says = (text: string) => new Map(text.split(",").map((each) => each.split(" ") as [string, string]));
-    const common = "index_leader b:1,index_leader_since 90,index_term 7,node_map_version 24";
+    const common = "index_leader b:1,index_leader_since 90,index_term 7,node_map_version 24,index_db etcd://e:2379/flare/main";
     const reports = [
       indexReport("a:1", new Map(), "refused"),
       indexReport("b:1", says(`index_leads 1,${common}`)),
@@ -63,12 +90,12 @@ describe("tables", () => {
     assertEquals(
       indexTable(reports, (seconds) => `${seconds} s`, "|"),
       [
-        "index server|state|leader|since|term|map",
-        "a:1|silent|-|-|-|-",
-        "b:1|leads|b:1|90 s|7|24",
-        "c:1|follows|b:1|90 s|7|24",
-        "d:1|follows|none|-|7|24",
-        "e:1|-|-|-|-|3",
+        "index server|state|leader|since|term|map|stored in",
+        "a:1|silent|-|-|-|-|-",
+        "b:1|leads|b:1|90 s|7|24|etcd://e:2379/flare/main",
+        "c:1|follows|b:1|90 s|7|24|etcd://e:2379/flare/main",
+        "d:1|follows|none|-|7|24|-",
+        "e:1|-|-|-|-|3|-",
       ],
     );
   });

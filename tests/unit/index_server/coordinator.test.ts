@@ -2,7 +2,7 @@
  * What a coordinator adds to the contract of all: memory its notice of a change, the file the original's format, its
  * copies, its lock, and a clear word when the map is gone.
  *
- * Covers lib/index_server/file_coordinator.ts and lib/index_server/memory_coordinator.ts.
+ * Covers lib/index_server/file_coordinator.ts, lib/index_server/file_history.ts and lib/index_server/memory_coordinator.ts.
  */
 
 import { describe, it } from "node:test";
@@ -182,6 +182,33 @@ describe("file coordinator", () => {
     assert(world.logged[0]?.startsWith(`warning node map in "${PATH}.1" is damaged`), world.logged[0]);
     await storeAll(open(), TWO);
     assertEquals((await open().restore()).map, MAP2);
+  });
+
+  it("has no record of a store that did not happen, whoever stores next", async () => {
+    const record = (cause: string) => ({ version: 1, term: 1, atMs: 1, server: "i:1", cause, events: [] });
+    const causes = async () => (await open().history()).map(({ cause }) => cause);
+    const coordinator = given({});
+    await coordinator.store(ONE, (await coordinator.restore()).token, record("first"));
+    const { create } = files;
+    files.create = () => Promise.reject(new FlareError("DISK_FULL", "no space"));
+    const { token } = await coordinator.restore();
+    await assertRejects(() => coordinator.store(TWO, token, record("not stored")), FlareError);
+    files.create = create;
+    assertEquals(await causes(), ["first"]);
+    // What the original writes gets the number of the store that failed.
+    write(PATH, encodeFlareXml(withNode(MAP2, "c")));
+    await coordinator.store({ map: withNode(MAP2, "d"), term: 1 }, (await coordinator.restore()).token, record("next"));
+    assertEquals(await causes(), ["first", "next"]);
+  });
+
+  it("stores nothing if the history cannot be written", async () => {
+    const coordinator = given({});
+    const { token } = await coordinator.restore();
+    files.replaceFault = new FlareError("DISK_FULL", "no space");
+    const record = { version: 1, term: 1, atMs: 1, server: "i:1", cause: "", events: [] };
+    await assertRejects(() => coordinator.store(ONE, token, record), FlareError);
+    files.replaceFault = undefined;
+    assertEquals((await coordinator.restore()).token, token);
   });
 
   it("keeps a second index server of this machine out", async () => {

@@ -21,6 +21,7 @@ const EXCHANGES: Readonly<Record<IndexWord, readonly [request: string, answer: R
   node: ["node remove host 1\r\n", /^SERVER_ERROR failed to remove node\r\n$/],
   shutdown: ["shutdown host 1\r\n", /^SERVER_ERROR failed to shutdown\r\n$/],
   relay: ["relay 10.0.0.7:1 node remove host 1\r\n", /^SERVER_ERROR failed to remove node\r\n$/],
+  index: ["index history\r\n", /^MAP \{"version":"0","term":1,.*"cause":"it has taken the lead","events":\[\]\}\r\nEND\r\n$/],
   kill: ["kill 999999\r\n", /^CLIENT_ERROR thread not found\r\n$/],
   refresh_certs: ["refresh_certs\r\n", /^Error TLS not enabled\r\n$/],
 };

@@ -30,6 +30,14 @@ describe("a known map", () => {
     assertEquals(latin1(world.files.content(PATH)), `${PLACE}\nversion 18446744073709551615 term 4\n`);
   });
 
+  it("says what is wrong with an older one", async () => {
+    const known = new KnownMap(new IndexWorld(), PATH, PLACE);
+    assertEquals(await known.problemOf(stored(1, 1)), undefined);
+    await known.keep(stored(3, 1));
+    assertEquals(await known.problemOf(stored(2, 9)), "has version 2, and this index server has seen version 3");
+    assertEquals([await known.problemOf(stored(3, 0)), await known.problemOf(stored(4, 0))], [undefined, undefined]);
+  });
+
   it("of another place does not count", async () => {
     const world = new IndexWorld();
     await new KnownMap(world, PATH, PLACE).keep(stored(3, 1));

@@ -37,7 +37,7 @@ import {
   transaction,
 } from "../../../../lib/index_server/zookeeper/requests.ts";
 
-const STAT_OF_A = { created: 5n, version: 1, owner: 0n };
+const STAT_OF_A = { created: 5n, modified: 7n, version: 1, owner: 0n };
 const ok = (value: unknown) => ({ ok: true, value });
 
 /** A request with its number, what was sent, what came back, and the answer. */
@@ -127,7 +127,7 @@ const TRANSACTIONS: typeof RECORDED = [
     "0000008d00000001000000000000000400000000000000010000000000000000022f61000000010000000000000000022f6c0000000500000000" +
       "0000000000000000040000000000000004000001a21f1e9433000001a21f1e943300000001000000000000000000000000000000000000000100" +
       "0000000000000000000004000000020000000000ffffffff01ffffffff",
-    ok({ created: 4n, version: 1, owner: 0n }),
+    ok({ created: 4n, modified: 4n, version: 1, owner: 0n }),
   ],
   [
     2,
