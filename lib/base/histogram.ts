@@ -29,3 +29,22 @@ export class Histogram {
     this.sum += seconds;
   }
 }
+
+/**
+ * The value below which a share of the observations is, 0 … 1, by linear interpolation in its bucket, as Prometheus does it;
+ * the last bound for those above it. Undefined without observations.
+ * @example quantile([1, 2], [5, 5, 0], 0.9) // 1.8
+ */
+export function quantile(bounds: readonly number[], counts: ArrayLike<number>, share: number): number | undefined {
+  let total = 0;
+  for (let i = 0; i <= bounds.length; i++) total += counts[i] ?? 0;
+  if (total === 0) return undefined;
+  let before = 0;
+  for (let i = 0; i < bounds.length; i++) {
+    const count = counts[i] ?? 0;
+    const [from, to] = [i === 0 ? 0 : (bounds[i - 1] as number), bounds[i] as number];
+    if (count > 0 && before + count >= share * total) return from + ((to - from) * (share * total - before)) / count;
+    before += count;
+  }
+  return bounds.at(-1);
+}

@@ -333,6 +333,18 @@ export const nodeCommands = {
         section: "node",
         lines: [["", "what replication promises, who is in sync and how far behind; copies on their way, failed, dropped"]],
       },
+      latency: {
+        access: "everyone",
+        run: ({ stats }, _request, reply) => stats.latency(reply),
+        section: "node",
+        lines: [
+          [
+            "",
+            "how long a sample of requests took: `<command>:<n>` are those of up to n seconds, and more than the bound " +
+              "before; `<command>:inf` the rest, `<command>:sum` the seconds of all",
+          ],
+        ],
+      },
       settings: {
         access: "everyone",
         run: ({ stats }, _request, reply) => stats.settings(reply),

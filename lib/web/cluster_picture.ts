@@ -7,6 +7,7 @@ import { type ReplicationReport, replicationReports } from "../admin/replication
 import { type ClusterNode, NodeState, PARTITION_NONE, roleName, stateName } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { Figures } from "../protocol/stat_lines.ts";
+import type { Latencies } from "./latency_window.ts";
 import type { NodeRates, NodeSight } from "./node_sight.ts";
 
 /** A node of the picture. */
@@ -44,7 +45,8 @@ export interface PictureNode {
     readonly hits: number | null;
     readonly misses: number | null;
   };
-  readonly latencyMs: { readonly p50: number; readonly p99: number } | null;
+  /** Of a sample of the last half minute to minute. */
+  readonly latencyMs: Latencies | null;
   /** Why its figures are missing. */
   readonly error: string | null;
 }
@@ -71,6 +73,7 @@ export interface ClusterPicture {
 export interface SeenNode {
   readonly sight: NodeSight | undefined;
   readonly rates: NodeRates | undefined;
+  readonly latencies: Latencies | undefined;
   /** Why there is no newer sight. */
   readonly error: string | undefined;
 }
@@ -89,7 +92,7 @@ export function partitionsOf(nodes: readonly ClusterNode[]): number {
 
 function pictureNode(report: ReplicationReport, seen: SeenNode | undefined): PictureNode {
   const { node } = report;
-  const { sight, rates } = seen ?? {};
+  const { sight, rates, latencies } = seen ?? {};
   const isDown = node.state === NodeState.down;
   return {
     key: node.key,
@@ -111,7 +114,7 @@ function pictureNode(report: ReplicationReport, seen: SeenNode | undefined): Pic
     lagS: known(report.lagSeconds),
     copy: copyOf(sight),
     rates: { get: known(rates?.get), set: known(rates?.set), hits: known(rates?.hits), misses: known(rates?.misses) },
-    latencyMs: null,
+    latencyMs: latencies ?? null,
     error: seen?.error ?? (sight === undefined ? (isDown ? "it is down" : "it has not been asked yet") : null),
   };
 }

@@ -17,6 +17,7 @@ import type { Figures } from "../protocol/stat_lines.ts";
 import type { Runtime, Timer, TlsClient } from "../runtime/runtime.ts";
 import { type ClusterPicture, partitionsOf, pictureNodes, type SeenNode } from "./cluster_picture.ts";
 import { Happenings } from "./happenings.ts";
+import { LatencyWindow } from "./latency_window.ts";
 import { isRestarted, type NodeSight, nodeRates, nodeSight } from "./node_sight.ts";
 
 /** The server that shows the cluster. */
@@ -54,6 +55,8 @@ interface Known extends SeenNode {
   isSilent: boolean;
   sight: NodeSight | undefined;
   rates: SeenNode["rates"];
+  latencies: SeenNode["latencies"];
+  readonly window: LatencyWindow;
   error: string | undefined;
 }
 
@@ -242,12 +245,13 @@ export class Collector {
       const client = admin.client(node.key);
       const isMember = node.role !== NodeRole.proxy;
       const isCopying = isMember && node.state === NodeState.prepare;
-      const [general, replication, threads] = await Promise.all([
+      const [general, latency, replication, threads] = await Promise.all([
         client.stats(),
+        further(client.stats("latency")),
         isMember ? further(client.stats("replication")) : undefined,
         isCopying ? further(client.stats("threads")) : undefined,
       ]);
-      const sight = nodeSight(this.#host.runtime.clock.monotonicMs(), { general, replication, threads });
+      const sight = nodeSight(this.#host.runtime.clock.monotonicMs(), { general, latency, replication, threads });
       this.#saw(node.key, known, sight);
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
@@ -260,7 +264,8 @@ export class Collector {
   #knownOf(key: string): Known {
     let known = this.#known.get(key);
     if (known === undefined) {
-      known = { isAsked: false, isSilent: false, sight: undefined, rates: undefined, error: undefined };
+      const nothing = { sight: undefined, rates: undefined, latencies: undefined, error: undefined };
+      known = { isAsked: false, isSilent: false, window: new LatencyWindow(), ...nothing };
       this.#known.set(key, known);
     }
     return known;
@@ -274,6 +279,7 @@ export class Collector {
       this.happenings.add("restarted", key, `"${key}" was restarted ${sight.counters.seconds} s ago`);
     }
     known.rates = nodeRates(known.sight, sight);
+    known.latencies = sight.latency === undefined ? undefined : known.window.add(sight.atMs, sight.latency);
     known.sight = sight;
     known.error = undefined;
   }
@@ -288,6 +294,7 @@ export class Collector {
     }
     known.sight = undefined;
     known.rates = undefined;
+    known.latencies = undefined;
     known.error = error;
   }
 }

@@ -1,10 +1,11 @@
 /**
- * What a node says of itself, as far as it says it: from its `stats`, `stats replication` and `stats threads`. What it does not
- * say is undefined, never 0: older nodes and those of the C++ Flare say less. Pure.
+ * What a node says of itself, as far as it says it: from its `stats` and three of their forms. What it does not say is
+ * undefined, never 0: older nodes and those of the C++ Flare say less. Pure.
  */
 
 import { WorkerType } from "../net/worker.ts";
 import type { Figures } from "../protocol/stat_lines.ts";
+import { latencyCounts } from "../stats/latency_stats.ts";
 
 /** Counters since the start of a node; `seconds` is their age. */
 export interface NodeCounters {
@@ -37,6 +38,8 @@ export interface NodeSight {
   readonly connections: number | undefined;
   readonly counters: NodeCounters;
   readonly copy: CopySight | undefined;
+  /** How many requests took how long, as `latencyCounts` has it. */
+  readonly latency: Float64Array | undefined;
   /** `stats replication`, empty if the node does not have it. */
   readonly replication: Figures;
 }
@@ -46,11 +49,12 @@ export interface NodeAnswers {
   readonly general: Figures;
   readonly replication: Figures | undefined;
   readonly threads: Figures | undefined;
+  readonly latency: Figures | undefined;
 }
 
 const NOTHING: Figures = new Map();
 
-export function nodeSight(atMs: number, { general, replication, threads }: NodeAnswers): NodeSight {
+export function nodeSight(atMs: number, { general, replication, threads, latency }: NodeAnswers): NodeSight {
   return {
     atMs,
     version: general.get("version")?.replace(/^flare-/, ""),
@@ -66,6 +70,7 @@ export function nodeSight(atMs: number, { general, replication, threads }: NodeA
       misses: numberIn(general, "get_misses"),
     },
     copy: threads === undefined ? undefined : copySight(threads),
+    latency: latencyCounts(latency ?? NOTHING),
     replication: replication ?? NOTHING,
   };
 }

@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { ClusterPicture } from "../../lib/web/cluster_picture.ts";
 import type { Happening } from "../../lib/web/happenings.ts";
+import type { HistoryPoint } from "../../lib/web/history.ts";
 import { clientRuntime, HOST, waitUntil } from "../support/daemon.ts";
 import { EventReader } from "../support/event_reader.ts";
 import { freePorts } from "../support/free_ports.ts";
@@ -43,6 +44,10 @@ describe("a cluster over HTTP", () => {
       assert(items !== null && items <= 20, `${items} items`);
       assertEquals(picture.leader, `${cluster.indexAddress.host}:${cluster.indexAddress.port}`);
     }
+    const { stepS, points } = await json<{ stepS: number; points: HistoryPoint[] }>(httpPort, "/api/history");
+    assertEquals(stepS, 5);
+    const items = points.map((point) => point.items).filter((each) => each !== null);
+    assert(items.length > 0 && Math.max(...items) <= 20, `${items}`);
     assertEquals((await fetch(`http://${HOST}:${httpPort}/api/nothing`)).status, 404);
   });
 

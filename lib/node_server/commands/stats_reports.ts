@@ -7,6 +7,7 @@ import { BinaryReply } from "../../protocol/binary/binary_reply.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { statsConnections } from "../../stats/connection_stats.ts";
 import { statsGeneral } from "../../stats/general_stats.ts";
+import { statsLatency } from "../../stats/latency_stats.ts";
 import type { StatSink } from "../../stats/stat_sink.ts";
 import { statsNodes, statsThreads } from "../../stats/stats_commands.ts";
 import type { LogArchive } from "../archive/log_archive.ts";
@@ -179,6 +180,12 @@ export class StatsReports {
 
   slabs(reply: TextReply): void {
     statsSlabs(this.#counters.since(), this.#parts, reply);
+  }
+
+  /** How long requests took, by command and size. */
+  latency(reply: TextReply): void {
+    statsLatency(this.#server().times, reply);
+    reply.end();
   }
 
   connections(reply: TextReply, session: ClientSession): void | Promise<void> {

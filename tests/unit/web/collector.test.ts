@@ -118,8 +118,13 @@ describe("the picture of a cluster", () => {
     const world = new World();
     world.collector.start();
     await world.network.settle();
-    world.cluster.figures.set(MASTER, { "": general(50, 105) });
+    world.cluster.figures.set(MASTER, { "": general(50, 105), latency: { "get:0.005": 90, "set:0.01": 20, "get:sum": 1 } });
     await world.network.pass(UNWATCHED_MS);
+    // What was before the first round does not count.
+    assertEquals(world.node(MASTER).latencyMs, null);
+    world.cluster.figures.set(MASTER, { "": general(100, 110), latency: { "get:0.005": 100, "set:0.01": 20, "get:sum": 1 } });
+    await world.network.pass(UNWATCHED_MS);
+    assertEquals(world.node(MASTER).latencyMs, { p50: 3.75, p99: 4.975 });
     assertEquals(world.node(MASTER).rates, { get: 10, set: 20, hits: 10, misses: 0 });
     world.cluster.figures.set(MASTER, { "": general(3, 1) });
     await world.network.pass(UNWATCHED_MS);
