@@ -16,6 +16,7 @@ import { buildPartitionMap } from "../lib/cluster/partition_map.ts";
 import { detectRuntime } from "../mod.ts";
 import { addTableOptions, bandwidthOption, createVerb, withAdmin } from "./admin_connection.ts";
 import { BackupDirectory, type BackupState, completeBackup, findBackups, problemOf } from "./backup_directory.ts";
+import { tableStyle } from "./colours.ts";
 import { ExitStatus } from "./main.ts";
 import { ProgressLine, printJson, printLines } from "./output.ts";
 
@@ -106,7 +107,7 @@ async function list(path: string, archives: readonly string[] | undefined, isJso
   const found = await findBackups(path);
   if (archives === undefined) {
     if (isJson) return printJson(found);
-    return printLines(formatTable(listColumns, found.map(rowOf)));
+    return printLines(formatTable(listColumns, found.map(rowOf), tableStyle()));
   }
   const index = await ArchiveIndex.open(detectRuntime().files, archives);
   const backups = found.map((backup) => {
@@ -115,7 +116,7 @@ async function list(path: string, archives: readonly string[] | undefined, isJso
   });
   if (isJson) return printJson(backups);
   const rows = backups.map((backup) => [...rowOf(backup), ...timesOf(backup.restorable)]);
-  await printLines(formatTable([...listColumns, ...timeColumns], rows));
+  await printLines(formatTable([...listColumns, ...timeColumns], rows, tableStyle()));
 }
 
 function timesOf(times: RestorableTimes | undefined): [string, string] {

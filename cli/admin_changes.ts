@@ -24,10 +24,12 @@ import { parseBalanceTarget, parseNodeKey, parseRoleTarget } from "../lib/admin/
 import { type LostCopy, lostCopies } from "../lib/admin/only_copies.ts";
 import { copyProgressText } from "../lib/admin/progress_text.ts";
 import { differenceTable, nodeRecord, nodeTable } from "../lib/admin/report_tables.ts";
+import type { TableStyle } from "../lib/admin/text_table.ts";
 import { FlareError } from "../lib/base/errors.ts";
 import { type ClusterNode, NodeState, stateName } from "../lib/cluster/node.ts";
 import { findNode } from "../lib/cluster/node_map.ts";
 import { addTableOptions, countOption, createVerb, withAdmin } from "./admin_connection.ts";
+import { tableStyle } from "./colours.ts";
 import { confirm, isWanted, processTerminal } from "./confirmation.ts";
 import { ProgressLine, printJson, printLines } from "./output.ts";
 
@@ -228,12 +230,13 @@ async function run(admin: ClusterAdmin, command: Command, change: Change): Promi
   const warnings = lostCopies(await admin.view(), change).map(warningText);
   if (flags.dryRun) {
     if (flags.outputFormat === "json") await printJson({ ...previewRecord(preview), warnings });
-    else await printLines([...previewLines(preview), ...warnings]);
+    else await printLines([...previewLines(preview, tableStyle()), ...warnings]);
     return false;
   }
   const lastWord = warnings.length > 0 ? "--yes" : "--force";
   if (flags.yes === undefined && (flags.force === undefined || warnings.length > 0)) {
-    for (const line of [...previewLines(preview), ...warnings]) process.stderr.write(`${line}\n`);
+    const style = tableStyle(undefined, process.stderr);
+    for (const line of [...previewLines(preview, style), ...warnings]) process.stderr.write(`${line}\n`);
     await confirm(warnings.length > 0 ? "Continue anyway?" : "Continue?", processTerminal, lastWord);
   }
   await carryOut(admin, command, change);
@@ -254,7 +257,7 @@ async function carryOut(admin: ClusterAdmin, command: Command, change: Change): 
     else for (const line of eventLines(event)) progress.say(line);
   }
   if (command.opts<ChangeFlags>().outputFormat === "json") await printJson(nodes.map(nodeRecord));
-  else if (nodes.length > 0) await printLines(nodeTable(nodes));
+  else if (nodes.length > 0) await printLines(nodeTable(nodes, tableStyle()));
 }
 
 function eventLines(event: Exclude<ChangeEvent, { kind: "progress" }>): string[] {
@@ -270,9 +273,9 @@ function eventLines(event: Exclude<ChangeEvent, { kind: "progress" }>): string[]
   }
 }
 
-function previewLines({ before, after, steps }: Preview): string[] {
+function previewLines({ before, after, steps }: Preview, style: TableStyle): string[] {
   const nodes = differences(before, after);
-  const difference = nodes.length === 0 ? ["the node map does not change"] : differenceTable(nodes);
+  const difference = nodes.length === 0 ? ["the node map does not change"] : differenceTable(nodes, style);
   return [...steps.map(describeStep), "", ...difference];
 }
 

@@ -6,9 +6,12 @@ import process from "node:process";
 import type { Command } from "commander";
 import { type Finding, overallState } from "../lib/admin/cluster_check.ts";
 import { inspectCluster } from "../lib/admin/cluster_look.ts";
+import type { Paint, Tone } from "../lib/admin/text_table.ts";
 import { addTableOptions, createVerb, withAdmin } from "./admin_connection.ts";
+import { paintFor } from "./colours.ts";
 import { printJson, printLines } from "./output.ts";
 
+const toneOf = { healthy: "good", note: "good", degraded: "warning", broken: "bad" } as const satisfies Record<string, Tone>;
 const statusOf = { healthy: 0, degraded: 1, broken: 2 } as const;
 
 const help = `
@@ -30,11 +33,16 @@ export function checkCommand(): Command {
       process.exitCode = statusOf[state];
       if (options.quiet) return;
       if (options.outputFormat === "json") await printJson({ state, findings });
-      else await printLines([...findings.flatMap(findingLines), `${admin.index.server}: ${state}`]);
+      else {
+        const paint = paintFor();
+        const last = `${admin.index.server}: ${paint(state, toneOf[state])}`;
+        await printLines([...findings.flatMap((finding) => findingLines(finding, paint)), last]);
+      }
     }),
   );
 }
 
-function findingLines({ severity, about, problem, advice }: Finding): string[] {
-  return [`${severity.padEnd(8)} ${about}: ${problem}`, `${" ".repeat(8)} -> ${advice}`];
+function findingLines({ severity, about, problem, advice }: Finding, paint: Paint): string[] {
+  const word = paint(severity, toneOf[severity]) + " ".repeat(8 - severity.length);
+  return [`${word} ${about}: ${problem}`, `${" ".repeat(8)} -> ${advice}`];
 }

@@ -8,6 +8,7 @@ import { FlareError } from "../lib/base/errors.ts";
 import { utcText } from "../lib/base/utc_time.ts";
 import { HISTORY_MAX } from "../lib/cluster/map_record.ts";
 import { addTableOptions, countOption, createVerb, withAdmin } from "./admin_connection.ts";
+import { tableStyle } from "./colours.ts";
 import { printJson, printLines } from "./output.ts";
 import { writeResult } from "./output_file.ts";
 
@@ -57,6 +58,6 @@ function showHistory(command: Command, { count, outputFormat }: IndexFlags): Pro
   return withAdmin(command, async (admin) => {
     const records = await admin.mapHistory(countOption("count", count, HISTORY_MAX, 1));
     if (outputFormat === "json") await printJson(records.map((record) => historyRecord(record, utcText)));
-    else await printLines(historyTable(records, utcText));
+    else await printLines(historyTable(records, utcText, tableStyle()));
   });
 }

@@ -38,6 +38,7 @@ import type { ClusterNode } from "../lib/cluster/node.ts";
 import { checkCommand } from "./admin_check.ts";
 import { addTableOptions, countOption, createVerb, secondsOption, withAdmin } from "./admin_connection.ts";
 import { indexCommand } from "./admin_index.ts";
+import { tableStyle } from "./colours.ts";
 import { ExitStatus } from "./main.ts";
 import { printJson, printLines } from "./output.ts";
 
@@ -80,14 +81,14 @@ function listCommand(): Command {
       const { nodes } = await admin.nodeMap();
       const shown = options.numericHosts ? await Promise.all(nodes.map(withAddress)) : nodes;
       if (isJson(command)) await printJson(shown.map(nodeRecord));
-      else await printLines(nodeTable(shown));
+      else await printLines(nodeTable(shown, tableStyle()));
     }),
   );
 }
 
 async function printReplication(command: Command, reports: readonly ReplicationReport[], delimiter?: string): Promise<void> {
   if (isJson(command)) await printJson(reports.map(replicationRecord));
-  else await printLines(replicationTable(reports, delimiter));
+  else await printLines(replicationTable(reports, tableStyle(delimiter)));
 }
 
 function statsCommand(): Command {
@@ -118,7 +119,7 @@ function statsCommand(): Command {
         if (options.index) {
           const indexServers = await admin.indexReports();
           if (isJson(command)) await printJson(indexServers);
-          else await printLines(indexTable(indexServers, utcText, options.delimiter));
+          else await printLines(indexTable(indexServers, utcText, tableStyle(options.delimiter)));
           continue;
         }
         const reports = await admin.stats(keys);
@@ -128,7 +129,10 @@ function statsCommand(): Command {
         // The first round only provides the base of the rates.
         if (round === 0) continue;
         if (isJson(command)) await printJson(reports.map((report) => reportRecord(report, rates?.get(report.node.key))));
-        else await printLines(statsTable(reports, options.qps ? (rates ?? new Map()) : undefined, options.delimiter));
+        else {
+          const shownRates = options.qps ? (rates ?? new Map()) : undefined;
+          await printLines(statsTable(reports, shownRates, tableStyle(options.delimiter)));
+        }
       }
     }),
   );
@@ -140,7 +144,7 @@ function summaryCommand(): Command {
     withAdmin(command, async (admin) => {
       const summary = summarize(admin.index.server, await admin.stats());
       if (isJson(command)) await printJson([summary]);
-      else await printLines(summaryTable([summary]));
+      else await printLines(summaryTable([summary], tableStyle()));
     }),
   );
 }
@@ -180,7 +184,7 @@ function threadsCommand(): Command {
     withAdmin(command, async (admin) => {
       const threads = await admin.threads(parseNodeKey(name));
       if (isJson(command)) await printJson(threads);
-      else await printLines(threadTable(threads));
+      else await printLines(threadTable(threads, tableStyle()));
     }),
   );
 }

@@ -2,34 +2,17 @@
 /** `flare`: `flare up` runs an index server and its nodes in this process; the other verbs are for operators of any cluster. */
 
 import process from "node:process";
-import { backupCommand } from "./admin_backup.ts";
-import { callCommand } from "./admin_call.ts";
-import { changeCommands } from "./admin_changes.ts";
-import { dataCommands } from "./admin_data.ts";
-import { restoreCommand } from "./admin_restore.ts";
-import { scanCommands } from "./admin_scan.ts";
-import { watchCommands } from "./admin_watch.ts";
 import { createCommand, expandAbbreviations } from "./command_line.ts";
 import { addExamples } from "./examples.ts";
 import { runMain } from "./main.ts";
 import { endWithReader } from "./output.ts";
 import { selfDescriptionCommands } from "./self_description.ts";
-import { upCommand } from "./up.ts";
+import { clusterVerbs } from "./verbs.ts";
 
 await runMain("flare", async () => {
   const flare = createCommand("flare", "Flare, a persistent memcached cluster.");
   endWithReader();
-  const verbs = [
-    upCommand(),
-    ...watchCommands(),
-    ...changeCommands(),
-    ...dataCommands(),
-    backupCommand(),
-    restoreCommand(),
-    ...scanCommands(),
-    callCommand(),
-  ];
-  for (const command of [...verbs, ...selfDescriptionCommands(flare)]) {
+  for (const command of [...clusterVerbs(), ...selfDescriptionCommands(flare)]) {
     command.showHelpAfterError(`(see flare ${command.name()} --help for what is allowed)`);
     flare.addCommand(addExamples(command));
   }

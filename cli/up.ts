@@ -20,6 +20,7 @@ import { httpUrl } from "../lib/net/http/own_hosts.ts";
 import { serverTlsOf } from "../lib/net/tls/server_tls.ts";
 import { tlsOptions } from "../lib/net/tls/tls_options.ts";
 import { type Cluster, detectRuntime, startCluster } from "../mod.ts";
+import { paintFor } from "./colours.ts";
 import { addOptions, createCommand, givenFlags, readSettings } from "./command_line.ts";
 import { handleSignals } from "./main.ts";
 import { type UpOptions, upClusterOptions, upOptions, upOptionTable } from "./up_options.ts";
@@ -146,7 +147,7 @@ function firstScreen(
   shape: ClusterShape,
   options: Pick<UpOptions, "dataDir" | "storage" | "fsync" | "enableSsl" | "httpPort" | "httpBind">,
 ): string[] {
-  const [bold, green] = hasColours() ? [style(1, 22), style(32, 39)] : [plain, plain];
+  const paint = paintFor();
   const indexServers = cluster.indexAddresses.map(({ host, port }) => formatHostPort(host, port));
   const [first] = cluster.addresses;
   const kept = options.storage === "memory" ? "in memory only, nothing is kept" : `${options.storage}, fsync ${options.fsync}`;
@@ -155,16 +156,16 @@ function firstScreen(
   const isPlain = first !== undefined && !options.enableSsl;
   const client = isPlain ? [`  printf '${words}' | nc ${textHost(first.host)} ${first.port}`] : [];
   return [
-    bold(`Flare ${VERSION} on ${runtimeText()}: ${shapeText(shape)}`),
+    paint(`Flare ${VERSION} on ${runtimeText()}: ${shapeText(shape)}`, "title"),
     `data in ${resolve(options.dataDir)} (${kept})`,
     ...indexServers.map((index) => `index server on ${index}`),
     ...cluster.addresses.map(({ host, port }) => `node server on ${formatHostPort(host, port)}`),
     ...httpLines(cluster, options),
-    bold("try, in another terminal:"),
+    paint("try, in another terminal:", "title"),
     ...client,
     `  ${flare} list --index-server ${indexServers.join(",")}`,
     `to stop: Ctrl-C; to start the same cluster again: ${flare} up --data-dir ${shellWord(options.dataDir)}`,
-    green("ready: connect any memcached client to any of the node servers; Ctrl-C stops"),
+    paint("ready: connect any memcached client to any of the node servers; Ctrl-C stops", "good"),
   ];
 }
 
@@ -209,17 +210,4 @@ function runtimeText(): string {
   if ("Bun" in globalThis) return `Bun ${bun}`;
   if ("Deno" in globalThis) return `Deno ${deno}`;
   return `Node ${node}`;
-}
-
-/** Colours only on a terminal, unless disabled (https://no-color.org). */
-function hasColours(): boolean {
-  return process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
-}
-
-function style(on: number, off: number): (text: string) => string {
-  return (text) => `\x1b[${on}m${text}\x1b[${off}m`;
-}
-
-function plain(text: string): string {
-  return text;
 }

@@ -40,7 +40,8 @@ async function lookAtCluster(admin: ClusterAdmin): Promise<SeenCluster> {
   return { index: admin.index.server, indexServers, map, nodes };
 }
 
-async function lookAtNode(admin: ClusterAdmin, node: ClusterNode): Promise<SeenNode> {
+/** What a node says now; that it does not answer is no error. */
+export async function lookAtNode(admin: ClusterAdmin, node: ClusterNode): Promise<SeenNode> {
   const client = admin.client(node.key);
   const nothing = { node, general: NO_FIGURES, threads: NO_FIGURES, replication: NO_FIGURES };
   try {

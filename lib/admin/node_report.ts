@@ -25,12 +25,16 @@ export interface NodeFigures {
   readonly hitRate: number | undefined;
   /** Bytes of the items the node holds. */
   readonly bytes: number;
+  /** Bytes of the items that are in memory; undefined if the node does not say it (a C++ one). */
+  readonly memoryBytes: number | undefined;
   /** Seconds since the node started. */
   readonly uptimeSeconds: number;
   /** Without `flare-`. */
   readonly version: string;
   /** Keys read since the start. */
   readonly cmdGet: number;
+  /** Of these keys, those that were found. */
+  readonly getHits: number;
   /** Writes since the start. */
   readonly cmdSet: number;
 }
@@ -65,9 +69,11 @@ export function parseFigures(general: Figures, threads: Figures): NodeFigures {
     behindSeconds: parseThreads(threads).reduce((largest, thread) => Math.max(largest, thread.behindSeconds), 0),
     hitRate: cmdGet > 0 ? number("get_hits") / cmdGet : undefined,
     bytes: number("bytes"),
+    memoryBytes: general.has("mem_requested") ? number("mem_requested") : undefined,
     uptimeSeconds: number("uptime"),
     version: (general.get("version") ?? "").replace(/^flare-/, ""),
     cmdGet,
+    getHits: number("get_hits"),
     cmdSet: number("cmd_set"),
   };
 }

@@ -5,19 +5,21 @@
 
 import { GIB } from "../base/byte_units.ts";
 import type { MapRecord } from "../cluster/map_record.ts";
-import { type ClusterNode, roleName, stateName } from "../cluster/node.ts";
+import { type ClusterNode, NodeState, roleName, stateName } from "../cluster/node.ts";
 import type { NodeDifference } from "./change.ts";
 import { nodeText } from "./change.ts";
 import type { ClusterSummary } from "./cluster_summary.ts";
 import type { IndexReport } from "./index_report.ts";
 import type { NodeReport, ThreadReport } from "./node_report.ts";
 import type { ReplicationReport } from "./replication_report.ts";
-import { type Column, formatTable } from "./text_table.ts";
+import { type Cell, type Column, formatTable, type TableStyle } from "./text_table.ts";
 
 /** Requests per second of one node. */
 export interface NodeRates {
   readonly reads: number;
   readonly writes: number;
+  /** Share of the read keys that were found, 0 … 1; undefined without reads. */
+  readonly hitRate: number | undefined;
 }
 
 const NOTHING = "-";
@@ -110,38 +112,33 @@ const DIFFERENCE_COLUMNS: readonly Column[] = [
 ];
 
 /** `list`. */
-export function nodeTable(nodes: readonly ClusterNode[]): string[] {
+export function nodeTable(nodes: readonly ClusterNode[], style?: TableStyle): string[] {
   return formatTable(
     NODE_COLUMNS,
-    nodes.map((node) => [
-      node.key,
-      node.partition < 0 ? NOTHING : String(node.partition),
-      roleName(node.role),
-      stateName(node.state),
-      String(node.balance),
-    ]),
+    nodes.map((node) => [...placeCells(node), String(node.balance)]),
+    style,
   );
 }
 
 /** `stats --index`. @param timeOf a time in seconds since 1970, as text */
-export function indexTable(reports: readonly IndexReport[], timeOf: (seconds: number) => string, delimiter?: string): string[] {
+export function indexTable(reports: readonly IndexReport[], timeOf: (seconds: number) => string, style?: TableStyle): string[] {
   return formatTable(
     INDEX_COLUMNS,
     reports.map(({ server, silence, leads, leader, leaderSince, term, mapVersion, place }) => [
       server,
-      silence !== undefined ? "silent" : leads === undefined ? NOTHING : leads ? "leads" : "follows",
+      silence !== undefined ? { text: "silent", tone: "bad" } : leads === undefined ? NOTHING : leads ? "leads" : "follows",
       leader ?? NOTHING,
       leaderSince === undefined ? NOTHING : timeOf(leaderSince),
       term === undefined ? NOTHING : String(term),
       mapVersion ?? NOTHING,
       place ?? NOTHING,
     ]),
-    delimiter,
+    style,
   );
 }
 
 /** `index history`: a line for each node that a map changed. @param timeOf a time in seconds since 1970, as text */
-export function historyTable(records: readonly MapRecord[], timeOf: (seconds: number) => string): string[] {
+export function historyTable(records: readonly MapRecord[], timeOf: (seconds: number) => string, style?: TableStyle): string[] {
   return formatTable(
     HISTORY_COLUMNS,
     records.flatMap(({ version, term, atMs, server, cause, events }) =>
@@ -154,6 +151,7 @@ export function historyTable(records: readonly MapRecord[], timeOf: (seconds: nu
         cause,
       ]),
     ),
+    style,
   );
 }
 
@@ -163,25 +161,22 @@ export function historyRecord({ version, term, atMs, server, cause, events }: Ma
 }
 
 /** `list --replication` and `stats --replication`. */
-export function replicationTable(reports: readonly ReplicationReport[], delimiter?: string): string[] {
+export function replicationTable(reports: readonly ReplicationReport[], style?: TableStyle): string[] {
   return formatTable(
     REPLICATION_COLUMNS,
     reports.map((report) => {
       const { node, inSync, epoch, sequence, lagEntries, lagBytes, lagSeconds, leaseAgeSeconds } = report;
       const figures = [epoch, sequence, lagEntries, lagBytes, lagSeconds, leaseAgeSeconds];
       return [
-        node.key,
-        node.partition < 0 ? NOTHING : String(node.partition),
-        roleName(node.role),
-        stateName(node.state),
-        inSync === undefined ? NOTHING : inSync ? "yes" : "no",
+        ...placeCells(node),
+        inSync === undefined ? NOTHING : inSync ? "yes" : { text: "no", tone: "warning" },
         ...figures.map((figure) => (figure === undefined ? NOTHING : String(figure))),
         report.guarantees ?? NOTHING,
         report.fsync ?? NOTHING,
         report.whyNot ?? "",
       ];
     }),
-    delimiter,
+    style,
   );
 }
 
@@ -194,29 +189,30 @@ export function replicationRecord({ node, ...known }: ReplicationReport): Record
 export function statsTable(
   reports: readonly NodeReport[],
   rates?: ReadonlyMap<string, NodeRates>,
-  delimiter?: string,
+  style?: TableStyle,
 ): string[] {
   const columns = rates === undefined ? STATS_COLUMNS : [...STATS_COLUMNS, ...RATE_COLUMNS];
   return formatTable(
     columns,
     reports.map((report) => statsRow(report, rates)),
-    delimiter,
+    style,
   );
 }
 
 /** `summary`. */
-export function summaryTable(summaries: readonly ClusterSummary[]): string[] {
+export function summaryTable(summaries: readonly ClusterSummary[], style?: TableStyle): string[] {
   return formatTable(
     SUMMARY_COLUMNS,
     summaries.map((summary) => [
       summary.cluster,
       ...[summary.partitions, summary.nodes, summary.masters, summary.slaves, summary.bytes, summary.items].map(String),
     ]),
+    style,
   );
 }
 
 /** `threads`. */
-export function threadTable(threads: readonly ThreadReport[]): string[] {
+export function threadTable(threads: readonly ThreadReport[], style?: TableStyle): string[] {
   return formatTable(
     THREAD_COLUMNS,
     threads.map(({ id, peer, operation, type, queue }) => [
@@ -226,15 +222,30 @@ export function threadTable(threads: readonly ThreadReport[]): string[] {
       String(type),
       String(queue),
     ]),
+    style,
   );
 }
 
 /** The nodes that a change affects, before and after. */
-export function differenceTable(nodes: readonly NodeDifference[]): string[] {
+export function differenceTable(nodes: readonly NodeDifference[], style?: TableStyle): string[] {
   return formatTable(
     DIFFERENCE_COLUMNS,
     nodes.map(({ key, before, after }) => [key, nodeText(before), "->", nodeText(after)]),
+    style,
   );
+}
+
+/** A state, toned: down is bad, on its way is a warning. */
+export function stateCell(state: NodeState): Cell {
+  const text = stateName(state);
+  if (state === NodeState.active) return text;
+  return { text, tone: state === NodeState.down ? "bad" : "warning" };
+}
+
+/** A node, its partition, role and state. */
+function placeCells(node: ClusterNode): Cell[] {
+  const partition = node.partition < 0 ? NOTHING : String(node.partition);
+  return [node.key, partition, roleName(node.role), stateCell(node.state)];
 }
 
 /** A node as data. */
@@ -271,7 +282,7 @@ export function uptimeText(seconds: number): string {
   return `${Math.floor(seconds / 86400)}d`;
 }
 
-function statsRow({ node, figures }: NodeReport, rates: ReadonlyMap<string, NodeRates> | undefined): string[] {
+function statsRow({ node, figures }: NodeReport, rates: ReadonlyMap<string, NodeRates> | undefined): Cell[] {
   const own =
     figures === undefined
       ? Array<string>(7).fill(NOTHING)
@@ -284,7 +295,7 @@ function statsRow({ node, figures }: NodeReport, rates: ReadonlyMap<string, Node
           uptimeText(figures.uptimeSeconds),
           figures.version,
         ];
-  const place = [node.key, stateName(node.state), roleName(node.role), String(node.partition), String(node.balance)];
+  const place = [node.key, stateCell(node.state), roleName(node.role), String(node.partition), String(node.balance)];
   const rate = rates?.get(node.key);
   const qps =
     rate === undefined ? Array<string>(3).fill(NOTHING) : [rate.reads + rate.writes, rate.reads, rate.writes].map(String);

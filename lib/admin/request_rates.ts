@@ -15,9 +15,11 @@ export function requestRates(
     if (figures === undefined || earlier === undefined || elapsedMs <= 0) continue;
     const reads = figures.cmdGet - earlier.cmdGet;
     const writes = figures.cmdSet - earlier.cmdSet;
-    if (reads < 0 || writes < 0) continue;
+    const hits = figures.getHits - earlier.getHits;
+    if (reads < 0 || writes < 0 || hits < 0) continue;
     const perSecond = (count: number): number => Math.round((count * 1000) / elapsedMs);
-    rates.set(node.key, { reads: perSecond(reads), writes: perSecond(writes) });
+    const hitRate = reads > 0 ? Math.min(1, hits / reads) : undefined;
+    rates.set(node.key, { reads: perSecond(reads), writes: perSecond(writes), hitRate });
   }
   return rates;
 }

@@ -5,11 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { changeCommands } from "../../cli/admin_changes.ts";
-import { dataCommands } from "../../cli/admin_data.ts";
-import { scanCommands } from "../../cli/admin_scan.ts";
-import { watchCommands } from "../../cli/admin_watch.ts";
-import { addOptions, createCommand } from "../../cli/command_line.ts";
+import { createCommand } from "../../cli/command_line.ts";
 import { completionScript, type Shell } from "../../cli/completion.ts";
 import { daemonCommand } from "../../cli/daemon.ts";
 import { flared, flarei } from "../../cli/daemon_programs.ts";
@@ -17,7 +13,7 @@ import { addExamples, examplesOf } from "../../cli/examples.ts";
 import { manualPage } from "../../cli/manual.ts";
 import { type Outline, outlineOf } from "../../cli/program_outline.ts";
 import { selfDescriptionCommands } from "../../cli/self_description.ts";
-import { upOptionTable } from "../../cli/up_options.ts";
+import { clusterVerbs } from "../../cli/verbs.ts";
 import { skipUnless } from "../support/skip.ts";
 import { runProgram } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
@@ -27,10 +23,7 @@ let programs: Outline[];
 
 before(() => {
   const flare = createCommand("flare", "Flare, a persistent memcached cluster.");
-  const up = createCommand("up", "run a whole cluster");
-  addOptions(up, upOptionTable);
-  const verbs = [up, ...watchCommands(), ...changeCommands(), ...dataCommands(), ...scanCommands()];
-  for (const verb of [...verbs, ...selfDescriptionCommands(flare)]) flare.addCommand(addExamples(verb));
+  for (const verb of [...clusterVerbs(), ...selfDescriptionCommands(flare)]) flare.addCommand(addExamples(verb));
   programs = [addExamples(flare), daemonCommand(flared), daemonCommand(flarei)].map(outlineOf);
 });
 

@@ -85,6 +85,11 @@ export class SpawnedProgram {
     this.#child.stdin.end(input);
   }
 
+  /** Writes to its stdin, which stays open. */
+  type(input: string): void {
+    this.#child.stdin.write(input);
+  }
+
   /** Sends a signal. */
   kill(signal: "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
     // Not through the child: Deno would then report the signal as the end, whatever the program's exit status.

@@ -68,9 +68,11 @@ describe("node reports", () => {
       behindSeconds: 30,
       hitRate: 1 / 3,
       bytes: 99,
+      memoryBytes: undefined,
       uptimeSeconds: 7,
       version: "1.3.4",
       cmdGet: 3,
+      getHits: 1,
       cmdSet: 8,
     });
     assertEquals(
@@ -81,6 +83,7 @@ describe("node reports", () => {
       ],
     );
     assertEquals(parseFigures(new Map(), new Map()).hitRate, undefined);
+    assertEquals(parseFigures(figures("mem_requested=4096"), new Map()).memoryBytes, 4096);
   });
 
   it("put proxies first, then partitions, each with its master first", () => {
@@ -92,13 +95,13 @@ describe("node reports", () => {
   });
 
   it("give rates and sums", () => {
-    const report = (port: number, role: NodeRole, cmdGet: number, cmdSet: number): NodeReport => ({
+    const report = (port: number, role: NodeRole, cmdGet: number, cmdSet: number, getHits = 0): NodeReport => ({
       node: node(port, role, port),
-      figures: { ...parseFigures(new Map(), new Map()), cmdGet, cmdSet, items: 10 * port, bytes: port },
+      figures: { ...parseFigures(new Map(), new Map()), cmdGet, getHits, cmdSet, items: 10 * port, bytes: port },
     });
     const before = [report(1, master, 100, 50), report(2, master, 500, 0), report(3, slave, 0, 0)];
-    const after = [report(1, master, 300, 51), report(2, master, 4, 0), { ...report(3, slave, 0, 0), figures: undefined }];
-    assertEquals([...requestRates(before, after, 2000)], [["n:1", { reads: 100, writes: 1 }]]);
+    const after = [report(1, master, 300, 51, 50), report(2, master, 4, 0), { ...report(3, slave, 0, 0), figures: undefined }];
+    assertEquals([...requestRates(before, after, 2000)], [["n:1", { reads: 100, writes: 1, hitRate: 0.25 }]]);
     assertEquals(summarize("i:1", after), {
       cluster: "i:1",
       partitions: 2,

@@ -67,7 +67,7 @@ describe("a report of the replication", () => {
   });
 
   it("is a table, and data", () => {
-    assertEquals(replicationTable(REPORTS.slice(0, 3), ","), [
+    assertEquals(replicationTable(REPORTS.slice(0, 3), { delimiter: "," }), [
       "node,partition,role,state,in-sync,epoch,sequence,lag,bytes,seconds,lease,guarantees,fsync,why not",
       "127.0.0.1:1,0,master,active,-,7,120,-,-,-,0.02,sync,always,",
       "127.0.0.1:2,0,slave,prepare,no,-,100,20,2000,1.5,-,-,-,its disk is full",

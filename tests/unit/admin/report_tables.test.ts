@@ -34,9 +34,11 @@ const figures: NodeFigures = {
   behindSeconds: 0,
   hitRate: undefined,
   bytes: 552736,
+  memoryBytes: undefined,
   uptimeSeconds: 8,
   version: "1.3.4",
   cmdGet: 0,
+  getHits: 0,
   cmdSet: 0,
 };
 const reports: readonly NodeReport[] = [
@@ -88,7 +90,7 @@ describe("tables", () => {
       indexReport("e:1", says("node_map_version 3")),
     ];
     assertEquals(
-      indexTable(reports, (seconds) => `${seconds} s`, "|"),
+      indexTable(reports, (seconds) => `${seconds} s`, { delimiter: "|" }),
       [
         "index server|state|leader|since|term|map|stored in",
         "a:1|silent|-|-|-|-|-",
@@ -115,7 +117,7 @@ describe("tables", () => {
         { node: node(1, NodeRole.slave, 0, 1), figures: busy },
         { node: node(2, NodeRole.slave, 1, 1), figures: undefined },
       ],
-      new Map([["127.0.0.1:1", { reads: 1200, writes: 34 }]]),
+      new Map([["127.0.0.1:1", { reads: 1200, writes: 34, hitRate: undefined }]]),
     );
     assertEquals(rows, [
       "hostname:port state  role  partition balance items conn behind hit size uptime version  qps qps-r qps-w",
@@ -125,7 +127,7 @@ describe("tables", () => {
   });
 
   it("join columns by a delimiter", () => {
-    assertEquals(statsTable(reports.slice(0, 1), undefined, ","), [
+    assertEquals(statsTable(reports.slice(0, 1), undefined, { delimiter: "," }), [
       "hostname:port,state,role,partition,balance,items,conn,behind,hit,size,uptime,version",
       "127.0.0.1:13005,active,proxy,-1,0,0,2,0,-,0,8s,1.3.4",
     ]);
@@ -171,6 +173,21 @@ describe("tables", () => {
     ]);
   });
 
+  it("show what a state deserves, without a place for it", () => {
+    const down = createNode({ ...node(1, NodeRole.proxy, -1, 0), state: NodeState.down });
+    const prepare = createNode({ ...node(2, NodeRole.slave, 0, 0), state: NodeState.prepare });
+    const paint = (text: string, tone: string): string => (tone === "title" ? text : `<${tone} ${text}>`);
+    const rows = nodeTable([down, prepare, node(3, NodeRole.master, 0, 1)], { paint });
+    assertEquals(
+      rows.map((row) => row.replace(/<\w+ (\w+)>/, "$1")),
+      nodeTable([down, prepare, node(3, NodeRole.master, 0, 1)]),
+    );
+    assertEquals(
+      rows.flatMap((row) => row.match(/<\w+ \w+>/) ?? []),
+      ["<bad down>", "<warning prepare>"],
+    );
+  });
+
   it("have their data as records, too", () => {
     assertEquals(nodeRecord(node(5, NodeRole.proxy, -1, 0)), {
       node: "127.0.0.1:5",
@@ -180,7 +197,7 @@ describe("tables", () => {
       balance: 0,
     });
     assertEquals(reportRecord({ node: node(5, NodeRole.proxy, -1, 0), figures: undefined }).items, null);
-    assertEquals(reportRecord(reports[1] as NodeReport, { reads: 1, writes: 2 }), {
+    assertEquals(reportRecord(reports[1] as NodeReport, { reads: 1, writes: 2, hitRate: 0.5 }), {
       node: "127.0.0.1:13001",
       partition: 0,
       role: "master",

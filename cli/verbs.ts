@@ -1,0 +1,27 @@
+/** All verbs of `flare` that run or operate a cluster, in the order of its help. */
+
+import type { Command } from "commander";
+import { backupCommand } from "./admin_backup.ts";
+import { callCommand } from "./admin_call.ts";
+import { changeCommands } from "./admin_changes.ts";
+import { dataCommands } from "./admin_data.ts";
+import { restoreCommand } from "./admin_restore.ts";
+import { scanCommands } from "./admin_scan.ts";
+import { topCommand } from "./admin_top.ts";
+import { watchCommands } from "./admin_watch.ts";
+import { upCommand } from "./up.ts";
+
+/** The verbs; those that describe the program itself are not among them. */
+export function clusterVerbs(): Command[] {
+  return [
+    upCommand(),
+    ...watchCommands(),
+    topCommand(),
+    ...changeCommands(),
+    ...dataCommands(),
+    backupCommand(),
+    restoreCommand(),
+    ...scanCommands(),
+    callCommand(),
+  ];
+}
