@@ -539,6 +539,17 @@ export const nodeCommands = {
           ["<host> <port>", "`OK` when the slave is in the [in-sync set](#between-servers); `SERVER_ERROR copy again: <why>`"],
         ],
       },
+      yield: {
+        access: "operators",
+        run: ({ admin }, request, reply) => admin.nodeYield(request.words.slice(1), reply),
+        section: "nodes",
+        lines: [
+          [
+            "<host> <port> <map version>",
+            "`OK` when that node has every write of this master's that it takes over; `SERVER_ERROR <why>`: not now",
+          ],
+        ],
+      },
       recopy: {
         access: "operators",
         run: ({ admin }, _request, reply) => admin.nodeRecopy(reply),

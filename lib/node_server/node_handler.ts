@@ -1,6 +1,6 @@
 /**
- * What every request to a node server passes before its command: watchers are notified, and during a handover or a flush of the
- * partition it may have to wait. It knows no commands; `node_command_table.ts` has them.
+ * What every request to a node server passes before its command: watchers are notified, and during a handover, a takeover of
+ * keys or a flush of the partition it may have to wait. It knows no commands; `node_command_table.ts` has them.
  */
 
 import type { FlareError } from "../base/errors.ts";
@@ -10,6 +10,7 @@ import { BinaryReply } from "../protocol/binary/binary_reply.ts";
 import { Command, CommandShape, mayWrite, shapeOf } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
+import type { Gate } from "./life/gate.ts";
 import { type CommandGroups, nodeCommandSet, runPacket } from "./node_command_table.ts";
 import type { NodeComponents } from "./node_components.ts";
 
@@ -20,10 +21,13 @@ export class NodeHandler implements RequestHandler {
   readonly commands = nodeCommandSet.words;
   readonly speaksBinary = true;
   readonly #parts: Parts;
+  readonly #takeover: Gate;
   readonly #groups: CommandGroups;
 
-  constructor(parts: Parts, groups: CommandGroups) {
+  /** @param takeover holds requests while keys move to a new partition */
+  constructor(parts: Parts, takeover: Gate, groups: CommandGroups) {
     this.#parts = parts;
+    this.#takeover = takeover;
     this.#groups = groups;
   }
 
@@ -53,11 +57,15 @@ export class NodeHandler implements RequestHandler {
 
   #handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const { handover, partitionFlush } = this.#parts;
+    const takeover = this.#takeover;
     const shape = shapeOf(request.command);
     const hasKey = shape !== CommandShape.words && shape !== CommandShape.block;
     const writesItem = hasKey && mayWrite(request.command);
     if (partitionFlush.isNear) partitionFlush.check();
     if (handover.holding && hasKey) return this.#hold(handover, request.clone(), reply, session);
+    // What a new partition waits for must not wait itself.
+    if (takeover.holding && hasKey && request.prefix === undefined)
+      return this.#hold(takeover, request.clone(), reply, session);
     if (partitionFlush.holding && writesItem) return this.#hold(partitionFlush, request.clone(), reply, session);
     const waiting =
       request.opcode < 0 || hasKey

@@ -71,6 +71,7 @@ import { leaveCluster } from "./life/leave_cluster.ts";
 import { MapCheck } from "./life/map_check.ts";
 import { nodeReadiness } from "./life/readiness.ts";
 import { Reconstructor } from "./life/reconstructor.ts";
+import { Takeover } from "./life/takeover.ts";
 import { TimeWatcher } from "./life/time_watcher.ts";
 import type { NodeComponents } from "./node_components.ts";
 import { NodeHandler } from "./node_handler.ts";
@@ -111,6 +112,7 @@ export class RunningNode implements NodeServer {
   readonly #movedKeys: MovedKeys;
   readonly #reconstructor: Reconstructor;
   readonly #mapCheck: MapCheck;
+  readonly #takeover: Takeover;
   readonly #antiEntropy: AntiEntropy;
   readonly #archive: LogArchive | undefined;
   readonly #reports: StatsReports;
@@ -147,6 +149,7 @@ export class RunningNode implements NodeServer {
     // A scheduled flush that is overdue runs before the first request.
     components.partitionFlush.arm();
     const reachMap: ReachMap = (version) => this.#mapCheck.reach(version);
+    this.#takeover = new Takeover(components, reachMap, CONNECT_TIMEOUT_MS);
     const reads = new ReadForward(components, reachMap);
     const write = new WriteCommands(components, new WriteForward(components, reachMap));
     const meta = new MetaCommands(components, reads, write);
@@ -165,7 +168,7 @@ export class RunningNode implements NodeServer {
     this.#web = this.#startWeb();
     components.watchers.attach(server, components.storage);
     server.open(
-      new NodeHandler(components, {
+      new NodeHandler(components, this.#takeover, {
         read: new ReadCommands(components, reads),
         write,
         stream: new StreamCommands(components),
@@ -181,6 +184,7 @@ export class RunningNode implements NodeServer {
         admin: new AdminCommands(
           components,
           (map) => this.#install(map),
+          this.#takeover,
           () => this.#reconstructor.distrust(),
         ),
         compare: new CompareCommands(ownItems, comparison),
@@ -382,7 +386,9 @@ export class RunningNode implements NodeServer {
     const { routing, handover } = this.#components;
     const previous = routing.nodeMap;
     const first = previous.nodes.length === 0 && previous.version === 0;
+    const created = routing.partitionMap.preparing?.index;
     routing.install(map);
+    if (created !== undefined && routing.partitionMap.active[created] !== undefined) this.#takeover.onActive(created);
     this.#mapCheck.mapChanged();
     this.#components.inSync.mapChanged();
     if (routing.settling) this.#runtime.clock.setTimer(() => routing.settle(), SETTLE_MS);

@@ -13,6 +13,7 @@ import { STILL_BEHIND } from "../../replication/in_sync_replicas.ts";
 import { killWorker, refreshCertificates, verbosity } from "../../stats/stats_commands.ts";
 import { setMemoryLimit } from "../life/memory_limit.ts";
 import { prepareSwitchOver } from "../life/switch_over.ts";
+import type { Takeover } from "../life/takeover.ts";
 import type { NodeComponents } from "../node_components.ts";
 import { showNodeVariables } from "../stats/node_variables.ts";
 
@@ -36,15 +37,18 @@ type Parts = Pick<
 export class AdminCommands {
   readonly #parts: Parts;
   readonly #install: (map: NodeMap) => void;
+  readonly #takeover: Pick<Takeover, "yieldTo">;
   readonly #recopy: () => void;
 
   /**
    * @param install installs a newer node map
+   * @param takeover of keys by a new partition
    * @param recopy makes the next copy a whole one
    */
-  constructor(parts: Parts, install: (map: NodeMap) => void, recopy: () => void) {
+  constructor(parts: Parts, install: (map: NodeMap) => void, takeover: Pick<Takeover, "yieldTo">, recopy: () => void) {
     this.#parts = parts;
     this.#install = install;
+    this.#takeover = takeover;
     this.#recopy = recopy;
   }
 
@@ -112,6 +116,14 @@ export class AdminCommands {
     const lack = replicator.streams.lack(key);
     if (lack !== undefined) return reply.line(`${STILL_BEHIND}: ${lack}`);
     reply.line(await inSync.add(key, () => replicator.settled(key)));
+  }
+
+  /** `node yield <host> <port> <version>`: by the map of this version the node takes over keys of this one. */
+  async nodeYield(words: readonly string[], reply: TextReply): Promise<void> {
+    const [host, port, text = ""] = words;
+    const version = parseUint64(fromLatin1(text), 0, text.length);
+    if (version === undefined || words.length !== 3) return reply.line("ERROR");
+    reply.line(await this.#takeover.yieldTo(`${host}:${port}`, version));
   }
 
   /** `node recopy`: an operator does not trust what this node has. */

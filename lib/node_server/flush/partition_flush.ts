@@ -94,6 +94,11 @@ export class PartitionFlush {
     return this.#gate.track(write);
   }
 
+  /** Resolves when no write is waiting for the storage. */
+  finished(): Promise<void> {
+    return this.#gate.finished();
+  }
+
   /** Whether we are the master of an active partition. */
   get isMaster(): boolean {
     const { self, partitionMap } = this.#routing;

@@ -171,4 +171,12 @@ export const clusterBugs: readonly PlantedBug[] = [
     find: "return forwardedBy === undefined || forwardedBy.mapVersion === routing.nodeMap.version",
     replace: "return true",
   },
+  {
+    name: "keys-taken-too-early",
+    about: "a new partition answers while the last writes of the keys' former masters are still on their way",
+    search: "slowPeers",
+    file: "lib/node_server/life/takeover.ts",
+    find: "    this.begin();\n",
+    replace: "",
+  },
 ];

@@ -1,0 +1,112 @@
+/**
+ * A partition is added to simulated clusters whose links are slow: the new master must not change a key while the last writes
+ * of its former master are still on their way, or they would overwrite each other.
+ *
+ * Covers lib/node_server/life/takeover.ts.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { type ClusterNode, NodeRole } from "../../lib/cluster/node.ts";
+import { SimClient } from "../../lib/testing/sim_client.ts";
+import type { SimHost } from "../../lib/testing/sim_host.ts";
+import { SimWorld } from "../../lib/testing/sim_world.ts";
+import { Run } from "./scenarios.ts";
+
+const RUN_MS_MAX = 120_000;
+const SLOW_LINK_US = 300_000;
+const KEYS = Array.from({ length: 12 }, (_, i) => `key${i}`);
+const PAUSE_MS = 15;
+const REST_MS = 3000;
+const REPLICATION_TIMEOUT_MS = 5000;
+
+/** Appends to one key after the other through one node, and remembers what was acknowledged. */
+class Appender {
+  readonly acknowledged: { readonly key: string; readonly text: string }[] = [];
+  readonly errors: string[] = [];
+  /** The longest time that an append took. */
+  longestMs = 0;
+  readonly #world: SimWorld;
+  readonly #name: string;
+  readonly #client: SimClient;
+  #stopped = false;
+
+  constructor(world: SimWorld, name: string, { host, port }: ClusterNode) {
+    this.#world = world;
+    this.#name = name;
+    this.#client = new SimClient(world.host(name).start(), host, port, 60_000);
+    void this.#work();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #work(): Promise<void> {
+    for (let i = 0; !this.#stopped; i++) {
+      void this.#append(KEYS[i % KEYS.length] as string, `${this.#name}${i};`);
+      await this.#world.sleep(PAUSE_MS);
+    }
+  }
+
+  async #append(key: string, text: string): Promise<void> {
+    const sentMs = this.#world.nowMs;
+    const answer = await this.#client.request(`append ${key} 0 0 ${text.length}\r\n${text}\r\n`, "line");
+    this.longestMs = Math.max(this.longestMs, this.#world.nowMs - sentMs);
+    if (answer.kind === "line" && answer.line === "STORED") this.acknowledged.push({ key, text });
+    else this.errors.push(JSON.stringify(answer));
+  }
+}
+
+/** Adds a partition behind a slow link while its keys are appended to through both nodes; says what was logged as a warning. */
+async function addPartition(replicationType: "sync" | "async") {
+  const world = new SimWorld(`takeover ${replicationType}`);
+  const warnings: string[] = [];
+  world.trace.onLine = (line) => void (/ (warning|error) /.test(line) && warnings.push(line));
+  const appenders: Appender[] = [];
+  const work = async (): Promise<void> => {
+    const run = new Run(world, [], { replicationType, fsync: "os" });
+    run.addNodes(2);
+    await run.reshape({ partitions: 1, slaves: 0 }, 200);
+    const nodes = run.cluster.map?.nodes ?? [];
+    const giver = nodes.find(({ role }) => role === NodeRole.master) as ClusterNode;
+    const taker = nodes.find(({ role }) => role === NodeRole.proxy) as ClusterNode;
+    const client = new SimClient(world.host("client").start(), giver.host, giver.port, 60_000);
+    for (const key of KEYS) await client.request(`set ${key} 0 0 0\r\n\r\n`, "line");
+    const host = ({ key }: ClusterNode) => run.cluster.nodeOf(key)?.host as SimHost;
+    world.network.clog(host(giver), host(taker), SLOW_LINK_US);
+    appenders.push(new Appender(world, "a", giver), new Appender(world, "b", taker));
+    await run.reshape({ partitions: 2, slaves: 0 }, REST_MS);
+    for (const appender of appenders) appender.stop();
+    await world.sleep(REST_MS);
+    for (const key of KEYS) {
+      const answer = await client.request(`get ${key}\r\n`, "items");
+      assert(answer.kind === "items", JSON.stringify(answer));
+      const parts: readonly string[] = answer.items[0]?.value.match(/[^;]+;/g) ?? [];
+      assertEquals(new Set(parts).size, parts.length, `appended to ${key} twice`);
+      const acknowledged = appenders.flatMap((each) => each.acknowledged.filter((append) => append.key === key));
+      assertGreater(acknowledged.length, 0);
+      assertEquals(
+        acknowledged.filter(({ text }) => !parts.includes(text)),
+        [],
+        `lost appends to ${key}`,
+      );
+    }
+    run.operator.stop();
+  };
+  await world.drive(work(), RUN_MS_MAX);
+  return { appenders, warnings };
+}
+
+describe("a partition that is added behind a slow link", () => {
+  for (const replicationType of ["sync", "async"] as const) {
+    it(`loses no write of the former master, ${replicationType}`, { timeout: 60_000 }, async () => {
+      const { appenders, warnings } = await addPartition(replicationType);
+      assertEquals(warnings, []);
+      for (const { errors, longestMs } of appenders) {
+        assertEquals(errors, []);
+        assertLess(longestMs, REPLICATION_TIMEOUT_MS);
+      }
+    });
+  }
+});
