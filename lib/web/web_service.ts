@@ -8,6 +8,7 @@ import type { Clock } from "../runtime/runtime.ts";
 import { Collector, type CollectorHost } from "./collector.ts";
 import { EventStreams } from "./event_streams.ts";
 import { History, STEP_MS } from "./history.ts";
+import { pageRoutes } from "./page/page_routes.ts";
 
 export class WebService {
   readonly #collector: Collector;
@@ -69,6 +70,7 @@ export function webRoutes(service: () => WebService | undefined): Readonly<Recor
       return web[name](request, client);
     };
   return {
+    ...pageRoutes(),
     "/api/cluster": served("cluster"),
     "/api/stream": served("stream"),
     "/api/history": served("history"),

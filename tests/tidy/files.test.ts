@@ -7,9 +7,9 @@ import { assertEquals } from "@std/assert";
 import { readRepositoryFile, repositoryFiles } from "../support/repository.ts";
 
 const lineLengthMax = 128;
-const places = ["lib", "cli", "tests", "examples", "bench"];
+const places = ["lib", "cli", "tests", "examples", "bench", "page"];
 const sources = places
-  .flatMap((place) => repositoryFiles(place, ".ts"))
+  .flatMap((place) => [...repositoryFiles(place, ".ts"), ...repositoryFiles(place, ".tsx")])
   .map((path) => ({ path, text: readRepositoryFile(path) }));
 
 function problems(find: (path: string, text: string) => string | undefined): string[] {
@@ -18,7 +18,7 @@ function problems(find: (path: string, text: string) => string | undefined): str
 
 describe("source files", () => {
   it("have names in snake_case", () => {
-    const name = /^[a-z0-9]+(_[a-z0-9]+)*(\.test|\.d)?\.ts$/;
+    const name = /^[a-z0-9]+(_[a-z0-9]+)*(\.test|\.d)?\.tsx?$/;
     assertEquals(
       problems((path) => (name.test(path.split("/").at(-1) ?? "") ? undefined : path)),
       [],
@@ -52,7 +52,7 @@ describe("source files", () => {
   });
 
   it("import types as types and files with their ending", () => {
-    const bare = /from "\.{1,2}\/[^"]*(?<!\.ts|\.json)"/;
+    const bare = /from "\.{1,2}\/[^"]*(?<!\.tsx?|\.json)"/;
     assertEquals(
       problems((path, text) => (bare.test(text) ? path : undefined)),
       [],

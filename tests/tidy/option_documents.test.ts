@@ -83,6 +83,8 @@ describe("documents on options", () => {
         "memcache-client",
         "prom-client",
         "node-zookeeper-client",
+        "puppeteer-core",
+        "axe-core",
       ],
     ]);
     const unknown: string[] = [];

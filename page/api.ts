@@ -1,0 +1,168 @@
+/**
+ * Asks the server. A failure is an `ApiError` with the server's own words. Changes, keys and values need a token: it is asked
+ * for once and kept for this tab alone.
+ */
+
+import { from64, to64 } from "./model/bytes.ts";
+import type { ChangeRequest } from "./model/changes.ts";
+import type { Happened, HistoryPoint, HotKeys, Item, ScanPage, SlowRequests } from "./model/cluster.ts";
+import { linesOf } from "./model/lines.ts";
+
+/** The header that carries the token. */
+const TOKEN_HEADER = "flare-token";
+const TOKEN_PLACE = "flare-token";
+
+/** What the server refused, or that it did not answer (status 0). */
+export class ApiError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Asks the reader for the token; `refused` is why the last one was not accepted. Undefined: the reader does not give one. */
+export type AskToken = (refused: string | undefined) => Promise<string | undefined>;
+
+/** One line of a change that is carried out. */
+export interface ChangeLine {
+  readonly text?: string;
+  readonly done?: boolean | readonly string[];
+  readonly error?: string;
+}
+
+export class Api {
+  readonly #askToken: AskToken;
+
+  constructor(askToken: AskToken) {
+    this.#askToken = askToken;
+  }
+
+  get hasToken(): boolean {
+    return sessionStorage.getItem(TOKEN_PLACE) !== null;
+  }
+
+  forgetToken(): void {
+    sessionStorage.removeItem(TOKEN_PLACE);
+  }
+
+  happened(): Promise<readonly Happened[]> {
+    return this.#get("/api/happened");
+  }
+
+  history(sinceMs: number): Promise<{ stepS: number; points: readonly HistoryPoint[] }> {
+    return this.#get(`/api/history?since=${sinceMs}`);
+  }
+
+  /** Undefined if this server has no such figures. */
+  slow(): Promise<SlowRequests | undefined> {
+    return absentIs404(this.#get<SlowRequests>("/api/slow"));
+  }
+
+  /** Undefined if this server has no such figures. */
+  hot(): Promise<HotKeys | undefined> {
+    return absentIs404(this.#get<HotKeys>("/api/hot"));
+  }
+
+  async item(key: Uint8Array): Promise<Item> {
+    return json(await this.#withToken("GET", `/api/item?key64=${to64(key)}`));
+  }
+
+  /** @param version of the item that was read: it is stored only if that is still there */
+  async store(key: Uint8Array, value: Uint8Array, flags: number, ttl: number, version?: number | string): Promise<Item> {
+    const body = { key64: to64(key), value64: to64(value), flags, ttl, ...(version === undefined ? {} : { version }) };
+    return json(await this.#withToken("PUT", "/api/item", body));
+  }
+
+  async remove(key: Uint8Array): Promise<{ deleted?: boolean }> {
+    return json(await this.#withToken("DELETE", `/api/item?key64=${to64(key)}`));
+  }
+
+  async scan(prefix: Uint8Array, cursor: string | null, limit: number): Promise<ScanPage> {
+    const from = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    return json(await this.#withToken("GET", `/api/scan?prefix64=${to64(prefix)}${from}&limit=${limit}`));
+  }
+
+  async preview(request: ChangeRequest): Promise<{ steps: readonly string[]; warnings: readonly string[] }> {
+    return json(await this.#withToken("POST", "/api/change", request));
+  }
+
+  /** Carries a change out; `line` gets each line as it comes. @throws ApiError */
+  async carryOut(request: ChangeRequest, line: (line: ChangeLine) => void): Promise<void> {
+    const response = await this.#withToken("POST", "/api/change", request);
+    for await (const text of linesOf(response.body)) line(JSON.parse(text) as ChangeLine);
+  }
+
+  async #get<T>(path: string): Promise<T> {
+    return json(await checked(fetched(path, {})));
+  }
+
+  /** Asks for the token until the server accepts one or the reader gives up. */
+  async #withToken(method: string, path: string, body?: object): Promise<Response> {
+    let refused: string | undefined;
+    for (;;) {
+      const token = sessionStorage.getItem(TOKEN_PLACE) ?? (await this.#askToken(refused));
+      if (token === undefined) throw new ApiError(403, refused ?? "no token");
+      const headers: Record<string, string> = { [TOKEN_HEADER]: encodeToken(token) };
+      if (method !== "GET") headers["content-type"] = "application/json";
+      const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+      sessionStorage.setItem(TOKEN_PLACE, token);
+      try {
+        return await checked(fetched(path, init));
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 403) throw error;
+        this.forgetToken();
+        refused = error.message;
+      }
+    }
+  }
+}
+
+/** A header has bytes, not characters. */
+function encodeToken(token: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(token));
+}
+
+async function fetched(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, init);
+  } catch (error) {
+    throw new ApiError(0, (error as Error).message);
+  }
+}
+
+/** @throws ApiError with what the server says */
+async function checked(asked: Promise<Response>): Promise<Response> {
+  const response = await asked;
+  if (response.ok) return response;
+  const text = await response.text().catch(() => "");
+  throw new ApiError(response.status, errorIn(text) ?? `${response.status} ${response.statusText}`);
+}
+
+function errorIn(text: string): string | undefined {
+  try {
+    const { error } = JSON.parse(text) as { error?: unknown };
+    return typeof error === "string" ? error : undefined;
+  } catch {
+    return text.trim() === "" ? undefined : text.trim();
+  }
+}
+
+async function json<T>(response: Response): Promise<T> {
+  return (await response.json()) as T;
+}
+
+async function absentIs404<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/** The value of an item. */
+export function valueIn(item: Item): Uint8Array {
+  return from64(item.value64 ?? "");
+}
