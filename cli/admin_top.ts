@@ -13,7 +13,8 @@ import { LiveScreen } from "./live_screen.ts";
 import { printLines } from "./output.ts";
 
 const help = `
-get/s, set/s and hit% are those of the time between two looks; "-" is what is not known. lag and "lag s" are how many
+get/s, set/s and hit% are those of the time between two looks; "-" is what is not known. "p99 ms": 99 % of
+a sample of the last minute's requests took no longer. lag and "lag s" are how many
 changes a slave lacks, and for how long. memory is that of the items in memory, disk what the node has stored.
 
 In a terminal: q ends, s sorts by the next column, S by the one before, the space bar looks again at once. Without a terminal,

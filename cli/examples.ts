@@ -23,6 +23,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   check: ["flare check", "flare check --quiet || mail -s 'flare is not well' ops < /dev/null", "flare check -o json"],
   stats: ["flare stats", "flare stats --qps --wait 10 --count 0", "flare stats 127.0.0.1:12121"],
   top: ["flare top", "flare top --sort requests --wait 5", "flare top --count 1 -o json | jq '.nodes[] | select(.problem)'"],
+  watch: ["flare watch", "flare watch --log mutations,evictions", "flare watch -o json >> events.jsonl"],
   summary: ["flare summary"],
   ping: ["flare ping", "flare ping --wait 127.0.0.1:12121 127.0.0.1:12122"],
   threads: ["flare threads 127.0.0.1:12121"],

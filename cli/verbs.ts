@@ -5,6 +5,7 @@ import { backupCommand } from "./admin_backup.ts";
 import { callCommand } from "./admin_call.ts";
 import { changeCommands } from "./admin_changes.ts";
 import { dataCommands } from "./admin_data.ts";
+import { eventsCommand } from "./admin_events.ts";
 import { restoreCommand } from "./admin_restore.ts";
 import { scanCommands } from "./admin_scan.ts";
 import { topCommand } from "./admin_top.ts";
@@ -17,6 +18,7 @@ export function clusterVerbs(): Command[] {
     upCommand(),
     ...watchCommands(),
     topCommand(),
+    eventsCommand(),
     ...changeCommands(),
     ...dataCommands(),
     backupCommand(),

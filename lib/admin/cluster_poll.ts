@@ -8,6 +8,8 @@ import { sleep } from "../base/sleep.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { Figures } from "../protocol/stat_lines.ts";
+import { latencyCounts } from "../stats/latency_stats.ts";
+import { type Latencies, LatencyWindow } from "../stats/latency_window.ts";
 import type { ClusterAdmin } from "./cluster_admin.ts";
 import type { SeenNode } from "./cluster_check.ts";
 import { lookAtNode } from "./cluster_look.ts";
@@ -26,6 +28,8 @@ export interface NodeSight {
   readonly rates: NodeRates | undefined;
   /** Its replication; of a slave this is what its master says. */
   readonly replication: ReplicationReport;
+  /** How long its last requests took; undefined = none was measured, or the node does not say it (a C++ one). */
+  readonly latencies: Latencies | undefined;
   /** Why it does not answer, or what is wrong with it; undefined = nothing. */
   readonly problem: string | undefined;
 }
@@ -45,6 +49,7 @@ export interface ClusterSight {
 
 interface Answer {
   readonly seen: SeenNode;
+  readonly latencies: Latencies | undefined;
   readonly atMs: number;
 }
 
@@ -54,6 +59,7 @@ interface Asked {
   waitingSinceMs: number | undefined;
   last: Answer | undefined;
   before: Answer | undefined;
+  readonly window: LatencyWindow;
 }
 
 export class ClusterPoll {
@@ -99,15 +105,26 @@ export class ClusterPoll {
   async #askNode(node: ClusterNode): Promise<void> {
     let asked = this.#nodes.get(node.key);
     if (asked === undefined) {
-      asked = { waitingSinceMs: undefined, last: undefined, before: undefined };
+      asked = { waitingSinceMs: undefined, last: undefined, before: undefined, window: new LatencyWindow() };
       this.#nodes.set(node.key, asked);
     }
     if (asked.waitingSinceMs !== undefined) return;
     asked.waitingSinceMs = this.#nowMs();
-    const seen = await lookAtNode(this.#admin, node);
+    const [seen, counts] = await Promise.all([lookAtNode(this.#admin, node), this.#latencyCounts(node)]);
+    const atMs = this.#nowMs();
     asked.before = asked.last;
-    asked.last = { seen, atMs: this.#nowMs() };
+    asked.last = { seen, atMs, latencies: counts && asked.window.add(atMs, counts) };
     asked.waitingSinceMs = undefined;
+  }
+
+  /** Undefined if the node does not answer, or does not have them. */
+  async #latencyCounts({ key }: ClusterNode): Promise<Float64Array | undefined> {
+    try {
+      return latencyCounts(await this.#admin.client(key).stats("latency"));
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      return undefined;
+    }
   }
 
   #sight(map: NodeMap): ClusterSight {
@@ -127,6 +144,7 @@ export class ClusterPoll {
         node,
         ...this.#figures(node),
         replication: reports[i] as ReplicationReport,
+        latencies: this.#heard(node.key)?.latencies,
         problem: this.#problem(node.key),
       })),
     };

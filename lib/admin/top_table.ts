@@ -13,6 +13,7 @@ export const TOP_ORDERS = [
   "reads",
   "writes",
   "hits",
+  "latency",
   "lag",
   "items",
   "memory",
@@ -32,6 +33,7 @@ const COLUMNS: readonly Column[] = [
   { title: "get/s", align: "right", width: 6 },
   { title: "set/s", align: "right", width: 6 },
   { title: "hit%", align: "right", width: 5 },
+  { title: "p99 ms", align: "right", width: 6 },
   { title: "lag", align: "right", width: 5 },
   { title: "lag s", align: "right", width: 5 },
   { title: "items", align: "right", width: 6 },
@@ -48,6 +50,7 @@ const NUMBERS: Readonly<Record<Exclude<TopOrder, "node">, (sight: NodeSight) => 
   reads: ({ rates }) => rates?.reads,
   writes: ({ rates }) => rates?.writes,
   hits: ({ rates }) => rates?.hitRate,
+  latency: ({ latencies }) => latencies?.p99,
   lag: ({ replication }) => replication.lagEntries,
   items: ({ figures }) => figures?.items,
   memory: ({ figures }) => figures?.memoryBytes,
@@ -95,12 +98,13 @@ export function topRecord({ index, indexProblem, map, nodes }: ClusterSight, at:
     indexServer: index,
     indexProblem: indexProblem ?? null,
     mapVersion: String(map.version),
-    nodes: nodes.map(({ node, figures, rates, replication, problem }) => ({
+    nodes: nodes.map(({ node, figures, rates, replication, latencies, problem }) => ({
       ...nodeRecord(node),
       problem: problem ?? null,
       readsPerSecond: rates?.reads ?? null,
       writesPerSecond: rates?.writes ?? null,
       hitRate: rates?.hitRate ?? null,
+      latencyMs: latencies ?? null,
       inSync: replication.inSync ?? null,
       lagEntries: replication.lagEntries ?? null,
       lagBytes: replication.lagBytes ?? null,
@@ -115,7 +119,7 @@ export function topRecord({ index, indexProblem, map, nodes }: ClusterSight, at:
   };
 }
 
-function topRow({ node, figures, rates, replication, problem }: NodeSight): Cell[] {
+function topRow({ node, figures, rates, replication, latencies, problem }: NodeSight): Cell[] {
   const { lagEntries, lagSeconds, inSync } = replication;
   const lag = known(lagEntries, shortCount);
   return [
@@ -127,6 +131,7 @@ function topRow({ node, figures, rates, replication, problem }: NodeSight): Cell
     known(rates?.reads, shortCount),
     known(rates?.writes, shortCount),
     known(rates?.hitRate, (share) => (share * 100).toFixed(1)),
+    known(latencies?.p99, (ms) => (ms < 99.95 ? ms.toFixed(2) : ms.toFixed(0))),
     inSync === false ? { text: lag, tone: "warning" } : lag,
     known(lagSeconds, (seconds) => seconds.toFixed(1)),
     known(figures?.items, shortCount),

@@ -16,7 +16,7 @@ const HELD_BYTES_MAX = 4 * MIB;
 
 /**
  * Sends a request on a separate connection and yields the answer until the other side closes or the reader stops (which closes,
- * too). The reader owns the chunks.
+ * too), or `signal` is aborted. The reader owns the chunks.
  * @throws FlareError CONNECTION_FAILED | TIMED_OUT if nothing arrives for `replyTimeoutMs`, and a ping is not answered either
  */
 export async function* byteStream(
@@ -24,8 +24,12 @@ export async function* byteStream(
   address: HostPort,
   request: Uint8Array,
   options: PeerOptions,
+  signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
+  if (signal?.aborted) return;
   const reader = new StreamReader(runtime, address, request, options);
+  const end = (): void => reader.onEnd();
+  signal?.addEventListener("abort", end);
   try {
     for (;;) {
       const chunk = await reader.next();
@@ -33,6 +37,7 @@ export async function* byteStream(
       yield chunk;
     }
   } finally {
+    signal?.removeEventListener("abort", end);
     reader.close();
   }
 }

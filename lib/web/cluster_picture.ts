@@ -7,7 +7,7 @@ import { type ReplicationReport, replicationReports } from "../admin/replication
 import { type ClusterNode, NodeState, PARTITION_NONE, roleName, stateName } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { Figures } from "../protocol/stat_lines.ts";
-import type { Latencies } from "./latency_window.ts";
+import type { Latencies } from "../stats/latency_window.ts";
 import type { NodeRates, NodeSight } from "./node_sight.ts";
 
 /** A node of the picture. */

@@ -15,9 +15,9 @@ import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import type { Figures } from "../protocol/stat_lines.ts";
 import type { Runtime, Timer, TlsClient } from "../runtime/runtime.ts";
+import { LatencyWindow } from "../stats/latency_window.ts";
 import { type ClusterPicture, partitionsOf, pictureNodes, type SeenNode } from "./cluster_picture.ts";
 import { Happenings } from "./happenings.ts";
-import { LatencyWindow } from "./latency_window.ts";
 import { isRestarted, type NodeSight, nodeRates, nodeSight } from "./node_sight.ts";
 
 /** The server that shows the cluster. */

@@ -35,8 +35,8 @@ describe("flare", () => {
     const { status, stdout } = await flare("--help");
     assertEquals(status, 0);
     const verbs =
-      "up list check stats top summary ping threads call index verify master slave part balance down activate reconstruct";
-    for (const verb of `${verbs} remove dump dumpkey restore get set scan delete`.split(" ")) {
+      "up list check stats top watch summary ping threads call index verify master slave part balance down activate";
+    for (const verb of `${verbs} reconstruct remove dump dumpkey restore get set scan delete`.split(" ")) {
       assertMatch(stdout, new RegExp(`^  ${verb}\\b`, "m"), verb);
     }
     const help = await flare("slave", "--help");

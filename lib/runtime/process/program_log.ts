@@ -5,6 +5,7 @@
  */
 
 import { closeSync, openSync, writeSync } from "node:fs";
+import { escapeControls } from "../../base/escape_controls.ts";
 import { DEFAULT_LOG_LEVEL, isAtLeast } from "../../base/log_levels.ts";
 import { ioFault } from "../files/io_fault.ts";
 import type { Log, LogLevel } from "../runtime.ts";
@@ -57,11 +58,4 @@ function openLog(path: string): number {
 function writeLine(descriptor: number, line: string): void {
   const bytes = new TextEncoder().encode(line);
   for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written);
-}
-
-/** Escapes control characters, so that a message with a peer's input stays one line. */
-function escapeControls(message: string): string {
-  return message.replace(/\p{Cc}/gu, (control) =>
-    control === "\n" ? "\\n" : `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
 }

@@ -52,6 +52,10 @@ class PlayedCluster {
     ["n:1", { "n:2:in_sync": "yes", "n:2:lag_entries": "3", "n:2:lag_seconds": "0.25" }],
     ["n:2", new FlareError("REFUSED", "ERROR")],
   ]);
+  readonly latency = new Map<string, Answer>([
+    ["n:1", { "get:0.001": "10" }],
+    ["n:2", new FlareError("REFUSED", "ERROR")],
+  ]);
   readonly poll: ClusterPoll;
 
   constructor() {
@@ -61,8 +65,7 @@ class PlayedCluster {
     };
     const client = (key: string) => ({
       ping: async () => undefined,
-      stats: (form?: string) =>
-        form === "threads" ? answer({}) : answer((form === "replication" ? this.replication : this.general).get(key)),
+      stats: (form?: string) => (form === "threads" ? answer({}) : answer(this.#answers(form).get(key))),
     });
     this.poll = new ClusterPoll({
       runtime: { clock: this.clock },
@@ -73,6 +76,10 @@ class PlayedCluster {
         return this.map;
       },
     } as unknown as ClusterAdmin);
+  }
+
+  #answers(form: string | undefined): ReadonlyMap<string, Answer> {
+    return form === "replication" ? this.replication : form === "latency" ? this.latency : this.general;
   }
 
   pass(ms: number): void {
@@ -103,15 +110,16 @@ describe("a poll", () => {
     const cluster = new PlayedCluster();
     const first = await cluster.look();
     assertEquals(row(first, "n:1"), [
-      ...["n:1", "0", "master", "active", "1", "-", "-", "-", "-", "-", "5", "2048", "20.0Ki", "0", "0s", ""],
+      ...["n:1", "0", "master", "active", "1", "-", "-", "-", "-", "-", "-", "5", "2048", "20.0Ki", "0", "0s", ""],
     ]);
-    assertEquals(row(first, "n:2").slice(8, 13), ["3", "0.3", "5", "-", "0"]);
+    assertEquals(row(first, "n:2").slice(9, 14), ["3", "0.3", "5", "-", "0"]);
     assertStringIncludes(topHeader(first, "10:00:00").join("\n"), "10:00:00  i:1  map 7  2 nodes  requests/s not known yet");
     cluster.pass(2000);
     cluster.general.set("n:1", { curr_items: "6", cmd_get: "400", get_hits: "300", cmd_set: "20" });
+    cluster.latency.set("n:1", { "get:0.001": "10", "set:0.005": "100" });
     const second = await cluster.look();
-    assertEquals(row(second, "n:1").slice(5, 8), ["200", "10", "75.0"]);
-    assertEquals(row(second, "n:2").slice(5, 8), ["0", "0", "-"]);
+    assertEquals(row(second, "n:1").slice(5, 9), ["200", "10", "75.0", "4.97"]);
+    assertEquals(row(second, "n:2").slice(5, 9), ["0", "0", "-", "-"]);
     assertStringIncludes(topHeader(second, "").join("\n"), "200 get/s, 10 set/s");
   });
 
@@ -122,10 +130,10 @@ describe("a poll", () => {
     cluster.general.set("n:1", "never");
     cluster.general.set("n:2", new FlareError("CONNECTION_FAILED", "cannot connect"));
     const sight = await cluster.look();
-    assertEquals(row(sight, "n:1").slice(5), [...Array(10).fill("-"), "no answer for 1.0 s"]);
-    assertEquals(row(sight, "n:2").slice(5), [...Array(10).fill("-"), "cannot connect"]);
+    assertEquals(row(sight, "n:1").slice(5), [...Array(11).fill("-"), "no answer for 1.0 s"]);
+    assertEquals(row(sight, "n:2").slice(5), [...Array(11).fill("-"), "cannot connect"]);
     const record = topRecord(sight, "now") as { nodes: Record<string, unknown>[] };
-    const unknown = ["readsPerSecond", "items", "connections", "memoryBytes", "lagEntries", "uptimeSeconds"];
+    const unknown = ["readsPerSecond", "items", "connections", "memoryBytes", "lagEntries", "latencyMs", "uptimeSeconds"];
     assertEquals(
       unknown.map((name) => record.nodes[0]?.[name]),
       unknown.map(() => null),

@@ -3,7 +3,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { TIME_BOUNDS } from "../../../lib/base/histogram.ts";
-import { LatencyWindow } from "../../../lib/web/latency_window.ts";
+import { LatencyWindow } from "../../../lib/stats/latency_window.ts";
 
 /** Counts with some at given places. */
 function counts(...placed: readonly (readonly [bucket: number, count: number])[]): Float64Array {
