@@ -94,8 +94,9 @@ export class WriteForward {
   }
 
   /**
-   * Whether our master replicates a touch. A former master may forward a client's, which looks the same; but one whose stream
-   * has begun replicates nothing else.
+   * Whether our master replicates a touch. A former master may forward a client's, which looks the same; but one that has
+   * opened its stream replicates nothing else. A line of before may still come: without a version it would change a newer
+   * item.
    */
   #isMastersTouch({ mutation }: Request, sender: string | undefined, master: string): boolean {
     return mutation.kind === MutationKind.touch && sender === master && this.#parts.follower.source !== master;

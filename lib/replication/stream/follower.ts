@@ -106,16 +106,16 @@ export class Follower {
     return followed.unshown.length === 0 ? Number.POSITIVE_INFINITY : followed.shown;
   }
 
-  /** The `host:port` of the master whose stream has begun here, if it still is our master. */
+  /** The `host:port` of the master that has opened its stream here, if it still is our master. */
   get source(): string | undefined {
     const followed = this.#followed;
-    return followed?.next !== undefined && followed.source === this.master ? followed.source : undefined;
+    return followed?.source === this.master ? followed?.source : undefined;
   }
 
   /** The master's newest record that this replica has; undefined: that is not known yet. */
   get sequence(): number | undefined {
-    const { source } = this;
-    return source === undefined ? undefined : (this.#followed?.next as number) - 1;
+    const next = this.source === undefined ? undefined : this.#followed?.next;
+    return next === undefined ? undefined : next - 1;
   }
 
   /** How far it is behind what its master had sent by the last beacon, and how long ago it had all of that. */

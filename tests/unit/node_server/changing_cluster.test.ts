@@ -61,6 +61,19 @@ describe("a copy", () => {
   });
 });
 
+describe("a touch of the master", () => {
+  const TOUCH = `<${MASTER}>touch a 4000000000\r\n`;
+
+  it("is executed by a slave until the master opens its stream, and then comes too late", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 1 0 0 1 16", "2002 0 0 0 1 17"]);
+    assertEquals(await node.ask(`<${MASTER}>set a 0 0 1 7\r\n1\r\n${TOUCH}`), "STORED\r\nTOUCHED\r\n");
+    assertEquals((await node.ask(`<${MASTER}>stream 0123456789abcdef\r\n`)).startsWith("OK"), true);
+    assertEquals(await node.ask(TOUCH), "SERVER_ERROR proxy failure\r\n");
+    await node.stop();
+  });
+});
+
 describe("a master that leaves", () => {
   it("holds requests until its slave has taken over, then forwards them", async () => {
     const node = new PlayedNode();

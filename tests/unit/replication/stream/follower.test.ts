@@ -217,10 +217,11 @@ describe("a follower", () => {
     const pair = await Pair.open();
     const { follower } = pair;
     assertEquals(follower.open(MASTER, { id: ID, next: 1 }), "LOST");
+    assertEquals([follower.source, follower.sequence], [undefined, undefined]);
     assertEquals(follower.open(MASTER, { id: ID, next: undefined }), "OK");
-    assertEquals(follower.source, undefined);
+    assertEquals([follower.source, follower.sequence], [MASTER, undefined]);
     await pair.send(await pair.set("a", "1"));
-    assertEquals(follower.source, MASTER);
+    assertEquals([follower.source, follower.sequence], [MASTER, 1]);
     assertEquals(follower.open(MASTER, { id: ID, next: 2 }), "OK");
     assertEquals(follower.open(MASTER, { id: ID, next: 1 }), "OK");
     assertEquals(follower.open(MASTER, { id: ID, next: 3 }), "LOST");
