@@ -28,6 +28,11 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ping: ["flare ping", "flare ping --wait 127.0.0.1:12121 127.0.0.1:12122"],
   threads: ["flare threads 127.0.0.1:12121"],
   call: ["flare call stats settings", "flare call verbosity 2", "flare call stats --index -o json"],
+  bench: [
+    "flare bench",
+    "flare bench --depth 16 --get-percent 50 --value-size 1000 --pids 4711",
+    "flare bench --node 127.0.0.1:12121 --duration 60 -o json",
+  ],
   index: ["flare index --index-server 127.0.0.1:12121 --increment 1 --output flare.xml", "flare index history --count 10"],
   verify: ["flare verify", "flare verify --repair", "flare verify --use-test-data --keys 100"],
   master: ["flare master 127.0.0.1:12123:1:1", "flare master 127.0.0.1:12123:1:1 --activate --force"],

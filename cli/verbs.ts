@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { backupCommand } from "./admin_backup.ts";
+import { benchCommand } from "./admin_bench.ts";
 import { callCommand } from "./admin_call.ts";
 import { changeCommands } from "./admin_changes.ts";
 import { dataCommands } from "./admin_data.ts";
@@ -25,5 +26,6 @@ export function clusterVerbs(): Command[] {
     restoreCommand(),
     ...scanCommands(),
     callCommand(),
+    benchCommand(),
   ];
 }

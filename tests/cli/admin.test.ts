@@ -35,7 +35,7 @@ describe("flare", () => {
     const { status, stdout } = await flare("--help");
     assertEquals(status, 0);
     const verbs =
-      "up list check stats top watch summary ping threads call index verify master slave part balance down activate";
+      "up list check stats top watch summary ping threads call bench index verify master slave part balance down activate";
     for (const verb of `${verbs} reconstruct remove dump dumpkey restore get set scan delete`.split(" ")) {
       assertMatch(stdout, new RegExp(`^  ${verb}\\b`, "m"), verb);
     }
