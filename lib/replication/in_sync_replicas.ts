@@ -164,9 +164,9 @@ export class InSyncReplicas {
 
   /**
    * A slave has completed its copy: adds it to the set; resolves to the answer.
-   * @param settled resolves when every copy sent to it so far is answered or has failed
+   * @param settled resolves when every copy sent to it so far is answered or has failed, with the reason if it lacks one
    */
-  async add(key: string, settled: () => Promise<void>): Promise<string> {
+  async add(key: string, settled: () => Promise<string | undefined>): Promise<string> {
     if (!this.isKept) return "ERROR";
     if (this.#slave(key) === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
     const record = this.#record(key);
@@ -312,7 +312,7 @@ export class InSyncReplicas {
   }
 
   /** Asks by one map after the other, because it may be changing. */
-  async #add(key: string, record: SlaveRecord, settled: () => Promise<void>): Promise<string> {
+  async #add(key: string, record: SlaveRecord, settled: () => Promise<string | undefined>): Promise<string> {
     for (let attempt = 0; attempt < ADDITIONS_MAX; attempt++) {
       const slave = this.#slave(key);
       if (slave === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
@@ -330,15 +330,20 @@ export class InSyncReplicas {
   }
 
   /** Adds a slave by the map of this version; resolves to the answer, or to `outdated`. */
-  async #addBy(version: Uint64, slave: ClusterNode, record: SlaveRecord, settled: () => Promise<void>): Promise<string> {
+  async #addBy(
+    version: Uint64,
+    slave: ClusterNode,
+    record: SlaveRecord,
+    settled: () => Promise<string | undefined>,
+  ): Promise<string> {
     if (record.missed !== undefined || (record.removedIn !== undefined && slave.state === NodeState.active)) return "outdated";
     // From now on writes wait for it; those that did not are answered when it is added.
     record.removedIn = undefined;
     record.addedIn ??= version;
-    const isSettled = await this.#within(settled());
-    if (!isSettled || record.missed !== undefined || this.#routing.nodeMap.version !== version) {
+    const lack = await this.#inTime(settled(), `copies to "${slave.key}" are not answered yet`);
+    if (lack !== undefined || record.missed !== undefined || this.#routing.nodeMap.version !== version) {
       record.addedIn = undefined;
-      return isSettled ? "outdated" : serverErrorLine(`copies to "${slave.key}" are not answered yet`);
+      return lack === undefined ? "outdated" : serverErrorLine(lack);
     }
     const answer = await this.#keeper.changeSet(slave, "active", version);
     if (answer?.kind === "changed") return "OK";
@@ -348,10 +353,9 @@ export class InSyncReplicas {
     return serverErrorLine(`the index server did not make "${slave.key}" active: ${answer?.kind ?? "no answer"}`);
   }
 
-  /** Waits for `done`, for as long as a copy may be unanswered; returns whether it is settled. */
-  async #within(done: Promise<void>): Promise<boolean> {
-    const late = sleep(this.#runtime.clock, this.options.replicationTimeoutMs).then(() => false);
-    return Promise.race([done.then(() => true), late]);
+  /** What `done` resolves to, or `late` if it takes longer than a copy may be unanswered. */
+  async #inTime(done: Promise<string | undefined>, late: string): Promise<string | undefined> {
+    return Promise.race([done, sleep(this.#runtime.clock, this.options.replicationTimeoutMs).then(() => late)]);
   }
 
   /** Waits for a map of another version than this one, but not for long. */

@@ -110,12 +110,17 @@ export class AdminCommands {
   async nodeAdmit(words: readonly string[], reply: TextReply): Promise<void> {
     const [host, port] = words;
     if (host === undefined || port === undefined || words.length !== 2) return reply.line("ERROR");
-    const { inSync, replicator } = this.#parts;
+    const { inSync, replicator, storage } = this.#parts;
     const key = `${host}:${port}`;
     // From its admission on, writes wait for it.
     const lack = replicator.streams.lack(key);
     if (lack !== undefined) return reply.line(`${STILL_BEHIND}: ${lack}`);
-    reply.line(await inSync.add(key, () => replicator.settled(key)));
+    const settled = async (): Promise<string | undefined> => {
+      await replicator.settled(key);
+      // A change that is in doubt here is sent nowhere, and a copy may have neither it nor what it replaced.
+      return storage.failure === undefined ? undefined : `writes are in doubt here: ${storage.failure.message}`;
+    };
+    reply.line(await inSync.add(key, settled));
   }
 
   /** `node yield <host> <port> <version>`: by the map of this version the node takes over keys of this one. */

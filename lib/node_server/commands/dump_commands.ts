@@ -134,7 +134,7 @@ export class DumpCommands {
     session: ClientSession,
     lastLine: (items: number, tombstones: number) => string,
   ): Promise<void> {
-    const { runtime } = this.#parts;
+    const { runtime, storage } = this.#parts;
     let unsayable = 0;
     let items = 0;
     let tombstones = 0;
@@ -154,6 +154,8 @@ export class DumpCommands {
       while (!session.gone) {
         const slice = await this.#memory.read(() => this.#write(source, given, encode, reply), taker);
         if (slice === undefined) {
+          // Of an item whose newest change is in doubt the engine may have nothing, and so has the list.
+          if (storage.failure !== undefined) return reply.line(faultLine(incomplete(storage.failure)));
           if (unsayable > 0)
             runtime.log.write("warning", `dump omitted ${unsayable} key(s) that do not fit into a line of text`);
           return reply.line(lastLine(items, tombstones));
@@ -247,4 +249,9 @@ function parseSnapshot(words: readonly string[]): DumpArguments | undefined {
   const [, limit = "0", ...rest] = words;
   if (!(partition < partitionSize) || !/^\d{1,10}$/.test(limit) || rest.length > 0) return undefined;
   return { waitUs: 0, partition, partitionSize, bytesPerSecond: Number(limit) * KIB, deletions: true };
+}
+
+/** Why a list does not end as it should. */
+function incomplete(failure: FlareError): FlareError {
+  return new FlareError("IO_ERROR", `items may be missing here until a restart: ${failure.message}`, { cause: failure });
 }

@@ -7,6 +7,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { FlareError } from "../../../lib/base/errors.ts";
 import { type PlayedHost, PlayedNode } from "../../support/played_node.ts";
 
 const SLAVE = "127.0.0.1:2002";
@@ -252,6 +253,20 @@ describe("a slave that has copied", () => {
   const ADMIT = "node admit 127.0.0.1 2002\r\n";
   const ADDITION = "node state 127.0.0.1 2002 active 5\r\n";
   const UNSENT = "SERVER_ERROR copy again: this node did not send it writes when its copy began\r\n";
+
+  it("is not added by a master whose writes are in doubt, and its copy does not end as a complete one", async () => {
+    const storage = { storageType: "level", dataDir: "/data", fsync: "always" } as const;
+    const node = await startMaster(OUT, storage);
+    const doubt = "sync of the log failed: EIO";
+    await node.ask(SET);
+    node.network.files.syncFault = new FlareError("IO_ERROR", doubt);
+    assertEquals(await node.ask(SET), `SERVER_ERROR ${doubt}\r\n`);
+    const copy = await node.ask(DUMP);
+    assert(copy.endsWith(`\r\nSERVER_ERROR items may be missing here until a restart: ${doubt}\r\n`), copy);
+    assertEquals(await node.ask(ADMIT), `SERVER_ERROR writes are in doubt here: ${doubt}\r\n`);
+    assertEquals(changes(node), []);
+    await node.stop();
+  });
 
   it("is added when it has missed nothing since its copy began", async () => {
     const node = await startMaster(OUT);
