@@ -5,9 +5,10 @@
 
 import { assert, assertRejects } from "@std/assert";
 import { FlareError } from "../../lib/base/errors.ts";
-import { formatHostPort, type HostPort } from "../../lib/base/host_port.ts";
+import type { HostPort } from "../../lib/base/host_port.ts";
 import { type IndexSettings, indexServerOptions } from "../../lib/index_server/index_options.ts";
 import { type RunningIndex, startIndexServer } from "../../lib/index_server/index_server.ts";
+import { placeText } from "../../lib/index_server/place_text.ts";
 import { detectRuntime } from "../../lib/runtime/detect.ts";
 import type { TlsClient } from "../../lib/runtime/runtime.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "./temporary_directory.ts";
@@ -44,8 +45,7 @@ export class IndexScene {
 
   /** `index-db` for the members, or for others that stand before them. */
   url(members: readonly HostPort[] = this.#service.members): string {
-    const scheme = this.#service.tls === undefined ? this.#scheme : `${this.#scheme}s`;
-    return `${scheme}://${members.map(({ host, port }) => formatHostPort(host, port)).join(",")}/flare/test`;
+    return placeText(this.#scheme, { members, tls: this.#service.tls }, "/flare/test");
   }
 
   newDirectory(): string {
