@@ -33,7 +33,12 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "flare bench --depth 16 --get-percent 50 --value-size 1000 --pids 4711",
     "flare bench --node 127.0.0.1:12121 --duration 60 -o json",
   ],
-  index: ["flare index --index-server 127.0.0.1:12121 --increment 1 --output flare.xml", "flare index history --count 10"],
+  index: [
+    "flare index --index-server 127.0.0.1:12121 --increment 1 --output flare.xml",
+    "flare index history --count 10",
+    "flare index export map.xml",
+    "flare index import map.xml --dry-run",
+  ],
   verify: ["flare verify", "flare verify --repair", "flare verify --use-test-data --keys 100"],
   master: ["flare master 127.0.0.1:12123:1:1", "flare master 127.0.0.1:12123:1:1 --activate --force"],
   slave: ["flare slave 127.0.0.1:12122:1:0 --dry-run", "flare slave 127.0.0.1:12122:1:0 127.0.0.1:12124:1:1"],

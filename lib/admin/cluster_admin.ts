@@ -211,6 +211,14 @@ export class ClusterAdmin {
     return lines.flatMap((line) => (line.startsWith(RECORD) ? (decodeMapRecord(line.slice(RECORD.length)) ?? []) : []));
   }
 
+  /**
+   * The node map as it is stored: the text of a `flare.xml`, with the term of the index server that stored it.
+   * @throws FlareError; REFUSED by a C++ index server
+   */
+  async storedMap(): Promise<string> {
+    return (await this.#askIndex((index) => index.lines("index map"))).join("\n");
+  }
+
   /** The statistics of the given nodes, default all: proxies first, then by partition. @throws FlareError */
   async stats(keys: readonly string[] = []): Promise<NodeReport[]> {
     const { nodes } = await this.nodeMap();

@@ -156,6 +156,24 @@ export const indexCommands = {
         section: "index",
         lines: [["[<count>]", "`MAP <record>` for each of the last stored [maps](#between-servers), then `END`"]],
       },
+      map: {
+        access: "operators",
+        run: (replies, request, reply) => replies.storedMap(request.words.slice(1), reply),
+        section: "index",
+        lines: [["", "the lines of the stored `flare.xml`, with the term of the index server that stored it, then `END`"]],
+      },
+      import: {
+        access: "operators",
+        run: (replies, request, reply, session) => replies.importMap(request, reply, session),
+        section: "index",
+        lines: [
+          [
+            "<version> <flare.xml in base64> [older]",
+            "`OK`, or `SERVER_ERROR failed to import the node map: <why>`; replaces the map, which must have this " +
+              "version, and must not be newer without `older`",
+          ],
+        ],
+      },
     },
     others: "operators",
   },

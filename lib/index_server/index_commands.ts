@@ -4,16 +4,19 @@
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
+import { FlareError } from "../base/errors.ts";
 import { PORT_MAX } from "../base/host_port.ts";
 import { parseUint64, type Uint64 } from "../base/uint64.ts";
 import { parseInt32 } from "../base/whole_number.ts";
 import { ANY_DATA, parseDataIdentity } from "../cluster/data_identity.ts";
 import { addToSet, removeFromSet } from "../cluster/in_sync_set.ts";
+import { IMPORT_FAILURE, importMap } from "../cluster/map_import.ts";
 import { NodeState, nodeKey, PARTITION_NONE, parseRole, parseState } from "../cluster/node.ts";
 import { acceptAnyData, joinNode } from "../cluster/node_join.ts";
 import type { NodeMap, Transition } from "../cluster/node_map.ts";
 import { removeNode, setRole, setState, shutdown } from "../cluster/node_map.ts";
 import { encodeNodeList } from "../cluster/node_map_codec.ts";
+import { decodeStoredMap } from "../cluster/stored_map.ts";
 
 /** A change of the node map, and what to answer. */
 export interface MapChange {
@@ -50,6 +53,34 @@ export function shutdownChange(words: readonly string[]): AskedChange | undefine
   const node = parseNode(words);
   if (node === undefined || words.length !== 2) return undefined;
   return { ...change((map) => shutdown(map, node.key), "failed to shutdown"), awaitsAll: true };
+}
+
+/** Before the rest of `index`: a map is imported. */
+export const IMPORT_WORD = "import";
+/** After an imported map: it may be older than the one it replaces. */
+export const OLDER_WORD = "older";
+
+/**
+ * The change of `index import` followed by `words`: the version of the map to be replaced, the text of the imported one in
+ * base64, and perhaps a word that allows an older one; undefined = `ERROR`.
+ */
+export function importChange(words: readonly string[]): AskedChange | undefined {
+  const [version = "", content = "", older, ...rest] = words;
+  const seen = parseVersion(version);
+  const imported = decodeContent(content);
+  if (seen === undefined || imported === undefined || rest.length > 0) return undefined;
+  if (older !== undefined && older !== OLDER_WORD) return undefined;
+  return change((map) => importMap(map, imported, { seen, allowsOlder: older === OLDER_WORD }), IMPORT_FAILURE);
+}
+
+function decodeContent(content: string): NodeMap | undefined {
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(content) || content.length % 4 !== 0) return undefined;
+  try {
+    return decodeStoredMap(atob(content)).map;
+  } catch (error) {
+    if (error instanceof FlareError) return undefined;
+    throw error;
+  }
 }
 
 /** Parses a form of `node` into its change; undefined = `ERROR`. */
@@ -102,10 +133,11 @@ export function nodeChange(form: NodeFormWord, words: readonly string[], partiti
   return node === undefined ? undefined : NODE_FORMS[form](node, words.slice(2), partitionCountMax);
 }
 
-/** The change of a whole command, `node` or `shutdown`; undefined = `ERROR`. */
+/** The change of a whole command, `node`, `shutdown` or `index import`; undefined = `ERROR`. */
 export function commandedChange([command, ...words]: readonly string[], partitionCountMax: number): AskedChange | undefined {
   if (command === "shutdown") return shutdownChange(words);
   const [form = "", ...rest] = words;
+  if (command === "index" && form === IMPORT_WORD) return importChange(rest);
   if (command !== "node" || !Object.hasOwn(NODE_FORMS, form)) return undefined;
   return nodeChange(form as NodeFormWord, rest, partitionCountMax);
 }

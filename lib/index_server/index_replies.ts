@@ -10,6 +10,7 @@ import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
 import { encodeMapRecord, HISTORY_MAX, type MapRecord } from "../cluster/map_record.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, encodeMeta } from "../cluster/node_map_codec.ts";
+import { encodeStoredMap, type StoredMap } from "../cluster/stored_map.ts";
 import type { ClientSession } from "../net/connection/client_session.ts";
 import type { Server } from "../net/server.ts";
 import type { DaemonTls } from "../net/tls/daemon_tls.ts";
@@ -27,6 +28,7 @@ import {
   type AskedChange,
   type CommandedChange,
   commandedChange,
+  importChange,
   type MapChange,
   type NodeFormWord,
   nodeChange,
@@ -61,6 +63,8 @@ export interface IndexHost {
   readonly place: string;
   /** The lines of `show variables` before `END`. */
   variables(): readonly string[];
+  /** The map as it is stored now. @throws FlareError */
+  storedMap(): Promise<StoredMap>;
   /** The records of the last stored maps, the oldest first. @throws FlareError */
   history(): Promise<readonly MapRecord[]>;
   /** Executes a change, here or at the index server that leads; resolves to the complete answer. */
@@ -69,6 +73,8 @@ export interface IndexHost {
   lead(change: MapChange): Promise<string>;
 }
 
+/** Longer words of a command are no names. */
+const WORD_SHOWN_MAX = 300;
 const NO_SLAVES: ReadonlySet<number> = new Set();
 
 export class IndexReplies {
@@ -132,6 +138,23 @@ export class IndexReplies {
     reply.stat("index_db_failing_seconds", leadership.failingSeconds);
   }
 
+  /** The stored map, as a `flare.xml`. */
+  async storedMap(words: readonly string[], reply: TextReply): Promise<void> {
+    if (words.length > 0) return reply.line("ERROR");
+    try {
+      const text = encodeStoredMap(await this.#host.storedMap());
+      for (const line of text.split("\n")) reply.line(line);
+      reply.end();
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      reply.line(serverErrorLine(`the stored node map is out of reach: ${error.message}`));
+    }
+  }
+
+  importMap(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
+    return this.#change(importChange(request.words.slice(1)), request, reply, session);
+  }
+
   /** The last stored maps. */
   async history(words: readonly string[], reply: TextReply): Promise<void> {
     const [text = String(HISTORY_MAX), ...rest] = words;
@@ -169,7 +192,7 @@ export class IndexReplies {
     const [from = "", ...words] = request.words;
     const asked = commandedChange(words, this.#partitionCountMax);
     if (asked === undefined) return reply.line("ERROR");
-    const cause = `"${words.join(" ")}" from ${from} through ${whoIs(session)}`;
+    const cause = `"${shown(words)}" from ${from} through ${whoIs(session)}`;
     reply.raw(fromLatin1(await this.#host.lead({ ...asked, cause })));
   }
 
@@ -179,13 +202,19 @@ export class IndexReplies {
 
   #change(asked: AskedChange | undefined, request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     if (asked === undefined) return reply.line("ERROR");
-    const command = [commandName(request.command), ...request.words].join(" ");
-    return this.#answer({ ...asked, command, from: session.peer, cause: `"${command}" from ${whoIs(session)}` }, reply);
+    const words = [commandName(request.command), ...request.words];
+    const cause = `"${shown(words)}" from ${whoIs(session)}`;
+    return this.#answer({ ...asked, command: words.join(" "), from: session.peer, cause }, reply);
   }
 
   async #answer(change: CommandedChange, reply: TextReply): Promise<void> {
     reply.raw(fromLatin1(await this.#host.change(change)));
   }
+}
+
+/** A command as its readers want it: without an imported map. */
+function shown(words: readonly string[]): string {
+  return words.map((word) => (word.length > WORD_SHOWN_MAX ? "…" : word)).join(" ");
 }
 
 /** `10.0.0.7:40612 as "ops"`. */

@@ -9,6 +9,7 @@ import { reloadedOptions } from "../base/option_schema.ts";
 import type { MapRecord } from "../cluster/map_record.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { ClusterMeta } from "../cluster/node_map_codec.ts";
+import type { StoredMap } from "../cluster/stored_map.ts";
 import { Access } from "../net/auth/access.ts";
 import { adminAddress } from "../net/auth/access_options.ts";
 import { withLogin } from "../net/auth/login_transport.ts";
@@ -223,6 +224,10 @@ export class RunningIndex implements IndexServer, IndexHost {
     // Who asks here next sees what was changed.
     await this.#service.refresh();
     return answer;
+  }
+
+  storedMap(): Promise<StoredMap> {
+    return this.#service.storedMap();
   }
 
   history(): Promise<readonly MapRecord[]> {

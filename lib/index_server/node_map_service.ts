@@ -207,6 +207,13 @@ export class NodeMapService implements Worker {
     return this.#inTurn(() => this.#refresh());
   }
 
+  /** The map as it is stored now. @throws FlareError as the coordinator; CORRUPT if it is lost */
+  async storedMap(): Promise<StoredMap> {
+    const { lost, ...stored } = await this.#coordinator.restore();
+    if (lost !== undefined) throw new FlareError("CORRUPT", lost);
+    return stored;
+  }
+
   /** The records of the last stored maps, the oldest first. @throws FlareError as the coordinator */
   history(): Promise<readonly MapRecord[]> {
     return this.#coordinator.history();

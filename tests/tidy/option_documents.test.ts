@@ -59,6 +59,7 @@ describe("documents on options", () => {
       "tests/simulation/cut_power.ts",
       "tests/simulation/planted/find_bugs.ts",
       "tests/chaos/chaos.ts",
+      "tests/chaos/kill_leaders.ts",
       "tests/fuzz/fuzz.ts",
       "bench/load/load.ts",
       ".ci/test.mjs",

@@ -15,6 +15,7 @@ import { joinNode } from "../../../lib/cluster/node_join.ts";
 import type { NodeMap } from "../../../lib/cluster/node_map.ts";
 import { createNodeMap } from "../../../lib/cluster/node_map.ts";
 import { parseNodeLine } from "../../../lib/cluster/node_map_codec.ts";
+import { decodeStoredMap } from "../../../lib/cluster/stored_map.ts";
 import type { Coordinator } from "../../../lib/index_server/coordinator.ts";
 import { indexServerOptions } from "../../../lib/index_server/index_options.ts";
 import { type RunningIndex, startIndexServer } from "../../../lib/index_server/index_server.ts";
@@ -288,6 +289,43 @@ describe("index server", () => {
       "node add a 1\r\nping\r\nnode role a 1 master 1 0\r\nnode role a 1 slave 1 0\r\nnode state a 1 active\r\n",
     );
     assertEquals(reply, "NODE a 1 2 0 -1 0 16\r\nEND\r\nOK\r\nOK\r\nSERVER_ERROR failed to set role (and balance)\r\nOK\r\n");
+  });
+
+  it("shows the stored map, and replaces it by an imported one, if it is the one that was seen", async () => {
+    const { world, server } = await startSettled(FOUR);
+    const stored = (await world.ask("index map\r\n")).reply;
+    assert(stored.endsWith("</boost_serialization>\r\n\r\n\r\nEND\r\n"), stored);
+    const text = stored.replace(/END\r\n$/, "").replaceAll("\r\n", "\n");
+    assertEquals(decodeStoredMap(text.slice(0, -1)), { map: FOUR, term: 1 });
+    const other = btoa(encodeFlareXml(mapOf(11, "a 1 0 0 1", "b 0 0 0 1", "d 1 0 0 3", "p 2 0 -1 0")));
+    const failure = "SERVER_ERROR failed to import the node map: it has version 11";
+    assertEquals((await world.ask(`index import 10 ${other}\r\n`)).reply, `${failure} now, and not 10\r\n`);
+    const older = btoa(encodeFlareXml(mapOf(10, "a 0 0 0 1")));
+    assertEquals((await world.ask(`index import 11 ${older}\r\n`)).reply, `${failure}, which is newer than version 10\r\n`);
+    for (const words of [
+      "11",
+      "11 !",
+      "11 AAAA",
+      `x ${other}`,
+      `11 ${other} newer`,
+      `11 ${other} older older`,
+      `11 ${other}=`,
+    ]) {
+      assertEquals((await world.ask(`index import ${words}\r\n`)).reply, "ERROR\r\n", words);
+    }
+    assertEquals(server.nodeMap, FOUR);
+    assertEquals((await world.ask(`index import 11 ${other}\r\n`)).reply, "OK\r\n");
+    assertEquals(rolesOf(server).slice(0, 2), ["a 1 0 0 1", "b 0 0 0 1"]);
+    const sent = world.trace.filter((line) => line.includes("node sync 12")).map((line) => line.split(":")[0]);
+    assertEquals([sent[0], sent.sort()], ["a", ["a", "b", "d", "p"]], "the former master first");
+    const cause = '"index import 11 …" from 127.0.0.1:50000';
+    assert((await world.ask("index history 1\r\n")).reply.includes(JSON.stringify(cause).replace("…", "\\u2026")));
+    assert(
+      world.logged.some((line) => line.startsWith('notice node map 12: promoted "b:1"') && line.endsWith(cause)),
+      world.logged.join("\n"),
+    );
+    assertEquals((await world.ask(`index import 12 ${older} older\r\n`)).reply, "OK\r\n");
+    assertEquals([server.nodeMap.version, server.nodeMap.nodes.length], [13, 1]);
   });
 
   it("recomputes a change when another index server was faster", async () => {

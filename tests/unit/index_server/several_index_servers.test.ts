@@ -311,6 +311,16 @@ describe("several index servers", () => {
     assertEquals([map.version, map.nodes.find(({ key }) => key === "s:1")?.balance], [12, 8]);
   });
 
+  it("show the stored map at each of them, and pass an imported one on to the leader", async () => {
+    const scene = await startThree();
+    const text = (await scene.ask("b", "index map\r\n")).replace(/\r\nEND\r\n$/, "").replaceAll("\r\n", "\n");
+    const { map } = scene.shared.restore();
+    assertEquals(await scene.ask("b", `index import ${map.version} ${btoa(text)}\r\n`), "OK\r\n");
+    const next = scene.shared.restore();
+    assertEquals([next.map.version, next.map.nodes], [Number(map.version) + 1, map.nodes]);
+    assertStringIncludes(await scene.ask("c", "index history 1\r\n"), '\\"index import 11 \\u2026\\" from ');
+  });
+
   it("do not say that nothing was changed when the leader got a change and does not answer", async () => {
     const scene = await startThree();
     (scene.coordinators.get("a") as MemoryCoordinator).store = NEVER;
