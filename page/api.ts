@@ -6,7 +6,6 @@
 import { from64, to64 } from "./model/bytes.ts";
 import type { ChangeRequest } from "./model/changes.ts";
 import type { Happened, HistoryPoint, HotKeys, Item, ScanPage, SlowRequests } from "./model/cluster.ts";
-import { linesOf } from "./model/lines.ts";
 
 /** The header that carries the token. */
 const TOKEN_HEADER = "flare-token";
@@ -15,21 +14,24 @@ const TOKEN_PLACE = "flare-token";
 /** What the server refused, or that it did not answer (status 0). */
 export class ApiError extends Error {
   readonly status: number;
+  /** Of a change: what was done before it failed. */
+  readonly done: readonly string[];
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, done: readonly string[] = []) {
     super(message);
     this.status = status;
+    this.done = done;
   }
 }
 
 /** Asks the reader for the token; `refused` is why the last one was not accepted. Undefined: the reader does not give one. */
 export type AskToken = (refused: string | undefined) => Promise<string | undefined>;
 
-/** One line of a change that is carried out. */
-export interface ChangeLine {
-  readonly text?: string;
-  readonly done?: boolean | readonly string[];
-  readonly error?: string;
+/** What a server answers to a change: all that was done, or so far, if it takes longer than an answer waits. */
+export interface ChangeAnswer {
+  readonly done: readonly string[];
+  /** The change in a few words, if it still runs: what follows are events. */
+  readonly running?: string;
 }
 
 export class Api {
@@ -88,10 +90,8 @@ export class Api {
     return json(await this.#withToken("POST", "/api/change", request));
   }
 
-  /** Carries a change out; `line` gets each line as it comes. @throws ApiError */
-  async carryOut(request: ChangeRequest, line: (line: ChangeLine) => void): Promise<void> {
-    const response = await this.#withToken("POST", "/api/change", request);
-    for await (const text of linesOf(response.body)) line(JSON.parse(text) as ChangeLine);
+  async carryOut(request: ChangeRequest): Promise<ChangeAnswer> {
+    return json(await this.#withToken("POST", "/api/change", request));
   }
 
   async #get<T>(path: string): Promise<T> {
@@ -137,15 +137,16 @@ async function checked(asked: Promise<Response>): Promise<Response> {
   const response = await asked;
   if (response.ok) return response;
   const text = await response.text().catch(() => "");
-  throw new ApiError(response.status, errorIn(text) ?? `${response.status} ${response.statusText}`);
+  const { error = `${response.status} ${response.statusText}`, done } = failureIn(text.trim());
+  throw new ApiError(response.status, error, done);
 }
 
-function errorIn(text: string): string | undefined {
+/** What an answer says: JSON, or a line of text. */
+function failureIn(text: string): { error?: string; done?: readonly string[] } {
   try {
-    const { error } = JSON.parse(text) as { error?: unknown };
-    return typeof error === "string" ? error : undefined;
+    return JSON.parse(text) as { error?: string; done?: readonly string[] };
   } catch {
-    return text.trim() === "" ? undefined : text.trim();
+    return text === "" ? {} : { error: text };
   }
 }
 

@@ -115,7 +115,7 @@ export const en = {
   token: "Token",
   tokenTitle: "Token of the cluster",
   tokenWhy:
-    "Changes, keys and values need the value of the servers' option http-token-file. It stays in this tab until you close it.",
+    "Changes, keys and values need the token in the file of the servers' option http-token-file. It stays in this tab until you close it.",
   tokenRefused: "Refused: {error}",
   useToken: "Use it",
   forgetToken: "Forget the token",

@@ -2,7 +2,7 @@
  * Which changes of the cluster suit a node as it is. The servers decide what is allowed; this is what the page offers. Pure.
  */
 
-import type { Node } from "./cluster.ts";
+import type { Happened, Node } from "./cluster.ts";
 
 export type Verb = "promote" | "activate" | "slave" | "master" | "balance" | "reconstruct" | "down" | "remove";
 
@@ -18,14 +18,27 @@ export interface ChangeForm {
   readonly unsafe: boolean;
 }
 
-/** The body of `/api/change`. */
+/** The body of `/api/change`; what a verb is for is either nodes, or nodes with their balance and perhaps their partition. */
 export interface ChangeRequest {
   readonly verb: Verb;
-  readonly targets: readonly { readonly node: string; readonly partition?: number; readonly balance?: number }[];
+  readonly nodes?: readonly string[];
+  readonly targets?: readonly { readonly node: string; readonly partition?: number; readonly balance: number }[];
   readonly options: { readonly activate?: boolean; readonly unsafe?: boolean };
-  readonly dryRun: boolean;
+  readonly dryRun?: true;
+  /** The warnings have been seen. */
+  readonly confirm?: true;
 }
 
+/** What a change that runs has said. */
+export interface ChangeNews {
+  readonly lines: readonly string[];
+  /** Whether it has ended. */
+  readonly hasEnded: boolean;
+  /** Why it failed. */
+  readonly error: string | undefined;
+}
+
+const FAILED = "failed: ";
 const WITH_PARTITION: readonly Verb[] = ["slave", "master"];
 const WITH_BALANCE: readonly Verb[] = ["slave", "master", "balance"];
 const WITH_UNSAFE: readonly Verb[] = ["promote", "slave", "master", "activate", "reconstruct"];
@@ -53,17 +66,37 @@ export function takesUnsafe(verb: Verb): boolean {
   return WITH_UNSAFE.includes(verb);
 }
 
-/** The request that a form asks for. */
-export function changeRequest(form: ChangeForm, dryRun: boolean): ChangeRequest {
+/** The request that a form asks for: a preview, or what was previewed and confirmed. */
+export function changeRequest(form: ChangeForm, isPreview: boolean): ChangeRequest {
   const { verb, node, partition, balance, activate, unsafe } = form;
-  const target = {
-    node,
-    ...(takesPartition(verb) ? { partition } : {}),
-    ...(takesBalance(verb) ? { balance } : {}),
-  };
+  const what = takesBalance(verb)
+    ? { targets: [{ node, ...(takesPartition(verb) ? { partition } : {}), balance }] }
+    : { nodes: [node] };
   const options = {
     ...(verb === "master" ? { activate } : {}),
     ...(takesUnsafe(verb) && unsafe ? { unsafe } : {}),
   };
-  return { verb, targets: [target], options, dryRun };
+  return { verb, ...what, options, ...(isPreview ? { dryRun: true } : { confirm: true }) };
+}
+
+/**
+ * What has been said of the change that runs, from the events after one: `what is changed: what is done`. A server carries out one
+ * change at a time.
+ */
+export function changeNews(happened: readonly Happened[], afterId: number): ChangeNews {
+  const lines = happened
+    .filter(({ id, kind }) => kind === "change" && Number(id) > afterId)
+    .map(({ text }) => text.slice(text.indexOf(": ") + 2));
+  const end = lines.findIndex((line) => line === "done" || line.startsWith(FAILED));
+  const last = lines[end];
+  return {
+    lines: end < 0 ? lines : lines.slice(0, end),
+    hasEnded: end >= 0,
+    error: last?.startsWith(FAILED) ? last.slice(FAILED.length) : undefined,
+  };
+}
+
+/** The newest event. */
+export function newestId(happened: readonly Happened[]): number {
+  return Math.max(0, ...happened.map(({ id }) => Number(id)));
 }

@@ -9,14 +9,16 @@ import { ApiError } from "../api.ts";
 import type { MessageKey } from "../messages/messages.ts";
 import {
   type ChangeForm,
+  changeNews,
   changeRequest,
+  newestId,
   takesBalance,
   takesPartition,
   takesUnsafe,
   type Verb,
   verbsFor,
 } from "../model/changes.ts";
-import type { Cluster, Node } from "../model/cluster.ts";
+import type { Cluster, Happened, Node } from "../model/cluster.ts";
 import { usePage } from "./context.ts";
 import { English, Notice } from "./parts.tsx";
 
@@ -35,11 +37,17 @@ type Stage =
   | { readonly at: "form"; readonly error?: string }
   | { readonly at: "asking" }
   | { readonly at: "preview"; readonly steps: readonly string[]; readonly warnings: readonly string[] }
-  | { readonly at: "running"; readonly lines: readonly string[] }
+  /** `isLeft`: its answer did not wait for its end, which is an event. */
+  | { readonly at: "running"; readonly afterId: number; readonly isLeft: boolean }
   | { readonly at: "ended"; readonly lines: readonly string[]; readonly error?: string };
 
+interface Running {
+  readonly at: "running";
+  readonly lines: readonly string[];
+}
+
 export function ChangePanel({ node, cluster }: { node: Node; cluster: Cluster }): JSX.Element {
-  const { t, api } = usePage();
+  const { t, api, link } = usePage();
   const [stage, setStage] = useState<Stage>({ at: "form" });
   const verbs = verbsFor(node);
   const [form, setForm] = useState<ChangeForm>(() => firstForm(verbs[0] ?? "balance", node, cluster));
@@ -57,20 +65,16 @@ export function ChangePanel({ node, cluster }: { node: Node; cluster: Cluster })
     }
   };
   const carryOut = async (): Promise<void> => {
-    let lines: readonly string[] = [];
-    let failure: string | undefined;
-    setStage({ at: "running", lines });
+    const afterId = newestId(link.happened);
+    setStage({ at: "running", afterId, isLeft: false });
     try {
-      await api.carryOut(changeRequest(current, false), ({ text, done, error }) => {
-        lines = [...lines, ...(text === undefined ? [] : [text]), ...(Array.isArray(done) ? done : [])];
-        failure = error;
-        setStage({ at: "running", lines });
-      });
+      const { done, running } = await api.carryOut(changeRequest(current, false));
+      setStage(running === undefined ? { at: "ended", lines: done } : { at: "running", afterId, isLeft: true });
     } catch (error) {
-      failure = wordsOf(error);
+      setStage({ at: "ended", error: wordsOf(error), lines: (error as ApiError).done });
     }
-    setStage({ at: "ended", lines, ...(failure === undefined ? {} : { error: failure }) });
   };
+  const shown = withNews(stage, link.happened);
 
   return (
     <section class="change" aria-labelledby="change-title">
@@ -93,17 +97,17 @@ export function ChangePanel({ node, cluster }: { node: Node; cluster: Cluster })
       {stage.at === "preview" && (
         <PreviewView {...stage} onBack={() => setStage({ at: "form" })} onCarryOut={() => void carryOut()} />
       )}
-      {(stage.at === "running" || stage.at === "ended") && (
+      {(shown.at === "running" || shown.at === "ended") && (
         <>
-          <Steps lines={stage.lines} />
-          {stage.at === "running" && <Notice kind="plain">{t("underWay")}</Notice>}
-          {stage.at === "ended" && stage.error === undefined && <Notice kind="good">{t("done")}</Notice>}
-          {stage.at === "ended" && stage.error !== undefined && (
+          <Steps lines={shown.lines} />
+          {shown.at === "running" && <Notice kind="plain">{t("underWay")}</Notice>}
+          {shown.at === "ended" && shown.error === undefined && <Notice kind="good">{t("done")}</Notice>}
+          {shown.at === "ended" && shown.error !== undefined && (
             <Notice kind="bad">
-              <English>{t("failed", { error: stage.error })}</English>
+              <English>{t("failed", { error: shown.error })}</English>
             </Notice>
           )}
-          {stage.at === "ended" && (
+          {shown.at === "ended" && (
             <button type="button" class="quiet" onClick={() => setStage({ at: "form" })}>
               {t("back")}
             </button>
@@ -247,6 +251,14 @@ function Steps({ lines }: { lines: readonly string[] }): JSX.Element {
       ))}
     </ol>
   );
+}
+
+/** A change that runs, with what the events say of it. */
+function withNews(stage: Stage, happened: readonly Happened[]): Exclude<Stage, { at: "running" }> | Running {
+  if (stage.at !== "running") return stage;
+  const { lines, hasEnded, error } = changeNews(happened, stage.afterId);
+  if (!stage.isLeft || !hasEnded) return { at: "running", lines };
+  return { at: "ended", lines, ...(error === undefined ? {} : { error }) };
 }
 
 function firstForm(verb: Verb, node: Node, cluster: Cluster): ChangeForm {

@@ -177,13 +177,13 @@ describe("the page", { skip: withoutBrowser, timeout: 300_000 }, () => {
   it("previews a change with its warnings before it is carried out, and shows each step", () =>
     withPage(async (driver, server) => {
       server.plan = { steps: [`make ${SECOND} the master`], warnings: ["the former master has to copy"] };
-      server.lines = [{ text: "held requests" }, { text: "the map is changed" }, { done: true }];
+      server.outcome = { done: ["held requests", "the map is changed"] };
       await driver.click(`[data-node="${SECOND}"] button.name`);
       await driver.click("dialog button", "Preview");
       await driver.giveToken(PLAYED_TOKEN);
       await driver.see("dialog .steps", `make ${SECOND} the master`);
       await driver.see("dialog .warnings", "the former master has to copy");
-      const asked = { verb: "promote", targets: [{ node: SECOND }], options: {} };
+      const asked = { verb: "promote", nodes: [SECOND], options: {} };
       const bodies = (): unknown[] =>
         server.calls.flatMap(({ path, token, body }) => (path === "/api/change" && token === PLAYED_TOKEN ? [body] : []));
       assertEquals(bodies(), [{ ...asked, dryRun: true }]);
@@ -192,7 +192,7 @@ describe("the page", { skip: withoutBrowser, timeout: 300_000 }, () => {
       await driver.see("dialog [role=status]", "Done.");
       assertEquals(bodies(), [
         { ...asked, dryRun: true },
-        { ...asked, dryRun: false },
+        { ...asked, confirm: true },
       ]);
     }));
 
@@ -204,11 +204,29 @@ describe("the page", { skip: withoutBrowser, timeout: 300_000 }, () => {
       await driver.giveToken(PLAYED_TOKEN);
       await driver.see("dialog [role=alert]", "Failed: it is not an active slave");
       server.plan = { steps: ["one", "two"], warnings: [] };
-      server.lines = [{ text: "one" }, { error: "the node does not answer" }];
+      server.outcome = { status: 502, done: ["one"], error: "the node does not answer" };
       await driver.click("dialog button", "Preview");
       await driver.click("dialog button", "Carry out");
       await driver.see("dialog [role=alert]", "Failed: the node does not answer");
       await driver.see("dialog .steps", "one");
+    }));
+
+  it("follows a change that takes longer than its answer, to its end", () =>
+    withPage(async (driver, server) => {
+      const what = `slave ${FOURTH}:1:0`;
+      const event = (id: number, text: string): void =>
+        server.tell({ id, atMs: Date.now(), kind: "change", node: null, text: `${what}: ${text}` });
+      server.outcome = { status: 202, done: [], running: what };
+      await driver.click(`[data-node="${FOURTH}"] button.name`);
+      await driver.click("dialog button", "Preview");
+      await driver.giveToken(PLAYED_TOKEN);
+      await driver.click("dialog button", "Carry out");
+      await driver.see("dialog [role=status]", "Under way");
+      event(10, "waiting for the copy");
+      await driver.see("dialog .steps", "waiting for the copy");
+      event(11, "failed: the disk is full");
+      await driver.see("dialog [role=alert]", "Failed: the disk is full");
+      await driver.see("dialog .steps", "waiting for the copy");
     }));
 
   it("offers no changes where there is no token", () =>

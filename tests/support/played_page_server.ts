@@ -24,9 +24,9 @@ export class PlayedPageServer {
   readonly items = new Map<string, { value64: string; flags: number; ttl: number; version: number }>();
   happened: Happened[] = [];
   history: HistoryPoint[] = [];
-  /** Answers to changes: the plan, and the lines of carrying it out. */
+  /** Answers to changes: the plan, and what carrying it out says. */
   plan: { status?: number; steps: string[]; warnings: string[]; error?: string } = { steps: [], warnings: [] };
-  lines: object[] = [{ done: true }];
+  outcome: { status?: number; done: string[]; running?: string; error?: string } = { done: [] };
   slow: object | undefined;
   hot: object | undefined;
   /** Refuses streams with this status. */
@@ -107,7 +107,7 @@ export class PlayedPageServer {
       case "/api/hot":
         return present(this.hot);
       case "/api/change":
-        return this.#change(body as { dryRun: boolean }, response);
+        return this.#change(body as { dryRun?: boolean }, response);
       case "/api/item":
         return this.#item(method, url.searchParams.get("key64") ?? "", body, response);
       case "/api/scan": {
@@ -121,11 +121,9 @@ export class PlayedPageServer {
     sendJson(response, 404, { error: "nothing here" });
   }
 
-  #change({ dryRun }: { dryRun: boolean }, response: ServerResponse): void {
-    const { status = 200, ...plan } = this.plan;
-    if (dryRun) return sendJson(response, status, plan);
-    response.writeHead(200, { "content-type": "application/x-ndjson" });
-    response.end(this.lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  #change({ dryRun }: { dryRun?: boolean }, response: ServerResponse): void {
+    const { status = 200, ...answer } = dryRun === true ? this.plan : this.outcome;
+    sendJson(response, status, answer);
   }
 
   #item(method: string, key64: string, body: unknown, response: ServerResponse): void {

@@ -2,7 +2,8 @@
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { type ChangeForm, changeRequest, verbsFor } from "../../../page/model/changes.ts";
+import { type ChangeForm, changeNews, changeRequest, newestId, verbsFor } from "../../../page/model/changes.ts";
+import type { Happened } from "../../../page/model/cluster.ts";
 
 const form: ChangeForm = { verb: "slave", node: "h:1", partition: 2, balance: 3, activate: true, unsafe: false };
 
@@ -29,14 +30,34 @@ describe("the request for a change", () => {
       verb: "balance",
       targets: [{ node: "h:1", balance: 3 }],
       options: {},
-      dryRun: false,
+      confirm: true,
     });
     assertEquals(changeRequest({ ...form, verb: "master", unsafe: true }, true).options, { activate: true, unsafe: true });
     assertEquals(changeRequest({ ...form, verb: "promote", unsafe: true }, true), {
       verb: "promote",
-      targets: [{ node: "h:1" }],
+      nodes: ["h:1"],
       options: { unsafe: true },
       dryRun: true,
+    });
+  });
+});
+
+describe("a change that runs", () => {
+  const event = (id: number, text: string, kind = "change"): Happened => ({ id, atMs: id, text, kind, node: null });
+  const before = [event(1, "down h:1: done"), event(2, "node map 3: state", "state")];
+
+  it("says what is done by events, from its begin to its end", () => {
+    const afterId = newestId(before);
+    assertEquals([afterId, newestId([])], [2, 0]);
+    const begun = [...before, event(3, "slave h:1:1:0: node h:1: role"), event(4, "node map 4: role", "role")];
+    assertEquals(changeNews(begun, afterId), { lines: ["node h:1: role"], hasEnded: false, error: undefined });
+    const done = [...begun, event(5, "slave h:1:1:0: done"), event(6, "down h:2: x")];
+    assertEquals(changeNews(done, afterId), { lines: ["node h:1: role"], hasEnded: true, error: undefined });
+    const failed = [...begun, event(5, "slave h:1:1:0: failed: it does not answer: timeout")];
+    assertEquals(changeNews(failed, afterId), {
+      lines: ["node h:1: role"],
+      hasEnded: true,
+      error: "it does not answer: timeout",
     });
   });
 });
