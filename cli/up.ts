@@ -178,7 +178,7 @@ function httpLines(
   const url = httpUrl({ host: httpBind, port: httpPort }, enableSsl);
   const [first, last] = [httpPort + indexAddresses.length, httpPort + indexAddresses.length + addresses.length - 1];
   const nodes = first === last ? `the node's at port ${first}` : `the nodes' at ports ${first} to ${last}`;
-  return [`HTTP on ${url}/metrics, /readyz and /livez for the index server, ${nodes}`];
+  return [`the cluster in a browser: ${url}/`, `HTTP on ${url}/metrics, /readyz and /livez for the index server, ${nodes}`];
 }
 
 function shapeText({ partitions, slaves, nodes }: ClusterShape): string {

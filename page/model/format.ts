@@ -25,11 +25,11 @@ export function count(figure: Figure, language: string): string {
   return isKnown(figure) ? new Intl.NumberFormat(language, { maximumFractionDigits: 0 }).format(figure) : UNKNOWN;
 }
 
-/** A number per second: `0.4`, `12`, `12,345`, `1.2M`. */
+/** A number per second: `0.42`, `12`, `12,345`, `1.2M`. */
 export function rate(figure: Figure, language: string): string {
   if (!isKnown(figure)) return UNKNOWN;
   const compact = Math.abs(figure) >= 100_000;
-  const digits = compact || Math.abs(figure) < 10 ? 1 : 0;
+  const digits = Math.abs(figure) < 1 ? 2 : compact || Math.abs(figure) < 10 ? 1 : 0;
   return new Intl.NumberFormat(language, {
     maximumFractionDigits: digits,
     ...(compact ? { notation: "compact" } : {}),

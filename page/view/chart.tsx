@@ -8,7 +8,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import type { HistoryPoint } from "../model/cluster.ts";
 import { time, UNKNOWN } from "../model/format.ts";
-import { columnsOf, sampledRows } from "../model/history.ts";
+import { columnsOf, HISTORY_MS, sampledRows } from "../model/history.ts";
 import { usePage } from "./context.ts";
 import { Figure, Table } from "./parts.tsx";
 
@@ -119,10 +119,13 @@ function optionsFor(
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [10, 12, 0, 0],
+    padding: [10, 20, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 7 } },
-    scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
+    scales: {
+      x: { range: (_plot, _min, max) => [max - HISTORY_MS / 1000, max] },
+      y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] },
+    },
     axes: [
       { ...axis, size: 28, values: (_plot, splits) => splits.map((seconds) => clock.format(seconds * 1000)) },
       {

@@ -85,6 +85,7 @@ describe("flare up", () => {
       assertEquals(servers(first).length, 3);
       const again = await up(only);
       assertEquals(servers(again), servers(first));
+      assertStringIncludes(again, `the cluster in a browser: http://127.0.0.1:${port + 3}/\n`);
       assertStringIncludes(again, `HTTP on http://127.0.0.1:${port + 3}/metrics, /readyz and /livez for the index server, `);
       assertStringIncludes(again, `the nodes' at ports ${port + 4} to ${port + 5}\n`);
       assertStringIncludes(again, "(level, fsync os)");

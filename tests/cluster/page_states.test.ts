@@ -37,6 +37,8 @@ const healthy = [master, slave, copying, proxy];
 const dead = playedNode(FIRST, { state: "down", error: "it does not answer" });
 const failedOver = [dead, { ...slave, role: "master" as const }, copying, proxy];
 
+const HISTORY_POINTS = 720;
+
 const problems: string[] = [];
 let browser: Browser;
 
@@ -63,15 +65,30 @@ async function withPage(
   }
 }
 
-function point(atMs: number): HistoryPoint {
-  const known = { get: 1200, set: 300, hits: 1100, misses: 100, lagS: 0, lagEntries: 0, items: 12345 };
-  return { ...known, atMs, p50: null, p99: null, memory: 30_000_000, disk: 90_000_000, connections: 10 };
+/** Figures that go up and down; some are missing. */
+function point(i: number, atMs: number): HistoryPoint {
+  const wave = (size: number, length: number): number => size * (1 + 0.3 * Math.sin(i / length) + 0.1 * Math.sin(i * 1.7));
+  const [get, set, misses] = [wave(12_000, 60), wave(3000, 45), wave(400, 30)];
+  const latencies = i % 300 < 280 ? { p50: wave(0.12, 50), p99: wave(1.1, 20) } : { p50: null, p99: null };
+  const sizes = { items: 120_000 + 40 * i, memory: 30_000_000 + 9000 * i, disk: 90_000_000 + 12_000 * i };
+  return {
+    atMs,
+    get,
+    set,
+    hits: get - misses,
+    misses,
+    ...latencies,
+    lagS: wave(0.004, 9),
+    lagEntries: Math.round(wave(3, 11)),
+    connections: 48,
+    ...sizes,
+  };
 }
 
-/** Everything that a view can show. */
+/** Everything that a view can show; the pictures of docs/page.md are of a whole hour. */
 function fill(server: PlayedPageServer): void {
   const nowMs = Date.now();
-  server.history = Array.from({ length: 60 }, (_, i) => point(nowMs - 5000 * (60 - i)));
+  server.history = Array.from({ length: HISTORY_POINTS }, (_, i) => point(i, nowMs - 5000 * (HISTORY_POINTS - i)));
   server.happened = [{ id: 1, atMs: nowMs, text: `${FIRST} is the master of partition 0`, kind: "promoted", node: FIRST }];
   const [key64] = [to64(new TextEncoder().encode("greeting"))];
   server.slow = {
@@ -344,7 +361,10 @@ describe("the page", { skip: withoutBrowser, timeout: 300_000 }, () => {
             for (const view of ["charts", "events", "requests", "data"]) {
               await driver.view(view);
               await driver.see({ charts: "canvas", events: "table", requests: "#hot", data: "form" }[view] ?? "");
-              if (view === "charts") await driver.click("summary");
+              if (view === "charts") {
+                if (isDark && language === "en") await driver.document("charts");
+                await driver.click("summary");
+              }
               if (view === "data") {
                 await driver.fill('input[name="key"]', "greeting");
                 await driver.page.keyboard.press("Enter");

@@ -3,7 +3,8 @@
  * because a machine may be slow; what runs in the page is text, so that it needs no types of browsers here.
  */
 
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
 import type { Page } from "puppeteer-core";
 import { repositoryRoot } from "./repository.ts";
 
@@ -117,6 +118,14 @@ export class PageDriver {
         help,
         places: nodes.map(({ html, failureSummary }) => html + failureSummary),
       })))`);
+  }
+
+  /** Makes a picture for docs/page.md, if `UPDATE_DOCUMENTS=1` asks for that. */
+  async document(name: string): Promise<void> {
+    if (process.env.UPDATE_DOCUMENTS !== "1") return;
+    const place = `${repositoryRoot}docs/page`;
+    mkdirSync(place, { recursive: true });
+    writeFileSync(`${place}/${name}.webp`, await this.page.screenshot({ type: "webp", quality: 70 }));
   }
 
   /** Whether the page is wider than its window. */

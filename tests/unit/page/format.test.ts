@@ -24,8 +24,8 @@ describe("a figure", () => {
   it("is grouped, and a rate is rounded to what matters", () => {
     assertEquals(count(1234567.4, "en"), "1,234,567");
     assertEquals(
-      ["0.4", "12", "99,999", "1.2M"],
-      [0.42, 12.3, 99_999, 1_234_000].map((each) => rate(each, "en")),
+      ["0.42", "1.3", "12", "99,999", "1.2M"],
+      [0.42, 1.26, 12.3, 99_999, 1_234_000].map((each) => rate(each, "en")),
     );
     assertEquals(percent(0.9876, "en"), "98.8%");
     assertEquals(share(1, 3, "en"), "25%");
