@@ -114,8 +114,7 @@ export const en = {
 
   token: "Token",
   tokenTitle: "Token of the cluster",
-  tokenWhy:
-    "Changes, keys and values need the token in the file of the servers' option http-token-file. It stays in this tab until you close it.",
+  tokenWhy: "Changes, keys and values need the token in the servers' http-token-file. It stays in this tab until you close it.",
   tokenRefused: "Refused: {error}",
   useToken: "Use it",
   forgetToken: "Forget the token",

@@ -116,8 +116,7 @@ export const ja: Messages = {
 
   token: "トークン",
   tokenTitle: "クラスタのトークン",
-  tokenWhy:
-    "変更とキー・値の表示には、サーバの http-token-file オプションのファイルにあるトークンが必要です。このタブを閉じるまで保持されます。",
+  tokenWhy: "変更とキー・値の表示には、サーバの http-token-file にあるトークンが必要です。このタブを閉じるまで保持されます。",
   tokenRefused: "拒否されました: {error}",
   useToken: "使う",
   forgetToken: "トークンを破棄",

@@ -80,8 +80,8 @@ export function changeRequest(form: ChangeForm, isPreview: boolean): ChangeReque
 }
 
 /**
- * What has been said of the change that runs, from the events after one: `what is changed: what is done`. A server carries out one
- * change at a time.
+ * What has been said of the change that runs, from the events after one: `what is changed: what is done`. A server carries
+ * out one change at a time.
  */
 export function changeNews(happened: readonly Happened[], afterId: number): ChangeNews {
   const lines = happened

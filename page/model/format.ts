@@ -15,6 +15,16 @@ const DURATION_UNITS: readonly (readonly [seconds: number, unit: string])[] = [
   [1, "second"],
 ];
 
+/** Making one takes long, and a large cluster has thousands of figures. */
+const formats = new Map<string, Intl.NumberFormat>();
+
+function numberFormat(language: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const name = `${language} ${JSON.stringify(options)}`;
+  const known = formats.get(name) ?? new Intl.NumberFormat(language, options);
+  formats.set(name, known);
+  return known;
+}
+
 /** Whether a figure is one. */
 export function isKnown(figure: Figure): figure is number {
   return typeof figure === "number" && Number.isFinite(figure);
@@ -22,7 +32,7 @@ export function isKnown(figure: Figure): figure is number {
 
 /** A whole number: `12,345`. */
 export function count(figure: Figure, language: string): string {
-  return isKnown(figure) ? new Intl.NumberFormat(language, { maximumFractionDigits: 0 }).format(figure) : UNKNOWN;
+  return isKnown(figure) ? numberFormat(language, { maximumFractionDigits: 0 }).format(figure) : UNKNOWN;
 }
 
 /** A number per second: `0.42`, `12`, `12,345`, `1.2M`. */
@@ -30,7 +40,7 @@ export function rate(figure: Figure, language: string): string {
   if (!isKnown(figure)) return UNKNOWN;
   const compact = Math.abs(figure) >= 100_000;
   const digits = Math.abs(figure) < 1 ? 2 : compact || Math.abs(figure) < 10 ? 1 : 0;
-  return new Intl.NumberFormat(language, {
+  return numberFormat(language, {
     maximumFractionDigits: digits,
     ...(compact ? { notation: "compact" } : {}),
   }).format(figure);
@@ -45,7 +55,7 @@ export function share(part: Figure, rest: Figure, language: string): string {
 /** A fraction as `98.2%`. */
 export function percent(fraction: Figure, language: string): string {
   if (!isKnown(fraction)) return UNKNOWN;
-  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 }).format(fraction);
+  return numberFormat(language, { style: "percent", maximumFractionDigits: 1 }).format(fraction);
 }
 
 /** `512 B`, `1.5 MiB`. */
@@ -54,23 +64,21 @@ export function bytes(figure: Figure, language: string): string {
   const power = figure < 1 ? 0 : Math.min(Math.floor(Math.log2(figure) / 10), BYTE_UNITS.length - 1);
   const value = figure / 1024 ** power;
   const digits = power === 0 || value >= 100 ? 0 : 1;
-  return `${new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value)} ${BYTE_UNITS[power]}`;
+  return `${numberFormat(language, { maximumFractionDigits: digits }).format(value)} ${BYTE_UNITS[power]}`;
 }
 
 /** Milliseconds: `0.12 ms`, `3.4 ms`, `120 ms`. */
 export function milliseconds(figure: Figure, language: string): string {
   if (!isKnown(figure)) return UNKNOWN;
   const digits = figure < 1 ? 2 : figure < 10 ? 1 : 0;
-  return `${new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(figure)} ms`;
+  return `${numberFormat(language, { maximumFractionDigits: digits }).format(figure)} ms`;
 }
 
 /** Seconds in at most two units: `3d 4h`, `5m 2s`, `1.5s`, `20 ms`. */
 export function duration(seconds: Figure, language: string): string {
   if (!isKnown(seconds)) return UNKNOWN;
   const with1 = (value: number, unit: string, digits = 0): string =>
-    new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "narrow", maximumFractionDigits: digits }).format(
-      value,
-    );
+    numberFormat(language, { style: "unit", unit, unitDisplay: "narrow", maximumFractionDigits: digits }).format(value);
   if (seconds > 0 && seconds < 0.9995) return milliseconds(seconds * 1000, language);
   if (seconds < 9.95) return with1(Math.max(seconds, 0), "second", 1);
   let left = Math.round(seconds);

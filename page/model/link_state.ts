@@ -60,8 +60,9 @@ export function noLink(nowMs: number): LinkState {
   };
 }
 
-/** The state after an event. */
+/** The state after an event. While figures are live, the time alone changes nothing that is shown. */
 export function step(state: LinkState, event: LinkEvent): LinkState {
+  if (event.type === "tick" && isLive({ ...state, nowMs: event.nowMs })) return state;
   return announceLink(state, apply({ ...state, nowMs: event.nowMs }, event));
 }
 

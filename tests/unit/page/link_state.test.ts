@@ -50,6 +50,7 @@ describe("the figures of the page", () => {
   it("are live while snapshots come", () => {
     const state = after([{ type: "opened", nowMs: 10 }, shows(two, 20), { type: "tick", nowMs: 20 + SILENT_MS }]);
     assertEquals([isLive(state), staleSinceMs(state)], [true, undefined]);
+    assertEquals(step(state, { type: "tick", nowMs: 21 }) === state, true);
   });
 
   it("are stale since the last snapshot when the stream is lost, until the next snapshot", () => {
