@@ -1,6 +1,6 @@
 /**
  * The verb index: prints a `flare.xml` rebuilt from a server's map, shows the history of the stored map, writes the stored map
- * to a file, and replaces it by one from a file.
+ * to a file, replaces it by one from a file, and moves it to another place.
  */
 
 import { readFile } from "node:fs/promises";
@@ -16,11 +16,14 @@ import { eventText, mapEvents } from "../lib/cluster/map_events.ts";
 import { importMap, importWarnings } from "../lib/cluster/map_import.ts";
 import { HISTORY_MAX } from "../lib/cluster/map_record.ts";
 import type { NodeMap } from "../lib/cluster/node_map.ts";
-import { decodeStoredMap, encodeStoredMap } from "../lib/cluster/stored_map.ts";
+import { decodeStoredMap, encodeStoredMap, markText } from "../lib/cluster/stored_map.ts";
 import type { RestoredMap } from "../lib/index_server/coordinator.ts";
+import { chooseCoordinator } from "../lib/index_server/coordinator_choice.ts";
 import { FileCoordinator } from "../lib/index_server/file_coordinator.ts";
-import { IMPORT_WORD, OLDER_WORD } from "../lib/index_server/index_commands.ts";
-import { detectRuntime } from "../mod.ts";
+import { IMPORT_WORD, MOVE_WORD, OLDER_WORD } from "../lib/index_server/index_commands.ts";
+import { indexServerOptions } from "../lib/index_server/index_options.ts";
+import { type MoveSource, moveMap } from "../lib/index_server/map_move.ts";
+import { type ClusterAdmin, detectRuntime } from "../mod.ts";
 import { addTableOptions, countOption, createVerb, withAdmin } from "./admin_connection.ts";
 import { tableStyle } from "./colours.ts";
 import { confirm, processTerminal } from "./confirmation.ts";
@@ -34,6 +37,10 @@ index export <file>   writes the stored map to a file, or to stdout (-), exactly
 index import <file>   replaces the map by one from a file: shows what changes and what may be lost, and asks; no node copies
                       anything because of it. An older map is refused without --unsafe, and so is one that changes meanwhile
 
+index move --to <url>   takes the map from where it is (a file, etcd, ZooKeeper) to another place, while the cluster serves.
+                        Asks. Until an index server is started on the other place nobody can change the map, and no node takes
+                        over for a failed one. Interrupted, it goes on when it is run again
+
 Export and import work with --data-dir, too, on the directory of an index server that does not run.
 
 Where the map is stored, and which index server leads since when, is in "flare stats --index".`;
@@ -46,6 +53,11 @@ interface IndexFlags {
   readonly dryRun?: true;
   readonly yes?: true;
   readonly unsafe?: true;
+  readonly to?: string;
+  readonly indexDbAuthFile?: string;
+  readonly indexDbCaCert?: string;
+  readonly indexDbCert?: string;
+  readonly indexDbKey?: string;
   readonly outputFormat: "table" | "json";
 }
 
@@ -57,37 +69,49 @@ interface Action {
   run(command: Command, flags: IndexFlags, file: string): Promise<void>;
 }
 
+/** The options for the place that a map goes to, named as those of flarei. */
+const PLACE_FIELDS = ["indexDbAuthFile", "indexDbCaCert", "indexDbCert", "indexDbKey"] as const;
+
 /** What can follow `index`; "" = nothing. */
 const ACTIONS: Readonly<Record<string, Action>> = {
   "": { options: ["output", "increment"], hasFile: false, run: rebuild },
   history: { options: ["count"], hasFile: false, run: showHistory },
   export: { options: ["dataDir"], hasFile: true, run: exportMap },
+  move: { options: ["to", "yes", ...PLACE_FIELDS], hasFile: false, run: move },
   import: { options: ["dataDir", "dryRun", "yes", "unsafe"], hasFile: true, run: importFile },
 };
 
 const OPTION_NAMES = {
   ...{ output: "output", increment: "increment", count: "count", dataDir: "data-dir" },
-  ...{ dryRun: "dry-run", yes: "yes", unsafe: "unsafe" },
+  ...{ dryRun: "dry-run", yes: "yes", unsafe: "unsafe", to: "to", indexDbAuthFile: "index-db-auth-file" },
+  ...{ indexDbCaCert: "index-db-ca-cert", indexDbCert: "index-db-cert", indexDbKey: "index-db-key" },
 } as const;
 
 /** The verb. */
 export function indexCommand(): Command {
-  const command = addTableOptions(createVerb("index", "print the node map as a flare.xml, show its history, export, import it"))
-    .argument("[what...]", "history, or export or import and a file")
-    .usage("[options] [history|export <file>|import <file>]")
+  const command = addTableOptions(
+    createVerb("index", "print the node map as a flare.xml, show its history, export, import, move it"),
+  )
+    .argument("[what...]", "history, move, or export or import and a file")
+    .usage("[options] [history|export <file>|import <file>|move]")
     .option("--output <path>", "write the flare.xml to a file instead of stdout")
     .option("--increment <n>", "increase the version of its node map by this (default 0)")
     .option("--count <n>", `how many maps of the history (default ${HISTORY_MAX}, which is all)`)
     .option("--data-dir <path>", "the directory of an index server that does not run, for export and import")
     .option("-n, --dry-run", "show what an import would change and change nothing")
-    .option("-y, --yes", "import without asking")
+    .option("-y, --yes", "import or move without asking")
     .option("--unsafe", "import a map that is older than the one it replaces, or when that one is lost")
+    .option("--to <url>", "where to move the map: file://DIR, etcd[s]://HOSTS/KEY or zookeeper[s]://HOSTS/CLUSTER")
+    .option("--index-db-auth-file <path>", "file with the user:password for that etcd or ZooKeeper")
+    .option("--index-db-ca-cert <path>", "PEM file of the CAs of its certificates; default: the runtime's CAs")
+    .option("--index-db-cert <path>", "PEM file of the client certificate for it")
+    .option("--index-db-key <path>", "PEM file of the private key of --index-db-cert")
     .addHelpText("after", help);
   return command.action((words: string[], flags: IndexFlags) => {
     const [what = "", file, ...rest] = words;
     const action = Object.hasOwn(ACTIONS, what) ? ACTIONS[what] : undefined;
     if (action === undefined || rest.length > 0 || (file !== undefined) !== action.hasFile) {
-      const text = `"${words.join(" ")}" is not "history", or "export" or "import" and a file`;
+      const text = `"${words.join(" ")}" is not "history", "move", or "export" or "import" and a file`;
       throw new FlareError("INVALID_OPTION", text);
     }
     for (const [field, name] of Object.entries(OPTION_NAMES) as [keyof typeof OPTION_NAMES, string][]) {
@@ -139,7 +163,10 @@ async function importFile(command: Command, flags: IndexFlags, file: string): Pr
 }
 
 function importIntoDirectory(dataDir: string, imported: NodeMap, flags: IndexFlags, file: string): Promise<void> {
-  return withDirectory(dataDir, async (coordinator, { map: current, term, token, lost }) => {
+  return withDirectory(dataDir, async (coordinator, found) => {
+    const { map: current, term, token, lost } = found;
+    const moved = markText(found);
+    if (moved !== undefined) throw new FlareError("REFUSED", moved);
     if (lost !== undefined && !flags.unsafe) throw new FlareError("CORRUPT", `${lost}; or import a map with --unsafe`);
     if (!(await isConfirmed(current, imported, flags))) return;
     const outcome = importMap(current, imported, { seen: current.version, allowsOlder: flags.unsafe === true });
@@ -161,6 +188,52 @@ function decodeFile(file: string, text: string): NodeMap {
     if (!(error instanceof FlareError)) throw error;
     throw new FlareError("CORRUPT", `"${file}" is no node map: ${error.message}`, { cause: error });
   }
+}
+
+async function move(command: Command, flags: IndexFlags): Promise<void> {
+  const { to, yes, indexDbAuthFile = "", indexDbCaCert = "", indexDbCert = "", indexDbKey = "" } = flags;
+  if (to === undefined || to.startsWith("memory:")) throw new FlareError("INVALID_OPTION", 'option "to" must name a place');
+  const runtime = detectRuntime({ programName: "flare", logLevel: "warning" });
+  const place = { indexDb: to, indexDbAuthFile, indexDbCaCert, indexDbCert, indexDbKey };
+  // It is no index server: it has no data directory, and lists itself nowhere.
+  const settings = indexServerOptions({ ...place, dataDir: ".", serverPort: 0 });
+  const target = await chooseCoordinator(runtime, settings, false);
+  await withAdmin(command, async (admin) => {
+    const source = await sourceOf(admin);
+    const { map, mark } = await source.stored();
+    if (!yes) {
+      const lines = [
+        `the node map, version ${map.version} with ${map.nodes.length} nodes, goes from "${source.place}" to "${target.place}"`,
+        "warning: until an index server is started there, nobody changes the map, and no node takes over for a failed one",
+        "warning: C++ index servers do not know that it has gone, and would go on with it: stop them first",
+      ];
+      for (const line of lines) process.stderr.write(`${line}\n`);
+      await confirm(mark === undefined ? "Move it?" : "Go on with the move?", processTerminal, "--yes");
+    }
+    await target.open();
+    try {
+      const onStep = (text: string) => void process.stderr.write(`${text}\n`);
+      await moveMap(source, target, { nowMs: Date.now, onStep });
+    } finally {
+      await target.close();
+    }
+    await printLines([`the node map is in "${target.place}": restart every index server with --index-db ${to}`]);
+  });
+}
+
+/** The place where the cluster's map is. */
+async function sourceOf(admin: ClusterAdmin): Promise<MoveSource> {
+  const reports = await admin.indexReports();
+  const place = (reports.find(({ leads }) => leads === true) ?? reports.find((report) => report.place !== undefined))?.place;
+  if (place === undefined) {
+    const silence = reports.find((report) => report.silence !== undefined)?.silence;
+    throw new FlareError("REFUSED", `no index server says where its node map is${silence === undefined ? "" : `: ${silence}`}`);
+  }
+  return {
+    place,
+    stored: async () => decodeStoredMap(await admin.storedMap()),
+    leave: (to) => admin.changeMap(`index ${MOVE_WORD} ${to}`),
+  };
 }
 
 /** Shows what an import changes and asks; false: nothing is to be changed. @throws FlareError REFUSED */

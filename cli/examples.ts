@@ -38,6 +38,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "flare index history --count 10",
     "flare index export map.xml",
     "flare index import map.xml --dry-run",
+    "flare index move --to etcd://10.0.0.1,10.0.0.2,10.0.0.3/flare/main",
   ],
   verify: ["flare verify", "flare verify --repair", "flare verify --use-test-data --keys 100"],
   master: ["flare master 127.0.0.1:12123:1:1", "flare master 127.0.0.1:12123:1:1 --activate --force"],

@@ -86,10 +86,16 @@ function indexFindings({ indexServers }: SeenCluster): Finding[] {
   // The others go on without one of several.
   const severity = indexServers.length > 1 ? degraded : broken;
   const findings: Finding[] = [];
-  for (const { server: about, silence, replacedBy, failingSeconds } of indexServers) {
+  for (const { server: about, silence, replacedBy, failingSeconds, moved } of indexServers) {
     if (silence !== undefined) {
       const advice = "start it; until then the other index servers do without it";
       findings.push({ severity, about, problem: `the index server does not answer: ${silence}`, advice });
+    }
+    if (moved !== undefined) {
+      const advice = moved.startsWith("gone to ")
+        ? "restart it with that index-db, if the map has arrived there: flare index move says so when it is run again"
+        : "run flare index move again";
+      findings.push({ severity, about, problem: `its node map is ${moved}: it changes nothing`, advice });
     }
     if (replacedBy !== 0) {
       findings.push({
@@ -116,7 +122,8 @@ function indexFindings({ indexServers }: SeenCluster): Finding[] {
 /** Who leads, by the index servers that can reach their map and say it. */
 function leaderFindings(indexServers: readonly IndexReport[]): Finding[] {
   const asked = indexServers.filter(
-    ({ leader, failingSeconds, replacedBy }) => leader !== undefined && failingSeconds + replacedBy === 0,
+    ({ leader, failingSeconds, replacedBy, moved }) =>
+      leader !== undefined && failingSeconds + replacedBy === 0 && moved === undefined,
   );
   const leaders = [...new Set(asked.map(({ leader }) => leader as string).filter((leader) => leader !== NOBODY))];
   const about = asked.map(({ server }) => server).join(", ");

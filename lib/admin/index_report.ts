@@ -22,6 +22,8 @@ export interface IndexReport {
   readonly mapVersion: string | undefined;
   /** Of servers without an election: the term of the one that leads instead of this one; 0 = none does. */
   readonly replacedBy: number;
+  /** Where its node map has gone or is to arrive from, such as `gone to etcd://…`; undefined: it is there. */
+  readonly moved: string | undefined;
   /** For how long the stored node map has been out of its reach, in seconds. */
   readonly failingSeconds: number;
 }
@@ -43,10 +45,13 @@ export function indexReport(server: string, figures: Figures, silence?: string):
     term: number("index_term"),
     place: figures.get("index_db"),
     mapVersion: figures.get("node_map_version"),
+    moved: (figures.get("index_moved") ?? NOT_MOVED) === NOT_MOVED ? undefined : figures.get("index_moved"),
     replacedBy: number("index_replaced_by") ?? 0,
     failingSeconds: number("index_db_failing_seconds") ?? 0,
   };
 }
 
+/** In the place of where a map has gone. */
+const NOT_MOVED = "no";
 /** In the place of a leader. */
 export const NOBODY = "none";

@@ -124,17 +124,22 @@ export function nodeTable(nodes: readonly ClusterNode[], style?: TableStyle): st
 export function indexTable(reports: readonly IndexReport[], timeOf: (seconds: number) => string, style?: TableStyle): string[] {
   return formatTable(
     INDEX_COLUMNS,
-    reports.map(({ server, silence, leads, leader, leaderSince, term, mapVersion, place }) => [
+    reports.map(({ server, silence, leads, leader, leaderSince, term, mapVersion, place, moved }) => [
       server,
-      silence !== undefined ? { text: "silent", tone: "bad" } : leads === undefined ? NOTHING : leads ? "leads" : "follows",
+      silence === undefined ? leading(leads, moved) : { text: "silent", tone: "bad" },
       leader ?? NOTHING,
       leaderSince === undefined ? NOTHING : timeOf(leaderSince),
       term === undefined ? NOTHING : String(term),
       mapVersion ?? NOTHING,
-      place ?? NOTHING,
+      moved ?? place ?? NOTHING,
     ]),
     style,
   );
+}
+
+function leading(leads: boolean | undefined, moved: string | undefined): Cell {
+  if (moved !== undefined) return { text: "moved", tone: "bad" };
+  return leads === undefined ? NOTHING : leads ? "leads" : "follows";
 }
 
 /** `index history`: a line for each node that a map changed. @param timeOf a time in seconds since 1970, as text */

@@ -1,7 +1,7 @@
 /**
  * What index servers store: the node map and the term of the index server that stored it, as the text of a `flare.xml` with a
- * checksum. Term and checksum are lines at the end, which the original's reader ignores and its writer omits. One character per
- * byte; no file access.
+ * checksum; when it is moved to another place, a mark, too. These are lines at the end, which the original's reader ignores and
+ * its writer omits. One character per byte; no file access.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
@@ -18,7 +18,20 @@ export interface StoredMap {
    * stored by the original or by an operator.
    */
   readonly term: number;
+  /** Nobody leads in this place, or changes the map here. Absent: somebody may. */
+  readonly mark?: MoveMark;
 }
+
+/** A map that is moved to another place: it has gone there, or is about to arrive from there. */
+export interface MoveMark {
+  readonly kind: "gone to" | "arriving from";
+  /** The other place, in the form of `index-db`. */
+  readonly place: string;
+}
+
+/** The names of the marks. */
+const MARKS = { "gone to": "flare_kv_gone_to", "arriving from": "flare_kv_arriving_from" } as const;
+const MARK = /<(flare_kv_gone_to|flare_kv_arriving_from)>([^<]*)<\/\1>/;
 
 /** Nothing is stored. */
 export const NOTHING_STORED: StoredMap = Object.freeze({ map: EMPTY_NODE_MAP, term: 0 });
@@ -30,10 +43,11 @@ const TERM = /<flare_kv_term>(\d{1,15})<\/flare_kv_term>/;
 const CHECKSUM = /<flare_kv_checksum>(.*)<\/flare_kv_checksum>\n/;
 
 /** The text of `stored`. @param archiveVersion as of `encodeFlareXml` */
-export function encodeStoredMap({ map, term }: StoredMap, archiveVersion?: number): string {
+export function encodeStoredMap({ map, term, mark }: StoredMap, archiveVersion?: number): string {
   const xml = encodeFlareXml(map, archiveVersion);
   const at = xml.lastIndexOf(END);
-  const start = `${xml.slice(0, at)}<flare_kv_term>${term}</flare_kv_term>\n`;
+  const marked = mark === undefined ? "" : `<${MARKS[mark.kind]}>${escapePlace(mark.place)}</${MARKS[mark.kind]}>\n`;
+  const start = `${xml.slice(0, at)}${marked}<flare_kv_term>${term}</flare_kv_term>\n`;
   const end = xml.slice(at);
   return `${start}<flare_kv_checksum>${checksumOf(start + end)}</flare_kv_checksum>\n${end}`;
 }
@@ -43,7 +57,27 @@ export function decodeStoredMap(text: string): StoredMap {
   const term = TERM.exec(text);
   const checksum = CHECKSUM.exec(text);
   if (term !== null || checksum !== null) checkSum(text, checksum?.[1]);
-  return { map: decodeFlareXml(text), term: Number(term?.[1] ?? 0) };
+  const stored = { map: decodeFlareXml(text), term: Number(term?.[1] ?? 0) };
+  const [, name, place = ""] = MARK.exec(text) ?? [];
+  if (name === undefined) return stored;
+  const kind = name === MARKS["gone to"] ? "gone to" : "arriving from";
+  return { ...stored, mark: { kind, place: unescapePlace(place) } };
+}
+
+function escapePlace(place: string): string {
+  return place.replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+function unescapePlace(text: string): string {
+  return text.replace(/&#(\d{1,3});/g, (_, code) => String.fromCharCode(Number(code)));
+}
+
+/** What a mark means for whoever wants to lead or to change the map. */
+export function markText({ map, term, mark }: StoredMap): string | undefined {
+  if (mark === undefined) return undefined;
+  const { kind, place } = mark;
+  if (kind === "arriving from") return `the node map is to arrive here from "${place}": run "flare index move" again`;
+  return `the node map has gone to "${place}", version ${map.version} in term ${term}: start index servers with that index-db`;
 }
 
 function checkSum(text: string, said: string | undefined): void {

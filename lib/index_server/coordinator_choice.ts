@@ -43,8 +43,11 @@ const SERVICES = [ETCD, ZOOKEEPER];
 const PLAIN_URLS = SERVICES.map(({ scheme }) => `${scheme}://`);
 const SECURE_URLS = SERVICES.map(({ secureScheme }) => `${secureScheme}://`);
 
-/** @throws FlareError INVALID_OPTION naming the option | IO_ERROR */
-export async function chooseCoordinator(runtime: Runtime, options: IndexSettings): Promise<Coordinator> {
+/**
+ * @param remembers the newest map that was seen is remembered in `dataDir`
+ * @throws FlareError INVALID_OPTION naming the option | IO_ERROR
+ */
+export async function chooseCoordinator(runtime: Runtime, options: IndexSettings, remembers = true): Promise<Coordinator> {
   const { indexDb, dataDir, indexDbAuthFile } = options;
   const [, scheme = "", rest = ""] = /^(\w+):\/\/(.*)$/.exec(indexDb) ?? [];
   const service = SERVICES.find((each) => scheme === each.scheme || scheme === each.secureScheme);
@@ -59,7 +62,8 @@ export async function chooseCoordinator(runtime: Runtime, options: IndexSettings
   }
   const { members, path } = parsePlace(indexDb, rest, service);
   const credentials = indexDbAuthFile === "" ? undefined : await readCredentials(runtime, indexDbAuthFile);
-  const servers = { members, tls, credentials, knownPath: runtime.files.join(dataDir, `${service.scheme}.known`) };
+  const knownPath = remembers ? runtime.files.join(dataDir, `${service.scheme}.known`) : undefined;
+  const servers = { members, tls, credentials, knownPath };
   if (service === ETCD) return new EtcdCoordinator(runtime, { ...servers, key: path });
   const host = options.serverName || runtime.process.hostName();
   return new ZooKeeperCoordinator(runtime, { ...servers, cluster: path, indexServer: { host, port: options.serverPort } });

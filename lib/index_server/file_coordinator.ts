@@ -77,7 +77,8 @@ export class FileCoordinator implements Coordinator {
     if (lost !== undefined) return { ...NOTHING_STORED, token, lost };
     if (content === undefined) return { ...NOTHING_STORED, token };
     await this.#mark();
-    return { map: content.map, term: content.term, token };
+    const { bytes: _, ...stored } = content;
+    return { ...stored, token };
   }
 
   store(stored: StoredMap, expectedToken: string, record?: MapRecord): Promise<string | undefined> {

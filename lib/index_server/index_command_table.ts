@@ -162,6 +162,18 @@ export const indexCommands = {
         section: "index",
         lines: [["", "the lines of the stored `flare.xml`, with the term of the index server that stored it, then `END`"]],
       },
+      move: {
+        access: "operators",
+        run: (replies, request, reply, session) => replies.moveMap(request, reply, session),
+        section: "index",
+        lines: [
+          [
+            "<index-db>",
+            "`OK`, or `SERVER_ERROR failed to move the node map: <why>`; marks the stored map as [gone](#between-servers) to " +
+              "that place: no index server changes it here any more",
+          ],
+        ],
+      },
       import: {
         access: "operators",
         run: (replies, request, reply, session) => replies.importMap(request, reply, session),

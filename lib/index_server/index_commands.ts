@@ -14,7 +14,7 @@ import { IMPORT_FAILURE, importMap } from "../cluster/map_import.ts";
 import { NodeState, nodeKey, PARTITION_NONE, parseRole, parseState } from "../cluster/node.ts";
 import { acceptAnyData, joinNode } from "../cluster/node_join.ts";
 import type { NodeMap, Transition } from "../cluster/node_map.ts";
-import { removeNode, setRole, setState, shutdown } from "../cluster/node_map.ts";
+import { removeNode, STORED, setRole, setState, shutdown } from "../cluster/node_map.ts";
 import { encodeNodeList } from "../cluster/node_map_codec.ts";
 import { decodeStoredMap } from "../cluster/stored_map.ts";
 
@@ -30,6 +30,8 @@ export interface MapChange {
   readonly failure: string;
   /** The answer waits until all nodes have the map or have timed out: the requesting node is about to stop. */
   readonly awaitsAll?: boolean;
+  /** The place the map is about to go to: nobody changes it here afterwards. */
+  readonly goesTo?: string;
   /** The command or event behind it, and who sent it, for the log. */
   readonly cause: string;
 }
@@ -53,6 +55,19 @@ export function shutdownChange(words: readonly string[]): AskedChange | undefine
   const node = parseNode(words);
   if (node === undefined || words.length !== 2) return undefined;
   return { ...change((map) => shutdown(map, node.key), "failed to shutdown"), awaitsAll: true };
+}
+
+/** Before the rest of `index`: the map goes to another place. */
+export const MOVE_WORD = "move";
+/** A place that a map can go to. */
+const PLACE = /^(?:file|etcds?|zookeepers?):\/\/./;
+
+/** The change of `index move` followed by `words`: the map stays as it is, and gets a mark; undefined = `ERROR`. */
+export function moveChange(words: readonly string[]): AskedChange | undefined {
+  const [place = "", ...rest] = words;
+  if (!PLACE.test(place) || rest.length > 0) return undefined;
+  const apply = (map: NodeMap): Transition => ({ ok: true, map, changes: STORED });
+  return { ...change(apply, "failed to move the node map"), goesTo: place };
 }
 
 /** Before the rest of `index`: a map is imported. */
@@ -133,11 +148,12 @@ export function nodeChange(form: NodeFormWord, words: readonly string[], partiti
   return node === undefined ? undefined : NODE_FORMS[form](node, words.slice(2), partitionCountMax);
 }
 
-/** The change of a whole command, `node`, `shutdown` or `index import`; undefined = `ERROR`. */
+/** The change of a whole command, `node`, `shutdown`, `index import` or `index move`; undefined = `ERROR`. */
 export function commandedChange([command, ...words]: readonly string[], partitionCountMax: number): AskedChange | undefined {
   if (command === "shutdown") return shutdownChange(words);
   const [form = "", ...rest] = words;
   if (command === "index" && form === IMPORT_WORD) return importChange(rest);
+  if (command === "index" && form === MOVE_WORD) return moveChange(rest);
   if (command !== "node" || !Object.hasOwn(NODE_FORMS, form)) return undefined;
   return nodeChange(form as NodeFormWord, rest, partitionCountMax);
 }

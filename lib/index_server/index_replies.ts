@@ -10,7 +10,7 @@ import { PROTOCOL_VERSION, VERSION } from "../base/version.ts";
 import { encodeMapRecord, HISTORY_MAX, type MapRecord } from "../cluster/map_record.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { type ClusterMeta, encodeMeta } from "../cluster/node_map_codec.ts";
-import { encodeStoredMap, type StoredMap } from "../cluster/stored_map.ts";
+import { encodeStoredMap, type MoveMark, type StoredMap } from "../cluster/stored_map.ts";
 import type { ClientSession } from "../net/connection/client_session.ts";
 import type { Server } from "../net/server.ts";
 import type { DaemonTls } from "../net/tls/daemon_tls.ts";
@@ -30,6 +30,7 @@ import {
   commandedChange,
   importChange,
   type MapChange,
+  moveChange,
   type NodeFormWord,
   nodeChange,
   shutdownChange,
@@ -47,6 +48,8 @@ export interface Leadership {
   readonly replacedBy: number;
   /** For how long the stored node map has been out of reach. */
   readonly failingSeconds: number;
+  /** Where the map has gone, or where it is to arrive from: nobody leads here then. */
+  readonly mark: MoveMark | undefined;
 }
 
 /** What the answers need from their index server. */
@@ -135,6 +138,7 @@ export class IndexReplies {
     reply.stat("index_term", leadership.term);
     reply.stat("index_replaced_by", leadership.replacedBy);
     reply.stat("index_db", this.#host.place);
+    reply.stat("index_moved", leadership.mark === undefined ? "no" : `${leadership.mark.kind} ${leadership.mark.place}`);
     reply.stat("index_db_failing_seconds", leadership.failingSeconds);
   }
 
@@ -149,6 +153,10 @@ export class IndexReplies {
       if (!(error instanceof FlareError)) throw error;
       reply.line(serverErrorLine(`the stored node map is out of reach: ${error.message}`));
     }
+  }
+
+  moveMap(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
+    return this.#change(moveChange(request.words.slice(1)), request, reply, session);
   }
 
   importMap(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {

@@ -126,8 +126,8 @@ export class RunningIndex implements IndexServer, IndexHost {
   }
 
   get leadership(): Leadership {
-    const { term, replacedBy, failingSeconds, isLeading, leader } = this.#service;
-    return { term, replacedBy, failingSeconds, isLeading, leader };
+    const { term, replacedBy, failingSeconds, isLeading, leader, mark } = this.#service;
+    return { term, replacedBy, failingSeconds, isLeading, leader, mark };
   }
 
   get place(): string {

@@ -18,13 +18,16 @@ export interface Known {
 const NEWEST = /^version (\d{1,20}) term (\d{1,15})$/m;
 
 export class KnownMap {
-  readonly path: string;
+  readonly path: string | undefined;
   readonly #runtime: Runtime;
   readonly #place: string;
   #known: Known | undefined;
 
-  /** @param place where the map is stored, as a sentence; what is known of another place does not count */
-  constructor(runtime: Runtime, path: string, place: string) {
+  /**
+   * @param path of the file; undefined: nothing is remembered
+   * @param place where the map is stored, as a sentence; what is known of another place does not count
+   */
+  constructor(runtime: Runtime, path: string | undefined, place: string) {
     this.#runtime = runtime;
     this.path = path;
     this.#place = `${place}\n`;
@@ -32,7 +35,7 @@ export class KnownMap {
 
   /** What is known; undefined: this index server has not seen a map there. @throws FlareError IO_ERROR */
   async read(): Promise<Known | undefined> {
-    if (this.#known !== undefined) return this.#known;
+    if (this.#known !== undefined || this.path === undefined) return this.#known;
     const bytes = await this.#runtime.files.read(this.path);
     const text = bytes === undefined ? "" : latin1(bytes);
     if (!text.startsWith(this.#place)) return undefined;
@@ -50,6 +53,7 @@ export class KnownMap {
 
   /** Remembers a map that was read or stored; if it cannot, the log says so. */
   async keep({ map, term }: StoredMap): Promise<void> {
+    if (this.path === undefined) return;
     try {
       const known = await this.read();
       if (known !== undefined && known.version >= map.version && known.term >= term) return;

@@ -12,7 +12,7 @@ import type { MapRecord } from "../cluster/map_record.ts";
 import { NodeState } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import { findNode, nodeDown, nodeUp, unchanged } from "../cluster/node_map.ts";
-import { encodeStoredMap, NOTHING_STORED, type StoredMap } from "../cluster/stored_map.ts";
+import { encodeStoredMap, type MoveMark, markText, NOTHING_STORED, type StoredMap } from "../cluster/stored_map.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { serverErrorLine } from "../protocol/text/server_error.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -50,6 +50,8 @@ export class NodeMapService implements Worker {
   #taking: Promise<void> | undefined;
   #self: HostPort | undefined;
   readonly #leaseMs: number;
+  /** The stored map with its mark, while it has one. */
+  #moved: StoredMap | undefined;
   /** Why it could not take the lead, last. */
   #leadProblem: string | undefined;
   /** Since when the coordinator has failed; undefined while it works. */
@@ -142,6 +144,11 @@ export class NodeMapService implements Worker {
     return this.#isLeading && (this.#candidacy === undefined || this.#candidacy.isElected);
   }
 
+  /** Where the stored map has gone, or is to arrive from. */
+  get mark(): MoveMark | undefined {
+    return this.#moved?.mark;
+  }
+
   /** Who leads; undefined if that is not known. */
   get leader(): Leader | undefined {
     if (this.isLeading) return this.#self === undefined ? undefined : { address: this.#self, sinceMs: this.#sinceMs };
@@ -170,9 +177,9 @@ export class NodeMapService implements Worker {
     await this.#coordinator.open();
     if (this.#coordinator.election === undefined) await this.#lead();
     else {
-      const { map, term, lost } = await this.#coordinator.restore();
-      if (lost !== undefined) throw new FlareError("CORRUPT", lost);
-      this.#current = { map, term };
+      const restored = await this.#coordinator.restore();
+      assertUsable(restored);
+      this.#current = { map: restored.map, term: restored.term };
     }
     this.#coordinator.onChange(() => void this.refresh());
   }
@@ -267,8 +274,9 @@ export class NodeMapService implements Worker {
    */
   async #lead(): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const { map, term, token, lost } = await this.#coordinator.restore();
-      if (lost !== undefined) throw new FlareError("CORRUPT", lost);
+      const restored = await this.#coordinator.restore();
+      assertUsable(restored);
+      const { map, term, token } = restored;
       const own = { map, term: Math.max(term, this.#ownTerm) + 1 };
       if (!(await this.#store(own, token, "it has taken the lead", []))) continue;
       this.#current = own;
@@ -314,10 +322,16 @@ export class NodeMapService implements Worker {
         if (!outcome.changes.stored) return change.reply(map);
         // Asking a node takes time: the lead may have ended.
         if (!this.isLeading) continue;
-        const next = { map: outcome.map, term: this.#ownTerm };
+        const { goesTo } = change;
+        const mark: MoveMark | undefined = goesTo === undefined ? undefined : { kind: "gone to", place: goesTo };
+        const next = { map: outcome.map, term: this.#ownTerm, ...(mark === undefined ? {} : { mark }) };
         const events = eventsOf(map, outcome.map, change);
         if (!(await this.#store(next, token, change.cause, events))) continue;
         this.#current = next;
+        if (mark !== undefined) {
+          this.#leave(next);
+          return change.reply(map);
+        }
         for (const event of events) {
           this.#runtime.log.write("notice", `${mapEventText(outcome.map.version, event)}; ${change.cause}`);
         }
@@ -335,8 +349,9 @@ export class NodeMapService implements Worker {
   }
 
   #refuseToLead({ failure, cause }: MapChange): string {
-    this.#runtime.log.write("warning", `${failure}: this index server does not lead; ${cause}`);
-    return serverError(`${failure}: ${NO_LEADER}`);
+    const reason = this.#moved === undefined ? "this index server does not lead" : markText(this.#moved);
+    this.#runtime.log.write("warning", `${failure}: ${reason}; ${cause}`);
+    return serverError(`${failure}: ${this.#moved === undefined ? NO_LEADER : reason}`);
   }
 
   /** Whether a node that is up in the map does not answer. */
@@ -349,6 +364,8 @@ export class NodeMapService implements Worker {
   /** The map a change starts from: the stored one, unless it is older than the current one. */
   async #restore(): Promise<RestoredMap> {
     const restored = await this.#reach(() => this.#coordinator.restore());
+    if (restored.mark !== undefined) this.#leave(restored);
+    else this.#moved = undefined;
     if (restored.term > this.#ownTerm) this.#stepDown(restored.term);
     if (restored.map.version < this.map.version) {
       const text = `stored node map has version ${restored.map.version}, keeping the current version ${this.map.version}`;
@@ -359,6 +376,15 @@ export class NodeMapService implements Worker {
     this.#current = { map: restored.map, term: restored.term };
     this.onMap();
     return restored;
+  }
+
+  /** The map has a mark: nobody leads in this place. */
+  #leave(stored: StoredMap): void {
+    if (this.#moved === undefined) this.#runtime.log.write("error", markText(stored) as string);
+    this.#moved = stored;
+    if (!this.#isLeading) return;
+    this.#isLeading = false;
+    this.#broadcaster.stop();
   }
 
   /**
@@ -435,6 +461,13 @@ export class NodeMapService implements Worker {
     const answer = await this.change(change);
     if (answer !== "") this.#runtime.log.write("notice", answer.trimEnd());
   }
+}
+
+/** @throws FlareError CORRUPT | REFUSED if nobody can lead with what is stored */
+function assertUsable(restored: RestoredMap): void {
+  if (restored.lost !== undefined) throw new FlareError("CORRUPT", restored.lost);
+  const text = markText(restored);
+  if (text !== undefined) throw new FlareError("REFUSED", text);
 }
 
 /** What a change did to each node; a node that joins is one of them in any case. */

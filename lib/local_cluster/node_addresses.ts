@@ -75,18 +75,18 @@ export async function renameNodes(
   if (changed) {
     const coordinator = new FileCoordinator(runtime, indexDir);
     await coordinator.open();
-    const { map, term, token } = await coordinator.restore();
+    const { map, token, ...others } = await coordinator.restore();
     const staying = map.nodes.filter(({ key }) => !gone.includes(key));
     const nodes = staying.map((node) => {
       const address = addresses[oldKeys.indexOf(node.key)];
       return address === undefined ? node : createNode({ ...node, host: address.host, port: address.port });
     });
     const record = {
-      ...{ version: map.version, term, atMs: runtime.clock.nowMs(), server: "flare up" },
+      ...{ version: map.version, term: others.term, atMs: runtime.clock.nowMs(), server: "flare up" },
       cause: "the nodes have other addresses",
       events: [`${oldKeys.join(", ")} -> ${newKeys.join(", ")}`],
     };
-    await coordinator.store({ map: createNodeMap(map.version, nodes, map.nextThreadType), term }, token, record);
+    await coordinator.store({ ...others, map: createNodeMap(map.version, nodes, map.nextThreadType) }, token, record);
     await coordinator.close();
   }
   if (stored === undefined || changed || oldKeys.length !== newKeys.length) await rememberNodes(runtime, path, addresses);

@@ -79,13 +79,17 @@ describe("flare index", () => {
       const garbage = join(directory, "garbage");
       writeFileSync(garbage, "garbage");
       for (const [args, status, text] of [
-        [["future"], 2, '"future" is not "history", or "export" or "import" and a file'],
+        [["future"], 2, '"future" is not "history", "move", or "export" or "import" and a file'],
         [["import"], 2, '"import" is not "history", '],
         [["history", "x"], 2, '"history x" is not "history", '],
         [["--unsafe"], 2, 'option "unsafe" is not for "index"'],
         [["export", "x", "--yes"], 2, 'option "yes" is not for "index export"'],
         [["history", "--increment", "1"], 2, 'option "increment" is not for "index history"'],
         [["import", join(directory, "nothing")], 1, 'nothing" cannot be read: '],
+        [["move"], 2, 'option "to" must name a place'],
+        [["move", "--to", "memory://"], 2, 'option "to" must name a place'],
+        [["move", "--to", "consul://h/c"], 2, "must begin with "],
+        [["history", "--to", "file:///x"], 2, 'option "to" is not for "index history"'],
         [["import", garbage], 1, 'garbage" is no node map: '],
       ] as const) {
         const { status: found, stderr } = await runProgram("flare", ["index", ...args]);

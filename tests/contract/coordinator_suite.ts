@@ -147,6 +147,16 @@ export function coordinatorSuite(
       await coordinator.close();
     });
 
+    inPlace("keeps the mark of a map that is moved, until another one is stored", async (place) => {
+      const coordinator = await place.open();
+      const marked = { ...ONE, mark: { kind: "gone to", place: "etcd://e:2379/k" } } as const;
+      const token = (await coordinator.store(marked, (await coordinator.restore()).token)) as string;
+      assertEquals(await coordinator.restore(), { ...marked, token });
+      const next = (await coordinator.store(TWO, token)) as string;
+      assertEquals(await coordinator.restore(), { ...TWO, token: next });
+      await coordinator.close();
+    });
+
     inPlace("says where the map is", async (place) => {
       const coordinator = await place.open();
       assert(/^\w+:\/\//.test(coordinator.place), coordinator.place);

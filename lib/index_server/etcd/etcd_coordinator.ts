@@ -18,8 +18,8 @@ import { EtcdElection } from "./etcd_election.ts";
 
 export interface EtcdPlace extends EtcdServers {
   readonly key: string;
-  /** The file in which the newest map that was seen is remembered. */
-  readonly knownPath: string;
+  /** The file in which the newest map that was seen is remembered; undefined: it is not. */
+  readonly knownPath: string | undefined;
 }
 
 const POLL_MS = 1000;
@@ -68,7 +68,7 @@ export class EtcdCoordinator implements Coordinator {
       if (problem !== undefined) return { ...NOTHING_STORED, token, lost: this.#lost(problem, "accept it, remove") };
       await this.#known.keep(stored);
       // Terms never go back: what an operator stores has none.
-      return { map: stored.map, term: Math.max(stored.term, known?.term ?? 0), token };
+      return { ...stored, term: Math.max(stored.term, known?.term ?? 0), token };
     } catch (error) {
       if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
       return { ...NOTHING_STORED, token, lost: this.#lost(`is damaged: ${error.message}`) };

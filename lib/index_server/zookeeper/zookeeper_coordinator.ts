@@ -40,8 +40,8 @@ import { ZooKeeperElection } from "./zookeeper_election.ts";
 export interface ZooKeeperPlace extends ZooKeeperServers {
   /** The znode of the cluster: it begins with a slash and does not end with one. */
   readonly cluster: string;
-  /** The file in which the newest map that was seen is remembered. */
-  readonly knownPath: string;
+  /** The file in which the newest map that was seen is remembered; undefined: it is not. */
+  readonly knownPath: string | undefined;
   /** The index server's name and port; port 0: not known yet, then it is not listed. */
   readonly indexServer: HostPort;
 }
@@ -149,7 +149,7 @@ export class ZooKeeperCoordinator implements Coordinator {
       // Terms never go back: the original stores none.
       const highest = Math.max(stored.term, termFound.ok ? termIn(termFound.value) : 0, known?.term ?? 0);
       await this.#known.keep({ map: stored.map, term: highest });
-      return { map: stored.map, term: highest, token };
+      return { ...stored, term: highest, token };
     } catch (error) {
       if (!(error instanceof FlareError) || error.code !== "CORRUPT") throw error;
       return lose(`is damaged: ${error.message}`);

@@ -94,6 +94,11 @@ describe("checkCluster", () => {
       ["broken i:1: another index server has taken over its node map, with term 4: this one changes nothing"],
     ],
     [
+      "an index server whose map is moved",
+      indexServersWith({ index_moved: "gone to etcd://e:2379/k", index_leader: "none", index_leads: "0" }),
+      ["broken i:1: its node map is gone to etcd://e:2379/k: it changes nothing"],
+    ],
+    [
       "an index server that cannot reach its map",
       indexServersWith({ index_db_failing_seconds: "7", index_leader: "none", index_leads: "0" }),
       ["broken i:1: its stored node map has been out of reach for 7 s: there is no failover"],

@@ -88,6 +88,8 @@ describe("tables", () => {
       indexReport("c:1", says(`index_leads 0,${common}`)),
       indexReport("d:1", says("index_leads 0,index_leader none,index_leader_since 0,index_term 7,node_map_version 24")),
       indexReport("e:1", says("node_map_version 3")),
+      indexReport("f:1", new Map([...says(`index_leads 0,${common}`), ["index_moved", "gone to file:///d"]])),
+      indexReport("g:1", new Map([...says(`index_leads 0,${common}`), ["index_moved", "no"]])),
     ];
     assertEquals(
       indexTable(reports, (seconds) => `${seconds} s`, { delimiter: "|" }),
@@ -98,6 +100,8 @@ describe("tables", () => {
         "c:1|follows|b:1|90 s|7|24|etcd://e:2379/flare/main",
         "d:1|follows|none|-|7|24|-",
         "e:1|-|-|-|-|3|-",
+        "f:1|moved|b:1|90 s|7|24|gone to file:///d",
+        "g:1|follows|b:1|90 s|7|24|etcd://e:2379/flare/main",
       ],
     );
   });

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FlareError } from "../../../lib/base/errors.ts";
 import { decodeFlareXml, encodeFlareXml } from "../../../lib/cluster/flare_xml.ts";
 import { EMPTY_NODE_MAP } from "../../../lib/cluster/node_map.ts";
-import { decodeStoredMap, encodeStoredMap, NOTHING_STORED } from "../../../lib/cluster/stored_map.ts";
+import { decodeStoredMap, encodeStoredMap, markText, NOTHING_STORED } from "../../../lib/cluster/stored_map.ts";
 import { withNode } from "../../contract/coordinator_suite.ts";
 
 const MAP = withNode(withNode(EMPTY_NODE_MAP, "a"), "b");
@@ -18,6 +18,18 @@ describe("a stored map", () => {
       assertEquals(decodeStoredMap(encodeStoredMap(stored)), stored);
       assertEquals(decodeStoredMap(encodeStoredMap(stored, 4)), stored);
     }
+  });
+
+  it("can have a mark, which says that nobody leads on it, and the original reads it nevertheless", () => {
+    for (const kind of ["gone to", "arriving from"] as const) {
+      const stored = { ...STORED, mark: { kind, place: "etcd://[::1]:2379/<a>&#65;&amp;" } };
+      const text = encodeStoredMap(stored);
+      assertEquals(decodeStoredMap(text), stored);
+      assertEquals(decodeFlareXml(text), MAP);
+      assert(markText(stored)?.includes('"etcd://[::1]:2379/<a>&#65;&amp;"'));
+      assertThrows(() => decodeStoredMap(text.replace(/<flare_kv_(gone_to|arriving_from)>.*\n/, "")), FlareError);
+    }
+    assertEquals(markText(STORED), undefined);
   });
 
   it("is a flare.xml with two lines more at its end", () => {

@@ -5,7 +5,7 @@ import { assertEquals } from "@std/assert";
 import { indexReadiness } from "../../../lib/index_server/index_readiness.ts";
 import type { Leadership } from "../../../lib/index_server/index_replies.ts";
 
-const LEADS: Leadership = { isLeading: true, leader: undefined, term: 3, replacedBy: 0, failingSeconds: 0 };
+const LEADS: Leadership = { isLeading: true, leader: undefined, term: 3, replacedBy: 0, failingSeconds: 0, mark: undefined };
 
 function of(leadership: Partial<Leadership>): string {
   const { isReady, reason } = indexReadiness({ ...LEADS, ...leadership }, 4);

@@ -359,7 +359,7 @@ describe("index server", () => {
       const { world, server } = await start(FOUR, coordinator);
       const { map, term: stored } = await coordinator.restore();
       const leader = { address: { host: "index.example", port: 12120 }, sinceMs: world.clock.nowMs() };
-      const leadership = { isLeading: true, leader, term, replacedBy: 0, failingSeconds: 0 };
+      const leadership = { isLeading: true, leader, term, replacedBy: 0, failingSeconds: 0, mark: undefined };
       assertEquals([server.leadership, stored, map.version], [leadership, term, 11]);
       assert((await world.ask("stats\r\n")).reply.includes(`STAT index_term ${term}\r\nSTAT index_replaced_by 0\r\n`));
       await world.network.during(server.stop());
@@ -376,7 +376,7 @@ describe("index server", () => {
     assertEquals(first.server.nodeMap, second.server.nodeMap, "it answers reads with what is stored");
     assertEquals(
       [first.server.leadership, second.server.leadership.replacedBy],
-      [{ isLeading: false, leader: undefined, term: 2, replacedBy: 2, failingSeconds: 0 }, 0],
+      [{ isLeading: false, leader: undefined, term: 2, replacedBy: 2, failingSeconds: 0, mark: undefined }, 0],
     );
     assert((await first.world.ask("stats\r\n")).reply.includes("STAT index_replaced_by 2\r\n"));
     first.world.trace.length = 0;

@@ -38,6 +38,14 @@ describe("a known map", () => {
     assertEquals([await known.problemOf(stored(3, 0)), await known.problemOf(stored(4, 0))], [undefined, undefined]);
   });
 
+  it("is nothing for who remembers nothing", async () => {
+    const world = new IndexWorld();
+    const known = new KnownMap(world, undefined, PLACE);
+    await known.keep(stored(3, 1));
+    assertEquals([await known.read(), await known.problemOf(stored(2, 1))], [undefined, undefined]);
+    assertEquals(world.files.files.size, 0);
+  });
+
   it("of another place does not count", async () => {
     const world = new IndexWorld();
     await new KnownMap(world, PATH, PLACE).keep(stored(3, 1));
