@@ -6,7 +6,7 @@
 import process from "node:process";
 import { type Command, Option } from "commander";
 import { type Change, describeStep, differences, type Preview } from "../lib/admin/change.ts";
-import type { ChangeEvent } from "../lib/admin/change_runner.ts";
+import { eventLines, lostCopyText, previewRecord } from "../lib/admin/change_texts.ts";
 import {
   activateChange,
   balanceChange,
@@ -21,12 +21,12 @@ import {
 } from "../lib/admin/change_verbs.ts";
 import type { ClusterAdmin } from "../lib/admin/cluster_admin.ts";
 import { parseBalanceTarget, parseNodeKey, parseRoleTarget } from "../lib/admin/node_targets.ts";
-import { type LostCopy, lostCopies } from "../lib/admin/only_copies.ts";
+import { lostCopies } from "../lib/admin/only_copies.ts";
 import { copyProgressText } from "../lib/admin/progress_text.ts";
 import { differenceTable, nodeRecord, nodeTable } from "../lib/admin/report_tables.ts";
 import type { TableStyle } from "../lib/admin/text_table.ts";
 import { FlareError } from "../lib/base/errors.ts";
-import { type ClusterNode, NodeState, stateName } from "../lib/cluster/node.ts";
+import { type ClusterNode, NodeState } from "../lib/cluster/node.ts";
 import { findNode } from "../lib/cluster/node_map.ts";
 import { addTableOptions, countOption, createVerb, withAdmin } from "./admin_connection.ts";
 import { tableStyle } from "./colours.ts";
@@ -227,7 +227,7 @@ function joinOptions(command: Command): { readonly clean: boolean; readonly retr
 async function run(admin: ClusterAdmin, command: Command, change: Change): Promise<boolean> {
   const flags = command.opts<ChangeFlags>();
   const preview = await admin.preview(change);
-  const warnings = lostCopies(await admin.view(), change).map(warningText);
+  const warnings = lostCopies(await admin.view(), change).map(lostCopyText);
   if (flags.dryRun) {
     if (flags.outputFormat === "json") await printJson({ ...previewRecord(preview), warnings });
     else await printLines([...previewLines(preview, tableStyle()), ...warnings]);
@@ -243,11 +243,6 @@ async function run(admin: ClusterAdmin, command: Command, change: Change): Promi
   return true;
 }
 
-function warningText({ node, partition }: LostCopy): string {
-  const consequence = "until it is back, its keys can be neither read nor written";
-  return `warning: ${node} has the only copy of partition ${partition}: ${consequence}`;
-}
-
 async function carryOut(admin: ClusterAdmin, command: Command, change: Change): Promise<void> {
   const progress = new ProgressLine(0);
   const nodes: ClusterNode[] = [];
@@ -260,33 +255,8 @@ async function carryOut(admin: ClusterAdmin, command: Command, change: Change): 
   else if (nodes.length > 0) await printLines(nodeTable(nodes, tableStyle()));
 }
 
-function eventLines(event: Exclude<ChangeEvent, { kind: "progress" }>): string[] {
-  switch (event.kind) {
-    case "step":
-      return [describeStep(event.step)];
-    case "reached":
-      return [`state is ${stateName(event.node.state)} -> stop waiting`];
-    case "retry":
-      return [`${event.node}: ${event.error.message}; trying again`];
-    case "done":
-      return event.node === undefined ? [`${event.key} is removed`] : [];
-  }
-}
-
 function previewLines({ before, after, steps }: Preview, style: TableStyle): string[] {
   const nodes = differences(before, after);
   const difference = nodes.length === 0 ? ["the node map does not change"] : differenceTable(nodes, style);
   return [...steps.map(describeStep), "", ...difference];
-}
-
-function previewRecord({ before, after, steps }: Preview): Record<string, unknown> {
-  const record = (node: ClusterNode | undefined): unknown => (node === undefined ? null : nodeRecord(node));
-  return {
-    steps: steps.map(describeStep),
-    nodes: differences(before, after).map((each) => ({
-      node: each.key,
-      before: record(each.before),
-      after: record(each.after),
-    })),
-  };
 }

@@ -22,6 +22,7 @@ import { tlsOptions } from "../lib/net/tls/tls_options.ts";
 import { type Cluster, detectRuntime, startCluster } from "../mod.ts";
 import { paintFor } from "./colours.ts";
 import { addOptions, createCommand, givenFlags, readSettings } from "./command_line.ts";
+import { madeToken, tokenIn } from "./http_token.ts";
 import { handleSignals } from "./main.ts";
 import { type UpOptions, upClusterOptions, upOptions, upOptionTable } from "./up_options.ts";
 
@@ -115,7 +116,9 @@ async function runCluster(settings: UpSettings): Promise<void> {
   const { partitions: _partitions, slaves: _slaves, nodes: _nodes, ...rest } = pickOptions(upClusterOptions, options);
   const asked = askedShape(settings);
   const shape = await plannedShape(runtime, { ...rest, ...asked });
-  const starting = startCluster({ ...rest, ...asked, ...tls, access, runtime, onProgress: say });
+  // It stays the same over restarts, so that a browser that has it can go on.
+  const httpTokenFile = options.httpTokenFile || (options.httpPort === 0 ? "" : madeToken(options.dataDir));
+  const starting = startCluster({ ...rest, httpTokenFile, ...asked, ...tls, access, runtime, onProgress: say });
   handleSignals("flare", {
     async stop() {
       say("stopping");
@@ -138,14 +141,14 @@ async function runCluster(settings: UpSettings): Promise<void> {
     options,
   );
   if (warning !== undefined) process.stderr.write(`flare: ${warning}\n`);
-  for (const line of firstScreen(cluster, shape, options)) say(line);
+  for (const line of firstScreen(cluster, shape, { ...options, httpTokenFile })) say(line);
 }
 
 /** The first screen. Programs wait for the line that begins with `ready`. */
 function firstScreen(
   cluster: Cluster,
   shape: ClusterShape,
-  options: Pick<UpOptions, "dataDir" | "storage" | "fsync" | "enableSsl" | "httpPort" | "httpBind">,
+  options: Pick<UpOptions, "dataDir" | "storage" | "fsync" | "enableSsl" | "httpPort" | "httpBind" | "httpTokenFile">,
 ): string[] {
   const paint = paintFor();
   const indexServers = cluster.indexAddresses.map(({ host, port }) => formatHostPort(host, port));
@@ -172,13 +175,17 @@ function firstScreen(
 /** Where HTTP is: what Prometheus and probes need. */
 function httpLines(
   { indexAddresses, addresses }: Cluster,
-  { httpPort, httpBind, enableSsl }: Pick<UpOptions, "enableSsl" | "httpPort" | "httpBind">,
+  { httpPort, httpBind, httpTokenFile, enableSsl }: Pick<UpOptions, "enableSsl" | "httpPort" | "httpBind" | "httpTokenFile">,
 ): string[] {
   if (httpPort === 0) return [];
   const url = httpUrl({ host: httpBind, port: httpPort }, enableSsl);
   const [first, last] = [httpPort + indexAddresses.length, httpPort + indexAddresses.length + addresses.length - 1];
   const nodes = first === last ? `the node's at port ${first}` : `the nodes' at ports ${first} to ${last}`;
-  return [`the cluster in a browser: ${url}/`, `HTTP on ${url}/metrics, /readyz and /livez for the index server, ${nodes}`];
+  return [
+    `the cluster in a browser: ${url}/`,
+    `token for changes over HTTP: ${tokenIn(httpTokenFile)} (in ${resolve(httpTokenFile)})`,
+    `HTTP on ${url}/metrics, /readyz and /livez for the index server, ${nodes}`,
+  ];
 }
 
 function shapeText({ partitions, slaves, nodes }: ClusterShape): string {

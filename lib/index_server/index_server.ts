@@ -162,6 +162,7 @@ export class RunningIndex implements IndexServer, IndexHost {
     if (this.#options.httpPort === 0) return;
     const { runtime, address, tls } = this;
     const nodeMap = (): NodeMap => this.nodeMap;
+    const { tokens } = this.#http;
     this.#web = new WebService({
       runtime,
       kind: "index",
@@ -169,6 +170,9 @@ export class RunningIndex implements IndexServer, IndexHost {
       indexServers: [address],
       get nodeMap() {
         return nodeMap();
+      },
+      get changesAllowed() {
+        return tokens.isSet;
       },
       get tlsClient() {
         return tls.client;
@@ -191,7 +195,7 @@ export class RunningIndex implements IndexServer, IndexHost {
     const options = indexServerOptions(reloadedOptions(indexOptionTable, this.#options, given, this.#givenAtStart));
     this.#options = options;
     this.#service.reload(broadcasterOptions(options, this.tls));
-    this.#http.reload(options);
+    await this.#http.reload(options);
     await this.tls.reload(options);
     this.#web?.reload();
     await this.server.reload({

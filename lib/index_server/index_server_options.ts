@@ -114,6 +114,12 @@ export interface IndexServerOptions {
    */
   readonly httpHosts?: string;
   /**
+   * File with the token that changes and looks at data need over HTTP; default: neither is possible.
+   *
+   * `http-token-file` in files and flags. Can be reloaded.
+   */
+  readonly httpTokenFile?: string;
+  /**
    * Idle timeout of connections.
    *
    * An integer from 1 to 2147483000, in milliseconds; default 600000000. `net-read-timeout` in files and flags. Can be

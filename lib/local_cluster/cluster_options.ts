@@ -82,6 +82,7 @@ export const shapeOptions = {
   }),
   httpBind: httpOptions.httpBind,
   httpHosts: httpOptions.httpHosts,
+  httpTokenFile: httpOptions.httpTokenFile,
   dataDir: textOption({
     name: "data-dir",
     default: "flare-data",
@@ -192,6 +193,12 @@ export interface ClusterOptions {
    * `http-hosts` in files and flags.
    */
   readonly httpHosts?: string;
+  /**
+   * File with the token that changes and looks at data need over HTTP; default: neither is possible.
+   *
+   * `http-token-file` in files and flags.
+   */
+  readonly httpTokenFile?: string;
   /**
    * Directory of all data, created if necessary; without one nothing is kept on disk.
    *

@@ -337,11 +337,12 @@ async function startIndexServers(
 }
 
 /** The HTTP options of a server: each has a port of its own, the index servers before the nodes. */
-function httpOf({ httpPort = 0, httpBind, httpHosts }: ClusterOptions, number: number): Partial<HttpOptions> {
+function httpOf({ httpPort = 0, httpBind, httpHosts, httpTokenFile }: ClusterOptions, number: number): Partial<HttpOptions> {
   return {
     httpPort: httpPort === 0 ? 0 : httpPort + number,
     ...(httpBind === undefined ? {} : { httpBind }),
     ...(httpHosts === undefined ? {} : { httpHosts }),
+    ...(httpTokenFile === undefined ? {} : { httpTokenFile }),
   };
 }
 

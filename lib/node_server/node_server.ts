@@ -338,7 +338,7 @@ export class RunningNode implements NodeServer {
     this.#components.timeWatcher.reload(options);
     this.#components.storage.resizeMemory(options.memoryBytesMax);
     this.#dropLanes(this.nodeMap);
-    this.#http.reload(options);
+    await this.#http.reload(options);
     await this.#components.tls.reload(options);
     this.#web?.reload();
     await this.#server.reload({
@@ -413,6 +413,7 @@ export class RunningNode implements NodeServer {
   #startWeb(): WebService | undefined {
     const components = this.#components;
     const { runtime, options, routing, tls } = components;
+    const { tokens } = this.#http;
     if (options.httpPort === 0) return undefined;
     const web = new WebService({
       runtime,
@@ -423,6 +424,9 @@ export class RunningNode implements NodeServer {
       },
       get nodeMap() {
         return routing.nodeMap;
+      },
+      get changesAllowed() {
+        return tokens.isSet;
       },
       get tlsClient() {
         return tls.client;

@@ -78,6 +78,12 @@ export interface NodeServerOptions {
    */
   readonly httpHosts?: string;
   /**
+   * File with the token that changes and looks at data need over HTTP; default: neither is possible.
+   *
+   * `http-token-file` in files and flags. Can be reloaded.
+   */
+  readonly httpTokenFile?: string;
+  /**
    * Length of the kernel's queue of connections that are not accepted yet.
    *
    * An integer from 1 to 65535; default 1024. `back-log` in files and flags.

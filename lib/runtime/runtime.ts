@@ -176,7 +176,7 @@ export interface HttpProtocol {
 /** Answers a request; the promise must not reject. */
 export type HttpAnswer = (request: HttpRequest) => Promise<HttpResponse>;
 
-/** The head of a request. Its body, if it has one, is dropped. */
+/** A request. Its body, if it has one and nobody reads it, is dropped. */
 export interface HttpRequest {
   /** `GET`. */
   readonly method: string;
@@ -184,6 +184,11 @@ export interface HttpRequest {
   readonly target: string;
   /** The headers in their order, names as they were sent. */
   readonly headers: readonly (readonly [name: string, value: string])[];
+  /**
+   * Reads the body, once: all of it when it is there. Undefined: it is longer than `bytesMax`, or the client is gone before its
+   * end. A client that wants to be asked for it (`Expect: 100-continue`) has to send it without that.
+   */
+  readBody(bytesMax: number): Promise<Uint8Array | undefined>;
 }
 
 /** A response. */

@@ -4,7 +4,7 @@
  * where nobody needs a history, only while somebody looks.
  */
 
-import { ClusterAdmin } from "../admin/cluster_admin.ts";
+import { ClusterAdmin, type ClusterAdminOptions } from "../admin/cluster_admin.ts";
 import { type IndexReport, NOBODY } from "../admin/index_report.ts";
 import { FlareError } from "../base/errors.ts";
 import { formatHostPort, type HostPort } from "../base/host_port.ts";
@@ -29,6 +29,8 @@ export interface CollectorHost {
   /** The node map as this server has it. */
   readonly nodeMap: NodeMap;
   readonly indexServers: readonly HostPort[];
+  /** Whether anything can be changed here, with the token. */
+  readonly changesAllowed: boolean;
   /** TLS for connections to other servers; undefined = plain. */
   readonly tlsClient: TlsClient | undefined;
 }
@@ -68,8 +70,6 @@ export class Collector {
   onRound: (picture: ClusterPicture) => void = () => undefined;
   /** How many streams are open. */
   watchers: () => number = () => 0;
-  /** Whether anything can be changed. */
-  changesAllowed: () => boolean = () => false;
   readonly #host: CollectorHost;
   readonly #keepsHistory: boolean;
   readonly #known = new Map<string, Known>();
@@ -146,7 +146,7 @@ export class Collector {
       atMs: runtime.clock.nowMs(),
       mapVersion: Number(nodeMap.version),
       leader: this.#leader ?? null,
-      changesAllowed: this.changesAllowed(),
+      changesAllowed: this.#host.changesAllowed,
       partitions: partitionsOf(nodeMap.nodes),
       unreachable: [
         ...this.#indexServers.flatMap(({ server, silence }) => (silence === undefined ? [] : [{ server, error: silence }])),
@@ -214,14 +214,11 @@ export class Collector {
   }
 
   #openAdmin(): ClusterAdmin {
-    const { runtime, indexServers, tlsClient } = this.#host;
     this.#admin ??= new ClusterAdmin({
-      runtime,
-      indexServers,
+      ...adminOptions(this.#host),
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       replyTimeoutMs: REPLY_TIMEOUT_MS,
       replyBytesMax: REPLY_BYTES_MAX,
-      ...(tlsClient === undefined ? {} : { tls: clientTlsOf(tlsClient) }),
     });
     return this.#admin;
   }
@@ -297,6 +294,11 @@ export class Collector {
     known.latencies = undefined;
     known.error = error;
   }
+}
+
+/** An operator of the cluster as its servers are: with their certificates and their login. */
+export function adminOptions({ runtime, indexServers, tlsClient }: CollectorHost): ClusterAdminOptions {
+  return { runtime, indexServers, ...(tlsClient === undefined ? {} : { tls: clientTlsOf(tlsClient) }) };
 }
 
 /** A report that not every node has: undefined if it refuses. */

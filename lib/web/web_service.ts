@@ -3,8 +3,9 @@
  * and ends before the connections do.
  */
 
-import { type HttpHandler, jsonResponse } from "../net/http/http_handler.ts";
+import { type HttpHandler, type HttpRoutes, jsonResponse } from "../net/http/http_handler.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import { CHANGE_BYTES_MAX, Changes } from "./changes.ts";
 import { Collector, type CollectorHost } from "./collector.ts";
 import { EventStreams } from "./event_streams.ts";
 import { History, STEP_MS } from "./history.ts";
@@ -13,6 +14,7 @@ import { pageRoutes } from "./page/page_routes.ts";
 export class WebService {
   readonly #collector: Collector;
   readonly #streams: EventStreams;
+  readonly #changes: Changes;
   readonly #history = new History();
   readonly #clock: Clock;
 
@@ -21,6 +23,7 @@ export class WebService {
     this.#clock = host.runtime.clock;
     this.#collector = new Collector(host, host.kind === "index");
     this.#streams = new EventStreams(host.runtime.clock, this.#collector.happenings);
+    this.#changes = new Changes(host, this.#collector.happenings, () => this.#streams.publish(this.#collector.picture));
     this.#collector.watchers = () => this.#streams.count;
     this.#collector.onRound = (picture) => this.#history.add(picture);
     this.#collector.onPicture = (picture) => this.#streams.publish(picture);
@@ -32,6 +35,7 @@ export class WebService {
 
   stop(): void {
     this.#streams.stop();
+    this.#changes.stop();
     this.#collector.stop();
   }
 
@@ -47,9 +51,9 @@ export class WebService {
 
   readonly cluster: HttpHandler = async () => jsonResponse(200, await this.#collector.look());
 
-  readonly stream: HttpHandler = (request, client) => {
+  readonly stream: HttpHandler = (request, client, body) => {
     void this.#collector.look();
-    return this.#streams.open(this.#collector.picture)(request, client);
+    return this.#streams.open(this.#collector.picture)(request, client, body);
   };
 
   readonly history: HttpHandler = async () => {
@@ -58,16 +62,23 @@ export class WebService {
   };
 
   readonly happened: HttpHandler = async () => jsonResponse(200, this.#collector.happenings.all);
+
+  get change(): HttpHandler {
+    return this.#changes.handler;
+  }
 }
 
+/** The handlers of a service. */
+type Name = "cluster" | "stream" | "history" | "happened" | "change";
+
 /** The routes; `service` is undefined until the daemon knows its cluster. */
-export function webRoutes(service: () => WebService | undefined): Readonly<Record<string, HttpHandler>> {
+export function webRoutes(service: () => WebService | undefined): HttpRoutes {
   const served =
-    (name: "cluster" | "stream" | "history" | "happened"): HttpHandler =>
-    async (request, client) => {
+    (name: Name): HttpHandler =>
+    async (request, client, body) => {
       const web = service();
       if (web === undefined) return jsonResponse(503, { error: "this server does not know its cluster yet: see /readyz" });
-      return web[name](request, client);
+      return web[name](request, client, body);
     };
   return {
     ...pageRoutes(),
@@ -75,5 +86,6 @@ export function webRoutes(service: () => WebService | undefined): Readonly<Recor
     "/api/stream": served("stream"),
     "/api/history": served("history"),
     "/api/happened": served("happened"),
+    "/api/change": { POST: { handler: served("change"), bodyBytesMax: CHANGE_BYTES_MAX } },
   };
 }

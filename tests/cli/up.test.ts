@@ -1,6 +1,6 @@
 /** `flare up`: its first screen, and that a start with the data directory alone restores the cluster. */
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
@@ -68,6 +68,24 @@ describe("flare up", () => {
           assertEquals([response.status, await response.text()], [200, `ok: ${ready}\n`]);
           const metrics = await fetch(`http://localhost:${port + at}/metrics`);
           assertMatch(await metrics.text(), /^flare_ready 1$/m);
+        }
+        // The token is printed, in a file for its owner alone, and good for changes.
+        const path = join(directory, "http-token");
+        const token = readFileSync(path, "latin1").trim();
+        assertMatch(token, /^[\w-]{32}$/);
+        assertEquals(statSync(path).mode & 0o777, 0o600);
+        assertStringIncludes(program.output, `token for changes over HTTP: ${token} (in ${path})\n`);
+        for (const [given, status] of [
+          ["x".repeat(32), 403],
+          [token, 200],
+        ] as const) {
+          const [, node] = /node server on (\S+)/.exec(program.output) ?? [];
+          const response = await fetch(`http://127.0.0.1:${port}/api/change`, {
+            method: "POST",
+            headers: { "flare-token": given, "content-type": "application/json" },
+            body: JSON.stringify({ verb: "down", nodes: [node], dryRun: true }),
+          });
+          assertEquals([response.status, (await response.text()).includes("only copy")], [status, status === 200]);
         }
       } finally {
         program.kill("SIGTERM");

@@ -212,6 +212,84 @@ for (const secure of [false, true]) {
       );
     });
 
+    it("reads a body, whatever its form and however it is cut", async () => {
+      const bodies: string[] = [];
+      await using world = await start(async (request) => {
+        const body = await request.readBody(1000);
+        bodies.push(body === undefined ? "none" : new TextDecoder().decode(body));
+        return echo(request);
+      });
+      const plain = "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345";
+      const chunked = "PUT /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+      const empty = "DELETE /e HTTP/1.1\r\nHost: a\r\n\r\n";
+      for (const pieces of [1, 7, 1000]) {
+        const responses = await world.ask(plain + chunked + empty + LAST, { pieces });
+        assertEquals(
+          responses.map(({ body }) => body.split(" ").slice(0, 2).join(" ")),
+          ["POST /p", "PUT /c", "DELETE /e", "GET /last"],
+        );
+        assertEquals(bodies.splice(0), ["12345", "abcde", "", ""]);
+      }
+    });
+
+    // With TLS a client that finishes sending closes the connection.
+    if (!secure) {
+      it("reads the body of a client that has finished sending", async () => {
+        await using world = await start(async (request) => {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          return textOf(`body of ${(await request.readBody(1000))?.length}`);
+        });
+        for (const [sent, length] of [
+          ["12345", "5"],
+          ["123", "undefined"],
+        ]) {
+          const received = await new Promise<string>((resolve, reject) => {
+            let text = "";
+            const head = `POST /a HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\n\r\n${sent}`;
+            const socket = connect({ ...(world.address as HostPort), allowHalfOpen: true }, () => socket.end(head));
+            socket.on("data", (data: Uint8Array) => {
+              text += new TextDecoder().decode(data);
+            });
+            socket.on("error", reject);
+            socket.on("end", () => socket.destroy());
+            socket.on("close", () => resolve(text));
+          });
+          // Node's parser ends the connection of one who has not sent all of it.
+          if (sent === "12345" || received !== "") {
+            assert(received.startsWith("HTTP/1.1 400 ") || responsesIn(received)[0]?.body === `body of ${length}`, received);
+          }
+        }
+      });
+    }
+
+    it("reads a body of many parts, up to the limit and no further", async () => {
+      const lengths: (number | undefined)[] = [];
+      await using world = await start(async ({ readBody }) => {
+        lengths.push((await readBody(300_000))?.length);
+        return { status: lengths.at(-1) === undefined ? 413 : 200, headers: { connection: "close" }, body: parts("") };
+      });
+      for (const length of [300_000, 300_001, 3_000_000]) {
+        const text = `POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${"x".repeat(length)}`;
+        // Who sends more than is read may find the connection closed before its answer.
+        const received = await world.talk(text);
+        if (length === 300_000) assert(received.startsWith("HTTP/1.1 200 "), received);
+      }
+      assertEquals(lengths, [300_000, undefined, undefined]);
+    });
+
+    it("ends the wait for a body when its client goes away", async () => {
+      const lengths: (number | undefined)[] = [];
+      await using world = await start(async (request) => {
+        lengths.push((await request.readBody(1000))?.length);
+        return echo(request);
+      });
+      const client = await TextClient.connect(runtime, world.address, secure ? testTlsClient() : undefined);
+      await client.send("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n12345");
+      client.close();
+      await waitUntil(() => lengths.length === 1 && world.closed === 1, "the end of the wait");
+      assertEquals(lengths, [undefined]);
+    });
+
     it("asks nobody to continue with a body", async () => {
       await using world = await start();
       const expecting = "GET /e HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\n\r\n";

@@ -81,7 +81,8 @@ export class PlayedPageServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", this.url);
     const asset = pageRoutes()[url.pathname];
-    if (asset !== undefined) return void (await sendResponse(response, await asset(new Request(url), NOBODY)));
+    if (asset !== undefined)
+      return void (await sendResponse(response, await asset(new Request(url), NOBODY, new Uint8Array())));
     if (url.pathname === "/api/stream") return this.#stream(response);
     const body = await bodyOf(request);
     const token = request.headers["flare-token"] as string | undefined;

@@ -86,6 +86,9 @@ describe("documents on options", () => {
         "node-zookeeper-client",
         "puppeteer-core",
         "axe-core",
+        // A header and a file.
+        "flare-token",
+        "http-token",
       ],
     ]);
     const unknown: string[] = [];

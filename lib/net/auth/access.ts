@@ -10,6 +10,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import type { AccessList, ClientIdentity } from "./access_list.ts";
 import { type AccessOptions, accessLists } from "./access_options.ts";
 import { AuthFile, type Credentials, isSayable } from "./auth_file.ts";
+import { warnOfReaders } from "./private_file.ts";
 
 /** The delay of the answer to a wrong password … */
 const FAILURE_DELAY_MS = 250;
@@ -19,8 +20,6 @@ export const LOGIN_FAILURES_MAX = 10;
 const REPORT_INTERVAL_MS = 1000;
 /** Longest user name in the log. */
 const REPORTED_NAME_MAX = 64;
-/** Mode bits that let others than the owner read a file. */
-const OTHERS_READ = 0o044;
 
 interface Rules {
   readonly users: AuthFile | undefined;
@@ -130,15 +129,11 @@ async function readRules(runtime: Runtime, options: AccessOptions): Promise<Rule
   return { users, cluster, options, ...accessLists(options) };
 }
 
-async function readUsers({ files, log }: Runtime, path: string): Promise<AuthFile> {
-  const bytes = await files.read(path);
+async function readUsers(runtime: Runtime, path: string): Promise<AuthFile> {
+  const bytes = await runtime.files.read(path);
   if (bytes === undefined) throw new FlareError("INVALID_OPTION", `auth-file "${path}" does not exist`);
   const users = new AuthFile(path, bytes);
-  const permissions = (await files.permissions(path)) ?? 0;
-  if ((permissions & OTHERS_READ) !== 0) {
-    const octal = permissions.toString(8).padStart(3, "0");
-    log.write("warning", `others than its owner can read auth-file "${path}" (mode ${octal}); set its mode to 600`);
-  }
+  await warnOfReaders(runtime, "auth-file", path);
   return users;
 }
 

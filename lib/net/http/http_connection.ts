@@ -7,18 +7,22 @@ import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { Connection, ConnectionHandler, HttpProtocol, HttpRequest, HttpResponse } from "../../runtime/runtime.ts";
 import type { ClientIdentity } from "../auth/access_list.ts";
 import type { Guest } from "../connection/session_host.ts";
-import { type HttpHandler, textResponse } from "./http_handler.ts";
+import type { GatedHandler, ReadBody } from "./http_gate.ts";
+import { textResponse } from "./http_handler.ts";
+import { TOKEN_HEADER } from "./http_tokens.ts";
 
 /** The longest head of a request. */
 export const HEAD_BYTES_MAX = 16384;
 /** How long a client may take to send a complete request, or send none. */
 export const IDLE_MS = 60000;
+/** How long the body of a request may take. */
+export const BODY_MS = 30000;
 /** How long it may leave an answer unread. */
 export const UNREAD_MS = 30000;
 
 /** What a connection needs of its service. */
 export interface HttpConnectionHost {
-  readonly handler: HttpHandler;
+  readonly handler: GatedHandler;
   monotonicMs(): number;
   /** The handler has failed: a bug. */
   unexpected(error: unknown): void;
@@ -34,6 +38,9 @@ export class HttpConnection implements Guest, Connection {
   #answering = 0;
   /** Since when no request is being answered. */
   #idleSinceMs: number;
+  /** How many bodies are awaited, and since when the first of them. */
+  #awaited = 0;
+  #bodySinceMs: number | undefined;
   /** Since when the client does not read. */
   #unreadSinceMs: number | undefined;
   #isDraining = false;
@@ -83,6 +90,7 @@ export class HttpConnection implements Guest, Connection {
 
   isLate(nowMs: number): boolean {
     if (this.#unreadSinceMs !== undefined) return nowMs - this.#unreadSinceMs > UNREAD_MS;
+    if (this.#bodySinceMs !== undefined) return nowMs - this.#bodySinceMs > BODY_MS;
     return this.#answering === 0 && nowMs - this.#idleSinceMs > IDLE_MS;
   }
 
@@ -126,7 +134,7 @@ export class HttpConnection implements Guest, Connection {
     return { status: response.status, headers, body: this.#body(request.method === "HEAD", response) };
   }
 
-  async #respond({ method, target, headers }: HttpRequest): Promise<Response> {
+  async #respond({ method, target, headers, readBody }: HttpRequest): Promise<Response> {
     let request: Request;
     try {
       request = new Request(urlOf(target, this.#connection.security !== undefined), { method, headers: singles(headers) });
@@ -134,10 +142,21 @@ export class HttpConnection implements Guest, Connection {
       return textResponse(400, "malformed request\n", { connection: "close" });
     }
     try {
-      return await this.#host.handler(request, this.#client);
+      return await this.#host.handler(request, this.#client, (bytesMax) => this.#timed(readBody(bytesMax)));
     } catch (error) {
       this.#host.unexpected(error);
       return textResponse(500, "internal error\n");
+    }
+  }
+
+  /** A body on its way. */
+  async #timed(body: ReturnType<ReadBody>): ReturnType<ReadBody> {
+    this.#awaited++;
+    this.#bodySinceMs ??= this.#host.monotonicMs();
+    try {
+      return await body;
+    } finally {
+      this.#bodySinceMs = --this.#awaited > 0 ? this.#host.monotonicMs() : undefined;
     }
   }
 
@@ -172,7 +191,10 @@ function urlOf(target: string, secure: boolean): URL {
 }
 
 /** Headers that may be there once only; of two of them somebody else may believe the other one. */
-const SINGLE = new Set(["host", "origin", "authorization", "content-length", "sec-fetch-site", "sec-fetch-mode"]);
+const SINGLE = new Set([
+  ...["host", "origin", "authorization", TOKEN_HEADER, "content-length", "content-type"],
+  ...["sec-fetch-site", "sec-fetch-mode"],
+]);
 
 /** The headers. @throws TypeError if one is there twice that must not be */
 function singles(headers: HttpRequest["headers"]): [string, string][] {

@@ -1,9 +1,30 @@
-/** What answers HTTP requests: the shape of `fetch`, and responses that every handler makes. Knows no sockets. */
+/**
+ * What answers HTTP requests: the shape of `fetch`, what is at which path, and responses that every handler makes. Knows no
+ * sockets.
+ */
 
 import type { ClientIdentity } from "../auth/access_list.ts";
 
-/** Answers a request; `client` is at the other end of the connection, logged in or not. */
-export type HttpHandler = (request: Request, client: ClientIdentity) => Promise<Response>;
+/** Answers a request; `client` is at the other end of the connection, with its user if it had to log in. */
+export type HttpHandler = (request: Request, client: ClientIdentity, body: Uint8Array) => Promise<Response>;
+
+/** What a path answers to a method. */
+export interface HttpAction {
+  readonly handler: HttpHandler;
+  /** The longest body it takes; absent = none. */
+  readonly bodyBytesMax?: number;
+  /** Only who has the token gets an answer, though it changes nothing. */
+  readonly needsToken?: boolean;
+}
+
+/** The methods there are. Whatever is no GET changes something, and needs the token. */
+export type HttpMethod = "GET" | "POST" | "PUT" | "DELETE";
+
+/** What a path answers, by method; HEAD is GET without the body. A handler alone is GET. */
+export type HttpRoute = HttpHandler | Readonly<Partial<Record<HttpMethod, HttpAction>>>;
+
+/** Routes by their paths. */
+export type HttpRoutes = Readonly<Record<string, HttpRoute>>;
 
 const ENCODER = new TextEncoder();
 
@@ -27,13 +48,7 @@ export function jsonResponse(status: number, value: unknown, headers: Readonly<R
   return textResponse(status, JSON.stringify(value), { "content-type": JSON_TYPE, ...headers });
 }
 
-/** Handlers by their paths; anything else is not found. */
-export function routes(table: Readonly<Record<string, HttpHandler>>): HttpHandler {
-  const handlers = new Map(Object.entries(table));
-  return async (request, client) => {
-    const { pathname } = new URL(request.url);
-    const handler = handlers.get(pathname);
-    if (handler !== undefined) return handler(request, client);
-    return textResponse(404, `there is nothing at this path; there is ${[...handlers.keys()].join(", ")}\n`);
-  };
+/** The actions of a route, by method. */
+export function actionsOf(route: HttpRoute): Readonly<Partial<Record<string, HttpAction>>> {
+  return typeof route === "function" ? { GET: { handler: route } } : route;
 }

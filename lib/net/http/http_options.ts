@@ -29,6 +29,14 @@ export const httpOptions = {
     reloadable: true,
     help: "further names and addresses under which HTTP clients may reach this server",
   }),
+  httpTokenFile: textOption({
+    name: "http-token-file",
+    default: "",
+    placeholder: "path",
+    since: "2.0.0",
+    reloadable: true,
+    help: "file with the token that changes and looks at data need over HTTP; default: neither is possible",
+  }),
 };
 
 /** Complete HTTP settings. */
@@ -47,9 +55,12 @@ export function httpHostList(text: string): string[] {
 }
 
 /** Checks that the options are consistent. @throws FlareError INVALID_OPTION */
-export function checkHttpOptions({ httpPort, httpBind, httpHosts }: HttpOptions): void {
+export function checkHttpOptions({ httpPort, httpBind, httpHosts, httpTokenFile }: HttpOptions): void {
   if (httpHostList(httpHosts).length > 0 && httpPort === 0) {
     throw new FlareError("INVALID_OPTION", `option "http-hosts": "${httpHosts}" has no effect without "http-port"`);
+  }
+  if (httpTokenFile !== "" && httpPort === 0) {
+    throw new FlareError("INVALID_OPTION", `option "http-token-file": "${httpTokenFile}" has no effect without "http-port"`);
   }
   if (httpBind === "") throw new FlareError("INVALID_OPTION", 'option "http-bind" is empty: it must be an address');
 }

@@ -11,9 +11,10 @@ import type { Guest, GuestHost } from "../connection/session_host.ts";
 import type { Server } from "../server.ts";
 import type { DaemonTls } from "../tls/daemon_tls.ts";
 import { HttpConnection, type HttpConnectionHost } from "./http_connection.ts";
-import { gated } from "./http_gate.ts";
-import { type HttpHandler, routes } from "./http_handler.ts";
+import { type GatedHandler, gated } from "./http_gate.ts";
+import type { HttpRoutes } from "./http_handler.ts";
 import type { HttpOptions } from "./http_options.ts";
+import { HttpTokens } from "./http_tokens.ts";
 import { httpUrl, OwnHosts } from "./own_hosts.ts";
 
 /** The options it takes of a daemon. */
@@ -22,41 +23,45 @@ type Options = HttpOptions & { readonly enableSsl: boolean; readonly serverName:
 const REFUSAL = fromLatin1("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
 
 export class HttpService implements GuestHost, HttpConnectionHost {
-  readonly handler: HttpHandler;
+  readonly handler: GatedHandler;
   readonly refusal: Uint8Array = REFUSAL;
   readonly access: Access;
   ownHosts: OwnHosts;
+  readonly tokens: HttpTokens;
   readonly #runtime: Runtime;
   readonly #server: Server;
   readonly #protocol: HttpProtocol | undefined;
 
   /** @throws FlareError INVALID_OPTION */
-  constructor(runtime: Runtime, server: Server, options: Options, table: Readonly<Record<string, HttpHandler>>) {
+  constructor(runtime: Runtime, server: Server, options: Options, routes: HttpRoutes) {
     this.#runtime = runtime;
     this.#server = server;
     this.#protocol = runtime.http;
     this.access = server.access;
     this.ownHosts = this.#hostsOf(options);
-    this.handler = gated(this, routes(table));
+    this.tokens = new HttpTokens(runtime);
+    this.handler = gated(this, routes);
   }
 
   /**
    * Listens as the options say; undefined = they want no HTTP.
    * @throws FlareError UNSUPPORTED if the runtime has no HTTP, ADDRESS_IN_USE | IO_ERROR | INVALID_OPTION
    */
-  async listen({ httpPort, httpBind, enableSsl }: Options, tls: DaemonTls): Promise<Address | undefined> {
+  async listen({ httpPort, httpBind, httpTokenFile, enableSsl }: Options, tls: DaemonTls): Promise<Address | undefined> {
     if (httpPort === 0) return undefined;
     if (this.#protocol === undefined) {
       throw new FlareError("UNSUPPORTED", `option "http-port": "${httpPort}" needs a runtime with HTTP, which this one is not`);
     }
+    await this.tokens.open(httpTokenFile);
     const address = await tls.listen({ host: httpBind, port: httpPort }, enableSsl, { guests: this });
     this.#runtime.log.write("notice", `HTTP at ${httpUrl(address, enableSsl)}`);
     return address;
   }
 
-  /** Applies reloadable options. @throws FlareError INVALID_OPTION */
-  reload(options: Options): void {
+  /** Applies reloadable options, and reads the token again. @throws FlareError INVALID_OPTION */
+  async reload(options: Options): Promise<void> {
     this.ownHosts = this.#hostsOf(options);
+    await this.tokens.reload(options.httpTokenFile);
   }
 
   receive(connection: Connection, ended: (guest: Guest, error?: Error) => void): Guest {

@@ -5,6 +5,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Duplex } from "node:stream";
+import { concatBytes } from "../../base/bytes.ts";
 import type { Connection, ConnectionHandler, HttpAnswer, HttpProtocol, HttpResponse } from "../runtime.ts";
 
 /** Only for the header of this name: whoever accepted the connection ends it. */
@@ -34,7 +35,7 @@ function createHttpServer(maxHeaderSize: number): Server {
   // A client that has finished sending still gets its answers.
   (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
   server.on("request", (request, response) => void exchange(request, response));
-  // No body is read, so nobody is asked to continue: an interim response would come in the middle of the one before it.
+  // Nobody is asked to continue with a body: an interim response would come in the middle of the one before it.
   server.on("checkContinue", (request, response) => void exchange(request, response));
   // Heads that are refused by the parser. Once a response has begun, nothing else can be said.
   server.on("clientError", (error: Error & { code?: string }, socket) => {
@@ -53,16 +54,50 @@ async function exchange(request: IncomingMessage, response: ServerResponse): Pro
   response.on("close", () => {
     stream.unanswered--;
   });
-  request.resume();
   const { rawHeaders } = request;
   const headers: [string, string][] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.push([rawHeaders[i] as string, rawHeaders[i + 1] as string]);
+  const readBody = (bytesMax: number): Promise<Uint8Array | undefined> => bodyOf(request, stream, bytesMax);
   try {
-    await send(response, await stream.answer({ method: request.method ?? "", target: request.url ?? "", headers }));
+    const answer = await stream.answer({ method: request.method ?? "", target: request.url ?? "", headers, readBody });
+    // What nobody has read is dropped.
+    request.resume();
+    await send(response, answer);
   } catch {
     // A head that cannot be sent, or a body that fails midway: the client must not take it for complete.
     stream.destroy();
   }
+}
+
+/** The whole body; undefined if it is too long, or does not come to its end. */
+function bodyOf(request: IncomingMessage, stream: ConnectionStream, bytesMax: number): Promise<Uint8Array | undefined> {
+  return new Promise((resolve) => {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    const over = (body?: Uint8Array): void => {
+      request.off("data", onData);
+      stream.off("end", onFinished);
+      stream.off("close", onGone);
+      resolve(body);
+    };
+    const onData = (part: Uint8Array): void => {
+      length += part.length;
+      if (length > bytesMax) over();
+      else parts.push(part.slice());
+    };
+    const onGone = (): void => over();
+    // The client sends no more; Deno's parser says nothing of a body that is cut off.
+    const onFinished = (): void => {
+      if (!request.complete) over();
+    };
+    request.on("data", onData);
+    request.on("end", () => over(concatBytes(parts)));
+    request.on("error", onGone);
+    stream.on("end", onFinished);
+    stream.on("close", onGone);
+    if (stream.destroyed) onGone();
+    else if (stream.readableEnded) onFinished();
+  });
 }
 
 async function send(response: ServerResponse, { status, headers, body }: HttpResponse): Promise<void> {

@@ -10,8 +10,9 @@ import { fromLatin1, latin1 } from "../../../lib/base/bytes.ts";
 import { Access } from "../../../lib/net/auth/access.ts";
 import type { AccessOptions } from "../../../lib/net/auth/access_options.ts";
 import { HttpConnection } from "../../../lib/net/http/http_connection.ts";
-import { gated } from "../../../lib/net/http/http_gate.ts";
-import { routes, textResponse } from "../../../lib/net/http/http_handler.ts";
+import { type GatedHandler, gated } from "../../../lib/net/http/http_gate.ts";
+import { type HttpHandler, textResponse } from "../../../lib/net/http/http_handler.ts";
+import { HttpTokens, TOKEN_HEADER } from "../../../lib/net/http/http_tokens.ts";
 import { OwnHosts } from "../../../lib/net/http/own_hosts.ts";
 import type { HttpProtocol } from "../../../lib/runtime/runtime.ts";
 import type { SimRandom } from "../../../lib/testing/sim_random.ts";
@@ -33,6 +34,11 @@ const ACCESS: AccessOptions = {
   requestTimeoutMs: 1000,
 };
 const SECRET = "the secret";
+const DATA = "the data";
+const TOKEN = "0123456789abcdefghij";
+const TOKEN_PATH = "/token";
+/** The longest body of a change. */
+const BODY_BYTES_MAX = 20;
 const LOGINS = USERS.trim()
   .split("\n")
   .map((line) => base64(fromLatin1(line)));
@@ -44,6 +50,9 @@ const FOREIGN = ["evil.example", "db1.evil.example", "10.0.0.1", "localhost.evil
 const METHODS = ["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "TRACE", "CONNECT", "PRI", "get", "G\0T"];
 const TARGETS = [
   "/",
+  "/api/change",
+  "/api/item",
+  "/api/item?key=a",
   "/?a=b",
   "/none",
   "//",
@@ -56,24 +65,40 @@ const TARGETS = [
   "/\xff",
   "",
 ];
+const TOKENS = [TOKEN, TOKEN, TOKEN, TOKEN.slice(1), `${TOKEN}x`, "", "\0"];
+const BODIES = [
+  "",
+  "{}",
+  "2\r\n{}\r\n0\r\n\r\n",
+  "{",
+  "x".repeat(BODY_BYTES_MAX),
+  "x".repeat(BODY_BYTES_MAX + 1),
+  "x".repeat(70_000),
+];
+const SMUGGLED = ["abc", "3\r\nabc\r\n0\r\n\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"];
 const VERSIONS = ["HTTP/1.1", "HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/1.1 x", "http/1.1", ""];
 
 /** The statuses there are, those of the parsers among them. */
-const STATUSES = new Set([100, 200, 400, 401, 403, 404, 405, 413, 417, 421, 431]);
+const STATUSES = new Set([100, 200, 400, 401, 403, 404, 405, 413, 415, 417, 421, 431]);
 
 export const httpServiceTarget: FuzzTarget = {
   name: "http_service",
   oracle:
-    "every answer is well-formed, and what only a user, or a client of this server's own name, may see goes to nobody else",
+    "every answer is well-formed, what only a user, or a client of this server's own name, may see goes to nobody else, " +
+    "and only who has the token changes something or sees data",
   async open() {
     const runtime = detectRuntime({ logLevel: "error" });
     const files = new MemoryFiles();
     files.write(USERS_PATH, fromLatin1(USERS));
+    files.write(TOKEN_PATH, fromLatin1(TOKEN));
     const clock = { ...bound(runtime.clock), setTimer: (callback: () => void) => setImmediate(callback) };
     const silent = { ...runtime, files, clock, log: { write: () => undefined } };
+    const tokens = new HttpTokens(silent);
+    await tokens.open(TOKEN_PATH);
     const places = [
-      new Place("open", await Access.open(silent, ACCESS)),
-      new Place("locked", await Access.open(silent, { ...ACCESS, authFile: USERS_PATH })),
+      new Place("open", await Access.open(silent, ACCESS), tokens),
+      new Place("locked", await Access.open(silent, { ...ACCESS, authFile: USERS_PATH }), tokens),
+      new Place("unchangeable", await Access.open(silent, ACCESS), new HttpTokens(silent)),
     ];
     return new HttpServiceSubject(runtime.http as HttpProtocol, places);
   },
@@ -93,11 +118,29 @@ class Place {
   readonly name: string;
   readonly access: Access;
   readonly ownHosts = new OwnHosts("127.0.0.1", ["db1"], "");
-  readonly handler = gated(this, routes({ "/": async () => textResponse(200, `${SECRET}\n`) }));
+  readonly tokens: HttpTokens;
+  /** The bodies of the changes that came through. */
+  readonly changes: string[] = [];
+  readonly handler: GatedHandler;
 
-  constructor(name: string, access: Access) {
+  constructor(name: string, access: Access, tokens: HttpTokens) {
     this.name = name;
     this.access = access;
+    this.tokens = tokens;
+    const change: HttpHandler = async (_request, _client, body) => {
+      this.changes.push(latin1(body));
+      return textResponse(200, "changed\n");
+    };
+    const look: HttpHandler = async () => textResponse(200, `${DATA}\n`);
+    this.handler = gated(this, {
+      "/": async () => textResponse(200, `${SECRET}\n`),
+      "/api/change": { POST: { handler: change, bodyBytesMax: BODY_BYTES_MAX } },
+      "/api/item": {
+        GET: { handler: look, needsToken: true },
+        PUT: { handler: change, bodyBytesMax: BODY_BYTES_MAX },
+        DELETE: { handler: change },
+      },
+    });
   }
 
   monotonicMs(): number {
@@ -126,6 +169,7 @@ class HttpServiceSubject implements FuzzSubject {
 
   async run(input: Uint8Array, random: SimRandom): Promise<Met> {
     const place = random.pick(this.#places);
+    place.changes.length = 0;
     const far = new FakeConnection();
     const faults: unknown[] = [];
     const host = {
@@ -149,7 +193,8 @@ class HttpServiceSubject implements FuzzSubject {
     if (wrong !== "" || ended !== 1) {
       throw new Error(`${place.name}: ${wrong || "it has not ended"}; it was sent ${JSON.stringify(text)}`);
     }
-    return new Set(statuses.map((status) => `${place.name} ${status}`));
+    const changed = place.changes.length > 0 ? [`${place.name} changed`] : [];
+    return new Set([...statuses.map((status) => `${place.name} ${status}`), ...changed]);
   }
 
   close(): Promise<void> {
@@ -158,7 +203,13 @@ class HttpServiceSubject implements FuzzSubject {
 }
 
 /** What must not be. */
-function faultOf({ name }: Place, sent: string, answer: string): string {
+function faultOf({ name, changes }: Place, sent: string, answer: string): string {
+  const isAllowed = name !== "unchangeable" && sent.includes(TOKEN) && sent.toLowerCase().includes(`${TOKEN_HEADER}:`);
+  if (changes.length > 0 && !isAllowed) return "a change without the token";
+  if (changes.some((body) => body.length > BODY_BYTES_MAX)) return "a change with a body that is too long";
+  if (name === "locked" && changes.length > 0 && !LOGINS.some((login) => sent.includes(login)))
+    return "a change without a login";
+  if (answer.includes(DATA) && !isAllowed) return "data without the token";
   let statuses: number[];
   try {
     statuses = statusesIn(answer);
@@ -204,17 +255,23 @@ async function quiet(): Promise<void> {
 }
 
 function requestText(random: SimRandom): string {
-  const method = random.chance(0.6) ? random.pick(["GET", "HEAD"]) : random.pick(METHODS);
-  const target = random.chance(0.6) ? "/" : random.pick(TARGETS);
+  const isChange = random.chance(0.3);
+  const usual = isChange ? ["POST", "PUT", "DELETE", "GET"] : ["GET", "HEAD"];
+  const method = random.chance(0.7) ? random.pick(usual) : random.pick(METHODS);
+  const target = random.chance(0.7) ? (isChange ? random.pick(["/api/change", "/api/item"]) : "/") : random.pick(TARGETS);
   const version = random.chance(0.8) ? "HTTP/1.1" : random.pick(VERSIONS);
   const host = random.chance(0.6) ? random.pick(OWN) : random.pick(FOREIGN);
   const lines = [`${method} ${target} ${version}`];
   if (random.chance(0.9)) lines.push(`${random.pick(["Host", "host", "HOST"])}: ${host}`);
   for (let i = random.between(0, 3); i > 0; i--) lines.push(headerLine(random, host));
+  const body = isChange ? random.pick(BODIES) : random.chance(0.1) ? random.pick(SMUGGLED) : "";
+  if (isChange) {
+    if (random.chance(0.7)) lines.push(`${random.pick(["flare-token", "Flare-Token"])}: ${random.pick(TOKENS)}`);
+    if (random.chance(0.8)) lines.push(`Content-Type: ${random.pick(["application/json", "application/json", "text/plain"])}`);
+    const isChunked = body.startsWith("2\r\n");
+    if (random.chance(0.9)) lines.push(isChunked ? "Transfer-Encoding: chunked" : `Content-Length: ${body.length}`);
+  }
   const lineEnd = random.chance(0.95) ? "\r\n" : random.pick(["\n", "\r", "\r\r\n"]);
-  const body = random.chance(0.1)
-    ? random.pick(["abc", "3\r\nabc\r\n0\r\n\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"])
-    : "";
   return `${lines.join(lineEnd)}${lineEnd}${lineEnd}${body}`;
 }
 

@@ -32,6 +32,7 @@ describe("indexOptionTable", () => {
       "auth-timeout",
       "cluster-user",
       "http-hosts",
+      "http-token-file",
       "log-facility",
       "max-connection",
       "monitor-interval",

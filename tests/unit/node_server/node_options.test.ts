@@ -46,6 +46,7 @@ describe("nodeOptionTable", () => {
       "cluster-replication-server-port",
       "cluster-user",
       "http-hosts",
+      "http-token-file",
       "index-server-name",
       "index-server-port",
       "index-servers",

@@ -66,6 +66,7 @@ class World {
         kind: "index",
         address: { host: "127.0.0.1", port: 1 },
         indexServers: [{ host: "127.0.0.1", port: 1 }],
+        changesAllowed: false,
         tlsClient: undefined,
         get nodeMap() {
           return world.map;

@@ -20,7 +20,8 @@ class World {
   readonly streams = new EventStreams(this.clock, this.happenings);
 
   open(mapVersion: number, headers: Record<string, string> = {}, method = "GET"): Promise<Response> {
-    return this.streams.open(picture(mapVersion))(new Request("http://localhost/api/stream", { headers, method }), CLIENT);
+    const request = new Request("http://localhost/api/stream", { headers, method });
+    return this.streams.open(picture(mapVersion))(request, CLIENT, new Uint8Array());
   }
 
   async reader(mapVersion = 1, headers: Record<string, string> = {}): Promise<Reader> {

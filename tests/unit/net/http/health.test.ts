@@ -1,13 +1,15 @@
 /** The health paths of both daemons. */
 
 import { describe, it } from "node:test";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { healthRoutes, notReady, type Readiness, ready } from "../../../../lib/net/http/health.ts";
-import { routes } from "../../../../lib/net/http/http_handler.ts";
+import { actionsOf } from "../../../../lib/net/http/http_handler.ts";
 
 async function ask(path: string, readiness: Readiness): Promise<[status: number, body: string]> {
   const client = { peer: "192.0.2.1:5", user: undefined, certificateName: undefined };
-  const response = await routes(healthRoutes(() => readiness))(new Request(`http://localhost${path}`), client);
+  const handler = actionsOf(healthRoutes(() => readiness)[path] ?? {}).GET?.handler;
+  assert(handler !== undefined);
+  const response = await handler(new Request(`http://localhost${path}`), client, new Uint8Array());
   return [response.status, await response.text()];
 }
 

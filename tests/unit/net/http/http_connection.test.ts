@@ -3,19 +3,20 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
-import { HttpConnection, IDLE_MS, UNREAD_MS } from "../../../../lib/net/http/http_connection.ts";
-import { type HttpHandler, textResponse } from "../../../../lib/net/http/http_handler.ts";
+import { BODY_MS, HttpConnection, IDLE_MS, UNREAD_MS } from "../../../../lib/net/http/http_connection.ts";
+import type { GatedHandler } from "../../../../lib/net/http/http_gate.ts";
+import { textResponse } from "../../../../lib/net/http/http_handler.ts";
 import type { Connection, ConnectionHandler, HttpAnswer, HttpRequest, HttpResponse } from "../../../../lib/runtime/runtime.ts";
 import { FakeConnection } from "../../../support/fake_connection.ts";
 
-const HERE: HttpRequest = { method: "GET", target: "/", headers: [["Host", "here"]] };
+const HERE: HttpRequest = { method: "GET", target: "/", headers: [["Host", "here"]], readBody: async () => new Uint8Array() };
 
 class World {
   readonly far = new FakeConnection();
   readonly connection: HttpConnection;
   readonly events: string[] = [];
   nowMs = 1000;
-  handler: HttpHandler = async () => textResponse(200, "hello");
+  handler: GatedHandler = async () => textResponse(200, "hello");
   /** What the connection gave the protocol. */
   wire!: Connection;
   #answer!: HttpAnswer;
@@ -193,5 +194,44 @@ describe("an HTTP connection", () => {
     world.connection.onClose(new Error("reset"));
     assertEquals([await reading, cancelled, world.connection.isOpen], ["", 1, true]);
     assertEquals(world.events, ["open", "close", "ended reset"]);
+  });
+
+  it("is late when a body takes too long, and not while it is answered", async () => {
+    const world = new World();
+    world.connection.onOpen();
+    let send!: (body: Uint8Array) => void;
+    let answer!: () => void;
+    world.handler = async (_request, _client, readBody) => {
+      const body = await readBody(100);
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return textResponse(200, `${body?.length}`);
+    };
+    const asked = world.ask({
+      method: "POST",
+      readBody: (bytesMax) =>
+        new Promise((resolve) => {
+          assertEquals(bytesMax, 100);
+          send = resolve;
+        }),
+    });
+    assert(!world.connection.isLate(world.nowMs + BODY_MS));
+    assert(world.connection.isLate(world.nowMs + BODY_MS + 1));
+    send(new Uint8Array(7));
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+    assert(!world.connection.isLate(world.nowMs + 10 * BODY_MS));
+    answer();
+    assertEquals(await bodyOf(await asked), "7");
+  });
+
+  it("refuses two tokens, of which somebody else may believe the other one", async () => {
+    const world = new World();
+    const headers = [
+      ["Host", "here"],
+      ["Flare-Token", "a"],
+      ["flare-token", "b"],
+    ] as const;
+    assertEquals((await world.ask({ headers })).status, 400);
   });
 });

@@ -23,6 +23,7 @@ for (const [name, complete] of [
       const wrong = [
         [{ httpPort: 80, httpHosts: "a b" }, 'option "http-hosts": "a b" is not a host name or an IP address'],
         [{ httpHosts: "a" }, 'option "http-hosts": "a" has no effect without "http-port"'],
+        [{ httpTokenFile: "/t" }, 'option "http-token-file": "/t" has no effect without "http-port"'],
         [{ httpPort: 80, httpBind: "" }, 'option "http-bind" is empty'],
         [{ httpPort: 65536 }, "65536"],
       ] as const;

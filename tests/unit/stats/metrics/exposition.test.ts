@@ -126,7 +126,7 @@ a_seconds_count{command="get"} 7
     let size: number | undefined;
     const handler = metricsRoute(METRICS, () => (size === undefined ? undefined : { size }))["/metrics"];
     const ask = async (accept: string): Promise<Response> =>
-      (await handler?.(new Request("http://localhost/metrics", { headers: { accept } }), client)) as Response;
+      (await handler?.(new Request("http://localhost/metrics", { headers: { accept } }), client, new Uint8Array())) as Response;
     assertEquals((await ask("*/*")).status, 503);
     size = 4;
     for (const [accept, format] of [

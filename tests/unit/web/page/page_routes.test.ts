@@ -11,7 +11,7 @@ const routes = pageRoutes();
 function ask(path: string, headers: Record<string, string> = {}): Promise<Response> {
   const handler = routes[path];
   assert(handler !== undefined, path);
-  return handler(new Request(`http://localhost${path}`, { headers }), NOBODY);
+  return handler(new Request(`http://localhost${path}`, { headers }), NOBODY, new Uint8Array());
 }
 
 describe("the routes of the page", () => {
