@@ -86,6 +86,7 @@ export type {
   Listener,
   ListenOptions,
   Log,
+  LogFormat,
   LogLevel,
   ProcessInfo,
   Random,

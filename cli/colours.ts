@@ -1,7 +1,8 @@
-/** Colours for people: only on a terminal, unless they are disabled. */
+/** How tones look in a terminal that shows colours. */
 
 import process from "node:process";
 import type { Paint, TableStyle, Tone } from "../lib/admin/text_table.ts";
+import { hasColours } from "../lib/runtime/process/terminal_colours.ts";
 
 /** Start and end of each look: of a terminal's 16 colours, so that the user's own palette decides. */
 const LOOKS: Readonly<Record<Tone, readonly [on: number, off: number]>> = {
@@ -10,11 +11,6 @@ const LOOKS: Readonly<Record<Tone, readonly [on: number, off: number]>> = {
   good: [32, 39],
   title: [1, 22],
 };
-
-/** Whether a stream shows colours: a terminal that has them, and no `NO_COLOR` (https://no-color.org). */
-export function hasColours(stream: { readonly isTTY?: boolean } = process.stdout): boolean {
-  return stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
-}
 
 /** How tones look on a stream. */
 export function paintFor(stream: { readonly isTTY?: boolean } = process.stdout): Paint {

@@ -23,6 +23,7 @@ import { addExamples } from "./examples.ts";
 import { handleSignals } from "./main.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { nameProcess } from "./process_name.ts";
+import { notifyServiceManager } from "./service_manager.ts";
 
 /** A started server of the library. */
 export interface RunningServer<Options> {
@@ -101,8 +102,8 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
   { flags, settings, options, pidPath }: Foreground<Table, Options>,
 ): Promise<void> {
   const { name, table } = daemon;
-  const { logLevel, logFile } = options;
-  const runtime = detectRuntime({ programName: name, logLevel, ...(logFile === "" ? {} : { logPath: logFile }) });
+  const { logLevel, logFormat, logFile } = options;
+  const runtime = detectRuntime({ programName: name, logLevel, logFormat, ...(logFile === "" ? {} : { logPath: logFile }) });
   nameProcess(name);
   const idle = optionsWithoutEffect(table, settings);
   if (idle.length > 0) runtime.log.write("notice", `accepted without effect: ${idle.join(", ")}`);
@@ -115,6 +116,7 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
       // Nobody waits for a server that is not serving yet, and its files survive a sudden end.
       if (!hasStarted) return runtime.log.write("notice", "stopped before it was ready");
       runtime.log.write("notice", "stopping");
+      void notifyServiceManager(runtime.log, "STOPPING=1");
       await (await starting).stop();
       removePidFile(pidPath);
       runtime.log.write("notice", "stopped");
@@ -124,7 +126,9 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
       try {
         runtime.log.reopen?.();
         const { settings: next, needRestart } = reloadSettings(table, current, readSettings(table, flags, { before: current }));
-        await server.reload(daemon.complete(next.values));
+        const applied = daemon.complete(next.values);
+        await server.reload(applied);
+        runtime.log.setLevel?.(applied.logLevel);
         current = next;
         const later = needRestart.length === 0 ? "" : `; these need a restart: ${needRestart.join(", ")}`;
         runtime.log.write("notice", `settings reloaded${later}`);
@@ -144,4 +148,5 @@ async function runForeground<Table extends OptionTable, Options extends DaemonOp
   const warning = exposureWarning(server.addresses, options);
   if (warning !== undefined) runtime.log.write("warning", warning);
   runtime.log.write("notice", `ready on ${addresses.join(", ")}, pid ${process.pid}`);
+  await notifyServiceManager(runtime.log, "READY=1", `STATUS=ready on ${addresses.join(", ")}`);
 }

@@ -44,9 +44,10 @@ export function upCommand(): Command {
 The data directory remembers the cluster's shape and the command line's options (in ${memoryName}); new options override them.`,
   );
   up.action(async () => {
-    const settings = upSettings(givenFlags(up, upOptionTable));
+    const read = (): UpSettings => upSettings(givenFlags(up, upOptionTable));
+    const settings = read();
     if (up.getOptionValue("printConfig") === true) process.stdout.write(printConfig(upOptionTable, await withShape(settings)));
-    else await runCluster(settings);
+    else await runCluster(settings, () => read().values.logLevel);
   });
   return up;
 }
@@ -105,14 +106,16 @@ async function withShape(settings: UpSettings): Promise<UpSettings> {
   return { values: { ...values, partitions, slaves, nodes }, origins: { ...origins, ...shapeOrigins } };
 }
 
-async function runCluster(settings: UpSettings): Promise<void> {
+/** @param logLevelNow what it is by the files of now */
+async function runCluster(settings: UpSettings, logLevelNow: () => UpOptions["logLevel"]): Promise<void> {
   const options = upOptions(settings.values);
   const say = (line: string): void => {
     process.stdout.write(`${line}\n`);
   };
   const access = pickOptions(clusterAccessOptions, options);
   const tls = options.enableSsl ? { tls: serverTlsOf(pickOptions(tlsOptions, options)) } : {};
-  const runtime = detectRuntime({ programName: "flare", logLevel: options.logLevel });
+  const { logLevel, logFormat } = options;
+  const runtime = detectRuntime({ programName: "flare", logLevel, logFormat });
   const { partitions: _partitions, slaves: _slaves, nodes: _nodes, ...rest } = pickOptions(upClusterOptions, options);
   const asked = askedShape(settings);
   const shape = await plannedShape(runtime, { ...rest, ...asked });
@@ -127,6 +130,7 @@ async function runCluster(settings: UpSettings): Promise<void> {
     },
     async reload() {
       await (await starting).reload();
+      runtime.log.setLevel?.(logLevelNow());
       say("files reloaded");
     },
   });

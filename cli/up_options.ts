@@ -23,6 +23,7 @@ export const upClusterOptions = {
 export const upOptionTable = {
   configPath: processOptions.configPath,
   ...upClusterOptions,
+  logFormat: processOptions.logFormat,
   ...clusterAccessOptions,
   ...tlsOptions,
 };

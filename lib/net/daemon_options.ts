@@ -4,7 +4,7 @@
  */
 
 import { GIB, KIB, MIB } from "../base/byte_units.ts";
-import { DEFAULT_LOG_LEVEL, LOG_LEVELS } from "../base/log_levels.ts";
+import { DEFAULT_LOG_FORMAT, DEFAULT_LOG_LEVEL, LOG_FORMATS, LOG_LEVELS } from "../base/log_levels.ts";
 import { INT32_MAX, UINT16_MAX } from "../base/number_bounds.ts";
 import { booleanOption, choiceOption, hostOption, integerOption, portOption, textOption } from "../base/option_schema.ts";
 
@@ -52,7 +52,15 @@ export const processOptions = {
     default: DEFAULT_LOG_LEVEL,
     choices: LOG_LEVELS,
     since: "2.0.0",
+    reloadable: true,
     help: "log lines of this level and more important ones",
+  }),
+  logFormat: choiceOption({
+    name: "log-format",
+    default: DEFAULT_LOG_FORMAT,
+    choices: LOG_FORMATS,
+    since: "2.0.0",
+    help: "log lines as text, in colour in a terminal, or as JSON",
   }),
 };
 

@@ -4,7 +4,7 @@
  * that name Node, Deno or Bun. A simulated runtime is one more adapter.
  */
 
-import type { LogLevel } from "../base/log_levels.ts";
+import type { LogFormat, LogLevel } from "../base/log_levels.ts";
 
 /** What the library gets from the machine; `detectRuntime()` makes one. */
 export interface Runtime {
@@ -293,12 +293,14 @@ export interface FileLock {
 
 // ------------------------------------------------------------------------------------------ log and process
 
-export type { LogLevel };
+export type { LogFormat, LogLevel };
 
 /** The log. */
 export interface Log {
   /** Writes one line. Levels above the adapter's threshold cost nothing but the call. */
   write(level: LogLevel, message: string): void;
+  /** From now on lines of this level and more important ones are written; absent where the level is somebody else's. */
+  setLevel?(level: LogLevel): void;
   /** Reopens the log file by its name, after a rotation; absent without a file. @throws FlareError IO_ERROR */
   reopen?(): void;
 }

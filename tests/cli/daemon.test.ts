@@ -64,11 +64,47 @@ describe("flarei", () => {
     });
   });
 
+  it("changes its log level on SIGHUP", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const config = join(directory, "flarei.conf");
+      writeFileSync(config, "log-level = error\n");
+      const log = join(directory, "log");
+      const program = startProgram("flarei", index(directory, "-f", config, "--log-file", log, "--log-format", "json"));
+      await waitUntil(() => existsSync(join(directory, "flarei.pid")));
+      writeFileSync(config, "log-level = notice\n");
+      program.kill("SIGHUP");
+      await waitUntil(() => said(log, "settings reloaded"));
+      const [first = ""] = readFileSync(log, "utf8").split("\n");
+      const { level, program: name, pid, message } = JSON.parse(first) as Record<string, unknown>;
+      assertEquals([level, name, pid, message], ["notice", "flarei", program.pid, "settings reloaded"]);
+      program.kill("SIGTERM");
+      await program.finished;
+    });
+  });
+
+  it("tells systemd when it is ready and when it stops, and logs that it cannot", async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const told = join(directory, "told");
+      writeFileSync(join(directory, "systemd-notify"), `#!/bin/sh\nprintf '%s|' "$@" >> ${told}\n`, { mode: 0o755 });
+      const environment = { NOTIFY_SOCKET: "/run/systemd/notify", PATH: `${directory}:${process.env.PATH}` };
+      const program = startProgram("flarei", index(join(directory, "data")), environment);
+      await program.waitFor("ready on");
+      await waitUntil(() => said(told, "READY=1|STATUS=ready on 127.0.0.1:"));
+      program.kill("SIGTERM");
+      assertEquals((await program.finished).status, 0);
+      await waitUntil(() => said(told, "|STOPPING=1|"));
+      writeFileSync(join(directory, "systemd-notify"), "#!/bin/sh\nexit 3\n", { mode: 0o755 });
+      const failing = startProgram("flarei", index(join(directory, "data")), environment);
+      await failing.waitFor('cannot send "READY=1" to systemd by systemd-notify: status 3');
+      failing.kill("SIGTERM");
+      await failing.finished;
+    });
+  });
+
   it("opens its log file again on SIGHUP, after somebody has renamed it", async () => {
     await withTemporaryDirectory(async (directory) => {
       const log = join(directory, "log");
       const program = startProgram("flarei", index(directory, "--log-file", log));
-      const said = (path: string, text: string) => existsSync(path) && readFileSync(path, "utf8").includes(text);
       await waitUntil(() => said(log, "ready on"));
       renameSync(log, `${log}.1`);
       program.kill("SIGHUP");
@@ -239,9 +275,13 @@ async function listen(): Promise<{ server: Server; port: number }> {
   return { server, port: address.port };
 }
 
+function said(path: string, text: string): boolean {
+  return existsSync(path) && readFileSync(path, "utf8").includes(text);
+}
+
 async function waitUntil(condition: () => boolean): Promise<void> {
   for (let round = 0; !condition(); round++) {
-    assert(round < 400, "timed out");
+    assert(round < 2400, "timed out");
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

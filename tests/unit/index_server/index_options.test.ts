@@ -34,6 +34,7 @@ describe("indexOptionTable", () => {
       "http-hosts",
       "http-token-file",
       "log-facility",
+      "log-level",
       "max-connection",
       "monitor-interval",
       "monitor-read-timeout",

@@ -54,6 +54,7 @@ describe("nodeOptionTable", () => {
       "log-archive-interval",
       "log-archive-retention",
       "log-facility",
+      "log-level",
       "max-connection",
       "max-total-thread-queue",
       "memory-limit",
