@@ -115,8 +115,8 @@ export const indexCommands = {
         lines: [
           ["<host> <port> <active|ready|down>", "`OK`, or `SERVER_ERROR failed to set state`"],
           [
-            "<host> <port> <prepare|active> <map version>",
-            "`OK`, or `SERVER_ERROR <why>`; a master removes a slave from the [in-sync set](#between-servers), or adds it",
+            "<host> <port> <prepare|ready|active> <map version>",
+            "`OK`, or `SERVER_ERROR <why>`; a master removes a replica from the [in-sync set](#between-servers), or adds it",
           ],
           ["<host> <port> active unsafe", "the same; and whatever data the node has when it joins next are accepted"],
         ],

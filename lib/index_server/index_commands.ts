@@ -9,7 +9,7 @@ import { PORT_MAX } from "../base/host_port.ts";
 import { parseUint64, type Uint64 } from "../base/uint64.ts";
 import { parseInt32 } from "../base/whole_number.ts";
 import { ANY_DATA, parseDataIdentity } from "../cluster/data_identity.ts";
-import { addToSet, removeFromSet } from "../cluster/in_sync_set.ts";
+import { addToSet, becomeReady, removeFromSet } from "../cluster/in_sync_set.ts";
 import { IMPORT_FAILURE, importMap } from "../cluster/map_import.ts";
 import { NodeState, nodeKey, PARTITION_NONE, parseRole, parseState } from "../cluster/node.ts";
 import { acceptAnyData, joinNode } from "../cluster/node_join.ts";
@@ -98,6 +98,13 @@ function decodeContent(content: string): NodeMap | undefined {
   }
 }
 
+/** The states that a node gets by a map of a certain version. */
+const SET_TRANSITIONS: { readonly [state: number]: typeof addToSet | undefined } = {
+  [NodeState.prepare]: removeFromSet,
+  [NodeState.ready]: becomeReady,
+  [NodeState.active]: addToSet,
+};
+
 /** Parses a form of `node` into its change; undefined = `ERROR`. */
 type NodeForm = (node: GivenNode, rest: readonly string[], partitionCountMax: number) => AskedChange | undefined;
 
@@ -119,10 +126,10 @@ const NODE_FORMS = {
     if (state === NodeState.active && words.length === 2 && words[1] === UNSAFE) {
       return change((map) => acceptAnyData(map, key), "failed to set state");
     }
-    if (words.length === 2 && (state === NodeState.prepare || state === NodeState.active)) {
+    const transition = state === undefined ? undefined : SET_TRANSITIONS[state];
+    if (words.length === 2 && transition !== undefined) {
       const version = parseVersion(words[1] as string);
       if (version === undefined) return undefined;
-      const transition = state === NodeState.prepare ? removeFromSet : addToSet;
       return change((map) => transition(map, key, version), "failed to change the in-sync set");
     }
     if (state === undefined || words.length !== 1) return undefined;

@@ -1,14 +1,15 @@
 /**
  * The master's part of the in-sync set (see `cluster/in_sync_set.ts`): which slaves a write has to reach before it is
  * acknowledged. A slave that missed a write is removed at the index server, however long that takes, and added again when it
- * has made a copy and missed nothing since. It knows no writes and no connections to slaves; the replicator does.
+ * has made a copy and missed nothing since. The master of a new partition, which takes over keys of this one, is such a replica
+ * until it is active. It knows no writes and no connections to replicas; the replicator does.
  */
 
 import { FlareError } from "../base/errors.ts";
 import { PacedLog } from "../base/paced_log.ts";
 import { sleep } from "../base/sleep.ts";
 import type { Uint64 } from "../base/uint64.ts";
-import type { SetAnswer } from "../cluster/in_sync_set.ts";
+import { isNewMaster, type SetAnswer, type SetState } from "../cluster/in_sync_set.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode } from "../cluster/node_map.ts";
 import type { Routing } from "../cluster/routing.ts";
@@ -17,8 +18,8 @@ import type { Runtime } from "../runtime/runtime.ts";
 
 /** The index server. */
 export interface SetKeeper {
-  /** Asks it to remove (`prepare`) or to add (`active`) a slave, by the map of this version; undefined = none answered. */
-  changeSet(slave: ClusterNode, state: "prepare" | "active", version: Uint64): Promise<SetAnswer | undefined>;
+  /** Asks it to remove (`prepare`) or to add a replica, by the map of this version; undefined = none answered. */
+  changeSet(replica: ClusterNode, state: SetState, version: Uint64): Promise<SetAnswer | undefined>;
   /** Reports this node as down, so that a slave is promoted; false = no index server has heard it. */
   tellShutdown(): Promise<boolean>;
 }
@@ -58,6 +59,7 @@ const ADDITIONS_MAX = 5;
 /** The same trouble is logged at most once in this time. */
 const TROUBLE_LOG_MS = 10000;
 const NOT_MASTER = "this node is no longer the master";
+const TAKEN_OVER = "it has taken the key over";
 
 export class InSyncReplicas {
   /** Whether the index server keeps in-sync sets: the original does not. */
@@ -102,11 +104,11 @@ export class InSyncReplicas {
     return record?.missed ?? record?.out?.reason;
   }
 
-  /** Whether a write must not be acknowledged before this slave of ours has it. */
-  isMember(slave: ClusterNode): boolean {
-    const record = this.#records.get(slave.key);
+  /** Whether a write must not be acknowledged before this replica of ours has it. */
+  isMember(replica: ClusterNode): boolean {
+    const record = this.#records.get(replica.key);
     if (record?.removedIn !== undefined) return false;
-    return slave.state === NodeState.active || record?.addedIn !== undefined;
+    return isIn(replica) || record?.addedIn !== undefined;
   }
 
   /**
@@ -115,7 +117,7 @@ export class InSyncReplicas {
    */
   missed(key: string, sentMs: number, reason: string): Promise<FlareError | undefined> | undefined {
     if (!this.isKept) return undefined;
-    if (this.#slave(key) === undefined) return this.#takeOut(key, reason);
+    if (this.#replica(key) === undefined) return this.#takeOut(key, reason);
     const record = this.#record(key);
     // A copy that began later has it.
     if (record.copyBeganMs === undefined || sentMs >= record.copyBeganMs) record.missed ??= reason;
@@ -150,13 +152,13 @@ export class InSyncReplicas {
   /** A slave lacks what others have now; resolves to whether it copies everything again before it counts. */
   async copiesAgain(key: string, reason: string): Promise<boolean> {
     if (!this.isKept || (await this.missed(key, this.#runtime.clock.monotonicMs(), reason)) !== undefined) return false;
-    const slave = this.#slave(key);
-    return slave === undefined || !this.isMember(slave);
+    const replica = this.#replica(key);
+    return replica === undefined || !this.isMember(replica);
   }
 
   /** A slave begins a copy: what it missed before will be in it. Later writes go to it only if our map has it as a slave. */
   copyBegins(key: string): void {
-    if (this.#slave(key) === undefined) return;
+    if (this.#replica(key) === undefined) return;
     const record = this.#record(key);
     record.copyBeganMs = this.#runtime.clock.monotonicMs();
     record.missed = undefined;
@@ -168,7 +170,7 @@ export class InSyncReplicas {
    */
   async add(key: string, settled: () => Promise<string | undefined>): Promise<string> {
     if (!this.isKept) return "ERROR";
-    if (this.#slave(key) === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
+    if (this.#replica(key) === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
     const record = this.#record(key);
     if (record.removal !== undefined || record.addition !== undefined)
       return serverErrorLine(`"${key}" is already being changed`);
@@ -188,13 +190,14 @@ export class InSyncReplicas {
       if (record.removedIn !== undefined && record.removedIn < version) record.removedIn = undefined;
       if (record.addedIn !== undefined && record.addedIn < version) record.addedIn = undefined;
       if (record.legacyIn !== undefined && record.legacyIn < version) record.legacyIn = undefined;
-      const slave = this.#slave(key);
+      const replica = this.#replica(key);
       // It gets no writes any more.
-      if (slave === undefined) record.copyBeganMs = undefined;
-      if (slave?.state === NodeState.active && record.removedIn === undefined) this.#isBack(key, record);
+      if (replica === undefined) record.copyBeganMs = undefined;
+      if (replica !== undefined && isIn(replica) && record.removedIn === undefined) this.#isBack(key, record);
       // It became active without us.
       const isWrong = record.missed !== undefined && record.removal === undefined && record.addition === undefined;
-      if (isWrong && slave !== undefined && this.isMember(slave)) void this.#beginRemoval(key, record, record.missed as string);
+      if (isWrong && replica !== undefined && this.isMember(replica))
+        void this.#beginRemoval(key, record, record.missed as string);
     }
     for (const wake of this.#waiting.splice(0)) wake();
   }
@@ -205,12 +208,20 @@ export class InSyncReplicas {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  /** The node `key`, if it is a slave of the partition we are master of. */
-  #slave(key: string): ClusterNode | undefined {
+  /** The node `key`, if it is a replica of the partition we are master of. */
+  #replica(key: string): ClusterNode | undefined {
     const { self, nodeMap } = this.#routing;
     const node = findNode(nodeMap, key);
-    if (!this.#isMaster || node?.role !== NodeRole.slave || node.state === NodeState.down) return undefined;
-    return node.partition === self?.partition ? node : undefined;
+    if (node === undefined || self === undefined || !this.#isMaster || key === self.key) return undefined;
+    if (isNewMaster(node)) return isNewMaster(self) ? undefined : node;
+    const isSlave = node.role === NodeRole.slave && node.state !== NodeState.down && node.partition === self.partition;
+    return isSlave ? node : undefined;
+  }
+
+  /** Whether a node is the master of an active partition: if it was that of a new one, it has taken keys of ours over. */
+  #ownsKeys(key: string): boolean {
+    const node = findNode(this.#routing.nodeMap, key);
+    return node?.role === NodeRole.master && node.state === NodeState.active;
   }
 
   /** One that is down in the map sends its slaves nothing. */
@@ -231,8 +242,9 @@ export class InSyncReplicas {
   #takeOut(key: string, reason: string): Promise<FlareError | undefined> | undefined {
     const { nodeMap } = this.#routing;
     if (!this.#isMaster) return Promise.resolve(doubt(key, NOT_MASTER));
-    const slave = this.#slave(key);
-    if (slave === undefined || !this.isMember(slave)) return undefined;
+    const replica = this.#replica(key);
+    if (replica === undefined) return this.#ownsKeys(key) ? Promise.resolve(doubt(key, TAKEN_OVER)) : undefined;
+    if (!this.isMember(replica)) return undefined;
     const record = this.#record(key);
     if (record.legacyIn === nodeMap.version) return undefined;
     return record.removal ?? this.#beginRemoval(key, record, reason);
@@ -281,9 +293,10 @@ export class InSyncReplicas {
       await record.addition;
       const { nodeMap } = this.#routing;
       if (!this.#isMaster) return doubt(key, NOT_MASTER);
-      const slave = this.#slave(key);
-      if (slave === undefined || !this.isMember(slave) || record.legacyIn === nodeMap.version) return undefined;
-      const answer = await this.#keeper.changeSet(slave, "prepare", nodeMap.version);
+      const replica = this.#replica(key);
+      if (replica === undefined) return this.#ownsKeys(key) ? doubt(key, TAKEN_OVER) : undefined;
+      if (!this.isMember(replica) || record.legacyIn === nodeMap.version) return undefined;
+      const answer = await this.#keeper.changeSet(replica, "prepare", nodeMap.version);
       switch (answer?.kind) {
         case "changed":
         case "out":
@@ -314,11 +327,11 @@ export class InSyncReplicas {
   /** Asks by one map after the other, because it may be changing. */
   async #add(key: string, record: SlaveRecord, settled: () => Promise<string | undefined>): Promise<string> {
     for (let attempt = 0; attempt < ADDITIONS_MAX; attempt++) {
-      const slave = this.#slave(key);
-      if (slave === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
+      const replica = this.#replica(key);
+      if (replica === undefined) return serverErrorLine(`"${key}" is not a slave of this node`);
       if (record.copyBeganMs === undefined) return copyAgain("this node did not send it writes when its copy began");
       const { version } = this.#routing.nodeMap;
-      const outcome = await this.#addBy(version, slave, record, settled);
+      const outcome = await this.#addBy(version, replica, record, settled);
       if (record.missed !== undefined) {
         record.addedIn = undefined;
         return copyAgain(record.missed);
@@ -332,25 +345,27 @@ export class InSyncReplicas {
   /** Adds a slave by the map of this version; resolves to the answer, or to `outdated`. */
   async #addBy(
     version: Uint64,
-    slave: ClusterNode,
+    replica: ClusterNode,
     record: SlaveRecord,
     settled: () => Promise<string | undefined>,
   ): Promise<string> {
-    if (record.missed !== undefined || (record.removedIn !== undefined && slave.state === NodeState.active)) return "outdated";
+    if (record.missed !== undefined || (record.removedIn !== undefined && isIn(replica))) return "outdated";
     // From now on writes wait for it; those that did not are answered when it is added.
     record.removedIn = undefined;
     record.addedIn ??= version;
-    const lack = await this.#inTime(settled(), `copies to "${slave.key}" are not answered yet`);
+    const lack = await this.#inTime(settled(), `copies to "${replica.key}" are not answered yet`);
     if (lack !== undefined || record.missed !== undefined || this.#routing.nodeMap.version !== version) {
       record.addedIn = undefined;
       return lack === undefined ? "outdated" : serverErrorLine(lack);
     }
-    const answer = await this.#keeper.changeSet(slave, "active", version);
+    // The master of a new partition asks the index server itself, when everybody whose keys it takes over has agreed.
+    if (replica.role === NodeRole.master) return "OK";
+    const answer = await this.#keeper.changeSet(replica, "active", version);
     if (answer?.kind === "changed") return "OK";
     // Without an answer it may be active.
     if (answer !== undefined) record.addedIn = undefined;
     if (answer?.kind === "outdated") return "outdated";
-    return serverErrorLine(`the index server did not make "${slave.key}" active: ${answer?.kind ?? "no answer"}`);
+    return serverErrorLine(`the index server did not make "${replica.key}" active: ${answer?.kind ?? "no answer"}`);
   }
 
   /** What `done` resolves to, or `late` if it takes longer than a copy may be unanswered. */
@@ -378,4 +393,9 @@ function copyAgain(reason: string): string {
 
 function doubt(key: string, reason: string): FlareError {
   return new FlareError("IN_DOUBT", `in doubt: written here, but not confirmed by replica "${key}" (${reason})`);
+}
+
+/** Whether a replica is in the set by the map. */
+function isIn(replica: ClusterNode): boolean {
+  return replica.state === (replica.role === NodeRole.master ? NodeState.ready : NodeState.active);
 }

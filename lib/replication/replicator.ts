@@ -459,7 +459,7 @@ export class Replicator implements StreamsOwner {
     delivery.done = undefined;
     const removed = this.#inSync.missed(node.key, sentMs, reason);
     if (done !== undefined) {
-      if (removed === undefined) done(this.#inSync.isKept && node.role === NodeRole.slave ? undefined : fault);
+      if (removed === undefined) done(this.#inSync.isKept ? undefined : fault);
       else void removed.then(done);
     }
     this.#finish(delivery);

@@ -11,7 +11,7 @@ import { formatHostPort } from "../../base/host_port.ts";
 import { sleep } from "../../base/sleep.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import { type DataIdentity, encodeDataIdentity } from "../../cluster/data_identity.ts";
-import { parseSetAnswer, type SetAnswer } from "../../cluster/in_sync_set.ts";
+import { parseSetAnswer, type SetAnswer, type SetState } from "../../cluster/in_sync_set.ts";
 import { isUndecided } from "../../cluster/index_leader.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { createNodeMap, type NodeMap } from "../../cluster/node_map.ts";
@@ -119,8 +119,8 @@ export class IndexLink {
     return this.#tell(`node state ${this.#name} ${state}`);
   }
 
-  /** `node state <slave> prepare|active <version>`; one attempt. Undefined: no index server has decided it. */
-  async changeSet({ host, port }: ClusterNode, state: "prepare" | "active", version: Uint64): Promise<SetAnswer | undefined> {
+  /** `node state <node> prepare|ready|active <version>`; one attempt. Undefined: no index server has decided it. */
+  async changeSet({ host, port }: HostPort, state: SetState, version: Uint64): Promise<SetAnswer | undefined> {
     const decision = await this.#askOnce(`node state ${host} ${port} ${state} ${version}`);
     return decision === undefined ? undefined : parseSetAnswer(decision);
   }

@@ -1,7 +1,7 @@
 /**
  * Runs a copy when a node map gives this node a role that needs one, retries it when it breaks off, and reports the outcome: a
- * slave to its master, which adds it to the in-sync set, a master to the index server. One copy at a time: a newer map ends the
- * previous one.
+ * slave to its master, which adds it to the in-sync set, the master of a new partition to those whose keys it takes over, and
+ * then to the index server. One copy at a time: a newer map ends the previous one.
  */
 
 import { fromLatin1 } from "../../base/bytes.ts";
@@ -29,6 +29,8 @@ const PAUSE_MS_MAX = 8000;
 /** How long a master may take to add a slave, beside the time for the copies of writes that the slave has not answered. */
 const ADDITION_MS_MAX = 15000;
 const ANSWER_BYTES_MAX = 8192;
+/** What a node answers that knows no in-sync set. */
+const UNKNOWN = "ERROR";
 
 /** What it takes of a node server. */
 type Parts = Pick<
@@ -161,27 +163,48 @@ export class Reconstructor {
    * store its map now may do so later. Resolves to whether the copy has to be made again.
    */
   async #report(plan: Reconstruction, copy: CopyTask): Promise<boolean> {
-    const { follower, inSync } = this.#parts;
+    const { follower } = this.#parts;
     for (;;) {
       const { following } = follower;
-      const line = plan.role === NodeRole.slave && inSync.isKept ? await this.#askMaster(plan) : "ERROR";
-      if (line === "OK") follower.complete(following);
+      const line = await this.#admission(plan);
+      if (line === "OK" && plan.role === NodeRole.slave) follower.complete(following);
       if (this.#copy !== copy || line === "OK") return false;
       if (line?.startsWith(COPY_AGAIN) === true) {
         this.#parts.runtime.log.write("notice", `master answered "${line}"`);
         return true;
       }
-      // A C++ master knows no in-sync set, and a new partition has none before it is active.
-      if (line === "ERROR" && (await this.#link.tellState(plan.role === NodeRole.master ? "ready" : "active"))) return false;
+      // Without in-sync sets nobody else has to agree.
+      if (line === UNKNOWN && (await this.#link.tellState(plan.role === NodeRole.master ? "ready" : "active"))) return false;
       if (this.#copy !== copy || this.#parts.routing.self?.state !== NodeState.prepare) return false;
       await this.#pause(line?.startsWith(STILL_BEHIND) === true ? BEHIND_MS : PAUSE_MS);
     }
   }
 
-  /** Asks the master to add this slave to the in-sync set; undefined = it does not answer. */
-  async #askMaster(plan: Reconstruction): Promise<string | undefined> {
+  /** The answer of those who decide whether a copy counts; `ERROR`: they know no in-sync set; undefined: no answer. */
+  async #admission(plan: Reconstruction): Promise<string | undefined> {
+    if (!this.#parts.inSync.isKept) return UNKNOWN;
+    if (plan.role === NodeRole.master) return this.#becomeReady(plan);
     const [master] = this.#renewed(plan).sources;
-    if (master === undefined) return undefined;
+    return master === undefined ? undefined : this.#askAdmission(master);
+  }
+
+  /** The master of a new partition is ready when none of those whose keys it takes over has a write that it lacks. */
+  async #becomeReady(plan: Reconstruction): Promise<string | undefined> {
+    const { routing } = this.#parts;
+    const { version } = routing.nodeMap;
+    const { self } = routing;
+    if (self === undefined) return undefined;
+    const answers = await Promise.all(this.#renewed(plan).sources.map((giver) => this.#askAdmission(giver)));
+    const refusals = answers.filter((answer) => answer !== "OK" && answer !== UNKNOWN);
+    const refusal = refusals.find((answer) => answer?.startsWith(COPY_AGAIN)) ?? refusals[0];
+    if (refusals.length > 0) return refusal;
+    const changed = await this.#link.changeSet(self, "ready", version);
+    if (changed?.kind === "changed") return "OK";
+    return changed?.kind === "legacy" ? UNKNOWN : `${STILL_BEHIND}: the node map is changing`;
+  }
+
+  /** Asks a master to count on this node; undefined = it does not answer. */
+  async #askAdmission(master: ClusterNode): Promise<string | undefined> {
     const peer = this.#peerTo(master);
     try {
       const { serverName, serverPort } = this.#parts.options;
@@ -206,10 +229,10 @@ export class Reconstructor {
     });
   }
 
-  /** The plan of a slave by the current map: its partition may have another master by now. */
+  /** The plan by the current map: a partition may have another master by now. */
   #renewed(plan: Reconstruction): Reconstruction {
     const { self, nodeMap } = this.#parts.routing;
-    if (plan.role !== NodeRole.slave || self?.role !== NodeRole.slave) return plan;
+    if (self === undefined || self.role !== plan.role) return plan;
     return reconstructionOf(nodeMap, self, this.#resolver.partitionCountMax, plan.isReturn);
   }
 

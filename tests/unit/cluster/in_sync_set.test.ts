@@ -3,7 +3,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { DataIdentity } from "../../../lib/cluster/data_identity.ts";
-import { addToSet, parseSetAnswer, removeFromSet } from "../../../lib/cluster/in_sync_set.ts";
+import { addToSet, becomeReady, parseSetAnswer, removeFromSet } from "../../../lib/cluster/in_sync_set.ts";
 import { createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 import { createNodeMap, findNode, type NodeMap, nodeDown, setRole, type Transition } from "../../../lib/cluster/node_map.ts";
 import { parseNodeLine } from "../../../lib/cluster/node_map_codec.ts";
@@ -87,6 +87,43 @@ describe("a slave removed from the in-sync set", () => {
   it("leaves nobody unreadable: its balance does not count for others", () => {
     const outcome = setRole(map, "a:1", { role: NodeRole.master, balance: 0, partition: 0 }, 16);
     assertEquals(findNode(mapAfter(outcome), "a:1")?.balance, 1);
+  });
+});
+
+describe("the master of a new partition", () => {
+  const COPYING = mapOf("a 0 0 0 1", "b 0 1 1 1");
+  const READY = mapOf("a 0 0 0 1", "b 0 3 1 1");
+  const ACTIVE = mapOf("a 0 0 0 1", "b 0 0 1 1");
+  const stateIn = (map: NodeMap) => findNode(map, "b:1")?.state;
+
+  it("is ready by the map by which everybody agreed", () => {
+    assertEquals(stateIn(mapAfter(becomeReady(COPYING, "b:1", VERSION))), NodeState.ready);
+    assertEquals(refusalOf(becomeReady(COPYING, "b:1", VERSION - 1)), `node map version is ${VERSION}, not ${VERSION - 1}`);
+    const again = becomeReady(READY, "b:1", VERSION);
+    assert(again.ok && !again.changes.stored);
+  });
+
+  it("is not ready any more when a write has not reached it, and copies again", () => {
+    const map = mapAfter(removeFromSet(READY, "b:1", VERSION));
+    assertEquals(stateIn(map), NodeState.prepare);
+    assertEquals(
+      reconstructionFor(READY, map, "b:1", 16)?.sources.map(({ key }) => key),
+      ["a:1"],
+    );
+  });
+
+  it("cannot become ready by the former map if a write has not reached it while it copies", () => {
+    const map = mapAfter(removeFromSet(COPYING, "b:1", VERSION));
+    assertEquals([stateIn(map), map.version], [NodeState.prepare, VERSION + 1]);
+    assertEquals(refusalOf(becomeReady(map, "b:1", VERSION)), `node map version is ${VERSION + 1}, not ${VERSION}`);
+    assertEquals(reconstructionFor(COPYING, map, "b:1", 16), undefined, "its copy is under way");
+  });
+
+  it("is no member once its partition is active, and a C++ one never is", () => {
+    assertEquals(refusalOf(removeFromSet(ACTIVE, "b:1", VERSION)), '"b:1" is not a slave');
+    assertEquals(refusalOf(removeFromSet(mapOf("a 0 0 0 1", "B 0 3 1 1"), "B:1", VERSION)), 'legacy slave "B:1"');
+    assertEquals(refusalOf(becomeReady(PAIR, "b:1", VERSION)), '"b:1" is not the master of a new partition');
+    assertEquals(refusalOf(addToSet(READY, "b:1", VERSION)), '"b:1" is not a slave');
   });
 });
 

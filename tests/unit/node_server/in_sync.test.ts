@@ -35,6 +35,11 @@ function changes({ index }: { readonly index: PlayedHost }): string[] {
   return index.requests.filter((request) => request.startsWith("node state"));
 }
 
+/** How many requests with a word a host has got. */
+function asked(node: PlayedNode, key: string, word: string): number {
+  return node.host(key).requests.filter((request) => request.includes(word)).length;
+}
+
 async function figures(node: PlayedNode): Promise<string> {
   return node.ask("stats replication\r\n");
 }
@@ -397,10 +402,6 @@ describe("a slave that was taken out", () => {
     return node;
   }
 
-  function asked(node: PlayedNode, key: string, word: string): number {
-    return node.host(key).requests.filter((request) => request.includes(word)).length;
-  }
-
   it("copies again and asks its master to add it, not the index server", async () => {
     const node = await startSlave(() => "OK\r\n");
     await node.network.pass(1000);
@@ -452,6 +453,81 @@ describe("a slave that was taken out", () => {
     await node.push(9, ["2001 1 1 0 2 16", "2002 2 2 -1 0 17", "2003 0 0 0 1 18"]);
     await node.network.pass(20_000);
     assert(asked(node, OTHER, "dump ") > 0 && asked(node, OTHER, "node admit") === 1);
+    await node.stop();
+  });
+});
+
+describe("a master whose keys a new partition takes over", () => {
+  const PREPARING = ["2001 0 0 0 1 16", "2002 0 1 1 1 17"];
+  const READY = ["2001 0 0 0 1 16", "2002 0 3 1 1 17"];
+  const ACTIVE = ["2001 0 0 0 1 16", "2002 0 0 1 1 17"];
+  const DUMP = `<${SLAVE}>dump 0 1 2 0 deletions\r\n`;
+  const ADMIT = "node admit 127.0.0.1 2002\r\n";
+  const FULL = "SERVER_ERROR disk full";
+  /** Of partition 1, if there are two. */
+  const MOVING = "set key1 0 0 1\r\nx\r\n";
+
+  it("lets it be ready when it has missed nothing since its copy began", async () => {
+    const node = await startMaster(PREPARING);
+    const unsent = "SERVER_ERROR copy again: this node did not send it writes when its copy began\r\n";
+    assertEquals(await node.ask(ADMIT), unsent);
+    await node.ask(DUMP);
+    node.host(SLAVE).answer = () => `${FULL}\r\n`;
+    assertEquals(await node.ask(MOVING), "STORED\r\n");
+    assertEquals(await node.ask(ADMIT), `SERVER_ERROR copy again: it answered "${FULL}"\r\n`);
+    await node.ask(DUMP);
+    assertEquals([await node.ask(ADMIT), changes(node)], ["OK\r\n", []]);
+    await node.stop();
+  });
+
+  it("has it copy again before it acknowledges a write that it lacks, ready or about to be", async () => {
+    for (const nodes of [PREPARING, READY]) {
+      const node = await startMaster(nodes);
+      if (nodes === PREPARING) {
+        await node.ask(DUMP);
+        assertEquals(await node.ask(ADMIT), "OK\r\n");
+      }
+      node.host(SLAVE).answer = () => `${FULL}\r\n`;
+      let answer: string | undefined;
+      node.index.answer = () => answer;
+      const client = await node.send(MOVING);
+      assertEquals([changes(node), client.received], [[REMOVAL], ""]);
+      answer = "OK\r\n";
+      node.index.connections.at(-1)?.send(answer);
+      await node.network.settle();
+      assertEquals(client.received, "STORED\r\n");
+      await node.stop();
+    }
+  });
+
+  it("says that a write is in doubt which it lacks, and it is active", async () => {
+    const node = await startMaster(READY);
+    node.host(SLAVE).answer = (request) => (request.includes("set") ? undefined : "OK\r\n");
+    const client = await node.send(MOVING);
+    await node.push(6, ACTIVE);
+    node.host(SLAVE).connections[0]?.send(`${FULL}\r\n`);
+    await node.network.settle();
+    const doubt = `in doubt: written here, but not confirmed by replica "${SLAVE}" (it has taken the key over)`;
+    assertEquals(client.received, `SERVER_ERROR ${doubt}\r\n`);
+    await node.stop();
+  });
+});
+
+describe("the master of a new partition", () => {
+  const JOINING = ["2001 2 0 -1 0 16", "2002 0 0 0 1 17", "2003 0 0 1 1 18"];
+  const COPYING = ["2001 0 1 2 1 16", "2002 0 0 0 1 17", "2003 0 0 1 1 18"];
+
+  it("is ready when everybody whose keys it takes over agrees, and copies again if one says so", async () => {
+    const node = await startMaster(JOINING);
+    const answers = ["SERVER_ERROR copies are not answered yet", "SERVER_ERROR copy again: it lacks a write", "OK"];
+    const answer = (others: () => string | undefined) => (request: string) =>
+      request.startsWith("node flush") ? "FLUSH 0\r\n" : request.startsWith("node admit") ? others() : "END\r\n";
+    node.host(SLAVE).answer = answer(() => "OK\r\n");
+    node.host(OTHER).answer = answer(() => `${answers.length > 1 ? answers.shift() : answers[0]}\r\n`);
+    await node.push(6, COPYING);
+    await node.network.pass(5000);
+    assertEquals(changes(node), ["node state 127.0.0.1 2001 ready 6\r\n"]);
+    assertEquals([asked(node, SLAVE, "dump "), asked(node, OTHER, "dump "), asked(node, OTHER, "node admit")], [2, 2, 3]);
     await node.stop();
   });
 });
