@@ -1,6 +1,6 @@
 /**
- * The packets of ZooKeeper's client protocol, from values to bytes and back: the login of a session, requests and replies by
- * their numbers, notices of watches. What a request says is in `requests.ts`. Pure.
+ * The packets of ZooKeeper's client protocol, from values to bytes and back: requests and replies by their numbers, notices of
+ * watches. What a request says is in `requests.ts`; `session_packets.ts` has what begins and keeps a session. Pure.
  */
 
 import { FlareError } from "../../base/errors.ts";
@@ -16,55 +16,6 @@ export const AUTH_XID = -4;
 const FRAME_HEAD_BYTES = 4;
 /** The largest packet that is read: far above ZooKeeper's `jute.maxbuffer`. */
 const FRAME_BYTES_MAX = 64 << 20;
-const PROTOCOL_VERSION = 0;
-const PASSWORD_BYTES = 16;
-
-const PING = 11;
-const AUTH = 100;
-// ------------------------------------------------------------------------------------------------- the session
-
-/** What a session is asked for when a connection begins. */
-export interface SessionRequest {
-  /** 0: a new one. */
-  readonly id: bigint;
-  readonly password: Uint8Array;
-  readonly timeoutMs: number;
-  /** The latest transaction that was seen: a server that has not seen it refuses. */
-  readonly lastZxid: bigint;
-}
-
-/** The session that a connection got. */
-export interface SessionGrant {
-  /** 0: the session has expired. */
-  readonly id: bigint;
-  readonly password: Uint8Array;
-  /** Without a sign of life for this long it expires. */
-  readonly timeoutMs: number;
-}
-
-/** A new session. */
-export const NO_SESSION = { id: 0n, password: new Uint8Array(PASSWORD_BYTES) } as const;
-
-/** The packet that begins a connection. */
-export function encodeSessionRequest({ id, password, timeoutMs, lastZxid }: SessionRequest): Uint8Array {
-  const writer = new JuteWriter();
-  writer.int(PROTOCOL_VERSION);
-  writer.long(lastZxid);
-  writer.int(timeoutMs);
-  writer.long(id);
-  writer.buffer(password);
-  // No server that only reads: its map may be old.
-  writer.boolean(false);
-  return frame(writer);
-}
-
-/** The answer to it. @throws FlareError CORRUPT */
-export function decodeSessionGrant(packet: Uint8Array): SessionGrant {
-  const reader = new JuteReader(packet);
-  reader.int();
-  const timeoutMs = reader.int();
-  return { timeoutMs, id: reader.long(), password: reader.buffer() };
-}
 
 /** A request with its number. */
 export function encodeRequest(xid: number, request: Request<unknown>): Uint8Array {
@@ -73,20 +24,8 @@ export function encodeRequest(xid: number, request: Request<unknown>): Uint8Arra
   return frame(writer);
 }
 
-export function encodePing(): Uint8Array {
-  return frame(headOf(PING_XID, PING));
-}
-
-/** The login of a user; bytes, one character per byte. */
-export function encodeLogin(credentials: Uint8Array): Uint8Array {
-  const writer = headOf(AUTH_XID, AUTH);
-  writer.int(0);
-  writer.text("digest");
-  writer.buffer(credentials);
-  return frame(writer);
-}
-
-function headOf(xid: number, type: number): JuteWriter {
+/** A packet with the number and the type that stand before everything else. */
+export function headOf(xid: number, type: number): JuteWriter {
   const writer = new JuteWriter();
   writer.int(xid);
   writer.int(type);
@@ -94,7 +33,7 @@ function headOf(xid: number, type: number): JuteWriter {
 }
 
 /** The packet with its length before it. */
-function frame({ bytes }: JuteWriter): Uint8Array {
+export function frame({ bytes }: JuteWriter): Uint8Array {
   const framed = new Uint8Array(FRAME_HEAD_BYTES + bytes.length);
   new DataView(framed.buffer).setInt32(0, bytes.length);
   framed.set(bytes, FRAME_HEAD_BYTES);
@@ -117,8 +56,6 @@ export function cutPacket(bytes: Uint8Array): Uint8Array | undefined {
 export function packetBytes(packet: Uint8Array): number {
   return FRAME_HEAD_BYTES + packet.length;
 }
-
-// ----------------------------------------------------------------------------------------------------- replies
 
 /** The head of a reply, and the rest. */
 export interface Reply {

@@ -8,8 +8,8 @@ import { FlareError } from "../../base/errors.ts";
 import { formatHostPort, type HostPort } from "../../base/host_port.ts";
 import type { Credentials } from "../../net/auth/auth_file.ts";
 import type { Runtime, Timer, TlsClient } from "../../runtime/runtime.ts";
-import { NO_SESSION, type SessionGrant } from "./packets.ts";
 import type { Answer, Request } from "./requests.ts";
+import { NO_SESSION, type SessionGrant } from "./session_packets.ts";
 import { ZooKeeperLink } from "./zookeeper_link.ts";
 
 export interface ZooKeeperServers {

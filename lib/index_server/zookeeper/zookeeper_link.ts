@@ -15,20 +15,22 @@ import {
   answerOf,
   cutPacket,
   decodeReply,
-  decodeSessionGrant,
   decodeWatch,
-  encodeLogin,
-  encodePing,
   encodeRequest,
-  encodeSessionRequest,
   PING_XID,
   packetBytes,
   type Reply,
-  type SessionGrant,
-  type SessionRequest,
   WATCH_XID,
 } from "./packets.ts";
 import { type Answer, closeSession, type Request } from "./requests.ts";
+import {
+  decodeSessionGrant,
+  encodeLogin,
+  encodePing,
+  encodeSessionRequest,
+  type SessionGrant,
+  type SessionRequest,
+} from "./session_packets.ts";
 
 /** Where to connect, and as whom. */
 export interface LinkOptions {

@@ -2,7 +2,8 @@
  * ZooKeeper's packets, as recorded between Debian's ZooKeeper 3.8 and its own client for Java: ours are the same byte for byte.
  * Transactions, which that program cannot send, are recorded with our client.
  *
- * Covers lib/index_server/zookeeper/requests.ts and lib/index_server/zookeeper/codes.ts.
+ * Covers lib/index_server/zookeeper/requests.ts, lib/index_server/zookeeper/session_packets.ts and
+ * lib/index_server/zookeeper/codes.ts.
  */
 
 import { describe, it } from "node:test";
@@ -13,12 +14,8 @@ import {
   answerOf,
   cutPacket,
   decodeReply,
-  decodeSessionGrant,
   decodeWatch,
-  encodeLogin,
   encodeRequest,
-  encodeSessionRequest,
-  NO_SESSION,
   packetBytes,
 } from "../../../../lib/index_server/zookeeper/packets.ts";
 import {
@@ -36,6 +33,12 @@ import {
   sync,
   transaction,
 } from "../../../../lib/index_server/zookeeper/requests.ts";
+import {
+  decodeSessionGrant,
+  encodeLogin,
+  encodeSessionRequest,
+  NO_SESSION,
+} from "../../../../lib/index_server/zookeeper/session_packets.ts";
 
 const STAT_OF_A = { created: 5n, modified: 7n, version: 1, owner: 0n };
 const ok = (value: unknown) => ({ ok: true, value });
