@@ -25,6 +25,7 @@ export type {
   FailingCluster,
   FindingName,
   LoadOptions,
+  MapServiceFault,
   RecordingClient,
   RecordingClientOptions,
   StormFault,

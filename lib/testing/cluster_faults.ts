@@ -7,14 +7,17 @@ import { FlareError } from "../base/errors.ts";
 import { RunningNode } from "../node_server/node_server.ts";
 import type { Daemon } from "./fault_kinds.ts";
 import { Faults } from "./faults.ts";
-import type { ClusterFaults, DiskFault, StormFault, StormOptions } from "./public_failing_cluster.ts";
+import type { ClusterFaults, DiskFault, MapServiceFault, StormFault, StormOptions } from "./public_failing_cluster.ts";
 import type { SimCluster } from "./sim_cluster.ts";
+import type { SimService } from "./sim_coordinator.ts";
 import type { SimHost } from "./sim_host.ts";
 
 const STORM_MS = 10_000;
 const STORM_PAUSE_MS = 2000;
 
-/** Every kind that `storm` knows. */
+/** The kinds that need several index servers. */
+const LEADER_FAULTS: readonly StormFault[] = ["leaderKill", "leaderPause", "leaderCut", "mapService"];
+/** Every other kind that `storm` knows. */
 export const STORM_FAULTS: readonly StormFault[] = [
   ...(["kill", "stop", "power", "pause", "cut", "isolate", "indexCut", "clog", "loss", "reset", "flaky", "halfOpen"] as const),
   ...(["slowDisk", "fullDisk", "failingAppend", "failingSync", "failingRead", "clock", "drift"] as const),
@@ -118,6 +121,13 @@ export class NamedFaults implements ClusterFaults {
     Object.assign(disk.faults, { append, sync, read });
   }
 
+  mapService(fault: MapServiceFault): void {
+    const { service } = this.#cluster;
+    if (service === undefined) throw new FlareError("INVALID_OPTION", "there is one index server, whose map is in a file");
+    this.#note(`map service: ${JSON.stringify(fault)}`);
+    this.#failService(service, fault);
+  }
+
   clock(machine: string, offMs: number, rate = 1): void {
     const { clock } = this.#host(machine);
     this.#note(`clocks of ${machine}: off by ${offMs} ms, rate ${rate}`);
@@ -125,13 +135,18 @@ export class NamedFaults implements ClusterFaults {
     clock.rate = rate;
   }
 
-  async storm({ durationMs = STORM_MS, kinds = STORM_FAULTS, pauseMsMax = STORM_PAUSE_MS }: StormOptions = {}): Promise<void> {
-    const { world } = this.#cluster;
-    const unknown = kinds.find((kind) => !STORM_FAULTS.includes(kind));
+  async storm({ durationMs = STORM_MS, kinds, pauseMsMax = STORM_PAUSE_MS }: StormOptions = {}): Promise<void> {
+    const { world, service } = this.#cluster;
+    const possible = service === undefined ? STORM_FAULTS : [...STORM_FAULTS, ...LEADER_FAULTS];
+    const wanted = kinds ?? possible;
+    const unknown = wanted.find((kind) => !possible.includes(kind));
     if (unknown !== undefined) {
-      throw new FlareError("INVALID_OPTION", `no kind of fault "${unknown}"; there are ${STORM_FAULTS.join(", ")}`);
+      const reason = LEADER_FAULTS.includes(unknown)
+        ? `"${unknown}" needs several index servers`
+        : `no kind of fault "${unknown}"`;
+      throw new FlareError("INVALID_OPTION", `${reason}; there are ${possible.join(", ")}`);
     }
-    const faults = new Faults(this.#cluster, world.random.split(`storm ${world.nowMs}`), kinds);
+    const faults = new Faults(this.#cluster, world.random.split(`storm ${world.nowMs}`), wanted);
     try {
       await this.#run(() => faults.rage(durationMs, pauseMsMax));
     } finally {
@@ -140,8 +155,9 @@ export class NamedFaults implements ClusterFaults {
   }
 
   heal(): void {
-    const { world, daemons } = this.#cluster;
+    const { world, daemons, service } = this.#cluster;
     this.#note("all is well");
+    if (service !== undefined) this.#failService(service, {});
     world.network.heal();
     world.network.slowNames.clear();
     for (const { clock, disk, process } of world.hosts.values()) {
@@ -158,6 +174,12 @@ export class NamedFaults implements ClusterFaults {
       if (server instanceof RunningNode && server.storage.failure !== undefined) daemon.kill();
       if (host.process === undefined) daemon.start();
     }
+  }
+
+  #failService(service: SimService, { away = false, slowMs = 0, lostAnswers = 0 }: MapServiceFault): void {
+    service.isAway = away;
+    service.lostAnswers = lostAnswers;
+    for (const { host } of this.#cluster.indexServers) service.extraDelayUs.set(host, slowMs * 1000);
   }
 
   get #network() {

@@ -66,7 +66,7 @@ export class SimulatedCluster implements FailingCluster {
     const watch = new MapWatch(this.#cluster, (message) => void this.#conflicts.push(message));
     this.#world.onEvent = () => watch.look();
     this.faults = new NamedFaults(this.#cluster, (work) => this.run(work));
-    this.#cluster.index.start();
+    this.#cluster.startIndex();
     for (let i = 0; i < partitions * (1 + slaves) + spares; i++) this.#cluster.addNode();
     this.#operator = new Operator(this.#cluster);
     this.#operator.shape = { partitions, slaves };
@@ -87,12 +87,24 @@ export class SimulatedCluster implements FailingCluster {
     return this.#cluster.index.host.name;
   }
 
+  get indexServers(): readonly string[] {
+    return this.#cluster.indexServers.map(({ host }) => host.name);
+  }
+
+  get mapService(): string | undefined {
+    return this.#cluster.service?.host.name;
+  }
+
   get nowMs(): number {
     return this.#world.nowMs;
   }
 
   get hash(): string {
     return this.#world.trace.hash;
+  }
+
+  leader(): string | undefined {
+    return this.#cluster.leader?.host.name;
   }
 
   master(partition = 0): string | undefined {

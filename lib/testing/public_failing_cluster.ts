@@ -46,7 +46,12 @@ export type StormFault =
   | "failingSync"
   | "failingRead"
   | "clock"
-  | "drift";
+  | "drift"
+  /** These four only with several index servers. */
+  | "leaderKill"
+  | "leaderPause"
+  | "leaderCut"
+  | "mapService";
 
 /** How a disk fails. */
 export interface DiskFault {
@@ -62,19 +67,29 @@ export interface DiskFault {
   readonly read?: number;
 }
 
+/** How the service fails that several index servers share; what is not given is in order. */
+export interface MapServiceFault {
+  /** It answers nobody. */
+  readonly away?: boolean;
+  /** Each request takes up to this much longer, in milliseconds, and its answer, too; after 2000 nobody waits for it. */
+  readonly slowMs?: number;
+  /** How likely an answer to something that was done is to get lost, 0 … 1. */
+  readonly lostAnswers?: number;
+}
+
 /** What `storm` does. */
 export interface StormOptions {
   /** Default 10000. */
   readonly durationMs?: number;
-  /** Default: all. */
+  /** Default: all that the cluster has something for. */
   readonly kinds?: readonly StormFault[];
   /** The longest pause between two of them, in milliseconds; default 2000. */
   readonly pauseMsMax?: number;
 }
 
 /**
- * What can go wrong with a cluster's machines, which are called by their names (`cluster.nodes`, `cluster.index`, the name of a
- * client). A fault stays until it is taken back, or until `heal`.
+ * What can go wrong with a cluster's machines, which are called by their names (`cluster.nodes`, `cluster.indexServers`,
+ * `cluster.mapService`, the name of a client). A fault stays until it is taken back, or until `heal`.
  */
 export interface ClusterFaults {
   /** What went wrong so far, with its time. */
@@ -105,6 +120,8 @@ export interface ClusterFaults {
   reset(one: string, other: string): void;
   /** A slow, full or failing disk; what is not given is in order. */
   disk(machine: string, fault: DiskFault): void;
+  /** What several index servers share is away, slow, or loses answers. @throws FlareError INVALID_OPTION if there is one */
+  mapService(fault: MapServiceFault): void;
   /** The wall clock is off by `offMs` milliseconds, and all clocks run at this rate (1 = right). */
   clock(machine: string, offMs: number, rate?: number): void;
   /** Random faults, several at a time, by the seed; resolves when they are over and every server was started again. */
@@ -207,14 +224,20 @@ export interface FailingCluster extends AsyncDisposable {
   readonly seed: string;
   /** The names of the machines with a node. */
   readonly nodes: readonly string[];
-  /** The name of the machine with the index server. */
+  /** The name of the machine with the index server, the first one of several. */
   readonly index: string;
+  /** The names of the machines with an index server. */
+  readonly indexServers: readonly string[];
+  /** The name of the machine that has the map of several index servers; undefined with one. */
+  readonly mapService: string | undefined;
   /** What can go wrong. */
   readonly faults: ClusterFaults;
   /** Virtual milliseconds since the beginning. */
   readonly nowMs: number;
   /** Of everything that has happened: two runs of one seed have the same. */
   readonly hash: string;
+  /** The machine with the index server that leads; undefined = none does. */
+  leader(): string | undefined;
   /** The machine with the master of a partition, by the index server's map; undefined = there is none. */
   master(partition?: number): string | undefined;
   /** The machines with its slaves. */

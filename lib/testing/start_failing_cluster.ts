@@ -16,6 +16,8 @@ export interface FailingClusterOptions {
   readonly slaves?: number;
   /** Nodes besides those: proxies, which take the places of lost slaves; default 0. */
   readonly spares?: number;
+  /** Several index servers share a map in a service of its own, and elect a leader; default 1, whose map is in a file. */
+  readonly indexServers?: number;
   /** Default `sync`. */
   readonly replicationType?: "async" | "sync";
   /** Default `always`. */
@@ -29,6 +31,7 @@ const DEFAULTS: Required<FailingClusterOptions> = {
   partitions: 1,
   slaves: 1,
   spares: 0,
+  indexServers: 1,
   replicationType: "sync",
   fsync: "always",
   node: {},
@@ -39,6 +42,7 @@ const clusterFields: FieldsOf<FailingClusterOptions> = {
   partitions: integerField(1, 16),
   slaves: integerField(0, 8),
   spares: integerField(0, 16),
+  indexServers: integerField(1, 7),
   replicationType: choiceField(["async", "sync"]),
   fsync: choiceField(["always", "interval", "os"]),
   node: objectField(nodeFields),
@@ -66,10 +70,10 @@ const clusterFields: FieldsOf<FailingClusterOptions> = {
 export async function startFailingCluster(options: FailingClusterOptions = {}): Promise<FailingCluster> {
   checkFields(clusterFields, options);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const { seed, partitions, slaves, spares, replicationType, fsync, node } = { ...DEFAULTS, ...given };
+  const { seed, partitions, slaves, spares, indexServers, ...others } = { ...DEFAULTS, ...given };
   return SimulatedCluster.start(
     String(seed),
     { partitions, slaves, spares },
-    { replicationType, fsync, syncReads: true, node },
+    { ...others, indexMachines: indexServers, syncReads: true },
   );
 }

@@ -55,6 +55,54 @@ describe("a failing cluster", () => {
     assertEquals(Math.round(cluster.nowMs - nowMs), 1000);
   });
 
+  it("goes on without any of several index servers, and while what they share fails", { timeout: 60_000 }, async () => {
+    await using cluster = await startFailingCluster({ seed: 5, slaves: 1, spares: 1, indexServers: 3 });
+    assertEquals(cluster.indexServers, ["index.sim", "index2.sim", "index3.sim"]);
+    const first = cluster.leader() as string;
+    const master = masterOf(cluster);
+    using client = cluster.client();
+    await client.set("a", "1");
+    cluster.faults.kill(first);
+    cluster.faults.kill(master);
+    for (let waitedMs = 0; cluster.master() === master || cluster.leader() === undefined; waitedMs += 500) {
+      assert(waitedMs < 60_000, `${first} ${master}: ${cluster.leader()} ${cluster.master()}`);
+      await cluster.sleep(500);
+    }
+    assertNotEquals(cluster.leader(), first);
+    assertEquals(await client.get("a"), "1");
+    // Without the map nobody can take over for a master; with it somebody does.
+    const [second, next] = [cluster.leader(), masterOf(cluster)];
+    cluster.faults.mapService({ away: true });
+    await cluster.sleep(20_000);
+    assertEquals([cluster.leader(), await client.get("a")], [undefined, "1"]);
+    cluster.faults.mapService({ slowMs: 100, lostAnswers: 0.1 });
+    await cluster.sleep(20_000);
+    assert(cluster.leader() !== undefined, `${second} ${next}`);
+    cluster.faults.isolate(cluster.mapService as string);
+    await cluster.sleep(10_000);
+    assertEquals(cluster.leader(), undefined);
+    await cluster.check();
+    assert(cluster.leader() !== undefined);
+  });
+
+  it("has storms of faults of the leading index server, if there are several", { timeout: 60_000 }, async () => {
+    const course = async (): Promise<string> => {
+      await using cluster = await startFailingCluster({ seed: 8, slaves: 1, spares: 1, indexServers: 3 });
+      const load = cluster.startLoad();
+      await cluster.faults.storm({ durationMs: 8000, kinds: ["leaderKill", "leaderPause", "leaderCut", "mapService"] });
+      await load.stop();
+      assertGreater(cluster.faults.list.length, 2);
+      await cluster.check();
+      return `${cluster.hash} ${cluster.faults.list.join()}`;
+    };
+    assertEquals(await course(), await course());
+    await using alone = await startFailingCluster({ slaves: 0 });
+    assertEquals([alone.leader(), alone.indexServers, alone.mapService], [alone.index, [alone.index], undefined]);
+    const error = await alone.faults.storm({ kinds: ["leaderKill"] }).catch((reason: Error) => reason.message);
+    assertMatch(`${error}`, /^"leaderKill" needs several index servers; there are kill, stop, /);
+    assertThrows(() => alone.faults.mapService({}), FlareError, "there is one index server");
+  });
+
   it("executes all commands, in the order of their calls for each key", async () => {
     await using cluster = await startFailingCluster({ partitions: 2, slaves: 0 });
     using client = cluster.client();
