@@ -5,10 +5,16 @@
  * Runs alone: a node that is slow to say goodbye leaves its partition without answers until its lease has ended.
  */
 
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { clientRuntime, waitUntil } from "../support/daemon.ts";
+import { executedCommands } from "../support/deployment_files.ts";
 import { LineClient } from "../support/line_client.ts";
+import { repositoryRoot } from "../support/repository.ts";
+import { commandFor, SpawnedProgram } from "../support/spawn.ts";
 import { withTemporaryDirectory } from "../support/temporary_directory.ts";
 import type { HostPort } from "./scenarios/cluster_driver.ts";
 import { Operator } from "./scenarios/operator.ts";
@@ -24,29 +30,68 @@ function count(text: string, part: string): number {
   return text.split(part).length - 1;
 }
 
+/** Where docs/deployment.md has the servers: the index server, then the nodes in the order of `Stage.twoPartitions`. */
+const DOCUMENTED = ["10.0.0.1:12120", "10.0.0.5:12121", "10.0.0.6:12121", "10.0.0.7:12121", "10.0.0.8:12121", "10.0.0.9:12121"];
+
+/**
+ * Executes commands of docs/deployment.md in a shell, where the servers are others, `flare` is that of this repository, and
+ * `ssh HOST sudo systemctl restart flared@PORT` restarts a node of the cluster.
+ */
+async function execute(
+  commands: string,
+  directory: string,
+  servers: readonly HostPort[],
+  cluster: ProcessDriver,
+): Promise<void> {
+  const flare = commandFor("cli/flare.ts").map((word) => `'${word}'`);
+  const programs = {
+    flare: `cd '${repositoryRoot}' && exec ${flare.join(" ")} "$@"`,
+    // The test restarts what it finds here, and removes the file when it has.
+    ssh: `[ "$2 $3 $4" = "sudo systemctl restart" ] || exit 64
+      : > "${directory}/restart-\${5#flared@}"; while [ -e "${directory}/restart-\${5#flared@}" ]; do sleep 0.05; done`,
+  };
+  for (const [name, text] of Object.entries(programs)) {
+    writeFileSync(join(directory, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+  const script = servers.reduce(
+    (text, { host, port }, i) => text.replaceAll(DOCUMENTED[i] as string, `${host}:${port}`),
+    commands,
+  );
+  const shell = new SpawnedProgram("sh", ["-c", script], { PATH: `${directory}:${process.env.PATH}` });
+  let isOver = false;
+  const finished = shell.finished.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    const [wanted] = readdirSync(directory).filter((name) => name.startsWith("restart-"));
+    const node = servers.find(({ port }) => wanted === `restart-${port}`);
+    if (wanted === undefined || node === undefined) await new Promise((resolve) => setTimeout(resolve, 50));
+    else {
+      await cluster.stopNode(node);
+      await cluster.startNode(node);
+      rmSync(join(directory, wanted));
+    }
+  }
+  const { status, stdout, stderr } = await finished;
+  assertEquals(status, 0, `${stdout}${stderr}`);
+}
+
 describe("a rolling restart", () => {
-  it("of two partitions with a slave each copies nothing", { timeout: 240_000 }, () =>
+  it("of two partitions with a slave each, by the commands of the documents, copies nothing", { timeout: 400_000 }, () =>
     withStage(
       (runtime, directory, nodesMax) => ProcessDriver.start(runtime, directory, nodesMax, ["--replication-type", "sync"]),
       5,
       async (stage) => {
-        const [masterA, masterB, slaveA, slaveB, proxy] = await stage.twoPartitions();
-        const before = count(stage.cluster.output, "copying partition");
-        const replicas: [name: string, node: HostPort, partition: number][] = [
-          ["the slave of partition 0", slaveA, 0],
-          ["the slave of partition 1", slaveB, 1],
-          ["the master of partition 0", masterA, 0],
-          ["the master of partition 1", masterB, 1],
-        ];
-        await stage.step("the proxy", () => stage.restart(proxy));
-        for (const [name, node, partition] of replicas) {
-          await stage.step(name, async () => {
-            await stage.restart(node);
-            await stage.operator.addSlave(node, partition);
-          });
-        }
-        const { output } = stage.cluster;
-        assertEquals([count(output, "copying partition") - before, count(output, ", without a copy")], [0, 4]);
+        const nodes = await stage.twoPartitions();
+        const { cluster } = stage;
+        const before = count(cluster.output, "copying partition");
+        await withTemporaryDirectory((directory) =>
+          stage.step("the commands", () => execute(executedCommands(), directory, [cluster.index, ...nodes], cluster)),
+        );
+        assertEquals([count(cluster.output, "copying partition") - before, count(cluster.output, ", without a copy")], [0, 4]);
+        const roles = (await stage.operator.nodes()).map(({ key, role }) => `${key} ${role}`).sort();
+        const now = ["slave", "slave", "master", "master", "proxy"];
+        assertEquals(roles, nodes.map(({ host, port }, i) => `${host}:${port} ${now[i]}`).sort());
       },
     ),
   );
