@@ -95,7 +95,7 @@ export function ChangePanel({ node, cluster }: { node: Node; cluster: Cluster })
         </Notice>
       )}
       {stage.at === "preview" && (
-        <PreviewView {...stage} onBack={() => setStage({ at: "form" })} onCarryOut={() => void carryOut()} />
+        <PreviewView {...stage} verb={verb} onBack={() => setStage({ at: "form" })} onCarryOut={() => void carryOut()} />
       )}
       {(shown.at === "running" || shown.at === "ended") && (
         <>
@@ -198,6 +198,7 @@ function Check(props: { checked: boolean; onChange: (checked: boolean) => void; 
 }
 
 function PreviewView(props: {
+  verb: Verb;
   steps: readonly string[];
   warnings: readonly string[];
   onBack: () => void;
@@ -215,6 +216,7 @@ function PreviewView(props: {
       <h4 tabIndex={-1} ref={focus}>
         {t("willDo")}
       </h4>
+      <p>{t(VERB_WORDS[props.verb])}.</p>
       {props.steps.length === 0 ? <p>{t("nothingToDo")}</p> : <Steps lines={props.steps} />}
       <h4>{t("warnings")}</h4>
       {props.warnings.length === 0 ? (
