@@ -71,9 +71,11 @@ export class Api {
     return json(await this.#withToken("GET", `/api/item?key64=${to64(key)}`));
   }
 
-  /** @param version of the item that was read: it is stored only if that is still there */
-  async store(key: Uint8Array, value: Uint8Array, flags: number, ttl: number, version?: number | string): Promise<Item> {
-    const body = { key64: to64(key), value64: to64(value), flags, ttl, ...(version === undefined ? {} : { version }) };
+  /** @param before what was read: it is stored only if that is still so */
+  async store(key: Uint8Array, value: Uint8Array, flags: number, ttl: number, before: Item): Promise<Item> {
+    const { found, version } = before;
+    const condition = found ? (version === null ? {} : { version }) : { ifAbsent: true };
+    const body = { key64: to64(key), value64: to64(value), flags, ttl, ...condition };
     return json(await this.#withToken("PUT", "/api/item", body));
   }
 

@@ -100,7 +100,7 @@ export interface Item {
   readonly value64?: string;
   readonly flags?: number;
   readonly bytes?: number;
-  /** Seconds that are left; null or negative: it does not expire. */
+  /** Seconds that are left; negative: it does not expire. */
   readonly ttl?: number | null;
   readonly version?: number | string | null;
 }

@@ -148,8 +148,7 @@ function Editing(props: {
     const value = bytesIn(editor, text);
     if (value === undefined) return props.onOutcome({ kind: "bad", text: t("badHex") });
     void attempt(async () => {
-      const version = item.found && item.version !== null ? item.version : undefined;
-      const stored = await api.store(key, value, flags, ttl, version);
+      const stored = await api.store(key, value, flags, ttl, item);
       props.onOutcome({ kind: "good", text: t("stored", { version: stored.version ?? UNKNOWN }) });
       props.onAgain();
     });
@@ -224,5 +223,6 @@ function Editing(props: {
 }
 
 function ttlText(ttl: number | null | undefined, never: string, inTime: (time: string) => string, language: string): string {
-  return ttl === null || ttl === undefined || ttl < 0 ? never : inTime(duration(ttl, language));
+  if (ttl === null || ttl === undefined) return UNKNOWN;
+  return ttl < 0 ? never : inTime(duration(ttl, language));
 }

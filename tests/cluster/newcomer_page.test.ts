@@ -1,6 +1,7 @@
 /**
- * A newcomer with the README and a browser: the commands that stand there start a cluster of two partitions with a slave each, the
- * address that stands there shows it, it survives a `kill -9`, and the page that was open all the time sees it come back.
+ * A newcomer with the README and a browser: the commands that stand there start a cluster of two partitions with a slave
+ * each, the address that stands there shows it, it survives a `kill -9`, and the page that was open all the time sees it come
+ * back.
  */
 
 import { join } from "node:path";

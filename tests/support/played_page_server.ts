@@ -130,10 +130,11 @@ export class PlayedPageServer {
   #item(method: string, key64: string, body: unknown, response: ServerResponse): void {
     if (method === "DELETE") return sendJson(response, 200, { deleted: this.items.delete(key64) });
     if (method === "PUT") {
-      const { key64: key, version: wanted, ...item } = body as { key64: string; value64: string; version?: number };
+      const { key64: key, version, ifAbsent, ...item } = body as { key64: string; version?: number; ifAbsent?: boolean };
+      const wanted = ifAbsent === true ? 0 : version;
       const before = this.items.get(key)?.version ?? 0;
       if (wanted !== undefined && wanted !== before) return sendJson(response, 409, { error: "somebody changed it" });
-      this.items.set(key, { ...(item as { value64: string; flags: number; ttl: number }), version: before + 1 });
+      this.items.set(key, { ...(item as unknown as { value64: string; flags: number; ttl: number }), version: before + 1 });
       return sendJson(response, 200, { stored: true, version: before + 1 });
     }
     const item = this.items.get(key64);
