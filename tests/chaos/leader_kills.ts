@@ -16,6 +16,7 @@ import { Etcd } from "../support/etcd_server.ts";
 import { IndexCluster, Writer } from "../support/index_cluster.ts";
 import type { MapService } from "../support/index_scene.ts";
 import { ZooKeeper } from "../support/zookeeper_server.ts";
+import { describe, nodeFaults, storeFaults } from "./leader_verdict.ts";
 
 export const KILL_SERVICES = ["etcd", "zookeeper"] as const;
 
@@ -104,7 +105,7 @@ class KillRun {
     await writing;
     await this.#learn();
     await this.#judgeStores();
-    this.#judgeNodes();
+    this.#findings.push(...nodeFaults(this.#records, this.#killed));
     await this.#judgeWrites(writers);
     return {
       findings: this.#findings,
@@ -185,29 +186,12 @@ class KillRun {
     if (known.length !== stores) this.#findings.push(`the map was stored ${stores} times, the history has ${known.length}`);
   }
 
-  /** Each store must follow the one before: the next map of the same leader, or the same map with the next leader's term. */
   async #judgeStores(): Promise<void> {
-    for (const [i, record] of this.#records.entries()) {
-      const before = this.#records[i - 1];
-      if (before === undefined) continue;
-      const isNext = record.term === before.term && record.server === before.server;
-      const isTaken = record.term === before.term + 1 && record.version === before.version && record.events.length === 0;
-      const isFollowing = BigInt(record.version) === BigInt(before.version) + 1n;
-      if (!isTaken && !(isNext && isFollowing)) this.#findings.push(`after ${describe(before)} came ${describe(record)}`);
-    }
+    this.#findings.push(...storeFaults(this.#records));
     const all = await this.#proof.all();
     const recorded = this.#records.map(({ term, version }) => `${term} ${version}`);
     if (all === undefined || all.join() === recorded.join()) return;
     this.#findings.push(`the service has the stores ${all.join()}, the history ${recorded.join()}`);
-  }
-
-  /** Nobody but killed masters may have gone down, each of them once. */
-  #judgeNodes(): void {
-    const lost = this.#records.flatMap(({ events }) => events.flatMap((event) => /^lost "([^"]+)"/.exec(event)?.[1] ?? []));
-    const promoted = this.#records.filter(({ events }) => events.some((event) => event.startsWith("promoted ")));
-    const expected = this.#killed;
-    if (lost.join() !== expected.join()) this.#findings.push(`nodes that went down: ${lost}; killed: ${expected}`);
-    if (promoted.length !== expected.length) this.#findings.push(`promotions: ${promoted.length}; killed: ${expected.length}`);
   }
 
   async #judgeWrites(writers: readonly Writer[]): Promise<void> {
@@ -218,10 +202,6 @@ class KillRun {
     }
     client.close();
   }
-}
-
-function describe({ term, version, server, cause, events }: MapRecord): string {
-  return `map ${version} in term ${term} of ${server} (${cause}: ${events.join("; ")})`;
 }
 
 const KEY = btoa("/flare/test");
