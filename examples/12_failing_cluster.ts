@@ -54,7 +54,10 @@ for (const seed of [1, 2, 3]) {
   cluster.faults.heal();
   await counting;
 
-  const visits = (await one.get("visits"))?.split(",") ?? [];
+  // Its connection is a new one, to a cluster that is whole again: those of the others may have broken unnoticed.
+  await cluster.settled();
+  using reader = cluster.client();
+  const visits = (await reader.get("visits"))?.split(",") ?? [];
   // Nothing that was acknowledged is lost, nothing stale was read, and all replicas are equal.
   const { findings } = await cluster.check();
   console.log(`seed ${seed}: ${visits.length} visits, ${new Set(visits).size} different ones, ${findings.length} findings`);
