@@ -104,7 +104,7 @@ export const clusterBugs: readonly PlantedBug[] = [
     about: "a copy counts although its master did not send the slave any writes when it began",
     search: "cutOff",
     file: "lib/replication/in_sync_replicas.ts",
-    find: "    if (this.#slave(key) === undefined) return;\n    const record",
+    find: "    if (this.#replica(key) === undefined) return;\n    const record",
     replace: "    const record",
   },
   {
