@@ -42,7 +42,7 @@ const MAPS: Readonly<Record<string, NodeMap>> = {
 const CHANGED: Readonly<Record<string, string>> = { "index-set": "ERROR\r\n" };
 /** What the recorded servers do not count. */
 const OURS =
-  /^STAT (rejected_http_requests|index_(leads|leader|leader_since|term|replaced_by|db|db_failing_seconds)) \S+\r\n/gm;
+  /^STAT (rejected_http_requests|index_(leads|leader|leader_since|term|replaced_by|moved|db|db_failing_seconds)) \S+\r\n/gm;
 /** How the answer to `meta` ends. */
 const META_END = "META partition-modular-virtual 4096\r\nEND\r\n";
 
