@@ -72,6 +72,15 @@ describe("every program and verb", () => {
     }
   });
 
+  it("prints data instead of tables, if it prints any", () => {
+    const others = ["up", "dump", "dumpkey", "completion", "man"];
+    const [flare] = programs;
+    for (const { name, options } of flare?.verbs ?? []) {
+      const format = options.find(({ long }) => long === "--output-format");
+      assertEquals([...(format?.choices ?? [])], others.includes(name) ? [] : ["table", "json"], name);
+    }
+  });
+
   it("is described", () => {
     for (const { name, description, options } of everything()) {
       assert(description !== "", name);

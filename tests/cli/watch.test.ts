@@ -2,8 +2,8 @@
 
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type Cluster, startCluster } from "../../mod.ts";
-import { clientRuntime } from "../support/daemon.ts";
+import { Client, type Cluster, startCluster } from "../../mod.ts";
+import { clientRuntime, waitUntil } from "../support/daemon.ts";
 import { startInTerminal } from "../support/pseudo_terminal.ts";
 import { runProgram, startProgram } from "../support/spawn.ts";
 
@@ -21,13 +21,18 @@ describe("flare watch", () => {
   it("prints changes of the node map, and the logs of all nodes, also of new ones", async () => {
     const program = startProgram("flare", ["watch", "--wait", "0.1", "--log", "mutations, connevents"], environment);
     await program.waitFor(": node map ");
-    await program.waitFor("type=conn_new");
     using client = cluster.client();
-    await client.set("a-key", "value");
-    await program.waitFor("type=item_store key=a-key");
+    await waitUntil(async () => {
+      await client.set("a-key", "value");
+      return program.output.includes("type=item_store key=a-key");
+    }, "the log of the node is followed");
     const node = await cluster.addNode();
     await program.waitFor(`added "${node.key}"`);
-    await program.waitFor(`${node.key} ts=`);
+    await waitUntil(async () => {
+      using visitor = new Client(node.address);
+      await visitor.ping();
+      return program.output.includes(`${node.key} ts=`);
+    }, "the log of the new node is followed");
     await node.stop({ announce: false });
     await program.waitFor(`gap: the log of "${node.key}" is not followed`);
     await program.waitFor(`lost "${node.key}"`);
