@@ -68,7 +68,8 @@ const MICROSECONDS = 1e6;
 
 /**
  * Runs a load.
- * @throws FlareError INVALID_OPTION; CONNECTION_FAILED if a connection cannot be opened; TIMED_OUT if no server answers
+ * @throws FlareError INVALID_OPTION; CONNECTION_FAILED if a connection cannot be opened; TIMED_OUT if no server answers;
+ * REFUSED if nothing is stored, as without a login
  */
 export async function runLoad(
   runtime: Runtime,
@@ -88,6 +89,7 @@ export async function runLoad(
     onProgress(`storing ${options.keys} keys of ${options.valueBytes} bytes`);
     await load.run("store", signal);
     checkInterrupted(signal);
+    checkStored(work, options);
     const measured = await load.measure(signal, onProgress);
     onProgress(`removing ${work.stored} keys`);
     const removed = await load.remove();
@@ -220,6 +222,13 @@ class Load {
     const { userUs, systemUs } = this.#runtime.process.cpuUsage();
     return { ownSeconds: (userUs + systemUs) / MICROSECONDS, serverSeconds: ofServers };
   }
+}
+
+/** @throws FlareError REFUSED if the servers have stored nothing */
+function checkStored({ errors, wrong, samples }: LoadWork, { keys }: LoadOptions): void {
+  if (errors + wrong < keys) return;
+  const said = samples[0] === undefined ? "" : `: ${JSON.stringify(samples[0])}`;
+  throw new FlareError("REFUSED", `the servers have stored none of ${keys} keys${said}`);
 }
 
 /** @throws FlareError CLOSED */

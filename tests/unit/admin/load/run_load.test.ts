@@ -218,6 +218,18 @@ describe("a load", () => {
     });
   });
 
+  it("fails when nothing is stored, as without a login", async () => {
+    await withServer(async (server) => {
+      server.spoil = () => "CLIENT_ERROR unauthenticated\r\n";
+      const error = await assertRejects(() => runLoad(runtime, options([server.address])), FlareError);
+      assertEquals(
+        [(error as FlareError).code, (error as FlareError).message],
+        ["REFUSED", 'the servers have stored none of 200 keys: "CLIENT_ERROR unauthenticated"'],
+      );
+      assert(!server.commands.some((command) => command.startsWith("get")));
+    });
+  });
+
   it("fails when nobody answers", async () => {
     const nobody = { host: HOST, port: 1 };
     const error = await assertRejects(() => runLoad(runtime, options([nobody])), FlareError);
