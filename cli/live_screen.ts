@@ -53,7 +53,8 @@ export class LiveScreen {
   /** Shows lines from the top; what does not fit is cut. The last line that fits may say so. */
   draw(lines: readonly string[]): void {
     const { columns, rows } = this.size;
-    const shown = lines.slice(0, rows).map((line) => cutLine(line, columns) + CLEAR_TO_END_OF_LINE);
+    // Cleared first: behind a line that fills its row, the last character would go.
+    const shown = lines.slice(0, rows).map((line) => CLEAR_TO_END_OF_LINE + cutLine(line, columns));
     write(HOME + shown.join("\r\n") + (shown.length < rows ? `\r\n${CLEAR_BELOW}` : ""));
   }
 
