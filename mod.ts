@@ -48,7 +48,14 @@ export { Client, type StoreOptions, StoreResult } from "./lib/client/client.ts";
 export type { ClientOptions, ConnectionOptions } from "./lib/client/client_options.ts";
 export type { ClientTls, Pem } from "./lib/client/client_tls.ts";
 export type { Bytes, Item } from "./lib/client/item.ts";
-export type { DeletePrefixOptions, DeleteProgress, ScanItem, ScanOptions } from "./lib/client/scan.ts";
+export type {
+  DeletePrefixOptions,
+  DeleteProgress,
+  ScanItem,
+  ScanOptions,
+  ScanPage,
+  ScanPageOptions,
+} from "./lib/client/scan.ts";
 export type { DataIdentity } from "./lib/cluster/data_identity.ts";
 export { KeyHashAlgorithm } from "./lib/cluster/key_hash.ts";
 export type { KeyResolverOptions } from "./lib/cluster/key_resolver.ts";

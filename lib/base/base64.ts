@@ -1,6 +1,9 @@
-/** Base64 (RFC 4648, with padding) over byte ranges: the form of keys with arbitrary bytes in lines of text. Pure. */
+/**
+ * Base64 (RFC 4648) over byte ranges: the form of keys with arbitrary bytes in lines of text, and without padding and with
+ * letters that need no escapes in URLs and tokens. Pure.
+ */
 
-import { latin1 } from "./bytes.ts";
+import { EMPTY_BYTES, fromLatin1, latin1 } from "./bytes.ts";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const PADDING = 0x3d;
@@ -65,4 +68,18 @@ export function decodeBase64(bytes: Uint8Array, start: number, end: number): Uin
     out += 3;
   }
   return decoded;
+}
+
+/** The form for URLs, without padding. */
+export function base64url(bytes: Uint8Array): string {
+  return base64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+/** The bytes of a text in the form for URLs, with padding or without; undefined if it is not of that form. */
+export function decodeBase64url(text: string): Uint8Array | undefined {
+  if (text === "") return EMPTY_BYTES;
+  if (!/^[A-Za-z0-9_-]+={0,2}$/.test(text)) return undefined;
+  const plain = text.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, "");
+  const bytes = fromLatin1(plain.padEnd(Math.ceil(plain.length / 4) * 4, "="));
+  return decodeBase64(bytes, 0, bytes.length);
 }

@@ -41,9 +41,13 @@ import {
   deletePrefixFields,
   type ScanItem,
   type ScanOptions,
+  type ScanPage,
+  type ScanPageOptions,
   type ScanServer,
   scanFields,
   scanItems,
+  scanPage,
+  scanPageFields,
 } from "./scan.ts";
 import { parseValues } from "./value_blocks.ts";
 
@@ -253,6 +257,26 @@ export class Client {
   scan(options: ScanOptions = {}): AsyncGenerator<ScanItem> {
     checkFields(scanFields, options);
     return scanItems(this.#scanServer, toBytes(options.prefix ?? "", "prefix"), options);
+  }
+
+  /**
+   * A page of a scan, for programs that show keys page by page; no server keeps anything of it.
+   * @throws FlareError
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "flare-kv";
+   *
+   * await using cluster = await startCluster();
+   * using client = cluster.client();
+   * for (const key of ["a", "b", "c"]) await client.set(key, "value");
+   * const { items, cursor = "" } = await client.scanPage({ limit: 2 });
+   * console.log(items.length, (await client.scanPage({ limit: 2, cursor })).items.length); // 2 1
+   * ```
+   */
+  async scanPage(options: ScanPageOptions = {}): Promise<ScanPage> {
+    checkFields(scanPageFields, options);
+    return scanPage(this.#scanServer, toBytes(options.prefix ?? "", "prefix"), options);
   }
 
   /**

@@ -42,6 +42,26 @@ export interface ScanItem {
   readonly version: Uint64;
 }
 
+/** Which page of a scan. */
+export interface ScanPageOptions {
+  /** Only keys with this prefix; default all. The same for all pages of a scan. */
+  readonly prefix?: Bytes;
+  /** Most keys of the page, 1 … 1000; default 1000. */
+  readonly limit?: number;
+  /** `cursor` of the page before; default: the first page. */
+  readonly cursor?: string;
+  /** With values; default false. */
+  readonly values?: boolean;
+}
+
+/** A page of a scan. */
+export interface ScanPage {
+  /** In key order. */
+  readonly items: readonly ScanItem[];
+  /** Continues the scan; undefined = this is the last page. */
+  readonly cursor: string | undefined;
+}
+
 /** The options of a deletion by prefix. */
 export interface DeletePrefixOptions {
   /** Most items to delete; default all. */
@@ -57,6 +77,14 @@ export const scanFields: FieldsOf<ScanOptions> = {
   prefix: field("a string or a Uint8Array", (value) => typeof value === "string" || isBytes(value)),
   pageSize: integerField(1, SCAN_LIMIT_MAX),
   ratePerSecond: integerField(0),
+  values: booleanField,
+};
+
+/** The fields a program may pass for a page of a scan. */
+export const scanPageFields: FieldsOf<ScanPageOptions> = {
+  prefix: scanFields.prefix,
+  limit: integerField(1, SCAN_LIMIT_MAX),
+  cursor: field("the cursor of a page of a scan", (value) => typeof value === "string" && parseCursor(value) !== undefined),
   values: booleanField,
 };
 
@@ -104,19 +132,31 @@ export async function* scanItems(
   const { values = false } = options;
   const { ratePerSecond: rate = 0, pageSize = SCAN_LIMIT_MAX } = options;
   const limit = pageOf(pageSize, rate);
-  const query = { limit, prefix, values, part: undefined };
   const pace = new Pace(server, rate);
-  let cursor: ScanCursor | undefined;
+  let cursor: string | undefined;
   do {
-    const reply = await patiently(server, () => ask(server, encodeScan({ ...query, cursor }, ""), ReplyShape.scan, "scan"));
-    const page = parseScanPage(reply);
-    if (page === undefined) throw new FlareError("CORRUPT", `"${server.name}" sent a malformed page of a scan`);
-    for (const { key, value, valueBytes, flags, expire, version } of page.items) {
-      yield { key, value: values ? value : undefined, valueBytes, flags, expire, version };
-    }
-    cursor = page.lastKey === undefined ? undefined : parseCursor(reply.line.slice("NEXT ".length));
+    const page = await scanPage(server, prefix, { limit, values, ...(cursor === undefined ? {} : { cursor }) });
+    yield* page.items;
+    cursor = page.cursor;
     if (cursor !== undefined) await pace.spend(page.items.length);
   } while (cursor !== undefined);
+}
+
+/** One page of it. @throws FlareError as `scanItems` */
+export async function scanPage(
+  server: ScanServer,
+  prefix: Uint8Array,
+  { limit = SCAN_LIMIT_MAX, cursor: token, values = false }: Omit<ScanPageOptions, "prefix">,
+): Promise<ScanPage> {
+  const cursor = token === undefined ? undefined : parseCursor(token);
+  const query = { limit, prefix, values, part: undefined, cursor };
+  const reply = await patiently(server, () => ask(server, encodeScan(query, ""), ReplyShape.scan, "scan"));
+  const page = parseScanPage(reply);
+  if (page === undefined) throw new FlareError("CORRUPT", `"${server.name}" sent a malformed page of a scan`);
+  const items = page.items.map(({ key, value, valueBytes, flags, expire, version }) => {
+    return { key, value: values ? value : undefined, valueBytes, flags, expire, version };
+  });
+  return { items, cursor: page.lastKey === undefined ? undefined : reply.line.slice("NEXT ".length) };
 }
 
 /**

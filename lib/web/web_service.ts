@@ -9,12 +9,14 @@ import { CHANGE_BYTES_MAX, Changes } from "./changes.ts";
 import { Collector, type CollectorHost } from "./collector.ts";
 import { EventStreams } from "./event_streams.ts";
 import { History, STEP_MS } from "./history.ts";
+import { ITEM_BYTES_MAX, Items } from "./items.ts";
 import { pageRoutes } from "./page/page_routes.ts";
 
 export class WebService {
   readonly #collector: Collector;
   readonly #streams: EventStreams;
   readonly #changes: Changes;
+  readonly #items: Items;
   readonly #history = new History();
   readonly #clock: Clock;
 
@@ -23,6 +25,7 @@ export class WebService {
     this.#clock = host.runtime.clock;
     this.#collector = new Collector(host, host.kind === "index");
     this.#streams = new EventStreams(host.runtime.clock, this.#collector.happenings);
+    this.#items = new Items(host);
     this.#changes = new Changes(host, this.#collector.happenings, () => this.#streams.publish(this.#collector.picture));
     this.#collector.watchers = () => this.#streams.count;
     this.#collector.onRound = (picture) => this.#history.add(picture);
@@ -36,12 +39,14 @@ export class WebService {
   stop(): void {
     this.#streams.stop();
     this.#changes.stop();
+    this.#items.close();
     this.#collector.stop();
   }
 
   /** Applies reloaded options. */
   reload(): void {
     this.#collector.reload();
+    this.#items.close();
   }
 
   /** The server has another node map. */
@@ -66,10 +71,26 @@ export class WebService {
   get change(): HttpHandler {
     return this.#changes.handler;
   }
+
+  get item(): HttpHandler {
+    return this.#items.get;
+  }
+
+  get store(): HttpHandler {
+    return this.#items.put;
+  }
+
+  get remove(): HttpHandler {
+    return this.#items.remove;
+  }
+
+  get scan(): HttpHandler {
+    return this.#items.scan;
+  }
 }
 
 /** The handlers of a service. */
-type Name = "cluster" | "stream" | "history" | "happened" | "change";
+type Name = "cluster" | "stream" | "history" | "happened" | "change" | "item" | "store" | "remove" | "scan";
 
 /** The routes; `service` is undefined until the daemon knows its cluster. */
 export function webRoutes(service: () => WebService | undefined): HttpRoutes {
@@ -86,6 +107,12 @@ export function webRoutes(service: () => WebService | undefined): HttpRoutes {
     "/api/stream": served("stream"),
     "/api/history": served("history"),
     "/api/happened": served("happened"),
+    "/api/item": {
+      GET: { handler: served("item"), needsToken: true },
+      PUT: { handler: served("store"), bodyBytesMax: ITEM_BYTES_MAX },
+      DELETE: { handler: served("remove") },
+    },
+    "/api/scan": { GET: { handler: served("scan"), needsToken: true } },
     "/api/change": { POST: { handler: served("change"), bodyBytesMax: CHANGE_BYTES_MAX } },
   };
 }

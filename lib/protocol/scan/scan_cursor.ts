@@ -3,8 +3,7 @@
  * key visited. It is the whole state of a scan; servers keep none. Pure.
  */
 
-import { base64, decodeBase64 } from "../../base/base64.ts";
-import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
+import { base64url, decodeBase64url } from "../../base/base64.ts";
 
 /** The position of a scan. */
 export interface ScanCursor {
@@ -23,21 +22,14 @@ export function scanNumber(first: number, second: number): string {
 
 /** The token of a cursor: no spaces, no control bytes. */
 export function encodeCursor({ scan, after }: ScanCursor): string {
-  const text = base64(after).replaceAll("+", "-").replaceAll("/", "_");
-  return `${scan}-${text.replace(/=+$/, "")}`;
+  return `${scan}-${base64url(after)}`;
 }
 
 /** Parses a token; undefined if it is invalid. */
 export function parseCursor(token: string): ScanCursor | undefined {
   const [, scan, text] = TOKEN.exec(token) ?? [];
   if (scan === undefined || text === undefined) return undefined;
-  if (text === "") return { scan, after: EMPTY_BYTES };
-  const padded = text
-    .replaceAll("-", "+")
-    .replaceAll("_", "/")
-    .padEnd(Math.ceil(text.length / 4) * 4, "=");
-  const bytes = fromLatin1(padded);
-  const after = decodeBase64(bytes, 0, bytes.length);
+  const after = decodeBase64url(text);
   return after === undefined ? undefined : { scan, after };
 }
 
