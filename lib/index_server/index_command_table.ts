@@ -5,6 +5,9 @@ import type { IndexWord } from "../protocol/command.ts";
 import type { NodeFormWord } from "./index_commands.ts";
 import type { IndexReplies } from "./index_replies.ts";
 
+/** A change of the in-sync set names the version of a map: it is a master's. */
+const isOperators = (words: readonly string[]): boolean => words.length < 5 || words[4] === "unsafe";
+
 export const indexCommands = {
   ping: {
     access: "everyone",
@@ -99,6 +102,7 @@ export const indexCommands = {
       },
       role: {
         access: "operators",
+        audited: true,
         run: (replies, request, reply, session) => replies.changeNode("role", request, reply, session),
         section: "index",
         lines: [
@@ -110,6 +114,7 @@ export const indexCommands = {
       },
       state: {
         access: "operators",
+        audited: isOperators,
         run: (replies, request, reply, session) => replies.changeNode("state", request, reply, session),
         section: "index",
         lines: [
@@ -123,6 +128,7 @@ export const indexCommands = {
       },
       remove: {
         access: "operators",
+        audited: true,
         run: (replies, request, reply, session) => replies.changeNode("remove", request, reply, session),
         section: "index",
         lines: [["<host> <port>", "`OK`, or `SERVER_ERROR failed to remove node`; the node must be down"]],
@@ -176,6 +182,7 @@ export const indexCommands = {
       },
       import: {
         access: "operators",
+        audited: true,
         run: (replies, request, reply, session) => replies.importMap(request, reply, session),
         section: "index",
         lines: [
@@ -191,6 +198,7 @@ export const indexCommands = {
   },
   kill: {
     access: "operators",
+    audited: true,
     run: (replies, request, reply) => replies.kill(request.words, reply),
     section: "index",
     lines: [["<id>", "`OK` or `CLIENT_ERROR thread not found`"]],
@@ -198,6 +206,7 @@ export const indexCommands = {
   // It reads files, and may change who can connect.
   refresh_certs: {
     access: "operators",
+    audited: true,
     run: (replies, request, reply) => replies.refreshCertificates(request.words, reply),
     section: "index",
     lines: [["[noreply]", "as on a node server"]],

@@ -5,10 +5,21 @@
  * command.
  */
 
-import { Command as CommandNumber, CommandShape, CommandTable, type CommandWord, shapeOf } from "../protocol/command.ts";
+import { latin1 } from "../base/bytes.ts";
+import {
+  Command as CommandNumber,
+  CommandShape,
+  CommandTable,
+  type CommandWord,
+  commandName,
+  shapeOf,
+} from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
 import type { TextReply } from "../protocol/text/text_reply.ts";
 import type { ClientSession } from "./connection/client_session.ts";
+
+/** Longest command, and longest answer, in the log. */
+const AUDITED_MAX = 300;
 
 /** Who may run a command: every client, or only those in `admin-access`. */
 export type CommandAccess = "everyone" | "operators";
@@ -23,6 +34,8 @@ export type DocumentLine = readonly [request: string, answer: string];
 export interface CommandForm<Parts> {
   readonly access: CommandAccess;
   readonly run: Run<Parts>;
+  /** Operators do it, so the log notes who did and what became of it; a function says which requests are theirs. */
+  readonly audited?: true | ((words: readonly string[]) => boolean);
   /** The table of docs/protocol.md that has its lines. */
   readonly section: string;
   readonly lines: readonly [DocumentLine, ...DocumentLine[]];
@@ -75,8 +88,8 @@ export class CommandSet<Parts> {
 }
 
 function makeReady<Parts>(row: CommandRow<Parts>): ReadyRow<Parts> {
-  if (!("forms" in row)) return { run: row.run, access: row.access, accessTo: () => row.access };
-  const forms = new Map(Object.entries(row.forms));
+  if (!("forms" in row)) return { run: withAudit(row), access: row.access, accessTo: () => row.access };
+  const forms = new Map(Object.entries(row.forms).map(([name, form]) => [name, { ...form, run: withAudit(form) }]));
   const formOf = ([first = "", second = ""]: readonly string[]): CommandForm<Parts> | undefined =>
     forms.get(`${first} ${second}`) ?? forms.get(first);
   return {
@@ -87,6 +100,38 @@ function makeReady<Parts>(row: CommandRow<Parts>): ReadyRow<Parts> {
     access: undefined,
     accessTo: (words) => formOf(words)?.access ?? row.others,
   };
+}
+
+/** What executes a form, and notes it in the log where that is wanted. */
+function withAudit<Parts>({ run, audited }: CommandForm<Parts>): Run<Parts> {
+  if (audited === undefined) return run;
+  return (parts, request, reply, session) => {
+    const { words } = request;
+    // What a node passes on was noted where it came from.
+    if (request.prefix !== undefined || (audited !== true && !audited(words))) return run(parts, request, reply, session);
+    return noted(request, reply, session, () => run(parts, request, reply, session));
+  };
+}
+
+/** Executes a request, and then notes it with the first line of its answer. */
+export function noted(
+  request: Request,
+  reply: TextReply,
+  session: ClientSession,
+  run: () => void | Promise<void>,
+): void | Promise<void> {
+  const what = [commandName(request.command), ...request.words].join(" ").slice(0, AUDITED_MAX);
+  const { segment } = reply;
+  const { length, size } = segment;
+  const note = (): void => {
+    // Where the beginning has been sent already, it is not there any more.
+    const isWhole = segment.size - size === segment.length - length;
+    const text = isWhole ? latin1(segment.bytes, length, Math.min(segment.length, length + AUDITED_MAX)) : "answered";
+    session.audit(what, text === "" ? "no reply" : (text.split("\r\n", 1)[0] as string));
+  };
+  const waiting = run();
+  if (waiting === undefined) return note();
+  return waiting.finally(note);
 }
 
 /** One documented way to use a command. */

@@ -249,6 +249,10 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     );
   }
 
+  audit(line: string): void {
+    this.#runtime.log.write("notice", line);
+  }
+
   left(waiting: WaitingConnection, error?: Error): void {
     this.#waiting.delete(waiting);
     // A connection that is not open yet can fail in no other way.

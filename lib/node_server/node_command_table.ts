@@ -3,7 +3,7 @@
  * groups document it.
  */
 
-import { type CommandRow, CommandSet } from "../net/command_rows.ts";
+import { type CommandRow, CommandSet, noted } from "../net/command_rows.ts";
 import type { ClientSession } from "../net/connection/client_session.ts";
 import type { BinaryReply } from "../protocol/binary/binary_reply.ts";
 import { type BinaryWord, Command, type CommandShape, type NodeWord, type WordsWith } from "../protocol/command.ts";
@@ -230,6 +230,7 @@ export const nodeCommands = {
   },
   delete_prefix: {
     access: "operators",
+    audited: true,
     run: ({ scan }, request, reply, session) => scan.deletePrefix(request.words, reply, session),
     section: "scans",
     lines: [
@@ -259,30 +260,35 @@ export const nodeCommands = {
       },
       crawl: {
         access: "operators",
+        audited: true,
         run: ({ listings }, request, reply) => reply.line(listings.crawl(request.words)),
         section: "listings",
         lines: [["<all|class,…>", "`OK`; looks for expired items on this node now"]],
       },
       sleep: {
         access: "operators",
+        audited: true,
         run: ({ listings }, request, reply) => reply.line(listings.sleep(request.words)),
         section: "listings",
         lines: [["<µs>", "`OK`; sets the pause of a listing after each thousand keys"]],
       },
       tocrawl: {
         access: "operators",
+        audited: true,
         run: ({ listings }, request, reply) => reply.line(listings.toCrawl(request.words)),
         section: "listings",
         lines: [["<n>", "`OK`; sets how many keys a `crawl` checks, 0 is all"]],
       },
       enable: {
         access: "operators",
+        audited: true,
         run: ({ listings }, request, reply) => reply.line(listings.enable(request.words)),
         section: "listings",
         lines: [["", "`OK`; `ERROR failed to start lru crawler thread` if it is enabled"]],
       },
       disable: {
         access: "operators",
+        audited: true,
         run: ({ listings }, request, reply) => reply.line(listings.disable(request.words)),
         section: "listings",
         lines: [["", "`OK`; until `enable`, all but `sleep` and `tocrawl` answer `CLIENT_ERROR lru crawler disabled`"]],
@@ -371,12 +377,14 @@ export const nodeCommands = {
       },
       sizes_enable: {
         access: "operators",
+        audited: true,
         run: ({ stats }, _request, reply) => stats.sizes.enable(true, reply),
         section: "node",
         lines: [["", "`STAT sizes_status enabled`"]],
       },
       sizes_disable: {
         access: "operators",
+        audited: true,
         run: ({ stats }, _request, reply) => stats.sizes.enable(false, reply),
         section: "node",
         lines: [["", "`STAT sizes_status disabled`"]],
@@ -401,12 +409,14 @@ export const nodeCommands = {
       },
       detail: {
         access: "operators",
+        audited: true,
         run: ({ stats }, request, reply) => stats.detail(request.words[1], reply),
         section: "node",
         lines: [["<on|off>", "`OK`; turns this counting on and off"]],
       },
       reset: {
         access: "operators",
+        audited: true,
         run: ({ stats }, _request, reply) => stats.reset(reply),
         section: "node",
         lines: [["", "`RESET`; resets counters to 0, leaves gauges alone"]],
@@ -426,6 +436,7 @@ export const nodeCommands = {
   },
   cache_memlimit: {
     access: "operators",
+    audited: true,
     run: ({ admin }, request, reply) => admin.cacheMemlimit(request.words, reply),
     section: "node",
     lines: [["<MiB> [noreply]", "`OK`; changes `memory-limit` until the next start or SIGHUP"]],
@@ -468,17 +479,19 @@ export const nodeCommands = {
   },
   flush_all: {
     access: "operators",
+    audited: true,
     run: ({ flush }, request, reply, session) => flush.flushAll(request, reply, session),
     packet: ({ flush }, request, reply, session) => {
       // It may take a while, and by then the request object is reused.
       reply.bind(request.clone());
-      return flush.flushAll(request, reply, session);
+      return noted(request, reply, session, () => flush.flushAll(request, reply, session));
     },
     section: "node",
     lines: [["[<delay>] [noreply]", "`OK`; deletes everything in the cluster, at once or after the delay, see below"]],
   },
   kill: {
     access: "operators",
+    audited: true,
     run: ({ admin }, request, reply) => admin.kill(request.words, reply),
     section: "node",
     lines: [["<id>", "`OK` or `CLIENT_ERROR thread not found`"]],
@@ -493,6 +506,7 @@ export const nodeCommands = {
   // It reads files, and may change who can connect.
   refresh_certs: {
     access: "operators",
+    audited: true,
     run: ({ admin }, request, reply) => admin.refreshCertificates(request.words, reply),
     section: "node",
     lines: [
@@ -527,6 +541,7 @@ export const nodeCommands = {
       },
       handover: {
         access: "operators",
+        audited: true,
         run: ({ admin }, request, reply) => admin.nodeHandover(request.words.slice(1), reply),
         section: "nodes",
         lines: [["<milliseconds>", "`OK` when a slave may take over; `SERVER_ERROR <why>`"]],
@@ -552,6 +567,7 @@ export const nodeCommands = {
       },
       recopy: {
         access: "operators",
+        audited: true,
         run: ({ admin }, _request, reply) => admin.nodeRecopy(reply),
         section: "nodes",
         lines: [["", "`OK`: the next copy of this node is a whole one, whatever it has"]],

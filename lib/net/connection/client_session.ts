@@ -52,6 +52,8 @@ export interface ClientSession {
   watch(stop: () => void): void;
   /** Calls back when the client disconnects, at once if it has; the returned function cancels that. */
   whenGone(listener: () => void): () => void;
+  /** Notes in the log what this client, an operator, had done here, and what became of it. */
+  audit(what: string, result: string): void;
   /** Closes the connection at once. */
   kill(): void;
 }

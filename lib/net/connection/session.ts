@@ -15,6 +15,7 @@ import { PartReply } from "../../protocol/text/part_reply.ts";
 import { serverErrorLine } from "../../protocol/text/server_error.ts";
 import { TextReply } from "../../protocol/text/text_reply.ts";
 import type { Connection, ConnectionHandler } from "../../runtime/runtime.ts";
+import { auditLine } from "../audit.ts";
 import { type Worker, WorkerType } from "../worker.ts";
 import { Admission } from "./admission.ts";
 import type { ClientSession, LateReply } from "./client_session.ts";
@@ -219,6 +220,12 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
   forwardsFrom(sender: ForwardedBy): void {
     this.isNode = true;
     this.#reader.forwardsFrom(sender);
+  }
+
+  audit(what: string, result: string): void {
+    const { peer, user } = this;
+    const certificateName = this.#connection.security?.peerName;
+    this.#host.audit?.(auditLine({ peer, user, certificateName }, "memcached", what, result));
   }
 
   kill(): void {

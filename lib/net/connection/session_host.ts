@@ -97,4 +97,6 @@ export interface ConnectionHost {
   monotonicMs(): number;
   /** A client spoke HTTP, and its connection is about to be closed. */
   refusedHttp(peer: string): void;
+  /** Takes a line for the log of what operators have done; absent = there is no such log. */
+  audit?(line: string): void;
 }

@@ -106,4 +106,47 @@ describe("a table of commands", () => {
     ({ get: secret }) satisfies CommandRows<string, "get">;
     assertEquals([access, typeof run, lines.length], ["everyone", "function", 1]);
   });
+
+  it("notes what operators do, with the first line of the answer, early or late", async () => {
+    const noted: string[] = [];
+    const session = { audit: (what: string, result: string) => void noted.push(`${what} > ${result}`) } as ClientSession;
+    let answerLate!: () => void;
+    const late: CommandForm<string> = {
+      ...form("late", "operators"),
+      audited: true,
+      run: async (_server, _request, reply) => {
+        await new Promise<void>((resolve) => {
+          answerLate = resolve;
+        });
+        reply.line("LATE");
+        reply.line("second");
+      },
+    };
+    const rows = {
+      get: form("get"),
+      set: late,
+      kill: { ...form("kill", "operators"), audited: true },
+      stats: { forms: { reset: { ...form("reset"), audited: true, run: () => undefined } }, others: "everyone" },
+      node: {
+        forms: { sync: { ...form("sync"), audited: ([, second]: readonly string[]) => second === "me" } },
+        others: "operators",
+      },
+    } as const satisfies CommandRows<string, "get" | "set" | "kill" | "stats" | "node">;
+    const audited = new CommandSet<string>(rows, { takesNodeMaps: true });
+    const segment = new ReplySegment(new BufferPool());
+    const run = (word: CommandWord, words: readonly string[] = [], prefix?: string): void | Promise<void> =>
+      audited.run("here", asked(word, words, prefix), new TextReply(segment), session);
+    void run("get");
+    void run("kill", ["1"]);
+    void run("kill", ["2"], "<>");
+    void run("stats", ["reset"]);
+    void run("node", ["sync", "you"]);
+    void run("node", ["sync", "me"]);
+    assertEquals(noted.splice(0), ["kill 1 > kill here", "stats reset > no reply", "node sync me > sync here"]);
+    const waiting = run("set", ["a"]);
+    assertEquals(noted, []);
+    answerLate();
+    await waiting;
+    assertEquals(noted, ["set a > LATE"]);
+  });
 });
