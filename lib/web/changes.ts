@@ -86,14 +86,13 @@ export class Changes {
         return jsonResponse(200, { done });
       },
       (error) => {
+        if (!(error instanceof FlareError)) this.#unexpected(error);
         const reason = error instanceof FlareError ? error.message : "an unexpected error, see the log";
         this.#audit(client, asked.text, `failed: ${reason}`);
         this.#happened(`${asked.text}: failed: ${reason}`);
-        return failure(error, { done });
+        return error instanceof FlareError ? failure(error, { done }) : jsonResponse(500, { error: reason, done });
       },
     );
-    // An unexpected error is a bug: the service logs it, unless nobody waits any more.
-    ended.catch(() => undefined);
     const { clock } = this.#host.runtime;
     let timer: Timer | undefined;
     const late = new Promise<Response>((resolve) => {
@@ -117,6 +116,12 @@ export class Changes {
   #happened(text: string): void {
     this.#happenings.add("change", null, text);
     this.#onHappening();
+  }
+
+  /** A bug. Nobody may be waiting for the answer any more. */
+  #unexpected(error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#host.runtime.log.write("error", `a change failed unexpectedly: ${text}`);
   }
 
   #audit(client: ClientIdentity, what: string, result: string): void {

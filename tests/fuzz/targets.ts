@@ -2,6 +2,7 @@
 
 import type { FuzzTarget } from "./fuzz_target.ts";
 import { comparisonTarget } from "./targets/comparisons.ts";
+import { httpBodyTarget } from "./targets/http_bodies.ts";
 import { httpTarget } from "./targets/http_requests.ts";
 import { httpServiceTarget } from "./targets/http_service.ts";
 import { indexTarget } from "./targets/index_sessions.ts";
@@ -36,5 +37,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   indexTarget,
   httpTarget,
   httpServiceTarget,
+  httpBodyTarget,
   tlsTarget,
 ];
