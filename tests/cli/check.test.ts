@@ -38,7 +38,9 @@ describe("flare check", () => {
     const several = await flare("stats", "--index", "--delimiter", "|", "--index-server", `127.0.0.1:1,${index}`);
     assertMatch(
       several.stdout,
-      new RegExp(`^index server.*\\n127.0.0.1:1\\|silent.*\\n${index}\\|leads\\|${index}\\|\\d{4}-.*Z\\|1\\|\\d+\\n$`),
+      new RegExp(
+        `^index server.*\\n127.0.0.1:1\\|silent.*\\n${index}\\|leads\\|${index}\\|\\d{4}-.*Z\\|1\\|\\d+\\|memory://\\n$`,
+      ),
     );
     const listed = await flare("list", "--index-server", `127.0.0.1:1,${index}`);
     assertEquals([listed.status, listed.stdout.split("\n").length], [0, 5]);
