@@ -1,6 +1,6 @@
 /**
  * The page in a browser, against real daemons: a node dies and comes back, a slave is promoted, a node becomes a slave and its
- * copy is watched; on a screen and on a phone. `UPDATE_DOCUMENTS=1` makes the
+ * copy is watched, a key is edited; on a screen, on a phone and by keyboard alone. `UPDATE_DOCUMENTS=1` makes the
  * pictures of docs/page.md on the way.
  */
 
@@ -183,6 +183,48 @@ describe("the page of a real cluster", { skip: withoutBrowser, timeout: 300_000 
       },
       { ...PHONE, isDark: true },
     ));
+
+  it("edits a key by keyboard alone", () =>
+    withPage(async (driver) => {
+      const { keyboard } = driver.page;
+      using client = new Client({ runtime, ...cluster.address(2) });
+      await client.set("greeting", '{"hello":"world"}');
+      await driver.tabTo("nav a", "Data");
+      await keyboard.press("Enter");
+      await driver.tabTo('input[name="key"]');
+      await keyboard.type("greeting");
+      await keyboard.press("Enter");
+      await driver.see("dialog input[type=password]");
+      await keyboard.type(TOKEN);
+      await keyboard.press("Enter");
+      await driver.see(".item pre", '"hello": "world"');
+      await driver.document("data");
+      await driver.tabTo('textarea[name="value"]');
+      await keyboard.down("Control");
+      await keyboard.press("a");
+      await keyboard.up("Control");
+      await keyboard.type("こんにちは");
+      await driver.tabTo("button", "Store");
+      await keyboard.press("Enter");
+      await driver.see(".item pre", "こんにちは");
+      assertEquals(new TextDecoder().decode((await client.get("greeting"))?.value), "こんにちは");
+      await driver.tabTo('input[name="prefix"]');
+      await keyboard.type("item-19");
+      await keyboard.press("Enter");
+      await driver.see(".table", "item-1900");
+      assertEquals(await driver.count(".table tbody tr"), 100);
+      await driver.tabTo("button", "More");
+      await keyboard.press("Enter");
+      // item-19, item-190 … item-199, item-1900 … item-1999
+      await driver.until("document.querySelectorAll('.table tbody tr').length === 111", "all keys");
+      driver.page.on("dialog", (question) => void question.accept());
+      await driver.tabTo("input[name=key]");
+      await keyboard.press("Enter");
+      await driver.tabTo("button", "Delete");
+      await keyboard.press("Enter");
+      await driver.see(".item", "This key has no item");
+      assertEquals(await client.get("greeting"), undefined);
+    }));
 
   it("shows the last hour", () =>
     withPage(
