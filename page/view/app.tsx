@@ -1,7 +1,7 @@
 /** The whole page: head, views, and what is said aloud. */
 
 import type { JSX } from "preact";
-import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { Api } from "../api.ts";
 import { LANGUAGES, type Language, type MessageKey, preferredLanguage, translator } from "../messages/messages.ts";
 import { duration, time } from "../model/format.ts";
@@ -43,14 +43,16 @@ export function App(): JSX.Element {
   useEffect(() => new ClusterStream(dispatch, () => api.happened()).start(), [api]);
   const [language, setLanguage] = useStored<Language>("flare-language", LANGUAGES, preferredLanguage(navigator.languages));
   const [theme, setTheme] = useStored<Theme>("flare-theme", THEMES, "auto");
-  const darkness = useSystemDarkness();
+  const system = useSystemTheme();
+  const colours = theme === "auto" ? system : theme;
   const t = useMemo(() => translator(language), [language]);
   const view = useView();
   const hasRequests = useHasRequests(api);
-  useEffect(() => {
+  // Before what is drawn reads the colours.
+  useLayoutEffect(() => {
     document.documentElement.lang = language;
-    document.documentElement.dataset.theme = theme;
-  }, [language, theme]);
+    document.documentElement.dataset.theme = colours;
+  }, [language, colours]);
   const down = link.cluster?.nodes.filter(({ state }) => state === "down").length ?? 0;
   const where = link.cluster?.self.address ?? location.host;
   useEffect(() => {
@@ -58,7 +60,7 @@ export function App(): JSX.Element {
     document.title = `${worst}${t(view)} – Flare ${where}`;
   }, [down, where, view, t, isLive(link)]);
 
-  const page: PageContext = { t, language, theme: `${theme} ${darkness}`, api, link };
+  const page: PageContext = { t, language, theme: colours, api, link };
   const View = VIEWS[view];
   return (
     <Page.Provider value={page}>
@@ -233,7 +235,7 @@ function useStored<T extends string>(
   return [value, set];
 }
 
-function useSystemDarkness(): "dark" | "light" {
+function useSystemTheme(): "dark" | "light" {
   const query = useMemo(() => matchMedia("(prefers-color-scheme: dark)"), []);
   const [isDark, setIsDark] = useState(query.matches);
   useEffect(() => {

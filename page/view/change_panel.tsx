@@ -20,7 +20,7 @@ import {
 } from "../model/changes.ts";
 import type { Cluster, Happened, Node } from "../model/cluster.ts";
 import { usePage } from "./context.ts";
-import { English, Notice } from "./parts.tsx";
+import { English, Failure, Notice } from "./parts.tsx";
 
 const VERB_WORDS: Readonly<Record<Verb, MessageKey>> = {
   promote: "verbPromote",
@@ -89,11 +89,7 @@ export function ChangePanel({ node, cluster }: { node: Node; cluster: Cluster })
           onPreview={() => void preview()}
         />
       )}
-      {stage.at === "form" && stage.error !== undefined && (
-        <Notice kind="bad">
-          <English>{t("failed", { error: stage.error })}</English>
-        </Notice>
-      )}
+      {stage.at === "form" && stage.error !== undefined && <Failure>{t("failed", { error: stage.error })}</Failure>}
       {stage.at === "preview" && (
         <PreviewView {...stage} verb={verb} onBack={() => setStage({ at: "form" })} onCarryOut={() => void carryOut()} />
       )}
@@ -102,11 +98,7 @@ export function ChangePanel({ node, cluster }: { node: Node; cluster: Cluster })
           <Steps lines={shown.lines} />
           {shown.at === "running" && <Notice kind="plain">{t("underWay")}</Notice>}
           {shown.at === "ended" && shown.error === undefined && <Notice kind="good">{t("done")}</Notice>}
-          {shown.at === "ended" && shown.error !== undefined && (
-            <Notice kind="bad">
-              <English>{t("failed", { error: shown.error })}</English>
-            </Notice>
-          )}
+          {shown.at === "ended" && shown.error !== undefined && <Failure>{t("failed", { error: shown.error })}</Failure>}
           {shown.at === "ended" && (
             <button type="button" class="quiet" onClick={() => setStage({ at: "form" })}>
               {t("back")}

@@ -1,20 +1,26 @@
 /** The last hour of the whole cluster as charts. */
 
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { ApiError } from "../api.ts";
+import type { Api } from "../api.ts";
 import type { HistoryPoint } from "../model/cluster.ts";
 import { bytes, count, duration, milliseconds, rate } from "../model/format.ts";
 import { mergedHistory } from "../model/history.ts";
 import { Chart, type ChartProps } from "./chart.tsx";
 import { usePage } from "./context.ts";
-import { English, Notice } from "./parts.tsx";
+import { Failure } from "./parts.tsx";
+import { useRefreshed } from "./refreshed.ts";
 
-const REFRESH_MS = 5000;
+interface History {
+  readonly points: readonly HistoryPoint[];
+  readonly stepS: number;
+}
+
+const NO_HISTORY: History = { points: [], stepS: 5 };
 
 export function ChartsView(): JSX.Element {
-  const { t } = usePage();
-  const { points, stepS, error } = useHistory();
+  const { t, api } = usePage();
+  const { value, error } = useRefreshed(() => growing(api));
+  const { points, stepS } = value ?? NO_HISTORY;
   const charts: Pick<ChartProps, "title" | "series" | "format" | "isWhole">[] = [
     {
       title: t("chartRequests"),
@@ -66,11 +72,7 @@ export function ChartsView(): JSX.Element {
   return (
     <>
       <p class="note">{t("lastHour")}</p>
-      {error !== undefined && (
-        <Notice kind="bad">
-          <English>{error}</English>
-        </Notice>
-      )}
+      {error !== undefined && <Failure>{error}</Failure>}
       {points.length === 0 ? (
         <p class="empty">{t("noHistory")}</p>
       ) : (
@@ -84,32 +86,12 @@ export function ChartsView(): JSX.Element {
   );
 }
 
-/** The points so far; asks for new ones as long as the view is there. */
-function useHistory(): { points: readonly HistoryPoint[]; stepS: number; error: string | undefined } {
-  const { api } = usePage();
-  const [history, setHistory] = useState<{ points: readonly HistoryPoint[]; stepS: number }>({ points: [], stepS: 5 });
-  const [error, setError] = useState<string>();
-  useEffect(() => {
-    let points: readonly HistoryPoint[] = [];
-    let isGone = false;
-    const refresh = async (): Promise<void> => {
-      try {
-        const { stepS, points: added } = await api.history(points.at(-1)?.atMs ?? 0);
-        if (isGone) return;
-        points = mergedHistory(points, added);
-        setHistory({ points, stepS });
-        setError(undefined);
-      } catch (failure) {
-        if (!(failure instanceof ApiError)) throw failure;
-        if (!isGone) setError(failure.message);
-      }
-    };
-    void refresh();
-    const timer = setInterval(() => void refresh(), REFRESH_MS);
-    return () => {
-      isGone = true;
-      clearInterval(timer);
-    };
-  }, [api]);
-  return { ...history, error };
+/** Asks for the points of the last hour, then for those after them. */
+function growing(api: Api): () => Promise<History> {
+  let points: readonly HistoryPoint[] = [];
+  return async () => {
+    const { stepS, points: added } = await api.history(points.at(-1)?.atMs ?? 0);
+    points = mergedHistory(points, added);
+    return { points, stepS };
+  };
 }

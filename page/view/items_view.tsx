@@ -3,12 +3,13 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { ApiError } from "../api.ts";
-import { escaped, from64, unescaped } from "../model/bytes.ts";
+import { escaped, from64 } from "../model/bytes.ts";
 import type { Item } from "../model/cluster.ts";
 import { bytes, count } from "../model/format.ts";
+import { BytesForm } from "./bytes_form.tsx";
 import { usePage } from "./context.ts";
 import { ItemView } from "./item_view.tsx";
-import { English, Figure, Notice, Table } from "./parts.tsx";
+import { Failure, Figure, Table } from "./parts.tsx";
 
 const SCAN_LIMIT = 100;
 
@@ -38,12 +39,6 @@ export function ItemsView(): JSX.Element {
       setError(failure.message);
     }
   };
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    const wanted = unescaped(key);
-    if (wanted === undefined || wanted.length === 0) setError(t(wanted === undefined ? "badKey" : "emptyKey"));
-    else void look(wanted);
-  };
   const choose = (chosen: Uint8Array): void => {
     setKey(escaped(chosen));
     void look(chosen);
@@ -55,28 +50,17 @@ export function ItemsView(): JSX.Element {
         <p class="note" id="key-note">
           {t("dataIntro")}
         </p>
-        <form class="line-form" onSubmit={submit}>
-          <label class="field">
-            {t("key")}
-            <input
-              name="key"
-              value={key}
-              autocomplete="off"
-              autocapitalize="off"
-              spellcheck={false}
-              aria-describedby="key-note"
-              onInput={(event) => setKey(event.currentTarget.value)}
-            />
-          </label>
-          <button type="submit" class="main">
-            {t("look")}
-          </button>
-        </form>
-        {error !== undefined && (
-          <Notice kind="bad">
-            <English>{error}</English>
-          </Notice>
-        )}
+        <BytesForm
+          name="key"
+          label={t("key")}
+          button={t("look")}
+          text={key}
+          mayBeEmpty={false}
+          note="key-note"
+          onText={setKey}
+          onBytes={(wanted) => void look(wanted)}
+        />
+        {error !== undefined && <Failure>{error}</Failure>}
         {looked !== undefined && <ItemView key={looked.look} looked={looked} onAgain={() => void look(looked.key)} />}
       </section>
       <KeyList onChoose={choose} />
@@ -113,36 +97,19 @@ function KeyList({ onChoose }: { onChoose: (key: Uint8Array) => void }): JSX.Ele
       setError(failure.message);
     }
   };
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    const wanted = unescaped(prefix);
-    if (wanted === undefined) setError(t("badKey"));
-    else void list(wanted, undefined);
-  };
   return (
     <div>
       <h2>{t("scan")}</h2>
-      <form class="line-form" onSubmit={submit}>
-        <label class="field">
-          {t("prefix")}
-          <input
-            name="prefix"
-            value={prefix}
-            autocomplete="off"
-            autocapitalize="off"
-            spellcheck={false}
-            onInput={(event) => setPrefix(event.currentTarget.value)}
-          />
-        </label>
-        <button type="submit" class="main">
-          {t("list")}
-        </button>
-      </form>
-      {error !== undefined && (
-        <Notice kind="bad">
-          <English>{error}</English>
-        </Notice>
-      )}
+      <BytesForm
+        name="prefix"
+        label={t("prefix")}
+        button={t("list")}
+        text={prefix}
+        mayBeEmpty={true}
+        onText={setPrefix}
+        onBytes={(begin) => void list(begin, undefined)}
+      />
+      {error !== undefined && <Failure>{error}</Failure>}
       {listed !== undefined && (
         <p class="note" role="status">
           {listed.keys.length === 0 ? t("noKeys") : t("keysShown", { count: count(listed.keys.length, language) })}

@@ -52,6 +52,15 @@ export function Notice({ kind, children }: { kind: "good" | "bad" | "plain"; chi
   );
 }
 
+/** What failed, in the server's words most of the time. */
+export function Failure({ children }: { children: ComponentChildren }): JSX.Element {
+  return (
+    <Notice kind="bad">
+      <English>{children}</English>
+    </Notice>
+  );
+}
+
 /**
  * A dialog over the page, closed by Escape, too. The focus goes to its first field marked with `data-first`, and in the end
  * back to where it was.

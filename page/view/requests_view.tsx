@@ -1,53 +1,28 @@
 /** Slow requests and hot keys, where this server has them. */
 
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { ApiError } from "../api.ts";
 import { escaped, from64 } from "../model/bytes.ts";
 import type { HotKeys, SlowRequests } from "../model/cluster.ts";
 import { bytes, count, milliseconds, percent, rate, time, UNKNOWN } from "../model/format.ts";
 import { usePage } from "./context.ts";
-import { English, Figure, Notice, Table } from "./parts.tsx";
-
-const REFRESH_MS = 5000;
+import { Failure, Figure, Table } from "./parts.tsx";
+import { useRefreshed } from "./refreshed.ts";
 
 /** What the server has of both; undefined where it has none. */
-export interface RequestFigures {
+interface RequestFigures {
   readonly slow: SlowRequests | undefined;
   readonly hot: HotKeys | undefined;
 }
 
 export function RequestsView(): JSX.Element {
   const { t, api } = usePage();
-  const [figures, setFigures] = useState<RequestFigures>();
-  const [error, setError] = useState<string>();
-  useEffect(() => {
-    let isGone = false;
-    const refresh = async (): Promise<void> => {
-      try {
-        const [slow, hot] = await Promise.all([api.slow(), api.hot()]);
-        if (isGone) return;
-        setFigures({ slow, hot });
-        setError(undefined);
-      } catch (failure) {
-        if (!(failure instanceof ApiError)) throw failure;
-        if (!isGone) setError(failure.message);
-      }
-    };
-    void refresh();
-    const timer = setInterval(() => void refresh(), REFRESH_MS);
-    return () => {
-      isGone = true;
-      clearInterval(timer);
-    };
-  }, [api]);
+  const { value: figures, error } = useRefreshed(() => async (): Promise<RequestFigures> => {
+    const [slow, hot] = await Promise.all([api.slow(), api.hot()]);
+    return { slow, hot };
+  });
   return (
     <>
-      {error !== undefined && (
-        <Notice kind="bad">
-          <English>{error}</English>
-        </Notice>
-      )}
+      {error !== undefined && <Failure>{error}</Failure>}
       {figures === undefined && <p class="empty">{t("loading")}</p>}
       {figures?.slow !== undefined && <SlowTable slow={figures.slow} />}
       {figures?.hot !== undefined && <HotTable hot={figures.hot} />}

@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { usePage } from "./context.ts";
-import { Dialog, English, Notice } from "./parts.tsx";
+import { Dialog, Failure } from "./parts.tsx";
 
 /** A question that waits for its answer. */
 export interface TokenQuestion {
@@ -21,11 +21,7 @@ export function TokenDialog({ question }: { question: TokenQuestion }): JSX.Elem
   return (
     <Dialog title={t("tokenTitle")} onClose={() => question.answer(undefined)}>
       <p>{t("tokenWhy")}</p>
-      {question.refused !== undefined && (
-        <Notice kind="bad">
-          <English>{t("tokenRefused", { error: question.refused })}</English>
-        </Notice>
-      )}
+      {question.refused !== undefined && <Failure>{t("tokenRefused", { error: question.refused })}</Failure>}
       <form onSubmit={submit}>
         <label class="field">
           {t("token")}
