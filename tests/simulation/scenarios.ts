@@ -230,7 +230,7 @@ export const RUN_MS_MAX = 600_000;
 const { wrongValue, mapConflict, ...KINDS_OF_LOSS } = FindingKind;
 /** A wall clock that jumps far enough ends `tombstone-retention`. */
 const AFTER_JUMPS = [FindingKind.forgottenDeletion];
-/** What asynchronous replication may do without any. */
+/** What asynchronous replication may do without any, and a partition that is added under faults. */
 const LATE = [FindingKind.earlyRead, FindingKind.staleRead];
 /** What asynchronous replication may do under faults: everything but make up values or maps. */
 const LOSSY = Object.values(KINDS_OF_LOSS);
@@ -364,9 +364,24 @@ const LEADERS: { readonly [name: string]: Scenario } = Object.fromEntries(
 /** Every kind of fault after which nobody has to help, and two of the others: they may hurt the service, but not the data. */
 const ONE_FAULT_KINDS = [...PASSING_FAULTS, FaultKind.oldMap, FaultKind.secondIndex];
 
-/** One kind of fault, synchronous replication, one or two slaves; by name. */
+/** Those that strike while a partition is added. */
+const GROWTH_FAULTS = [
+  FaultKind.kill,
+  FaultKind.power,
+  FaultKind.pause,
+  FaultKind.isolate,
+  FaultKind.resetAll,
+  FaultKind.loss,
+  FaultKind.fullDisk,
+  FaultKind.failingSync,
+];
+
+/** One kind of fault, synchronous replication, one or two slaves, or a growing cluster; by name. */
 export const ONE_FAULT: { readonly [name: string]: Scenario } = Object.fromEntries(
-  ONE_FAULT_KINDS.flatMap((kind) => [keepsEverything(kind, 1), keepsEverything(kind, 2)]).concat(Object.entries(LEADERS)),
+  ONE_FAULT_KINDS.flatMap((kind) => [keepsEverything(kind, 1), keepsEverything(kind, 2)]).concat(
+    Object.entries(LEADERS),
+    GROWTH_FAULTS.map(keepsEverythingGrowing),
+  ),
 );
 
 export const SCENARIOS: { readonly [name: string]: Scenario } = { ...MIXTURES, ...ONE_FAULT };
@@ -455,6 +470,27 @@ function keepsEverything(kind: FaultKind, slaves: number): readonly [name: strin
       await run.reshape({ partitions: 1, slaves }, 0);
       const workload = run.startLoad(true);
       await world.sleep(500);
+      await run.faults.rage(run.random.between(6000, 12_000), 3000);
+      await run.recover(workload);
+      return run;
+    },
+  ];
+}
+
+/**
+ * The same while one partition becomes two, each with a slave, as soon as the faults let it. Reads may be late: an owner of
+ * keys that move, and that nobody can reach, goes on answering for them until it has the new map.
+ */
+function keepsEverythingGrowing(kind: FaultKind): readonly [name: string, scenario: Scenario] {
+  return [
+    `grow-${kind}`,
+    async (world) => {
+      const run = new Run(world, [kind], { replicationType: "sync", fsync: "always" }, LATE);
+      run.addNodes(5);
+      await run.reshape({ partitions: 1, slaves: 1 }, 0);
+      const workload = run.startLoad(true);
+      await world.sleep(500);
+      run.operator.shape = { partitions: 2, slaves: 1 };
       await run.faults.rage(run.random.between(6000, 12_000), 3000);
       await run.recover(workload);
       return run;
