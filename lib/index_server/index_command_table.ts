@@ -170,6 +170,7 @@ export const indexCommands = {
       },
       move: {
         access: "operators",
+        audited: true,
         run: (replies, request, reply, session) => replies.moveMap(request, reply, session),
         section: "index",
         lines: [

@@ -159,6 +159,8 @@ describe("a node map that is moved", () => {
       (await world.ask("index move file:///other\r\n")).reply,
       `SERVER_ERROR failed to move the node map: ${reason}\r\n`,
     );
+    const audits = world.logged.filter((line) => line.includes("audit ") && line.includes(`index move ${place}`));
+    assertEquals(audits.length, 1, world.logged.join("\n"));
     const stats = (await world.ask("stats\r\n")).reply;
     assert(stats.includes(`STAT index_moved gone to ${place}\r\n`) && stats.includes("STAT index_leads 0\r\n"), stats);
     assert((await world.ask("stats nodes\r\n")).reply.includes("STAT a:1:role proxy"));
