@@ -329,9 +329,9 @@ describe("the page", { skip: withoutBrowser, timeout: 300_000 }, () => {
   it("moves nothing for those who do not want that", () =>
     withPage(async (driver) => {
       const moves = "[...document.querySelectorAll('*')].map((each) => getComputedStyle(each).transitionDuration)";
-      assertEquals(await driver.ask(`${moves}.some((each) => each !== "0s")`), true);
-      await driver.page.emulateMediaFeatures([{ name: "prefers-reduced-motion", value: "reduce" }]);
       assertEquals(await driver.ask(`${moves}.some((each) => each !== "0s")`), false);
+      await driver.page.emulateMediaFeatures([{ name: "prefers-reduced-motion", value: "no-preference" }]);
+      assertEquals(await driver.ask(`${moves}.some((each) => each !== "0s")`), true);
     }));
 
   for (const isDark of [false, true]) {

@@ -48,7 +48,11 @@ export async function openPage(browser: Browser, url: string, window: Window, pr
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) problems.push(message.text());
   });
   await page.setViewport({ width, height, isMobile: isPhone, hasTouch: isPhone, deviceScaleFactor: 1 });
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: isDark ? "dark" : "light" }]);
+  await page.emulateMediaFeatures([
+    { name: "prefers-color-scheme", value: isDark ? "dark" : "light" },
+    // Colours on their way to others would be judged as they are at some moment.
+    { name: "prefers-reduced-motion", value: "reduce" },
+  ]);
   // As text: what transforms the tests for Node puts helpers into functions, which the page does not have.
   await page.evaluateOnNewDocument(`Object.defineProperty(navigator, "languages", { value: ["${language}"] })`);
   await page.goto(url, { waitUntil: "load" });
