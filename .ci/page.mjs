@@ -1,6 +1,6 @@
 /**
- * Builds the page of the daemons: bundles the sources in `page/` and writes them as strings to `lib/web/page/assets.ts`, which is
- * committed, so that nobody needs a build to run the sources. `--check` writes nothing and fails if that file is stale.
+ * Builds the page of the daemons: bundles the sources in `lib/web/browser` and writes them as strings to
+ * `lib/web/page/assets.ts`, which is committed, so that nobody needs a build to run the sources. `--check` writes nothing and fails if that file is stale.
  */
 
 import { createHash } from "node:crypto";
@@ -14,19 +14,19 @@ const product = join(root, "lib/web/page/assets.ts");
 const LINE_MAX = 118;
 
 const assets = [
-  { name: "", type: "text/html; charset=utf-8", text: read("page/index.html") },
-  { name: "page.js", type: "text/javascript; charset=utf-8", text: licences() + (await bundled("page/main.tsx")) },
+  { name: "", type: "text/html; charset=utf-8", text: read("lib/web/browser/index.html") },
+  { name: "page.js", type: "text/javascript; charset=utf-8", text: licences() + (await bundled("lib/web/browser/main.tsx")) },
   {
     name: "page.css",
     type: "text/css; charset=utf-8",
-    text: `${await bundled("node_modules/uplot/dist/uPlot.min.css")}${await bundled("page/page.css")}`,
+    text: `${await bundled("node_modules/uplot/dist/uPlot.min.css")}${await bundled("lib/web/browser/page.css")}`,
   },
-  { name: "icon.svg", type: "image/svg+xml", text: read("page/icon.svg") },
+  { name: "icon.svg", type: "image/svg+xml", text: read("lib/web/browser/icon.svg") },
 ];
 
 const source = `/**
- * The page's files, as they are served. Written by \`node .ci/page.mjs\` from \`page/\`, uPlot and Preact (both MIT, their licences
- * are at the top of the script): do not change it by hand.
+ * The page's files, as they are served. Written by \`node .ci/page.mjs\` from \`lib/web/browser\`, uPlot and Preact (both MIT,
+ * their licences are at the top of the script): do not change it by hand.
  */
 
 /** A file of the page. */
@@ -68,7 +68,7 @@ async function bundled(entry) {
     format: "iife",
     target: "es2022",
     // Not the tsconfig above: its paths and its `lib` are the daemons'.
-    tsconfig: join(root, "page/tsconfig.json"),
+    tsconfig: join(root, "lib/web/browser/tsconfig.json"),
     legalComments: "none",
     charset: "utf8",
   });

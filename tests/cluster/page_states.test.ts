@@ -6,8 +6,8 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Browser } from "puppeteer-core";
-import { from64, to64 } from "../../page/model/bytes.ts";
-import type { HistoryPoint } from "../../page/model/cluster.ts";
+import { from64, to64 } from "../../lib/web/browser/model/bytes.ts";
+import type { HistoryPoint } from "../../lib/web/browser/model/cluster.ts";
 import { openPage, PHONE, SCREEN, startBrowser, type Window, withoutBrowser } from "../support/browser.ts";
 import { waitUntil } from "../support/daemon.ts";
 import { playedCluster, playedNode } from "../support/page_cluster.ts";

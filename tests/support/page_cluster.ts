@@ -1,6 +1,6 @@
 /** Clusters as the page sees them, made up: all figures of a node are unknown, except those that a test gives. */
 
-import type { Cluster, Node } from "../../page/model/cluster.ts";
+import type { Cluster, Node } from "../../lib/web/browser/model/cluster.ts";
 
 /** A node of a played cluster; all figures unknown unless given. */
 export function playedNode(key: string, given: Partial<Node>): Node {

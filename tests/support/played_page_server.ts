@@ -6,8 +6,8 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Cluster, Happened, HistoryPoint } from "../../lib/web/browser/model/cluster.ts";
 import { pageRoutes } from "../../lib/web/page/page_routes.ts";
-import type { Cluster, Happened, HistoryPoint } from "../../page/model/cluster.ts";
 
 export const PLAYED_TOKEN = "played-token";
 

@@ -7,7 +7,7 @@ import { assertEquals } from "@std/assert";
 import { readRepositoryFile, repositoryFiles } from "../support/repository.ts";
 
 const lineLengthMax = 128;
-const places = ["lib", "cli", "tests", "examples", "bench", "page"];
+const places = ["lib", "cli", "tests", "examples", "bench"];
 const sources = places
   .flatMap((place) => [...repositoryFiles(place, ".ts"), ...repositoryFiles(place, ".tsx")])
   .map((path) => ({ path, text: readRepositoryFile(path) }));

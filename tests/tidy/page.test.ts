@@ -14,7 +14,7 @@ import { sourceFacts } from "./source_facts.ts";
 const BYTES_MAX = 150_000;
 const PACKAGES = ["preact", "preact/hooks", "uplot"];
 
-const sources = [...repositoryFiles("page", ".ts"), ...repositoryFiles("page", ".tsx")];
+const sources = [...repositoryFiles("lib/web/browser", ".ts"), ...repositoryFiles("lib/web/browser", ".tsx")];
 
 describe("the page", () => {
   it("is built from its sources as they are", () => {
@@ -47,7 +47,7 @@ describe("the page", () => {
       sourceFacts(path, readRepositoryFile(path))
         .imports.filter((specifier) =>
           specifier.startsWith(".")
-            ? !new URL(specifier, `file:///${path}`).pathname.startsWith("/page/")
+            ? !new URL(specifier, `file:///${path}`).pathname.startsWith("/lib/web/browser/")
             : !PACKAGES.includes(specifier),
         )
         .map((specifier) => `${path} imports ${specifier}`),

@@ -29,8 +29,8 @@ const left = ["tests/tidy/prose.test.ts", "lib/web/page/assets.ts"];
 const texts = [
   ...repositoryFiles("", ".md"),
   "mod.ts",
-  ...["lib", "cli", "tests", "examples", "bench", "page"].flatMap((place) => repositoryFiles(place, ".ts")),
-  ...repositoryFiles("page", ".tsx"),
+  ...["lib", "cli", "tests", "examples", "bench"].flatMap((place) => repositoryFiles(place, ".ts")),
+  ...repositoryFiles("lib/web/browser", ".tsx"),
   ...repositoryFiles(".ci", ".mjs"),
 ].filter((path) => !left.includes(path));
 

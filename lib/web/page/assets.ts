@@ -1,6 +1,6 @@
 /**
- * The page's files, as they are served. Written by `node .ci/page.mjs` from `page/`, uPlot and Preact (both MIT, their licences
- * are at the top of the script): do not change it by hand.
+ * The page's files, as they are served. Written by `node .ci/page.mjs` from `lib/web/browser`, uPlot and Preact (both MIT,
+ * their licences are at the top of the script): do not change it by hand.
  */
 
 /** A file of the page. */

@@ -14,7 +14,7 @@ import {
   textOf,
   to64,
   unescaped,
-} from "../../../page/model/bytes.ts";
+} from "../../../lib/web/browser/model/bytes.ts";
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const anyBytes = fc.uint8Array({ maxLength: 80 });

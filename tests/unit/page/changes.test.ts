@@ -2,8 +2,8 @@
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { type ChangeForm, changeNews, changeRequest, newestId, verbsFor } from "../../../page/model/changes.ts";
-import type { Happened } from "../../../page/model/cluster.ts";
+import { type ChangeForm, changeNews, changeRequest, newestId, verbsFor } from "../../../lib/web/browser/model/changes.ts";
+import type { Happened } from "../../../lib/web/browser/model/cluster.ts";
 
 const form: ChangeForm = { verb: "slave", node: "h:1", partition: 2, balance: 3, activate: true, unsafe: false };
 

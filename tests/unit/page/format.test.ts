@@ -2,7 +2,17 @@
 
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
-import { bytes, count, duration, milliseconds, percent, rate, share, time, UNKNOWN } from "../../../page/model/format.ts";
+import {
+  bytes,
+  count,
+  duration,
+  milliseconds,
+  percent,
+  rate,
+  share,
+  time,
+  UNKNOWN,
+} from "../../../lib/web/browser/model/format.ts";
 
 describe("a figure that is not known", () => {
   it("is a dash, never a zero", () => {

@@ -2,8 +2,8 @@
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import type { HistoryPoint } from "../../../page/model/cluster.ts";
-import { columnsOf, HISTORY_MS, mergedHistory, sampledRows } from "../../../page/model/history.ts";
+import type { HistoryPoint } from "../../../lib/web/browser/model/cluster.ts";
+import { columnsOf, HISTORY_MS, mergedHistory, sampledRows } from "../../../lib/web/browser/model/history.ts";
 
 function point(atMs: number, get: number | null = 1): HistoryPoint {
   const nothing = { set: null, hits: null, misses: null, p50: null, p99: null, lagS: null, lagEntries: null };

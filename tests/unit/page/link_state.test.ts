@@ -2,7 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import type { Cluster, Happened } from "../../../page/model/cluster.ts";
+import type { Cluster, Happened } from "../../../lib/web/browser/model/cluster.ts";
 import {
   HAPPENED_MAX,
   isLive,
@@ -12,7 +12,7 @@ import {
   SILENT_MS,
   staleSinceMs,
   step,
-} from "../../../page/model/link_state.ts";
+} from "../../../lib/web/browser/model/link_state.ts";
 import { playedCluster, playedNode } from "../../support/page_cluster.ts";
 
 const master = playedNode("h:1", { role: "master", partition: 0 });

@@ -2,7 +2,13 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { LANGUAGES, type Language, type MessageKey, preferredLanguage, translator } from "../../../page/messages/messages.ts";
+import {
+  LANGUAGES,
+  type Language,
+  type MessageKey,
+  preferredLanguage,
+  translator,
+} from "../../../lib/web/browser/messages/messages.ts";
 import { readRepositoryFile, repositoryFiles } from "../../support/repository.ts";
 
 const languages = Object.keys(LANGUAGES) as Language[];
@@ -24,7 +30,7 @@ describe("the languages of the page", () => {
   }
 
   it("have no message that nobody shows", () => {
-    const sources = ["page/view", "page/model"].flatMap((place) => [
+    const sources = ["lib/web/browser/view", "lib/web/browser/model"].flatMap((place) => [
       ...repositoryFiles(place, ".ts"),
       ...repositoryFiles(place, ".tsx"),
     ]);

@@ -2,9 +2,9 @@
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import type { Node } from "../../../page/model/cluster.ts";
-import type { Seat } from "../../../page/model/link_state.ts";
-import { type Picture, type Placed, pictureOf } from "../../../page/model/picture.ts";
+import type { Node } from "../../../lib/web/browser/model/cluster.ts";
+import type { Seat } from "../../../lib/web/browser/model/link_state.ts";
+import { type Picture, type Placed, pictureOf } from "../../../lib/web/browser/model/picture.ts";
 import { playedCluster, playedNode } from "../../support/page_cluster.ts";
 
 const master = (key: string, partition: number, given: Partial<Node> = {}): Node =>
