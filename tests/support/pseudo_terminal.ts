@@ -21,6 +21,8 @@ export function startInTerminal(
   const inTerminal = `stty cols ${columns} rows ${rows}; exec ${line}`;
   return new SpawnedProgram("script", ["--quiet", "--return", "--command", inTerminal, "/dev/null"], {
     TERM: "xterm",
+    // Whatever whoever runs the tests wants.
+    NO_COLOR: "",
     ...environment,
   });
 }
