@@ -201,7 +201,10 @@ export class Storage {
       {
         commit: () => this.#journal?.commits.commit(),
         rotateLog: () => this.#journal?.rotate() ?? { sequence: meta.sequence, finishedSegment: 0 },
-        syncLog: async () => this.#journal?.commits.sync(),
+        syncLog: async () => {
+          await this.#journal?.commits.sync();
+          return this.#failure === undefined;
+        },
         onStored: (place) => this.#onStored(place),
         tryRoomToReopen: async () => directory?.tryRoomToReopen(),
         onRoom: () => this.#onRoom(),

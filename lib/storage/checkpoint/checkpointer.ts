@@ -47,8 +47,8 @@ export interface CheckpointOwner {
   commit(): void;
   /** Begins a new log segment; returns the current position in the log. */
   rotateLog(): LogPlace;
-  /** Resolves when the log is on disk, or the sync has failed. */
-  syncLog(): Promise<void>;
+  /** Resolves when the log is on disk; false: a sync has failed, and nothing is certain until a restart. */
+  syncLog(): Promise<boolean>;
   /** All changes before a position in the log are durable in the engine. */
   onStored(place: LogPlace): Promise<void>;
   /** Checks that there is enough disk space to reopen a closed engine. @throws FlareError DISK_FULL | IO_ERROR */
@@ -199,6 +199,7 @@ export class Checkpointer {
     let plan = this.#keyspaces.flushPlannedFor;
     let unsynced =
       keyspace.generation !== this.#storedGeneration || place.sequence !== this.#storedSequence || plan !== this.#storedPlan;
+    let isCovered = true;
     for (;;) {
       // Nothing may be uncommitted here: an entry that a rollback could restore must not be skipped.
       cache.takeBatch(mark);
@@ -206,6 +207,8 @@ export class Checkpointer {
       const operations = this.#encode(keyspace);
       owner.onRoom();
       if (operations.length > 0 || (last && unsynced)) {
+        // What a newer change replaced is in no batch: that one must be on disk before recovery begins behind the older one.
+        if (last) isCovered = await owner.syncLog();
         plan = this.#keyspaces.flushPlannedFor;
         operations.push({
           type: "put",
@@ -214,7 +217,7 @@ export class Checkpointer {
             generation: keyspace.generation,
             items: keyspace.engineItems,
             tombstones: keyspace.engineTombstones,
-            sequence: last ? place.sequence : this.#storedSequence,
+            sequence: last && isCovered ? place.sequence : this.#storedSequence,
             flushPlannedFor: plan,
           }),
         });
@@ -229,11 +232,11 @@ export class Checkpointer {
     }
     owner.onRoom();
     this.#storedGeneration = keyspace.generation;
-    this.#storedSequence = place.sequence;
+    if (isCovered) this.#storedSequence = place.sequence;
     this.#storedPlan = plan;
     this.count++;
     this.endedMs = this.#clock.monotonicMs();
-    if (!unsynced || (await this.#settle())) await owner.onStored(place);
+    if (isCovered && (!unsynced || (await this.#settle()))) await owner.onStored(place);
     return true;
   }
 

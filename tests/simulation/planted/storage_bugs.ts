@@ -36,6 +36,14 @@ export const storageBugs: readonly PlantedBug[] = [
     replace: "listener.onCommitted(fault);",
   },
   {
+    name: "replaced-before-synced",
+    about: "recovery begins behind a change that was replaced by one which is not synced yet",
+    search: "power",
+    file: "lib/storage/checkpoint/checkpointer.ts",
+    find: "        if (last) isCovered = await owner.syncLog();\n",
+    replace: "",
+  },
+  {
     name: "segments-removed-early",
     about: "log segments are removed as soon as a checkpoint begins",
     search: "power",
