@@ -23,9 +23,9 @@ export function keyOf({ host, port }: HostPort): string {
 }
 
 export class Operator {
-  readonly #cluster: ClusterDriver;
+  readonly #cluster: Pick<ClusterDriver, "index" | "runtime">;
 
-  constructor(cluster: ClusterDriver) {
+  constructor(cluster: Pick<ClusterDriver, "index" | "runtime">) {
     this.#cluster = cluster;
   }
 
