@@ -3,7 +3,7 @@
  * server's CPU time per request, the last as a ratio to memcached with one thread. The servers take turns within each
  * round, so that a noisy moment hits them alike; a ratio is taken within a round, and the median of the rounds counts.
  *
- * Then the same requests by the three protocols, and a cluster.
+ * Then the same requests by the three protocols, a cluster, and an index server that watches many nodes.
  *
  * Arguments: `--rounds N` (default 5), `--seconds S` of each measurement (default 1), `--only part` of the names of loads.
  */
@@ -12,6 +12,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { measureCluster } from "./cluster_load.ts";
 import { type Load, LoadGenerator, type Measurement, type Target } from "./load_generator.ts";
+import { measureManyNodes } from "./many_nodes.ts";
 import { measureProtocols } from "./protocol_load.ts";
 import { heading, median, medians, spread } from "./report.ts";
 import {
@@ -60,6 +61,7 @@ try {
   await stopContenders();
   if (values.only === "" || "protocols".includes(values.only)) await measureProtocols(generator, { rounds, seconds });
   if (values.only === "" || "cluster".includes(values.only)) await measureCluster(generator, { rounds, seconds });
+  if (values.only === "" || "many nodes".includes(values.only)) await measureManyNodes({ rounds, seconds });
 } finally {
   await stopContenders();
   generator.remove();

@@ -137,7 +137,8 @@ export async function startRedis(): Promise<ServerProcess | undefined> {
   ]);
 }
 
-function freePort(): Promise<number> {
+/** A port that nobody uses at this moment. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

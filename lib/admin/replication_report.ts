@@ -34,11 +34,13 @@ export interface ReplicationReport {
 
 /** @param figures by node; nodes that did not answer, or do not have these statistics, are missing */
 export function replicationReports(nodes: readonly ClusterNode[], figures: ReadonlyMap<string, Figures>): ReplicationReport[] {
+  const masters = new Map<number, Figures | undefined>();
+  for (const { role, partition, key } of nodes) {
+    if (role === NodeRole.master && !masters.has(partition)) masters.set(partition, figures.get(key));
+  }
   return nodes.map((node) => {
     const own = figures.get(node.key);
-    const isMaster = (other: ClusterNode): boolean =>
-      other.role === NodeRole.master && other.partition === node.partition && node.role === NodeRole.slave;
-    const master = figures.get(nodes.find(isMaster)?.key ?? "");
+    const master = node.role === NodeRole.slave ? masters.get(node.partition) : undefined;
     const text = (name: string): string | undefined => master?.get(`${node.key}:${name}`) ?? own?.get(`replication_${name}`);
     const number = (value: string | undefined): number | undefined => (value === undefined ? undefined : Number(value));
     const inSync = text("in_sync");

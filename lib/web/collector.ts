@@ -1,13 +1,15 @@
 /**
  * Asks the servers of the cluster for what the page shows, one round per interval however many are looking. Each node is asked
  * by itself: a slow one delays nobody, and is not asked again before it has answered. Rounds run at the pace of those who look;
- * where nobody needs a history, only while somebody looks.
+ * where nobody needs a history, only while somebody looks. The nodes of a large cluster are asked a few at a time: what they
+ * answer must not keep this server from its own work, and its share of a core does not grow with them.
  */
 
 import { ClusterAdmin, type ClusterAdminOptions } from "../admin/cluster_admin.ts";
 import { type IndexReport, NOBODY } from "../admin/index_report.ts";
 import { FlareError } from "../base/errors.ts";
 import { formatHostPort, type HostPort } from "../base/host_port.ts";
+import { sleep } from "../base/sleep.ts";
 import { VERSION } from "../base/version.ts";
 import { clientTlsOf } from "../client/client_tls.ts";
 import { mapEvents, mapEventText } from "../cluster/map_events.ts";
@@ -43,7 +45,11 @@ export const UNWATCHED_MS = 5000;
 const CHANGED_MS = 500;
 /** How long after the last look rounds go on, where they are made for those who look alone. */
 export const LOOK_MS = 60_000;
-/** How long a round waits for its nodes; who answers later is in the next picture. */
+/** How many nodes are asked at once … */
+export const ASKED_AT_ONCE = 50;
+/** … and how long after them the next ones are. */
+export const BETWEEN_MS = 50;
+/** How long a round waits for its nodes, once all are asked; who answers later is in the next picture. */
 const ROUND_MS = 1500;
 const CONNECT_TIMEOUT_MS = 1500;
 const REPLY_TIMEOUT_MS = 4000;
@@ -126,7 +132,7 @@ export class Collector {
   }
 
   /** Somebody looks: rounds are made for a while. Resolves once there is a picture of them. */
-  async look(): Promise<ClusterPicture> {
+  async look(): Promise<void> {
     const { clock } = this.#host.runtime;
     const nowMs = clock.monotonicMs();
     this.#lookedMs = nowMs;
@@ -134,7 +140,6 @@ export class Collector {
     const isDue = nowMs - this.#roundMs >= WATCHED_MS;
     this.#hasten(WATCHED_MS);
     if (isDue || this.#known.size === 0) await this.#round;
-    return this.picture;
   }
 
   /** What is known now. */
@@ -193,8 +198,13 @@ export class Collector {
   async #makeRound(): Promise<void> {
     const { clock, log } = this.#host.runtime;
     try {
-      const admin = this.#openAdmin();
-      const asked = [this.#askIndex(admin), ...this.#host.nodeMap.nodes.map((node) => this.#ask(admin, node))];
+      const { nodes } = this.#host.nodeMap;
+      const asked = [this.#askIndex()];
+      for (let at = 0; at < nodes.length; at += ASKED_AT_ONCE) {
+        if (at > 0) await sleep(clock, BETWEEN_MS);
+        if (this.#isStopped) return;
+        asked.push(...nodes.slice(at, at + ASKED_AT_ONCE).map((node) => this.#ask(node)));
+      }
       let timer: Timer | undefined;
       const late = new Promise<void>((resolve) => {
         timer = clock.setTimer(resolve, ROUND_MS);
@@ -223,8 +233,8 @@ export class Collector {
     return this.#admin;
   }
 
-  async #askIndex(admin: ClusterAdmin): Promise<void> {
-    const reports = await admin.indexReports();
+  async #askIndex(): Promise<void> {
+    const reports = await this.#openAdmin().indexReports();
     if (this.#isStopped) return;
     this.#indexServers = reports;
     const named = reports.find(({ leader }) => leader !== undefined && leader !== NOBODY)?.leader;
@@ -234,12 +244,14 @@ export class Collector {
     this.#leader = named;
   }
 
-  async #ask(admin: ClusterAdmin, node: ClusterNode): Promise<void> {
+  async #ask(node: ClusterNode): Promise<void> {
+    // It may have left since the round began.
+    if (!this.#map.nodes.includes(node) && findNode(this.#map, node.key) === undefined) return;
     const known = this.#knownOf(node.key);
     if (known.isAsked) return;
     known.isAsked = true;
     try {
-      const client = admin.client(node.key);
+      const client = this.#openAdmin().client(node.key);
       const isMember = node.role !== NodeRole.proxy;
       const isCopying = isMember && node.state === NodeState.prepare;
       const [general, latency, replication, threads] = await Promise.all([

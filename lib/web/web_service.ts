@@ -54,7 +54,10 @@ export class WebService {
     this.#collector.mapChanged();
   }
 
-  readonly cluster: HttpHandler = async () => jsonResponse(200, await this.#collector.look());
+  readonly cluster: HttpHandler = async () => {
+    await this.#collector.look();
+    return jsonResponse(200, this.#collector.picture);
+  };
 
   readonly stream: HttpHandler = (request, client, body) => {
     void this.#collector.look();

@@ -9,7 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 import type { NodeMap } from "../../../lib/cluster/node_map.ts";
 import type { ClusterPicture, PictureNode } from "../../../lib/web/cluster_picture.ts";
-import { Collector, UNWATCHED_MS, WATCHED_MS } from "../../../lib/web/collector.ts";
+import { ASKED_AT_ONCE, BETWEEN_MS, Collector, UNWATCHED_MS, WATCHED_MS } from "../../../lib/web/collector.ts";
 import { HAPPENINGS_MAX, Happenings } from "../../../lib/web/happenings.ts";
 import { PlayedCluster, playedMap } from "../../support/played_cluster.ts";
 import { PlayedNetwork } from "../../support/played_network.ts";
@@ -223,13 +223,39 @@ describe("rounds", () => {
     await world.network.pass(60_000);
     assertEquals(world.cluster.requests, []);
     const looking = world.collector.look();
-    const picture = await world.network.during(looking);
-    assertEquals(picture.nodes[0]?.items, 5);
+    await world.network.during(looking);
+    assertEquals(world.collector.picture.nodes[0]?.items, 5);
     await world.network.pass(120_000);
     const rounds = world.pictures.length;
     assert(rounds >= 12 && rounds <= 14, `${rounds} rounds`);
     await world.network.pass(120_000);
     assertEquals(world.pictures.length, rounds);
+    world.collector.stop();
+  });
+
+  it("ask the nodes of a large cluster a few at a time, the next ones whether those have answered or not", async () => {
+    const world = new World();
+    const count = 2 * ASKED_AT_ONCE + 1;
+    const ports = Array.from({ length: count }, (_, i) => 11 + i);
+    for (const port of ports) world.cluster.figures.set(`127.0.0.1:${port}`, port % 2 === 0 ? undefined : { "": general(0) });
+    const members = ports.map((port) => [port, NodeRole.proxy, -1] as const);
+    world.map = playedMap(8, members);
+    world.collector.mapChanged();
+    const asked = (): number =>
+      world.cluster.requests.filter((line) => line.endsWith("> stats") && !line.startsWith(`${INDEX} `)).length;
+    world.collector.start();
+    await world.network.settle();
+    assertEquals(asked(), ASKED_AT_ONCE);
+    await world.network.pass(BETWEEN_MS);
+    assertEquals(asked(), 2 * ASKED_AT_ONCE);
+    // The last one leaves, and is not asked any more.
+    world.map = playedMap(9, members.slice(0, -1));
+    world.collector.mapChanged();
+    await world.network.pass(BETWEEN_MS);
+    assertEquals(asked(), 2 * ASKED_AT_ONCE);
+    assertEquals(world.pictures.length, 0);
+    await world.network.pass(UNWATCHED_MS / 2);
+    assertEquals([world.pictures.length, world.pictures[0]?.nodes.length], [1, count - 1]);
     world.collector.stop();
   });
 
