@@ -11,13 +11,13 @@ export function withSuppressed(message: string, count: number): string {
 }
 
 export class PacedLog {
-  readonly #runtime: Runtime;
+  readonly #runtime: Pick<Runtime, "clock" | "log">;
   readonly #level: LogLevel;
   readonly #intervalMs: number;
   #writtenMs = Number.NEGATIVE_INFINITY;
   #left = 0;
 
-  constructor(runtime: Runtime, level: LogLevel, intervalMs: number) {
+  constructor(runtime: Pick<Runtime, "clock" | "log">, level: LogLevel, intervalMs: number) {
     this.#runtime = runtime;
     this.#level = level;
     this.#intervalMs = intervalMs;

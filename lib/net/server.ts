@@ -23,6 +23,7 @@ import type {
   SessionLimits,
   Traffic,
 } from "./connection/session_host.ts";
+import { type SlowLimits, SlowRequests } from "./connection/slow_requests.ts";
 import { WaitingConnection, type WaitingConnectionOwner } from "./connection/waiting_connection.ts";
 import { connectionsThatFit } from "./descriptor_budget.ts";
 import { type Worker, type WorkerRegistry, WorkerType } from "./worker.ts";
@@ -41,6 +42,8 @@ export interface ServerOptions {
   readonly limits: SessionLimits;
   /** The access rules. */
   readonly access: Access;
+  /** Which requests are slow; absent = nobody wants to know. */
+  readonly slow?: SlowLimits;
 }
 
 const TOO_MANY = fromLatin1("ERROR Too many open connections\r\n");
@@ -63,6 +66,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   readonly requestMemory: { usedBytes: number; bytesMax: number };
   readonly buffers = new BufferPool();
   readonly times = new RequestTimes();
+  readonly slow: SlowRequests | undefined;
   /** How late the check of the connections begins, which is due once a second: that long the event loop was busy. */
   readonly loopDelays = new Histogram();
   readonly traffic: Traffic = { bytesRead: 0, bytesWritten: 0, tooLarge: 0, noMemory: 0 };
@@ -113,6 +117,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     this.#options = options;
     this.#handshakeLog = new PacedLog(runtime, "notice", REFUSAL_LOG_MS);
     this.#httpLog = new PacedLog(runtime, "warning", REFUSAL_LOG_MS);
+    this.slow = options.slow === undefined ? undefined : new SlowRequests(runtime, options.slow);
     this.limits = options.limits;
     this.access = options.access;
     workers.add(new Alarm(workers.nextId(), runtime.clock.monotonicMs()));
@@ -140,10 +145,13 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     return this.#listeners.map(({ id, listener }) => ({ id, address: addressName(listener.address) }));
   }
 
-  /** Applies new values of reloadable options: the connection limit, the idle timeout, the access rules. */
-  async reload(options: Pick<ServerOptions, "maxConnections" | "idleTimeoutMs"> & { access: AccessOptions }): Promise<void> {
+  /** Applies new values of reloadable options: the connection limit, the idle timeout, what is slow, the access rules. */
+  async reload(
+    options: Pick<ServerOptions, "maxConnections" | "idleTimeoutMs" | "slow"> & { access: AccessOptions },
+  ): Promise<void> {
     const { access, ...own } = options;
     this.#options = { ...this.#options, ...own };
+    if (this.slow !== undefined && own.slow !== undefined) this.slow.limits = own.slow;
     this.#limitConnections();
     await this.access.reload(access);
     for (const session of this.#sessions) session.admit();

@@ -351,6 +351,18 @@ export const nodeCommands = {
           ],
         ],
       },
+      slow: {
+        access: "everyone",
+        run: ({ stats }, _request, reply) => stats.slow(reply),
+        section: "node",
+        lines: [["", "the newest requests that took `slow-log-ms` or longer, see [below](#slow-requests-and-hot-keys)"]],
+      },
+      hot: {
+        access: "everyone",
+        run: ({ stats }, _request, reply) => stats.hot(reply),
+        section: "node",
+        lines: [["", "the keys that are asked for most now, of a sample, see [below](#slow-requests-and-hot-keys)"]],
+      },
       settings: {
         access: "everyone",
         run: ({ stats }, _request, reply) => stats.settings(reply),

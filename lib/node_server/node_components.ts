@@ -14,6 +14,7 @@ import type { Replicator } from "../replication/replicator.ts";
 import type { Follower } from "../replication/stream/follower.ts";
 import type { Visibility } from "../replication/visibility.ts";
 import type { Clock, Runtime } from "../runtime/runtime.ts";
+import type { HotKeys } from "../stats/hot_keys.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { PartitionFlush } from "./flush/partition_flush.ts";
 import type { OtherCluster } from "./forward/other_cluster.ts";
@@ -46,6 +47,7 @@ export interface NodeComponents {
   readonly workers: WorkerRegistry;
   readonly tls: DaemonTls;
   readonly stats: NodeStats;
+  readonly hotKeys: HotKeys;
   readonly handover: Handover;
   readonly partitionFlush: PartitionFlush;
   readonly crawler: CrawlerSettings;

@@ -3,9 +3,9 @@
  * keys or a flush of the partition it may have to wait. It knows no commands; `node_command_table.ts` has them.
  */
 
-import type { FlareError } from "../base/errors.ts";
 import type { ClientSession } from "../net/connection/client_session.ts";
-import type { RequestHandler } from "../net/connection/session_host.ts";
+import type { ReplyListener, RequestHandler } from "../net/connection/session_host.ts";
+import { WaitedFor } from "../net/connection/slow_requests.ts";
 import { BinaryReply } from "../protocol/binary/binary_reply.ts";
 import { Command, CommandShape, mayWrite, shapeOf } from "../protocol/command.ts";
 import type { Request } from "../protocol/request.ts";
@@ -15,7 +15,7 @@ import { type CommandGroups, nodeCommandSet, runPacket } from "./node_command_ta
 import type { NodeComponents } from "./node_components.ts";
 
 /** What it takes of a node server. */
-type Parts = Pick<NodeComponents, "handover" | "partitionFlush" | "replicator" | "watchers">;
+type Parts = Pick<NodeComponents, "handover" | "hotKeys" | "partitionFlush" | "replicator" | "watchers">;
 
 export class NodeHandler implements RequestHandler {
   readonly commands = nodeCommandSet.words;
@@ -31,7 +31,7 @@ export class NodeHandler implements RequestHandler {
     this.#groups = groups;
   }
 
-  onCommit(listener: { onCommitted(error?: FlareError): void }, waitsForReplicas: boolean): void {
+  onCommit(listener: ReplyListener, waitsForReplicas: boolean): void {
     this.#parts.replicator.onCommit(listener, waitsForReplicas);
   }
 
@@ -44,6 +44,12 @@ export class NodeHandler implements RequestHandler {
   }
 
   handle(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
+    const { hotKeys } = this.#parts;
+    if (hotKeys.isDue()) hotKeys.sample(request);
+    return this.#watched(request, reply, session);
+  }
+
+  #watched(request: Request, reply: TextReply, session: ClientSession): void | Promise<void> {
     const { watchers } = this.#parts;
     if (watchers.kinds === 0) return this.#handle(request, reply, session);
     watchers.enter(session.id);
@@ -62,11 +68,11 @@ export class NodeHandler implements RequestHandler {
     const hasKey = shape !== CommandShape.words && shape !== CommandShape.block;
     const writesItem = hasKey && mayWrite(request.command);
     if (partitionFlush.isNear) partitionFlush.check();
-    if (handover.holding && hasKey) return this.#hold(handover, request.clone(), reply, session);
+    if (handover.holding && hasKey) return this.#hold(handover, WaitedFor.handover, request, reply, session);
     // What a new partition waits for must not wait itself.
     if (takeover.holding && hasKey && request.prefix === undefined)
-      return this.#hold(takeover, request.clone(), reply, session);
-    if (partitionFlush.holding && writesItem) return this.#hold(partitionFlush, request.clone(), reply, session);
+      return this.#hold(takeover, WaitedFor.takeover, request, reply, session);
+    if (partitionFlush.holding && writesItem) return this.#hold(partitionFlush, WaitedFor.flush, request, reply, session);
     const waiting =
       request.opcode < 0 || hasKey
         ? nodeCommandSet.run(this.#groups, request, reply, session)
@@ -74,8 +80,16 @@ export class NodeHandler implements RequestHandler {
     return waiting !== undefined && writesItem ? handover.track(waiting) : waiting;
   }
 
-  async #hold(gate: { over: Promise<void> }, request: Request, reply: TextReply, session: ClientSession): Promise<void> {
+  async #hold(
+    gate: { over: Promise<void> },
+    waitsFor: string,
+    request: Request,
+    reply: TextReply,
+    session: ClientSession,
+  ): Promise<void> {
+    const copy = request.clone();
+    request.waitsFor = waitsFor;
     await gate.over;
-    return this.handle(request, reply, session);
+    return this.#watched(copy, reply, session);
   }
 }

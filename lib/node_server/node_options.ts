@@ -259,6 +259,25 @@ export const nodeServerTable = {
     help: "memory for changes that wait for the other cluster, without data on disk; beyond it everything is sent again",
   }),
 
+  slowLogMs: integerOption({
+    name: "slow-log-ms",
+    default: 100,
+    min: 0,
+    max: 3_600_000,
+    unit: "ms",
+    since: "2.0.0",
+    reloadable: true,
+    help: "a request for items that takes this long is slow: it is counted, kept and logged; 0 is off",
+  }),
+  slowLogSize: integerOption({
+    name: "slow-log-size",
+    default: 128,
+    min: 0,
+    max: 1000,
+    since: "2.0.0",
+    reloadable: true,
+    help: "how many slow requests are kept, the newest ones; 0 only counts and logs them",
+  }),
   versionFormat: choiceOption({
     name: "version-format",
     default: "flare",

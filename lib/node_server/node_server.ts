@@ -36,6 +36,7 @@ import { Replicator } from "../replication/replicator.ts";
 import { Follower } from "../replication/stream/follower.ts";
 import { replicationTypeOf, Visibility } from "../replication/visibility.ts";
 import type { Address, Runtime, TlsClient } from "../runtime/runtime.ts";
+import { HotKeys } from "../stats/hot_keys.ts";
 import { metricsRoute } from "../stats/metrics/metrics_route.ts";
 import type { Storage } from "../storage/storage.ts";
 import { WebService, webRoutes } from "../web/web_service.ts";
@@ -212,6 +213,7 @@ export class RunningNode implements NodeServer {
       backlog: checked.backLog,
       limits: checked,
       access,
+      slow: checked,
     });
     // The address is bound before the node talks to the index server, and the data is opened after that.
     const tls = new DaemonTls(runtime, server, checked, checked.sslPort);
@@ -258,7 +260,18 @@ export class RunningNode implements NodeServer {
       server.expect();
       const joined = await link.join(history.identity);
       const resolver = new KeyResolver(joined.meta);
-      const components = buildComponents(runtime, options, storage, joined, resolver, workers, peerOptions, tls, link);
+      const components = buildComponents(
+        runtime,
+        options,
+        storage,
+        joined,
+        resolver,
+        workers,
+        peerOptions,
+        tls,
+        link,
+        history.seed,
+      );
       node = new RunningNode(runtime, checked, components, server, http, addresses, link, resolver);
       await history.noteJoined();
       const { replicationType } = components.visibility;
@@ -344,6 +357,7 @@ export class RunningNode implements NodeServer {
     await this.#server.reload({
       maxConnections: options.maxConnection,
       idleTimeoutMs: options.netReadTimeoutMs,
+      slow: options,
       access: options,
     });
   }
@@ -500,6 +514,7 @@ function buildComponents(
   peerOptions: PeerOptions,
   tls: DaemonTls,
   link: IndexLink,
+  seed: number,
 ): NodeComponents {
   const selfKey = `${options.serverName}:${options.serverPort}`;
   const keyHash = KEY_HASHES[joined.meta.keyHashAlgorithm];
@@ -532,6 +547,7 @@ function buildComponents(
     tls,
     selfKey,
     stats: new NodeStats(),
+    hotKeys: new HotKeys(runtime.clock, seed),
     handover: new Handover(runtime.clock),
     partitionFlush: new PartitionFlush(runtime, routing, peers, storage, inSync, replicator, selfKey),
     crawler: new CrawlerSettings(),

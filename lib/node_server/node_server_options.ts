@@ -279,6 +279,18 @@ export interface NodeServerOptions {
    */
   readonly clusterReplicationQueueBytesMax?: number;
   /**
+   * A request for items that takes this long is slow: it is counted, kept and logged; 0 is off.
+   *
+   * An integer from 0 to 3600000, in milliseconds; default 100. `slow-log-ms` in files and flags. Can be reloaded.
+   */
+  readonly slowLogMs?: number;
+  /**
+   * How many slow requests are kept, the newest ones; 0 only counts and logs them.
+   *
+   * An integer from 0 to 1000; default 128. `slow-log-size` in files and flags. Can be reloaded.
+   */
+  readonly slowLogSize?: number;
+  /**
    * What "version" answers: flare-2.0.0 as the original, or numbers first, which libmemcached needs for its figures.
    *
    * Default "flare". `version-format` in files and flags. Can be reloaded.

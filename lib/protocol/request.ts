@@ -61,6 +61,8 @@ export class Request {
   flareOrder = false;
   /** Commands with free words: the words after the command. */
   words: readonly string[] = [];
+  /** What it waits for, if it has to, for the log of slow requests: set by who makes it wait, taken by the session. */
+  waitsFor: string | undefined = undefined;
   /** node sync: the NODE lines. */
   lines: readonly string[] = [];
 

@@ -172,17 +172,19 @@ export class Replicator implements StreamsOwner {
     const waits = isSync ? this.streams.isInUse : this.streams.lag.isReached;
     if (before === 0 && !waits) return this.#storage.onCommit(listener);
     this.#waitingCommits.set(listener, before + 1);
+    let storedMs = 0;
     const done: CommitListener = {
       onCommitted: (error) => {
         const left = (this.#waitingCommits.get(listener) ?? 1) - 1;
         if (left > 0) this.#waitingCommits.set(listener, left);
         else this.#waitingCommits.delete(listener);
-        listener.onCommitted(error);
+        listener.onCommitted(error, storedMs);
       },
     };
     const { endings } = this.streams;
     this.#storage.onCommit({
       onCommitted: (error) => {
+        storedMs = this.#clock.monotonicMs();
         const fault = error ?? (this.streams.endings === endings ? undefined : noLongerMaster());
         // A failed commit is answered after the writes before it, which may still wait for the replicas.
         const last = fault === undefined ? done : { onCommitted: () => done.onCommitted(fault) };

@@ -160,6 +160,7 @@ describe("the metrics of a node", () => {
         return samples.find(({ name, labels }) => name.endsWith("_count") && labels.get("command") === "get")?.value;
       };
       assert((gets(await scrape(port)) ?? 0) >= 1);
+      assertEquals(value(await scrape(port), "flare_slow_requests_total", { command: "get" }), 0);
       await client.ask("set a 0 0 1\r\nx\r\n");
       // fsync is "interval" by default.
       await waitUntil(async () => (value(await scrape(port), "flare_log_fsync_seconds_count") ?? 0) > 0, "a sync");

@@ -3,14 +3,13 @@
  * on. The inner handler knows which commands are privileged.
  */
 
-import type { FlareError } from "../../base/errors.ts";
 import { BinaryStatus } from "../../protocol/binary/binary_protocol.ts";
 import { putBinaryError } from "../../protocol/binary/binary_reply.ts";
 import { CommandShape, type CommandTable, commandName, shapeOf } from "../../protocol/command.ts";
 import type { Request } from "../../protocol/request.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import type { ClientSession } from "./client_session.ts";
-import type { RequestHandler } from "./session_host.ts";
+import type { ReplyListener, RequestHandler } from "./session_host.ts";
 
 export class GuardedHandler implements RequestHandler {
   readonly commands: CommandTable;
@@ -21,7 +20,7 @@ export class GuardedHandler implements RequestHandler {
     this.commands = inner.commands;
   }
 
-  onCommit(listener: { onCommitted(error?: FlareError): void }, waitsForReplicas: boolean): void {
+  onCommit(listener: ReplyListener, waitsForReplicas: boolean): void {
     this.#inner.onCommit?.(listener, waitsForReplicas);
   }
 

@@ -7,10 +7,12 @@ import type { ReplySegment } from "../../protocol/reply_segment.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import type { LateReply } from "./client_session.ts";
 import type { Claim } from "./outstanding.ts";
+import type { SlowNote } from "./slow_requests.ts";
 
 /** The connection that waits for it. */
 export interface LateReplyOwner {
-  finish(segment: ReplySegment, claim: Claim): void;
+  /** @param note what was noted of the request when it began to wait; undefined = nothing */
+  finish(segment: ReplySegment, claim: Claim, note: SlowNote | undefined): void;
   /** Answers a request that failed because of a bug. */
   failed(reply: TextReply, opcode: number, opaque: number, error: unknown): void;
 }
@@ -21,17 +23,26 @@ export class PendingReply implements LateReply {
   readonly #claim: Claim;
   readonly #opcode: number;
   readonly #opaque: number;
+  readonly #note: SlowNote | undefined;
 
-  constructor(owner: LateReplyOwner, reply: TextReply, claim: Claim, opcode: number, opaque: number) {
+  constructor(
+    owner: LateReplyOwner,
+    reply: TextReply,
+    claim: Claim,
+    opcode: number,
+    opaque: number,
+    note: SlowNote | undefined,
+  ) {
     this.#owner = owner;
     this.reply = reply;
     this.#claim = claim;
     this.#opcode = opcode;
     this.#opaque = opaque;
+    this.#note = note;
   }
 
   done(): void {
-    this.#owner.finish(this.reply.segment, this.#claim);
+    this.#owner.finish(this.reply.segment, this.#claim, this.#note);
   }
 
   follow(waiting: Promise<void>): void {

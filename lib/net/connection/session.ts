@@ -25,6 +25,7 @@ import { type Claim, Outstanding } from "./outstanding.ts";
 import { ReplyWaiters } from "./reply_waiters.ts";
 import { RequestReader, type RequestTarget } from "./request_reader.ts";
 import type { ConnectionHost, ListenerTraits } from "./session_host.ts";
+import { type SlowNote, WaitedFor } from "./slow_requests.ts";
 
 /** Why a connection has ended, in memcached's terms. */
 export type CloseReason = "normal" | "error" | "idle_timeout" | "shutdown";
@@ -67,6 +68,8 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
   readonly #outstanding = new Outstanding();
   /** Segments with replies to writes, one per requested commit, oldest first. */
   readonly #awaitingCommit: ReplySegment[] = [];
+  /** What was noted of the requests that wait for them. */
+  readonly #notes: (SlowNote | undefined)[] = [];
   /** Called when the client has disconnected. */
   readonly #farewells = new Set<() => void>();
   #executing = false;
@@ -77,6 +80,11 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
   #measuredSinceMs = 0;
   /** How many requests there were before those. */
   #requestsBefore = 0;
+  /** When the bytes came whose requests are being executed. */
+  #arrivedMs = 0;
+  /** How many requests there were before those, and how many of those are answered later. */
+  #executedBefore = 0;
+  #leftToLater = 0;
   /** Since when the client has not read its last replies; 0 = there are none, or it is reading. */
   #untakenSinceMs = 0;
 
@@ -176,6 +184,9 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     this.#host.traffic.bytesRead += chunk.length;
     this.lastActiveMs = this.#host.monotonicMs();
     if (this.#reader.isStopped) return;
+    this.#arrivedMs = this.lastActiveMs;
+    this.#executedBefore = this.requests;
+    this.#leftToLater = 0;
     if (this.#host.times?.isDue() === true && this.#measuredSinceMs === 0) {
       this.#measuredSinceMs = this.lastActiveMs;
       this.#requestsBefore = this.requests;
@@ -273,18 +284,21 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
   /** Leaves the current segment to a waiting request and opens the next one. */
   #leaveTo(request: Request, reply: TextReply): LateReply {
     const { segment } = reply;
-    const late = new PendingReply(this, reply, this.#outstanding.add(request), request.opcode, request.opaque);
+    const note = this.#host.slow?.note(request, this, this.#arrivedMs, 1);
+    request.waitsFor = undefined;
+    this.#leftToLater++;
+    const late = new PendingReply(this, reply, this.#outstanding.add(request), request.opcode, request.opaque, note);
     segment.closed = false;
     // A commit that is done at once writes replies: this segment must not be the last one any more.
     this.#nextSegment();
-    this.#commit(segment);
+    this.#commit(segment, undefined);
     return late;
   }
 
-  finish(segment: ReplySegment, claim: Claim): void {
+  finish(segment: ReplySegment, claim: Claim, note: SlowNote | undefined): void {
     segment.closed = true;
     // A request that was held back may have been answered like an immediate one.
-    this.#commit(segment);
+    if (!this.#commit(segment, note) && note !== undefined) this.#host.slow?.done(note);
     this.#outstanding.remove(claim);
     this.#output.gather();
     if (this.#isSettling) return;
@@ -318,27 +332,46 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     this.reply = new TextReply(this.#output.openNext());
   }
 
-  /** Requests the commit of the writes answered in this segment since the last one; `onCommitted` follows. */
-  #commit(segment: ReplySegment): void {
-    if (!segment.requestCommit()) return;
-    this.#awaitingCommit.push(segment);
+  /**
+   * Requests the commit of the writes answered in this segment since the last one, and then `onCommitted` follows; false if
+   * there are none. @param note of the request that wrote them; "at once" = it is the last one, which was executed at once
+   */
+  #commit(segment: ReplySegment, note: SlowNote | "at once" | undefined): boolean {
+    if (!segment.requestCommit()) return false;
     const { waitsForReplicas } = segment;
     segment.waitsForReplicas = false;
+    const own = note === "at once" ? this.#noteAtOnce() : note;
+    if (own !== undefined) own.waitsFor ??= waitsForReplicas ? WaitedFor.replicas : WaitedFor.commit;
+    this.#awaitingCommit.push(segment);
+    this.#notes.push(own);
     this.#host.handler.onCommit?.(this, waitsForReplicas);
+    return true;
+  }
+
+  #noteAtOnce(): SlowNote | undefined {
+    return this.#host.slow?.note(this.#reader.request, this, this.#arrivedMs, this.requests - this.#executedBefore);
   }
 
   /** At the end of a chunk: one commit for all its writes, one write for all its replies. */
   #finishChunk(): void {
     const segment = this.reply.segment;
-    this.#commit(segment);
+    const waits = this.#commit(segment, "at once");
     if (segment.hasUncommitted) this.#nextSegment();
     this.#flush();
+    const requests = this.requests - this.#executedBefore;
+    if (!waits && requests > this.#leftToLater)
+      this.#host.slow?.executed(this.#reader.request, this, this.#arrivedMs, requests);
     this.#closeWhenDone();
   }
 
   /** Called for the commit requested at the end of a chunk. */
-  onCommitted(error?: FlareError): void {
+  onCommitted(error?: FlareError, storedMs = 0): void {
     const segment = this.#awaitingCommit.shift() as ReplySegment;
+    const note = this.#notes.shift();
+    if (note !== undefined) {
+      note.storedMs = storedMs;
+      this.#host.slow?.done(note);
+    }
     if (error === undefined) segment.committed();
     else {
       const line = fromLatin1(`${serverErrorLine(error.message)}\r\n`);
@@ -376,6 +409,9 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     if (this.#gone) return;
     this.#waiters.wake();
     if (this.#reader.isWaiting && !this.#reader.isStopped && !this.#admission.isDelayed) {
+      this.#arrivedMs = this.#host.monotonicMs();
+      this.#executedBefore = this.requests;
+      this.#leftToLater = 0;
       this.#reader.readOn();
       this.#finishChunk();
     } else {

@@ -14,6 +14,7 @@ import type { Access } from "../auth/access.ts";
 import type { ClientSession } from "./client_session.ts";
 import type { RequestMemory } from "./received.ts";
 import type { RequestTimes } from "./request_times.ts";
+import type { SlowRequests } from "./slow_requests.ts";
 
 /** Answers requests; a promise means the reply comes later (do not read the request object after the first `await`). */
 export interface RequestHandler {
@@ -29,7 +30,13 @@ export interface RequestHandler {
    * Calls back, in the order of the calls, once everything written so far is committed and, with `waitsForReplicas`,
    * replicated; absent = nothing is ever stored.
    */
-  onCommit?(listener: { onCommitted(error?: FlareError): void }, waitsForReplicas: boolean): void;
+  onCommit?(listener: ReplyListener, waitsForReplicas: boolean): void;
+}
+
+/** Waits for a commit. */
+export interface ReplyListener {
+  /** @param storedMs when it was committed here, by the monotonic clock, if it waited for replicas after that */
+  onCommitted(error?: FlareError, storedMs?: number): void;
 }
 
 /** Limits of all connections of a server; see the options of the same names. */
@@ -92,6 +99,8 @@ export interface ConnectionHost {
   readonly traffic: Traffic;
   /** How long requests take; absent = nobody wants to know. */
   readonly times?: RequestTimes;
+  /** Keeps those that take long; absent = nobody wants to know. */
+  readonly slow?: SlowRequests | undefined;
   /** Receives each line of the text protocol, if set. */
   readonly rawListener?: RawListener | undefined;
   monotonicMs(): number;

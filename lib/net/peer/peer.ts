@@ -58,6 +58,7 @@ export class Peer implements Worker {
   readonly id: number;
   readonly type: number;
   readonly startedMs: number;
+  readonly peer: string;
   readonly #runtime: Runtime;
   readonly #address: { readonly host: string; readonly port: number };
   readonly #options: PeerOptions;
@@ -96,11 +97,8 @@ export class Peer implements Worker {
     this.type = type;
     this.id = workers.nextId();
     this.startedMs = runtime.clock.monotonicMs();
+    this.peer = formatHostPort(address.host, address.port);
     workers.add(this);
-  }
-
-  get peer(): string {
-    return formatHostPort(this.#address.host, this.#address.port);
   }
 
   get operation(): string {

@@ -6,6 +6,7 @@
 
 import { base64 } from "../../base/base64.ts";
 import { EMPTY_BYTES, latin1 } from "../../base/bytes.ts";
+import { uriEncoded } from "../../base/uri_bytes.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import type { ScannedItem } from "../../protocol/scan/scan_page.ts";
 import { SCAN_LIMIT_MAX } from "../../protocol/scan/scan_request.ts";
@@ -16,7 +17,6 @@ import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { BandwidthLimit } from "../../replication/bandwidth_limit.ts";
 import type { NodeComponents } from "../node_components.ts";
 import type { ClusterScan } from "../scan/cluster_scan.ts";
-import { uriEncoded } from "../stats/watchers.ts";
 
 const PAGE_KEYS = 500;
 /** Most listings that fetch a page at a time; one with a slow reader does not count. */
@@ -194,7 +194,7 @@ export class KeyListings {
 /** memcached ends these lines with LF alone. */
 function metadumpLine(item: ScannedItem): string {
   const { key, expire, accessSeconds, version, fetched } = item;
-  const name = uriEncoded({ bytes: key, start: 0, end: key.length });
+  const name = uriEncoded(key);
   const times = `exp=${expire === 0 ? -1 : expire} la=${accessSeconds}`;
   return `key=${name} ${times} cas=${version} fetch=${fetched ? "yes" : "no"} cls=${CLASS} size=${sizeOf(item)}\n`;
 }

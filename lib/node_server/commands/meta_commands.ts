@@ -10,6 +10,7 @@ import type { ClusterNode } from "../../cluster/node.ts";
 import { LOCAL } from "../../cluster/routing.ts";
 import { winsToken } from "../../item/decide_terms.ts";
 import type { EntryView } from "../../item/entry.ts";
+import { WaitedFor } from "../../net/connection/slow_requests.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import { BinaryReply, putBinaryHit, putBinaryMiss } from "../../protocol/binary/binary_reply.ts";
 import { Command } from "../../protocol/command.ts";
@@ -49,7 +50,10 @@ export class MetaCommands {
     if ((request.meta.arguments & WRITING) !== 0) return this.#fetch(request, this.#replyTo(request, reply));
     const { storage, stats, watchers } = this.#parts;
     const { key } = request.mutation;
-    if (!this.#forward.isHere(key)) return this.#getElsewhere(request.clone(), reply);
+    if (!this.#forward.isHere(key)) {
+      request.waitsFor = this.#forward.waitOf(key);
+      return this.#getElsewhere(request.clone(), reply);
+    }
     const now = nowSeconds(this.#parts);
     let entry: EntryView | undefined | Promise<EntryView | undefined>;
     try {
@@ -60,6 +64,7 @@ export class MetaCommands {
     if (entry instanceof Promise) {
       // It is read again there: what may be shown at once now may not be then.
       entry.catch(() => undefined);
+      request.waitsFor = WaitedFor.storage;
       return this.#getElsewhere(request.clone(), reply);
     }
     stats.cmdGet++;
@@ -140,7 +145,10 @@ export class MetaCommands {
     fillMutation(request, now);
     try {
       const entry = storage.get(request.mutation.key, now);
-      if (entry instanceof Promise) return this.#fetchLater(request.clone(), reply, entry);
+      if (entry instanceof Promise) {
+        request.waitsFor = WaitedFor.storage;
+        return this.#fetchLater(request.clone(), reply, entry);
+      }
       reply.before = entry === undefined ? undefined : beforeOf(entry);
     } catch (error) {
       return reply.line(faultLine(error));

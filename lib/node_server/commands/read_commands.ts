@@ -9,6 +9,7 @@ import { parseWholeNumber } from "../../base/whole_number.ts";
 import { LOCAL } from "../../cluster/routing.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
+import { WaitedFor } from "../../net/connection/slow_requests.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import { Command } from "../../protocol/command.ts";
 import { type ForwardedBy, Request } from "../../protocol/request.ts";
@@ -66,6 +67,7 @@ export class ReadCommands implements GetOwner {
       key.end = at;
       if (!this.#forward.isHere(key)) {
         if (this.#isPassedOn(request, reply, session)) return;
+        request.waitsFor = this.#forward.waitOf(key);
         return this.#gather(request, key.start, reply, session);
       }
       let entry: EntryView | undefined | Promise<EntryView | undefined>;
@@ -76,7 +78,10 @@ export class ReadCommands implements GetOwner {
       }
       // It is read again there, and a failure must not count as unhandled here.
       if (entry instanceof Promise) entry.catch(() => undefined);
-      if (entry instanceof Promise || !session.makeRoom()) return this.#gather(request, key.start, reply, session);
+      if (entry instanceof Promise || !session.makeRoom()) {
+        request.waitsFor = entry instanceof Promise ? WaitedFor.storage : WaitedFor.client;
+        return this.#gather(request, key.start, reply, session);
+      }
       stats.cmdGet++;
       if (watchers.kinds !== 0) watchers.fetched(key, entry);
       if (entry === undefined) {
@@ -146,8 +151,10 @@ export class ReadCommands implements GetOwner {
     const key = this.#key;
     if (request.multiGet !== undefined || !isOnlyKey(request, key)) return false;
     const lane = this.#forward.laneFor(key, request.forwardedBy);
-    const late = lane === undefined ? undefined : session.answerLater(request, reply);
-    if (lane === undefined || late === undefined) return false;
+    if (lane === undefined) return false;
+    request.waitsFor = lane.peer;
+    const late = session.answerLater(request, reply);
+    if (late === undefined) return false;
     lane.outbox.writeGet(request.command, key);
     lane.pass(new PassedGet(request, session, late, this));
     return true;

@@ -7,7 +7,9 @@ import { BinaryReply } from "../../protocol/binary/binary_reply.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
 import { statsConnections } from "../../stats/connection_stats.ts";
 import { statsGeneral } from "../../stats/general_stats.ts";
+import { statsHot } from "../../stats/hot_stats.ts";
 import { statsLatency } from "../../stats/latency_stats.ts";
+import { statsSlow } from "../../stats/slow_stats.ts";
 import type { StatSink } from "../../stats/stat_sink.ts";
 import { statsNodes, statsThreads } from "../../stats/stats_commands.ts";
 import type { LogArchive } from "../archive/log_archive.ts";
@@ -26,6 +28,7 @@ type Parts = Pick<
   NodeComponents,
   | "crawler"
   | "follower"
+  | "hotKeys"
   | "inSync"
   | "lease"
   | "options"
@@ -188,12 +191,37 @@ export class StatsReports {
     reply.end();
   }
 
+  /** Requests that took long, the newest ones. */
+  slow(reply: TextReply): void {
+    this.slowFigures(reply);
+    reply.end();
+  }
+
+  /** The lines of `stats slow`. */
+  slowFigures(reply: StatSink): void {
+    const { slow } = this.#server();
+    if (slow !== undefined) statsSlow(slow, reply);
+  }
+
+  /** Which keys are asked for most now. */
+  hot(reply: TextReply): void {
+    this.hotFigures(reply);
+    reply.end();
+  }
+
+  /** The lines of `stats hot`. */
+  hotFigures(reply: StatSink): void {
+    statsHot(this.#parts.hotKeys.report(), reply);
+  }
+
   connections(reply: TextReply, session: ClientSession): void | Promise<void> {
     return statsConnections(this.#server(), this.#parts.runtime.clock.monotonicMs(), reply, session);
   }
 
   reset(reply: TextReply): void {
     this.#counters.reset();
+    this.#server().slow?.clear();
+    this.#parts.hotKeys.clear();
     this.#parts.watchers.prefixes.clear();
     reply.line("RESET");
   }

@@ -10,6 +10,7 @@ import { LOCAL, NO_PARTITION, type Route } from "../../cluster/routing.ts";
 import type { KeySlice } from "../../item/entry.ts";
 import { type Applied, MutationKind, MutationResult, SyncMode } from "../../item/mutation.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
+import { WaitedFor } from "../../net/connection/slow_requests.ts";
 import { PeerError } from "../../net/peer/peer_link.ts";
 import { Command } from "../../protocol/command.ts";
 import { absoluteExpire } from "../../protocol/expiry.ts";
@@ -56,13 +57,17 @@ export class WriteCommands implements WriteOwner {
 
   /** set add replace append prepend cas incr decr delete touch; without `session` the caller waits for a promise anyway. */
   write(request: Request, reply: TextReply, session?: ClientSession): void | Promise<void> {
-    if (this.#isUnsure(request)) return this.#whenSure(request.clone(), reply, (copy) => this.write(copy, reply));
+    if (this.#isUnsure(request)) {
+      request.waitsFor = WaitedFor.certainty;
+      return this.#whenSure(request.clone(), reply, (copy) => this.write(copy, reply));
+    }
     const { key, kind } = request.mutation;
     if (carriesData(kind)) this.#parts.stats.cmdSet++;
     const hash = this.#forward.hash(key);
     const route = this.#forward.route(request, hash);
     if (route === LOCAL) return this.#writeHere(request, reply, hash);
     if (typeof route === "object") {
+      request.waitsFor = route.key;
       if (session !== undefined && this.#isPassedOn(route, request, reply, session)) return;
       return this.#writeElsewhere(route, request.clone(), reply);
     }
@@ -72,6 +77,7 @@ export class WriteCommands implements WriteOwner {
   /** A write of the meta or the binary protocol: `request.mutation` has terms. */
   writeItem(request: Request, reply: ItemReply): void | Promise<void> {
     if (this.#isUnsure(request)) {
+      request.waitsFor = WaitedFor.certainty;
       const copy = request.clone();
       reply.bind(copy);
       return this.#whenSure(copy, reply, () => this.writeItem(copy, reply));
@@ -81,7 +87,10 @@ export class WriteCommands implements WriteOwner {
     if (carriesData(kind)) stats.cmdSet++;
     const hash = this.#forward.hash(key);
     const route = this.#forward.route(request, hash);
-    if (typeof route === "object") return this.#writeItemElsewhere(route, request.clone(), reply);
+    if (typeof route === "object") {
+      request.waitsFor = route.key;
+      return this.#writeItemElsewhere(route, request.clone(), reply);
+    }
     if (route !== LOCAL) return reply.line(this.#refusalLine(route, hash));
     if (!isTextKey(key.bytes, key.start, key.end) && replicator.concerns(hash, request.prefix !== undefined)) {
       return this.#writeUnsayable(request.clone(), reply, hash);
@@ -227,6 +236,7 @@ export class WriteCommands implements WriteOwner {
     request.mutation.syncMode = request.syncMode;
     const applied = storage.apply(request.mutation, now);
     if (applied instanceof Promise) {
+      request.waitsFor = WaitedFor.storage;
       const copy = request.clone();
       reply.bind(copy);
       return this.#writeLater(copy, reply, this.#parts.partitionFlush.track(applied));
@@ -277,6 +287,7 @@ export class WriteCommands implements WriteOwner {
     if (!changed(applied.result)) return this.#refused(request, reply, applied);
     const copies = replicated !== undefined && this.#waitsForCopies(request, hash) ? replicated : undefined;
     if (this.#parts.replicator.isHolding || (copies !== undefined && !request.noreply)) {
+      request.waitsFor = WaitedFor.replicas;
       // A packet's reply may have to say an error when the request is another one.
       if (request.opcode >= 0) reply.bind(request.clone());
       return this.#answerAfter(copies, request, reply, request.noreply ? "" : reply.appliedText(applied));

@@ -9,6 +9,7 @@ import type { KeyHash } from "../../cluster/key_hash.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { LOCAL, NO_PARTITION, PROXY_FAILURE, type Route, type Routing } from "../../cluster/routing.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
+import { WaitedFor } from "../../net/connection/slow_requests.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import { PeerError } from "../../net/peer/peer_link.ts";
 import type { PeerPool } from "../../net/peer/peer_pool.ts";
@@ -59,6 +60,14 @@ export class ReadForward {
     if (otherCluster.node !== undefined) return false;
     const hash = routing.partitionCount > 1 ? keyHash(key.bytes, key.start, key.end) : 0;
     return routing.routeRead(hash, 0) === LOCAL && visibility.isShown(key);
+  }
+
+  /** What a read waits for whose key `isHere` denies. */
+  waitOf(key: KeySlice): string {
+    const { routing, keyHash, otherCluster } = this.#parts;
+    const isElsewhere =
+      otherCluster.node !== undefined || routing.routeRead(keyHash(key.bytes, key.start, key.end), 0) !== LOCAL;
+    return isElsewhere ? WaitedFor.nodes : WaitedFor.certainty;
   }
 
   /**

@@ -41,6 +41,11 @@ export class DataHistory {
     return history;
   }
 
+  /** A number of the random one of this opening. */
+  get seed(): number {
+    return Number.parseInt(this.#identity.openings.at(-1)?.slice(-8) ?? "", 16);
+  }
+
   /** The identity to report. */
   get identity(): DataIdentity {
     return this.#identity;

@@ -4,7 +4,10 @@
  */
 
 import { NodeRole, NodeState, roleName, stateName } from "../../cluster/node.ts";
+import { MEASURED_COMMANDS } from "../../net/connection/slow_requests.ts";
 import type { Readiness } from "../../net/http/health.ts";
+import type { Server } from "../../net/server.ts";
+import { commandName } from "../../protocol/command.ts";
 import { CopyTask } from "../../replication/copy_task.ts";
 import { type Metric, metric } from "../../stats/metrics/metric.ts";
 import { fromStat, type ServerSource, serverMetrics } from "../../stats/metrics/server_metrics.ts";
@@ -15,6 +18,7 @@ import type { NodeComponents } from "../node_components.ts";
 
 /** What the metrics of a node read. */
 export interface NodeSource extends ServerSource {
+  readonly server: ServerSource["server"] & Pick<Server, "slow">;
   readonly parts: Pick<NodeComponents, "inSync" | "lease" | "routing" | "runtime" | "workers">;
   readonly stored: StorageStats;
   /** Writes fail until a restart. */
@@ -105,6 +109,19 @@ const memcachedMetrics: readonly NodeMetric[] = [
 function slab(name: string, kind: "counter" | "gauge", help: string, stat: string): NodeMetric {
   return { name, kind, help, labels: ["slab"], read: ({ figures }, put) => put(figures.number(`items:1:${stat}`), SLAB) };
 }
+
+const requestMetrics: readonly NodeMetric[] = [
+  {
+    name: "flare_slow_requests_total",
+    kind: "counter",
+    help: "Requests for items that took slow-log-ms or longer",
+    labels: ["command"],
+    read: ({ server: { slow } }, put) => {
+      // From the first scrape on, so that an increase from 0 is one.
+      for (const command of MEASURED_COMMANDS) put(slow?.byCommand.get(command) ?? 0, commandName(command));
+    },
+  },
+];
 
 const clusterMetrics: readonly NodeMetric[] = [
   {
@@ -310,7 +327,7 @@ const storageMetrics: readonly NodeMetric[] = [
 export function nodeSource(
   parts: NodeSource["parts"] & Pick<NodeComponents, "storage">,
   reports: Pick<StatsReports, "generalFigures" | "itemFigures" | "replicationFigures">,
-  server: ServerSource["server"],
+  server: NodeSource["server"],
   readiness: Readiness,
 ): NodeSource {
   const figures = new StatFigures();
@@ -326,6 +343,7 @@ export function nodeSource(
 export const nodeMetrics: readonly NodeMetric[] = [
   ...serverMetrics,
   ...memcachedMetrics,
+  ...requestMetrics,
   ...clusterMetrics,
   ...replicationMetrics,
   ...storageMetrics,

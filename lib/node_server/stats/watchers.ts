@@ -6,6 +6,7 @@
 
 import { latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
+import { uriCode, uriEncoded } from "../../base/uri_bytes.ts";
 import type { EntryView, KeySlice } from "../../item/entry.ts";
 import { type Applied, type Mutation, MutationKind, MutationResult } from "../../item/mutation.ts";
 import type { ClientSession } from "../../net/connection/client_session.ts";
@@ -134,7 +135,7 @@ export class Watchers {
     if ((this.kinds & WatchKind.fetchers) === 0) return;
     const [status, clsid, size] = entry === undefined ? ["not_found", 0, 0] : ["found", 1, sizeOf(entry)];
     const where = `clsid=${clsid} cfd=${this.#connection}`;
-    this.#tell(WatchKind.fetchers, `type=item_get key=${uriEncoded(key)} status=${status} ${where} size=${size}`);
+    this.#tell(WatchKind.fetchers, `type=item_get key=${keyWord(key)} status=${status} ${where} size=${size}`);
   }
 
   /** A write that was executed on this node. */
@@ -148,7 +149,7 @@ export class Watchers {
     const status = RESULTS[result] ?? "not_stored";
     const ttl = expire === 0 ? 0 : Math.max(0, expire - Math.floor(this.#clock.nowMs() / 1000));
     const size = status === "stored" ? sizeOf(entry) : mutation.valueEnd - mutation.valueStart;
-    const what = `key=${uriEncoded(key)} status=${status} cmd=${KINDS[kind]}`;
+    const what = `key=${keyWord(key)} status=${status} cmd=${KINDS[kind]}`;
     this.#tell(WatchKind.mutations, `type=item_store ${what} ttl=${ttl} clsid=1 cfd=${this.#connection} size=${size}`);
   }
 
@@ -168,7 +169,7 @@ export class Watchers {
   #deleted({ key, terms }: Mutation, result: MutationResult): void {
     if (this.#counting) this.prefixes.countDelete(key);
     if ((this.kinds & WatchKind.deletions) === 0 || result !== MutationResult.deleted) return;
-    const what = `key=${uriEncoded(key)} cmd=${terms === undefined ? "delete" : "md"}`;
+    const what = `key=${keyWord(key)} cmd=${terms === undefined ? "delete" : "md"}`;
     this.#tell(WatchKind.deletions, `type=deleted ${what} clsid=1 size=${this.#deletedBytes}`);
   }
 
@@ -176,7 +177,7 @@ export class Watchers {
     const { bytes, keyStart, keyEnd, expire, accessSeconds } = entry;
     const now = Math.floor(this.#clock.nowMs() / 1000);
     const ttl = expire === 0 ? -1 : expire - now;
-    const what = `key=${uriEncoded({ bytes, start: keyStart, end: keyEnd })} fetch=${entry.fetched ? "yes" : "no"}`;
+    const what = `key=${uriEncoded(bytes, keyStart, keyEnd)} fetch=${entry.fetched ? "yes" : "no"}`;
     const la = Math.max(0, now - accessSeconds);
     this.#tell(WatchKind.evictions, `type=eviction ${what} ttl=${ttl} la=${la} clsid=1 size=${sizeOf(entry)}`);
   }
@@ -254,13 +255,8 @@ const KINDS: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(MutationKind).map(([name, kind]) => [kind, name]),
 );
 
-/** The key with everything but letters, digits and `-._~` as `%NN`. */
-export function uriEncoded({ bytes, start, end }: KeySlice): string {
-  return latin1(bytes, start, end).replace(/[^A-Za-z0-9\-._~]/g, uriCode);
-}
-
-function uriCode(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
+function keyWord({ bytes, start, end }: KeySlice): string {
+  return uriEncoded(bytes, start, end);
 }
 
 function sizeOf(entry: EntryView): number {

@@ -17,8 +17,11 @@ const SYNC_RETRY_MS = 100;
 
 /** Called when the changes it applied are committed. */
 export interface CommitListener {
-  /** With an error nothing of it is stored, or it is in doubt (a failed sync); the message is for SERVER_ERROR. */
-  onCommitted(error?: FlareError): void;
+  /**
+   * With an error nothing of it is stored, or it is in doubt (a failed sync); the message is for SERVER_ERROR.
+   * @param storedMs of a listener that waits for replicas after that: when it was committed here, by the monotonic clock
+   */
+  onCommitted(error?: FlareError, storedMs?: number): void;
 }
 
 /** What a commit group tells its owner. */

@@ -68,6 +68,8 @@ describe("nodeOptionTable", () => {
       "replication-timeout",
       "replication-type",
       "request-timeout",
+      "slow-log-ms",
+      "slow-log-size",
       "ssl-ca-cert",
       "ssl-chain-cert",
       "ssl-key",
