@@ -24,6 +24,8 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   stats: ["flare stats", "flare stats --qps --wait 10 --count 0", "flare stats 127.0.0.1:12121"],
   top: ["flare top", "flare top --sort requests --wait 5", "flare top --count 1 -o json | jq '.nodes[] | select(.problem)'"],
   watch: ["flare watch", "flare watch --log mutations,evictions", "flare watch -o json >> events.jsonl"],
+  slow: ["flare slow", "flare slow --count 100 -o json | jq '.entries[] | select(.ms > 1000)'", "flare slow 127.0.0.1:12121"],
+  hot: ["flare hot", "flare hot 127.0.0.1:12121", "flare hot -o json | jq -r '.keys[0].key'"],
   summary: ["flare summary"],
   ping: ["flare ping", "flare ping --wait 127.0.0.1:12121 127.0.0.1:12122"],
   threads: ["flare threads 127.0.0.1:12121"],

@@ -7,6 +7,7 @@ import { callCommand } from "./admin_call.ts";
 import { changeCommands } from "./admin_changes.ts";
 import { dataCommands } from "./admin_data.ts";
 import { eventsCommand } from "./admin_events.ts";
+import { requestCommands } from "./admin_requests.ts";
 import { restoreCommand } from "./admin_restore.ts";
 import { scanCommands } from "./admin_scan.ts";
 import { topCommand } from "./admin_top.ts";
@@ -19,6 +20,7 @@ export function clusterVerbs(): Command[] {
     upCommand(),
     ...watchCommands(),
     topCommand(),
+    ...requestCommands(),
     eventsCommand(),
     ...changeCommands(),
     ...dataCommands(),

@@ -445,6 +445,7 @@ export class RunningNode implements NodeServer {
       get tlsClient() {
         return tls.client;
       },
+      own: { slow: (reply) => this.#reports.slowFigures(reply), hot: (reply) => this.#reports.hotFigures(reply) },
     });
     web.start();
     return web;

@@ -18,7 +18,7 @@ export const HALF_LIFE_MS = 60_000;
 /** Keys with a counter. */
 export const COUNTERS = 128;
 /** Beyond this weight of a new sample all weights are scaled: after 20 minutes. */
-const WEIGHT_MAX = 2 ** 20;
+const WEIGHT_MAX = 1e6;
 const SPACE = 0x20;
 
 /** Samples by what they are: weighted, so that one from a minute ago is half a sample. */

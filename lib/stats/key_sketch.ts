@@ -1,8 +1,8 @@
 /**
- * The keys with the most weight in a stream, in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi 2005). A key without
- * a counter takes over the smallest one, and what that one had is its error. So of `n` counters and a total weight of `W`, every
- * key with more than `W / n` has a counter; a counter exceeds its key's weight by its error at most, and no error exceeds `W / n`.
- * All weights may be scaled together, which leaves that as it is. Copies keys, allocates nothing. Pure.
+ * The keys with the most weight in a stream, in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi 2005). A key
+ * without a counter takes over the smallest one, and what that one had is its error. So of `n` counters and a total weight of
+ * `W`, every key with more than `W / n` has a counter; a counter exceeds its key's weight by its error at most, and no error
+ * exceeds `W / n`. All weights may be scaled together, which leaves that as it is. Copies keys, allocates nothing. Pure.
  */
 
 import { copyBytes } from "../base/copy_bytes.ts";

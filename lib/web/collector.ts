@@ -18,9 +18,16 @@ import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import type { Figures } from "../protocol/stat_lines.ts";
 import type { Runtime, Timer, TlsClient } from "../runtime/runtime.ts";
 import { LatencyWindow } from "../stats/latency_window.ts";
+import type { StatSink } from "../stats/stat_sink.ts";
 import { type ClusterPicture, partitionsOf, pictureNodes, type SeenNode } from "./cluster_picture.ts";
 import { Happenings } from "./happenings.ts";
 import { isRestarted, type NodeSight, nodeRates, nodeSight } from "./node_sight.ts";
+
+/** The reports of the server itself, if it is a node. */
+export interface OwnRequests {
+  readonly slow: (reply: StatSink) => void;
+  readonly hot: (reply: StatSink) => void;
+}
 
 /** The server that shows the cluster. */
 export interface CollectorHost {
@@ -35,6 +42,8 @@ export interface CollectorHost {
   readonly changesAllowed: boolean;
   /** TLS for connections to other servers; undefined = plain. */
   readonly tlsClient: TlsClient | undefined;
+  /** What a node knows of its requests; absent at an index server. */
+  readonly own?: OwnRequests;
 }
 
 /** The interval of rounds while somebody looks … */

@@ -11,12 +11,14 @@ import { EventStreams } from "./event_streams.ts";
 import { History, STEP_MS } from "./history.ts";
 import { ITEM_BYTES_MAX, Items } from "./items.ts";
 import { pageRoutes } from "./page/page_routes.ts";
+import { Requests } from "./requests.ts";
 
 export class WebService {
   readonly #collector: Collector;
   readonly #streams: EventStreams;
   readonly #changes: Changes;
   readonly #items: Items;
+  readonly #requests: Requests;
   readonly #history = new History();
   readonly #clock: Clock;
 
@@ -26,6 +28,7 @@ export class WebService {
     this.#collector = new Collector(host, host.kind === "index");
     this.#streams = new EventStreams(host.runtime.clock, this.#collector.happenings);
     this.#items = new Items(host);
+    this.#requests = new Requests(host);
     this.#changes = new Changes(host, this.#collector.happenings, () => this.#streams.publish(this.#collector.picture));
     this.#collector.watchers = () => this.#streams.count;
     this.#collector.onRound = (picture) => this.#history.add(picture);
@@ -40,6 +43,7 @@ export class WebService {
     this.#streams.stop();
     this.#changes.stop();
     this.#items.close();
+    this.#requests.close();
     this.#collector.stop();
   }
 
@@ -47,6 +51,7 @@ export class WebService {
   reload(): void {
     this.#collector.reload();
     this.#items.close();
+    this.#requests.close();
   }
 
   /** The server has another node map. */
@@ -90,10 +95,18 @@ export class WebService {
   get scan(): HttpHandler {
     return this.#items.scan;
   }
+
+  get slow(): HttpHandler {
+    return this.#requests.slow;
+  }
+
+  get hot(): HttpHandler {
+    return this.#requests.hot;
+  }
 }
 
 /** The handlers of a service. */
-type Name = "cluster" | "stream" | "history" | "happened" | "change" | "item" | "store" | "remove" | "scan";
+type Name = "cluster" | "stream" | "history" | "happened" | "change" | "item" | "store" | "remove" | "scan" | "slow" | "hot";
 
 /** The routes; `service` is undefined until the daemon knows its cluster. */
 export function webRoutes(service: () => WebService | undefined): HttpRoutes {
@@ -116,6 +129,8 @@ export function webRoutes(service: () => WebService | undefined): HttpRoutes {
       DELETE: { handler: served("remove") },
     },
     "/api/scan": { GET: { handler: served("scan"), needsToken: true } },
+    "/api/slow": { GET: { handler: served("slow"), needsToken: true } },
+    "/api/hot": { GET: { handler: served("hot"), needsToken: true } },
     "/api/change": { POST: { handler: served("change"), bodyBytesMax: CHANGE_BYTES_MAX } },
   };
 }

@@ -91,7 +91,7 @@ describe("every program and verb", () => {
 
 describe("completion", () => {
   it("knows verbs, options and values in bash", { skip: skipUnless(isInstalled("bash"), "bash") }, async () => {
-    assertEquals(await complete("bash", ["flare", "s"]), ["stats", "summary", "slave", "set", "scan"]);
+    assertEquals(await complete("bash", ["flare", "s"]), ["stats", "summary", "slow", "slave", "set", "scan"]);
     assertEquals(await complete("bash", ["flare", "slave", "--wi"]), ["--without-clean"]);
     assertEquals(await complete("bash", ["flare", "list", "-o", ""]), ["table", "json"]);
     assertEquals(await complete("bash", ["flare", "dump", "--output", ""]), []);

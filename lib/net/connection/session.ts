@@ -341,7 +341,7 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     const { waitsForReplicas } = segment;
     segment.waitsForReplicas = false;
     const own = note === "at once" ? this.#noteAtOnce() : note;
-    if (own !== undefined) own.waitsFor ??= waitsForReplicas ? WaitedFor.replicas : WaitedFor.commit;
+    if (own !== undefined) own.waitsFor ??= WaitedFor.commit;
     this.#awaitingCommit.push(segment);
     this.#notes.push(own);
     this.#host.handler.onCommit?.(this, waitsForReplicas);

@@ -94,7 +94,7 @@ export class SlowNote {
   key = new Uint8Array(SMALL_KEY_BYTES);
   bytes: number | undefined = undefined;
   waitsFor: string | undefined = undefined;
-  /** When the own change log had it, of a request that waits for replicas; 0 = not known. */
+  /** When the own change log had it, if it waited for replicas then; 0 = it did not. */
   storedMs = 0;
 }
 
@@ -217,7 +217,8 @@ export class SlowRequests {
       key: keyBytes === 0 ? undefined : note.key.slice(0, note.keyLength),
       keyBytes,
       bytes,
-      waitedFor: note.storedMs - note.sinceMs > ms / 2 ? WaitedFor.commit : note.waitsFor,
+      // What took more than half of the time.
+      waitedFor: note.storedMs > 0 && note.storedMs - note.sinceMs < ms / 2 ? WaitedFor.replicas : note.waitsFor,
     };
     this.#log.write(slowText(slow));
     if (slowLogSize === 0) return;

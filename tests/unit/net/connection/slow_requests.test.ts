@@ -92,10 +92,7 @@ class World {
     }
     const start = reply.segment.length;
     reply.line("x");
-    if (command === Command.set || command === Command.delete) {
-      reply.markUncommitted(start);
-      if (request.words.length === 0 && request.mutation.flags === 1) reply.segment.waitsForReplicas = true;
-    }
+    if (command === Command.set) reply.markUncommitted(start);
   }
 }
 
@@ -230,7 +227,8 @@ describe("slow requests", () => {
     for (let i = 1; i <= 4; i++) world.send(`get k${i}\r\n`);
     assertEquals(world.logged, [
       'warning slow request: "get" of key "k1" from "127.0.0.1:50000" took "400" ms (slow-log-ms)',
-      'warning slow request: "get" of key "k4" from "127.0.0.1:50000" took "400" ms (slow-log-ms) (and 2 more since the last such line)',
+      'warning slow request: "get" of key "k4" from "127.0.0.1:50000" took "400" ms (slow-log-ms) ' +
+        "(and 2 more since the last such line)",
     ]);
   });
 
@@ -241,11 +239,13 @@ describe("slow requests", () => {
     };
     assertEquals(
       slowText(slow),
-      'slow request: "mg" of key "a\\x1b\\n" (the first 3 of 9 bytes) from "c:1" took "1235" ms, it waited for node "n:1" (slow-log-ms)',
+      'slow request: "mg" of key "a\\x1b\\n" (the first 3 of 9 bytes) from "c:1" ' +
+        'took "1235" ms, it waited for node "n:1" (slow-log-ms)',
     );
     assertEquals(
       slowText({ ...slow, key: undefined, requests: 7, waitedFor: "commit" }),
-      'slow request: "mg", the last of "7" requests that came together, from "c:1" took "1235" ms, it waited for "commit" (slow-log-ms)',
+      'slow request: "mg", the last of "7" requests that came together, from "c:1" ' +
+        'took "1235" ms, it waited for "commit" (slow-log-ms)',
     );
   });
 });
