@@ -111,22 +111,31 @@ export class InSyncReplicas {
     return isIn(replica) || record?.addedIn !== undefined;
   }
 
+  /** Whether a write may be acknowledged that this node lacks: by our map it is out of the set, and has taken no keys over. */
+  mayLack(node: ClusterNode): boolean {
+    if (!this.isKept) return true;
+    if (!this.#isMaster) return false;
+    const replica = this.#replica(node.key);
+    return replica === undefined ? !this.#ownsKeys(node) : !this.isMember(replica);
+  }
+
   /**
    * A slave lacks a write that was sent at `sentMs`: removes it, if it is in the set. Undefined: nobody has to wait for it; the
    * promise resolves when nobody has to wait any longer, or to why a write that waits is in doubt.
+   * @param node as it was in the map when the write was sent
    */
-  missed(key: string, sentMs: number, reason: string): Promise<FlareError | undefined> | undefined {
+  missed(node: ClusterNode, sentMs: number, reason: string): Promise<FlareError | undefined> | undefined {
     if (!this.isKept) return undefined;
-    if (this.#replica(key) === undefined) return this.#takeOut(key, reason);
-    const record = this.#record(key);
+    if (this.#replica(node.key) === undefined) return this.#takeOut(node, reason);
+    const record = this.#record(node.key);
     // A copy that began later has it.
     if (record.copyBeganMs === undefined || sentMs >= record.copyBeganMs) record.missed ??= reason;
-    return this.#takeOut(key, reason);
+    return this.#takeOut(node, reason);
   }
 
   /** A slave does not get every write in time, but may still get it: as `missed`, unless it is not in the set. */
-  late(key: string, reason: string): Promise<FlareError | undefined> | undefined {
-    return this.isKept ? this.#takeOut(key, reason) : undefined;
+  late(node: ClusterNode, reason: string): Promise<FlareError | undefined> | undefined {
+    return this.isKept ? this.#takeOut(node, reason) : undefined;
   }
 
   /**
@@ -150,9 +159,9 @@ export class InSyncReplicas {
   }
 
   /** A slave lacks what others have now; resolves to whether it copies everything again before it counts. */
-  async copiesAgain(key: string, reason: string): Promise<boolean> {
-    if (!this.isKept || (await this.missed(key, this.#runtime.clock.monotonicMs(), reason)) !== undefined) return false;
-    const replica = this.#replica(key);
+  async copiesAgain(node: ClusterNode, reason: string): Promise<boolean> {
+    if (!this.isKept || (await this.missed(node, this.#runtime.clock.monotonicMs(), reason)) !== undefined) return false;
+    const replica = this.#replica(node.key);
     return replica === undefined || !this.isMember(replica);
   }
 
@@ -197,7 +206,7 @@ export class InSyncReplicas {
       // It became active without us.
       const isWrong = record.missed !== undefined && record.removal === undefined && record.addition === undefined;
       if (isWrong && replica !== undefined && this.isMember(replica))
-        void this.#beginRemoval(key, record, record.missed as string);
+        void this.#beginRemoval(replica, record, record.missed as string);
     }
     for (const wake of this.#waiting.splice(0)) wake();
   }
@@ -218,9 +227,14 @@ export class InSyncReplicas {
     return isSlave ? node : undefined;
   }
 
-  /** Whether a node is the master of an active partition: if it was that of a new one, it has taken keys of ours over. */
-  #ownsKeys(key: string): boolean {
-    const node = findNode(this.#routing.nodeMap, key);
+  /**
+   * Whether a node is the master of an active partition, or was that of a new one which has taken keys of ours over since then:
+   * whoever owns them now, even if it is down, may lack what this node lacked.
+   */
+  #ownsKeys({ key, role, partition }: ClusterNode): boolean {
+    const { nodeMap, partitionMap } = this.#routing;
+    if (role === NodeRole.master && partition < partitionMap.active.length) return true;
+    const node = findNode(nodeMap, key);
     return node?.role === NodeRole.master && node.state === NodeState.active;
   }
 
@@ -239,15 +253,15 @@ export class InSyncReplicas {
   }
 
   /** Removes a slave that is in the set; see `missed` for the result. */
-  #takeOut(key: string, reason: string): Promise<FlareError | undefined> | undefined {
+  #takeOut(node: ClusterNode, reason: string): Promise<FlareError | undefined> | undefined {
     const { nodeMap } = this.#routing;
-    if (!this.#isMaster) return Promise.resolve(doubt(key, NOT_MASTER));
-    const replica = this.#replica(key);
-    if (replica === undefined) return this.#ownsKeys(key) ? Promise.resolve(doubt(key, TAKEN_OVER)) : undefined;
+    if (!this.#isMaster) return Promise.resolve(doubt(node.key, NOT_MASTER));
+    const replica = this.#replica(node.key);
+    if (replica === undefined) return this.#ownsKeys(node) ? Promise.resolve(doubt(node.key, TAKEN_OVER)) : undefined;
     if (!this.isMember(replica)) return undefined;
-    const record = this.#record(key);
+    const record = this.#record(node.key);
     if (record.legacyIn === nodeMap.version) return undefined;
-    return record.removal ?? this.#beginRemoval(key, record, reason);
+    return record.removal ?? this.#beginRemoval(node, record, reason);
   }
 
   #record(key: string): SlaveRecord {
@@ -269,8 +283,9 @@ export class InSyncReplicas {
   }
 
   /** Removes a slave; the promise does not wait for an index server that is unreachable. */
-  #beginRemoval(key: string, record: SlaveRecord, reason: string): Promise<FlareError | undefined> {
+  #beginRemoval(node: ClusterNode, record: SlaveRecord, reason: string): Promise<FlareError | undefined> {
     const { clock } = this.#runtime;
+    const { key } = node;
     this.#troubleLog.write(`replica "${key}" is not in sync: ${reason}`);
     record.out = { reason, sinceMs: clock.monotonicMs() };
     record.removal = new Promise((resolve) => {
@@ -278,7 +293,7 @@ export class InSyncReplicas {
         () => resolve(doubt(key, "no index server has taken it out of the in-sync set")),
         this.options.replicationTimeoutMs,
       );
-      void this.#remove(key, record).then((fault) => {
+      void this.#remove(node, record).then((fault) => {
         clock.clearTimer(late);
         record.removal = undefined;
         resolve(fault);
@@ -288,13 +303,14 @@ export class InSyncReplicas {
   }
 
   /** Asks until the slave is out, or is no concern of ours. */
-  async #remove(key: string, record: SlaveRecord): Promise<FlareError | undefined> {
+  async #remove(node: ClusterNode, record: SlaveRecord): Promise<FlareError | undefined> {
+    const { key } = node;
     while (!this.#stopped) {
       await record.addition;
       const { nodeMap } = this.#routing;
       if (!this.#isMaster) return doubt(key, NOT_MASTER);
       const replica = this.#replica(key);
-      if (replica === undefined) return this.#ownsKeys(key) ? doubt(key, TAKEN_OVER) : undefined;
+      if (replica === undefined) return this.#ownsKeys(node) ? doubt(key, TAKEN_OVER) : undefined;
       if (!this.isMember(replica) || record.legacyIn === nodeMap.version) return undefined;
       const answer = await this.#keeper.changeSet(replica, "prepare", nodeMap.version);
       switch (answer?.kind) {

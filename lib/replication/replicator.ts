@@ -9,7 +9,7 @@
 import { EMPTY_BYTES, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { PacedLog } from "../base/paced_log.ts";
-import { type ClusterNode, NodeRole, NodeState } from "../cluster/node.ts";
+import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import { findNode } from "../cluster/node_map.ts";
 import { LOCAL, type Routing } from "../cluster/routing.ts";
 import type { KeySlice } from "../item/entry.ts";
@@ -198,22 +198,22 @@ export class Replicator implements StreamsOwner {
     this.#uncovered.clear();
   }
 
-  onBehind({ key }: ClusterNode, sentMs: number, reason: string): Promise<FlareError | undefined> | undefined {
+  onBehind(node: ClusterNode, sentMs: number, reason: string): Promise<FlareError | undefined> | undefined {
     this.failures++;
-    return this.#inSync.missed(key, sentMs, reason);
+    return this.#inSync.missed(node, sentMs, reason);
   }
 
   onAhead({ key }: ClusterNode): boolean {
     return this.#inSync.makeWay(key);
   }
 
-  onLate({ key }: ClusterNode, reason: string): Promise<FlareError | undefined> | undefined {
-    return this.#inSync.late(key, reason);
+  onLate(node: ClusterNode, reason: string): Promise<FlareError | undefined> | undefined {
+    return this.#inSync.late(node, reason);
   }
 
-  onTooFar({ key }: ClusterNode, lagMs: number): Promise<FlareError | undefined> | undefined {
+  onTooFar(node: ClusterNode, lagMs: number): Promise<FlareError | undefined> | undefined {
     if (this.options.replicationLagPolicy === "wait") return undefined;
-    return this.#inSync.late(key, `it is ${lagMs} ms behind (replication-lag-max)`);
+    return this.#inSync.late(node, `it is ${lagMs} ms behind (replication-lag-max)`);
   }
 
   isAwaited(nodeKey: string): boolean {
@@ -428,10 +428,12 @@ export class Replicator implements StreamsOwner {
     const { node, lane, line, metaLine, shape } = delivery;
     delivery.sentMs = this.#clock.monotonicMs();
     if (lane === undefined) return this.#fail(delivery, "too many requests are queued (max-total-thread-queue)");
-    const { isKept } = this.#inSync;
-    if (isKept) this.#expect(delivery);
-    // Without in-sync sets nobody waits longer for an unreachable node; the copy is sent as soon as it is reachable.
-    const onDelayed = isKept && node.role === NodeRole.slave ? nothing : (): void => this.#letGo(delivery);
+    if (this.#inSync.isKept) this.#expect(delivery);
+    // Nobody waits longer for an unreachable node that is not in the in-sync set; the copy is sent as soon as it is reachable,
+    // and must be answered before the node gets into the set.
+    const onDelayed = (): void => {
+      if (this.#inSync.mayLack(node)) this.#letGo(delivery);
+    };
     const sent =
       metaLine === undefined && line !== undefined
         ? lane.repeat(line, shape, false, onDelayed)
@@ -459,7 +461,7 @@ export class Replicator implements StreamsOwner {
   #fail(delivery: Delivery, reason: string, fault?: FlareError): void {
     const { node, done, sentMs } = delivery;
     delivery.done = undefined;
-    const removed = this.#inSync.missed(node.key, sentMs, reason);
+    const removed = this.#inSync.missed(node, sentMs, reason);
     if (done !== undefined) {
       if (removed === undefined) done(this.#inSync.isKept ? undefined : fault);
       else void removed.then(done);
@@ -525,7 +527,7 @@ export class Replicator implements StreamsOwner {
     const { node, done } = delivery;
     delivery.done = undefined;
     delivery.isLate = true;
-    const removed = this.#inSync.late(node.key, `it did not answer for ${this.options.replicationTimeoutMs} ms`);
+    const removed = this.#inSync.late(node, `it did not answer for ${this.options.replicationTimeoutMs} ms`);
     if (removed === undefined) done?.();
     else if (done !== undefined) void removed.then(done);
     this.#release();
@@ -573,8 +575,6 @@ function encodeOutcome(
       return encodeSet(applied, prefix, key, encodeOptions(request, noreply));
   }
 }
-
-function nothing(): void {}
 
 /** A write was executed here, but its copy could not be queued: it must not count as replicated. */
 function notCopied(error: FlareError): FlareError {

@@ -8,8 +8,9 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { type ClusterNode, NodeRole, NodeState, stateName } from "../../lib/cluster/node.ts";
+import type { RunningNode } from "../../lib/node_server/node_server.ts";
 import { SimClient } from "../../lib/testing/sim_client.ts";
-import type { SimHost } from "../../lib/testing/sim_host.ts";
+import type { SimDaemon } from "../../lib/testing/sim_cluster.ts";
 import { SimWorld } from "../../lib/testing/sim_world.ts";
 import { Run } from "./scenarios.ts";
 
@@ -67,7 +68,7 @@ async function addPartition(
   name: string,
   replicationType: "sync" | "async",
   state: NodeState = NodeState.ready,
-  meanwhile: (taker: SimHost, run: Run) => Promise<void> = async () => undefined,
+  meanwhile: (taker: SimDaemon<RunningNode>, run: Run) => Promise<void> = async () => undefined,
 ) {
   const world = new SimWorld(name);
   const warnings: string[] = [];
@@ -83,12 +84,12 @@ async function addPartition(
     const client = (name: string) => new SimClient(world.host(name).start(), giver.host, giver.port, 60_000);
     const setter = client("setter");
     for (const key of KEYS) await setter.request(`set ${key} 0 0 0\r\n\r\n`, "line");
-    const host = ({ key }: ClusterNode) => run.cluster.nodeOf(key)?.host as SimHost;
-    world.network.clog(host(giver), host(taker), SLOW_LINK_US);
+    const daemon = ({ key }: ClusterNode) => run.cluster.nodeOf(key) as SimDaemon<RunningNode>;
+    world.network.clog(daemon(giver).host, daemon(taker).host, SLOW_LINK_US);
     appenders.push(new Appender(world, "a", giver, GIVER_PAUSE_MS), new Appender(world, "b", taker, TAKER_PAUSE_MS));
     const growing = run.reshape({ partitions: 2, slaves: 0 }, REST_MS);
     while (run.cluster.map?.nodes.every((node) => node.state !== state)) await world.sleep(1);
-    await meanwhile(host(taker), run);
+    await meanwhile(daemon(taker), run);
     await growing;
     for (const appender of appenders) appender.stop();
     await world.sleep(REST_MS);
@@ -125,14 +126,27 @@ describe("a partition that is added behind a slow link", () => {
 
   for (const state of [NodeState.prepare, NodeState.ready]) {
     it(`loses no write that the new master cannot store in state ${stateName(state)}`, { timeout: 60_000 }, async () => {
-      const { appenders, warnings } = await addPartition(`sync in ${state}`, "sync", state, async (taker, { world }) => {
-        taker.disk.freeBytes = 0;
+      const { appenders, warnings } = await addPartition(`sync in ${state}`, "sync", state, async ({ host }, { world }) => {
+        host.disk.freeBytes = 0;
         await world.sleep((2 * SLOW_LINK_US) / 1000);
-        taker.disk.freeBytes = Number.POSITIVE_INFINITY;
+        host.disk.freeBytes = Number.POSITIVE_INFINITY;
       });
       assert(warnings.some((line) => line.includes("no space left")));
       // What was on its way when the new master became active is in doubt.
       for (const { errors } of appenders) for (const error of errors) assertStringIncludes(error, "in doubt: written here");
     });
   }
+
+  it("loses no write when the new master is gone while it becomes active, and comes back", { timeout: 60_000 }, async () => {
+    const errors: string[] = [];
+    for (let seed = 0; seed < SEEDS; seed++) {
+      const { appenders } = await addPartition(`gone ${seed}`, "sync", NodeState.ready, async (taker, { cluster, world }) => {
+        taker.kill();
+        while (cluster.map?.nodes.some(({ state }) => state === NodeState.down) !== true) await world.sleep(10);
+        taker.start();
+      });
+      errors.push(...(appenders[0]?.errors ?? []));
+    }
+    assert(errors.some((error) => error.includes("in doubt: written here")));
+  });
 });

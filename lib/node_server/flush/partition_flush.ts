@@ -271,7 +271,7 @@ export class PartitionFlush {
     const copying = await Promise.all(
       faults.map(({ node, reason }) => {
         const isSlave = node.role === NodeRole.slave && node.partition === this.#routing.self?.partition;
-        return isSlave && this.#inSync.copiesAgain(node.key, `it has not flushed: ${reason}`);
+        return isSlave && this.#inSync.copiesAgain(node, `it has not flushed: ${reason}`);
       }),
     );
     return faults.filter((_, i) => !copying[i]);

@@ -16,8 +16,8 @@ export const clusterBugs: readonly PlantedBug[] = [
     about: "a slave that refused a copy stays in the in-sync set",
     search: "missedCopies",
     file: "lib/replication/replicator.ts",
-    find: "    const removed = this.#inSync.missed(node.key, sentMs, reason);",
-    replace: "    const removed = sentMs < 0 ? this.#inSync.missed(node.key, sentMs, reason) : undefined;",
+    find: "    const removed = this.#inSync.missed(node, sentMs, reason);",
+    replace: "    const removed = sentMs < 0 ? this.#inSync.missed(node, sentMs, reason) : undefined;",
   },
   {
     name: "copying-slave-reads",
@@ -177,6 +177,22 @@ export const clusterBugs: readonly PlantedBug[] = [
     search: "slowPeers",
     file: "lib/node_server/life/takeover.ts",
     find: "    this.begin();\n",
+    replace: "",
+  },
+  {
+    name: "unreachable-new-master",
+    about: "a write is acknowledged that the unreachable master of a new partition, which takes its key over, lacks",
+    search: "growing",
+    file: "lib/replication/replicator.ts",
+    find: "      if (this.#inSync.mayLack(node)) this.#letGo(delivery);",
+    replace: "      this.#letGo(delivery);",
+  },
+  {
+    name: "down-owner-forgotten",
+    about: "a write is acknowledged that the owner of its key lacks, because that one is down",
+    search: "growing",
+    file: "lib/replication/in_sync_replicas.ts",
+    find: "    if (role === NodeRole.master && partition < partitionMap.active.length) return true;\n",
     replace: "",
   },
 ];

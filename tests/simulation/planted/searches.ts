@@ -40,6 +40,9 @@ export const SEARCHES: { readonly [name: string]: (seed: string) => Promise<void
   /** Connections break at times. */
   resets: (seed) => clean(["sync-reset-1", "sync-resetAll-2", "sync-resetAll-1"], seed),
 
+  /** Nodes are killed, and come back, while a partition is added. */
+  growing: (seed) => clean(["grow-kill"], seed),
+
   /** Links and disks are slow at times. */
   slowPeers: (seed) => clean(["slowPeers"], seed),
 
