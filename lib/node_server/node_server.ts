@@ -13,7 +13,6 @@ import { KeyResolver } from "../cluster/key_resolver.ts";
 import { describeNode, mapEvents, mapEventText } from "../cluster/map_events.ts";
 import { NodeRole, NodeState } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
-import { buildPartitionMap } from "../cluster/partition_map.ts";
 import { placeLabel } from "../cluster/place_label.ts";
 import { reconstructionFor } from "../cluster/role_change.ts";
 import { Routing } from "../cluster/routing.ts";
@@ -111,6 +110,8 @@ export class RunningNode implements NodeServer {
   readonly #partitionCountMax: number;
   readonly #resolver: KeyResolver;
   readonly #movedKeys: MovedKeys;
+  /** The number of partitions by which the moved keys were removed, or are about to be. */
+  #partitionsSwept = 1;
   readonly #reconstructor: Reconstructor;
   readonly #mapCheck: MapCheck;
   readonly #takeover: Takeover;
@@ -168,6 +169,7 @@ export class RunningNode implements NodeServer {
     this.#reports = new StatsReports(components, this.#antiEntropy, this.#archive, () => server);
     this.#web = this.#startWeb();
     components.watchers.attach(server, components.storage);
+    this.#removeMovedKeys();
     server.open(
       new NodeHandler(components, this.#takeover, {
         read: new ReadCommands(components, reads),
@@ -418,7 +420,7 @@ export class RunningNode implements NodeServer {
     const pointless = plan?.sources.length === 0 && routing.self?.state === NodeState.active;
     if (plan !== undefined && !pointless) this.#reconstructor.begin(plan);
     else if (routing.self?.role === NodeRole.proxy) this.#reconstructor.end();
-    this.#removeMovedKeys(first ? 0 : countPartitions(previous, this.#partitionCountMax));
+    this.#removeMovedKeys();
     this.#components.otherCluster.onMap();
     this.#components.partitionFlush.arm();
     this.#web?.mapChanged();
@@ -477,13 +479,20 @@ export class RunningNode implements NodeServer {
     scanPeers.retain(kept);
   }
 
-  /** Schedules the removal of keys that other partitions own now, if there are more partitions than before. */
-  #removeMovedKeys(partitionsBefore: number): void {
+  /**
+   * Schedules the removal of keys that other partitions own now: when there are more partitions than before, and whenever this
+   * node becomes active, because an earlier walk may not have come to its end.
+   */
+  #removeMovedKeys(): void {
     const { routing, keyHash, options } = this.#components;
     const self = routing.self;
-    if (self === undefined || self.partition < 0 || self.state !== NodeState.active) return this.#movedKeys.stop();
+    if (self === undefined || self.partition < 0 || self.state !== NodeState.active) {
+      this.#partitionsSwept = 1;
+      return this.#movedKeys.stop();
+    }
     const count = routing.partitionMap.active.length;
-    if (count <= partitionsBefore || count <= 1) return;
+    if (count <= this.#partitionsSwept) return;
+    this.#partitionsSwept = count;
     this.#movedKeys.start((key) => this.#resolver.resolve(keyHash(key, 0, key.length), count) !== self.partition, {
       delayMs: options.movedKeysDelayMs,
       intervalUs: options.reconstructionIntervalUs,
@@ -499,10 +508,6 @@ function openArchive({ lease, options, runtime, selfKey, storage }: NodeComponen
   storage.holdLog(archive);
   void archive.run();
   return archive;
-}
-
-function countPartitions(map: NodeMap, partitionCountMax: number): number {
-  return buildPartitionMap(map, partitionCountMax).active.length;
 }
 
 function buildComponents(

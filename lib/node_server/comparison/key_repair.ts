@@ -50,12 +50,14 @@ export class KeyRepair {
   }
 
   /**
-   * Writes keys once more that a replica has in another state than we have; their versions stay.
+   * Writes keys of our partition once more that a replica has in another state than we have; their versions stay.
    * @throws FlareError REFUSED, retriable, if one of them cannot be written now | IO_ERROR and what a commit throws
    */
   async rewriteAll({ partition, count, keys }: RewriteRequest): Promise<void> {
     const part = { partition, count };
     for (const { key, digest } of keys) {
+      // It has moved to another partition, and here and there it is removed sooner or later.
+      if (!this.#own.belongs(key, part)) continue;
       for (let attempt = 1; ; attempt++) {
         const [master] = await this.#own.keys(part, [key]);
         if (master?.digest === digest || (await this.rewrite(key, master, undefined))) break;

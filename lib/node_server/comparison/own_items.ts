@@ -94,7 +94,7 @@ export class OwnItems {
       if (this.#parts.routing.nodeMap !== map) throw otherMap();
       for (const item of items) {
         if (to !== undefined && compareBytes(item.key, to) > 0) return undefined;
-        if (this.#belongs(item.key, part)) visit(item);
+        if (this.belongs(item.key, part)) visit(item);
       }
       if (lastKey === undefined || (to !== undefined && compareBytes(lastKey, to) >= 0)) return undefined;
       if (slices >= slicesMax) return lastKey;
@@ -109,8 +109,8 @@ export class OwnItems {
     if (!isOurs || routing.partitionMap.active.length !== count) throw otherMap();
   }
 
-  /** Keys that have moved to another partition stay here for a while. */
-  #belongs(key: Uint8Array, { partition, count }: PartName): boolean {
+  /** Whether a key is one of a partition's: keys that have moved to another one stay here for a while. */
+  belongs(key: Uint8Array, { partition, count }: PartName): boolean {
     return count <= 1 || this.#resolver.resolve(this.#parts.keyHash(key, 0, key.length), count) === partition;
   }
 }
