@@ -130,6 +130,7 @@ export class RunningNode implements NodeServer {
     addresses: readonly [Address, ...Address[]],
     link: IndexLink,
     resolver: KeyResolver,
+    newestMap: NodeMap | undefined,
   ) {
     this.#runtime = runtime;
     this.#components = components;
@@ -170,6 +171,7 @@ export class RunningNode implements NodeServer {
     this.#web = this.#startWeb();
     components.watchers.attach(server, components.storage);
     this.#removeMovedKeys();
+    if (newestMap !== undefined) this.#install(newestMap);
     server.open(
       new NodeHandler(components, this.#takeover, {
         read: new ReadCommands(components, reads),
@@ -274,7 +276,7 @@ export class RunningNode implements NodeServer {
         link,
         history.seed,
       );
-      node = new RunningNode(runtime, checked, components, server, http, addresses, link, resolver);
+      node = new RunningNode(runtime, checked, components, server, http, addresses, link, resolver, joined.newest);
       await history.noteJoined();
       const { replicationType } = components.visibility;
       const promises = `replication ${components.inSync.isLegacy ? "legacy" : replicationType}, fsync ${options.fsync}`;

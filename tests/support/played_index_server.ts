@@ -18,6 +18,8 @@ export class PlayedIndexServer {
   map: NodeMap = createNodeMap(0, [], 16);
   /** False: pushes get lost. */
   pushes = true;
+  /** False: `stats` has no version of the map, as before Flare 1.3.1. */
+  saysVersion = true;
   /** Sent over the new connection to a node that joins, behind the push. */
   greeting = "";
   /** Pause between the connection back and the answer to `node add`. */
@@ -104,7 +106,8 @@ export class PlayedIndexServer {
   #answer(command: string, say: (text: string) => void): void {
     if (command.startsWith("node add ")) this.#add(command.split(" ").slice(2), say);
     else if (command === "meta") say(encodeMeta(META_DEFAULTS));
-    else if (command === "stats") say(`STAT pid 1\r\nSTAT node_map_version ${this.map.version}\r\nEND\r\n`);
+    else if (command === "stats")
+      say(`STAT pid 1\r\n${this.saysVersion ? `STAT node_map_version ${this.map.version}\r\n` : ""}END\r\n`);
     else if (command === "stats nodes") say(statsNodes(this.map));
     else say(this.order(command));
   }

@@ -34,8 +34,10 @@ const MAP_ATTEMPTS = 3;
 
 /** The result of joining. */
 export interface Joined {
-  /** Version 0: the first push of the index server is newer. */
+  /** What the index server answered; version 0, because the answer has none. */
   readonly map: NodeMap;
+  /** Its map after that; undefined if it does not say which version that is: then any push counts as newer than `map`. */
+  readonly newest: NodeMap | undefined;
   readonly meta: ClusterMeta;
 }
 
@@ -203,7 +205,22 @@ export class IndexLink {
     }
     const nodes = lines(added.body).map(parseNodeLine);
     if (nodes.includes(undefined)) throw new FlareError("CORRUPT", `index server "${name}" sent a malformed node list`);
-    return { map: createNodeMap(0, nodes as ClusterNode[], 0), meta };
+    return { map: createNodeMap(0, nodes as ClusterNode[], 0), newest: await this.#newestOf(server), meta };
+  }
+
+  /**
+   * The map of an index server; undefined if it does not say its version. A node that does not know the version of its first
+   * map would take a push for newer that was on its way before it joined, and the role it had then for a new one.
+   * @throws FlareError CONNECTION_FAILED | TIMED_OUT | CORRUPT | REFUSED, retriable, if the map changes all the time
+   */
+  async #newestOf(server: HostPort): Promise<NodeMap | undefined> {
+    const [answer] = await this.#converse(server, ["stats"]);
+    const figures = answer === undefined ? undefined : figuresOf(answer);
+    if (figures === undefined || nodeMapVersion(figures) === undefined) return undefined;
+    const map = await this.#fetchFrom(server);
+    if (map !== undefined) return map;
+    const text = `the node map of index server "${formatHostPort(server.host, server.port)}" is changing`;
+    throw new FlareError("REFUSED", text, { retriable: true });
   }
 
   /** Several attempts if the map changes meanwhile. */
@@ -241,12 +258,12 @@ export class IndexLink {
   /** An index server's answers to `stats` commands. @throws FlareError */
   async #figures(server: HostPort, commands: readonly string[]): Promise<Figures[]> {
     const answers = await this.#converse(server, commands);
-    return answers.map(({ line, body }) => {
-      const figures = lines(body).map(parseStatLine);
-      if (line === "END" && !figures.includes(undefined)) return new Map(figures as [string, string][]);
+    return answers.map((answer) => {
+      const figures = figuresOf(answer);
+      if (figures !== undefined) return figures;
       throw new FlareError(
         "REFUSED",
-        `index server "${formatHostPort(server.host, server.port)}" answered "${line}" to "stats"`,
+        `index server "${formatHostPort(server.host, server.port)}" answered "${answer.line}" to "stats"`,
       );
     });
   }
@@ -275,6 +292,12 @@ export class IndexLink {
   #pause(delayMs: number): Promise<void> {
     return sleep(this.#runtime.clock, delayMs);
   }
+}
+
+/** Undefined if it is no answer to `stats`. */
+function figuresOf({ line, body }: Answer): Figures | undefined {
+  const figures = lines(body).map(parseStatLine);
+  return line === "END" && !figures.includes(undefined) ? new Map(figures as [string, string][]) : undefined;
 }
 
 function lines(body: Uint8Array): string[] {
