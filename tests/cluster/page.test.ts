@@ -1,11 +1,13 @@
 /**
  * The page in a browser, against real daemons: a node dies and comes back, a slave is promoted, a node becomes a slave and its
  * copy is watched, a key is edited; on a screen, on a phone and by keyboard alone. `UPDATE_DOCUMENTS=1` makes the
- * pictures of docs/page.md on the way.
+ * pictures of docs/page.md on the way, the charts under a load of some minutes; the one in Japanese needs a font for that
+ * (fonts-noto-cjk).
  */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Browser } from "puppeteer-core";
@@ -15,6 +17,7 @@ import { clientRuntime, HOST, waitUntil } from "../support/daemon.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { PageDriver } from "../support/page_driver.ts";
 import { INDEX, ProcessCluster } from "../support/process_cluster.ts";
+import { startProgram } from "../support/spawn.ts";
 import { makeTemporaryDirectory, removeTemporaryDirectory } from "../support/temporary_directory.ts";
 
 /** How long the page may take from the moment the index server knows. */
@@ -24,6 +27,11 @@ const NODES = 5;
 const ITEMS = 2000;
 /** KiB/s of a copy, so slow that there is something to watch. */
 const COPY_RATE = "150";
+const LOADS = [
+  "--connections 1 --duration 40 --keys 5000",
+  "--connections 4 --duration 50 --keys 5000 --get-percent 50 --value-size 1000",
+  "--connections 2 --duration 40 --keys 20000 --get-percent 98",
+];
 
 const runtime = clientRuntime();
 const problems: string[] = [];
@@ -51,7 +59,7 @@ async function withPage(work: (driver: PageDriver) => Promise<void>, window: Win
   try {
     const driver = new PageDriver(page);
     await driver.see("[data-node]");
-    await driver.see("#link", "Live");
+    await driver.see("#link", window.language === "ja" ? "ライブ" : "Live");
     await work(driver);
     assertEquals(problems.splice(0), []);
   } finally {
@@ -63,6 +71,15 @@ async function withPage(work: (driver: PageDriver) => Promise<void>, window: Win
 async function momentOf(holds: () => Promise<boolean>, what: string): Promise<number> {
   await waitUntil(holds, what);
   return performance.now();
+}
+
+/** For the picture of the charts: figures that rise and fall. */
+async function putLoad(): Promise<void> {
+  for (const load of LOADS) {
+    const bench = startProgram("flare", ["bench", "--index-server", cluster.key(INDEX), "--warm-up", "0", ...load.split(" ")]);
+    const { status, stderr } = await bench.finished;
+    assertEquals(status, 0, stderr);
+  }
 }
 
 describe("the page of a real cluster", { skip: withoutBrowser, timeout: 300_000 }, () => {
@@ -160,6 +177,20 @@ describe("the page of a real cluster", { skip: withoutBrowser, timeout: 300_000 
       await driver.see("#announcements", `${cluster.key(4)} is now the master of partition 1`);
     }));
 
+  it("is in Japanese for those who prefer it, as a picture and as a table", () =>
+    withPage(
+      async (driver) => {
+        await driver.see("h1", "クラスタ");
+        await driver.see(`${node(2)}[data-role=master]`, "マスター");
+        await driver.until(`/アイテム数[1-9]/.test(document.querySelector('${node(2)}').textContent)`, "the number of items");
+        await driver.document("japanese");
+        await driver.click(".choice label:nth-of-type(2)");
+        await driver.see("tbody tr", "マスター");
+        assertEquals(await driver.isTooWide(), false);
+      },
+      { ...SCREEN, language: "ja" },
+    ));
+
   it("makes a node a slave on a phone, and shows its copy until it is complete", () =>
     withPage(
       async (driver) => {
@@ -229,11 +260,13 @@ describe("the page of a real cluster", { skip: withoutBrowser, timeout: 300_000 
   it("shows the last hour", () =>
     withPage(
       async (driver) => {
+        if (process.env.UPDATE_DOCUMENTS === "1") await putLoad();
         await driver.view("charts");
         await driver.see("canvas");
         await driver.see(".plot");
+        await driver.document("charts");
         const summary = await driver.ask<string>("document.querySelector('.plot').getAttribute('aria-label')");
-        assertMatch(summary, /^Requests per second, the last hour\. get [\d.]+, set [\d.]+\.$/);
+        assertMatch(summary, /^Requests per second, the last hour\. get [\d.,]+, set [\d.,]+\.$/);
         await driver.click("summary");
         await driver.see(".chart tbody tr");
         assertEquals(await driver.accessibility(), []);

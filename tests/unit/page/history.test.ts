@@ -3,7 +3,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { HistoryPoint } from "../../../lib/web/browser/model/cluster.ts";
-import { columnsOf, HISTORY_MS, mergedHistory, sampledRows } from "../../../lib/web/browser/model/history.ts";
+import { columnsOf, HISTORY_MS, mergedHistory, sampledRows, shownSpan } from "../../../lib/web/browser/model/history.ts";
 
 function point(atMs: number, get: number | null = 1): HistoryPoint {
   const nothing = { set: null, hits: null, misses: null, p50: null, p99: null, lagS: null, lagEntries: null };
@@ -28,6 +28,12 @@ describe("the history", () => {
       [null, null, null, null, null],
     ]);
     assertEquals(columnsOf([], [({ get }) => get], 5), [[], []]);
+  });
+
+  it("is shown from its first point, five minutes at least, an hour at most", () => {
+    assertEquals(shownSpan(1000, 1005), [705, 1005]);
+    assertEquals(shownSpan(1000, 1600), [1000, 1600]);
+    assertEquals(shownSpan(1000, 9000), [5400, 9000]);
   });
 
   it("becomes a few rows, the newest first", () => {

@@ -137,6 +137,7 @@ export const en = {
   entries: "entries",
   lastHour: "The last hour, all nodes together.",
   noHistory: "There are no figures yet; the first come after a few seconds.",
+  sentence: "{text}.",
   chartSummary: "{title}, the last hour. {values}.",
   timeHead: "Time",
 

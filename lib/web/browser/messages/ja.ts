@@ -139,6 +139,7 @@ export const ja: Messages = {
   entries: "件数",
   lastHour: "直近 1 時間、全ノードの合計。",
   noHistory: "まだ情報がありません。最初の値は数秒後に届きます。",
+  sentence: "{text}。",
   chartSummary: "{title}、直近 1 時間。{values}。",
   timeHead: "時刻",
 

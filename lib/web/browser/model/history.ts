@@ -4,6 +4,8 @@ import type { HistoryPoint } from "./cluster.ts";
 
 /** How far back charts go. */
 export const HISTORY_MS = 3_600_000;
+/** How much a chart shows at least: so early, a line would be a dot. */
+const SHORTEST_S = 300;
 
 /** Seconds, then one column for each series; gaps are null. */
 export type Columns = [number[], ...(number | null)[][]];
@@ -38,6 +40,11 @@ export function columnsOf(
     lastMs = point.atMs;
   }
   return [times, ...columns];
+}
+
+/** From when to when a chart goes, in seconds: from its first point, five minutes at least, an hour at most. */
+export function shownSpan(firstS: number, lastS: number): [number, number] {
+  return [Math.max(lastS - HISTORY_MS / 1000, Math.min(firstS, lastS - SHORTEST_S)), lastS];
 }
 
 /** A few rows of a table that stand for all points: the last one of each `minutes` minutes, newest first. */

@@ -208,7 +208,7 @@ function PreviewView(props: {
       <h4 tabIndex={-1} ref={focus}>
         {t("willDo")}
       </h4>
-      <p>{t(VERB_WORDS[props.verb])}.</p>
+      <p>{t("sentence", { text: t(VERB_WORDS[props.verb]) })}</p>
       {props.steps.length === 0 ? <p>{t("nothingToDo")}</p> : <Steps lines={props.steps} />}
       <h4>{t("warnings")}</h4>
       {props.warnings.length === 0 ? (

@@ -8,7 +8,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import type { HistoryPoint } from "../model/cluster.ts";
 import { time, UNKNOWN } from "../model/format.ts";
-import { columnsOf, HISTORY_MS, sampledRows } from "../model/history.ts";
+import { columnsOf, sampledRows, shownSpan } from "../model/history.ts";
 import { usePage } from "./context.ts";
 import { Figure, Table } from "./parts.tsx";
 
@@ -24,16 +24,19 @@ export interface ChartProps {
   readonly points: readonly HistoryPoint[];
   readonly stepS: number;
   readonly format: (value: number | null, language: string) => string;
-  /** Whether all values are whole numbers, so that nothing between them is on its axis. */
-  readonly isWhole?: boolean;
+  /** The distances that the lines of its axis may have; default: any that are decimal. */
+  readonly steps?: number[];
 }
 
 const HEIGHT = 170;
-const WHOLE_STEPS = Array.from({ length: 40 }, (_, i) => ([1, 2, 5][i % 3] ?? 1) * 10 ** Math.floor(i / 3));
+/** For whole numbers: nothing between them is on the axis. */
+export const WHOLE_STEPS = Array.from({ length: 40 }, (_, i) => ([1, 2, 5][i % 3] ?? 1) * 10 ** Math.floor(i / 3));
+/** For bytes, whose units are powers of two. */
+export const BYTE_STEPS = Array.from({ length: 60 }, (_, i) => 2 ** i);
 const ROW_MINUTES = 5;
 const DASHES = [[], [7, 4], [2, 3]];
 
-export function Chart({ title, series, points, stepS, format, isWhole = false }: ChartProps): JSX.Element {
+export function Chart({ title, series, points, stepS, format, steps }: ChartProps): JSX.Element {
   const { t, language, theme, link } = usePage();
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
@@ -47,7 +50,7 @@ export function Chart({ title, series, points, stepS, format, isWhole = false }:
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
-    const built = new uPlot(optionsFor(element, series, format, isWhole, language), data, element);
+    const built = new uPlot(optionsFor(element, series, format, steps, language), data, element);
     plot.current = built;
     const resized = new ResizeObserver(() => built.setSize({ width: element.clientWidth, height: HEIGHT }));
     resized.observe(element);
@@ -104,7 +107,7 @@ function optionsFor(
   element: HTMLElement,
   series: readonly Series[],
   format: ChartProps["format"],
-  isWhole: boolean,
+  steps: number[] | undefined,
   language: string,
 ): uPlot.Options {
   const style = getComputedStyle(element);
@@ -123,7 +126,7 @@ function optionsFor(
     legend: { show: false },
     cursor: { y: false, points: { size: 7 } },
     scales: {
-      x: { range: (_plot, _min, max) => [max - HISTORY_MS / 1000, max] },
+      x: { range: (_plot, min, max) => shownSpan(min, max) },
       y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] },
     },
     axes: [
@@ -131,7 +134,7 @@ function optionsFor(
       {
         ...axis,
         size: 68,
-        ...(isWhole ? { incrs: WHOLE_STEPS } : {}),
+        ...(steps === undefined ? {} : { incrs: steps }),
         values: (_plot, splits) => splits.map((value) => format(value, language)),
       },
     ],

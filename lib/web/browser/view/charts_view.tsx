@@ -5,7 +5,7 @@ import type { Api } from "../api.ts";
 import type { HistoryPoint } from "../model/cluster.ts";
 import { bytes, count, duration, milliseconds, rate } from "../model/format.ts";
 import { mergedHistory } from "../model/history.ts";
-import { Chart, type ChartProps } from "./chart.tsx";
+import { BYTE_STEPS, Chart, type ChartProps, WHOLE_STEPS } from "./chart.tsx";
 import { usePage } from "./context.ts";
 import { Failure } from "./parts.tsx";
 import { useRefreshed } from "./refreshed.ts";
@@ -21,7 +21,7 @@ export function ChartsView(): JSX.Element {
   const { t, api } = usePage();
   const { value, error } = useRefreshed(() => growing(api));
   const { points, stepS } = value ?? NO_HISTORY;
-  const charts: Pick<ChartProps, "title" | "series" | "format" | "isWhole">[] = [
+  const charts: Pick<ChartProps, "title" | "series" | "format" | "steps">[] = [
     {
       title: t("chartRequests"),
       format: rate,
@@ -50,13 +50,14 @@ export function ChartsView(): JSX.Element {
     {
       title: t("chartLagEntries"),
       format: count,
-      isWhole: true,
+      steps: WHOLE_STEPS,
       series: [{ name: t("entries"), read: ({ lagEntries }) => lagEntries }],
     },
-    { title: t("chartItems"), format: count, isWhole: true, series: [{ name: t("items"), read: ({ items }) => items }] },
+    { title: t("chartItems"), format: count, steps: WHOLE_STEPS, series: [{ name: t("items"), read: ({ items }) => items }] },
     {
       title: t("chartMemory"),
       format: bytes,
+      steps: BYTE_STEPS,
       series: [
         { name: t("memory"), read: ({ memory }) => memory },
         { name: t("disk"), read: ({ disk }) => disk },
@@ -65,7 +66,7 @@ export function ChartsView(): JSX.Element {
     {
       title: t("chartConnections"),
       format: count,
-      isWhole: true,
+      steps: WHOLE_STEPS,
       series: [{ name: t("connections"), read: ({ connections }) => connections }],
     },
   ];
