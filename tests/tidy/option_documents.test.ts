@@ -37,7 +37,8 @@ function rows(table: OptionTable): string {
 }
 
 /** Commands of other programs, which have options of their own: a line of a block, or what stands between backquotes. */
-const OF_OTHERS = /^(.*{ )?(docker|kubectl|systemctl|npm|install) .*$|`(docker|kubectl|systemctl|journalctl|npm) [^`]*`/gm;
+const OTHERS = "docker|kubectl|systemctl|npm|install|debootstrap|systemd-nspawn";
+const OF_OTHERS = new RegExp(`^(.*{ )?(${OTHERS}) .*$|\`(${OTHERS}|journalctl|buildah) [^\`]*\``, "gm");
 
 describe("documents on options", () => {
   for (const [name, table] of programs) {
