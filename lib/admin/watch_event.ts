@@ -17,6 +17,8 @@ export interface WatchEvent {
   readonly server: string | undefined;
   /** One line. */
   readonly text: string;
+  /** Of changes of the node map: the command or event behind them, and who sent it, as the index server's log has it. */
+  readonly cause?: string;
 }
 
 /** Gets the events; nothing more is read from a server until the promise resolves. */

@@ -1,15 +1,19 @@
 /**
  * Follows the node map and the index servers: asks for them in intervals and says what has changed. The changes of a map are
- * those that servers log (`map_events.ts`); who made them stands in those logs.
+ * those that servers log (`map_events.ts`); who made them stands in the history that our index servers keep.
  */
 
 import { FlareError } from "../base/errors.ts";
 import { pause } from "../base/sleep.ts";
 import { mapEvents, mapEventText } from "../cluster/map_events.ts";
+import { HISTORY_MAX } from "../cluster/map_record.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { ClusterAdmin } from "./cluster_admin.ts";
 import { type IndexReport, NOBODY } from "./index_report.ts";
 import type { Emit, WatchTarget } from "./watch_event.ts";
+
+/** Records of changes that may have come after the map was read. */
+const NEWER_RECORDS = 10;
 
 /** How a map is followed. */
 export interface MapWatchOptions extends WatchTarget {
@@ -39,7 +43,7 @@ export async function watchMap(admin: ClusterAdmin, options: MapWatchOptions): P
         silentSinceMs = undefined;
       }
       if (map.version === known.version) continue;
-      await sayChanges(known, map, emit);
+      await sayChanges(known, map, await causeOf(admin, known, map), emit);
       known = map;
       onMap?.(map);
     } catch (error) {
@@ -86,20 +90,37 @@ function leaderOf(reports: readonly IndexReport[]): string | undefined {
   return `index server "${newest.leader}" leads${newest.term === undefined ? "" : `, in term ${newest.term}`}`;
 }
 
-async function sayChanges(before: NodeMap, after: NodeMap, emit: Emit): Promise<void> {
+/** What made the changes between two maps, and who, oldest first; undefined if no index server says it (C++ ones). */
+async function causeOf(admin: ClusterAdmin, before: NodeMap, after: NodeMap): Promise<string | undefined> {
+  const [from, to] = [BigInt(before.version), BigInt(after.version)];
+  if (to < from) return undefined;
+  try {
+    const records = await admin.mapHistory(Math.min(Number(to - from) + NEWER_RECORDS, HISTORY_MAX));
+    const between = records.filter(({ version, events }) => version > from && version <= to && events.length > 0);
+    return between.length === 0 ? undefined : between.map(({ cause }) => cause).join("; ");
+  } catch (error) {
+    if (!(error instanceof FlareError)) throw error;
+    return undefined;
+  }
+}
+
+async function sayChanges(before: NodeMap, after: NodeMap, cause: string | undefined, emit: Emit): Promise<void> {
   const steps = BigInt(after.version) - BigInt(before.version);
+  // Of several changes, nobody can say which one a difference is from.
+  const causeOfEach = steps === 1n ? cause : undefined;
   if (steps < 0n) {
     const text = `node map ${after.version} is older than ${before.version}, which was seen before`;
     await emit({ kind: "gap", server: undefined, text });
   } else if (steps > 1n) {
     const text = `${steps} changes of the node map came between two looks: what follows is their result`;
-    await emit({ kind: "gap", server: undefined, text });
+    await emit({ kind: "gap", server: undefined, text, ...(cause === undefined ? {} : { cause }) });
   }
+  const because = causeOfEach === undefined ? {} : { cause: causeOfEach };
   const events = mapEvents(before, after);
   for (const event of events) {
     const server = (event.after ?? event.before)?.key;
-    await emit({ kind: event.kind, server, text: mapEventText(after.version, event) });
+    await emit({ kind: event.kind, server, text: mapEventText(after.version, event), ...because });
   }
   if (events.length === 0)
-    await emit({ kind: "map", server: undefined, text: `node map ${after.version}: no node has changed` });
+    await emit({ kind: "map", server: undefined, text: `node map ${after.version}: no node has changed`, ...because });
 }

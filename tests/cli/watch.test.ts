@@ -38,7 +38,8 @@ describe("flare watch", () => {
     await program.waitFor(`lost "${node.key}"`);
     program.kill("SIGTERM");
     const { stdout, stderr } = await program.finished;
-    assertMatch(stdout, /^\d{4}-\d\d-\d\dT[\d:.]+Z node map \d+: lost "/m);
+    assertMatch(stdout, /^\d{4}-\d\d-\d\dT[\d:.]+Z node map \d+: lost "[^;]*; the monitor: it does not answer$/m);
+    assertMatch(stdout, /^\S+ node map \d+: added "[^;]*; "node add [^"]*" from 127\.0\.0\.1:\d+$/m);
     assertMatch(stderr, /^watching [\d.:]+: node map \d+, 1 nodes$/m);
     assert(!stdout.includes("\u001b"));
   });
@@ -53,7 +54,7 @@ describe("flare watch", () => {
     program.kill("SIGTERM");
     for (const line of (await program.finished).stdout.trimEnd().split("\n")) {
       const event = JSON.parse(line) as Record<string, string>;
-      assertEquals(Object.keys(event), ["at", "kind", "server", "text"]);
+      assertEquals(Object.keys(event), ["at", "kind", "server", "text", "cause"]);
       assertStringIncludes(event.text ?? "", "node map ");
     }
   });

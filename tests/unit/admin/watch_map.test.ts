@@ -14,6 +14,7 @@ import { watchIndexServers, watchMap } from "../../../lib/admin/watch_map.ts";
 import { fromLatin1 } from "../../../lib/base/bytes.ts";
 import { FlareError } from "../../../lib/base/errors.ts";
 import type { HostPort } from "../../../lib/base/host_port.ts";
+import type { MapRecord } from "../../../lib/cluster/map_record.ts";
 import { createNode, NodeRole, NodeState } from "../../../lib/cluster/node.ts";
 import { createNodeMap, type NodeMap } from "../../../lib/cluster/node_map.ts";
 import type { Connection } from "../../../lib/runtime/runtime.ts";
@@ -41,10 +42,15 @@ function answering<T>(answers: readonly (T | FlareError)[], stop: AbortControlle
 
 const runtime = clientRuntime();
 
-async function mapEventsOf(maps: readonly (NodeMap | FlareError)[]): Promise<Event[]> {
+/** @param records of the index server's history; undefined = it has none, as a C++ one */
+async function mapEventsOf(maps: readonly (NodeMap | FlareError)[], records?: readonly MapRecord[]): Promise<Event[]> {
   const stop = new AbortController();
   const events: Event[] = [];
-  const admin = { runtime, index: { server: "i:1" }, nodeMap: answering(maps, stop) } as unknown as ClusterAdmin;
+  const mapHistory = async (count: number): Promise<readonly MapRecord[]> => {
+    if (records === undefined) throw new FlareError("REFUSED", "ERROR");
+    return records.slice(-count);
+  };
+  const admin = { runtime, index: { server: "i:1" }, nodeMap: answering(maps, stop), mapHistory } as unknown as ClusterAdmin;
   const emit = async (event: Event) => void events.push(event);
   await watchMap(admin, { emit, signal: stop.signal, intervalMs: 1 });
   return events;
@@ -61,6 +67,34 @@ describe("the watch of a node map", () => {
       },
       { kind: "map", server: undefined, text: "node map 10: no node has changed" },
     ]);
+  });
+
+  it("says who made a change, where the index server's history has it", async () => {
+    const record = (version: number, cause: string, events = ["lost"]): MapRecord => {
+      return { version, term: 1, atMs: 0, server: "i:1", cause, events };
+    };
+    const records = [
+      record(8, "earlier"),
+      record(9, "one"),
+      record(10, "another leader", []),
+      record(11, '"two" from c:1'),
+      record(12, "x"),
+      record(13, "y"),
+    ];
+    const events = await mapEventsOf([map(8), map(9, NodeState.down), map(11), map(13), map(2)], records);
+    assertEquals(
+      events.map(({ kind, cause }) => [kind, cause]),
+      [
+        ["lost", "one"],
+        ["gap", '"two" from c:1'],
+        ["returned", undefined],
+        // Nobody can say which of them is the reason for what.
+        ["gap", "x; y"],
+        ["map", undefined],
+        ["gap", undefined],
+        ["map", undefined],
+      ],
+    );
   });
 
   it("says what it has not seen", async () => {
