@@ -3,7 +3,7 @@
  * options.
  */
 
-import type { OptionValues } from "../lib/base/option_schema.ts";
+import type { OptionTable, OptionValues } from "../lib/base/option_schema.ts";
 import { clusterAccessOptions, shapeOptions } from "../lib/local_cluster/cluster_options.ts";
 import { processOptions } from "../lib/net/daemon_options.ts";
 import { checkHttpOptions } from "../lib/net/http/http_options.ts";
@@ -21,12 +21,22 @@ export const upClusterOptions = {
 
 /** The options of `flare up`. */
 export const upOptionTable = {
-  configPath: processOptions.configPath,
-  ...upClusterOptions,
-  logFormat: processOptions.logFormat,
-  ...clusterAccessOptions,
-  ...tlsOptions,
+  ...fixed({
+    configPath: processOptions.configPath,
+    ...upClusterOptions,
+    logFormat: processOptions.logFormat,
+    ...clusterAccessOptions,
+    ...tlsOptions,
+  }),
+  // Beside the content of files (certificates, users, the token), SIGHUP applies this alone.
+  logLevel: nodeOptionTable.logLevel,
 };
+
+/** A table whose options stay as they are until a restart, although daemons reload some of them. */
+function fixed<Table extends OptionTable>(table: Table): Table {
+  const options = Object.entries(table).map(([field, option]) => [field, { ...option, reloadable: false }]);
+  return Object.fromEntries(options) as Table;
+}
 
 /** The settings of `flare up`. */
 export type UpOptions = OptionValues<typeof upOptionTable>;

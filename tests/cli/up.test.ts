@@ -167,6 +167,14 @@ describe("flare up", () => {
     });
     const { stdout } = await runProgram("flare", ["up", "--help"]);
     assertStringIncludes(stdout, "FLARE_PORT=12121 and so on");
+    // All that a SIGHUP applies beside the content of files.
+    assertEquals(
+      stdout
+        .replaceAll(/\s+/g, " ")
+        .match(/--[a-z-]+ <[^>]+> (?:(?! --[a-z]).)*reloadable\)/g)
+        ?.map((text) => text.split(" ")[0]),
+      ["--log-level"],
+    );
   });
 
   const hasScript = existsSync("/usr/bin/script") && !("Deno" in globalThis) && !("Bun" in globalThis);
