@@ -119,6 +119,12 @@ export class InSyncReplicas {
     return replica === undefined ? !this.#ownsKeys(node) : !this.isMember(replica);
   }
 
+  /** Whether a node that lacks a write has to be taken out of the set: it is in it. */
+  awaits({ key }: ClusterNode): boolean {
+    const replica = this.#replica(key);
+    return this.isKept && !this.#stopped && replica !== undefined && this.isMember(replica);
+  }
+
   /**
    * A slave lacks a write that was sent at `sentMs`: removes it, if it is in the set. Undefined: nobody has to wait for it; the
    * promise resolves when nobody has to wait any longer, or to why a write that waits is in doubt.

@@ -9,6 +9,7 @@
 import { EMPTY_BYTES, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { PacedLog } from "../base/paced_log.ts";
+import { sleep } from "../base/sleep.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import { findNode } from "../cluster/node_map.ts";
 import { LOCAL, type Routing } from "../cluster/routing.ts";
@@ -68,6 +69,8 @@ interface Delivery {
   readonly shape: ReplyShape | undefined;
   /** Called once, when nobody has to wait any longer, with the reason if the write is in doubt; undefined: nobody waits. */
   done: ((fault?: FlareError) => void) | undefined;
+  /** Called when nobody can own its key any more who lacks it; undefined: nobody waits for that. */
+  release: (() => void) | undefined;
   /** Called when it is answered or has failed. */
   settled: (() => void) | undefined;
   /** When it was sent, on the monotonic clock. */
@@ -80,6 +83,8 @@ interface Delivery {
 const LINE_BYTES = 256;
 /** Failed copies are logged at most once in this time, in milliseconds. */
 const TROUBLE_LOG_MS = 10000;
+/** The pause before it is asked again whether a node that lacks a write is out. */
+const RETRY_MS = 200;
 /** What a write that waits for nobody returns. */
 const NOT_WAITED: Promise<undefined> = Promise.resolve(undefined);
 
@@ -291,8 +296,8 @@ export class Replicator implements StreamsOwner {
     const metaLine = encodeMetaOutcome(request, applied, prefix, expire, sayable);
     const deliveries: Delivery[] = [];
     let leftOut = 0;
-    const add = (node: ClusterNode, done: Delivery["done"]): void => {
-      const delivery = { node, done, settled: undefined, sentMs: 0, isLate: false };
+    const add = (node: ClusterNode, done: Delivery["done"], release?: Delivery["release"]): void => {
+      const delivery = { node, done, release, settled: undefined, sentMs: 0, isLate: false };
       if (!waited && this.#isLeftOut(deliveries.length - leftOut)) {
         leftOut++;
         deliveries.push({ ...delivery, lane: undefined, line: undefined, metaLine: undefined, shape: undefined });
@@ -312,21 +317,25 @@ export class Replicator implements StreamsOwner {
         deliveries.push({ ...delivery, lane, line: item, metaLine: metaItem, shape: ReplyShape.line });
         // Nobody waits for the touch itself: a node without the new map forwards it, perhaps back to us.
         const touch = sayable ? encodeOutcome(request, applied, prefix, key, expire, true) : undefined;
-        deliveries.push({ ...delivery, lane, line: touch, metaLine, shape: undefined, done: undefined });
+        const rest = { done: undefined, release: undefined };
+        deliveries.push({ ...delivery, ...rest, lane, line: touch, metaLine, shape: undefined });
         return;
       }
       deliveries.push({ ...delivery, lane, line, metaLine, shape });
     };
     const waits: Promise<FlareError | undefined>[] = [];
-    const addAwaited = (node: ClusterNode): void => {
-      waits.push(new Promise((resolve) => add(node, resolve)));
+    const addAwaited = (node: ClusterNode, release?: Delivery["release"]): void => {
+      waits.push(new Promise((resolve) => add(node, resolve, release)));
     };
     for (const node of replicas) {
       if (this.#wasSentTo(node, request.prefix)) continue;
       if (waited && this.#isAwaited(node)) addAwaited(node);
       else add(node, undefined);
     }
-    if (successor !== undefined && !this.#wasSentTo(successor, request.prefix)) addAwaited(successor);
+    if (successor !== undefined && !this.#wasSentTo(successor, request.prefix)) {
+      // Nobody sees what it could lack when the key is its own.
+      addAwaited(successor, this.#inSync.awaits(successor) ? this.streams.hold(request.mutation.key) : undefined);
+    }
     const copiedBytes = deliveries.reduce((sum, { line, metaLine }) => sum + (metaLine ?? line ?? EMPTY_BYTES).length, 0);
     const queued = deliveries.length - leftOut;
     this.#pending += deliveries.length;
@@ -459,9 +468,11 @@ export class Replicator implements StreamsOwner {
    * @param fault what the write's client hears without in-sync sets
    */
   #fail(delivery: Delivery, reason: string, fault?: FlareError): void {
-    const { node, done, sentMs } = delivery;
+    const { node, done, release, sentMs } = delivery;
     delivery.done = undefined;
+    delivery.release = undefined;
     const removed = this.#inSync.missed(node, sentMs, reason);
+    if (release !== undefined) void this.#releaseWhenOut(node, release);
     if (done !== undefined) {
       if (removed === undefined) done(this.#inSync.isKept ? undefined : fault);
       else void removed.then(done);
@@ -480,6 +491,18 @@ export class Replicator implements StreamsOwner {
   #letGo(delivery: Delivery): void {
     delivery.done?.();
     delivery.done = undefined;
+    delivery.release?.();
+  }
+
+  /** A node lacks a write: releases it when the node cannot become the owner of its key any more, or is that already. */
+  async #releaseWhenOut(node: ClusterNode, release: () => void): Promise<void> {
+    while (this.#inSync.awaits(node)) {
+      const doubt = await this.#inSync.late(node, "it is not known whether it is out");
+      if (doubt === undefined || !this.#inSync.awaits(node)) break;
+      this.streams.failWaiters(doubt);
+      await sleep(this.#clock, RETRY_MS);
+    }
+    release();
   }
 
   /** One copy less is in flight. */
@@ -524,9 +547,10 @@ export class Replicator implements StreamsOwner {
 
   /** The copy may still arrive, but nobody waits for that. */
   #beLate(delivery: Delivery): void {
-    const { node, done } = delivery;
+    const { node, done, release } = delivery;
     delivery.done = undefined;
     delivery.isLate = true;
+    if (release !== undefined) void this.#releaseWhenOut(node, release);
     const removed = this.#inSync.late(node, `it did not answer for ${this.options.replicationTimeoutMs} ms`);
     if (removed === undefined) done?.();
     else if (done !== undefined) void removed.then(done);

@@ -66,7 +66,6 @@ export class Follower {
   /** The map by which `#master` was looked up. */
   #map: NodeMap | undefined;
   #master: string | undefined;
-  #isOnlySlave = false;
   /** Streams that were opened here. */
   #openings = 0;
   /** Our own sequence of the newest mark. */
@@ -97,12 +96,12 @@ export class Follower {
   }
 
   /**
-   * The changes that every replica of the partition has, up to the sequence of this one here. Infinite for the only slave: what
-   * it has its master has, too, and nobody else could know less.
+   * The changes that everybody has who must, up to the sequence of this one here: the other replicas, and the master of a
+   * new partition. Infinite if the master has said so of all that is here.
    */
   get replicated(): number {
     const followed = this.#followed;
-    if (followed === undefined || followed.source !== this.master || this.#isOnlySlave) return Number.POSITIVE_INFINITY;
+    if (followed === undefined || followed.source !== this.master) return Number.POSITIVE_INFINITY;
     return followed.unshown.length === 0 ? Number.POSITIVE_INFINITY : followed.shown;
   }
 
@@ -133,7 +132,6 @@ export class Follower {
       this.#map = nodeMap;
       const partition = this.#ownPartition();
       this.#master = partition?.master?.key;
-      this.#isOnlySlave = partition?.slaves.length === 1;
     }
     return this.#master;
   }
@@ -307,10 +305,15 @@ export class Follower {
     const pending = this.#applyRecords({ bytes, firstSequence, records, salt }, next);
     followed.next = end;
     change.here = this.#storage.lastSequence;
-    if (pending === undefined) return this.#mark(followed);
+    if (pending === undefined) {
+      // To the only slave: when it has them, everybody does.
+      showUpTo(followed, replicated);
+      return this.#mark(followed);
+    }
     const all = pending.then(
       () => {
         change.here = this.#storage.lastSequence;
+        showUpTo(followed, replicated);
         // What did not wait was to be committed in earlier turns.
         if (this.#storage.rollbacks !== rollbacks) this.#failPart(request);
         this.#mark(followed);

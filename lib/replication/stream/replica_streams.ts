@@ -9,6 +9,7 @@ import { MIB } from "../../base/byte_units.ts";
 import { FlareError } from "../../base/errors.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../../cluster/node.ts";
 import type { Routing } from "../../cluster/routing.ts";
+import type { KeySlice } from "../../item/entry.ts";
 import type { WorkerRegistry } from "../../net/worker.ts";
 import { encodeBlock } from "../../protocol/stream_request.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
@@ -94,6 +95,8 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   streams: readonly ReplicaStream[] = [];
   /** Replicas that are behind, and from which record on; nothing newer counts as replicated until they are out. */
   readonly #behind = new Map<ReplicaStream, number>();
+  /** Writes that nodes without a stream must have, oldest first; nothing newer than `last` counts as replicated. */
+  readonly #held = new Set<{ readonly last: number }>();
   /** Nodes that have answered as those that know streams do. */
   readonly #known = new Set<string>();
   /** By key. */
@@ -157,7 +160,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#isOver = !this.#isMaster || this.#isStopped;
     if (this.#isOver && !wasOver) {
       this.endings++;
-      this.#failWaiters(noLongerMaster());
+      this.failWaiters(noLongerMaster());
     }
     if (wasOver && !this.#isOver) this.lag.begin();
     for (const stream of this.streams) {
@@ -216,7 +219,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   /** Whether a write may have to wait for a replica. */
   get isInUse(): boolean {
     if (this.#isOver) return false;
-    if (this.#behind.size > 0 || this.#former.size > 0) return true;
+    if (this.#behind.size > 0 || this.#former.size > 0 || this.#held.size > 0) return true;
     for (const stream of this.streams) if (stream.covers) return true;
     return false;
   }
@@ -235,6 +238,19 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     const sequence = this.lag.due;
     if (this.#waiters.length === 0 && sequence <= this.#kept) return listener.onCommitted();
     this.#waiters.push({ sequence, listener, isHeld: true, sinceMs: this.#runtime.clock.monotonicMs() });
+  }
+
+  /**
+   * A node that gets no stream must have the newest change of a key, which was made in this turn: neither that nor anything
+   * newer counts as replicated until the function is called that this returns.
+   */
+  hold(key: KeySlice): () => void {
+    // Without a log changes are committed at once.
+    const held = { last: Math.min(this.#storage.committedSequence, this.#storage.sequenceOf(key) - 1) };
+    this.#held.add(held);
+    return () => {
+      if (this.#held.delete(held)) this.#release();
+    };
   }
 
   /** Whether a replica does not know streams: it is a C++ node, or an older one. */
@@ -395,7 +411,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#behind.set(stream, stream.firstMissing - 1);
     void isOut.then((doubt) => {
       if (doubt === undefined) return this.#dropBehind(stream);
-      this.#failWaiters(doubt);
+      this.failWaiters(doubt);
       this.#askIfOut(stream);
     });
   }
@@ -513,7 +529,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#renewOwn();
     const nowMs = this.#runtime.clock.monotonicMs();
     const mayLend = nowMs < this.leaseUntilMs;
-    const replicated = Math.min(this.replicated, this.#storage.committedSequence);
+    const replicated = this.#toSay(this.#storage.committedSequence);
     for (const stream of this.streams) {
       const isReader = this.#owner.isAwaited(stream.node.key) && !this.#behind.has(stream) && !stream.isCatchingUp;
       stream.beacon(this.#leaseTimes, mayLend && isReader, replicated);
@@ -531,12 +547,15 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   }
 
   #followIfNeeded(): void {
-    const isNeeded = this.streams.some(({ isUnknown }) => !isUnknown);
+    // Without a log, and thus without a data directory, the changes of keys that move have no order.
+    const isGiving = this.#isMaster && this.#routing.partitionMap.preparing !== undefined;
+    const isNeeded = isGiving || this.streams.some(({ isUnknown }) => !isUnknown);
     if (isNeeded) this.#storage.follow(this);
     else this.#storage.unfollow(this);
   }
 
   #push(block: LogBlock): void {
+    if (this.streams.length === 0) return;
     this.lag.note(block);
     for (const piece of splitBlock(block, BLOCK_BYTES_MAX)) {
       const sent = this.encode(piece);
@@ -573,7 +592,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
 
   /** A replica is out of the in-sync set, or it is in doubt whether. */
   #onOut(doubt: FlareError | undefined): void {
-    if (doubt !== undefined) this.#failWaiters(doubt);
+    if (doubt !== undefined) this.failWaiters(doubt);
     this.#renew();
     this.#release();
   }
@@ -581,11 +600,13 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
   encode({ bytes, firstSequence, records, salt }: LogBlock): SentBlock {
     const { id, selfKey } = this.#settings;
     const mapVersion = String(this.#routing.nodeMap.version);
-    const replicated = Math.min(this.replicated, firstSequence - 1);
+    const last = firstSequence + records - 1;
+    // Nobody has it yet; when the only replica has it, everybody does.
+    const replicated = this.#toSay(this.streams.length === 1 ? last : firstSequence - 1);
     return {
       bytes: encodeBlock(selfKey, { id, mapVersion, firstSequence, records, salt, replicated }, bytes),
       first: firstSequence,
-      last: firstSequence + records - 1,
+      last,
       queuedMs: this.#runtime.clock.monotonicMs(),
     };
   }
@@ -595,16 +616,27 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
    * reads. Infinite if none lacks anything, and where we are no master.
    */
   get replicated(): number {
+    return this.#replicatedBesides(undefined);
+  }
+
+  /** Up to which record, at most `last`, the replicas hear that all have everything; what the only one has it knows itself. */
+  #toSay(last: number): number {
+    return Math.min(this.#replicatedBesides(this.streams.length === 1 ? this.streams[0] : undefined), last);
+  }
+
+  #replicatedBesides(one: ReplicaStream | undefined): number {
     let least = Number.POSITIVE_INFINITY;
     if (this.#isOver) return least;
     for (let i = 0; i < this.streams.length; i++) {
       const stream = this.streams[i] as ReplicaStream;
-      if (!stream.covers || stream.isIdle) continue;
+      if (stream === one || !stream.covers || stream.isIdle) continue;
       if (!this.#isKeeper(stream) && !this.#reads(stream)) continue;
       least = Math.min(least, stream.firstMissing - 1);
     }
     if (this.#behind.size > 0) for (const last of this.#behind.values()) least = Math.min(least, last);
     if (this.#former.size > 0) for (const { last } of this.#former.values()) least = Math.min(least, last);
+    // They were added in the order of their records.
+    if (this.#held.size > 0) for (const { last } of this.#held) return Math.min(least, last);
     return least;
   }
 
@@ -642,7 +674,8 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     if (this.#isIdle) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #failWaiters(doubt: FlareError): void {
+  /** It is in doubt whether those who could own the keys have what was written: who waits for that hears it. */
+  failWaiters(doubt: FlareError): void {
     for (let count = this.#waiters.length; count > 0; count--) this.#waiters.shift()?.listener.onCommitted(doubt);
   }
 

@@ -500,6 +500,33 @@ describe("a master whose keys a new partition takes over", () => {
     }
   });
 
+  it("shows no write that the new master could lack as the owner of its key", async () => {
+    const node = await startMaster(READY, { replicationTimeoutMs: 2000 });
+    node.host(SLAVE).answer = () => undefined;
+    const READ = "get key1\r\n";
+    const writer = await node.send(MOVING);
+    const readers = [await node.send(READ)];
+    assertEquals([readers[0]?.received, await node.ask("get key0\r\n")], ["", "END\r\n"]);
+    node.host(SLAVE).connections[0]?.send("STORED\r\n");
+    await node.network.settle();
+    assertEquals([writer.received, readers[0]?.received], ["STORED\r\n", "VALUE key1 0 1\r\nx\r\nEND\r\n"]);
+
+    // It does not answer any more, nor does the index server: nobody knows whether it is out.
+    let answer: string | undefined;
+    node.index.answer = () => answer;
+    const later = await node.send(MOVING);
+    readers.push(await node.send(READ));
+    await node.network.pass(3000);
+    assertEquals(readers[1]?.received, "");
+    await node.network.pass(2000);
+    assertMatch(later.received, /^SERVER_ERROR in doubt: written here, but not confirmed by replica /);
+    assertMatch(readers[1]?.received ?? "", /^SERVER_ERROR in doubt: /);
+    answer = "OK\r\n";
+    await node.network.pass(30_000);
+    assertEquals(await node.ask(READ), "VALUE key1 0 1\r\nx\r\nEND\r\n");
+    await node.stop();
+  });
+
   it("says that a write is in doubt which it lacks, and it is active", async () => {
     const node = await startMaster(READY);
     node.host(SLAVE).answer = (request) => (request.includes("set") ? undefined : "OK\r\n");
