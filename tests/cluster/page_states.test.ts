@@ -213,6 +213,25 @@ describe("the page", { skip: withoutBrowser, timeout: 300_000 }, () => {
       ]);
     }));
 
+  it("makes a partition of proxies, with the slaves that were chosen", () =>
+    withPage(async (driver, server) => {
+      const fifth = "10.0.0.15:12121";
+      server.show(playedCluster([...healthy, playedNode(fifth, {})]));
+      await driver.see(`[data-node="${fifth}"]`);
+      await driver.click(`[data-node="${FOURTH}"] button.name`);
+      await driver.page.select("dialog select", "part");
+      await driver.click("dialog fieldset label", fifth);
+      assertEquals(await driver.accessibility(), []);
+      await driver.click("dialog button", "Preview");
+      await driver.giveToken(PLAYED_TOKEN);
+      await driver.see("dialog .warnings, dialog .preview");
+      const bodies = server.calls.flatMap(({ path, token, body }) =>
+        path === "/api/change" && token === PLAYED_TOKEN ? [body] : [],
+      );
+      const targets = [FOURTH, fifth].map((node) => ({ node, partition: 1, balance: 1 }));
+      assertEquals(bodies, [{ verb: "part", targets, options: {}, dryRun: true }]);
+    }));
+
   it("says what the server refuses, and what fails half-way", () =>
     withPage(async (driver, server) => {
       server.plan = { status: 409, steps: [], warnings: [], error: "it is not an active slave" };

@@ -2,19 +2,58 @@
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { type ChangeForm, changeNews, changeRequest, newestId, verbsFor } from "../../../lib/web/browser/model/changes.ts";
+import {
+  type ChangeForm,
+  changeNews,
+  changeRequest,
+  newestId,
+  partnersOf,
+  verbsFor,
+} from "../../../lib/web/browser/model/changes.ts";
 import type { Happened } from "../../../lib/web/browser/model/cluster.ts";
 
-const form: ChangeForm = { verb: "slave", node: "h:1", partition: 2, balance: 3, activate: true, unsafe: false };
+const form: ChangeForm = {
+  verb: "slave",
+  node: "h:1",
+  partition: 2,
+  balance: 3,
+  slaves: ["h:2"],
+  activate: true,
+  unsafe: false,
+};
 
 describe("the changes of a node", () => {
   it("suit what it is", () => {
-    assertEquals(verbsFor({ role: "slave", state: "active" })[0], "promote");
-    assertEquals(verbsFor({ role: "slave", state: "prepare" }).includes("promote"), false);
-    assertEquals(verbsFor({ role: "proxy", state: "active" }).slice(0, 2), ["slave", "master"]);
-    assertEquals(verbsFor({ role: "master", state: "ready" })[0], "activate");
-    assertEquals(verbsFor({ role: "proxy", state: "down" }), ["activate", "remove"]);
-    assertEquals(verbsFor({ role: "master", state: "active" }).includes("activate"), false);
+    assertEquals(verbsFor({ role: "slave", state: "active" }, [])[0], "promote");
+    assertEquals(verbsFor({ role: "slave", state: "prepare" }, []).includes("promote"), false);
+    assertEquals(verbsFor({ role: "proxy", state: "active" }, []).slice(0, 2), ["slave", "master"]);
+    assertEquals(verbsFor({ role: "master", state: "ready" }, [])[0], "activate");
+    assertEquals(verbsFor({ role: "proxy", state: "down" }, []), ["activate", "remove"]);
+    assertEquals(verbsFor({ role: "master", state: "active" }, []).includes("activate"), false);
+  });
+});
+
+describe("a new partition with slaves", () => {
+  const proxies = ["h:1", "h:2", "h:3"].map((key) => ({ key, role: "proxy" as const, state: "active" as const }));
+  const others = [
+    { key: "h:4", role: "proxy" as const, state: "down" as const },
+    { key: "h:5", role: "slave" as const, state: "active" as const },
+  ];
+
+  it("is offered for a proxy while there are others", () => {
+    assertEquals(partnersOf({ key: "h:1" }, [...others, ...proxies]), ["h:2", "h:3"]);
+    assertEquals(verbsFor({ role: "proxy", state: "active" }, ["h:2"]).includes("part"), true);
+    assertEquals(verbsFor({ role: "proxy", state: "active" }, []).includes("part"), false);
+    assertEquals(verbsFor({ role: "slave", state: "active" }, ["h:2"]).includes("part"), false);
+  });
+
+  it("asks for the master first", () => {
+    assertEquals(changeRequest({ ...form, verb: "part" }, true), {
+      verb: "part",
+      targets: ["h:1", "h:2"].map((node) => ({ node, partition: 2, balance: 3 })),
+      options: {},
+      dryRun: true,
+    });
   });
 });
 

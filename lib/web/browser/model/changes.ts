@@ -4,7 +4,7 @@
 
 import type { Happened, Node } from "./cluster.ts";
 
-export type Verb = "promote" | "activate" | "slave" | "master" | "balance" | "reconstruct" | "down" | "remove";
+export type Verb = "promote" | "activate" | "slave" | "master" | "part" | "balance" | "reconstruct" | "down" | "remove";
 
 /** What somebody filled in. */
 export interface ChangeForm {
@@ -12,6 +12,8 @@ export interface ChangeForm {
   readonly node: string;
   readonly partition: number;
   readonly balance: number;
+  /** The slaves of a new partition. */
+  readonly slaves: readonly string[];
   /** Activate a new master when it has copied its keys. */
   readonly activate: boolean;
   /** Do it although data may be lost. */
@@ -39,16 +41,21 @@ export interface ChangeNews {
 }
 
 const FAILED = "failed: ";
-const WITH_PARTITION: readonly Verb[] = ["slave", "master"];
-const WITH_BALANCE: readonly Verb[] = ["slave", "master", "balance"];
+const WITH_PARTITION: readonly Verb[] = ["slave", "master", "part"];
+const WITH_BALANCE: readonly Verb[] = ["slave", "master", "part", "balance"];
 const WITH_UNSAFE: readonly Verb[] = ["promote", "slave", "master", "activate", "reconstruct"];
 
-/** What can be asked of a node, the likeliest first. */
-export function verbsFor({ role, state }: Pick<Node, "role" | "state">): Verb[] {
+/** What can be asked of a node, the likeliest first; `partners` could be its slaves. */
+export function verbsFor({ role, state }: Pick<Node, "role" | "state">, partners: readonly string[]): Verb[] {
   if (state === "down") return ["activate", "remove"];
-  if (role === "proxy") return ["slave", "master", "down"];
+  if (role === "proxy") return ["slave", "master", ...(partners.length > 0 ? (["part"] as const) : []), "down"];
   if (role === "master") return state === "active" ? ["balance", "reconstruct", "down"] : ["activate", "balance", "down"];
   return state === "active" ? ["promote", "balance", "reconstruct", "down"] : ["activate", "balance", "reconstruct", "down"];
+}
+
+/** The nodes without a role that could get one together with this one. */
+export function partnersOf({ key }: Pick<Node, "key">, nodes: readonly Pick<Node, "key" | "role" | "state">[]): string[] {
+  return nodes.flatMap((node) => (node.role === "proxy" && node.state === "active" && node.key !== key ? [node.key] : []));
 }
 
 /** Whether a verb takes a partition. */
@@ -68,10 +75,10 @@ export function takesUnsafe(verb: Verb): boolean {
 
 /** The request that a form asks for: a preview, or what was previewed and confirmed. */
 export function changeRequest(form: ChangeForm, isPreview: boolean): ChangeRequest {
-  const { verb, node, partition, balance, activate, unsafe } = form;
-  const what = takesBalance(verb)
-    ? { targets: [{ node, ...(takesPartition(verb) ? { partition } : {}), balance }] }
-    : { nodes: [node] };
+  const { verb, partition, balance, activate, unsafe } = form;
+  const nodes = [form.node, ...(verb === "part" ? form.slaves : [])];
+  const place = { ...(takesPartition(verb) ? { partition } : {}), balance };
+  const what = takesBalance(verb) ? { targets: nodes.map((node) => ({ node, ...place })) } : { nodes };
   const options = {
     ...(verb === "master" ? { activate } : {}),
     ...(takesUnsafe(verb) && unsafe ? { unsafe } : {}),

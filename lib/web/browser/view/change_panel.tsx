@@ -12,6 +12,7 @@ import {
   changeNews,
   changeRequest,
   newestId,
+  partnersOf,
   takesBalance,
   takesPartition,
   takesUnsafe,
@@ -27,6 +28,7 @@ const VERB_WORDS: Readonly<Record<Verb, MessageKey>> = {
   activate: "verbActivate",
   slave: "verbSlave",
   master: "verbMaster",
+  part: "verbPart",
   balance: "verbBalance",
   reconstruct: "verbReconstruct",
   down: "verbDown",
@@ -49,12 +51,13 @@ interface Running {
 export function ChangePanel({ node, cluster }: { node: Node; cluster: Cluster }): JSX.Element {
   const { t, api, link } = usePage();
   const [stage, setStage] = useState<Stage>({ at: "form" });
-  const verbs = verbsFor(node);
+  const partners = partnersOf(node, cluster.nodes);
+  const verbs = verbsFor(node, partners);
   const [form, setForm] = useState<ChangeForm>(() => firstForm(verbs[0] ?? "balance", node, cluster));
   const choose = (verb: Verb): void => setForm({ ...firstForm(verb, node, cluster), verb });
   // A node may change while its dialog is open: what no longer suits is not offered.
   const verb = verbs.includes(form.verb) ? form.verb : (verbs[0] ?? "balance");
-  const current = { ...form, verb };
+  const current = { ...form, verb, slaves: form.slaves.filter((key) => partners.includes(key)) };
 
   const preview = async (): Promise<void> => {
     setStage({ at: "asking" });
@@ -83,6 +86,7 @@ export function ChangePanel({ node, cluster }: { node: Node; cluster: Cluster })
         <ChangeFields
           form={current}
           verbs={verbs}
+          partners={partners}
           busy={stage.at === "asking"}
           onVerb={choose}
           onForm={setForm}
@@ -113,6 +117,7 @@ export function ChangePanel({ node, cluster }: { node: Node; cluster: Cluster })
 function ChangeFields(props: {
   form: ChangeForm;
   verbs: readonly Verb[];
+  partners: readonly string[];
   busy: boolean;
   onVerb: (verb: Verb) => void;
   onForm: (form: ChangeForm) => void;
@@ -162,6 +167,23 @@ function ChangeFields(props: {
             onInput={(event) => onForm({ ...form, balance: numberOf(event) })}
           />
         </label>
+      )}
+      {form.verb === "part" && (
+        <fieldset class="field">
+          <legend>{t("itsSlaves")}</legend>
+          {props.partners.map((key) => (
+            <Check
+              key={key}
+              checked={form.slaves.includes(key)}
+              onChange={(isSlave) => {
+                const others = form.slaves.filter((each) => each !== key);
+                onForm({ ...form, slaves: isSlave ? [...others, key] : others });
+              }}
+            >
+              {key}
+            </Check>
+          ))}
+        </fieldset>
       )}
       {form.verb === "master" && (
         <Check checked={form.activate} onChange={(activate) => onForm({ ...form, activate })}>
@@ -256,9 +278,9 @@ function withNews(stage: Stage, happened: readonly Happened[]): Exclude<Stage, {
 }
 
 function firstForm(verb: Verb, node: Node, cluster: Cluster): ChangeForm {
-  const partition = verb === "master" ? (cluster.partitions ?? 0) : (node.partition ?? 0);
+  const partition = verb === "master" || verb === "part" ? (cluster.partitions ?? 0) : (node.partition ?? 0);
   const balance = verb === "balance" ? (node.balance ?? 1) : node.balance || 1;
-  return { verb, node: node.key, partition, balance, activate: true, unsafe: false };
+  return { verb, node: node.key, partition, balance, slaves: [], activate: true, unsafe: false };
 }
 
 function wordsOf(error: unknown): string {
