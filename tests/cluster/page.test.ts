@@ -222,6 +222,8 @@ describe("the page of a real cluster", { skip: withoutBrowser, timeout: 300_000 
       await client.set("greeting", '{"hello":"world"}');
       await driver.tabTo("nav a", "Data");
       await keyboard.press("Enter");
+      // The new view takes the focus once it is there; a key pressed before would be lost.
+      await driver.until("document.activeElement?.id === 'main'", "the view has the focus");
       await driver.tabTo('input[name="key"]');
       await keyboard.type("greeting");
       await keyboard.press("Enter");
