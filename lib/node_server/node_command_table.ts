@@ -693,7 +693,7 @@ export const nodeCommands = {
     lines: [
       [
         "<id> <number> <proved number> <master's milliseconds> <slave's milliseconds> <replicated sequence> " +
-          "<newest sequence>",
+          "<newest sequence> <partitions>",
         "`OK`: this slave takes the sender for its master for the first time, and may answer reads for the second; " +
           "`AGAIN <why>`",
       ],

@@ -44,6 +44,8 @@ export interface BeaconRequest {
   readonly replicated: number;
   /** The newest record that was sent before it, or preceded the stream; 0 = unknown. */
   readonly reached: number;
+  /** How many partitions are active by the master's node map; 0 = it does not say. */
+  readonly partitions: number;
 }
 
 /** The answer of a replica that follows, or has stored a block. */
@@ -55,8 +57,8 @@ export const STREAM_LOST = "LOST";
 /** Begins a passing refusal: the replica has another node map, lacks an earlier block, or got damaged bytes. */
 const AGAIN = "AGAIN ";
 
-/** The numbers of a beacon. */
-const BEACON_NUMBERS = 6;
+/** A beacon has at least these numbers: earlier builds do not send how many partitions there are, later ones may say more. */
+const BEACON_NUMBERS_MIN = 6;
 const CRLF = fromLatin1("\r\n");
 const NAME = /^[0-9a-f]{16}$/;
 
@@ -105,19 +107,21 @@ export function parseBlock(words: readonly string[]): BlockRequest | undefined {
   return NAME.test(id) ? { id, mapVersion, firstSequence, records, salt, replicated } : undefined;
 }
 
-/** `<self>beacon <id> <number> <proved number> <master's milliseconds> <slave's milliseconds> <replicated> <reached>` */
+/** `<self>beacon <id> <number> <proved number> <master's ms> <slave's ms> <replicated> <reached> [<partitions>]` */
 export function encodeBeacon(selfKey: string, request: BeaconRequest): Uint8Array {
-  const { id, number, proved, masterMs, slaveMs, replicated, reached } = request;
-  return fromLatin1(`<${selfKey}>beacon ${id} ${number} ${proved} ${masterMs} ${slaveMs} ${replicated} ${reached}\r\n`);
+  const { id, number, proved, masterMs, slaveMs, replicated, reached, partitions } = request;
+  const numbers = [number, proved, masterMs, slaveMs, replicated, reached];
+  if (partitions > 0) numbers.push(partitions);
+  return fromLatin1(`<${selfKey}>beacon ${id} ${numbers.join(" ")}\r\n`);
 }
 
 /** The words after `beacon`; undefined = malformed. */
 export function parseBeacon(words: readonly string[]): BeaconRequest | undefined {
   const [id = "", ...texts] = words;
   const numbers = texts.map((text) => parseWholeNumber(text, Number.MAX_SAFE_INTEGER));
-  if (!NAME.test(id) || numbers.length !== BEACON_NUMBERS || numbers.includes(undefined)) return undefined;
-  const [number = 0, proved = 0, masterMs = 0, slaveMs = 0, replicated = 0, reached = 0] = numbers;
-  return { id, number, proved, masterMs, slaveMs, replicated, reached };
+  if (!NAME.test(id) || numbers.length < BEACON_NUMBERS_MIN || numbers.includes(undefined)) return undefined;
+  const [number = 0, proved = 0, masterMs = 0, slaveMs = 0, replicated = 0, reached = 0, partitions = 0] = numbers;
+  return { id, number, proved, masterMs, slaveMs, replicated, reached, partitions };
 }
 
 /** The node that sent a request: the last one of its prefix. */

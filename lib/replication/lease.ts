@@ -24,7 +24,7 @@ export class Lease {
   readonly #routing: Pick<Routing, "ownMaster" | "self">;
   readonly #inSync: Pick<InSyncReplicas, "isKept" | "options">;
   readonly #streams: Pick<ReplicaStreams, "leaseAgeMs" | "leaseUntilMs">;
-  readonly #follower: Pick<Follower, "lease" | "mayRead">;
+  readonly #follower: Pick<Follower, "lacksPartition" | "lease" | "mayRead">;
   #role: NodeRole | undefined;
   #master: string | undefined;
   #waiting: Promise<FlareError | undefined> | undefined;
@@ -34,7 +34,7 @@ export class Lease {
     routing: Pick<Routing, "ownMaster" | "self">,
     inSync: Pick<InSyncReplicas, "isKept" | "options">,
     streams: Pick<ReplicaStreams, "leaseAgeMs" | "leaseUntilMs">,
-    follower: Pick<Follower, "lease" | "mayRead">,
+    follower: Pick<Follower, "lacksPartition" | "lease" | "mayRead">,
   ) {
     this.#clock = clock;
     this.#routing = routing;
@@ -95,11 +95,17 @@ export class Lease {
   /** Resolves when it is held, or to why it is not after a while. */
   held(): Promise<FlareError | undefined> {
     if (this.isHeld) return Promise.resolve(undefined);
-    if (this.#role === NodeRole.slave) return Promise.resolve(unsure("its master does not renew its lease"));
+    if (this.#role === NodeRole.slave) return Promise.resolve(unsure(this.#whyNotRead));
     this.#waiting ??= this.#wait().finally(() => {
       this.#waiting = undefined;
     });
     return this.#waiting;
+  }
+
+  get #whyNotRead(): string {
+    return this.#follower.lacksPartition
+      ? "it does not have the node map yet by which another partition is active"
+      : "its master does not renew its lease";
   }
 
   async #wait(): Promise<FlareError | undefined> {

@@ -230,7 +230,7 @@ export const RUN_MS_MAX = 600_000;
 const { wrongValue, mapConflict, ...KINDS_OF_LOSS } = FindingKind;
 /** A wall clock that jumps far enough ends `tombstone-retention`. */
 const AFTER_JUMPS = [FindingKind.forgottenDeletion];
-/** What asynchronous replication may do without any, and a partition that is added under faults. */
+/** What asynchronous replication may do without any. */
 const LATE = [FindingKind.earlyRead, FindingKind.staleRead];
 /** What asynchronous replication may do under faults: everything but make up values or maps. */
 const LOSSY = Object.values(KINDS_OF_LOSS);
@@ -370,6 +370,7 @@ const GROWTH_FAULTS = [
   FaultKind.power,
   FaultKind.pause,
   FaultKind.isolate,
+  FaultKind.indexCut,
   FaultKind.resetAll,
   FaultKind.loss,
   FaultKind.fullDisk,
@@ -477,15 +478,12 @@ function keepsEverything(kind: FaultKind, slaves: number): readonly [name: strin
   ];
 }
 
-/**
- * The same while one partition becomes two, each with a slave, as soon as the faults let it. Reads may be late: an owner of
- * keys that move, and that nobody can reach, goes on answering for them until it has the new map.
- */
+/** The same while one partition becomes two, each with a slave, as soon as the faults let it. */
 function keepsEverythingGrowing(kind: FaultKind): readonly [name: string, scenario: Scenario] {
   return [
     `grow-${kind}`,
     async (world) => {
-      const run = new Run(world, [kind], { replicationType: "sync", fsync: "always" }, LATE);
+      const run = new Run(world, [kind], { replicationType: "sync", fsync: "always" });
       run.addNodes(5);
       await run.reshape({ partitions: 1, slaves: 1 }, 0);
       const workload = run.startLoad(true);

@@ -1,7 +1,8 @@
 /**
  * A new partition has become active: its nodes take over keys from the other masters, whose last copies may still be on their
- * way. Until those have arrived, nobody answers for a key: the masters that give keys away hold requests until the new master
- * has every write of theirs, and the nodes that take over hold them until each of those masters has said so. Copies never wait.
+ * way, and whose slaves may still take those keys for their own. Until all that is over, nobody answers for a key. The masters
+ * that give keys away hold requests until the new master has every write of theirs. The nodes that take over hold them until
+ * each of those masters has said so, and that its slaves know it, too. Copies never wait.
  */
 
 import { fromLatin1 } from "../../base/bytes.ts";
@@ -9,7 +10,6 @@ import { FlareError } from "../../base/errors.ts";
 import { sleep } from "../../base/sleep.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import { type ClusterNode, NodeRole } from "../../cluster/node.ts";
-import { findNode } from "../../cluster/node_map.ts";
 import { Peer } from "../../net/peer/peer.ts";
 import { WorkerRegistry } from "../../net/worker.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
@@ -18,10 +18,17 @@ import type { NodeComponents } from "../node_components.ts";
 import { Gate, within } from "./gate.ts";
 
 /** What it takes of a node server. */
-type Parts = Pick<NodeComponents, "options" | "partitionFlush" | "replicator" | "routing" | "runtime" | "tls">;
+type Parts = Pick<
+  NodeComponents,
+  "follower" | "options" | "partitionFlush" | "replicator" | "routing" | "runtime" | "selfKey" | "tls"
+>;
 
 /** The pause before a master is asked again. */
 const PAUSE_MS = 50;
+/** How often it is looked whether the slaves know the new map. */
+const LOOK_MS = 20;
+/** Who takes keys over waits for this many times `replication-timeout`: the leases of unreachable slaves are over by then. */
+const PATIENCE = 2;
 const ANSWER_BYTES_MAX = 8192;
 /** What nodes that do not know the question answer. */
 const UNKNOWN = "ERROR";
@@ -46,40 +53,51 @@ export class Takeover extends Gate {
     const { self } = routing;
     const taker = active[partition]?.master;
     if (self === undefined || taker === undefined) return;
-    const masters = active.flatMap(({ master }) => (master === undefined || master.key === self.key ? [] : [master]));
-    if (self.partition !== partition) {
-      if (active[self.partition]?.master?.key === self.key) void this.#hold(this.#delivered(taker.key), "its copies");
-    } else {
-      const givers = self.role === NodeRole.master ? masters : [taker];
-      const { version } = routing.nodeMap;
-      const all = Promise.all(givers.map((giver) => this.#hasGiven(giver, version)));
-      void this.#hold(all, givers.map(({ key }) => `"${key}"`).join(", "));
-    }
+    const { replicationTimeoutMs } = this.#parts.options;
+    if (self.partition === partition)
+      void this.#hold(this.#hasTaken(partition), "every master", PATIENCE * replicationTimeoutMs);
+    else if (active[self.partition]?.master?.key === self.key)
+      void this.#hold(this.#delivered(taker.key), "its copies", replicationTimeoutMs);
   }
 
   /**
    * The answer to `node yield`: whether the node `taker` has every write of its keys that was executed here by an older map
-   * than this one.
+   * than this one, and no slave of ours answers reads by an older one.
    */
   async yieldTo(taker: string, version: Uint64): Promise<string> {
     const { routing } = this.#parts;
     await this.#reachMap(version);
     if (routing.nodeMap.version < version) return `SERVER_ERROR node map version is ${routing.nodeMap.version}, not ${version}`;
-    if (await this.#inTime(Promise.all([this.over, this.#delivered(taker)]))) return "OK";
-    return `SERVER_ERROR writes are on their way to "${taker}"`;
+    const { options, runtime } = this.#parts;
+    const limitMs = options.replicationTimeoutMs;
+    if (!(await within(runtime.clock, limitMs, Promise.all([this.over, this.#delivered(taker)]))))
+      return `SERVER_ERROR writes are on their way to "${taker}"`;
+    if (!(await within(runtime.clock, limitMs, this.#slavesKnow()))) return "SERVER_ERROR a slave may have an older node map";
+    return "OK";
+  }
+
+  /**
+   * Resolves when no slave of this partition answers reads by an older map, nor its former master anything: each of them has
+   * heard of the new partition, or has no lease any more.
+   */
+  async #slavesKnow(): Promise<void> {
+    const { follower, replicator, runtime } = this.#parts;
+    const { clock } = runtime;
+    const isOver = () => clock.monotonicMs() >= Math.max(replicator.streams.unawareUntilMs, follower.lease.masterUntilMs);
+    while (!isOver()) await sleep(clock, LOOK_MS);
   }
 
   /** Holds requests until `done`. */
-  async #hold(done: Promise<unknown>, whose: string): Promise<void> {
-    const { options, runtime } = this.#parts;
+  async #hold(done: Promise<unknown>, whose: string, limitMs: number): Promise<void> {
+    const { runtime } = this.#parts;
     this.#holds++;
     this.begin();
-    const isDone = await this.#inTime(done);
+    const isDone = await within(runtime.clock, limitMs, done);
     this.#holds--;
     if (this.#holds === 0) this.end();
     if (isDone) return;
     const text = `a partition was added, and it is not known whether everything has arrived (${whose})`;
-    runtime.log.write("warning", `${text}: this node goes on after ${options.replicationTimeoutMs} ms with what there is`);
+    runtime.log.write("warning", `${text}: this node goes on after ${limitMs} ms with what there is`);
   }
 
   /** Resolves when another node has every write that was executed here before. */
@@ -91,12 +109,28 @@ export class Takeover extends Gate {
     await replicator.settled(key);
   }
 
-  /** Asks a master until it has given its keys away, or is none any more, or nobody waits for that. */
-  async #hasGiven(giver: ClusterNode, version: Uint64): Promise<void> {
-    const { options, routing, runtime } = this.#parts;
+  /** A slave asks its master; the master, also one that has just been promoted, all others. */
+  async #hasTaken(partition: number): Promise<void> {
+    const { routing } = this.#parts;
+    const { version } = routing.nodeMap;
+    await this.#hasGiven(partition, version);
+    if (this.#masterOf(partition)?.key !== routing.self?.key) return;
+    await Promise.all(routing.partitionMap.active.map(({ index }) => this.#hasGiven(index, version)));
+  }
+
+  /** The master of a partition, be it down or not. */
+  #masterOf(partition: number): ClusterNode | undefined {
+    return this.#parts.routing.nodeMap.nodes.find((node) => node.role === NodeRole.master && node.partition === partition);
+  }
+
+  /** Asks the master of a partition, whoever that is meanwhile, until it has given its keys away, or nobody waits for that. */
+  async #hasGiven(partition: number, version: Uint64): Promise<void> {
+    const { options, runtime, selfKey } = this.#parts;
     const { serverName, serverPort } = options;
     const line = fromLatin1(`node yield ${serverName} ${serverPort} ${version}\r\n`);
-    while (findNode(routing.nodeMap, giver.key)?.role === NodeRole.master) {
+    for (;;) {
+      const giver = this.#masterOf(partition);
+      if (giver === undefined || giver.key === selfKey) return;
       const answer = await this.#ask(giver, line);
       if (answer === "OK" || answer === UNKNOWN || !this.holding) return;
       runtime.log.write("info", `"${giver.key}" has not given its keys away yet: ${answer}`);
@@ -110,7 +144,7 @@ export class Takeover extends Gate {
     const peer = new Peer(runtime, node, node.threadType, new WorkerRegistry(), {
       connectTimeoutMs: this.#connectTimeoutMs,
       tls,
-      replyTimeoutMs: 2 * options.replicationTimeoutMs,
+      replyTimeoutMs: PATIENCE * options.replicationTimeoutMs,
       queueBytesMax: ANSWER_BYTES_MAX,
       replyBytesMax: ANSWER_BYTES_MAX,
     });
@@ -122,10 +156,5 @@ export class Takeover extends Gate {
     } finally {
       peer.close();
     }
-  }
-
-  #inTime(done: Promise<unknown>): Promise<boolean> {
-    const { options, runtime } = this.#parts;
-    return within(runtime.clock, options.replicationTimeoutMs, done);
   }
 }

@@ -233,7 +233,17 @@ export class Follower {
 
   /** Whether this replica may answer reads now. */
   get mayRead(): boolean {
-    return this.#followed?.source === this.master && this.#clock.monotonicMs() < this.lease.readsUntilMs;
+    return (
+      this.#followed?.source === this.master && this.#clock.monotonicMs() < this.lease.readsUntilMs && !this.lacksPartition
+    );
+  }
+
+  /**
+   * Whether its master knows of more partitions than this replica, whose keys have moved. With fewer at the master nothing is
+   * wrong: this replica has the newer map, by which it takes fewer keys for its own.
+   */
+  get lacksPartition(): boolean {
+    return this.#routing.partitionMap.active.length < this.lease.partitions;
   }
 
   /**

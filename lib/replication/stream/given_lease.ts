@@ -1,6 +1,6 @@
 /**
- * The replica's end of the leases with its master: until when it may answer reads, and until when the master may rely on it.
- * Both count from beacons; an older one that arrives late changes nothing.
+ * The replica's end of the leases with its master: until when it may answer reads, by how many partitions, and until when the
+ * master may rely on it. Both count from beacons; an older one that arrives late changes nothing.
  */
 
 import type { BeaconRequest } from "../../protocol/stream_request.ts";
@@ -14,6 +14,8 @@ export class GivenLease {
   readsUntilMs = Number.NEGATIVE_INFINITY;
   /** From when on that counts. */
   readsFromMs = Number.NEGATIVE_INFINITY;
+  /** How many partitions are active by the master's node map: by one with fewer it must not. */
+  partitions = 0;
   /** Until when its master may answer for the partition. */
   masterUntilMs = Number.NEGATIVE_INFINITY;
   /** Until when the master's other slaves may answer reads. */
@@ -30,9 +32,10 @@ export class GivenLease {
   }
 
   /** A beacon has come. */
-  take({ number, proved, masterMs, slaveMs }: BeaconRequest, nowMs: number): void {
+  take({ number, proved, masterMs, slaveMs, partitions }: BeaconRequest, nowMs: number): void {
     if (number <= this.#newest) return;
     this.#newest = number;
+    this.partitions = partitions;
     // The master has our answer to this one, so it knows that we were there then.
     const provedMs = this.#received.get(proved);
     for (const old of this.#received.keys()) if (old < proved) this.#received.delete(old);

@@ -21,6 +21,7 @@ import {
   STREAM_LOST,
   STREAM_OK,
 } from "../../protocol/stream_request.ts";
+import { BAD_LINE } from "../../protocol/text/refusal_lines.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../../runtime/runtime.ts";
 import type { LogBlock, LogCursor, Position } from "../../storage/storage.ts";
@@ -111,6 +112,8 @@ export class ReplicaStream implements Worker {
   /** Whether the replica follows on the current connection. */
   #isFollowing = false;
   #isAsking = false;
+  /** Whether beacons say how many partitions there are: earlier builds refuse those. */
+  #takesPartitions = true;
   /** Not acknowledged, oldest first. */
   readonly #blocks: SentBlock[] = [];
   #bytes = 0;
@@ -253,12 +256,13 @@ export class ReplicaStream implements Worker {
   }
 
   /** Renews the leases; `reads`: the replica may answer reads. */
-  beacon(times: LeaseTimes, reads: boolean, replicated: number): void {
+  beacon(times: LeaseTimes, reads: boolean, replicated: number, partitions: number): void {
     const link = this.#link;
     if (link === undefined || !this.#isFollowing || !link.writable) return;
-    const words = this.beacons.next(this.#runtime.clock.monotonicMs(), times, reads);
+    const words = this.beacons.next(this.#runtime.clock.monotonicMs(), times, reads, this.#takesPartitions ? partitions : 0);
     this.#request(link, this.#encodeBeacon(words, replicated), (line) => {
       if (this.#link !== link) return;
+      if (line === BAD_LINE) this.#takesPartitions = false;
       // It has another map now, and is asked again whether it follows.
       if (line !== STREAM_OK) return link.fail(new FlareError("REFUSED", line, { retriable: true }));
       this.#heardMs = this.#runtime.clock.monotonicMs();
@@ -271,10 +275,16 @@ export class ReplicaStream implements Worker {
    * Ends the stream with a last word: the replica may answer no more reads; or, with `isOver`, we are no master any more. Calls
    * back when it has heard it; not at all if it cannot be reached.
    */
-  leave(isOver: boolean, times: LeaseTimes, heard: () => void): void {
+  leave(isOver: boolean, times: LeaseTimes, partitions: number, heard: () => void): void {
     const link = this.#link;
     if (link === undefined || !this.#isFollowing || !link.writable) return this.end();
-    const words = this.beacons.next(this.#runtime.clock.monotonicMs(), isOver ? { ...times, masterMs: 0 } : times, isOver);
+    const lastTimes = isOver ? { ...times, masterMs: 0 } : times;
+    const words = this.beacons.next(
+      this.#runtime.clock.monotonicMs(),
+      lastTimes,
+      isOver,
+      this.#takesPartitions ? partitions : 0,
+    );
     this.#phase = "ended";
     const late = this.#runtime.clock.setTimer(() => this.#close(), FAREWELL_MS);
     this.#request(link, this.#encodeBeacon(words, 0), () => {

@@ -456,7 +456,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     const isOver = this.#isOver;
     this.#remove(key);
     this.#keepOut(key, stream.firstMissing - 1, stream.beacons.slaveUntilMs);
-    stream.leave(isOver, this.#leaseTimes, () => {
+    stream.leave(isOver, this.#leaseTimes, this.#partitions, () => {
       if (!isOver) this.#letIn(key);
       this.#release();
     });
@@ -532,8 +532,23 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     const replicated = this.#toSay(this.#storage.committedSequence);
     for (const stream of this.streams) {
       const isReader = this.#owner.isAwaited(stream.node.key) && !this.#behind.has(stream) && !stream.isCatchingUp;
-      stream.beacon(this.#leaseTimes, mayLend && isReader, replicated);
+      stream.beacon(this.#leaseTimes, mayLend && isReader, replicated, this.#partitions);
     }
+  }
+
+  /** How many partitions are active. */
+  get #partitions(): number {
+    return this.#routing.partitionMap.active.length;
+  }
+
+  /**
+   * Until when a replica, or a node that was one, may answer reads without knowing how many partitions are active by our map.
+   */
+  get unawareUntilMs(): number {
+    let untilMs = Number.NEGATIVE_INFINITY;
+    for (const { beacons } of this.streams) untilMs = Math.max(untilMs, beacons.unawareUntilMs(this.#partitions));
+    for (const former of this.#former.values()) untilMs = Math.max(untilMs, former.untilMs);
+    return untilMs;
   }
 
   /** Our own lease lasts until the first replica's that could take over ends. */

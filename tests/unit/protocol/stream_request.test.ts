@@ -8,8 +8,10 @@ import { nodeCommandSet } from "../../../lib/node_server/node_command_table.ts";
 import type { CommandTable } from "../../../lib/protocol/command.ts";
 import { Request } from "../../../lib/protocol/request.ts";
 import {
+  encodeBeacon,
   encodeBlock,
   encodeStream,
+  parseBeacon,
   parseBlock,
   parseStream,
   type StreamRequest,
@@ -50,6 +52,29 @@ describe("stream", () => {
   it("is refused when it is malformed", () => {
     for (const words of ["", "0123", `${ID}0`, ID.toUpperCase(), `${ID} x`, `${ID} -1`, `${ID} 1 2`]) {
       assertEquals(parseStream(words.split(" ")), undefined, words);
+    }
+  });
+});
+
+describe("beacon", () => {
+  const beacon = { id: ID, number: 1, proved: 2, masterMs: 3, slaveMs: 4, replicated: 5, reached: 6, partitions: 7 };
+
+  it("is read as it is written", () => {
+    const bytes = encodeBeacon(SELF, beacon);
+    const request = new Request();
+    const parser = new TextParser(LIMITS, nodeCommandSet.words);
+    assertEquals(parser.parse(request, bytes, 0, bytes.length, 0), ParseStatus.request);
+    assertEquals([parseBeacon(request.words), senderOf(request.prefix)], [beacon, SELF]);
+  });
+
+  it("of an earlier build does not say how many partitions there are, one of a later build may say more", () => {
+    assertEquals(parseBeacon(`${ID} 1 2 3 4 5 6`.split(" ")), { ...beacon, partitions: 0 });
+    assertEquals(parseBeacon(`${ID} 1 2 3 4 5 6 7 8 9`.split(" ")), beacon);
+  });
+
+  it("is refused when it is malformed", () => {
+    for (const words of ["", ID, `${ID} 1 2 3 4 5`, `${ID} 1 2 3 4 5 6 x`, `${ID}0 1 2 3 4 5 6 7`, `${ID} 1 2 3 4 5 -6 7`]) {
+      assertEquals(parseBeacon(words.split(" ")), undefined, words);
     }
   });
 });

@@ -17,7 +17,7 @@ function world(role: NodeRole | undefined, isKept = true) {
   };
   const routing = { self: role === undefined ? undefined : { role }, ownMaster: "a:1" as string | undefined };
   const streams = { leaseAgeMs: undefined, leaseUntilMs: ALWAYS };
-  const follower = { lease: { masterUntilMs: NEVER }, mayRead: false };
+  const follower = { lease: { masterUntilMs: NEVER }, mayRead: false, lacksPartition: false };
   const inSync = { isKept, options: { replicationTimeoutMs: 1000 } };
   const lease = new Lease(clock, routing as never, inSync, streams, follower as never);
   return { clock, pass, routing, streams, follower, lease };
@@ -34,6 +34,8 @@ describe("a node", () => {
     const { lease, follower } = world(NodeRole.slave);
     assertEquals([lease.isHeld, lease.mayWrite, lease.state], [false, true, "lost"]);
     assertMatch((await lease.held())?.message ?? "", /its master does not renew its lease$/);
+    follower.lacksPartition = true;
+    assertMatch((await lease.held())?.message ?? "", /does not have the node map yet by which another partition is active$/);
     follower.mayRead = true;
     assertEquals([lease.isHeld, lease.state, await lease.held()], [true, "held", undefined]);
   });

@@ -7,10 +7,11 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { PlayedNode } from "../../../support/played_node.ts";
+import { agrees, PlayedNode } from "../../../support/played_node.ts";
 
 const FIRST = "127.0.0.1:2001";
 const SECOND = "127.0.0.1:2002";
+const THIRD = "127.0.0.1:2003";
 const PREPARING = ["2001 0 0 0 1 16", "2002 0 3 1 1 17"];
 const ACTIVE = ["2001 0 0 0 1 16", "2002 0 0 1 1 17"];
 const WITH_SLAVE = ["2003 1 0 1 1 18"];
@@ -20,8 +21,7 @@ const TIMEOUT_MS = 5000;
 const KEY_OF_FIRST = "key0";
 const KEY_OF_SECOND = "key1";
 
-async function start(key: string, preparing = PREPARING): Promise<PlayedNode> {
-  const node = new PlayedNode(key);
+async function start(key: string, preparing = PREPARING, node = new PlayedNode(key)): Promise<PlayedNode> {
   node.keepsInSyncSet = true;
   await node.start(preparing, { replicationType: "sync" });
   await node.push(5, preparing);
@@ -70,23 +70,39 @@ describe("the master of a partition that becomes active", () => {
     await node.stop();
   });
 
-  it("waits for no master that is none any more", async () => {
+  it("asks the successor of a master that is none any more", async () => {
+    const node = await start(SECOND);
+    const successor = node.host(THIRD);
+    node.host(FIRST).answer = () => "SERVER_ERROR node map version is 5, not 6\r\n";
+    successor.answer = (request) => (request.startsWith("node yield") ? undefined : "END\r\n");
+    await node.push(6, ACTIVE);
+    const client = await node.send(`set ${KEY_OF_SECOND} 0 0 1\r\n1\r\n`);
+    await node.push(7, ["2001 2 2 -1 0 16", "2002 0 0 1 1 17", "2003 0 0 0 1 18"]);
+    await node.network.pass(1000);
+    assertEquals([yields(successor), client.received], [[YIELD], ""]);
+    successor.connections.at(-1)?.send("OK\r\n");
+    await node.network.settle();
+    assertEquals(client.received, "STORED\r\n");
+    await node.stop();
+  });
+
+  it("waits for no partition that has no master any more", async () => {
     const node = await start(SECOND);
     node.host(FIRST).answer = () => "SERVER_ERROR node map version is 5, not 6\r\n";
     await node.push(6, ACTIVE);
     const client = await node.send(`set ${KEY_OF_SECOND} 0 0 1\r\n1\r\n`);
-    await node.push(7, ["2001 2 2 -1 0 16", "2002 0 0 1 1 17", "2003 0 0 0 1 18"]);
+    await node.push(7, ["2001 2 2 -1 0 16", "2002 0 0 1 1 17"]);
     await node.network.pass(1000);
     assertEquals(client.received, "STORED\r\n");
     await node.stop();
   });
 
-  it("goes on after replication-timeout", async () => {
+  it("goes on after twice replication-timeout", async () => {
     const node = await start(SECOND);
     node.network.unreachable.add(FIRST);
     await node.push(6, ACTIVE);
     const client = await node.send(`set ${KEY_OF_SECOND} 0 0 1\r\n1\r\n`);
-    await node.network.pass(TIMEOUT_MS - 100);
+    await node.network.pass(2 * TIMEOUT_MS - 100);
     assertEquals(client.received, "");
     await node.network.pass(200);
     assertEquals(client.received, "STORED\r\n");
@@ -96,11 +112,27 @@ describe("the master of a partition that becomes active", () => {
 
 describe("a slave of a partition that becomes active", () => {
   it("asks its master", async () => {
-    const node = await start("127.0.0.1:2003", [...PREPARING, ...WITH_SLAVE]);
+    const node = await start(THIRD, [...PREPARING, ...WITH_SLAVE]);
     node.host(SECOND).answer = (request) => (request.startsWith("node yield") ? "OK\r\n" : "END\r\n");
     await node.push(6, [...ACTIVE, ...WITH_SLAVE]);
     assertEquals(yields(node.host(SECOND)), ["node yield 127.0.0.1 2003 6\r\n"]);
     assertEquals(yields(node.host(FIRST)), []);
+    await node.stop();
+  });
+
+  it("asks the other masters when it is promoted before its master has answered", async () => {
+    const node = await start(THIRD, [...PREPARING, ...WITH_SLAVE]);
+    node.host(SECOND).answer = (request) => (request.startsWith("node yield") ? "SERVER_ERROR not yet\r\n" : "END\r\n");
+    node.host(FIRST).answer = (request) => (request.startsWith("node yield") ? undefined : "END\r\n");
+    await node.push(6, [...ACTIVE, ...WITH_SLAVE]);
+    await node.push(7, ["2001 0 0 0 1 16", "2002 2 2 -1 0 17", "2003 0 0 1 1 18"]);
+    await node.network.pass(1000);
+    assertEquals(yields(node.host(FIRST)), ["node yield 127.0.0.1 2003 6\r\n"]);
+    const client = await node.send(`set ${KEY_OF_SECOND} 0 0 1\r\n1\r\n`);
+    assertEquals(client.received, "");
+    node.host(FIRST).connections.at(-1)?.send("OK\r\n");
+    await node.network.settle();
+    assertEquals(client.received, "STORED\r\n");
     await node.stop();
   });
 });
@@ -121,6 +153,34 @@ describe("a master that gives keys away", () => {
     await node.network.settle();
     assertEquals([writer.received, asking.received, client.received], ["STORED\r\n", "OK\r\n", "END\r\n"]);
     await node.stop();
+  });
+
+  it("answers when its slave has heard how many partitions there are, or has no lease any more", async () => {
+    for (const hears of [true, false]) {
+      const slave = ["2003 1 0 0 1 18"];
+      const node = new PlayedNode(FIRST);
+      // The name of its log.
+      node.network.draws.push(...Array.from({ length: 100 }, (_, at) => at + 1));
+      const host = node.host(THIRD);
+      host.knowsStreams = true;
+      let isSilent = false;
+      host.answer = (request) => (isSilent && request.includes(">beacon ") ? undefined : agrees(request));
+      const said = () => host.requests.filter((request) => request.includes(">beacon ")).at(-1);
+      await start(FIRST, [...PREPARING, ...slave], node);
+      await node.network.pass(TIMEOUT_MS);
+      assert(said()?.endsWith(" 1\r\n"), said());
+      isSilent = true;
+      await node.push(6, [...ACTIVE, ...slave]);
+      assert(said()?.endsWith(" 2\r\n"), said());
+      const asking = await node.send(YIELD);
+      await node.network.pass(TIMEOUT_MS / 2);
+      assertEquals(asking.received, "");
+      // Its connection for the stream is the first one.
+      if (hears) host.connections[0]?.send("OK\r\n");
+      await node.network.pass(hears ? 100 : TIMEOUT_MS / 2);
+      assertEquals(asking.received, "OK\r\n");
+      await node.stop();
+    }
   });
 
   it("fetches the map by which it gives them away", async () => {

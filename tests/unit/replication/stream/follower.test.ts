@@ -408,4 +408,27 @@ describe("a follower", () => {
       await pair.close();
     }
   });
+
+  it("answers no reads by a map with fewer partitions than its master's", async () => {
+    const pair = await Pair.open();
+    pair.follower.open(MASTER, { id: ID, next: undefined });
+    const beat = (number: number, partitions: number): void =>
+      pair.follower.beacon(MASTER, {
+        ...{ id: ID, number, proved: number - 1, masterMs: 4000, slaveMs: 3000, replicated: 0, reached: 0 },
+        partitions,
+      });
+    const seen = (): readonly boolean[] => [pair.follower.mayRead, pair.follower.lacksPartition];
+    beat(1, 1);
+    beat(2, 1);
+    assertEquals(seen(), [true, false]);
+    beat(3, 2);
+    assertEquals(seen(), [false, true]);
+    const grown = [...AS_SLAVE, "NODE c 3 0 0 1 1 18"];
+    pair.routing.install(mapOf(2, grown));
+    assertEquals(seen(), [true, false]);
+    // A master that does not know of a partition takes more keys for its own, not this replica.
+    beat(4, 1);
+    assertEquals(seen(), [true, false]);
+    await pair.close();
+  });
 });

@@ -15,8 +15,8 @@ const TIMES = leaseTimes(5000);
 const NEVER = Number.NEGATIVE_INFINITY;
 
 /** A beacon as the slave gets it. */
-function said(beacons: Beacons, nowMs: number, reads = true) {
-  return { ...beacons.next(nowMs, TIMES, reads), id: "", replicated: 0, reached: 0 };
+function said(beacons: Beacons, nowMs: number, reads = true, partitions = 1) {
+  return { ...beacons.next(nowMs, TIMES, reads, partitions), id: "", replicated: 0, reached: 0 };
 }
 
 describe("a lease", () => {
@@ -65,8 +65,38 @@ describe("a lease", () => {
     assertEquals(lease.readsUntilMs, NEVER);
   });
 
+  it("counts for a replica that has heard how many partitions there are", () => {
+    const [beacons, lease] = [new Beacons(), new GivenLease()];
+    assertEquals(beacons.unawareUntilMs(1), NEVER);
+    for (const nowMs of [0, 10]) beacons.answered(said(beacons, nowMs).number, nowMs);
+    const untilMs = beacons.slaveUntilMs;
+    assertEquals([beacons.unawareUntilMs(1), beacons.unawareUntilMs(2)], [NEVER, untilMs]);
+    // One that was sent before is no sign that it knows, what is sent from now on does not prolong what it had.
+    const before = said(beacons, 20);
+    const after = said(beacons, 30, true, 2);
+    lease.take(before, 30);
+    beacons.answered(before.number, 30);
+    assertEquals([lease.partitions, beacons.unawareUntilMs(2)], [1, beacons.slaveUntilMs]);
+    assert(beacons.slaveUntilMs > untilMs);
+    lease.take(after, 40);
+    lease.take(before, 50);
+    beacons.answered(after.number, 50);
+    assertEquals([lease.partitions, beacons.unawareUntilMs(2), beacons.unawareUntilMs(3)], [2, NEVER, beacons.slaveUntilMs]);
+    // The answer may be lost with its connection: the next one says the same. A new stream begins without a lease.
+    const leftMs = beacons.slaveUntilMs;
+    said(beacons, 60, true, 3);
+    beacons.begin(false);
+    assertEquals(beacons.unawareUntilMs(3), leftMs);
+    beacons.answered(said(beacons, 70, true, 3).number, 80);
+    assertEquals(beacons.unawareUntilMs(3), NEVER);
+    said(beacons, 90, true, 4);
+    beacons.begin(true);
+    assertEquals(beacons.unawareUntilMs(4), NEVER);
+  });
+
   it("never overlaps with what follows it, whatever the clocks and the network do", () => {
     let renewed = 0;
+    let unaware = 0;
     for (let seed = 1; seed <= 300; seed++) {
       const random = new SimRandom(String(seed));
       const [beacons, lease] = [new Beacons(), new GivenLease()];
@@ -78,10 +108,12 @@ describe("a lease", () => {
       const toMaster: { ms: number; number: number }[] = [];
       let lastSent = 0;
       let lastAnswer = 0;
+      // A partition is added, which the slave's map may not have until the end.
+      const addedMs = random.between(0, 25_000);
       for (let ms = 0; ms < 30_000; ms += 50) {
         if (ms % 500 === 0) {
           lastSent = Math.max(lastSent, ms + random.between(0, random.chance(0.1) ? 6000 : 100));
-          toSlave.push({ ms: lastSent, beacon: said(beacons, at(master, ms), random.chance(0.9)) });
+          toSlave.push({ ms: lastSent, beacon: said(beacons, at(master, ms), random.chance(0.9), ms < addedMs ? 1 : 2) });
         }
         for (let first = toSlave[0]; first !== undefined && first.ms <= ms; first = toSlave[0]) {
           toSlave.shift();
@@ -100,8 +132,12 @@ describe("a lease", () => {
         const isOut = at(master, ms) >= beacons.slaveUntilMs;
         assert(!(reads && isOut), `seed ${seed}: a slave that is out reads at ${ms} ms`);
         if (isMaster && reads) renewed++;
+        const isUnaware = reads && lease.partitions < 2;
+        if (isUnaware) unaware++;
+        const isOver = ms >= addedMs && at(master, ms) >= beacons.unawareUntilMs(2);
+        assert(!(isUnaware && isOver), `seed ${seed}: a slave reads by an older map at ${ms} ms`);
       }
     }
-    assert(renewed > 10_000, `${renewed}`);
+    assert(renewed > 10_000 && unaware > 10_000, `${renewed}, ${unaware}`);
   });
 });

@@ -7,6 +7,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
 import { parseBlock } from "../../../../lib/protocol/stream_request.ts";
+import { BAD_LINE } from "../../../../lib/protocol/text/refusal_lines.ts";
 import { readBlock } from "../../../../lib/storage/log/log_block.ts";
 import { agrees, type PlayedHost, PlayedNode } from "../../../support/played_node.ts";
 
@@ -109,6 +110,21 @@ describe("a master", () => {
       assertEquals(toldTo(slave), ["stream", "<127.0.0.1:2001>set a 0 0 1 1"], answer);
       await node.stop();
     }
+  });
+
+  it("says no number of partitions to a slave of an earlier build that refuses it", async () => {
+    const node = new PlayedNode();
+    const slave = node.host(SLAVE);
+    following(slave);
+    const { answer } = slave;
+    const beacons = () =>
+      slave.requests.filter((request) => request.includes(">beacon ")).map((text) => text.split(" ").length);
+    slave.answer = (request) =>
+      request.includes(">beacon ") && request.split(" ").length > 8 ? `${BAD_LINE}\r\n` : answer(request);
+    await node.start(PAIR);
+    await node.network.passUntil(() => beacons().length > 4, 10_000);
+    assertEquals([beacons()[0], ...beacons().slice(-2)], [9, 8, 8]);
+    await node.stop();
   });
 
   it("asks a slave again that refuses, and keeps for it what is written until it agrees", async () => {
