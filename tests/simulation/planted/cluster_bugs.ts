@@ -96,7 +96,7 @@ export const clusterBugs: readonly PlantedBug[] = [
     about: "writes that wait for replicas are acknowledged when their node ceases to be the master",
     search: "cutOff",
     file: "lib/replication/stream/replica_streams.ts",
-    find: "      this.#failWaiters(noLongerMaster());",
+    find: "      this.failWaiters(noLongerMaster());",
     replace: "",
   },
   {
