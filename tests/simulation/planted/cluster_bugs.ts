@@ -195,4 +195,12 @@ export const clusterBugs: readonly PlantedBug[] = [
     find: "    if (role === NodeRole.master && partition < partitionMap.active.length) return true;\n",
     replace: "",
   },
+  {
+    name: "read-by-fewer-partitions",
+    about: "a slave without the newest node map reads keys that have moved to a new partition",
+    search: "lateMaps",
+    file: "lib/replication/stream/follower.ts",
+    find: " && !this.lacksPartition",
+    replace: "",
+  },
 ];

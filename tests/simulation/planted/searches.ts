@@ -43,6 +43,9 @@ export const SEARCHES: { readonly [name: string]: (seed: string) => Promise<void
   /** Nodes are killed, and come back, while a partition is added. */
   growing: (seed) => clean(["grow-kill"], seed),
 
+  /** Nodes do not get the node map in time while a partition is added. */
+  lateMaps: (seed) => clean(["grow-indexCut"], seed),
+
   /** Links and disks are slow at times. */
   slowPeers: (seed) => clean(["slowPeers"], seed),
 
