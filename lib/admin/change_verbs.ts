@@ -432,7 +432,10 @@ function planner(node: string, steps: (entry: ClusterNode, map: NodeMap) => read
 
 function requireProxy(entry: ClusterNode, wanted: string): void {
   if (entry.role === NodeRole.proxy && entry.state === NodeState.active) return;
-  throw refusal(`"${entry.key}" is ${nodeText(entry)}: only an active proxy can become ${wanted}`);
+  // After a start it serves before the index server has seen it.
+  const isAway = entry.role === NodeRole.proxy && entry.state === NodeState.down;
+  const advice = isAway ? "; if it is running, the index server sees it within its monitor-interval: try again then" : "";
+  throw refusal(`"${entry.key}" is ${nodeText(entry)}: only an active proxy can become ${wanted}${advice}`);
 }
 
 function refusal(text: string): FlareError {

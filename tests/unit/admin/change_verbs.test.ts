@@ -85,7 +85,11 @@ describe("slave", () => {
       refusal(to("n:1", 1)),
       '"n:1" is master active, partition 0, balance 1: only an active proxy can become slave',
     );
-    assertEquals(refusal(to("n:5", 0)), '"n:5" is proxy down: only an active proxy can become slave');
+    assertEquals(
+      refusal(to("n:5", 0)),
+      '"n:5" is proxy down: only an active proxy can become slave; if it is running, the index server sees it within its ' +
+        "monitor-interval: try again then",
+    );
     assertEquals(refusal(to("n:4", 2)), '"node role n 4 slave 0 2" would be refused: partition 2 has no live master');
     assertEquals(
       refusal(slaveChange([4, 4].map((port) => ({ node: `n:${port}`, balance: 1, partition: 0 })))).includes("n:4"),
