@@ -6,7 +6,7 @@
  */
 
 import { MIB } from "../base/byte_units.ts";
-import { type Mutation, MutationKind } from "../item/mutation.ts";
+import { type Mutation, MutationKind, MutationResult } from "../item/mutation.ts";
 import type { Clock, Log, Timer } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { BandwidthLimit } from "./bandwidth_limit.ts";
@@ -20,6 +20,8 @@ export interface MovedKeysOptions {
   readonly bytesPerSecond: number;
 }
 
+/** The pause after a walk that failed. */
+const RETRY_MS = 60_000;
 const SLICE_ITEMS_MAX = 500;
 const SLICE_BYTES_MAX = MIB;
 
@@ -44,12 +46,16 @@ export class MovedKeys {
   /** Schedules a walk that removes the keys for which `moved` returns true; replaces an earlier one. */
   start(moved: (key: Uint8Array) => boolean, options: MovedKeysOptions): void {
     this.stop();
-    const walk = this.#walk;
+    this.#schedule(this.#walk, moved, options, options.delayMs);
+  }
+
+  #schedule(walk: number, moved: (key: Uint8Array) => boolean, options: MovedKeysOptions, delayMs: number): void {
     this.#timer = this.#clock.setTimer(() => {
       this.#remove(walk, moved, options).catch((error: Error) => {
-        this.#log.write("warning", `moved keys could not be removed: ${error.message}`);
+        this.#log.write("warning", `moved keys could not be removed: ${error.message}; trying again in ${RETRY_MS / 1000} s`);
+        if (walk === this.#walk) this.#schedule(walk, moved, options, RETRY_MS);
       });
-    }, options.delayMs);
+    }, delayMs);
   }
 
   stop(): void {
@@ -63,7 +69,8 @@ export class MovedKeys {
     const limit = new BandwidthLimit(this.#clock, options.bytesPerSecond, options.intervalUs);
     this.#limit = limit;
     const cursor = this.#storage.openCursor({ includeExpired: true });
-    const before = this.removed;
+    const { removed: before } = this;
+    const { rollbacks } = this.#storage;
     try {
       while (walk === this.#walk) {
         const items = await cursor.next(SLICE_ITEMS_MAX, SLICE_BYTES_MAX);
@@ -83,14 +90,16 @@ export class MovedKeys {
             valueEnd: 0,
             delta: 0,
           };
-          await this.#storage.apply(mutation, Math.floor(this.#clock.nowMs() / 1000));
-          this.removed++;
+          const { result, error } = await this.#storage.apply(mutation, Math.floor(this.#clock.nowMs() / 1000));
+          if (result === MutationResult.failed) throw new Error(error);
+          if (result === MutationResult.deleted) this.removed++;
         }
         await limit.spend(bytes, items.length);
       }
     } finally {
       await cursor.close();
     }
+    if (this.#storage.rollbacks !== rollbacks) throw new Error("a change was rolled back meanwhile");
     if (this.removed > before)
       this.#log.write("notice", `${this.removed - before} keys that moved to other partitions were removed`);
   }
