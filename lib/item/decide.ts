@@ -107,6 +107,7 @@ export function decide(
       return remove(current, alive, mutation, nowSeconds, decision);
     case MutationKind.touch:
       if (!alive) return refuse(decision, MutationResult.notFound);
+      if (mutation.version !== 0 && mutation.version !== current.version) return refuse(decision, MutationResult.exists);
       put(decision, Content.current, current.flags, mutation.expire, current.version);
       decision.marks = current.marks;
       decision.result = MutationResult.touched;

@@ -307,7 +307,11 @@ export class Replicator implements StreamsOwner {
       // A copy without an answer could get lost, or be refused, and nobody would know.
       const passes = request.noreply || (!waited && this.#window.passes(lane, this.options.noreplyWindowLimit));
       const noreply = passes && !isKept;
-      const line = sayable ? encodeOutcome(request, applied, prefix, key, expire, noreply) : undefined;
+      const encode = (): Uint8Array =>
+        isTouch(applied)
+          ? this.#encodeTouch(node, applied, prefix, key, noreply)
+          : encodeOutcome(request, applied, prefix, key, expire, noreply);
+      const line = sayable ? encode() : undefined;
       const shape = noreply ? undefined : ReplyShape.line;
       if (isTouch(applied) && node.state !== NodeState.active) {
         // A running copy may bring the item later, with its old expiry: send the item of this version first.
@@ -316,7 +320,7 @@ export class Replicator implements StreamsOwner {
           metaLine === undefined ? undefined : encodeReplicatedMetaSet(prefix, request.mutation.key, applied.entry);
         deliveries.push({ ...delivery, lane, line: item, metaLine: metaItem, shape: ReplyShape.line });
         // Nobody waits for the touch itself: a node without the new map forwards it, perhaps back to us.
-        const touch = sayable ? encodeOutcome(request, applied, prefix, key, expire, true) : undefined;
+        const touch = sayable ? this.#encodeTouch(node, applied, prefix, key, true) : undefined;
         const rest = { done: undefined, release: undefined };
         deliveries.push({ ...delivery, ...rest, lane, line: touch, metaLine, shape: undefined });
         return;
@@ -356,6 +360,11 @@ export class Replicator implements StreamsOwner {
     return waits.length === 1
       ? (waits[0] as Promise<FlareError | undefined>)
       : Promise.all(waits).then((faults) => faults.find((fault) => fault !== undefined));
+  }
+
+  /** A line that comes late must not change a newer item; a node that knows streams knows the version of a touch, too. */
+  #encodeTouch({ key: nodeKey }: ClusterNode, { entry }: Applied, prefix: string, key: string, noreply: boolean): Uint8Array {
+    return encodeTouch(prefix, key, entry.expire, noreply, this.streams.knows(nodeKey) ? entry.version : 0);
   }
 
   /** Whether a write that waits for its copies waits for this replica's. */
@@ -578,7 +587,7 @@ export class Replicator implements StreamsOwner {
 }
 
 /**
- * The outcome of a write as a line for other nodes, which makes them store the same.
+ * The outcome of a write other than a touch as a line for other nodes, which makes them store the same.
  * @param prefix with its brackets, or empty
  */
 function encodeOutcome(
@@ -589,15 +598,9 @@ function encodeOutcome(
   expire: number,
   noreply: boolean,
 ): Uint8Array {
-  switch (applied.result) {
-    case MutationResult.deleted:
-      return encodeReplicatedDelete(prefix, key, expire, applied.entry.version, encodeOptions(request, noreply));
-    case MutationResult.touched:
-    case MutationResult.won:
-      return encodeTouch(prefix, key, applied.entry.expire, noreply);
-    default:
-      return encodeSet(applied, prefix, key, encodeOptions(request, noreply));
-  }
+  const options = encodeOptions(request, noreply);
+  if (applied.result !== MutationResult.deleted) return encodeSet(applied, prefix, key, options);
+  return encodeReplicatedDelete(prefix, key, expire, applied.entry.version, options);
 }
 
 /** A write was executed here, but its copy could not be queued: it must not count as replicated. */

@@ -40,7 +40,7 @@ export interface WriteForwardParts {
   readonly keyHash: KeyHash;
   readonly otherCluster: Pick<OtherCluster, "node">;
   readonly peers: Pick<PeerPool, "lane" | "queue">;
-  readonly follower: Pick<Follower, "source">;
+  readonly follower: Pick<Follower, "sequence">;
   readonly selfKey: string;
 }
 
@@ -94,12 +94,12 @@ export class WriteForward {
   }
 
   /**
-   * Whether our master replicates a touch. A former master may forward a client's, which looks the same; but one that has
-   * opened its stream replicates nothing else. A line of before may still come: without a version it would change a newer
-   * item.
+   * Whether our master replicates a touch without a version. A former master may forward a client's, which looks the same; but
+   * one whose stream has begun, after all its lines were answered, replicates nothing else. A line of before may still come:
+   * it would change a newer item.
    */
   #isMastersTouch({ mutation }: Request, sender: string | undefined, master: string): boolean {
-    return mutation.kind === MutationKind.touch && sender === master && this.#parts.follower.source !== master;
+    return mutation.kind === MutationKind.touch && sender === master && this.#parts.follower.sequence === undefined;
   }
 
   /** Whether another node forwards a write to us by a newer node map than ours, by which it may be ours. */
@@ -184,12 +184,12 @@ export class WriteForward {
   }
 }
 
-/** Whether a write from another node may be a copy for a replica; a touch never has a version. */
+/** Whether a write from another node may be a copy for a replica; a touch may have no version. */
 function isCopy(request: Request): boolean {
   return request.mutation.kind === MutationKind.touch || isVersioned(request);
 }
 
-/** Whether a write says which version the item gets: it does no harm where it is not needed. */
+/** Whether a write says which version the item gets, or has: it does no harm where it is not needed. */
 function isVersioned({ mutation: { kind, version } }: Request): boolean {
-  return version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete);
+  return version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete || kind === MutationKind.touch);
 }

@@ -216,8 +216,10 @@ export function encodeReplicatedDelete(prefix: string, key: string, expire: numb
   return fromLatin1(`${prefix}delete ${key} ${expire} ${version}${tail}\r\n`);
 }
 
-export function encodeTouch(prefix: string, key: string, expire: number, noreply: boolean): Uint8Array {
-  return fromLatin1(`${prefix}touch ${key} ${expire}${noreply ? " noreply" : ""}\r\n`);
+/** @param version only for a node that takes it: an item with another one is not touched; 0 = whichever it has */
+export function encodeTouch(prefix: string, key: string, expire: number, noreply: boolean, version: Uint64 = 0): Uint8Array {
+  const item = version === 0 ? "" : ` ${version}`;
+  return fromLatin1(`${prefix}touch ${key} ${expire}${item}${noreply ? " noreply" : ""}\r\n`);
 }
 
 /** The options of a client's write as replication passes them on, with `noreply` instead of the client's. */

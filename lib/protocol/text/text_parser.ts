@@ -7,7 +7,7 @@
 import { decodeBase64 } from "../../base/base64.ts";
 import { MIB } from "../../base/byte_units.ts";
 import { latin1 } from "../../base/bytes.ts";
-import { parseUint64 } from "../../base/uint64.ts";
+import { parseUint64, type Uint64 } from "../../base/uint64.ts";
 import { isKeyTooLong } from "../../item/key_length.ts";
 import { MutationKind, SyncMode } from "../../item/mutation.ts";
 import { BLOCK_WORDS, Command, CommandShape, type CommandTable, shapeOf, wordsOfShape } from "../command.ts";
@@ -361,9 +361,15 @@ export class TextParser {
     if (this.#keyTooLong(request)) return this.#badLine(request);
     if (Number.isNaN(exptime)) return this.#refused(request, BAD_EXPTIME);
     request.mutation.kind = MutationKind.touch;
-    request.mutation.version = 0;
+    request.mutation.version = request.prefix === undefined ? 0 : this.#touchedVersion(bytes, exptimeEnd, lineEnd);
     request.exptime = exptime;
     return ParseStatus.request;
+  }
+
+  /** Which version of an item another node has touched; 0 = it does not say. */
+  #touchedVersion(bytes: Uint8Array, from: number, lineEnd: number): Uint64 {
+    if (!this.#token(bytes, from, lineEnd)) return 0;
+    return parseUint64(bytes, this.#tokenStart, this.#tokenEnd) ?? 0;
   }
 
   /** One key, and nothing after it. */

@@ -176,6 +176,8 @@ describe("decide and what is kept", () => {
   it("changes nothing but expire by touch", () => {
     const { flags, expire, version, content } = decided(ALIVE, touch);
     assertEquals([flags, expire, version, content], [9, 77, 7, Content.current]);
+    assertEquals(decided(ALIVE, touch, { version: 7 }).result, MutationResult.touched);
+    assertEquals(decided(ALIVE, touch, { version: 6 }).result, MutationResult.exists);
   });
 
   it("notes when an item was deleted and until when it is blocked", () => {

@@ -6,7 +6,7 @@
  */
 
 import { describe, it } from "node:test";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { PlayedNode } from "../../support/played_node.ts";
 
 const INDEX = "127.0.0.1:2000";
@@ -64,12 +64,26 @@ describe("a copy", () => {
 describe("a touch of the master", () => {
   const TOUCH = `<${MASTER}>touch a 4000000000\r\n`;
 
-  it("is executed by a slave until the master opens its stream, and then comes too late", async () => {
+  it("is executed by a slave until the master's stream has begun, and then comes too late", async () => {
     const node = new PlayedNode();
     await node.start(["2001 1 0 0 1 16", "2002 0 0 0 1 17"]);
     assertEquals(await node.ask(`<${MASTER}>set a 0 0 1 7\r\n1\r\n${TOUCH}`), "STORED\r\nTOUCHED\r\n");
     assertEquals((await node.ask(`<${MASTER}>stream 0123456789abcdef\r\n`)).startsWith("OK"), true);
+    // Lines still come: the master waits for their answers.
+    assertEquals(await node.ask(TOUCH), "TOUCHED\r\n");
+    assertEquals(await node.ask(`<${MASTER}>stream 0123456789abcdef 1\r\n`), "OK\r\n");
     assertEquals(await node.ask(TOUCH), "SERVER_ERROR proxy failure\r\n");
+    await node.stop();
+  });
+
+  it("changes the version that it names, whenever it comes, and no other one", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 1 0 0 1 16", "2002 0 0 0 1 17"]);
+    const touch = (expire: number, version: number) => `<${MASTER}>touch a ${expire} ${version}\r\n`;
+    assertEquals(await node.ask(`<${MASTER}>set a 0 0 1 7\r\n1\r\n${touch(4000000000, 7)}`), "STORED\r\nTOUCHED\r\n");
+    await node.ask(`<${MASTER}>stream 0123456789abcdef\r\n<${MASTER}>stream 0123456789abcdef 1\r\n`);
+    assertEquals(await node.ask(touch(1, 6)), "EXISTS\r\n");
+    assertMatch(await node.ask("mg a t\r\n"), /^HD t[1-9]\d{8}/);
     await node.stop();
   });
 });

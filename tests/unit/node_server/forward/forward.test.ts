@@ -69,7 +69,7 @@ function world(...routes: readonly Route[]) {
     keyHash: () => 0,
     otherCluster: { node: undefined },
     peers: { lane, queue: 0 },
-    follower: { source: undefined as string | undefined },
+    follower: { sequence: undefined as number | undefined },
     storage: { read: () => Promise.resolve(undefined) },
     visibility: {
       canShow: () => true,
@@ -217,10 +217,10 @@ describe("a write that a node forwards to a slave", () => {
     return request.clone();
   };
   /** Where it is executed by a slave of a:1. */
-  const where = (line: string, streamOf?: string): string => {
+  const where = (line: string, sequence?: number): string => {
     const { parts } = world(LOCAL);
     const routing = { ...parts.routing, masterIfSlave: () => A };
-    const route = new WriteForward({ ...parts, routing, follower: { source: streamOf } }, stay).route(requestOf(line), 0);
+    const route = new WriteForward({ ...parts, routing, follower: { sequence } }, stay).route(requestOf(line), 0);
     return route === LOCAL ? "here" : typeof route === "object" ? route.key : "nowhere";
   };
 
@@ -234,7 +234,8 @@ describe("a write that a node forwards to a slave", () => {
   });
 
   it("is executed if it is what a master replicates", () => {
-    for (const line of ["set k 0 0 1 7", "delete k 0 7", "touch k 100"]) assertEquals(where(`<a:1>${line}`), "here", line);
-    assertEquals(where("<a:1>touch k 100", "a:1"), "nowhere", "its stream has begun: it replicates nothing as a line");
+    for (const line of ["set k 0 0 1 7", "delete k 0 7", "touch k 100", "touch k 100 7"])
+      assertEquals(where(`<a:1>${line}`), "here", line);
+    assertEquals(where("<a:1>touch k 100", 0), "nowhere", "its stream has begun: it replicates nothing as a line");
   });
 });

@@ -48,6 +48,8 @@ const CORPUS: readonly (readonly [string, string])[] = [
   ["cas k 1 2 1 18446744073709551615\r\nx\r\n", 'cas k f=1 e=2 v=18446744073709551615 "x"'],
   ["<a:1,b:2> set k 0 0 1\r\nx\r\n", '<a:1,b:2>set k f=0 e=0 v=0 "x"'],
   ["<>touch k 5\r\n", "<>touch k e=5 v=0"],
+  ["<a:1>touch k 5 7 noreply\r\n", "<a:1>touch k e=5 v=7 noreply"],
+  ["touch k 5 7\r\n", "touch k e=5 v=0"],
   ["incr k 5 noreply\r\n", "incr k by 5 noreply"],
   ["decr k 18446744073709551615\r\n", "decr k by 18446744073709551615"],
   ["delete k 100 7 noreply\r\n", "delete k e=100 v=7 noreply"],
