@@ -203,4 +203,12 @@ export const clusterBugs: readonly PlantedBug[] = [
     find: " && !this.lacksPartition",
     replace: "",
   },
+  {
+    name: "shown-before-taken-over",
+    about: "a write is shown that the master of a new partition, which takes its key over, may lack",
+    search: "growing",
+    file: "lib/replication/replicator.ts",
+    find: "this.#inSync.awaits(successor) ? this.streams.hold(request.mutation.key) : undefined",
+    replace: "undefined",
+  },
 ];
