@@ -40,7 +40,7 @@ export interface WriteForwardParts {
   readonly keyHash: KeyHash;
   readonly otherCluster: Pick<OtherCluster, "node">;
   readonly peers: Pick<PeerPool, "lane" | "queue">;
-  readonly follower: Pick<Follower, "sequence">;
+  readonly follower: Pick<Follower, "sequence" | "source">;
   readonly selfKey: string;
 }
 
@@ -79,7 +79,11 @@ export class WriteForward {
     const sender = passed.at(-1);
     if (route === LOCAL && prefix !== undefined) {
       const master = routing.masterIfSlave(hash);
-      if (master === undefined || isVersioned(request) || this.#isMastersTouch(request, sender, master.key)) return LOCAL;
+      if (master === undefined || this.#isMastersTouch(request, sender, master.key)) return LOCAL;
+      if (isVersioned(request)) {
+        if (sender === master.key) this.#keepDeletion(request);
+        return LOCAL;
+      }
       route = master;
     }
     if (typeof route !== "object") return route;
@@ -100,6 +104,15 @@ export class WriteForward {
    */
   #isMastersTouch({ mutation }: Request, sender: string | undefined, master: string): boolean {
     return mutation.kind === MutationKind.touch && sender === master && this.#parts.follower.sequence === undefined;
+  }
+
+  /**
+   * A line of our master that comes late must not bring back what was deleted since. The versions of the original's master may
+   * begin again after a deletion, but that sends no stream.
+   */
+  #keepDeletion({ mutation }: Request): void {
+    const isCopy = mutation.kind === MutationKind.set && mutation.version !== 0;
+    if (isCopy && this.#parts.follower.source !== undefined) mutation.kind = MutationKind.restore;
   }
 
   /** Whether another node forwards a write to us by a newer node map than ours, by which it may be ours. */

@@ -88,6 +88,20 @@ describe("a touch of the master", () => {
   });
 });
 
+describe("a late copy of the master", () => {
+  it("brings nothing back that was deleted since, if its versions do not begin again as the original's do", async () => {
+    const node = new PlayedNode();
+    await node.start(["2001 1 0 0 1 16", "2002 0 0 0 1 17"]);
+    const set = (version: number) => `<${MASTER}>set a 0 0 1 ${version}\r\n1\r\n`;
+    const remove = (version: number) => `<${MASTER}>delete a 0 ${version}\r\n`;
+    for (const version of [3, 1]) assertEquals(await node.ask(`${set(version)}${remove(version)}`), "STORED\r\nDELETED\r\n");
+    assertEquals(await node.ask(`${set(4)}${remove(4)}`), "STORED\r\nDELETED\r\n");
+    assertEquals((await node.ask(`<${MASTER}>stream 0123456789abcdef\r\n`)).startsWith("OK"), true);
+    assertEquals(await node.ask(`${set(3)}${set(4)}${set(5)}`), "NOT_STORED\r\nNOT_STORED\r\nSTORED\r\n");
+    await node.stop();
+  });
+});
+
 describe("a master that leaves", () => {
   it("holds requests until its slave has taken over, then forwards them", async () => {
     const node = new PlayedNode();

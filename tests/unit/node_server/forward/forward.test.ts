@@ -69,7 +69,7 @@ function world(...routes: readonly Route[]) {
     keyHash: () => 0,
     otherCluster: { node: undefined },
     peers: { lane, queue: 0 },
-    follower: { sequence: undefined as number | undefined },
+    follower: { sequence: undefined as number | undefined, source: undefined },
     storage: { read: () => Promise.resolve(undefined) },
     visibility: {
       canShow: () => true,
@@ -220,7 +220,10 @@ describe("a write that a node forwards to a slave", () => {
   const where = (line: string, sequence?: number): string => {
     const { parts } = world(LOCAL);
     const routing = { ...parts.routing, masterIfSlave: () => A };
-    const route = new WriteForward({ ...parts, routing, follower: { sequence } }, stay).route(requestOf(line), 0);
+    const route = new WriteForward({ ...parts, routing, follower: { sequence, source: undefined } }, stay).route(
+      requestOf(line),
+      0,
+    );
     return route === LOCAL ? "here" : typeof route === "object" ? route.key : "nowhere";
   };
 
