@@ -25,6 +25,8 @@ const SEEN_MS_MAX = 3000;
 const TOKEN = "a-token-for-the-test-of-the-page";
 const NODES = 5;
 const ITEMS = 2000;
+/** Enough of one key to be seen in the samples. */
+const HOT_REQUESTS = 3000;
 /** KiB/s of a copy, so slow that there is something to watch. */
 const COPY_RATE = "150";
 const LOADS = [
@@ -257,6 +259,20 @@ describe("the page of a real cluster", { skip: withoutBrowser, timeout: 300_000 
       await keyboard.press("Enter");
       await driver.see(".item", "This key has no item");
       assertEquals(await client.get("greeting"), undefined);
+    }));
+
+  it("shows which keys are asked for most, of all nodes, to who has the token", () =>
+    withPage(async (driver) => {
+      using client = new Client({ runtime, ...cluster.address(1) });
+      // One request in a hundred is looked at.
+      for (let i = 0; i < HOT_REQUESTS; i++) await client.get("hottest");
+      await driver.view("requests");
+      await driver.click("main button", "Show");
+      await driver.fill("dialog input", TOKEN);
+      await driver.page.keyboard.press("Enter");
+      await driver.see("#slow .note", "100 ms or longer");
+      await driver.see("#hot tbody tr:first-child", "hottest");
+      assertEquals(await driver.accessibility(), []);
     }));
 
   it("shows the last hour", () =>

@@ -9,7 +9,6 @@ import type { Browser } from "puppeteer-core";
 import { from64, to64 } from "../../lib/web/browser/model/bytes.ts";
 import type { HistoryPoint } from "../../lib/web/browser/model/cluster.ts";
 import { openPage, PHONE, SCREEN, startBrowser, type Window, withoutBrowser } from "../support/browser.ts";
-import { waitUntil } from "../support/daemon.ts";
 import { playedCluster, playedNode } from "../support/page_cluster.ts";
 import { PageDriver } from "../support/page_driver.ts";
 import { PLAYED_TOKEN, PlayedPageServer } from "../support/played_page_server.ts";
@@ -91,11 +90,16 @@ function fill(server: PlayedPageServer): void {
   server.history = Array.from({ length: HISTORY_POINTS }, (_, i) => point(i, nowMs - 5000 * (HISTORY_POINTS - i)));
   server.happened = [{ id: 1, atMs: nowMs, text: `${FIRST} is the master of partition 0`, kind: "promoted", node: FIRST }];
   const [key64] = [to64(new TextEncoder().encode("greeting"))];
-  server.slow = {
-    thresholdMs: 10,
-    entries: [{ atMs: nowMs, node: FIRST, client: null, command: "get", key64, ms: 12, bytes: 5 }],
+  const slow = { atMs: nowMs, node: FIRST, client: "10.0.0.7:5000", command: "get", requests: 1, key64, keyBytes: 8, ms: 120 };
+  const alone = { ...slow, bytes: 5, waitedFor: SECOND };
+  const several = { ...slow, requests: 3, key64: null, keyBytes: null, bytes: null, waitedFor: null };
+  server.slow = { thresholdMs: 100, count: 7, entries: [alone, several], unreachable: [] };
+  const rates = { perSecond: 300, readsPerSecond: 250, writesPerSecond: 50 };
+  const hot = { key64, keyBytes: 300, share: 0.25, shareMin: 0.2, shareMax: 0.31, ...rates };
+  server.hot = {
+    ...{ sampled: 1000, perSecond: 1200, unreachable: [{ server: SECOND, error: "refused" }] },
+    keys: [{ ...hot, nodes: [{ node: FIRST, perSecond: 300 }] }],
   };
-  server.hot = { sampled: 1000, keys: [{ key64, node: FIRST, share: 0.25, perS: 300 }] };
   server.items.set(key64, { value64: to64(new TextEncoder().encode('{"hello":"world"}')), flags: 0, ttl: -1, version: 4 });
 }
 
@@ -298,12 +302,35 @@ describe("the page", { skip: withoutBrowser, timeout: 300_000 }, () => {
       await driver.see(".item [role=alert]", "somebody changed it");
     }));
 
-  it("has no view of requests where the server knows none", () =>
-    withPage(async (driver, server) => {
-      await waitUntil(() => server.calls.some(({ path }) => path === "/api/hot"), "the question");
-      await driver.view("events");
-      assertEquals(await driver.count('nav a[href="#/requests"]'), 0);
-    }));
+  it("shows slow requests and hot keys to who has the token", () =>
+    withPage(
+      async (driver, server) => {
+        await driver.view("requests");
+        await driver.see("main .note", "with the token");
+        assertEquals(await driver.count("#slow"), 0);
+        await driver.click("main button", "Show");
+        await driver.fill("dialog input", "wrong");
+        await driver.page.keyboard.press("Enter");
+        await driver.see("dialog [role=alert]", "the token is wrong");
+        await driver.fill("dialog input", PLAYED_TOKEN);
+        await driver.page.keyboard.press("Enter");
+        await driver.see("#slow .note", "100 ms or longer: 7 so far");
+        await driver.see("#slow tbody tr:nth-child(1)", SECOND);
+        await driver.see("#slow tbody tr:nth-child(2)", "get +2");
+        await driver.see("#hot tbody tr", "greeting…");
+        await driver.see("#hot tbody tr", "20%–31%");
+        await driver.see("#hot [role=alert]", SECOND);
+        // It is not asked again and again.
+        server.slow = { ...server.slow, thresholdMs: 0, entries: [] };
+        await driver.see("#slow .note", "slow-log-ms is 0");
+        await driver.click("main button", "Forget");
+        await driver.see("main .note", "with the token");
+        server.show(playedCluster(healthy, { changesAllowed: false }));
+        await driver.see("main .empty", "http-token");
+      },
+      SCREEN,
+      fill,
+    ));
 
   it("works by keyboard alone", () =>
     withPage(

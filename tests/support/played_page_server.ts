@@ -6,10 +6,13 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Cluster, Happened, HistoryPoint } from "../../lib/web/browser/model/cluster.ts";
+import type { Cluster, Happened, HistoryPoint, HotKeys, SlowRequests } from "../../lib/web/browser/model/cluster.ts";
 import { pageRoutes } from "../../lib/web/page/page_routes.ts";
 
 export const PLAYED_TOKEN = "played-token";
+
+/** What names keys: it is read with the token only. */
+const DATA = new Set(["/api/hot", "/api/item", "/api/scan", "/api/slow"]);
 
 /** A request that the page made, with a token where it had one. */
 export interface PageCall {
@@ -27,8 +30,8 @@ export class PlayedPageServer {
   /** Answers to changes: the plan, and what carrying it out says. */
   plan: { status?: number; steps: string[]; warnings: string[]; error?: string } = { steps: [], warnings: [] };
   outcome: { status?: number; done: string[]; running?: string; error?: string } = { done: [] };
-  slow: object | undefined;
-  hot: object | undefined;
+  slow: SlowRequests = { thresholdMs: 100, count: 0, entries: [], unreachable: [] };
+  hot: HotKeys = { sampled: 0, perSecond: 0, keys: [], unreachable: [] };
   /** Refuses streams with this status. */
   refusal: number | undefined;
   readonly #server: Server;
@@ -88,14 +91,12 @@ export class PlayedPageServer {
     const token = request.headers["flare-token"] as string | undefined;
     const { method = "GET" } = request;
     this.calls.push({ method, path: request.url ?? "", token, body });
-    const needsToken = method !== "GET" || url.pathname === "/api/item" || url.pathname === "/api/scan";
+    const needsToken = method !== "GET" || DATA.has(url.pathname);
     if (needsToken && token !== PLAYED_TOKEN) return sendJson(response, 403, { error: "the token is wrong" });
     this.#api(method, url, body, response);
   }
 
   #api(method: string, url: URL, body: unknown, response: ServerResponse): void {
-    const present = (figures: object | undefined): void =>
-      figures === undefined ? sendJson(response, 404, { error: "none" }) : sendJson(response, 200, figures);
     switch (url.pathname) {
       case "/api/cluster":
         return sendJson(response, 200, this.#cluster);
@@ -104,9 +105,9 @@ export class PlayedPageServer {
       case "/api/history":
         return sendJson(response, 200, { stepS: 5, points: this.history });
       case "/api/slow":
-        return present(this.slow);
+        return sendJson(response, 200, this.slow);
       case "/api/hot":
-        return present(this.hot);
+        return sendJson(response, 200, this.hot);
       case "/api/change":
         return this.#change(body as { dryRun?: boolean }, response);
       case "/api/item":

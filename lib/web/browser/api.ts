@@ -57,14 +57,19 @@ export class Api {
     return this.#get(`/api/history?since=${sinceMs}`);
   }
 
-  /** Undefined if this server has no such figures. */
-  slow(): Promise<SlowRequests | undefined> {
-    return absentIs404(this.#get<SlowRequests>("/api/slow"));
+  /** Asks for the token, unless the server accepts the one that is kept. */
+  async unlock(): Promise<void> {
+    await this.#withToken("GET", "/api/slow");
   }
 
-  /** Undefined if this server has no such figures. */
-  hot(): Promise<HotKeys | undefined> {
-    return absentIs404(this.#get<HotKeys>("/api/hot"));
+  /** With the token that is kept: nobody is asked for it again and again. */
+  async slow(): Promise<SlowRequests> {
+    return json(await this.#ask("GET", "/api/slow", sessionStorage.getItem(TOKEN_PLACE) ?? ""));
+  }
+
+  /** As `slow`. */
+  async hot(): Promise<HotKeys> {
+    return json(await this.#ask("GET", "/api/hot", sessionStorage.getItem(TOKEN_PLACE) ?? ""));
   }
 
   async item(key: Uint8Array): Promise<Item> {
@@ -106,18 +111,20 @@ export class Api {
     for (;;) {
       const token = sessionStorage.getItem(TOKEN_PLACE) ?? (await this.#askToken(refused));
       if (token === undefined) throw new ApiError(403, refused ?? "no token");
-      const headers: Record<string, string> = { [TOKEN_HEADER]: encodeToken(token) };
-      if (method !== "GET") headers["content-type"] = "application/json";
-      const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
       sessionStorage.setItem(TOKEN_PLACE, token);
       try {
-        return await checked(fetched(path, init));
+        return await this.#ask(method, path, token, body);
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== 403) throw error;
         this.forgetToken();
         refused = error.message;
       }
     }
+  }
+  #ask(method: string, path: string, token: string, body?: object): Promise<Response> {
+    const headers: Record<string, string> = { [TOKEN_HEADER]: encodeToken(token) };
+    if (method !== "GET") headers["content-type"] = "application/json";
+    return checked(fetched(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }));
   }
 }
 
@@ -154,15 +161,6 @@ function failureIn(text: string): { error?: string; done?: readonly string[] } {
 
 async function json<T>(response: Response): Promise<T> {
   return (await response.json()) as T;
-}
-
-async function absentIs404<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return undefined;
-    throw error;
-  }
 }
 
 /** The value of an item. */

@@ -64,7 +64,7 @@ export interface Cluster {
   readonly leader: string | null;
   readonly changesAllowed: boolean;
   readonly partitions: number | null;
-  readonly unreachable: readonly { readonly server: string; readonly error: string }[];
+  readonly unreachable: readonly Unreachable[];
   readonly nodes: readonly Node[];
 }
 
@@ -94,6 +94,12 @@ export interface HistoryPoint {
   readonly connections: number | null;
 }
 
+/** A server that has not answered. */
+export interface Unreachable {
+  readonly server: string;
+  readonly error: string;
+}
+
 export interface Item {
   readonly found: boolean;
   readonly key64?: string;
@@ -113,27 +119,51 @@ export interface ScanPage {
 
 export interface SlowRequest {
   readonly atMs: number;
-  readonly node: string | null;
-  readonly client: string | null;
-  readonly command: string | null;
+  readonly node: string;
+  readonly client: string;
+  readonly command: string;
+  /** Requests that came together with it, itself included. */
+  readonly requests: number;
+  /** Null if it is one of several requests. */
   readonly key64: string | null;
-  readonly ms: number | null;
+  /** The length of the whole key: `key64` has its first 250 bytes. */
+  readonly keyBytes: number | null;
+  readonly ms: number;
   readonly bytes: number | null;
+  /** A word, or the node it was passed on to; null: it did not wait. */
+  readonly waitedFor: string | null;
 }
 
 export interface SlowRequests {
+  /** 0: none is slow; null: the nodes differ, or none answers. */
   readonly thresholdMs: number | null;
+  /** How many there have been. */
+  readonly count: number;
+  /** The newest first. */
   readonly entries: readonly SlowRequest[];
+  readonly unreachable: readonly Unreachable[];
+}
+
+export interface HotKey {
+  readonly key64: string;
+  readonly keyBytes: number;
+  /** Of all keys in requests, 0 … 1, and between which bounds it most likely is. */
+  readonly share: number;
+  readonly shareMin: number;
+  readonly shareMax: number;
+  readonly perSecond: number;
+  readonly readsPerSecond: number;
+  readonly writesPerSecond: number;
+  /** Most often first. */
+  readonly nodes: readonly { readonly node: string; readonly perSecond: number }[];
 }
 
 export interface HotKeys {
-  /** How many requests were looked at. */
-  readonly sampled: number | null;
-  readonly keys: readonly {
-    readonly key64: string;
-    readonly node: string | null;
-    /** Of all sampled requests, 0 … 1. */
-    readonly share: number | null;
-    readonly perS: number | null;
-  }[];
+  /** How many keys were looked at. */
+  readonly sampled: number;
+  /** Keys per second, all together. */
+  readonly perSecond: number;
+  /** The hottest first. */
+  readonly keys: readonly HotKey[];
+  readonly unreachable: readonly Unreachable[];
 }

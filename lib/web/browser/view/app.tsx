@@ -47,7 +47,6 @@ export function App(): JSX.Element {
   const colours = theme === "auto" ? system : theme;
   const t = useMemo(() => translator(language), [language]);
   const view = useView();
-  const hasRequests = useHasRequests(api);
   // Before what is drawn reads the colours.
   useLayoutEffect(() => {
     document.documentElement.lang = language;
@@ -76,15 +75,13 @@ export function App(): JSX.Element {
         </p>
         <nav aria-label={t("views")}>
           <ul>
-            {(Object.keys(VIEWS) as ViewName[])
-              .filter((name) => name !== "requests" || hasRequests)
-              .map((name) => (
-                <li key={name}>
-                  <a href={`#/${name}`} aria-current={name === view ? "page" : undefined}>
-                    {t(name)}
-                  </a>
-                </li>
-              ))}
+            {(Object.keys(VIEWS) as ViewName[]).map((name) => (
+              <li key={name}>
+                <a href={`#/${name}`} aria-current={name === view ? "page" : undefined}>
+                  {t(name)}
+                </a>
+              </li>
+            ))}
           </ul>
         </nav>
         <LinkMark />
@@ -206,18 +203,6 @@ function useView(): ViewName {
     else document.getElementById("main")?.focus();
   }, [view]);
   return view;
-}
-
-/** Whether this server knows slow requests or hot keys. */
-function useHasRequests(api: Api): boolean {
-  const [has, setHas] = useState(false);
-  useEffect(() => {
-    Promise.all([api.slow(), api.hot()]).then(
-      (both) => setHas(both.some((each) => each !== undefined)),
-      () => setHas(false),
-    );
-  }, [api]);
-  return has;
 }
 
 /** A choice that the browser keeps. */
