@@ -170,8 +170,8 @@ export class NamedFaults implements ClusterFaults {
     }
     for (const daemon of daemons) {
       const { host, server } = daemon;
-      // A node whose storage has failed waits for somebody to start it again.
-      if (server instanceof RunningNode && server.storage.failure !== undefined) daemon.kill();
+      // A node whose storage has failed, perhaps while it was starting, waits for somebody to start it again.
+      if (server === undefined || (server instanceof RunningNode && server.storage.failure !== undefined)) daemon.kill();
       if (host.process === undefined) daemon.start();
     }
   }

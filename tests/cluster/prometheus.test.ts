@@ -103,7 +103,12 @@ describe("a cluster that Prometheus scrapes", { skip: withoutPrometheus, timeout
             },
             `${JSON.stringify(wanted)} fires`,
           );
-        const firing = async (): Promise<string[]> => (await monitor.firing()).map(({ alertname = "" }) => alertname).sort();
+        // How many requests are slow depends on the machine.
+        const firing = async (): Promise<string[]> =>
+          (await monitor.firing())
+            .map(({ alertname = "" }) => alertname)
+            .filter((name) => name !== "FlareSlowRequests")
+            .sort();
 
         // Its first scrapes come 5 s after its start.
         await waitUntil(async () => (await monitor.values("count(up == 1)", 2)).at(-1) === SERVERS, "all are scraped");
