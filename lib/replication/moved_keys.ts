@@ -52,8 +52,9 @@ export class MovedKeys {
   #schedule(walk: number, moved: (key: Uint8Array) => boolean, options: MovedKeysOptions, delayMs: number): void {
     this.#timer = this.#clock.setTimer(() => {
       this.#remove(walk, moved, options).catch((error: Error) => {
+        if (walk !== this.#walk) return;
         this.#log.write("warning", `moved keys could not be removed: ${error.message}; trying again in ${RETRY_MS / 1000} s`);
-        if (walk === this.#walk) this.#schedule(walk, moved, options, RETRY_MS);
+        this.#schedule(walk, moved, options, RETRY_MS);
       });
     }, delayMs);
   }
@@ -69,7 +70,7 @@ export class MovedKeys {
     const limit = new BandwidthLimit(this.#clock, options.bytesPerSecond, options.intervalUs);
     this.#limit = limit;
     const cursor = this.#storage.openCursor({ includeExpired: true });
-    const { removed: before } = this;
+    const before = this.removed;
     const { rollbacks } = this.#storage;
     try {
       while (walk === this.#walk) {

@@ -307,11 +307,6 @@ export class Replicator implements StreamsOwner {
       // A copy without an answer could get lost, or be refused, and nobody would know.
       const passes = request.noreply || (!waited && this.#window.passes(lane, this.options.noreplyWindowLimit));
       const noreply = passes && !isKept;
-      const encode = (): Uint8Array =>
-        isTouch(applied)
-          ? this.#encodeTouch(node, applied, prefix, key, noreply)
-          : encodeOutcome(request, applied, prefix, key, expire, noreply);
-      const line = sayable ? encode() : undefined;
       const shape = noreply ? undefined : ReplyShape.line;
       if (isTouch(applied) && node.state !== NodeState.active) {
         // A running copy may bring the item later, with its old expiry: send the item of this version first.
@@ -325,6 +320,11 @@ export class Replicator implements StreamsOwner {
         deliveries.push({ ...delivery, ...rest, lane, line: touch, metaLine, shape: undefined });
         return;
       }
+      const line = !sayable
+        ? undefined
+        : isTouch(applied)
+          ? this.#encodeTouch(node, applied, prefix, key, noreply)
+          : encodeOutcome(request, applied, prefix, key, expire, noreply);
       deliveries.push({ ...delivery, lane, line, metaLine, shape });
     };
     const waits: Promise<FlareError | undefined>[] = [];
@@ -559,8 +559,8 @@ export class Replicator implements StreamsOwner {
     const { node, done, release } = delivery;
     delivery.done = undefined;
     delivery.isLate = true;
-    if (release !== undefined) void this.#releaseWhenOut(node, release);
     const removed = this.#inSync.late(node, `it did not answer for ${this.options.replicationTimeoutMs} ms`);
+    if (release !== undefined) void this.#releaseWhenOut(node, release);
     if (removed === undefined) done?.();
     else if (done !== undefined) void removed.then(done);
     this.#release();

@@ -184,9 +184,7 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     this.#host.traffic.bytesRead += chunk.length;
     this.lastActiveMs = this.#host.monotonicMs();
     if (this.#reader.isStopped) return;
-    this.#arrivedMs = this.lastActiveMs;
-    this.#executedBefore = this.requests;
-    this.#leftToLater = 0;
+    this.#beginChunk(this.lastActiveMs);
     if (this.#host.times?.isDue() === true && this.#measuredSinceMs === 0) {
       this.#measuredSinceMs = this.lastActiveMs;
       this.#requestsBefore = this.requests;
@@ -352,6 +350,12 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     return this.#host.slow?.note(this.#reader.request, this, this.#arrivedMs, this.requests - this.#executedBefore);
   }
 
+  #beginChunk(nowMs: number): void {
+    this.#arrivedMs = nowMs;
+    this.#executedBefore = this.requests;
+    this.#leftToLater = 0;
+  }
+
   /** At the end of a chunk: one commit for all its writes, one write for all its replies. */
   #finishChunk(): void {
     const segment = this.reply.segment;
@@ -409,9 +413,7 @@ export class Session implements ConnectionHandler, RequestTarget, LateReplyOwner
     if (this.#gone) return;
     this.#waiters.wake();
     if (this.#reader.isWaiting && !this.#reader.isStopped && !this.#admission.isDelayed) {
-      this.#arrivedMs = this.#host.monotonicMs();
-      this.#executedBefore = this.requests;
-      this.#leftToLater = 0;
+      this.#beginChunk(this.#host.monotonicMs());
       this.#reader.readOn();
       this.#finishChunk();
     } else {

@@ -518,6 +518,7 @@ describe("a master whose keys a new partition takes over", () => {
     readers.push(await node.send(READ));
     await node.network.pass(3000);
     assertEquals(readers[1]?.received, "");
+    assert(node.network.logged.some((line) => line.endsWith("is not in sync: it did not answer for 2000 ms")));
     await node.network.pass(2000);
     assertMatch(later.received, /^SERVER_ERROR in doubt: written here, but not confirmed by replica /);
     assertMatch(readers[1]?.received ?? "", /^SERVER_ERROR in doubt: /);
