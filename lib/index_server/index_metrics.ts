@@ -29,11 +29,13 @@ export const indexMetrics: readonly Metric<IndexSource>[] = [
     help: "Nodes in the map by role and state",
     labels: ["role", "state"],
     read: ({ nodeMap }, put) => {
+      const states = Object.values(NodeState);
       for (const role of Object.values(NodeRole)) {
-        for (const state of Object.values(NodeState)) {
-          const nodes = nodeMap.nodes.filter((node) => node.role === role && node.state === state);
-          put(nodes.length, roleName(role), stateName(state));
+        const counts = new Map(states.map((state) => [state, 0]));
+        for (const node of nodeMap.nodes) {
+          if (node.role === role) counts.set(node.state, (counts.get(node.state) ?? 0) + 1);
         }
+        for (const state of states) put(counts.get(state), roleName(role), stateName(state));
       }
     },
   },

@@ -27,12 +27,12 @@ export function renderMetrics<Source>(metrics: readonly Metric<Source>[], source
     // OpenMetrics names the family of a counter without the suffix of its samples.
     const family = isOpen && kind === "counter" ? name.replace(/_total$/, "") : name;
     lines.push(`# HELP ${family} ${isOpen ? escapeQuoted(help) : escapeHelp(help)}`, `# TYPE ${family} ${kind}`);
+    const opened = labels.map((label, at) => `${at === 0 ? "" : '",'}${label}="`);
     const put: PutSample = (value, ...values) => {
       if (value === undefined) return;
       let pairs = "";
-      for (let at = 0; at < labels.length; at++) {
-        pairs += `${at === 0 ? "" : ","}${labels[at]}="${escapeQuoted(values[at] ?? "")}"`;
-      }
+      for (let at = 0; at < opened.length; at++) pairs += opened[at] + escapeQuoted(values[at] ?? "");
+      if (opened.length > 0) pairs += '"';
       if (typeof value === "object") putHistogram(lines, name, pairs, value);
       else lines.push(`${name}${braced(pairs)} ${numberText(value)}`);
     };
