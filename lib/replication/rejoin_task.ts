@@ -14,7 +14,7 @@ import { type ChangedKey, COPY, encodeRejoin, encodeRewrite, parseRejoinLine, ty
 import { ReplyShape } from "../protocol/text/text_client.ts";
 import type { Log } from "../runtime/runtime.ts";
 import { readBlock } from "../storage/log/log_block.ts";
-import { LogKind } from "../storage/log/log_record.ts";
+import { FLUSHED, LogKind } from "../storage/log/log_record.ts";
 import type { CommonState, Storage } from "../storage/storage.ts";
 import type { Follower } from "./stream/follower.ts";
 
@@ -81,15 +81,16 @@ async function ask({ log, master, peer, self, storage }: RejoinParts): Promise<R
 /** What was changed here after a state; undefined if that is not known, or too much. */
 async function changedKeys(storage: Storage, { at }: CommonState): Promise<readonly ChangedKey[] | undefined> {
   await new Promise<void>((resolve) => storage.onCommit({ onCommitted: () => resolve() }));
-  const { generation, lastSequence } = storage;
+  const { lastSequence } = storage;
   const changed = new Map<string, ChangedKey>();
   const cursor = storage.readLog(at + 1);
   if (!cursor.isThere) return undefined;
-  let isSame = true;
+  let isFlushed = false;
   try {
     for (let block = await cursor.read(lastSequence, READ_BYTES); block !== undefined; ) {
       readBlock(block, (reader) => {
-        isSame &&= reader.generation === generation;
+        // What was dropped is not in the log.
+        isFlushed ||= reader.kind === LogKind.state && reader.flags === FLUSHED;
         if (reader.kind === LogKind.state) return;
         const { bytes, keyStart, valueStart, valueEnd, flags, expire, version, marks } = reader;
         const key = bytes.slice(keyStart, reader.keyEnd);
@@ -97,7 +98,7 @@ async function changedKeys(storage: Storage, { at }: CommonState): Promise<reado
         const digest = reader.kind === LogKind.delete ? undefined : digestOf({ key, value, flags, expire, version, marks });
         changed.set(latin1(key), { key, digest });
       });
-      if (!isSame || changed.size > CHANGED_KEYS_MAX) return undefined;
+      if (isFlushed || changed.size > CHANGED_KEYS_MAX) return undefined;
       block = await cursor.read(lastSequence, READ_BYTES);
     }
   } catch (error) {
