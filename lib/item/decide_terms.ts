@@ -93,7 +93,10 @@ function storeStale(current: Current, mutation: Mutation, decision: Decision): v
   decision.marks = EntryMark.stale | (current.marks & EntryMark.won);
 }
 
-/** A read that changes the item: creates a missing item and makes its creator the winner, touches, or takes the win token. */
+/**
+ * A read that changes the item: creates a missing item and makes its creator the winner, touches, or takes the win token. Of an
+ * item that is there, another node touches only the version that it has.
+ */
 function fetch(current: Current, alive: boolean, mutation: Mutation, terms: MutationTerms, decision: Decision): void {
   if (!alive) {
     if (!terms.vivify) return refuse(decision, MutationResult.notFound);
@@ -101,6 +104,8 @@ function fetch(current: Current, alive: boolean, mutation: Mutation, terms: Muta
     decision.marks = EntryMark.won;
     return;
   }
+  const isOther = mutation.version !== 0 && mutation.version !== current.version;
+  if (isOther && !terms.vivify) return refuse(decision, MutationResult.exists);
   const expire = terms.updateExpire ? mutation.expire : current.expire;
   const won = winsToken(current.marks, terms.recacheFirst ? current.expire : expire, terms.recacheExpire);
   put(decision, Content.current, current.flags, expire, current.version);

@@ -6,17 +6,17 @@
  * `<nodes,self>set …`, `delete …`, `touch …`.
  */
 
-import { EMPTY_BYTES, latin1 } from "../base/bytes.ts";
+import { latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { PacedLog } from "../base/paced_log.ts";
 import { sleep } from "../base/sleep.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import { findNode } from "../cluster/node_map.ts";
 import { LOCAL, type Routing } from "../cluster/routing.ts";
-import type { KeySlice } from "../item/entry.ts";
+import type { EntryView, KeySlice } from "../item/entry.ts";
 import { type Applied, MutationResult } from "../item/mutation.ts";
-import type { Peer } from "../net/peer/peer.ts";
-import type { PeerOptions } from "../net/peer/peer_link.ts";
+import type { Peer, RequestForms } from "../net/peer/peer.ts";
+import type { PeerOptions, RequestForm } from "../net/peer/peer_link.ts";
 import type { PeerPool } from "../net/peer/peer_pool.ts";
 import { PING } from "../net/peer/presence.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
@@ -27,7 +27,6 @@ import {
 } from "../protocol/meta/meta_client.ts";
 import type { Request } from "../protocol/request.ts";
 import {
-  type ClientReply,
   encodeOptions,
   encodeReplicatedDelete,
   encodeReplicatedSet,
@@ -61,12 +60,7 @@ interface Delivery {
   readonly node: ClusterNode;
   /** Undefined: it is left out, because too much is queued. */
   readonly lane: Peer | undefined;
-  /** Undefined: a line of text cannot represent it. */
-  readonly line: Uint8Array | undefined;
-  /** The same as a meta line, if a text line cannot represent it fully. */
-  readonly metaLine: Uint8Array | undefined;
-  /** Undefined: no answer comes. */
-  readonly shape: ReplyShape | undefined;
+  readonly forms: RequestForms;
   /** Called once, when nobody has to wait any longer, with the reason if the write is in doubt; undefined: nobody waits. */
   done: ((fault?: FlareError) => void) | undefined;
   /** Called when nobody can own its key any more who lacks it; undefined: nobody waits for that. */
@@ -291,41 +285,35 @@ export class Replicator implements StreamsOwner {
     const replicas = this.#lineReplicas(hash, request.prefix !== undefined);
     const successor = this.#routing.successorOf(hash, request.prefix !== undefined);
     const { bytes, start, end } = request.mutation.key;
-    const key = latin1(bytes, start, end);
-    const sayable = isTextKey(bytes, start, end);
-    const metaLine = encodeMetaOutcome(request, applied, prefix, expire, sayable);
+    const key = isTextKey(bytes, start, end) ? latin1(bytes, start, end) : undefined;
     const deliveries: Delivery[] = [];
     let leftOut = 0;
     const add = (node: ClusterNode, done: Delivery["done"], release?: Delivery["release"]): void => {
       const delivery = { node, done, release, settled: undefined, sentMs: 0, isLate: false };
       if (!waited && this.#isLeftOut(deliveries.length - leftOut)) {
         leftOut++;
-        deliveries.push({ ...delivery, lane: undefined, line: undefined, metaLine: undefined, shape: undefined });
+        deliveries.push({ ...delivery, lane: undefined, forms: NOTHING });
         return;
       }
       const lane = this.#peers.lane(node, bytes, start, end);
       // A copy without an answer could get lost, or be refused, and nobody would know.
       const passes = request.noreply || (!waited && this.#window.passes(lane, this.options.noreplyWindowLimit));
       const noreply = passes && !isKept;
-      const shape = noreply ? undefined : ReplyShape.line;
-      if (isTouch(applied) && node.state !== NodeState.active) {
+      if (!isTouch(applied)) {
+        const forms =
+          applied.result === MutationResult.deleted
+            ? deletionForms(request, applied, prefix, key, expire, noreply)
+            : setForms(request, applied, prefix, key, noreply);
+        deliveries.push({ ...delivery, lane, forms });
+      } else if (node.state === NodeState.active) {
+        deliveries.push({ ...delivery, lane, forms: touchForms(request, applied, prefix, key, noreply) });
+      } else {
         // A running copy may bring the item later, with its old expiry: send the item of this version first.
-        const item = sayable ? encodeSet(applied, prefix, key, "") : undefined;
-        const metaItem =
-          metaLine === undefined ? undefined : encodeReplicatedMetaSet(prefix, request.mutation.key, applied.entry);
-        deliveries.push({ ...delivery, lane, line: item, metaLine: metaItem, shape: ReplyShape.line });
+        deliveries.push({ ...delivery, lane, forms: setForms(request, applied, prefix, key, false) });
         // Nobody waits for the touch itself: a node without the new map forwards it, perhaps back to us.
-        const touch = sayable ? this.#encodeTouch(node, applied, prefix, key, true) : undefined;
         const rest = { done: undefined, release: undefined };
-        deliveries.push({ ...delivery, ...rest, lane, line: touch, metaLine, shape: undefined });
-        return;
+        deliveries.push({ ...delivery, ...rest, lane, forms: touchForms(request, applied, prefix, key, true) });
       }
-      const line = !sayable
-        ? undefined
-        : isTouch(applied)
-          ? this.#encodeTouch(node, applied, prefix, key, noreply)
-          : encodeOutcome(request, applied, prefix, key, expire, noreply);
-      deliveries.push({ ...delivery, lane, line, metaLine, shape });
     };
     const waits: Promise<FlareError | undefined>[] = [];
     const addAwaited = (node: ClusterNode, release?: Delivery["release"]): void => {
@@ -340,7 +328,7 @@ export class Replicator implements StreamsOwner {
       // Nobody sees what it could lack when the key is its own.
       addAwaited(successor, this.#inSync.awaits(successor) ? this.streams.hold(request.mutation.key) : undefined);
     }
-    const copiedBytes = deliveries.reduce((sum, { line, metaLine }) => sum + (metaLine ?? line ?? EMPTY_BYTES).length, 0);
+    const copiedBytes = deliveries.reduce((sum, { forms }) => sum + bytesOf(forms), 0);
     const queued = deliveries.length - leftOut;
     this.#pending += deliveries.length;
     this.#uncommitted += queued;
@@ -360,11 +348,6 @@ export class Replicator implements StreamsOwner {
     return waits.length === 1
       ? (waits[0] as Promise<FlareError | undefined>)
       : Promise.all(waits).then((faults) => faults.find((fault) => fault !== undefined));
-  }
-
-  /** A line that comes late must not change a newer item; a node that knows streams knows the version of a touch, too. */
-  #encodeTouch({ key: nodeKey }: ClusterNode, { entry }: Applied, prefix: string, key: string, noreply: boolean): Uint8Array {
-    return encodeTouch(prefix, key, entry.expire, noreply, this.streams.knows(nodeKey) ? entry.version : 0);
   }
 
   /** Whether a write that waits for its copies waits for this replica's. */
@@ -443,7 +426,7 @@ export class Replicator implements StreamsOwner {
   }
 
   #send(delivery: Delivery): void {
-    const { node, lane, line, metaLine, shape } = delivery;
+    const { node, lane, forms } = delivery;
     delivery.sentMs = this.#clock.monotonicMs();
     if (lane === undefined) return this.#fail(delivery, "too many requests are queued (max-total-thread-queue)");
     if (this.#inSync.isKept) this.#expect(delivery);
@@ -452,11 +435,7 @@ export class Replicator implements StreamsOwner {
     const onDelayed = (): void => {
       if (this.#inSync.mayLack(node)) this.#letGo(delivery);
     };
-    const sent =
-      metaLine === undefined && line !== undefined
-        ? lane.repeat(line, shape, false, onDelayed)
-        : sendMeta(lane, line, metaLine, shape, onDelayed);
-    sent.then(
+    lane.repeat(forms, onDelayed).then(
       ({ line: answer }) => {
         if (!isError(answer)) return this.#finish(delivery);
         this.failures++;
@@ -586,21 +565,70 @@ export class Replicator implements StreamsOwner {
   }
 }
 
+/** Of a copy that is not sent. */
+const NOTHING: RequestForms = { meta: undefined, plain: undefined };
+
+function bytesOf({ meta, plain }: RequestForms): number {
+  return (meta ?? plain)?.bytes.length ?? 0;
+}
+
 /**
- * The outcome of a write other than a touch as a line for other nodes, which makes them store the same.
+ * A deletion for other nodes.
  * @param prefix with its brackets, or empty
+ * @param key undefined: a line of text cannot represent it
  */
-function encodeOutcome(
+function deletionForms(
   request: Request,
-  applied: Applied,
+  { entry }: Applied,
   prefix: string,
-  key: string,
+  key: string | undefined,
   expire: number,
   noreply: boolean,
-): Uint8Array {
+): RequestForms {
+  if (key !== undefined) {
+    const line = encodeReplicatedDelete(prefix, key, expire, entry.version, encodeOptions(request, noreply));
+    return { meta: undefined, plain: { bytes: line, shape: noreply ? undefined : ReplyShape.line } };
+  }
+  const line = encodeReplicatedMetaDelete(prefix, request.mutation.key, expire, entry.version);
+  return { meta: { bytes: line, shape: ReplyShape.meta }, plain: undefined };
+}
+
+/** The whole item for other nodes, as a meta line if a text line cannot represent the key, or would lose the item's marks. */
+function setForms(
+  request: Request,
+  { entry }: Applied,
+  prefix: string,
+  key: string | undefined,
+  noreply: boolean,
+): RequestForms {
+  const isPlain = key !== undefined && entry.marks === 0;
+  const line = isPlain ? undefined : encodeReplicatedMetaSet(prefix, request.mutation.key, entry);
+  return {
+    meta: line === undefined ? undefined : { bytes: line, shape: ReplyShape.meta },
+    plain: key === undefined ? undefined : plainSet(request, entry, prefix, key, noreply),
+  };
+}
+
+function plainSet(request: Request, entry: EntryView, prefix: string, key: string, noreply: boolean): RequestForm {
+  const value = entry.bytes.subarray(entry.valueStart, entry.valueEnd);
   const options = encodeOptions(request, noreply);
-  if (applied.result !== MutationResult.deleted) return encodeSet(applied, prefix, key, options);
-  return encodeReplicatedDelete(prefix, key, expire, applied.entry.version, options);
+  const bytes = encodeReplicatedSet(prefix, key, entry.flags, entry.expire, entry.version, value, options);
+  return { bytes, shape: noreply ? undefined : ReplyShape.line };
+}
+
+/** A touch for other nodes. One that comes late must not change a newer item; the original cannot hear which one it means. */
+function touchForms(
+  { mutation }: Request,
+  { entry }: Applied,
+  prefix: string,
+  key: string | undefined,
+  noreply: boolean,
+): RequestForms {
+  const shape = noreply ? undefined : ReplyShape.line;
+  const plain = key === undefined ? undefined : { bytes: encodeTouch(prefix, key, entry.expire, noreply), shape };
+  if (key !== undefined && entry.marks === 0)
+    return { meta: { bytes: encodeTouch(prefix, key, entry.expire, noreply, entry.version), shape }, plain };
+  return { meta: { bytes: encodeReplicatedMetaTouch(prefix, mutation.key, entry), shape: ReplyShape.meta }, plain };
 }
 
 /** A write was executed here, but its copy could not be queued: it must not count as replicated. */
@@ -613,42 +641,6 @@ function isError(answer: string): boolean {
   return answer === "ERROR" || answer.startsWith("SERVER_ERROR") || answer.startsWith("CLIENT_ERROR");
 }
 
-/** The outcome as a meta line if a text line cannot represent the key, or would lose the item's marks; else undefined. */
-function encodeMetaOutcome(
-  request: Request,
-  applied: Applied,
-  prefix: string,
-  expire: number,
-  sayable: boolean,
-): Uint8Array | undefined {
-  const { entry, result } = applied;
-  const { key } = request.mutation;
-  if (result === MutationResult.deleted)
-    return sayable ? undefined : encodeReplicatedMetaDelete(prefix, key, expire, entry.version);
-  if (sayable && entry.marks === 0) return undefined;
-  return isTouch(applied) ? encodeReplicatedMetaTouch(prefix, key, entry) : encodeReplicatedMetaSet(prefix, key, entry);
-}
-
 function isTouch({ result }: Applied): boolean {
   return result === MutationResult.touched || result === MutationResult.won;
-}
-
-/** Sends the meta line to a node with meta commands, else the text line, if there is one. @throws FlareError */
-async function sendMeta(
-  lane: Peer,
-  line: Uint8Array | undefined,
-  metaLine: Uint8Array | undefined,
-  shape: ReplyShape | undefined,
-  onDelayed: () => void,
-): Promise<ClientReply> {
-  // Without an await if the answer is known, so that writes of one key stay in order.
-  const knows = lane.knowsMeta ?? (await lane.speaksMeta());
-  if (knows && metaLine !== undefined) return lane.repeat(metaLine, ReplyShape.meta, true, onDelayed);
-  if (line !== undefined) return lane.repeat(line, shape, false, onDelayed);
-  throw new FlareError("UNSUPPORTED", `"${lane.peer}" cannot store a key with spaces or line ends`);
-}
-
-function encodeSet({ entry }: Applied, prefix: string, key: string, options: string): Uint8Array {
-  const value = entry.bytes.subarray(entry.valueStart, entry.valueEnd);
-  return encodeReplicatedSet(prefix, key, entry.flags, entry.expire, entry.version, value, options);
 }

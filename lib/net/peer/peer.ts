@@ -22,6 +22,7 @@ import {
   type PeerOptions,
   type PendingRequest,
   type Repeats,
+  type RequestForm,
   requestFor,
 } from "./peer_link.ts";
 
@@ -36,6 +37,14 @@ const META_PROBE = fromLatin1("mn\r\n");
 
 /** The answer to `forward`, and to its repetitions. */
 const FORWARD_OK = "OK";
+
+/** A repeatable request as a node with the meta commands gets it, and as any other one does: one of them, or both. */
+export interface RequestForms {
+  /** Undefined: as any other one. */
+  readonly meta: RequestForm | undefined;
+  /** Undefined: it cannot get the request. */
+  readonly plain: RequestForm | undefined;
+}
 
 /** A request of a client that is passed on as it is, without a promise; its answer, too. The lane fills in the rest. */
 export abstract class PassedRequest implements PendingRequest {
@@ -139,11 +148,13 @@ export class Peer implements Worker {
 
   /**
    * As `request`, for repeatable requests: sent again when its connection breaks, before anything newer. Fails if the lane is
-   * closed or its queue is full, or if the node repeatedly closes the connection instead of answering.
+   * closed or its queue is full, or if the node repeatedly closes the connection instead of answering. It keeps its place in
+   * the queue until it is known which form the node gets.
    * @param onDelayed called if the node cannot be reached now, so that the answer may take long; perhaps more than once
    */
-  repeat(bytes: Uint8Array, shape: ReplyShape | undefined, isMeta: boolean, onDelayed: () => void): Promise<ClientReply> {
-    return this.#enqueue(bytes, shape, isMeta ? "meta" : undefined, { onDelayed, losses: 0 });
+  repeat({ meta, plain }: RequestForms, onDelayed: () => void): Promise<ClientReply> {
+    const { bytes, shape } = (meta ?? plain) as RequestForm;
+    return this.#enqueue(bytes, shape, meta === undefined ? undefined : "meta", { onDelayed, losses: 0, plain });
   }
 
   /** Sends what was written to the outbox last. */
@@ -271,7 +282,8 @@ export class Peer implements Worker {
     this.#askingMeta = false;
     const isSilent = error.code === "TIMED_OUT";
     const repeated: PendingRequest[] = [];
-    for (const pending of unanswered) {
+    for (const sent of unanswered) {
+      const pending = sent.whole ?? sent;
       const { repeats } = pending;
       if (repeats !== undefined && !isSilent && !unread) repeats.losses++;
       if (isCurrent && !this.#closed && error.retriable && repeats !== undefined && repeats.losses < LOSSES_MAX) {
@@ -326,7 +338,7 @@ export class Peer implements Worker {
       if (count === 0) {
         const { needs, repeats } = this.#waiting[0] as PendingRequest;
         if (needs === "meta" && repeats !== undefined && link.speaksMeta === undefined) return this.#askMeta(link);
-        this.#refuse();
+        this.#sendPlain(link);
         continue;
       }
       this.#waitingBytes -= bytes;
@@ -357,10 +369,14 @@ export class Peer implements Worker {
     link.send([requestFor(META_PROBE, ReplyShape.line, resolve, () => undefined, this.#runtime.clock.monotonicMs())]);
   }
 
-  /** The connection whose node had what this request needs is gone: the caller must ask again. */
-  #refuse(): void {
+  /** The node has not what the oldest request needs: sends its plain form, or else the caller must ask again. */
+  #sendPlain(link: PeerLink): void {
     const pending = this.#waiting.shift() as PendingRequest;
     this.#waitingBytes -= pending.end - pending.start;
+    const plain = pending.repeats?.plain;
+    if (plain !== undefined) {
+      return link.send([{ ...pending, ...plain, start: 0, end: plain.bytes.length, whole: pending }]);
+    }
     const text = pending.needs === "meta" ? "may not know the meta commands" : "may not take forwarded requests";
     pending.reject(new PeerError(new FlareError("UNSUPPORTED", `"${this.peer}" ${text}`, { retriable: true }), false));
   }

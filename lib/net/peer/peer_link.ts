@@ -89,6 +89,8 @@ export interface PendingRequest {
   readonly needs: PeerFeature | undefined;
   /** Present: repeatable, so it is sent again when its connection breaks. */
   readonly repeats?: Repeats | undefined;
+  /** Present: this is the plain form of that request. */
+  readonly whole?: PendingRequest;
 }
 
 /** A reply as it came: `bytes[start, end)`, with its only or last line at `lineStart`. */
@@ -97,8 +99,16 @@ export type FoundReply = Pick<ReplyParser, "bytes" | "end" | "lineEnd" | "lineSt
 /** The meta commands, or `forward`. */
 export type PeerFeature = "meta" | "forward";
 
+/** A request, and what its reply looks like; undefined = there is none. */
+export interface RequestForm {
+  readonly bytes: Uint8Array;
+  readonly shape: ReplyShape | undefined;
+}
+
 /** A repeatable request: executing it twice is harmless. */
 export interface Repeats {
+  /** What a node gets that does not have what the request needs; undefined = it is refused. */
+  readonly plain: RequestForm | undefined;
   /** Called if the answer may take long because the node cannot be reached now; perhaps more than once. */
   readonly onDelayed: () => void;
   /** Connections that the other side closed without answering it. */

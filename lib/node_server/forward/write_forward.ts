@@ -9,7 +9,7 @@ import type { ClusterNode } from "../../cluster/node.ts";
 import { findNode } from "../../cluster/node_map.ts";
 import { LOCAL, PROXY_FAILURE, type Route, type Routing } from "../../cluster/routing.ts";
 import type { KeySlice } from "../../item/entry.ts";
-import { MutationKind } from "../../item/mutation.ts";
+import { type Mutation, MutationKind } from "../../item/mutation.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import { PeerError } from "../../net/peer/peer_link.ts";
 import type { PeerPool } from "../../net/peer/peer_pool.ts";
@@ -103,7 +103,7 @@ export class WriteForward {
    * it would change a newer item.
    */
   #isMastersTouch({ mutation }: Request, sender: string | undefined, master: string): boolean {
-    return mutation.kind === MutationKind.touch && sender === master && this.#parts.follower.sequence === undefined;
+    return isTouch(mutation) && sender === master && this.#parts.follower.sequence === undefined;
   }
 
   /**
@@ -199,10 +199,16 @@ export class WriteForward {
 
 /** Whether a write from another node may be a copy for a replica; a touch may have no version. */
 function isCopy(request: Request): boolean {
-  return request.mutation.kind === MutationKind.touch || isVersioned(request);
+  return isTouch(request.mutation) || isVersioned(request);
+}
+
+/** Whether it changes only the expiry or the marks of an item that is there. */
+function isTouch({ kind, terms }: Mutation): boolean {
+  return kind === MutationKind.touch || (kind === MutationKind.fetch && terms?.vivify !== true);
 }
 
 /** Whether a write says which version the item gets, or has: it does no harm where it is not needed. */
-function isVersioned({ mutation: { kind, version } }: Request): boolean {
-  return version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete || kind === MutationKind.touch);
+function isVersioned({ mutation }: Request): boolean {
+  const { kind, version } = mutation;
+  return version !== 0 && (kind === MutationKind.set || kind === MutationKind.delete || isTouch(mutation));
 }

@@ -42,11 +42,16 @@ function rewrittenWords(request: Request, nowSeconds: number): string {
   const words = latin1(request.bytes, request.keysStart, request.keysEnd).split(" ");
   let text = "";
   for (const word of words) {
-    if (word === "" || word.startsWith("q")) continue;
+    if (word === "" || word.startsWith("q") || (word.startsWith("E") && saysTouched(request))) continue;
     const isTime = word.startsWith("T") || word.startsWith("N") || word.startsWith("R");
     text += isTime ? ` ${word[0]}${absoluteExpire(numberOf(word), nowSeconds)}` : ` ${word}`;
   }
   return text;
+}
+
+/** Whether a version would say what another node has touched; in a client's request it means nothing. */
+function saysTouched({ command, meta }: Request): boolean {
+  return command === Command.mg && (meta.arguments & MetaArgument.N) === 0;
 }
 
 function numberOf(word: string): number {
@@ -105,8 +110,10 @@ export function encodeReplicatedMetaDelete(prefix: string, key: KeySlice, expire
   return fromLatin1(`${prefix}md ${base64(key.bytes, key.start, key.end)} b T${expire} E${version}\r\n`);
 }
 
+/** A touch of the item of this version, no other one. */
 export function encodeReplicatedMetaTouch(prefix: string, key: KeySlice, entry: EntryView): Uint8Array {
-  return fromLatin1(`${prefix}mg ${base64(key.bytes, key.start, key.end)} b T${entry.expire}${markWords(entry.marks)}\r\n`);
+  const { expire, marks, version } = entry;
+  return fromLatin1(`${prefix}mg ${base64(key.bytes, key.start, key.end)} b T${expire} E${version}${markWords(marks)}\r\n`);
 }
 
 /** The marks of an item as words at the end of a line between nodes. */

@@ -55,6 +55,8 @@ export function fillMutation(request: Request, nowSeconds: number): string {
       return "";
     default:
       mutation.kind = MutationKind.fetch;
+      // Only another node says which version it has touched; a client's is that of an item to be created.
+      if (!terms.vivify && request.prefix === undefined) mutation.version = 0;
       return "";
   }
 }

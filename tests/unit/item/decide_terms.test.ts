@@ -123,6 +123,9 @@ describe("decide with terms", () => {
     ["fetch nothing", ABSENT, fetch, { updateExpire: true }, "notFound"],
     ["fetch, created", GONE, fetch, { vivify: true, vivifyExpire: SOON }, `stored 8 nothing flags 3 until ${SOON} won`],
     ["fetch and touch", ALIVE, fetch, { updateExpire: true }, "touched 7 current flags 9 until 77"],
+    ["fetch, touched by another node", ALIVE, fetch, { updateExpire: true, version: 7 }, "touched 7 current flags 9 until 77"],
+    ["fetch, another version touched by another node", ALIVE, fetch, { updateExpire: true, version: 6 }, "exists"],
+    ["fetch, not created", ALIVE, fetch, { vivify: true, version: 99 }, "touched 7 current flags 9 until 0"],
     ["fetch a stale one", STALE, fetch, {}, `won 7 current flags 9 until ${SOON} stale won`],
     ["fetch a stale one that is won", SENT, fetch, {}, `touched 7 current flags 9 until ${SOON} stale won`],
     [

@@ -83,6 +83,7 @@ describe("a touch of the master", () => {
     assertEquals(await node.ask(`<${MASTER}>set a 0 0 1 7\r\n1\r\n${touch(4000000000, 7)}`), "STORED\r\nTOUCHED\r\n");
     await node.ask(`<${MASTER}>stream 0123456789abcdef\r\n<${MASTER}>stream 0123456789abcdef 1\r\n`);
     assertEquals(await node.ask(touch(1, 6)), "EXISTS\r\n");
+    assertEquals(await node.ask(`<${MASTER}>mg a T1 E6 X\r\n`), "EX\r\n");
     assertMatch(await node.ask("mg a t\r\n"), /^HD t[1-9]\d{8}/);
     await node.stop();
   });

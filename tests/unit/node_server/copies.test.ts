@@ -42,18 +42,27 @@ describe("a key that moves", () => {
     await node.stop();
   });
 
-  it("is touched at its next owner without waiting for more than the item", async () => {
-    const node = new PlayedNode();
-    await node.start(ALONE);
-    await node.ask(set);
-    await node.push(2, PREPARING);
-    assertEquals(await node.ask(`touch ${key} 4000000000\r\n`), "TOUCHED\r\n");
-    assertEquals(node.host(SECOND).requests, [
-      `<${node.key}>set ${key} 0 4000000000 1 1\r\nx\r\n`,
-      `<${node.key}>touch ${key} 4000000000 noreply\r\n`,
-    ]);
-    await node.stop();
-  });
+  for (const [what, probe, version] of [
+    ["of the original, which takes no version", "ERROR\r\n", ""],
+    ["of ours, in the version that was touched", "MN\r\n", " 1"],
+  ] as const) {
+    it(`is touched at its next owner ${what}, without waiting for more than the item`, async () => {
+      const node = new PlayedNode();
+      await node.start(ALONE);
+      const next = node.host(SECOND);
+      next.answer = (request) => (request === "mn\r\n" ? probe : "STORED\r\n");
+      await node.ask(set);
+      await node.push(2, PREPARING);
+      assertEquals(await node.ask(`touch ${key} 4000000000\r\n`), "TOUCHED\r\n");
+      await node.network.settle();
+      assertEquals(next.requests, [
+        `<${node.key}>set ${key} 0 4000000000 1 1\r\nx\r\n`,
+        "mn\r\n",
+        `<${node.key}>touch ${key} 4000000000${version} noreply\r\n`,
+      ]);
+      await node.stop();
+    });
+  }
 
   it("is not handed out by its former owner when it moves on", async () => {
     const node = new PlayedNode();

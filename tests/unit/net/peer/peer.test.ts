@@ -77,8 +77,12 @@ class Scene {
   }
 
   /** As `ask` for a repeatable request; `delays` counts delays. */
-  repeat(line: string, delays: string[]): { outcome: string | undefined; afterMs: number } {
-    return this.#track((bytes) => this.peer.repeat(bytes, ReplyShape.line, false, () => delays.push(line)), line);
+  repeat(line: string, delays: string[], metaLine?: string): { outcome: string | undefined; afterMs: number } {
+    const meta = metaLine === undefined ? undefined : { bytes: fromLatin1(`${metaLine}\r\n`), shape: ReplyShape.line };
+    return this.#track(
+      (bytes) => this.peer.repeat({ meta, plain: { bytes, shape: ReplyShape.line } }, () => delays.push(line)),
+      line,
+    );
   }
 
   #track(
@@ -250,6 +254,53 @@ describe("a lane to a node that is busy", () => {
     }
     await scene.network.settle();
     assertEquals([poison.outcome, ended], ["in doubt", 3]);
+    scene.peer.close();
+  });
+});
+
+describe("a repeated request with a form for nodes with the meta commands, and one for others", () => {
+  const ALL = { plain: "P\r\n", meta: "M\r\n", before: "B\r\n", after: "A\r\n" };
+
+  for (const [node, probe, form] of [
+    ["has them", "MN\r\n", "meta"],
+    ["has not", "ERROR\r\n", "plain"],
+  ] as const) {
+    it(`keeps its place in the queue to a node that ${node}, and is asked about once`, async () => {
+      const scene = new Scene();
+      scene.answers = { ...ALL, mn: probe };
+      const before = scene.repeat("before", []);
+      const first = scene.repeat("plain", [], "meta");
+      const after = scene.repeat("after", []);
+      const second = scene.repeat("plain", [], "meta");
+      await scene.network.settle();
+      assertEquals(scene.requests, ["before", "mn", form, "after", form]);
+      const answer = form === "meta" ? "M" : "P";
+      assertEquals([before.outcome, first.outcome, after.outcome, second.outcome], ["B", answer, "A", answer]);
+      scene.peer.close();
+    });
+  }
+
+  it("gets the other form when its connection breaks and another node answers at the address", async () => {
+    const scene = new Scene();
+    scene.answers = { mn: "ERROR\r\n" };
+    const request = scene.repeat("plain", [], "meta");
+    await scene.network.settle();
+    assertEquals(scene.requests, ["mn", "plain"]);
+    scene.answers = { ...ALL, mn: "MN\r\n" };
+    for (const far of scene.connections.splice(0)) far.close();
+    await scene.network.pass(600);
+    assertEquals([scene.requests, request.outcome], [["mn", "plain", "mn", "meta"], "M"]);
+    scene.peer.close();
+  });
+
+  it("fails at a node that cannot get it, and only there", async () => {
+    const scene = new Scene();
+    scene.answers = { ...ALL, mn: "ERROR\r\n" };
+    const meta = { bytes: fromLatin1("meta\r\n"), shape: ReplyShape.line };
+    const refused = scene.peer.repeat({ meta, plain: undefined }, () => undefined).catch((error: PeerError) => error.code);
+    const after = scene.repeat("after", []);
+    await scene.network.settle();
+    assertEquals([await refused, after.outcome, scene.requests], ["UNSUPPORTED", "A", ["mn", "after"]]);
     scene.peer.close();
   });
 });

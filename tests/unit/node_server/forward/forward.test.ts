@@ -18,6 +18,8 @@ import { ReadForward } from "../../../../lib/node_server/forward/read_forward.ts
 import { failureText } from "../../../../lib/node_server/forward/refusals.ts";
 import { WriteForward } from "../../../../lib/node_server/forward/write_forward.ts";
 import { nodeCommandSet } from "../../../../lib/node_server/node_command_table.ts";
+import { Command } from "../../../../lib/protocol/command.ts";
+import { fillMutation } from "../../../../lib/protocol/meta/meta_mutation.ts";
 import { Request } from "../../../../lib/protocol/request.ts";
 import { TextParser } from "../../../../lib/protocol/text/text_parser.ts";
 import type { Clock, Timer } from "../../../../lib/runtime/runtime.ts";
@@ -214,6 +216,7 @@ describe("a write that a node forwards to a slave", () => {
     const request = new Request();
     const bytes = fromLatin1(`${line}\r\nx\r\n`);
     new TextParser(LIMITS, nodeCommandSet.words).parse(request, bytes, 0, bytes.length, 0);
+    if (request.command === Command.mg) fillMutation(request, 0);
     return request.clone();
   };
   /** Where it is executed by a slave of a:1. */
@@ -233,12 +236,13 @@ describe("a write that a node forwards to a slave", () => {
         assertEquals(where(`<${sender}>${line}`), "a:1", `${sender} ${line}`);
       }
     }
-    assertEquals(where("<c:3>touch k 100"), "a:1");
+    for (const line of ["touch k 100", "mg k T100", "mg k N100 E7"]) assertEquals(where(`<c:3>${line}`), "a:1", line);
   });
 
   it("is executed if it is what a master replicates", () => {
-    for (const line of ["set k 0 0 1 7", "delete k 0 7", "touch k 100", "touch k 100 7"])
+    for (const line of ["set k 0 0 1 7", "delete k 0 7", "touch k 100", "touch k 100 7", "mg k T100", "mg k T100 E7 X"])
       assertEquals(where(`<a:1>${line}`), "here", line);
-    assertEquals(where("<a:1>touch k 100", 0), "nowhere", "its stream has begun: it replicates nothing as a line");
+    for (const line of ["touch k 100", "mg k T100"])
+      assertEquals(where(`<a:1>${line}`, 0), "nowhere", `${line}: its stream has begun, it replicates nothing as a line`);
   });
 });

@@ -68,6 +68,8 @@ describe("meta lines between nodes", () => {
   it("a client's line keeps its flags and their order; times become absolute, quiet ones are answered", () => {
     assertEquals(forwarded("mg k q v T30 O7 k\r\n"), `<a:1>mg k v T${NOW + 30} O7 k\r\n`);
     assertEquals(forwarded("mg k N0 R60 T-1\r\n"), `<a:1>mg k N0 R${NOW + 60} T2592001\r\n`);
+    assertEquals(forwarded("mg k T0 E5\r\n"), "<a:1>mg k T0\r\n", "it would be what another node has touched");
+    assertEquals(forwarded("mg k N0 E5\r\n"), "<a:1>mg k N0 E5\r\n");
     assertEquals(forwarded("ms aw== 2 b T0 MA\r\nab\r\n"), "<a:1>ms aw== 2 b T0 MA\r\nab\r\n");
   });
 
@@ -115,7 +117,7 @@ describe("meta lines between nodes", () => {
     assertEquals(latin1(encodeReplicatedMetaSet("<a:1>", key, entry)), `<a:1>ms YSBi 5 b F3 T${NOW} E9 X W\r\nvalue\r\n`);
     assertEquals(
       latin1(encodeReplicatedMetaTouch("<a:1>", key, { ...entry, marks: EntryMark.stale })),
-      `<a:1>mg YSBi b T${NOW} X\r\n`,
+      `<a:1>mg YSBi b T${NOW} E9 X\r\n`,
     );
     assertEquals(latin1(encodeReplicatedMetaDelete("<a:1>", key, 0, 9)), "<a:1>md YSBi b T0 E9\r\n");
   });
