@@ -13,29 +13,19 @@ import { sleep } from "../base/sleep.ts";
 import { type ClusterNode, NodeState } from "../cluster/node.ts";
 import { findNode } from "../cluster/node_map.ts";
 import { LOCAL, type Routing } from "../cluster/routing.ts";
-import type { EntryView, KeySlice } from "../item/entry.ts";
-import { type Applied, MutationResult } from "../item/mutation.ts";
+import type { KeySlice } from "../item/entry.ts";
+import type { Applied } from "../item/mutation.ts";
 import type { Peer, RequestForms } from "../net/peer/peer.ts";
-import type { PeerOptions, RequestForm } from "../net/peer/peer_link.ts";
+import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { PeerPool } from "../net/peer/peer_pool.ts";
 import { PING } from "../net/peer/presence.ts";
 import type { WorkerRegistry } from "../net/worker.ts";
-import {
-  encodeReplicatedMetaDelete,
-  encodeReplicatedMetaSet,
-  encodeReplicatedMetaTouch,
-} from "../protocol/meta/meta_client.ts";
 import type { Request } from "../protocol/request.ts";
-import {
-  encodeOptions,
-  encodeReplicatedDelete,
-  encodeReplicatedSet,
-  encodeTouch,
-  ReplyShape,
-} from "../protocol/text/text_client.ts";
+import { ReplyShape } from "../protocol/text/text_client.ts";
 import { isTextKey } from "../protocol/text/text_key.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { CommitListener, Storage } from "../storage/storage.ts";
+import { bytesOf, changeForms, isTouch, itemForms, NOTHING, type Outcome } from "./copy_forms.ts";
 import type { InSyncReplicas } from "./in_sync_replicas.ts";
 import { NoreplyWindow } from "./noreply_window.ts";
 import { PartitionEpoch } from "./partition_epoch.ts";
@@ -286,6 +276,7 @@ export class Replicator implements StreamsOwner {
     const successor = this.#routing.successorOf(hash, request.prefix !== undefined);
     const { bytes, start, end } = request.mutation.key;
     const key = isTextKey(bytes, start, end) ? latin1(bytes, start, end) : undefined;
+    const outcome: Outcome = { request, applied, prefix, key, expire };
     const deliveries: Delivery[] = [];
     let leftOut = 0;
     const add = (node: ClusterNode, done: Delivery["done"], release?: Delivery["release"]): void => {
@@ -299,20 +290,13 @@ export class Replicator implements StreamsOwner {
       // A copy without an answer could get lost, or be refused, and nobody would know.
       const passes = request.noreply || (!waited && this.#window.passes(lane, this.options.noreplyWindowLimit));
       const noreply = passes && !isKept;
-      if (!isTouch(applied)) {
-        const forms =
-          applied.result === MutationResult.deleted
-            ? deletionForms(request, applied, prefix, key, expire, noreply)
-            : setForms(request, applied, prefix, key, noreply);
-        deliveries.push({ ...delivery, lane, forms });
-      } else if (node.state === NodeState.active) {
-        deliveries.push({ ...delivery, lane, forms: touchForms(request, applied, prefix, key, noreply) });
-      } else {
+      if (isTouch(applied) && node.state !== NodeState.active) {
         // A running copy may bring the item later, with its old expiry: send the item of this version first.
-        deliveries.push({ ...delivery, lane, forms: setForms(request, applied, prefix, key, false) });
+        deliveries.push({ ...delivery, lane, forms: itemForms(outcome, false) });
         // Nobody waits for the touch itself: a node without the new map forwards it, perhaps back to us.
-        const rest = { done: undefined, release: undefined };
-        deliveries.push({ ...delivery, ...rest, lane, forms: touchForms(request, applied, prefix, key, true) });
+        deliveries.push({ ...delivery, done: undefined, release: undefined, lane, forms: changeForms(outcome, true) });
+      } else {
+        deliveries.push({ ...delivery, lane, forms: changeForms(outcome, noreply) });
       }
     };
     const waits: Promise<FlareError | undefined>[] = [];
@@ -565,72 +549,6 @@ export class Replicator implements StreamsOwner {
   }
 }
 
-/** Of a copy that is not sent. */
-const NOTHING: RequestForms = { meta: undefined, plain: undefined };
-
-function bytesOf({ meta, plain }: RequestForms): number {
-  return (meta ?? plain)?.bytes.length ?? 0;
-}
-
-/**
- * A deletion for other nodes.
- * @param prefix with its brackets, or empty
- * @param key undefined: a line of text cannot represent it
- */
-function deletionForms(
-  request: Request,
-  { entry }: Applied,
-  prefix: string,
-  key: string | undefined,
-  expire: number,
-  noreply: boolean,
-): RequestForms {
-  if (key !== undefined) {
-    const line = encodeReplicatedDelete(prefix, key, expire, entry.version, encodeOptions(request, noreply));
-    return { meta: undefined, plain: { bytes: line, shape: noreply ? undefined : ReplyShape.line } };
-  }
-  const line = encodeReplicatedMetaDelete(prefix, request.mutation.key, expire, entry.version);
-  return { meta: { bytes: line, shape: ReplyShape.meta }, plain: undefined };
-}
-
-/** The whole item for other nodes, as a meta line if a text line cannot represent the key, or would lose the item's marks. */
-function setForms(
-  request: Request,
-  { entry }: Applied,
-  prefix: string,
-  key: string | undefined,
-  noreply: boolean,
-): RequestForms {
-  const isPlain = key !== undefined && entry.marks === 0;
-  const line = isPlain ? undefined : encodeReplicatedMetaSet(prefix, request.mutation.key, entry);
-  return {
-    meta: line === undefined ? undefined : { bytes: line, shape: ReplyShape.meta },
-    plain: key === undefined ? undefined : plainSet(request, entry, prefix, key, noreply),
-  };
-}
-
-function plainSet(request: Request, entry: EntryView, prefix: string, key: string, noreply: boolean): RequestForm {
-  const value = entry.bytes.subarray(entry.valueStart, entry.valueEnd);
-  const options = encodeOptions(request, noreply);
-  const bytes = encodeReplicatedSet(prefix, key, entry.flags, entry.expire, entry.version, value, options);
-  return { bytes, shape: noreply ? undefined : ReplyShape.line };
-}
-
-/** A touch for other nodes. One that comes late must not change a newer item; the original cannot hear which one it means. */
-function touchForms(
-  { mutation }: Request,
-  { entry }: Applied,
-  prefix: string,
-  key: string | undefined,
-  noreply: boolean,
-): RequestForms {
-  const shape = noreply ? undefined : ReplyShape.line;
-  const plain = key === undefined ? undefined : { bytes: encodeTouch(prefix, key, entry.expire, noreply), shape };
-  if (key !== undefined && entry.marks === 0)
-    return { meta: { bytes: encodeTouch(prefix, key, entry.expire, noreply, entry.version), shape }, plain };
-  return { meta: { bytes: encodeReplicatedMetaTouch(prefix, mutation.key, entry), shape: ReplyShape.meta }, plain };
-}
-
 /** A write was executed here, but its copy could not be queued: it must not count as replicated. */
 function notCopied(error: FlareError): FlareError {
   return new FlareError("IN_DOUBT", `written here but not on all replicas: ${error.message}`, { cause: error });
@@ -639,8 +557,4 @@ function notCopied(error: FlareError): FlareError {
 /** Whether a replica failed to process a copy; having something newer is not an error. */
 function isError(answer: string): boolean {
   return answer === "ERROR" || answer.startsWith("SERVER_ERROR") || answer.startsWith("CLIENT_ERROR");
-}
-
-function isTouch({ result }: Applied): boolean {
-  return result === MutationResult.touched || result === MutationResult.won;
 }

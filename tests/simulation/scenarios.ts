@@ -120,9 +120,7 @@ export class Run {
    */
   async recover(workload: Workload): Promise<void> {
     const endMs = this.world.nowMs + RECOVERY_MS;
-    while (!this.operator.settled && this.world.nowMs < endMs) await this.world.sleep(POLL_MS);
-    this.figures.settledMs = Math.round(this.world.nowMs - endMs + RECOVERY_MS);
-    if (!this.operator.settled) this.#found(FindingKind.unserved, `the cluster has not its shape after ${RECOVERY_MS} ms`);
+    await this.settle();
     await workload.stop();
     let differences = await compareReplicas(this.cluster);
     while (differences.length > 0 && this.world.nowMs < endMs) {
@@ -141,6 +139,14 @@ export class Run {
     if (failed.length > 0) this.#found(FindingKind.unserved, `${failed.length} keys cannot be read: ${failed[0]}`);
     this.operator.stop();
     this.#judge(workload);
+  }
+
+  /** Waits until the cluster has its shape, and every node is in use. */
+  async settle(): Promise<void> {
+    const startMs = this.world.nowMs;
+    while (!this.operator.settled && this.world.nowMs < startMs + RECOVERY_MS) await this.world.sleep(POLL_MS);
+    this.figures.settledMs = Math.round(this.world.nowMs - startMs);
+    if (!this.operator.settled) this.#found(FindingKind.unserved, `the cluster has not its shape after ${RECOVERY_MS} ms`);
   }
 
   /** How many keys differ now; reported, not judged. */
@@ -335,6 +341,8 @@ export const MIXTURES: { readonly [name: string]: Scenario } = {
       world.network.heal();
       await world.sleep(run.random.between(0, 3000));
     }
+    // A slave that could not reach its master tries again later and later.
+    await run.settle();
     await run.finish(workload);
     return run;
   },
