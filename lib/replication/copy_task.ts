@@ -10,9 +10,11 @@ import { fromLatin1, latin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import { type ClusterNode, NodeRole } from "../cluster/node.ts";
 import type { Reconstruction } from "../cluster/role_change.ts";
-import { Peer } from "../net/peer/peer.ts";
+import { onOwnConnection } from "../net/peer/own_connection.ts";
+import type { Peer } from "../net/peer/peer.ts";
+import type { PeerOptions } from "../net/peer/peer_link.ts";
 import type { TlsLink } from "../net/tls/tls_link.ts";
-import { type Worker, WorkerRegistry, WorkerType } from "../net/worker.ts";
+import { type Worker, type WorkerRegistry, WorkerType } from "../net/worker.ts";
 import { FLUSH_QUERY, parseFlushPlan } from "../protocol/flush_request.ts";
 import { type ClientReply, ReplyShape } from "../protocol/text/text_client.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
@@ -183,14 +185,12 @@ export class CopyTask implements Worker {
   async #continues(): Promise<boolean> {
     const [master] = this.#plan.sources;
     if (master === undefined || this.#plan.role !== NodeRole.slave) return false;
-    const peer = this.#peerTo(master, CHECK_TIMEOUT_MS, STATS_BYTES_MAX);
-    try {
+    const options = this.#peerOptions(CHECK_TIMEOUT_MS, STATS_BYTES_MAX);
+    return onOwnConnection(this.#runtime, master, options, async (peer) => {
       if (!(await this.#options.continues(master, peer, () => this.#checkSource()))) return false;
       await this.#inheritFlushPlan(this.#storage);
       return true;
-    } finally {
-      peer.close();
-    }
+    });
   }
 
   kill(): void {
@@ -213,17 +213,9 @@ export class CopyTask implements Worker {
   async #checkSource(): Promise<void> {
     const [source] = this.#plan.sources;
     if (source === undefined || this.#plan.role !== NodeRole.slave) return;
-    const peer = this.#peerTo(source, CHECK_TIMEOUT_MS, this.#options.valueBytesMax + STATS_BYTES_MAX);
-    try {
-      await checkSource({
-        storage: this.#storage,
-        peer,
-        belongs: this.#options.belongs,
-        sourceItems: () => this.#countItems(source),
-      });
-    } finally {
-      peer.close();
-    }
+    const options = this.#peerOptions(CHECK_TIMEOUT_MS, this.#options.valueBytesMax + STATS_BYTES_MAX);
+    const parts = { storage: this.#storage, belongs: this.#options.belongs, sourceItems: () => this.#countItems(source) };
+    await onOwnConnection(this.#runtime, source, options, (peer) => checkSource({ ...parts, peer }));
   }
 
   /** Asks the sources how much data they have; for a new partition takes a share of it. Only for the progress. */
@@ -254,23 +246,14 @@ export class CopyTask implements Worker {
     if (plannedFor > 0 && storage.flushPlannedFor === 0 && !this.#done) storage.planFlush(plannedFor);
   }
 
-  #peerTo({ host, port, threadType }: ClusterNode, replyTimeoutMs: number, replyBytesMax: number): Peer {
-    return new Peer(this.#runtime, { host, port }, threadType, new WorkerRegistry(), {
-      connectTimeoutMs: this.#options.connectTimeoutMs,
-      tls: this.#options.tls,
-      replyTimeoutMs,
-      queueBytesMax: STATS_BYTES_MAX,
-      replyBytesMax,
-    });
+  #peerOptions(replyTimeoutMs: number, replyBytesMax: number): PeerOptions {
+    const { connectTimeoutMs, tls } = this.#options;
+    return { connectTimeoutMs, tls, replyTimeoutMs, queueBytesMax: STATS_BYTES_MAX, replyBytesMax };
   }
 
   async #ask(source: ClusterNode, request: string, shape: ReplyShape): Promise<ClientReply> {
-    const peer = this.#peerTo(source, this.#options.connectTimeoutMs, STATS_BYTES_MAX);
-    try {
-      return await peer.request(fromLatin1(request), shape);
-    } finally {
-      peer.close();
-    }
+    const options = this.#peerOptions(this.#options.connectTimeoutMs, STATS_BYTES_MAX);
+    return onOwnConnection(this.#runtime, source, options, (peer) => peer.request(fromLatin1(request), shape));
   }
 
   #report(): void {

@@ -27,7 +27,7 @@ const CUTS = 20;
 const PAIR_ROUNDS = 5;
 /** Damaged directories that are opened, all in all. */
 const CASES_MIN = 800;
-/** Each runtime takes another course of cuts; FLARE_DAMAGE_SEED=… is one more. The number of a failed case is in its message. */
+/** Each runtime takes another course of cuts; FLARE_DAMAGE_SEED=… is one more. A failed case names it, and its number. */
 const SEED = process.env.FLARE_DAMAGE_SEED ?? OWN_RUNTIME;
 
 type Damage = (path: string) => string;

@@ -17,9 +17,8 @@ import type { ClusterNode } from "../../cluster/node.ts";
 import { createNodeMap, type NodeMap } from "../../cluster/node_map.ts";
 import { type ClusterMeta, parseMeta, parseNodeLine } from "../../cluster/node_map_codec.ts";
 import { nodeMapVersion, parseNodeMap } from "../../cluster/node_map_stats.ts";
-import { Peer } from "../../net/peer/peer.ts";
+import { onOwnConnection } from "../../net/peer/own_connection.ts";
 import type { PeerOptions } from "../../net/peer/peer_link.ts";
-import { WorkerRegistry, WorkerType } from "../../net/worker.ts";
 import { type Figures, parseStatLine } from "../../protocol/stat_lines.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -273,8 +272,7 @@ export class IndexLink {
     server: HostPort,
     commands: readonly (string | ((before: Answer) => string | undefined))[],
   ): Promise<Answer[]> {
-    const peer = new Peer(this.#runtime, server, WorkerType.controller, new WorkerRegistry(), this.#options);
-    try {
+    return onOwnConnection(this.#runtime, server, this.#options, async (peer) => {
       const answers: Answer[] = [];
       for (const next of commands) {
         const command = typeof next === "string" ? next : next(answers.at(-1) as Answer);
@@ -284,9 +282,7 @@ export class IndexLink {
         if (answer.line !== "END" && answer.line !== "OK") break;
       }
       return answers;
-    } finally {
-      peer.close();
-    }
+    });
   }
 
   #pause(delayMs: number): Promise<void> {

@@ -10,9 +10,10 @@ import { sleep } from "../../base/sleep.ts";
 import type { KeyResolver } from "../../cluster/key_resolver.ts";
 import { type ClusterNode, NodeRole, NodeState } from "../../cluster/node.ts";
 import { type Reconstruction, reconstructionOf } from "../../cluster/role_change.ts";
-import { Peer } from "../../net/peer/peer.ts";
-import { WorkerRegistry } from "../../net/worker.ts";
-import { ReplyShape } from "../../protocol/text/text_client.ts";
+import { onOwnConnection } from "../../net/peer/own_connection.ts";
+import type { Peer } from "../../net/peer/peer.ts";
+import type { PeerOptions } from "../../net/peer/peer_link.ts";
+import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
 import { CopyTask } from "../../replication/copy_task.ts";
 import { COPY_AGAIN, STILL_BEHIND } from "../../replication/in_sync_replicas.ts";
 import { rejoin } from "../../replication/rejoin_task.ts";
@@ -205,28 +206,23 @@ export class Reconstructor {
 
   /** Asks a master to count on this node; undefined = it does not answer. */
   async #askAdmission(master: ClusterNode): Promise<string | undefined> {
-    const peer = this.#peerTo(master);
-    try {
-      const { serverName, serverPort } = this.#parts.options;
-      return (await peer.request(fromLatin1(`node admit ${serverName} ${serverPort}\r\n`), ReplyShape.line)).line;
-    } catch (error) {
-      if (!(error instanceof FlareError)) throw error;
-      this.#parts.runtime.log.write("info", `master "${master.key}" was not told of the copy: ${error.message}`);
-      return undefined;
-    } finally {
-      peer.close();
-    }
-  }
-
-  #peerTo({ host, port, threadType }: ClusterNode): Peer {
     const { options, runtime, tls } = this.#parts;
-    return new Peer(runtime, { host, port }, threadType, new WorkerRegistry(), {
+    const peerOptions: PeerOptions = {
       connectTimeoutMs: this.#connectTimeoutMs,
       tls,
       replyTimeoutMs: options.replicationTimeoutMs + ADDITION_MS_MAX,
       queueBytesMax: ANSWER_BYTES_MAX,
       replyBytesMax: ANSWER_BYTES_MAX,
-    });
+    };
+    const request = fromLatin1(`node admit ${options.serverName} ${options.serverPort}\r\n`);
+    try {
+      const ask = (peer: Peer): Promise<ClientReply> => peer.request(request, ReplyShape.line);
+      return (await onOwnConnection(runtime, master, peerOptions, ask)).line;
+    } catch (error) {
+      if (!(error instanceof FlareError)) throw error;
+      runtime.log.write("info", `master "${master.key}" did not hear of the copy: ${error.message}`);
+      return undefined;
+    }
   }
 
   /** The plan by the current map: a partition may have another master by now. */

@@ -10,8 +10,8 @@ import { FlareError } from "../../base/errors.ts";
 import { sleep } from "../../base/sleep.ts";
 import type { Uint64 } from "../../base/uint64.ts";
 import { type ClusterNode, NodeRole } from "../../cluster/node.ts";
-import { Peer } from "../../net/peer/peer.ts";
-import { WorkerRegistry } from "../../net/worker.ts";
+import { onOwnConnection } from "../../net/peer/own_connection.ts";
+import type { PeerOptions } from "../../net/peer/peer_link.ts";
 import { ReplyShape } from "../../protocol/text/text_client.ts";
 import type { ReachMap } from "../forward/moved.ts";
 import type { NodeComponents } from "../node_components.ts";
@@ -141,20 +141,19 @@ export class Takeover extends Gate {
   /** The answer of a node, or why there is none. */
   async #ask(node: ClusterNode, line: Uint8Array): Promise<string> {
     const { options, runtime, tls } = this.#parts;
-    const peer = new Peer(runtime, node, node.threadType, new WorkerRegistry(), {
+    const peerOptions: PeerOptions = {
       connectTimeoutMs: this.#connectTimeoutMs,
       tls,
       replyTimeoutMs: PATIENCE * options.replicationTimeoutMs,
       queueBytesMax: ANSWER_BYTES_MAX,
       replyBytesMax: ANSWER_BYTES_MAX,
-    });
+    };
     try {
-      return (await peer.request(line, ReplyShape.line)).line;
+      const answer = await onOwnConnection(runtime, node, peerOptions, (peer) => peer.request(line, ReplyShape.line));
+      return answer.line;
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
       return error.message;
-    } finally {
-      peer.close();
     }
   }
 }
