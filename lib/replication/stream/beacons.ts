@@ -72,6 +72,11 @@ export class Beacons {
     return words;
   }
 
+  /** The last one of a master that is none any more: its leases end when they would have, so it proves nothing. */
+  last({ slaveMs }: Pick<LeaseTimes, "slaveMs">, partitions: number): LeaseWords {
+    return { number: ++this.#number, proved: 0, masterMs: 0, slaveMs, partitions };
+  }
+
   /** The replica has answered a beacon. */
   answered(number: number, nowMs: number): void {
     const beacon = this.#unanswered.get(number);

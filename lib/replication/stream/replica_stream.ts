@@ -272,19 +272,16 @@ export class ReplicaStream implements Worker {
   }
 
   /**
-   * Ends the stream with a last word: the replica may answer no more reads; or, with `isOver`, we are no master any more. Calls
-   * back when it has heard it; not at all if it cannot be reached.
+   * Ends the stream with a last word: the replica may answer no more reads; or, with `isOver`, we are no master any more, and it
+   * may answer them for as long as it has been allowed to. Calls back when it has heard it; not at all if it cannot be reached.
    */
   leave(isOver: boolean, times: LeaseTimes, partitions: number, heard: () => void): void {
     const link = this.#link;
     if (link === undefined || !this.#isFollowing || !link.writable) return this.end();
-    const lastTimes = isOver ? { ...times, masterMs: 0 } : times;
-    const words = this.beacons.next(
-      this.#runtime.clock.monotonicMs(),
-      lastTimes,
-      isOver,
-      this.#takesPartitions ? partitions : 0,
-    );
+    const said = this.#takesPartitions ? partitions : 0;
+    const words = isOver
+      ? this.beacons.last(times, said)
+      : this.beacons.next(this.#runtime.clock.monotonicMs(), times, false, said);
     this.#phase = "ended";
     const late = this.#runtime.clock.setTimer(() => this.#close(), FAREWELL_MS);
     this.#request(link, this.#encodeBeacon(words, 0), () => {

@@ -52,6 +52,20 @@ describe("a lease", () => {
     assertEquals([lease.masterUntilMs, lease.othersUntilMs > 80], [NEVER, true]);
   });
 
+  it("lasts as long as it would have when its master is none any more, and nobody gets one then", () => {
+    const [beacons, reader, other] = [new Beacons(), new GivenLease(), new GivenLease()];
+    for (const nowMs of [0, 10]) {
+      const beacon = said(beacons, nowMs);
+      reader.take(beacon, nowMs);
+      other.take({ ...beacon, slaveMs: 0 }, nowMs);
+      beacons.answered(beacon.number, nowMs);
+    }
+    const before = [reader.readsUntilMs, beacons.slaveUntilMs];
+    for (const lease of [reader, other]) lease.take({ ...beacons.last(TIMES, 1), id: "", replicated: 0, reached: 0 }, 2000);
+    assertEquals([reader.readsUntilMs, beacons.slaveUntilMs], before);
+    assertEquals([other.readsUntilMs, other.masterUntilMs, reader.masterUntilMs], [NEVER, NEVER, NEVER]);
+  });
+
   it("is nobody's on a new stream", () => {
     const [beacons, lease] = [new Beacons(), new GivenLease()];
     const beacon = said(beacons, 0);
@@ -110,10 +124,17 @@ describe("a lease", () => {
       let lastAnswer = 0;
       // A partition is added, which the slave's map may not have until the end.
       const addedMs = random.between(0, 25_000);
+      // The master may cease to be one, and says so.
+      const leavesMs = random.between(0, 60) * 1000;
       for (let ms = 0; ms < 30_000; ms += 50) {
         if (ms % 500 === 0) {
           lastSent = Math.max(lastSent, ms + random.between(0, random.chance(0.1) ? 6000 : 100));
-          toSlave.push({ ms: lastSent, beacon: said(beacons, at(master, ms), random.chance(0.9), ms < addedMs ? 1 : 2) });
+          const partitions = ms < addedMs ? 1 : 2;
+          const beacon =
+            ms === leavesMs
+              ? { ...beacons.last(TIMES, partitions), id: "", replicated: 0, reached: 0 }
+              : said(beacons, at(master, ms), random.chance(0.9), partitions);
+          if (ms <= leavesMs) toSlave.push({ ms: lastSent, beacon });
         }
         for (let first = toSlave[0]; first !== undefined && first.ms <= ms; first = toSlave[0]) {
           toSlave.shift();
@@ -125,7 +146,7 @@ describe("a lease", () => {
           toMaster.shift();
           beacons.answered(first.number, at(master, ms));
         }
-        const isMaster = at(master, ms) < beacons.masterUntilMs;
+        const isMaster = ms < leavesMs && at(master, ms) < beacons.masterUntilMs;
         const mayTakeOver = at(slave, ms) >= lease.masterUntilMs;
         assert(!(isMaster && mayTakeOver), `seed ${seed}: two masters at ${ms} ms`);
         const reads = at(slave, ms) < lease.readsUntilMs;
