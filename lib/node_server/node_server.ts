@@ -154,7 +154,7 @@ export class RunningNode implements NodeServer {
     const reachMap: ReachMap = (version) => this.#mapCheck.reach(version);
     this.#takeover = new Takeover(components, reachMap, CONNECT_TIMEOUT_MS);
     const reads = new ReadForward(components, reachMap);
-    const write = new WriteCommands(components, new WriteForward(components, reachMap));
+    const write = new WriteCommands(components, new WriteForward(components, reachMap), this.#takeover);
     const meta = new MetaCommands(components, reads, write);
     const ownPart = new OwnPart(components, resolver);
     const clusterScan = new ClusterScan(components, ownPart);

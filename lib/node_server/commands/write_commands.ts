@@ -27,6 +27,7 @@ import { askNode } from "../forward/ask_node.ts";
 import { PassedWrite, type WriteOwner } from "../forward/passed_write.ts";
 import { failureText, NO_PARTITION_TEXT, PROXY_FAILURE_TEXT } from "../forward/refusals.ts";
 import { MOVED, type WriteForward } from "../forward/write_forward.ts";
+import type { Gate } from "../life/gate.ts";
 import { type NodeComponents, nowSeconds } from "../node_components.ts";
 
 const NOT_SAYABLE_TEXT = "SERVER_ERROR the node that owns this key cannot execute this request";
@@ -49,10 +50,13 @@ type Parts = Pick<
 export class WriteCommands implements WriteOwner {
   readonly #parts: Parts;
   readonly #forward: WriteForward;
+  readonly #takeover: Pick<Gate, "holding" | "over">;
 
-  constructor(parts: Parts, forward: WriteForward) {
+  /** @param takeover holds writes while keys move to a new partition; also those that have waited for something else */
+  constructor(parts: Parts, forward: WriteForward, takeover: Pick<Gate, "holding" | "over">) {
     this.#parts = parts;
     this.#forward = forward;
+    this.#takeover = takeover;
   }
 
   /** set add replace append prepend cas incr decr delete touch; without `session` the caller waits for a promise anyway. */
@@ -101,11 +105,14 @@ export class WriteCommands implements WriteOwner {
   /** A key that does not fit into a line of text is only accepted if every replica has the meta commands. */
   async #writeUnsayable(request: Request, reply: ItemReply, hash: number): Promise<void> {
     reply.bind(request);
+    const { routing } = this.#parts;
+    const { nodeMap } = routing;
     const node = await this.#parts.replicator.tooOldFor(request, hash);
     if (node !== undefined) {
       return reply.line(serverErrorLine(`replica "${node.key}" cannot store a key with spaces or line ends`));
     }
-    return this.#writeHere(request, reply, hash);
+    const isAsBefore = routing.nodeMap === nodeMap && !this.#isUnsure(request);
+    return isAsBefore ? this.#writeHere(request, reply, hash) : this.writeItem(request, reply);
   }
 
   /** Sends a meta or binary request to the node that owns its key, as a meta line if the node supports it, else as text. */
@@ -155,6 +162,10 @@ export class WriteCommands implements WriteOwner {
     const expire = absoluteExpire(request.exptime, now);
     if (typeof route === "object") return this.#touchElsewhere(route, request, expire, reply);
     if (route !== LOCAL) return this.#refusalLine(route, hash);
+    if (this.#isHeld(request)) {
+      await this.#takeover.over;
+      return this.#touchOne(request, reply);
+    }
     if (!this.#parts.lease.mayWrite) {
       const fault = await this.#parts.lease.held();
       return fault === undefined ? this.#touchOne(request, reply) : faultLine(fault);
@@ -251,6 +262,10 @@ export class WriteCommands implements WriteOwner {
       if (!this.#forward.isBehind(request)) return execute(request);
       return reply.line(this.#refusalLine(MOVED, this.#forward.hash(request.mutation.key)));
     }
+    if (this.#isHeld(request)) {
+      await this.#takeover.over;
+      return execute(request);
+    }
     const fault = await this.#parts.lease.held();
     if (fault === undefined) return execute(request);
     if (!isSilent(request)) reply.line(faultLine(fault));
@@ -259,8 +274,13 @@ export class WriteCommands implements WriteOwner {
   /** Whether a write belongs here, but may belong to another node by now. */
   #isUnsure(request: Request): boolean {
     if (request.forwardedBy !== undefined && this.#forward.isBehind(request)) return true;
-    if (this.#parts.lease.mayWrite) return false;
+    if (this.#parts.lease.mayWrite && !this.#isHeld(request)) return false;
     return this.#forward.route(request, this.#forward.hash(request.mutation.key)) === LOCAL;
+  }
+
+  /** Whether keys have begun to move here while a write waited for something else; what others pass on must not wait. */
+  #isHeld({ prefix }: Request): boolean {
+    return this.#takeover.holding && prefix === undefined;
   }
 
   /** The storage had to wait: the chunk of this request is done, so the commit is awaited here. */

@@ -272,8 +272,8 @@ export class ReplicaStream implements Worker {
   }
 
   /**
-   * Ends the stream with a last word: the replica may answer no more reads; or, with `isOver`, we are no master any more, and it
-   * may answer them for as long as it has been allowed to. Calls back when it has heard it; not at all if it cannot be reached.
+   * Ends the stream with a last word: the replica may answer no more reads; or, with `isOver`, we are no master any more, and
+   * it may answer them for as long as it has been allowed to. Calls back when it has heard it; not if it cannot be reached.
    */
   leave(isOver: boolean, times: LeaseTimes, partitions: number, heard: () => void): void {
     const link = this.#link;

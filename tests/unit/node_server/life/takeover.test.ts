@@ -49,6 +49,33 @@ describe("the master of a partition that becomes active", () => {
     await node.stop();
   });
 
+  for (const [request, answer] of [
+    ["set KEY 0 0 1\r\n1\r\n", "STORED\r\n"],
+    ["touch KEY 100\r\n", "TOUCHED\r\n"],
+    ["gat KEY 100\r\n", "VALUE KEY 0 1\r\n0\r\n"],
+    ["ms KEY 1\r\n1\r\n", "HD\r\n"],
+    ["mg KEY T100\r\n", "HD\r\n"],
+  ].map((words) => words.map((text) => text.replaceAll("KEY", KEY_OF_SECOND))) as [string, string][]) {
+    it(`holds what it got from a node that knew of it before: ${request.split("\r\n")[0]}`, async () => {
+      const node = await start(SECOND);
+      const giver = node.host(FIRST);
+      giver.answer = (asked) => (asked.startsWith("node yield") ? undefined : "END\r\n");
+      assertEquals(await node.ask(`<${FIRST}>set ${KEY_OF_SECOND} 0 0 1 7\r\n0\r\n`), "STORED\r\n");
+      const sender = await node.send(`<${THIRD}>forward 6\r\n`);
+      assertEquals(sender.received, "OK\r\n");
+      sender.received = "";
+      sender.send(request);
+      await node.network.settle();
+      await node.push(6, ACTIVE);
+      await node.network.pass(1000);
+      assertEquals([sender.received, yields(giver)], ["", [YIELD]]);
+      giver.connections.at(-1)?.send("OK\r\n");
+      await node.network.settle();
+      assertEquals(sender.received, answer);
+      await node.stop();
+    });
+  }
+
   it("asks again while they have not", async () => {
     const node = await start(SECOND);
     const giver = node.host(FIRST);
