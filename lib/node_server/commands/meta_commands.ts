@@ -7,7 +7,6 @@ import { base64 } from "../../base/base64.ts";
 import { latin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
-import { LOCAL } from "../../cluster/routing.ts";
 import { winsToken } from "../../item/decide_terms.ts";
 import type { EntryView } from "../../item/entry.ts";
 import { WaitedFor } from "../../net/connection/slow_requests.ts";
@@ -185,19 +184,16 @@ export class MetaCommands {
     const { stats } = this.#parts;
     const own = this.#replyTo(request, reply);
     const ask: AskReplica<(own: ItemReply) => void> = (lane, node) => this.#ask(lane, node, request);
-    const reading = await this.#forward.read(request.mutation.key, ask, request.forwardedBy);
-    if (reading === LOCAL) {
-      try {
-        const { key } = request.mutation;
-        const peek = (request.meta.flags & MetaFlag.u) !== 0;
-        return this.#found(request, own, await this.#forward.readHere(key, nowSeconds(this.#parts), peek));
-      } catch (error) {
-        return own.line(faultLine(error));
-      }
+    const peek = (request.meta.flags & MetaFlag.u) !== 0;
+    try {
+      const reading = await this.#forward.readItem(request.mutation.key, ask, request.forwardedBy, peek);
+      if ("entry" in reading) return this.#found(request, own, reading.entry);
+      stats.cmdGet++;
+      if ("error" in reading) own.line(reading.error);
+      else reading.value(own);
+    } catch (error) {
+      own.line(faultLine(error));
     }
-    stats.cmdGet++;
-    if ("error" in reading) own.line(reading.error);
-    else reading.value(own);
   }
 
   /** Asks another node; returns a function that writes its answer. @throws PeerError, Moved */

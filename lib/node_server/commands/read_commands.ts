@@ -212,11 +212,11 @@ export class ReadCommands implements GetOwner {
     stats.cmdGet++;
     const slice = { bytes: key, start: 0, end: key.length };
     const line = concatBytes([withVersion ? GETS_WORD : GET_WORD, key, CRLF]);
-    const reading = await this.#forward.read(slice, (lane) => askForItem(lane, line), forwardedBy);
-    if (reading !== LOCAL && "error" in reading) return reading.error;
+    const reading = await this.#forward.readItem(slice, (lane) => askForItem(lane, line), forwardedBy);
+    if ("error" in reading) return reading.error;
     let block = EMPTY_BYTES;
-    if (reading === LOCAL) {
-      const entry = await this.#forward.readHere(slice, nowSeconds(this.#parts));
+    if ("entry" in reading) {
+      const { entry } = reading;
       if (entry !== undefined) block = encodeValue(entry, withVersion);
       if (watchers.kinds !== 0) watchers.fetched(slice, entry);
     } else block = reading.value;

@@ -4,7 +4,6 @@
  */
 
 import { fromLatin1, latin1 } from "../../base/bytes.ts";
-import { LOCAL } from "../../cluster/routing.ts";
 import type { EntryView } from "../../item/entry.ts";
 import type { Peer } from "../../net/peer/peer.ts";
 import type { Request } from "../../protocol/request.ts";
@@ -55,21 +54,16 @@ export class TtlCommand {
     }
   }
 
-  async #later(pending: Promise<EntryView | undefined>, now: number, reply: TextReply): Promise<void> {
-    try {
-      reply.line(answerLine(await pending, now));
-    } catch (error) {
-      reply.line(faultLine(error));
-    }
-  }
-
   async #elsewhere(request: Request, reply: TextReply): Promise<void> {
     const { key } = request.mutation;
     const line = fromLatin1(`ttl ${latin1(key.bytes, key.start, key.end)}\r\n`);
-    const reading = await this.#forward.read(key, (lane) => ask(lane, line), request.forwardedBy);
-    const now = nowSeconds(this.#parts);
-    if (reading === LOCAL) return this.#later(this.#forward.readHere(key, now, true), now, reply);
-    reply.line("error" in reading ? reading.error : reading.value);
+    try {
+      const reading = await this.#forward.readItem(key, (lane) => ask(lane, line), request.forwardedBy, true);
+      if ("entry" in reading) return reply.line(answerLine(reading.entry, nowSeconds(this.#parts)));
+      reply.line("error" in reading ? reading.error : reading.value);
+    } catch (error) {
+      reply.line(faultLine(error));
+    }
   }
 }
 

@@ -28,6 +28,9 @@ export type Answer<T> = { readonly value: T } | { readonly error: string };
 /** The result of a read: an answer, an error line, or that the key can be read here. */
 export type Reading<T> = Answer<T> | typeof LOCAL;
 
+/** An item stored here, or another node's answer. */
+export type ItemReading<T> = { readonly entry: EntryView | undefined } | Answer<T>;
+
 /** Asks one node on its lane for the key. @throws PeerError if it does not answer, Moved if others do */
 export type AskReplica<T> = (lane: Peer, node: ClusterNode) => Promise<Answer<T>>;
 
@@ -82,6 +85,29 @@ export class ReadForward {
     const fault = isShown ? undefined : await visibility.settled(master);
     if (fault !== undefined) throw fault;
     return entry;
+  }
+
+  /**
+   * Reads an item, here or elsewhere: what may not be shown here any more when it is found, another node can answer.
+   * @throws FlareError as `readHere`, and what `ask` throws, except PeerError
+   */
+  async readItem<T>(
+    key: KeySlice,
+    ask: AskReplica<T>,
+    forwardedBy: ForwardedBy | undefined,
+    peek = false,
+  ): Promise<ItemReading<T>> {
+    const { keyHash, runtime } = this.#parts;
+    for (let attempt = 1; ; attempt++) {
+      const reading = await this.read(key, ask, forwardedBy);
+      if (reading !== LOCAL) return reading;
+      try {
+        return { entry: await this.readHere(key, Math.floor(runtime.clock.nowMs() / 1000), peek) };
+      } catch (error) {
+        const isElsewhere = typeof this.#firstRoute(keyHash(key.bytes, key.start, key.end), key) === "object";
+        if (!isElsewhere || attempt === FORWARD_ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** The lane to pass a get on; undefined = read it with `read`. */

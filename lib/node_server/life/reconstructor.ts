@@ -160,8 +160,9 @@ export class Reconstructor {
   }
 
   /**
-   * Reports a complete copy until somebody has taken note, or a newer map has made it pointless: an index server that cannot
-   * store its map now may do so later. Resolves to whether the copy has to be made again.
+   * Reports a complete copy until a newer map says so, or has made it pointless: an index server that cannot store its map now
+   * may do so later, and this node may have been taken out again before it heard an answer, or got the map. Resolves to whether
+   * the copy has to be made again.
    */
   async #report(plan: Reconstruction, copy: CopyTask): Promise<boolean> {
     const { follower } = this.#parts;
@@ -169,15 +170,16 @@ export class Reconstructor {
       const { following } = follower;
       const line = await this.#admission(plan);
       if (line === "OK" && plan.role === NodeRole.slave) follower.complete(following);
-      if (this.#copy !== copy || line === "OK") return false;
+      if (this.#copy !== copy) return false;
       if (line?.startsWith(COPY_AGAIN) === true) {
         this.#parts.runtime.log.write("notice", `master answered "${line}"`);
         return true;
       }
       // Without in-sync sets nobody else has to agree.
       if (line === UNKNOWN && (await this.#link.tellState(plan.role === NodeRole.master ? "ready" : "active"))) return false;
+      if (line === "OK") await this.#pause(this.#parts.options.replicationTimeoutMs);
+      else await this.#pause(line?.startsWith(STILL_BEHIND) === true ? BEHIND_MS : PAUSE_MS);
       if (this.#copy !== copy || this.#parts.routing.self?.state !== NodeState.prepare) return false;
-      await this.#pause(line?.startsWith(STILL_BEHIND) === true ? BEHIND_MS : PAUSE_MS);
     }
   }
 

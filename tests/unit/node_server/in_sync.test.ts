@@ -406,10 +406,25 @@ describe("a slave that was taken out", () => {
     const node = await startSlave(() => "OK\r\n");
     await node.network.pass(1000);
     assertEquals([asked(node, SLAVE, "dump "), asked(node, SLAVE, "node admit 127.0.0.1 2001")], [1, 1]);
-    await node.network.pass(10_000);
-    assertEquals([changes(node), asked(node, SLAVE, "node admit")], [[], 1]);
+    assertEquals(changes(node), []);
     await node.push(7, ACTIVE);
+    await node.network.pass(10_000);
+    assertEquals([asked(node, SLAVE, "dump "), asked(node, SLAVE, "node admit")], [1, 1]);
     assertMatch(await node.ask("me a\r\nme b\r\n"), /^EN\r\nME b .*\r\n$/);
+    await node.stop();
+  });
+
+  it("asks again if it was taken out once more before it got the map by which it was added", async () => {
+    const node = await startSlave(() => "OK\r\n");
+    await node.network.pass(1000);
+    await node.push(8, TAKEN_OUT);
+    await node.network.pass(6000);
+    const admissions = asked(node, SLAVE, "node admit");
+    assert(admissions > 1, `${admissions}`);
+    assertEquals(asked(node, SLAVE, "dump "), 1);
+    await node.push(9, ACTIVE);
+    await node.network.pass(5000);
+    assertEquals([asked(node, SLAVE, "dump "), asked(node, SLAVE, "node admit")], [1, admissions]);
     await node.stop();
   });
 
@@ -452,7 +467,7 @@ describe("a slave that was taken out", () => {
     node.host(OTHER).answer = node.host(SLAVE).answer;
     await node.push(9, ["2001 1 1 0 2 16", "2002 2 2 -1 0 17", "2003 0 0 0 1 18"]);
     await node.network.pass(20_000);
-    assert(asked(node, OTHER, "dump ") > 0 && asked(node, OTHER, "node admit") === 1);
+    assert(asked(node, OTHER, "dump ") > 0 && asked(node, OTHER, "node admit") > 0);
     await node.stop();
   });
 });

@@ -4,7 +4,6 @@ import { after, before, describe, it } from "node:test";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { fromLatin1, latin1 } from "../../../../lib/base/bytes.ts";
 import { FlareError } from "../../../../lib/base/errors.ts";
-import { LOCAL } from "../../../../lib/cluster/routing.ts";
 import { TtlCommand, type TtlParts } from "../../../../lib/node_server/commands/ttl_command.ts";
 import type { ReadForward } from "../../../../lib/node_server/forward/read_forward.ts";
 import { BufferPool } from "../../../../lib/protocol/buffer_pool.ts";
@@ -94,7 +93,7 @@ describe("ttl of an item that cannot be read", () => {
       runtime: { clock: { nowMs: () => 0 } },
       storage: { get },
     };
-    const forward = { isHere: () => true, read: () => Promise.resolve(LOCAL), readHere: get } as unknown as ReadForward;
+    const forward = { isHere: () => true, readItem: get } as unknown as ReadForward;
     const segment = new ReplySegment(new BufferPool());
     await new TtlCommand(parts, forward).ttl(new Request(), new TextReply(segment));
     return latin1(segment.bytes, 0, segment.length);

@@ -54,7 +54,7 @@ function world(...routes: readonly Route[]) {
     return { queue: state.queue, peer: node.key } as Peer;
   };
   const parts = {
-    runtime: { clock: clock as Clock, log: { write: () => undefined }, random: { uint32: () => 0 } },
+    runtime: { clock: { nowMs: () => 0, ...clock } as Clock, log: { write: () => undefined }, random: { uint32: () => 0 } },
     options: { maxTotalThreadQueue: 0 },
     routing: {
       masterOf: () => A,
@@ -146,6 +146,28 @@ describe("a read of a key of another node", () => {
     assertEquals([reads.isHere(KEY), await reads.read(KEY, () => assert(false) as never)], [false, LOCAL]);
     assertEquals(await reads.readHere(KEY, 0), undefined);
     assertEquals(await assertRejects(() => reads.readHere(KEY, 0)), fault);
+  });
+
+  it("is asked of its master if it may not be shown any more when it is found, and fails if nobody else may", async () => {
+    for (const isSlave of [true, false]) {
+      const { parts, asked } = world(LOCAL);
+      const fault = new FlareError("REFUSED", "its master does not renew its lease", { retriable: true });
+      let isHeld = true;
+      const read = async () => {
+        isHeld = false;
+        return undefined;
+      };
+      const visibility = {
+        ...parts.visibility,
+        canShow: () => isHeld || !isSlave,
+        isShown: () => isHeld,
+        settled: () => Promise.resolve(isHeld ? undefined : fault),
+      };
+      const reads = new ReadForward({ ...parts, storage: { read }, visibility }, stay);
+      const reading = reads.readItem(KEY, () => Promise.resolve({ value: 5 }), undefined);
+      if (isSlave) assertEquals([await reading, asked], [{ value: 5 }, ["a:1"]]);
+      else assertEquals([await assertRejects(() => reading), asked], [fault, []]);
+    }
   });
 
   it("shows nothing that was read before the master changed, whatever this node may show since then", async () => {
