@@ -52,7 +52,7 @@ export class WriteCommands implements WriteOwner {
   readonly #forward: WriteForward;
   readonly #takeover: Pick<Gate, "holding" | "over">;
 
-  /** @param takeover holds writes while keys move to a new partition; also those that have waited for something else */
+  /** @param takeover holds requests while keys move to a new partition */
   constructor(parts: Parts, forward: WriteForward, takeover: Pick<Gate, "holding" | "over">) {
     this.#parts = parts;
     this.#forward = forward;
@@ -162,8 +162,9 @@ export class WriteCommands implements WriteOwner {
     const expire = absoluteExpire(request.exptime, now);
     if (typeof route === "object") return this.#touchElsewhere(route, request, expire, reply);
     if (route !== LOCAL) return this.#refusalLine(route, hash);
-    if (this.#isHeld(request)) {
-      await this.#takeover.over;
+    const gate = this.#gateOf(request);
+    if (gate !== undefined) {
+      await gate.over;
       return this.#touchOne(request, reply);
     }
     if (!this.#parts.lease.mayWrite) {
@@ -262,8 +263,9 @@ export class WriteCommands implements WriteOwner {
       if (!this.#forward.isBehind(request)) return execute(request);
       return reply.line(this.#refusalLine(MOVED, this.#forward.hash(request.mutation.key)));
     }
-    if (this.#isHeld(request)) {
-      await this.#takeover.over;
+    const gate = this.#gateOf(request);
+    if (gate !== undefined) {
+      await gate.over;
       return execute(request);
     }
     const fault = await this.#parts.lease.held();
@@ -274,13 +276,14 @@ export class WriteCommands implements WriteOwner {
   /** Whether a write belongs here, but may belong to another node by now. */
   #isUnsure(request: Request): boolean {
     if (request.forwardedBy !== undefined && this.#forward.isBehind(request)) return true;
-    if (this.#parts.lease.mayWrite && !this.#isHeld(request)) return false;
+    if (this.#parts.lease.mayWrite && this.#gateOf(request) === undefined) return false;
     return this.#forward.route(request, this.#forward.hash(request.mutation.key)) === LOCAL;
   }
 
-  /** Whether keys have begun to move here while a write waited for something else; what others pass on must not wait. */
-  #isHeld({ prefix }: Request): boolean {
-    return this.#takeover.holding && prefix === undefined;
+  /** What has begun to hold writes while this one waited for something else. What others pass on must not wait for keys. */
+  #gateOf({ prefix }: Request): Pick<Gate, "over"> | undefined {
+    if (this.#takeover.holding && prefix === undefined) return this.#takeover;
+    return this.#parts.partitionFlush.holding ? this.#parts.partitionFlush : undefined;
   }
 
   /** The storage had to wait: the chunk of this request is done, so the commit is awaited here. */

@@ -61,6 +61,35 @@ describe("a copy", () => {
   });
 });
 
+describe("a write that waits because a former master may still answer", () => {
+  it("waits for the end of a flush, too, that has begun meanwhile", async () => {
+    const node = new PlayedNode();
+    node.keepsInSyncSet = true;
+    await node.start(["2001 1 0 0 1 16", "2002 0 0 0 1 17", "2003 1 0 0 1 18"]);
+    await node.push(5, ["2001 1 0 0 1 16", "2002 0 0 0 1 17", "2003 1 0 0 1 18"]);
+    await node.ask(`<${MASTER}>stream 0123456789abcdef\r\n<${MASTER}>beacon 0123456789abcdef 1 0 4000 3000 0 0 1\r\n`);
+    let isFlushing = false;
+    const slave = node.host(SLAVE);
+    slave.answer = (request) => {
+      if (request === "node flush\r\n") return "FLUSH 0\r\n";
+      isFlushing ||= request.includes("flush");
+      return isFlushing ? undefined : "STORED\r\n";
+    };
+    await node.push(6, ["2001 0 0 0 1 16", "2002 2 2 -1 0 17", "2003 1 0 0 1 18"]);
+    const writer = await node.send("set a 0 0 1\r\n1\r\n");
+    await node.network.pass(4000);
+    const flush = await node.send("flush_all\r\n");
+    await node.network.pass(3000);
+    assertEquals([isFlushing, flush.received, writer.received, await node.ask("me a\r\n")], [true, "", "", "EN\r\n"]);
+    slave.answer = () => "STORED\r\n";
+    // One of them is the flush's; the others end, because they were asked nothing.
+    for (const connection of slave.connections) connection.send("OK\r\n");
+    await node.network.pass(5000);
+    assertEquals([flush.received, writer.received], ["OK\r\n", "STORED\r\n"]);
+    await node.stop();
+  });
+});
+
 describe("a touch of the master", () => {
   const TOUCH = `<${MASTER}>touch a 4000000000\r\n`;
 
