@@ -31,8 +31,17 @@ const roleFields: FieldsOf<RoleTarget> = { ...balanceFields, partition: integerF
 export function checkTargets(kind: "node" | "balance" | "role", targets: unknown): void {
   if (!Array.isArray(targets)) throw wrongValue("the nodes of a change", targets, "an array");
   for (const target of targets) {
-    if (kind !== "node") checkFields(kind === "role" ? roleFields : balanceFields, target);
+    if (kind !== "node") checkTarget(kind === "role" ? roleFields : balanceFields, target);
     else if (!nodeField.accepts(target)) throw wrongValue("a node", target, nodeField.allowedValue);
+  }
+}
+
+/** Every field is needed. */
+function checkTarget<T extends object>(fields: FieldsOf<T>, target: T): void {
+  checkFields(fields, target);
+  for (const name of Object.keys(fields) as (keyof T & string)[]) {
+    if (target[name] === undefined)
+      throw new FlareError("INVALID_OPTION", `"${name}" of a node is missing: ${fields[name].allowedValue}`);
   }
 }
 
