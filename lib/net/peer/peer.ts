@@ -38,11 +38,11 @@ const META_PROBE = fromLatin1("mn\r\n");
 /** The answer to `forward`, and to its repetitions. */
 const FORWARD_OK = "OK";
 
-/** A repeatable request as a node with the meta commands gets it, and as any other one does: one of them, or both. */
+/** A repeatable request in one form or two: which one a node gets depends on whether it has the meta commands. */
 export interface RequestForms {
-  /** Undefined: as any other one. */
+  /** For a node with the meta commands; undefined: it gets the plain form. */
   readonly meta: RequestForm | undefined;
-  /** Undefined: it cannot get the request. */
+  /** For a node without them; undefined: the request fails there. */
   readonly plain: RequestForm | undefined;
 }
 
@@ -369,7 +369,7 @@ export class Peer implements Worker {
     link.send([requestFor(META_PROBE, ReplyShape.line, resolve, () => undefined, this.#runtime.clock.monotonicMs())]);
   }
 
-  /** The node has not what the oldest request needs: sends its plain form, or else the caller must ask again. */
+  /** The node lacks what the oldest request needs: sends its plain form; without one the request fails. */
   #sendPlain(link: PeerLink): void {
     const pending = this.#waiting.shift() as PendingRequest;
     this.#waitingBytes -= pending.end - pending.start;

@@ -107,7 +107,7 @@ export interface RequestForm {
 
 /** A repeatable request: executing it twice is harmless. */
 export interface Repeats {
-  /** What a node gets that does not have what the request needs; undefined = it is refused. */
+  /** What a node gets that lacks what the request needs; undefined = the request fails there. */
   readonly plain: RequestForm | undefined;
   /** Called if the answer may take long because the node cannot be reached now; perhaps more than once. */
   readonly onDelayed: () => void;

@@ -125,7 +125,7 @@ export class ReadForward {
   }
 
   /**
-   * Reads a key; with LOCAL the caller continues with `readHere`.
+   * Asks other nodes for a key; LOCAL: it can be read here.
    * @param forwardedBy the node that forwards the read, if one does
    * @throws what `ask` throws, except PeerError
    */
