@@ -198,14 +198,9 @@ export class Peer implements Worker {
     this.#sendSoon();
   }
 
-  /** Whether the node has the meta commands; undefined = not asked yet on this connection. */
-  get knowsMeta(): boolean | undefined {
-    return this.#link?.speaksMeta;
-  }
-
   /** Whether the node has the meta commands; asked once per connection. @throws PeerError */
   async speaksMeta(): Promise<boolean> {
-    if (this.knowsMeta !== undefined) return this.knowsMeta;
+    if (this.#link?.speaksMeta !== undefined) return this.#link.speaksMeta;
     const { line } = await this.request(META_PROBE, ReplyShape.line);
     const answer = line === "MN";
     if (this.#link !== undefined) this.#link.speaksMeta = answer;
