@@ -46,7 +46,7 @@ export function splitBlock(block: LogBlock, bytesMax: number): readonly LogBlock
 export function readBlock(block: LogBlock, each: (reader: LogReader) => void): void {
   checkBlock(block);
   const reader = new LogReader(block.bytes, block, 0);
-  while (reader.next()) each(reader);
+  while (reader.nextIntact()) each(reader);
 }
 
 function checkBlock(block: LogBlock): void {
