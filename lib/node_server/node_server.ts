@@ -460,11 +460,15 @@ export class RunningNode implements NodeServer {
     if (this.#archive !== undefined) this.storage.stampLog(placeLabel(this.#components.routing));
   }
 
-  /** Logs the changes in a map, node by node; for the first map only our own role. */
+  /** Logs the changes in a map, node by node, our own at level notice; for the first map only our own role. */
   #logMap(previous: NodeMap | undefined, map: NodeMap): void {
     const { log } = this.#runtime;
     if (previous !== undefined) {
-      for (const event of mapEvents(previous, map)) log.write("notice", mapEventText(map.version, event));
+      for (const event of mapEvents(previous, map)) {
+        const isOwn = (event.after ?? event.before)?.key === this.key;
+        // The index server logs them all.
+        log.write(isOwn ? "notice" : "info", mapEventText(map.version, event));
+      }
       return;
     }
     const self = findNode(map, this.key);

@@ -220,6 +220,19 @@ describe("a node whose index server's pushes get lost", () => {
     await world.stop();
   });
 
+  it("logs what changes for itself at level notice, and for other nodes at level info", async () => {
+    const world = await World.create();
+    await world.join();
+    await world.network.settle();
+    world.dial(`node sync 5\r\nNODE 127.0.0.1 2001 0 0 0 1 16\r\nNODE 127.0.0.1 2002 2 0 -1 0 17\r\nEND\r\n`);
+    await world.network.settle();
+    assertEquals(world.logged("node map 5: "), [
+      'notice node map 5: role "127.0.0.1:2001": proxy, active, balance 0 -> master of partition 0, active, balance 1',
+      'info node map 5: added "127.0.0.1:2002": proxy, active, balance 0',
+    ]);
+    await world.stop();
+  });
+
   it("waits for a late push: other nodes must have the map first", async () => {
     const world = await World.create();
     await world.join();
