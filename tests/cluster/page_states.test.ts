@@ -302,6 +302,44 @@ describe("the page", { skip: withoutBrowser, timeout: 300_000 }, () => {
       await driver.see(".item [role=alert]", "somebody changed it");
     }));
 
+  it("moves the focus to a view when it shows it, not when somebody is in one of its fields", () =>
+    withPage(async (driver) => {
+      const staysInField = `new Promise((resolve) => {
+        const seen = new MutationObserver(() => {
+          const field = document.querySelector('input[name="key"]');
+          if (field === null) return;
+          seen.disconnect();
+          field.focus();
+          setTimeout(() => resolve(document.activeElement === field), 500);
+        });
+        seen.observe(document.body, { subtree: true, childList: true });
+        document.querySelector('nav a[href="#/data"]').click();
+      })`;
+      assertEquals(await driver.ask(staysInField), true);
+    }));
+
+  it("leaves a field as it is while somebody fills it and the stream is lost and found again", () =>
+    withPage(
+      async (driver, server) => {
+        const { keyboard } = driver.page;
+        await driver.view("data");
+        await driver.fill('input[name="key"]', "gre");
+        server.refusal = 503;
+        server.cut();
+        await driver.see("#link", "Stale since");
+        await keyboard.type("et");
+        server.refusal = undefined;
+        await driver.see("#link", "Live");
+        await keyboard.type("ing");
+        assertEquals(await driver.ask("document.activeElement.value"), "greeting");
+        await keyboard.press("Enter");
+        await driver.giveToken(PLAYED_TOKEN);
+        await driver.see(".item", '"hello": "world"');
+      },
+      SCREEN,
+      fill,
+    ));
+
   it("shows slow requests and hot keys to who has the token", () =>
     withPage(
       async (driver, server) => {

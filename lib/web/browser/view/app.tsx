@@ -198,7 +198,8 @@ function useView(): ViewName {
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);
-  useEffect(() => {
+  // With the view, not later: somebody may be in one of its fields by then.
+  useLayoutEffect(() => {
     if (first.current) first.current = false;
     else document.getElementById("main")?.focus();
   }, [view]);
