@@ -153,15 +153,18 @@ function grown(how: string): FlareError {
   return new FlareError("REFUSED", `the cluster has grown during its backup, ${how}: begin one in another directory`);
 }
 
-/** Repeats what fails because something changes, or is away for a while. */
+/** Repeats what fails because something changes, or is away for a while; says each reason once in a row. */
 async function patiently<T>(admin: ClusterAdmin, { onProgress }: BackupOptions, work: () => Promise<T>): Promise<T> {
+  let said: string | undefined;
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
       const passes = isUnreachable(error) || (error instanceof FlareError && error.retriable);
       if (!passes || attempt === ATTEMPTS_MAX) throw error;
-      onProgress(`${(error as FlareError).message}; trying again`);
+      const { message } = error as FlareError;
+      if (message !== said) onProgress(`${message}; trying again up to ${ATTEMPTS_MAX} times`);
+      said = message;
     }
     await sleep(admin.runtime.clock, PAUSE_MS, true);
   }
