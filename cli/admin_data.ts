@@ -18,6 +18,7 @@ import type { Client } from "../lib/client/client.ts";
 import { dumpItems, dumpKeys } from "../lib/client/dump.ts";
 import type { Item } from "../lib/client/item.ts";
 import { addTableOptions, bandwidthOption, countOption, createVerb, withAdmin } from "./admin_connection.ts";
+import { askForEach, sayFailures } from "./key_outcomes.ts";
 import { ExitStatus } from "./main.ts";
 import { ProgressLine, printJson, printLines, writeOut } from "./output.ts";
 import { type Write, writeResult } from "./output_file.ts";
@@ -169,11 +170,11 @@ function getCommand(): Command {
   const command = nodeVerb("get", "print values").argument("<key...>");
   return command.action((keys: string[]) =>
     withNode(command, async (client) => {
-      const items = await client.getMany(keys);
+      const outcomes = await askForEach(keys, (key) => client.gets(key));
+      const items = outcomes.flatMap((each) => ("answer" in each && each.answer !== undefined ? [each.answer] : []));
       if (command.getOptionValue("outputFormat") === "json") await printJson(items.map(itemRecord));
       else for (const { value } of items) await writeOut(new Uint8Array([...value, 0x0a]));
-      const found = new Set(items.map(({ key }) => new TextDecoder().decode(key)));
-      for (const key of keys.filter((each) => !found.has(each))) missing(key);
+      sayFailures(outcomes, (item) => item === undefined);
     }),
   );
 }
@@ -225,12 +226,6 @@ export function textOrBase64(name: string, bytes: Uint8Array): Record<string, st
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && left.every((byte, i) => byte === right[i]);
-}
-
-/** Reports a missing key, which makes the verb fail. */
-export function missing(key: string): void {
-  process.stderr.write(`flare: key "${key}" not found\n`);
-  process.exitCode = ExitStatus.failed;
 }
 
 async function readStdin(): Promise<Uint8Array> {

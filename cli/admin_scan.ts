@@ -15,8 +15,9 @@ import type { Client } from "../lib/client/client.ts";
 import type { ScanItem } from "../lib/client/scan.ts";
 import { buildPartitionMap } from "../lib/cluster/partition_map.ts";
 import { countOption } from "./admin_connection.ts";
-import { missing, nodeVerb, textOrBase64, withNode } from "./admin_data.ts";
+import { nodeVerb, textOrBase64, withNode } from "./admin_data.ts";
 import { confirm, processTerminal } from "./confirmation.ts";
+import { askForEach, sayFailures } from "./key_outcomes.ts";
 import { ProgressLine, printJson, printLines, writeOut } from "./output.ts";
 
 /** Items buffered before they are written. */
@@ -100,10 +101,13 @@ async function deleteNamed(client: Client, keys: readonly string[], flags: Delet
   if (useless !== undefined) {
     throw new FlareError("INVALID_OPTION", `option "${useless === "dryRun" ? "dry-run" : useless}" needs "--prefix"`);
   }
-  const results = await Promise.all(keys.map(async (key) => ({ key, deleted: await client.delete(key) })));
-  if (json) await printJson(results);
-  else await printLines(results.filter(({ deleted }) => deleted).map(() => "DELETED"));
-  for (const { key, deleted } of results) if (!deleted) missing(key);
+  const outcomes = await askForEach(keys, (key) => client.delete(key));
+  const records = outcomes.map((each) =>
+    "answer" in each ? { key: each.key, deleted: each.answer } : { key: each.key, error: each.error.message },
+  );
+  if (json) await printJson(records);
+  else await printLines(records.filter(({ deleted }) => deleted).map(() => "DELETED"));
+  sayFailures(outcomes, (deleted) => !deleted);
 }
 
 async function deleteByPrefix(client: Client, flags: DeleteFlags & { readonly prefix: string }, json: boolean): Promise<void> {
