@@ -123,6 +123,8 @@ export async function* runChange(host: ChangeHost, change: Change, options: RunO
           if (step.kind === "clean") await host.ping(step.node);
           // Checked before anything is changed.
           if (step.kind === "hold") await host.hold(step.node, 0);
+          if (activates(step) && !(await host.answers(step.node)))
+            throw new FlareError("REFUSED", `"${step.node}" does not answer: start it first`);
         }
         for (const step of steps) yield* runStep(host, step, options);
         break;
@@ -134,6 +136,11 @@ export async function* runChange(host: ChangeHost, change: Change, options: RunO
     }
     yield { kind: "done", key: node, node: findNode(await host.nodeMap(), node) };
   }
+}
+
+/** Whether the node map says from this step on that the node serves. */
+function activates(step: Step): boolean {
+  return step.kind === "state" && step.state === NodeState.active && step.unsafe !== true;
 }
 
 async function* runStep(host: ChangeHost, step: Step, options: RunOptions): AsyncGenerator<ChangeEvent> {

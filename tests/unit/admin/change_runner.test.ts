@@ -9,6 +9,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { type Change, type ClusterView, describeStep, nodeText } from "../../../lib/admin/change.ts";
 import { type ChangeEvent, type ChangeHost, type Copying, runChange } from "../../../lib/admin/change_runner.ts";
 import {
+  activateChange,
   masterChange,
   partChange,
   promoteChange,
@@ -350,6 +351,18 @@ describe("a change that is carried out", () => {
       "done n:1: -",
     ]);
     assertEquals(cluster.map.nodes.length, 0);
+  });
+
+  it("puts into service only what runs, or what may come back with any data", async () => {
+    const cluster = new FakeCluster([1, proxy, down, -1]);
+    cluster.silent.add("n:1");
+    const text = '"n:1" does not answer: start it first';
+    await assertRejects(() => carryOut(cluster, activateChange(["n:1"])), FlareError, text);
+    assertEquals(cluster.told, []);
+    await carryOut(cluster, activateChange(["n:1"], { unsafe: true }));
+    cluster.silent.clear();
+    await carryOut(cluster, activateChange(["n:1"]));
+    assertEquals(cluster.told, ["node state n 1 active unsafe", "node state n 1 active"]);
   });
 
   it("plans each node when the one before is done", async () => {
