@@ -250,7 +250,7 @@ function nodeFindings(seen: SeenNode, { map }: SeenCluster): Finding[] {
   }
   const removals = number(seen.replication, "replication_removals");
   if (removals > 0) {
-    const problem = `slaves missed writes and copied again since it started: ${removals}`;
+    const problem = `slaves that missed a write were taken out of the in-sync set since it started: ${removals}`;
     found(Severity.note, problem, "its log says why");
   }
   const lost = number(seen.replication, "replication_failures") + number(seen.replication, "replication_dropped");

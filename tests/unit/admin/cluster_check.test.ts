@@ -192,7 +192,7 @@ describe("checkCluster", () => {
       ["note n:1: 3 copies of writes did not reach a slave since it started"],
     ],
     [
-      "slaves that missed writes and copied again",
+      "slaves that were taken out of the in-sync set",
       seenWith({
         replication: new Map([
           ["replication_failures", "2"],
@@ -200,7 +200,7 @@ describe("checkCluster", () => {
           ["replication_removals", "1"],
         ]),
       }),
-      ["note n:1: slaves missed writes and copied again since it started: 1"],
+      ["note n:1: slaves that missed a write were taken out of the in-sync set since it started: 1"],
     ],
     [
       "keys that differed on slaves, and were not repaired",
