@@ -30,6 +30,7 @@ export interface JoinRequest {
 }
 
 const FAILURE = "failed to add node";
+const DUPLICATE = "a running node has its server-name and server-port";
 
 /**
  * `node add`: a new node becomes an active proxy; a known one may join if it is down or silent. A restarted slave may have
@@ -46,7 +47,9 @@ export function joinNode(map: NodeMap, request: JoinRequest): Transition {
   const known = findNode(map, key);
   if (known === undefined) return addNode(map, request);
   if (known.state !== NodeState.down && !silent) {
-    return refuse(FAILURE, `"${key}" is already in the node map, and a node answers there`);
+    const reason = `"${key}" is already in the node map, and a node answers there`;
+    // The original says no more, and its nodes know nothing else.
+    return refuse(data === undefined ? FAILURE : `${FAILURE}: ${DUPLICATE}, "${key}"`, reason);
   }
   const node: ClusterNode = Object.freeze({ ...known, data: rememberedData(data) });
   const isMaster = node.role === NodeRole.master;

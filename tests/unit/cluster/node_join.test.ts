@@ -192,12 +192,14 @@ describe("any other node", () => {
   });
 
   it("is refused while a node answers in its name", () => {
-    const outcome = joinNode(mapOf(NodeState.active, FIFTH, undefined), { host: "m", port: 1, data: SIXTH, silent: false });
-    assertEquals(outcome, {
-      ok: false,
-      error: "failed to add node",
-      reason: '"m:1" is already in the node map, and a node answers there',
-    });
+    const reason = '"m:1" is already in the node map, and a node answers there';
+    for (const [data, error] of [
+      [undefined, "failed to add node"],
+      [SIXTH, 'failed to add node: a running node has its server-name and server-port, "m:1"'],
+    ] as const) {
+      const outcome = joinNode(mapOf(NodeState.active, FIFTH, undefined), { host: "m", port: 1, data, silent: false });
+      assertEquals(outcome, { ok: false, error, reason });
+    }
   });
 });
 
