@@ -189,6 +189,8 @@ class NodeWatch {
   #timer: Timer | undefined;
   #reporting = false;
   #stopped = false;
+  /** Why the last exchange failed. */
+  #problem: string | undefined;
 
   constructor(
     runtime: Runtime,
@@ -273,23 +275,27 @@ class NodeWatch {
       this.#peer.close();
       this.#peer = createPeer(this.#runtime, this.#workers, this.#node, this.options);
     }
-    let ok = false;
+    this.#problem = undefined;
     try {
       const { line } = await this.#peer.request(bytes, ReplyShape.line);
-      ok = line === "OK";
-      if (!ok) this.#runtime.log.write("warning", `"${this.#node.key}" answered "${line}" to "${command}"`);
+      if (line !== "OK") {
+        this.#problem = `it answered "${line}" to "${command}"`;
+        this.#runtime.log.write("warning", `"${this.#node.key}" answered "${line}" to "${command}"`);
+      }
     } catch (error) {
       if (!(error instanceof FlareError)) throw error;
+      this.#problem = error.message;
       if (!this.#stopped) this.#runtime.log.write("info", `"${command}" to "${this.#node.key}" failed: ${error.message}`);
     }
-    this.#step({ kind: "answered", ok });
+    this.#step({ kind: "answered", ok: this.#problem === undefined });
   }
 
   /** One report at a time: the next answer, or failure, repeats what is still true. */
   async #report(kind: "down" | "up"): Promise<void> {
     if (this.#reporting) return;
     this.#reporting = true;
-    this.#runtime.log.write("notice", `node "${this.#node.key}" is ${kind}`);
+    const why = this.#problem === undefined ? "" : `: ${this.#problem}`;
+    this.#runtime.log.write("notice", `node "${this.#node.key}" is ${kind}${why}`);
     await (kind === "down" ? this.#health.onDown(this.#node.key) : this.#health.onUp(this.#node.key));
     this.#reporting = false;
   }

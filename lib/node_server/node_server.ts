@@ -468,6 +468,7 @@ export class RunningNode implements NodeServer {
         const isOwn = (event.after ?? event.before)?.key === this.key;
         // The index server logs them all.
         log.write(isOwn ? "notice" : "info", mapEventText(map.version, event));
+        if (isOwn && event.kind === "lost" && !this.isStopping) log.write("warning", takenForDown(this.key));
       }
       return;
     }
@@ -566,6 +567,11 @@ function buildComponents(
     watchers: new Watchers(runtime.clock),
     timeWatcher: new TimeWatcher(runtime.clock, runtime.log, storage, options),
   };
+}
+
+/** For a node that runs. */
+function takenForDown(key: string): string {
+  return `this node is down in the node map: the index server does not reach it at "${key}", or an operator took it out of service`;
 }
 
 /** The `forward` line by the current node map. */

@@ -144,6 +144,8 @@ describe("index server", () => {
     world.node("p:1").answer = () => undefined;
     await world.advance(6000);
     await world.ask("node add p 1\r\n");
+    const [notice, ...more] = world.logged.filter((line) => line.includes('node "p:1" is down'));
+    assert(notice?.startsWith('notice node "p:1" is down: ') && more.length === 0, notice);
     const events = world.logged.filter((line) => /node map|failed to/.test(line) && !line.includes(" audit "));
     assertEquals(events, [
       'notice node map 2: role "p:1": proxy, active, balance 0 -> slave of partition 0, prepare, balance 0; ' +

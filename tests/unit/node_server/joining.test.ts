@@ -233,6 +233,18 @@ describe("a node whose index server's pushes get lost", () => {
     await world.stop();
   });
 
+  it("says that it is down in the node map though it runs", async () => {
+    const world = await World.create();
+    await world.join();
+    await world.network.settle();
+    world.dial("node sync 5\r\nNODE 127.0.0.1 2001 2 2 -1 0 16\r\nEND\r\n");
+    await world.network.settle();
+    assertEquals(world.logged("this node is down in the node map: ").length, 1);
+    world.network.logged.length = 0;
+    await world.stop();
+    assertEquals(world.logged("this node is down").length, 0);
+  });
+
   it("waits for a late push: other nodes must have the map first", async () => {
     const world = await World.create();
     await world.join();
