@@ -466,7 +466,10 @@ export class Replicator implements StreamsOwner {
     delivery.release?.();
   }
 
-  /** A node lacks a write: releases it when the node cannot become the owner of its key any more, or is that already. */
+  /**
+   * A node lacks a write: releases it when the node cannot become the owner of its key any more. If it is that already, nobody
+   * who has waited may see the write.
+   */
   async #releaseWhenOut(node: ClusterNode, release: () => void): Promise<void> {
     while (this.#inSync.awaits(node)) {
       const doubt = await this.#inSync.late(node, "it is not known whether it is out");
@@ -474,6 +477,8 @@ export class Replicator implements StreamsOwner {
       this.streams.failWaiters(doubt);
       await sleep(this.#clock, RETRY_MS);
     }
+    const doubt = await this.#inSync.late(node, "it lacks a write");
+    if (doubt !== undefined) this.streams.failWaiters(doubt);
     release();
   }
 

@@ -60,6 +60,42 @@ class Appender {
   }
 }
 
+/** Reads one key after the other through one node, and remembers what it was shown. */
+class Reader {
+  readonly shown: { readonly key: string; readonly text: string }[] = [];
+  readonly #world: SimWorld;
+  readonly #client: SimClient;
+  #stopped = false;
+
+  constructor(world: SimWorld, { host, port }: ClusterNode) {
+    this.#world = world;
+    this.#client = new SimClient(world.host("reading").start(), host, port, 60_000);
+    void this.#work();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #work(): Promise<void> {
+    for (let i = 0; !this.#stopped; i++) {
+      void this.#read(KEYS[i % KEYS.length] as string);
+      await this.#world.sleep(GIVER_PAUSE_MS);
+    }
+  }
+
+  async #read(key: string): Promise<void> {
+    const answer = await this.#client.request(`get ${key}\r\n`, "items");
+    if (answer.kind !== "items") return;
+    for (const text of partsOf(answer.items[0]?.value)) this.shown.push({ key, text });
+  }
+}
+
+/** What was appended to a value. */
+function partsOf(value: string | undefined): readonly string[] {
+  return value?.match(/[^;]+;/g) ?? [];
+}
+
 /**
  * Adds a partition behind a slow link while its keys are appended to through both nodes; says what was logged as a warning.
  * @param meanwhile runs from the moment on when the new master is in this state
@@ -89,17 +125,19 @@ async function addPartition(
     const daemon = ({ key }: ClusterNode) => run.cluster.nodeOf(key) as SimDaemon<RunningNode>;
     world.network.clog(daemon(giver).host, daemon(taker).host, SLOW_LINK_US);
     appenders.push(new Appender(world, "a", giver, GIVER_PAUSE_MS), new Appender(world, "b", taker, TAKER_PAUSE_MS));
+    const watching = new Reader(world, giver);
     const growing = run.reshape({ partitions: 2, slaves: 0 }, REST_MS);
     while (run.cluster.map?.nodes.every((node) => node.state !== state)) await world.sleep(1);
     await meanwhile(daemon(taker), run);
     await growing;
     for (const appender of appenders) appender.stop();
+    watching.stop();
     await world.sleep(REST_MS);
     const reader = client("reader");
     for (const key of KEYS) {
       const answer = await reader.request(`get ${key}\r\n`, "items");
       assert(answer.kind === "items", JSON.stringify(answer));
-      const parts: readonly string[] = answer.items[0]?.value.match(/[^;]+;/g) ?? [];
+      const parts = partsOf(answer.items[0]?.value);
       assertEquals(new Set(parts).size, parts.length, `appended to ${key} twice`);
       const acknowledged = appenders.flatMap((each) => each.acknowledged.filter((append) => append.key === key));
       assertGreater(acknowledged.length, 0);
@@ -107,6 +145,13 @@ async function addPartition(
         acknowledged.filter(({ text }) => !parts.includes(text)),
         [],
         `lost appends to ${key}`,
+      );
+      const shown = watching.shown.flatMap((each) => (each.key === key ? [each.text] : []));
+      assertGreater(shown.length, 0);
+      assertEquals(
+        shown.filter((text) => !parts.includes(text)),
+        [],
+        `appends to ${key} that were shown, and are lost`,
       );
     }
     run.operator.stop();
