@@ -95,7 +95,8 @@ export class Server implements SessionHost, WaitingConnectionOwner {
   readonly #waiting = new Map<WaitingConnection, () => Session>();
   /** Connections of other protocols. */
   readonly #guests = new Set<Guest>();
-  #isExpected = false;
+  /** The node that will open soon, `host:port`; undefined = none will. */
+  #expected: string | undefined;
   readonly #listeners: { readonly id: number; readonly listener: Listener }[] = [];
   readonly #secureListeners = new Set<Listener>();
   #options: ServerOptions;
@@ -157,9 +158,14 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     for (const session of this.#sessions) session.admit();
   }
 
-  /** It will open soon: from now on connections are kept, and their requests wait for it. */
-  expect(): void {
-    this.#isExpected = true;
+  /** The node that will open soon: from now on connections are kept, and their requests wait for it. */
+  expect(nodeKey: string): void {
+    this.#expected = nodeKey;
+  }
+
+  /** The `host:port` of that node. */
+  get nodeKey(): string {
+    return this.#expected ?? "";
   }
 
   /** From now on connections are served, waiting ones first. */
@@ -324,7 +330,7 @@ export class Server implements SessionHost, WaitingConnectionOwner {
     const isFull = this.connections >= this.maxConnections;
     const { guests } = traits;
     // Other protocols do not wait for the server's handler.
-    const isReady = this.#handler !== undefined || this.#isExpected || guests !== undefined;
+    const isReady = this.#handler !== undefined || this.#expected !== undefined || guests !== undefined;
     if (!isReady || isFull) {
       if (isReady) this.#onRejected();
       // Sending the reason would take a handshake, which is what we cannot afford.

@@ -665,7 +665,10 @@ export const nodeCommands = {
     run: ({ lane }, request, reply, session) => lane.lane(request, reply, session),
     section: "nodes",
     lines: [
-      ["open <id>", "`OK`: the sender's name for this connection"],
+      [
+        "open <id> [<host:port>]",
+        "`OK`: the sender's name for this connection; an error if it is meant for another node than this one",
+      ],
       [
         "ask <id>",
         "`BUSY`: requests on the sender's connection of this name wait here for their answers; `IDLE`: none does, or no such " +

@@ -11,7 +11,7 @@ import { reloadedOptions } from "../base/option_schema.ts";
 import { KEY_HASHES } from "../cluster/key_hash.ts";
 import { KeyResolver } from "../cluster/key_resolver.ts";
 import { describeNode, mapEvents, mapEventText } from "../cluster/map_events.ts";
-import { NodeRole, NodeState } from "../cluster/node.ts";
+import { NodeRole, NodeState, nodeKey } from "../cluster/node.ts";
 import { findNode, type NodeMap } from "../cluster/node_map.ts";
 import { placeLabel } from "../cluster/place_label.ts";
 import { reconstructionFor } from "../cluster/role_change.ts";
@@ -181,7 +181,7 @@ export class RunningNode implements NodeServer {
         meta,
         dump: new DumpCommands(components, resolver),
         scan,
-        lane: new LaneCommands(server.sessions),
+        lane: new LaneCommands(server.sessions, components.selfKey),
         listings: new KeyListings(components, clusterScan, () => scan.newScan()),
         flush: new FlushCommands(components, new ClusterFlush(components), () => this.#reconstructor.restart()),
         watchers: components.watchers,
@@ -261,7 +261,7 @@ export class RunningNode implements NodeServer {
       });
       const history = await DataHistory.open(runtime, storage, options.dataDir);
       // Other nodes learn of this one when it joins and may connect before the join is answered.
-      server.expect();
+      server.expect(nodeKey(options.serverName, options.serverPort));
       const joined = await link.join(history.identity);
       const resolver = new KeyResolver(joined.meta);
       const components = buildComponents(
@@ -571,7 +571,8 @@ function buildComponents(
 
 /** For a node that runs. */
 function takenForDown(key: string): string {
-  return `this node is down in the node map: the index server does not reach it at "${key}", or an operator took it out of service`;
+  const why = `the index server does not reach it at "${key}", or an operator took it out of service`;
+  return `this node is down in the node map: ${why}`;
 }
 
 /** The `forward` line by the current node map. */

@@ -1,11 +1,12 @@
 /**
- * How a node asks another one about a connection between them: `lane open` gives the connection a name, `lane ask` on another
- * connection asks what becomes of the requests on it. So a node that is busy with them can be told from a connection whose
- * packets are lost. Pure.
+ * How a server asks a node about a connection between them: `lane open` gives the connection a name, and says which node it is
+ * meant for; `lane ask` on another connection asks what becomes of the requests on it. So a node that is busy with them can be
+ * told from a connection whose packets are lost, and one that is gone from another one that has got its address. Pure.
  */
 
 import { fromLatin1 } from "../base/bytes.ts";
 import { senderOf } from "./stream_request.ts";
+import { serverErrorLine } from "./text/server_error.ts";
 
 /** The answer to `lane open`. */
 export const LANE_OK = "OK";
@@ -13,30 +14,49 @@ export const LANE_OK = "OK";
 export const LANE_BUSY = "BUSY";
 export const LANE_IDLE = "IDLE";
 
+/** How the answer to `lane open` begins of a node that is not the one that is meant. */
+const STRANGER = "SERVER_ERROR this is node ";
+
 /** What is said of a lane. */
 export interface LaneRequest {
   readonly verb: "open" | "ask";
   /** Of all connections of all nodes. */
   readonly name: string;
+  /** The node that is meant, `host:port`; undefined: whoever is there. */
+  readonly meant: string | undefined;
 }
 
 /** What a node says of one of its connections. */
 export interface LaneLines {
   /** Names it; to be sent on it. */
   readonly open: Uint8Array;
-  /** Asks about it; to be sent on another one. */
-  readonly ask: Uint8Array;
+  /** Asks about it; to be sent on another one. Absent: nobody asks. */
+  readonly ask?: Uint8Array;
 }
 
-/** `<self>lane open <id>`, and `ask`; no two connections of a node have the same `id`. */
-export function laneLines(selfKey: string, id: number): LaneLines {
-  return { open: fromLatin1(`<${selfKey}>lane open ${id}\r\n`), ask: fromLatin1(`<${selfKey}>lane ask ${id}\r\n`) };
+/**
+ * `<self>lane open <id> <meant>`, and `<self>lane ask <id>`; no two connections of a node have the same `id`.
+ * @param meant the `host:port` of the node that is called
+ */
+export function laneLines(selfKey: string, id: number, meant: string): Required<LaneLines> {
+  return { open: fromLatin1(`<${selfKey}>lane open ${id} ${meant}\r\n`), ask: fromLatin1(`<${selfKey}>lane ask ${id}\r\n`) };
+}
+
+/** The answer to a `lane open` that is meant for another node; undefined: it is not. */
+export function strangerLine({ meant }: LaneRequest, selfKey: string): string | undefined {
+  return meant === undefined || meant === selfKey ? undefined : serverErrorLine(`this is node ${selfKey}`);
+}
+
+/** The node that says so of itself; undefined: the answer is another one. */
+export function strangerOf(answer: string): string | undefined {
+  return answer.startsWith(STRANGER) ? answer.slice(STRANGER.length) : undefined;
 }
 
 /** The prefix of `lane` and the words after it; undefined = malformed. */
 export function parseLane(prefix: string | undefined, words: readonly string[]): LaneRequest | undefined {
   const nodeKey = senderOf(prefix);
-  const [verb, id, ...others] = words;
+  const [verb, id, meant, ...others] = words;
   if (nodeKey === undefined || nodeKey === "" || others.length > 0 || !/^\d{1,10}$/.test(id ?? "")) return undefined;
-  return verb === "open" || verb === "ask" ? { verb, name: `${nodeKey} ${id}` } : undefined;
+  const isKnown = verb === "open" || (verb === "ask" && meant === undefined);
+  return isKnown ? { verb, name: `${nodeKey} ${id}`, meant } : undefined;
 }

@@ -47,6 +47,8 @@ export interface Transport {
    * name resolution and handshake. A name that cannot be resolved delays no other connection.
    */
   connect(address: Address, timeoutMs: number, handler: ConnectionHandler, options?: ConnectOptions): Connection;
+  /** Somebody else answers at the addresses of a name: it is resolved again before it is used again. Absent: it always is. */
+  doubt?(host: string): void;
 }
 
 /** How to listen. */

@@ -13,7 +13,9 @@ export class FakeNode {
   readonly #key: string;
   /** The answer to a command line; undefined = silence, empty = the connection ends. */
   answer: (command: string) => string | undefined = () => "OK\r\n";
-  /** Everything it was sent, one text per command: `ping`, or `node sync` with its lines joined by `|`. */
+  /** The node that is there in its place; undefined: itself, and it does not know `lane`. */
+  stranger: string | undefined;
+  /** Everything it was sent but `lane`, one text per command: `ping`, or `node sync` with its lines joined by `|`. */
   readonly received: string[] = [];
   /** The connections to it. */
   readonly connections = new Set<FarEnd>();
@@ -94,9 +96,15 @@ export class IndexWorld implements Runtime {
       for (let request = cutRequest(far.received); request !== undefined; request = cutRequest(far.received)) {
         far.received = far.received.slice(request.length);
         const command = request.trimEnd().replaceAll("\r\n", "|").replaceAll("NODE ", "").replace("|END", "");
-        node.received.push(command);
-        this.trace.push(`${key} ${command}`);
-        const answer = node.answer(command);
+        const isLane = command.includes(">lane ");
+        if (!isLane) {
+          node.received.push(command);
+          this.trace.push(`${key} ${command}`);
+        }
+        const { stranger } = node;
+        const said = node.answer(isLane ? "ping" : command);
+        const lane = stranger === undefined ? "ERROR\r\n" : `SERVER_ERROR this is node ${stranger}\r\n`;
+        const answer = isLane && said !== undefined && said !== "" ? lane : said;
         if (answer === "") far.close();
         else if (answer !== undefined) far.send(answer);
       }

@@ -36,6 +36,8 @@ export class PlayedNetwork implements Transport {
   readonly runtime: Runtime;
   /** Called with the key of the host and the far end of each connection the server opens. */
   onConnect: (key: string, far: FarEnd) => void = () => undefined;
+  /** Called with a host whose name leads to another one. */
+  doubt: (host: string) => void = () => undefined;
   /** Hosts that refuse connections. */
   readonly unreachable = new Set<string>();
   /** Hosts that have disappeared: nothing gets there. */

@@ -22,6 +22,8 @@ export class PlayedHost {
   knowsStreams = false;
   /** Whether it is asked to take forwarded requests; else it does not know them. */
   takesForwards = false;
+  /** The node that is there in its place; undefined: itself, and it does not know `lane`. */
+  stranger: string | undefined;
   /** Undefined = silence. */
   answer: (request: string) => string | undefined = () => "STORED\r\n";
   /** Connections our node has opened to it. */
@@ -142,7 +144,7 @@ export class PlayedNode {
           continue;
         }
         if (request.includes(">lane ")) {
-          far.send("ERROR\r\n");
+          far.send(host.stranger === undefined ? "ERROR\r\n" : `SERVER_ERROR this is node ${host.stranger}\r\n`);
           continue;
         }
         if ((!host.knowsStreams && request.includes(">stream ")) || (!host.takesForwards && request.includes(">forward "))) {

@@ -41,6 +41,10 @@ class LoginTransport implements Transport {
     if (credentials === undefined) return this.#runtime.transport.connect(...parameters);
     return new LoginConnection(this.#runtime, credentials, parameters);
   }
+
+  doubt(host: string): void {
+    this.#runtime.transport.doubt?.(host);
+  }
 }
 
 /** A connection that opens for its user once it has logged in. */

@@ -1,10 +1,11 @@
 /**
  * A connection accepted before its server could serve: keeps what the client sends and passes it to its session, in order, as
  * soon as there is one, as if it had waited in the kernel's queue. Only `ping` is answered at once, because it asks for the
- * current state. Limited in bytes here, in time by the server.
+ * current state, and `lane open`, which other servers send before it. Limited in bytes here, in time by the server.
  */
 
 import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
+import { parseLane, strangerLine } from "../../protocol/lane_request.ts";
 import type { Connection, ConnectionHandler } from "../../runtime/runtime.ts";
 
 /** The server of such a connection. */
@@ -12,12 +13,18 @@ export interface WaitingConnectionOwner {
   /** The connection ended before it got a session; `error` as in `ConnectionHandler.onClose`. */
   left(waiting: WaitingConnection, error?: Error): void;
   monotonicMs(): number;
+  /** The `host:port` of the node that will serve here. */
+  readonly nodeKey: string;
 }
 
 /** More than this stays in the kernel. */
 const HELD_BYTES_MAX = 16384;
-const PING = "ping\r\n";
-const NOT_READY = fromLatin1("SERVER_ERROR this node has not joined its cluster yet\r\n");
+/** More bytes are something else. */
+const QUESTIONS_BYTES_MAX = 1024;
+/** Nothing but lines that are answered at once. */
+const QUESTIONS = /^(?:(?:ping|<[^>\r\n]*>lane open [^\r\n]*)\r\n)+$/;
+const LANE = /^<([^>]*)>lane (.*)$/;
+const NOT_READY = "SERVER_ERROR this node has not joined its cluster yet";
 /** The first byte of a binary request. */
 const BINARY_MAGIC = 0x80;
 
@@ -48,7 +55,7 @@ export class WaitingConnection implements ConnectionHandler {
 
   /** The server did not open in time: sends an error and closes the connection. */
   refuse(): void {
-    if (!this.#isBlocked && this.#held[0]?.[0] !== BINARY_MAGIC) this.#connection.write(NOT_READY);
+    if (!this.#isBlocked && this.#held[0]?.[0] !== BINARY_MAGIC) this.#connection.write(fromLatin1(`${NOT_READY}\r\n`));
     this.#forget();
     this.#connection.close();
   }
@@ -69,7 +76,7 @@ export class WaitingConnection implements ConnectionHandler {
     this.#heldBytes += chunk.length;
     this.heldSinceMs ??= this.#owner.monotonicMs();
     if (this.#heldBytes > HELD_BYTES_MAX) this.#connection.pause();
-    if (this.#heldBytes === PING.length && !this.#isBlocked) this.#answerPing();
+    if (this.#heldBytes <= QUESTIONS_BYTES_MAX && !this.#isBlocked) this.#answerQuestions();
   }
 
   onDrain(): void {
@@ -96,10 +103,21 @@ export class WaitingConnection implements ConnectionHandler {
     if (this.#hasEnded) session.onEnd();
   }
 
-  #answerPing(): void {
-    if (latin1(concatBytes(this.#held)) !== PING) return;
+  #answerQuestions(): void {
+    const text = latin1(concatBytes(this.#held));
+    if (!QUESTIONS.test(text)) return;
     this.#forget();
-    this.#isBlocked = !this.#connection.write(NOT_READY);
+    const answers = text
+      .split("\r\n")
+      .slice(0, -1)
+      .map((line) => `${this.#answer(line)}\r\n`);
+    this.#isBlocked = !this.#connection.write(fromLatin1(answers.join("")));
+  }
+
+  #answer(line: string): string {
+    const [, prefix, words = ""] = LANE.exec(line) ?? [];
+    const lane = prefix === undefined ? undefined : parseLane(prefix, words.split(" "));
+    return (lane === undefined ? undefined : strangerLine(lane, this.#owner.nodeKey)) ?? NOT_READY;
   }
 
   #forget(): void {

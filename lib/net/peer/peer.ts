@@ -7,6 +7,7 @@
 import { EMPTY_BYTES, fromLatin1 } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
+import { nodeKey } from "../../cluster/node.ts";
 import { laneLines } from "../../protocol/lane_request.ts";
 import { RequestBuffer } from "../../protocol/text/request_buffer.ts";
 import { type ClientReply, ReplyShape } from "../../protocol/text/text_client.ts";
@@ -266,8 +267,9 @@ export class Peer implements Worker {
       },
       onGone: (link, error, unanswered, unread) => this.#onGone(link, error, unanswered, unread),
     };
-    const nodeKey = this.#introduction?.nodeKey;
-    const lane = nodeKey === undefined ? undefined : laneLines(nodeKey, this.#workers.nextId());
+    const { host, port } = this.#address;
+    const self = this.#introduction?.nodeKey;
+    const lane = self === undefined ? undefined : laneLines(self, this.#workers.nextId(), nodeKey(host, port));
     return new PeerLink(this.#runtime, this.#address, this.#options, owner, lane);
   }
 

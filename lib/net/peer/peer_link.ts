@@ -8,7 +8,7 @@
 import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
-import { LANE_IDLE, LANE_OK, type LaneLines } from "../../protocol/lane_request.ts";
+import { LANE_IDLE, LANE_OK, type LaneLines, strangerOf } from "../../protocol/lane_request.ts";
 import { type ClientReply, MALFORMED, ReplyParser, ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../../runtime/runtime.ts";
 import type { TlsLink } from "../tls/tls_link.ts";
@@ -261,14 +261,23 @@ export class PeerLink implements ConnectionHandler {
     }
   }
 
-  /** From now on the node can be asked about this connection, if it knows `lane`. */
+  /** From now on the node can be asked about this connection, if it knows `lane`, and is the one that is meant. */
   #introduce(): void {
     const lane = this.#lane;
     if (lane === undefined) return;
     const answer = ({ line }: ClientReply): void => {
-      if (line === LANE_OK) this.#probe = lane.ask;
+      if (line === LANE_OK) this.#probe = lane.ask ?? PING;
+      const stranger = strangerOf(line);
+      if (stranger !== undefined) this.#isMisled(stranger);
     };
     this.send([requestFor(lane.open, ReplyShape.line, answer, () => undefined, this.#runtime.clock.monotonicMs())]);
+  }
+
+  /** Another node has the address of ours, or a name is not up to date. */
+  #isMisled(stranger: string): void {
+    this.#runtime.transport.doubt?.(this.#address.host);
+    const text = `at the address of "${this.#name}" is "${stranger}"`;
+    this.fail(new FlareError("CONNECTION_FAILED", text, { retriable: true }));
   }
 
   #turnedAway(): void {

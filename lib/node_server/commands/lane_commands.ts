@@ -1,7 +1,7 @@
 /** `lane`: another node names its connection, and asks on another one whether requests on it are still being answered here. */
 
 import type { ClientSession } from "../../net/connection/client_session.ts";
-import { LANE_BUSY, LANE_IDLE, LANE_OK, parseLane } from "../../protocol/lane_request.ts";
+import { LANE_BUSY, LANE_IDLE, LANE_OK, parseLane, strangerLine } from "../../protocol/lane_request.ts";
 import type { Request } from "../../protocol/request.ts";
 import { BAD_LINE } from "../../protocol/text/refusal_lines.ts";
 import type { TextReply } from "../../protocol/text/text_reply.ts";
@@ -9,15 +9,20 @@ import type { TextReply } from "../../protocol/text/text_reply.ts";
 export class LaneCommands {
   readonly #sessions: Iterable<Pick<ClientSession, "isAnswering" | "lane">>;
 
+  readonly #selfKey: string;
+
   /** @param sessions all connections of the server */
-  constructor(sessions: Iterable<Pick<ClientSession, "isAnswering" | "lane">>) {
+  constructor(sessions: Iterable<Pick<ClientSession, "isAnswering" | "lane">>, selfKey: string) {
     this.#sessions = sessions;
+    this.#selfKey = selfKey;
   }
 
   lane({ prefix, words }: Request, reply: TextReply, session: ClientSession): void {
     const asked = parseLane(prefix, words);
     if (asked === undefined) return reply.line(BAD_LINE);
     if (asked.verb === "ask") return reply.line(this.#isBusy(asked.name) ? LANE_BUSY : LANE_IDLE);
+    const stranger = strangerLine(asked, this.#selfKey);
+    if (stranger !== undefined) return reply.line(stranger);
     // A connection of an earlier life of the node, which had the same name there.
     for (const each of this.#sessions) if (each.lane === asked.name) each.lane = undefined;
     session.lane = asked.name;

@@ -11,8 +11,9 @@ import { MIB } from "../../base/byte_units.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
-import { PeerLink, type PeerOptions, type PendingRequest, requestFor } from "../../net/peer/peer_link.ts";
+import { type LinkOwner, PeerLink, type PeerOptions, type PendingRequest, requestFor } from "../../net/peer/peer_link.ts";
 import type { Worker, WorkerRegistry } from "../../net/worker.ts";
+import { laneLines } from "../../protocol/lane_request.ts";
 import {
   encodeBeacon,
   encodeStream,
@@ -327,11 +328,13 @@ export class ReplicaStream implements Worker {
     this.#isFollowing = false;
     this.#isAsking = false;
     this.#sent = 0;
-    this.#link = new PeerLink(this.#runtime, this.node, this.#settings.peer, {
+    const owner: LinkOwner = {
       onReady: () => (this.#isFollowing ? this.#send() : this.#ask()),
       onIdle: () => undefined,
       onGone: (link) => this.#onGone(link),
-    });
+    };
+    const { open } = laneLines(this.#settings.selfKey, this.#workers.nextId(), this.node.key);
+    this.#link = new PeerLink(this.#runtime, this.node, this.#settings.peer, owner, { open });
   }
 
   #onGone(link: PeerLink): void {

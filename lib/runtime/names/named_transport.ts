@@ -36,6 +36,10 @@ export class NamedTransport implements Transport {
     }
     return new NamedConnection(this.#inner, this.#names, this.#clock, address, timeoutMs, handler, options);
   }
+
+  doubt(host: string): void {
+    this.#names.doubt(host);
+  }
 }
 
 /** A host that is an IP address, without brackets; undefined for a name. */

@@ -158,6 +158,27 @@ describe("index server", () => {
     ]);
   });
 
+  it("takes no other node for one whose address that has, and lets the right one join", async () => {
+    const { world, server } = await startSettled(FOUR);
+    const gone = world.node("p:1");
+    gone.stranger = "q:1";
+    for (const connection of gone.connections) connection.close();
+    await world.advance(6000);
+    assertEquals(rolesOf(server)[3], "p 2 2 -1 0");
+    assert(world.logged.includes('notice node "p:1" is down: at the address of "p:1" is "q:1"'), world.logged.join("\n"));
+  });
+
+  it("lets a node join whose address another one has, which answers there", async () => {
+    for (const [stranger, answer] of [
+      ["q:1", "NODE"],
+      [undefined, "SERVER_ERROR"],
+    ] as const) {
+      const { world } = await startSettled(FOUR);
+      world.node("p:1").stranger = stranger;
+      assertEquals((await world.ask("node add p 1\r\n")).reply.trimEnd().split(" ")[0], answer);
+    }
+  });
+
   it("takes a node back when it answers again", async () => {
     const { world, server } = await startSettled(FOUR);
     world.node("p:1").answer = (command) => (command === "ping" ? "SERVER_ERROR storage error\r\n" : "OK\r\n");

@@ -120,6 +120,22 @@ describe("a node that has said node add", () => {
     await world.stop();
   });
 
+  it("says at once who it is to a server that means another node, and answers pings behind that", async () => {
+    const world = await World.create();
+    world.index.answerDelayMs = 2000;
+    world.begin();
+    await world.network.settle();
+    const meant = world.dial(`<i:1>lane open 7 ${KEY}\r\nping\r\n`);
+    const mistaken = world.dial("<i:1>lane open 8 10.0.0.1:2001\r\n");
+    await world.network.settle();
+    mistaken.send("ping\r\n");
+    await world.network.settle();
+    assertEquals(meant.received, NOT_JOINED + NOT_JOINED);
+    assertEquals(mistaken.received, `SERVER_ERROR this is node ${KEY}\r\n${NOT_JOINED}`);
+    await world.network.passUntil(() => world.node !== undefined, 3000);
+    await world.stop();
+  });
+
   it("keeps a long request, and the end of a connection behind it, without reading on for ever", async () => {
     const world = await World.create();
     world.index.answerDelayMs = 2000;

@@ -44,6 +44,8 @@ class Scene {
   answers: Record<string, string> = {};
   /** The answer to a question about a connection; undefined = the host does not know connections by name. */
   lane: string | undefined;
+  /** The host that is there instead. */
+  stranger: string | undefined;
 
   constructor(options: Partial<PeerOptions> = {}, introduction?: Introduction) {
     const address = { host: "n", port: 1 };
@@ -56,9 +58,10 @@ class Scene {
         const lines = far.received.split("\r\n").slice(0, -1);
         far.received = "";
         for (const line of this.network.silent.has(KEY) ? [] : lines) {
-          const [, verb] = /^<s:1>lane (open|ask) \d+$/.exec(line) ?? [];
+          const [, verb] = /^<s:1>lane (open|ask) \d+(?: n:1)?$/.exec(line) ?? [];
           if (verb !== undefined) {
-            far.send(this.lane === undefined ? "ERROR\r\n" : verb === "open" ? "OK\r\n" : `${this.lane}\r\n`);
+            const opened = this.stranger === undefined ? "OK\r\n" : `SERVER_ERROR this is node ${this.stranger}\r\n`;
+            far.send(this.lane === undefined ? "ERROR\r\n" : verb === "open" ? opened : `${this.lane}\r\n`);
             continue;
           }
           const answer = `${line}\r\n` === PING ? "OK\r\n" : this.answers[line];
@@ -301,6 +304,25 @@ describe("a repeated request with a form for nodes with the meta commands, and o
     const after = scene.repeat("after", []);
     await scene.network.settle();
     assertEquals([await refused, after.outcome, scene.requests], ["UNSUPPORTED", "A", ["mn", "after"]]);
+    scene.peer.close();
+  });
+});
+
+describe("a lane to a node whose address another one has", () => {
+  it("takes no answer of that one, has the name resolved again, and goes on when the right one is there", async () => {
+    const scene = new Scene({}, INTRODUCTION);
+    const doubted: string[] = [];
+    scene.network.doubt = (host) => void doubted.push(host);
+    scene.lane = "IDLE";
+    scene.stranger = "m:7";
+    scene.answers = { a: "A\r\n", b: "B\r\n" };
+    const [asked, delays] = [scene.ask("a"), [] as string[]];
+    const repeated = scene.repeat("b", delays);
+    await scene.network.pass(100);
+    assertEquals([asked.outcome, repeated.outcome, doubted], ["in doubt", undefined, ["n"]]);
+    scene.stranger = undefined;
+    await scene.network.pass(1000);
+    assertEquals([repeated.outcome, scene.ask("a").outcome, scene.connections.length], ["B", undefined, 2]);
     scene.peer.close();
   });
 });

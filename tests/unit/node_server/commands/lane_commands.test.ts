@@ -2,7 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { PlayedNode } from "../../../support/played_node.ts";
+import { agrees, PlayedNode } from "../../../support/played_node.ts";
 
 const MASTER = "127.0.0.1:2002";
 const PROXY = ["2001 2 0 -1 0 16", "2002 0 0 0 1 17"];
@@ -51,10 +51,43 @@ describe("a node that is asked about a connection", () => {
     await node.stop();
   });
 
+  it("says who it is when another node is meant", async () => {
+    const node = new PlayedNode();
+    await node.start(PROXY);
+    assertEquals(await node.ask("<n:1>lane open 7 127.0.0.1:2001\r\n"), "OK\r\n");
+    assertEquals(await node.ask(`<n:1>lane open 7 ${MASTER}\r\n`), "SERVER_ERROR this is node 127.0.0.1:2001\r\n");
+    await node.stop();
+  });
+
   it("refuses a malformed question", async () => {
     const node = new PlayedNode();
     await node.start(PROXY);
     assertEquals(await node.ask("lane ask 7\r\n"), "CLIENT_ERROR bad command line format\r\n");
+    await node.stop();
+  });
+});
+
+describe("a master", () => {
+  it("replicates to the slave that it means, and counts no answer of another node at its address", async () => {
+    const node = new PlayedNode();
+    node.keepsInSyncSet = true;
+    const slave = node.host(MASTER);
+    slave.knowsStreams = true;
+    slave.answer = agrees;
+    slave.stranger = "127.0.0.1:2003";
+    // The name of its log.
+    node.network.draws.push(...Array.from({ length: 100 }, (_, at) => at + 1));
+    const pair = ["2001 0 0 0 1 16", "2002 1 0 0 1 17"];
+    await node.start(pair, { replicationType: "sync" });
+    await node.push(5, pair);
+    await node.network.pass(500);
+    const writer = await node.send("set a 0 0 1\r\n1\r\n");
+    await node.network.pass(500);
+    const blocks = () => slave.requests.filter((request) => request.includes(">block ")).length;
+    assertEquals([writer.received, blocks()], ["", 0]);
+    slave.stranger = undefined;
+    await node.network.pass(1000);
+    assertEquals([writer.received, blocks()], ["STORED\r\n", 1]);
     await node.stop();
   });
 });

@@ -233,6 +233,19 @@ describe("a connection to a name", () => {
     assertEquals([inner.written, inner.ended, heard.words], ["bye", 1, ["close"]]);
   });
 
+  it("is looked up again when somebody else turned out to be there", async () => {
+    const { lookups, inner, transport, connect } = scene();
+    connect("a");
+    await lookups.answer("a", ["10.0.0.1"]);
+    connect("a");
+    assertEquals([lookups.asked.length, inner.opened.length], [1, 2]);
+    transport.doubt("a");
+    await lookups.network.pass(1500);
+    connect("a");
+    await lookups.answer("a", ["10.0.0.2"]);
+    assertEquals([lookups.asked.length, inner.opened.length], [2, 3]);
+  });
+
   it("says what is wrong with the name", async () => {
     const { lookups, connect } = scene();
     const [, told] = connect("a");
