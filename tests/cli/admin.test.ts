@@ -158,19 +158,19 @@ describe("flare", () => {
   it("says of each key what happened, also where one fails", async () => {
     const tooLong = "k".repeat(40_000);
     const says = (stderr: string): boolean => stderr.startsWith(`flare: key "${tooLong}": `);
-    await flare("set", "b", "2");
-    await flare("set", "a", "1");
-    const got = await flare("get", "a", tooLong, "b");
+    await flare("set", "second", "2");
+    await flare("set", "first", "1");
+    const got = await flare("get", "first", tooLong, "second");
     assertEquals([got.status, got.stdout], [1, "1\n2\n"]);
     assert(says(got.stderr), got.stderr.slice(-200));
-    const deleted = await flare("delete", "a", tooLong, "-o", "json");
+    const deleted = await flare("delete", "first", tooLong, "-o", "json");
     assertEquals(deleted.status, 1);
     const records = JSON.parse(deleted.stdout) as { key: string; deleted?: boolean; error?: string }[];
     assertEquals([records.map((each) => each.deleted), "error" in (records[1] ?? {})], [[true, undefined], true]);
     assert(says(deleted.stderr), deleted.stderr.slice(-200));
     const lines = (await flare("delete", tooLong, tooLong)).stderr.trimEnd().split("\n");
     assert(lines.length === 1 && !says(lines[0] ?? ""), lines[0]?.slice(-200));
-    assertEquals((await flare("delete", "b")).status, 0);
+    assertEquals((await flare("delete", "second")).status, 0);
   });
 
   it("dumps and restores", async () => {
