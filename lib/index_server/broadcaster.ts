@@ -4,7 +4,7 @@
  */
 
 import { MIB } from "../base/byte_units.ts";
-import { EMPTY_BYTES, fromLatin1 } from "../base/bytes.ts";
+import { fromLatin1 } from "../base/bytes.ts";
 import { FlareError } from "../base/errors.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import { NodeState } from "../cluster/node.ts";
@@ -28,8 +28,6 @@ import {
 export interface BroadcasterOptions extends MonitorOptions {
   /** Timeout for a node to accept a connection, and then to answer, in milliseconds. */
   readonly readTimeoutMs: number;
-  /** The index server's own `host:port`. */
-  readonly selfKey: string;
   /** Absent: plain connections to the nodes. */
   readonly tls?: TlsLink | undefined;
 }
@@ -319,14 +317,13 @@ class NodeWatch {
 }
 
 function createPeer(runtime: Runtime, workers: WorkerRegistry, node: ClusterNode, options: BroadcasterOptions): Peer {
-  // It asks on each connection whether it is the node: another one may have got its address.
-  const introduction = { nodeKey: options.selfKey, forwardLine: () => EMPTY_BYTES };
-  const settings = {
+  return new Peer(runtime, { host: node.host, port: node.port }, node.threadType, workers, {
+    // Another node may have got its address.
+    meets: true,
     connectTimeoutMs: options.readTimeoutMs,
     replyTimeoutMs: options.readTimeoutMs,
     tls: options.tls,
     queueBytesMax: QUEUE_BYTES_MAX,
     replyBytesMax: REPLY_BYTES_MAX,
-  };
-  return new Peer(runtime, { host: node.host, port: node.port }, node.threadType, workers, settings, introduction);
+  });
 }

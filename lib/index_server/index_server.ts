@@ -7,7 +7,6 @@ import { FlareError } from "../base/errors.ts";
 import type { HostPort } from "../base/host_port.ts";
 import { reloadedOptions } from "../base/option_schema.ts";
 import type { MapRecord } from "../cluster/map_record.ts";
-import { nodeKey } from "../cluster/node.ts";
 import type { NodeMap } from "../cluster/node_map.ts";
 import type { ClusterMeta } from "../cluster/node_map_codec.ts";
 import type { StoredMap } from "../cluster/stored_map.ts";
@@ -98,7 +97,7 @@ export class RunningIndex implements IndexServer, IndexHost {
       ...metricsRoute(indexMetrics, () => this.#source),
       ...webRoutes(() => this.#web),
     });
-    const monitoring = broadcasterOptions(options, this.tls, this.#key);
+    const monitoring = broadcasterOptions(options, this.tls);
     this.#service = new NodeMapService(this.runtime, this.workers, coordinator, monitoring, options.leaderLeaseMs);
     this.#relay = new LeaderRelay(this.runtime, this.workers, this.tls);
   }
@@ -195,7 +194,7 @@ export class RunningIndex implements IndexServer, IndexHost {
   async reload(given: Partial<IndexSettings> = {}): Promise<void> {
     const options = indexServerOptions(reloadedOptions(indexOptionTable, this.#options, given, this.#givenAtStart));
     this.#options = options;
-    this.#service.reload(broadcasterOptions(options, this.tls, this.#key));
+    this.#service.reload(broadcasterOptions(options, this.tls));
     await this.#http.reload(options);
     await this.tls.reload(options);
     this.#web?.reload();
@@ -256,10 +255,6 @@ export class RunningIndex implements IndexServer, IndexHost {
     return { figures, readiness, server, process: runtime.process, nodeMap, failures: this.#service.monitorFailures };
   }
 
-  get #key(): string {
-    return nodeKey(this.#serverName, this.#options.serverPort);
-  }
-
   get #serverName(): string {
     return this.#options.serverName || this.runtime.process.hostName();
   }
@@ -276,13 +271,12 @@ function metaOf(settings: Partitioning): ClusterMeta {
   });
 }
 
-function broadcasterOptions(options: IndexSettings, tls: DaemonTls, selfKey: string): BroadcasterOptions {
+function broadcasterOptions(options: IndexSettings, tls: DaemonTls): BroadcasterOptions {
   return {
     tls,
     intervalMs: options.monitorIntervalMs,
     threshold: options.monitorThreshold,
     readTimeoutMs: options.monitorReadTimeoutMs,
-    selfKey,
   };
 }
 

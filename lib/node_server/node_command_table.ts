@@ -669,6 +669,7 @@ export const nodeCommands = {
         "open <id> [<host:port>]",
         "`OK`: the sender's name for this connection; an error if it is meant for another node than this one",
       ],
+      ["meet <host:port>", "`OK`; an error if this is another node"],
       [
         "ask <id>",
         "`BUSY`: requests on the sender's connection of this name wait here for their answers; `IDLE`: none does, or no such " +

@@ -96,7 +96,7 @@ export class IndexWorld implements Runtime {
       for (let request = cutRequest(far.received); request !== undefined; request = cutRequest(far.received)) {
         far.received = far.received.slice(request.length);
         const command = request.trimEnd().replaceAll("\r\n", "|").replaceAll("NODE ", "").replace("|END", "");
-        const isLane = command.includes(">lane ");
+        const isLane = command.startsWith("lane meet ");
         if (!isLane) {
           node.received.push(command);
           this.trace.push(`${key} ${command}`);

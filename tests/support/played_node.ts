@@ -143,7 +143,7 @@ export class PlayedNode {
           far.send("OK\r\n");
           continue;
         }
-        if (request.includes(">lane ")) {
+        if (request.includes(">lane ") || request.startsWith("lane meet ")) {
           far.send(host.stranger === undefined ? "ERROR\r\n" : `SERVER_ERROR this is node ${host.stranger}\r\n`);
           continue;
         }

@@ -1,7 +1,8 @@
 /**
  * A connection accepted before its server could serve: keeps what the client sends and passes it to its session, in order, as
  * soon as there is one, as if it had waited in the kernel's queue. Only `ping` is answered at once, because it asks for the
- * current state, and `lane open`, which other servers send before it. Limited in bytes here, in time by the server.
+ * current state, and what other servers send before it, `lane open` or `lane meet`. Limited in bytes here, in time by the
+ * server.
  */
 
 import { concatBytes, fromLatin1, latin1 } from "../../base/bytes.ts";
@@ -22,8 +23,8 @@ const HELD_BYTES_MAX = 16384;
 /** More bytes are something else. */
 const QUESTIONS_BYTES_MAX = 1024;
 /** Nothing but lines that are answered at once. */
-const QUESTIONS = /^(?:(?:ping|<[^>\r\n]*>lane open [^\r\n]*)\r\n)+$/;
-const LANE = /^<([^>]*)>lane (.*)$/;
+const QUESTIONS = /^(?:(?:ping|<[^>\r\n]*>lane open [^\r\n]*|lane meet [^\r\n]*)\r\n)+$/;
+const LANE = /^(?:<([^>]*)>)?lane (.*)$/;
 const NOT_READY = "SERVER_ERROR this node has not joined its cluster yet";
 /** The first byte of a binary request. */
 const BINARY_MAGIC = 0x80;
@@ -115,8 +116,8 @@ export class WaitingConnection implements ConnectionHandler {
   }
 
   #answer(line: string): string {
-    const [, prefix, words = ""] = LANE.exec(line) ?? [];
-    const lane = prefix === undefined ? undefined : parseLane(prefix, words.split(" "));
+    const [, prefix, words] = LANE.exec(line) ?? [];
+    const lane = words === undefined ? undefined : parseLane(prefix, words.split(" "));
     return (lane === undefined ? undefined : strangerLine(lane, this.#owner.nodeKey)) ?? NOT_READY;
   }
 

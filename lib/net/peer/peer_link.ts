@@ -8,7 +8,8 @@
 import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
-import { LANE_IDLE, LANE_OK, type LaneLines, strangerOf } from "../../protocol/lane_request.ts";
+import { nodeKey } from "../../cluster/node.ts";
+import { LANE_IDLE, LANE_OK, type LaneLines, meetLine, strangerOf } from "../../protocol/lane_request.ts";
 import { type ClientReply, MALFORMED, ReplyParser, ReplyShape } from "../../protocol/text/text_client.ts";
 import type { Connection, ConnectionHandler, Runtime, Timer } from "../../runtime/runtime.ts";
 import type { TlsLink } from "../tls/tls_link.ts";
@@ -29,6 +30,8 @@ export interface PeerOptions {
   /** Limit of unsent bytes; more is refused with LIMIT_EXCEEDED. */
   readonly queueBytesMax: number;
   readonly replyBytesMax: number;
+  /** It is a node, which must be the one of this host and port by its node map; a connection with a name says so anyway. */
+  readonly meets?: true;
   /** Absent: plain connections. */
   readonly tls?: TlsLink | undefined;
 }
@@ -185,7 +188,7 @@ export class PeerLink implements ConnectionHandler {
     this.#name = formatHostPort(address.host, address.port);
     this.#parser = new ReplyParser(options.replyBytesMax);
     this.#heardMs = runtime.clock.monotonicMs();
-    this.#lane = lane;
+    this.#lane = lane ?? (options.meets && { open: meetLine(nodeKey(address.host, address.port)) });
     this.#connection = runtime.transport.connect(address, options.connectTimeoutMs, this, {
       tls: options.tls?.client,
     });

@@ -23,6 +23,7 @@ export class LaneCommands {
     if (asked.verb === "ask") return reply.line(this.#isBusy(asked.name) ? LANE_BUSY : LANE_IDLE);
     const stranger = strangerLine(asked, this.#selfKey);
     if (stranger !== undefined) return reply.line(stranger);
+    if (asked.verb === "meet") return reply.line(LANE_OK);
     // A connection of an earlier life of the node, which had the same name there.
     for (const each of this.#sessions) if (each.lane === asked.name) each.lane = undefined;
     session.lane = asked.name;

@@ -13,7 +13,7 @@ import { formatHostPort } from "../../base/host_port.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import { type LinkOwner, PeerLink, type PeerOptions, type PendingRequest, requestFor } from "../../net/peer/peer_link.ts";
 import type { Worker, WorkerRegistry } from "../../net/worker.ts";
-import { laneLines } from "../../protocol/lane_request.ts";
+import { meetLine } from "../../protocol/lane_request.ts";
 import {
   encodeBeacon,
   encodeStream,
@@ -333,8 +333,7 @@ export class ReplicaStream implements Worker {
       onIdle: () => undefined,
       onGone: (link) => this.#onGone(link),
     };
-    const { open } = laneLines(this.#settings.selfKey, this.#workers.nextId(), this.node.key);
-    this.#link = new PeerLink(this.#runtime, this.node, this.#settings.peer, owner, { open });
+    this.#link = new PeerLink(this.#runtime, this.node, this.#settings.peer, owner, { open: meetLine(this.node.key) });
   }
 
   #onGone(link: PeerLink): void {

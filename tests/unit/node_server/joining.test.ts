@@ -127,10 +127,13 @@ describe("a node that has said node add", () => {
     await world.network.settle();
     const meant = world.dial(`<i:1>lane open 7 ${KEY}\r\nping\r\n`);
     const mistaken = world.dial("<i:1>lane open 8 10.0.0.1:2001\r\n");
+    const watching = world.dial(`lane meet ${KEY}\r\nping\r\n`);
+    const misled = world.dial("lane meet 10.0.0.1:2001\r\n");
     await world.network.settle();
     mistaken.send("ping\r\n");
     await world.network.settle();
-    assertEquals(meant.received, NOT_JOINED + NOT_JOINED);
+    assertEquals([meant.received, watching.received], [NOT_JOINED + NOT_JOINED, NOT_JOINED + NOT_JOINED]);
+    assertEquals(misled.received, `SERVER_ERROR this is node ${KEY}\r\n`);
     assertEquals(mistaken.received, `SERVER_ERROR this is node ${KEY}\r\n${NOT_JOINED}`);
     await world.network.passUntil(() => world.node !== undefined, 3000);
     await world.stop();

@@ -3,7 +3,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { latin1 } from "../../../lib/base/bytes.ts";
-import { laneLines, parseLane, strangerLine, strangerOf } from "../../../lib/protocol/lane_request.ts";
+import { laneLines, meetLine, parseLane, strangerLine, strangerOf } from "../../../lib/protocol/lane_request.ts";
 
 describe("lane", () => {
   it("names a connection, or asks about it", () => {
@@ -13,6 +13,12 @@ describe("lane", () => {
     // Earlier builds do not say whom they mean.
     assertEquals(parseLane("a:1", ["open", "7"]), { verb: "open", name: "a:1 7", meant: undefined });
     assertEquals(parseLane("b:2,a:1", ["ask", "7"]), { verb: "ask", name: "a:1 7", meant: undefined });
+  });
+
+  it("says whom a connection without a name is meant for", () => {
+    assertEquals(latin1(meetLine("b:2")), "lane meet b:2\r\n");
+    assertEquals(parseLane(undefined, ["meet", "b:2"]), { verb: "meet", name: "", meant: "b:2" });
+    assertEquals([parseLane(undefined, ["meet"]), parseLane(undefined, ["meet", "b:2", "7"])], [undefined, undefined]);
   });
 
   it("is answered by a node that is not meant with who it is", () => {

@@ -56,6 +56,8 @@ describe("a node that is asked about a connection", () => {
     await node.start(PROXY);
     assertEquals(await node.ask("<n:1>lane open 7 127.0.0.1:2001\r\n"), "OK\r\n");
     assertEquals(await node.ask(`<n:1>lane open 7 ${MASTER}\r\n`), "SERVER_ERROR this is node 127.0.0.1:2001\r\n");
+    assertEquals(await node.ask("lane meet 127.0.0.1:2001\r\n"), "OK\r\n");
+    assertEquals(await node.ask(`lane meet ${MASTER}\r\n`), "SERVER_ERROR this is node 127.0.0.1:2001\r\n");
     await node.stop();
   });
 
