@@ -109,7 +109,7 @@ const REQUEST = new RegExp(`^(?:<[^>]*>)?(?:${WORDS}) ?`);
 const STATS = "stats\r\n";
 const META_NOOP = "mn\r\n";
 const NODE_FLUSH = "node flush";
-const ONLY_OURS = /^<[^>]*>(?:stream|forward|lane) |^node yield |^dump .* deletions\r\n$/;
+const ONLY_OURS = /^<[^>]*>(?:stream|forward|lane) |^lane meet |^node yield |^dump .* deletions\r\n$/;
 const META =
   "META partition-size 1024\r\nMETA key-hash-algorithm simple\r\nMETA partition-type modular\r\n" +
   "META partition-modular-hint 1\r\nMETA partition-modular-virtual 4096\r\nEND\r\n";

@@ -41,7 +41,7 @@ class LegacyNode {
     if (line === "ping") return "OK\r\n";
     if (line === "END") return "OK\r\n";
     if (line.startsWith("node sync") || line.startsWith("NODE ")) return "";
-    if (/>(?:stream|forward|lane) /.test(line)) return "ERROR\r\n";
+    if (/^(?:<.*>(?:stream|forward|lane)|lane meet) /.test(line)) return "ERROR\r\n";
     this.lines.push(line.replace(/^<[^>]*>/, "<…>"));
     const word = line.replace(/^<[^>]*>/, "").split(" ")[0];
     if (word === "gets") return "VALUE k 7 2 9\r\nab\r\nEND\r\n";
