@@ -10,7 +10,7 @@ describe("events of a cluster", () => {
     const lines: string[] = [];
     const detected = detectRuntime();
     const runtime: Runtime = { ...detected, log: { write: (level, message) => void lines.push(`${level} ${message}`) } };
-    const cluster = await startCluster({ runtime, slaves: 1 });
+    await using cluster = await startCluster({ runtime, slaves: 1 });
     const [master, slave] = cluster.nodes;
     assert(master !== undefined && slave !== undefined);
     const [gone, promoted] = [master.key, slave.key];
@@ -31,6 +31,5 @@ describe("events of a cluster", () => {
     // At level info where it is not the node's own.
     for (const line of others) assertEquals(line.replace(/^info/, "notice"), `notice ${promotion}`);
     await waitUntil(() => told().includes(`notice ${promotion}`), "the promotion at the promoted node");
-    await cluster.stop();
   });
 });
