@@ -25,9 +25,9 @@ describe("a node whose address another one has got", () => {
         storageType: "memory",
         logLevel: "error",
       });
-    const gone = await start(GONE, GONE, 0);
+    await using gone = await start(GONE, GONE, 0);
     const { port } = gone.address;
-    const other = await start(OTHER, OTHER, port);
+    await using other = await start(OTHER, OTHER, port);
     await using slave = await start(OTHER, OTHER, 0);
     using admin = new ClusterAdmin({ indexServer: index.address });
     const change = partChange([gone.key, slave.key].map((node) => ({ node, balance: 1, partition: 0 })));
@@ -37,7 +37,7 @@ describe("a node whose address another one has got", () => {
 
     await other.stop({ announce: false });
     await gone.stop({ announce: false });
-    const reusing = await start(OTHER, EVERYWHERE, port);
+    await using reusing = await start(OTHER, EVERYWHERE, port);
     await waitUntil(() => slave.role === NodeRole.master, "the slave takes over");
     using reader = new Client(reusing.address);
     assertEquals(new TextDecoder().decode((await reader.get("key"))?.value), "value");

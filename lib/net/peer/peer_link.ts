@@ -30,7 +30,7 @@ export interface PeerOptions {
   /** Limit of unsent bytes; more is refused with LIMIT_EXCEEDED. */
   readonly queueBytesMax: number;
   readonly replyBytesMax: number;
-  /** It is a node, which must be the one of this host and port by its node map; a connection with a name says so anyway. */
+  /** The other side must be the node with this host and port in the node map; a lane with a name says so anyway. */
   readonly meets?: true;
   /** Absent: plain connections. */
   readonly tls?: TlsLink | undefined;

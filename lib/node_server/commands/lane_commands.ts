@@ -1,4 +1,7 @@
-/** `lane`: another node names its connection, and asks on another one whether requests on it are still being answered here. */
+/**
+ * `lane`: another node names its connection, and asks on another one whether requests on it are still being answered here; or
+ * it, or an index server, says which node it means.
+ */
 
 import type { ClientSession } from "../../net/connection/client_session.ts";
 import { LANE_BUSY, LANE_IDLE, LANE_OK, parseLane, strangerLine } from "../../protocol/lane_request.ts";
@@ -8,7 +11,6 @@ import type { TextReply } from "../../protocol/text/text_reply.ts";
 
 export class LaneCommands {
   readonly #sessions: Iterable<Pick<ClientSession, "isAnswering" | "lane">>;
-
   readonly #selfKey: string;
 
   /** @param sessions all connections of the server */

@@ -11,9 +11,8 @@ import { MIB } from "../../base/byte_units.ts";
 import { FlareError } from "../../base/errors.ts";
 import { formatHostPort } from "../../base/host_port.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
-import { type LinkOwner, PeerLink, type PeerOptions, type PendingRequest, requestFor } from "../../net/peer/peer_link.ts";
+import { PeerLink, type PeerOptions, type PendingRequest, requestFor } from "../../net/peer/peer_link.ts";
 import type { Worker, WorkerRegistry } from "../../net/worker.ts";
-import { meetLine } from "../../protocol/lane_request.ts";
 import {
   encodeBeacon,
   encodeStream,
@@ -328,12 +327,11 @@ export class ReplicaStream implements Worker {
     this.#isFollowing = false;
     this.#isAsking = false;
     this.#sent = 0;
-    const owner: LinkOwner = {
+    this.#link = new PeerLink(this.#runtime, this.node, this.#settings.peer, {
       onReady: () => (this.#isFollowing ? this.#send() : this.#ask()),
       onIdle: () => undefined,
       onGone: (link) => this.#onGone(link),
-    };
-    this.#link = new PeerLink(this.#runtime, this.node, this.#settings.peer, owner, { open: meetLine(this.node.key) });
+    });
   }
 
   #onGone(link: PeerLink): void {

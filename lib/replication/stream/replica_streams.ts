@@ -135,7 +135,7 @@ export class ReplicaStreams implements LogFollower, StreamOwner {
     this.#storage = storage;
     this.#workers = workers;
     this.#settings = {
-      peer: self.peer,
+      peer: { ...self.peer, meets: true },
       selfKey: self.key,
       // A storage without a data directory keeps a log only for those who follow it.
       get id() {
